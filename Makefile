@@ -1,0 +1,328 @@
+# Skink: the index of what you can do. `make help` lists it, `make V=1` shows the commands.
+#
+# One Makefile, no recursion. Everything is built under build/. What belongs to what is listed by the
+# folders themselves, in <folder>/sources.mk, which hold nothing but lines of these variables:
+#
+#   CORE_SOURCES          .c and .S of the core, all of them linked into build/skink
+#   RUNTIME_SOURCES       .c and .S of the small PV kernel (driver-domain/runtime)
+#   GUEST_TESTS           names; N is tests/guest/N.c + GUEST_N_SOURCES + the runtime -> build/guest/N.elf
+#   GUEST_COMMON_SOURCES  linked into each guest test
+#   UNIT_TESTS            names; N is tests/unit/N.c + UNIT_N_SOURCES + UNIT_COMMON_SOURCES -> build/unit/N
+#   UNIT_COMMON_SOURCES   the fake CPU and what every unit test and fuzzer needs
+#   FUZZ_TARGETS          names; N is tests/fuzz/N.c + FUZZ_N_SOURCES + UNIT_COMMON_SOURCES -> build/fuzz/N
+#   FUZZ_COMMON_SOURCES   linked into each fuzzer
+#   CFLAGS_<path of a .c> what one file needs besides (CFLAGS_hypervisor/lib/x.c = -O3)
+#
+# Paths are those seen from here.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+
+# ---------------------------------------------------------------- what can be chosen on the command line
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+FLAVOUR      := $(if $(findstring clang,$(CC)),clang,gcc)
+CC_gcc       := $(if $(filter gcc,$(FLAVOUR)),$(CC),gcc)
+CC_clang     := $(if $(filter clang,$(FLAVOUR)),$(CC),clang)
+PYTHON       ?= /usr/bin/python3
+QEMU         ?= qemu-system-x86_64
+CPU          ?= qemu64
+SMP          ?= 2
+MEM          ?= 2048
+FUZZ_SECONDS ?= 60
+RUN_SECONDS  ?= 86400
+HYPERVISOR   ?= build/skink
+CORE_ARGS    ?= console=com1 com1=115200
+DOM0_ARGS    ?= console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
+
+# The one list of what has to be installed.
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest \
+	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
+	libcunit1-dev cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip
+
+include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk tests/*/sources.mk)
+
+# ---------------------------------------------------------------- what you can do
+
+.PHONY: all core guests dom0 iso run test test-full unit fuzz bench lint gdb clean help packages
+
+all: core guests dom0 ## build everything into build/ (CC=gcc or clang)
+
+core: build/skink ## build the core alone: build/skink, and build/skink.elf with its symbols
+
+guests: $(GUEST_TESTS:%=build/guest/%.elf) ## build the guest tests: build/guest/*.elf
+
+dom0: build/dom0/vmlinux build/dom0/initrd ## fetch Debian's kernel and pack the initrd of the first domain
+
+iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
+
+run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
+	@echo "To leave: 'poweroff -f' in the shell, or Ctrl-A then X to stop QEMU at once."
+	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) -serial mon:stdio \
+		$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL))
+
+test: test-builds ## everything that must pass, in under 30 minutes: unit, fuzz, lint, guests, a choice of the matrix
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
+
+test-full: test-builds ## the same with the whole system matrix
+	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
+
+unit: $(UNIT_TESTS:%=build/unit/%) ## the core's sources on the host against a fake CPU (ASan, UBSan)
+	$(Q)set -e; for test in $^; do echo "== $$test"; $(SANITIZE) timeout 300 $$test; done
+
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZZ_SECONDS=)
+	$(Q)set -e; for test in $^; do echo "== $$test"; mkdir -p $$test.corpus; \
+		$(SANITIZE) $$test -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=$$test. $$test.corpus; done
+
+lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
+	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc) -- $(CORE_INCLUDES) -ffreestanding -D__XEN_TOOLS__
+
+bench: core guests dom0 build/dom0/vmlinuz ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
+	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
+
+gdb: core dom0 ## QEMU stopped at the first instruction, in gdb; the console goes to build/gdb.log
+	$(Q)gdb build/skink.elf -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) -S -gdb stdio \
+		-serial file:build/gdb.log $(subst ",\",$(QEMU_KERNEL))'
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## this list
+	@echo "make [target] [CC=gcc|clang] [V=1]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+# ---------------------------------------------------------------- the machine below
+
+QEMU_ARGS = -accel tcg -cpu $(CPU) -smp $(SMP) -m $(MEM) -display none -nodefaults -no-reboot
+QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
+	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0/initrd"
+PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no
+SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
+
+# All that `make test` runs is built first; the tests themselves never call make.
+.PHONY: test-builds
+test-builds: core guests dom0 build/skink.iso build/gcc/skink build/clang/skink build/clang/skink.iso \
+	$(UNIT_TESTS:%=build/unit/%) $(FUZZ_TARGETS:%=build/fuzz/%)
+
+# ---------------------------------------------------------------- packages
+
+packages: build/packages ## install what is missing (root or sudo)
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+build/packages: Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q). /etc/os-release; if [ "$$ID$$VERSION_ID" != debian12 ] && [ -z "$(ANYWAY)" ]; then \
+		echo "Skink is built on Debian 12 (amd64), and this is $$PRETTY_NAME."; \
+		echo "Install what stands in PACKAGES in the Makefile by hand, then: make ANYWAY=1"; exit 1; fi
+	$(Q)missing=; for p in $(if $(ANYWAY),,$(PACKAGES)); do \
+		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "  INSTALL $$missing"; \
+		$(SUDO) apt-get -q update && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -q install -y --no-install-recommends $$missing; fi
+	$(Q)touch $@
+
+# ---------------------------------------------------------------- the core, once for each compiler
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wcast-qual -Wnested-externs -Wredundant-decls \
+	-Wimplicit-fallthrough -Wformat=2 -Wno-unused-parameter
+# The newest interface of Xen's headers, and those of the control plane.
+XEN_HEADERS := -D__XEN_TOOLS__
+CORE_INCLUDES := -Ihypervisor -Ihypervisor/include -Iprotocols
+FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks -fno-common \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none
+CORE_FLAGS := $(FREESTANDING) -fpie -fno-jump-tables $(WARNINGS) $(XEN_HEADERS) $(CORE_INCLUDES)
+# hypervisor/cpu has the thunks: __x86_indirect_thunk_<reg> for gcc, __llvm_retpoline_r11 for clang.
+CORE_FLAGS_gcc := -mindirect-branch=thunk-extern -mindirect-branch-register
+CORE_FLAGS_clang := -mretpoline -mretpoline-external-thunk
+LDFLAGS_CORE := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+	-Wl,--no-warn-rwx-segments -Wl,--gc-sections
+
+core_objects = $(addprefix build/$(1)/,$(addsuffix .o,$(CORE_SOURCES)))
+
+# $(1) is gcc or clang. The core is linked three times: with an empty table of symbols, with one of the
+# right size, and with the right addresses in it.
+define CORE_RULES
+build/$(1)/hypervisor/%.c.o: hypervisor/%.c Makefile | build/packages
+	$$(call say,CC,$$<)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC_$(1)) $(CORE_FLAGS) $(CORE_FLAGS_$(1)) $$(CFLAGS_$$<) -MMD -MP -c $$< -o $$@
+
+build/$(1)/hypervisor/%.S.o: hypervisor/%.S build/$(1)/generated/offsets.h Makefile | build/packages
+	$$(call say,AS,$$<)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC_$(1)) $(CORE_FLAGS) -D__ASSEMBLY__ -Ibuild/$(1)/generated -MMD -MP -c $$< -o $$@
+
+# Offsets for assembly. The file says, for each of them, what DEFINE() writes:
+#   #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
+build/$(1)/generated/offsets.h: $(wildcard hypervisor/cpu/offsets.c) Makefile | build/packages
+	$$(call say,OFFSETS,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(if $(wildcard hypervisor/cpu/offsets.c),$(CC_$(1)) $(CORE_FLAGS) -MMD -MP -MF $$@.d -MT $$@ \
+		-S hypervisor/cpu/offsets.c -o $$(@:.h=.s),: > $$(@:.h=.s))
+	$(Q)sed -n 's/.*->\([A-Za-z0-9_]*\) [$$$$]*\(-*[0-9]*\).*/#define \1 \2/p' $$(@:.h=.s) > $$@
+
+build/$(1)/symbols-0.S: hypervisor/lib/symbols.py | build/packages
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(PYTHON) -B hypervisor/lib/symbols.py < /dev/null > $$@
+
+build/$(1)/symbols-%.S: build/$(1)/skink-%.elf hypervisor/lib/symbols.py
+	$(Q)nm -n $$< | $(PYTHON) -B hypervisor/lib/symbols.py > $$@
+
+build/$(1)/skink-1.elf: build/$(1)/symbols-0.S
+build/$(1)/skink-2.elf: build/$(1)/symbols-1.S
+build/$(1)/skink.elf: build/$(1)/symbols-2.S
+build/$(1)/skink-1.elf build/$(1)/skink-2.elf build/$(1)/skink.elf: $(call core_objects,$(1)) \
+		hypervisor/boot/skink.lds Makefile
+	$$(call say,LINK,$$@)
+	$(Q)$(CC_$(1)) $(LDFLAGS_CORE) -Wl,-T,hypervisor/boot/skink.lds -o $$@ \
+		$(call core_objects,$(1)) $$(filter %.S,$$^)
+
+build/$(1)/skink: build/$(1)/skink.elf
+	$$(call say,BINARY,$$@)
+	$(Q)objcopy -O binary $$< $$@
+
+build/$(1)/skink.iso: build/$(1)/skink build/dom0/vmlinux build/dom0/initrd dom0/image/iso.sh
+	$$(call say,ISO,$$@)
+	$(Q)dom0/image/iso.sh $$@ build/$(1)/skink build/dom0/vmlinux build/dom0/initrd \
+		'$(CORE_ARGS)' '$(DOM0_ARGS)'
+endef
+$(foreach flavour,gcc clang,$(eval $(call CORE_RULES,$(flavour))))
+
+# build/skink is that of the compiler named last: the stamp changes when CC does.
+build/flavour: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC)' | cmp -s - $@ || echo '$(CC)' > $@
+
+build/skink: build/$(FLAVOUR)/skink build/$(FLAVOUR)/skink.elf build/flavour
+	$(Q)cp build/$(FLAVOUR)/skink.elf $@.elf
+	$(Q)cp $< $@
+
+build/skink.elf: build/skink ;
+
+build/skink.iso: build/$(FLAVOUR)/skink.iso build/flavour
+	$(Q)cp $< $@
+
+.PHONY: FORCE
+FORCE:
+
+# ---------------------------------------------------------------- the small PV kernel and the guest tests
+
+RUNTIME_FLAGS := $(FREESTANDING) -fpie $(WARNINGS) $(XEN_HEADERS) \
+	-Idriver-domain -Idriver-domain/runtime -Iprotocols -Itests/guest
+GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+	-Wl,--no-warn-rwx-segments -Wl,-T,driver-domain/runtime/runtime.lds
+GUEST := build/$(FLAVOUR)
+guest_objects = $(addprefix $(GUEST)/,$(addsuffix .o,$(sort \
+	tests/guest/$(1).c $(GUEST_$(1)_SOURCES) $(GUEST_COMMON_SOURCES) $(RUNTIME_SOURCES))))
+
+$(GUEST)/driver-domain/%.c.o: driver-domain/%.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RUNTIME_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+$(GUEST)/driver-domain/%.S.o: driver-domain/%.S Makefile | build/packages
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+
+$(GUEST)/tests/guest/%.c.o: tests/guest/%.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RUNTIME_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+$(GUEST)/tests/guest/%.S.o: tests/guest/%.S Makefile | build/packages
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+
+define GUEST_RULE
+build/guest/$(1).elf: $(call guest_objects,$(1)) driver-domain/runtime/runtime.lds build/flavour
+	$$(call say,LINK,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC) $(GUEST_LDFLAGS) -o $$@ $(call guest_objects,$(1))
+endef
+$(foreach test,$(GUEST_TESTS),$(eval $(call GUEST_RULE,$(test))))
+
+# ---------------------------------------------------------------- the core's sources on the host
+
+HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DSKINK_HOST $(XEN_HEADERS) \
+	-Wall -Wextra -Werror -Wno-unused-parameter $(CORE_INCLUDES) -Itests/unit -Itests/unit/fake-cpu
+UNIT_FLAGS := $(HOST_FLAGS) -fsanitize=address,undefined
+FUZZ_FLAGS := $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+unit_objects = $(addprefix build/unit/objects/,$(addsuffix .o,$(sort \
+	tests/unit/$(1).c $(UNIT_$(1)_SOURCES) $(UNIT_COMMON_SOURCES))))
+fuzz_objects = $(addprefix build/fuzz/objects/,$(addsuffix .o,$(sort \
+	tests/fuzz/$(1).c $(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON_SOURCES) $(UNIT_COMMON_SOURCES))))
+
+build/unit/objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-UNIT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(UNIT_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+build/fuzz/objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_clang) $(FUZZ_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+define HOST_RULE
+build/$(1)/$(2): $(call $(1)_objects,$(2))
+	$$(call say,LINK,$$@)
+	$(Q)$(3) -o $$@ $$^ $(4)
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call HOST_RULE,unit,$(test),$(CC_gcc) $(UNIT_FLAGS),-lcunit)))
+$(foreach test,$(FUZZ_TARGETS),$(eval $(call HOST_RULE,fuzz,$(test),$(CC_clang) $(FUZZ_FLAGS),)))
+
+# ---------------------------------------------------------------- the first domain: Debian's kernel, busybox
+
+# Small programs that the system tests and the benchmarks start in the guest: C, static, on the guest's libc;
+# those that end in -32 are 32-bit programs that need no libc.
+GUEST_PROGRAMS := $(basename $(notdir $(wildcard tests/system/programs/*.c tests/bench/programs/*.c)))
+GUEST_PROGRAM_FLAGS := -std=gnu11 -O2 -g0 -Wall -Wextra -Werror -static
+
+build/dom0/programs/%-32: tests/system/programs/%-32.c Makefile | build/packages
+	$(call say,CC32,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) -m32 -ffreestanding -fno-pic -no-pie -fno-stack-protector -nostdlib $< -o $@
+
+build/dom0/programs/%: tests/system/programs/%.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
+
+build/dom0/programs/%: tests/bench/programs/%.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
+
+# The kernel's package is unpacked here, never installed.
+build/dom0/vmlinuz: dom0/image/kernel.sh | build/packages
+	$(call say,KERNEL,$@)
+	$(Q)dom0/image/kernel.sh build/dom0
+
+build/dom0/vmlinux: build/dom0/vmlinuz dom0/image/vmlinux.py
+	$(call say,UNPACK,$@)
+	$(Q)$(PYTHON) -B dom0/image/vmlinux.py $< $@
+
+build/dom0/initrd: build/dom0/vmlinuz dom0/image/initrd.sh dom0/image/init \
+		$(GUEST_PROGRAMS:%=build/dom0/programs/%)
+	$(call say,INITRD,$@)
+	$(Q)dom0/image/initrd.sh $@ build/dom0 dom0/image/init $(filter build/dom0/programs/%,$^)
+
+# Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
+build/xen/xen: dom0/image/xen.sh | build/packages
+	$(call say,XEN,$@)
+	$(Q)dom0/image/xen.sh build/xen
+
+-include $(shell find build -name '*.d' 2>/dev/null)
