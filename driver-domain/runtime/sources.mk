@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+RUNTIME_SOURCES += \
+	driver-domain/runtime/start.S \
+	driver-domain/runtime/boot.c \
+	driver-domain/runtime/console.c \
+	driver-domain/runtime/events.c \
+	driver-domain/runtime/grants.c \
+	driver-domain/runtime/lib.c \
+	driver-domain/runtime/memory.c \
+	driver-domain/runtime/time.c \
+	driver-domain/runtime/traps.c \
+	driver-domain/runtime/vcpu.c
