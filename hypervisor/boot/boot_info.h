@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the boot loader said, in our own memory: filled once by multiboot_parse(), read by all of boot/. */
+#ifndef SKINK_BOOT_INFO_H
+#define SKINK_BOOT_INFO_H
+
+#include "include/types.h"
+
+enum memory_kind { MEMORY_RAM = 1, MEMORY_RESERVED, MEMORY_ACPI, MEMORY_NVS, MEMORY_BAD };
+
+struct memory_range {
+	paddr_t start;
+	uint64_t bytes;
+	enum memory_kind kind;
+};
+
+struct boot_module {
+	paddr_t start;
+	uint64_t bytes;
+	char command_line[1024];	/* without the file's name, if the loader put it first */
+};
+
+#define BOOT_RANGES_MAX		128
+#define BOOT_MODULES_MAX	4
+
+struct boot_info {
+	char loader[64];
+	char command_line[1024];	/* the core's own, without its file's name */
+	uint32_t range_count;
+	struct memory_range range[BOOT_RANGES_MAX];	/* sorted, not overlapping */
+	uint32_t module_count;
+	struct boot_module module[BOOT_MODULES_MAX];
+	paddr_t rsdp;			/* 0: search the BIOS areas */
+	bool is_efi;
+};
+
+extern struct boot_info boot_info;
+
+/* Multiboot 1 (0x2BADB002) or 2 (0x36d76289). Panics with a message on anything else or a broken structure. */
+void multiboot_parse(uint32_t magic, paddr_t info);
+
+/*
+ * Options of the core's command line, Xen's spelling: "name=value", "name", "no-name". option_text copies the
+ * value ("" if there is none) and says whether the option is there.
+ */
+bool option_text(const char *name, char *value, size_t room);
+bool option_flag(const char *name, bool otherwise);
+uint64_t option_size(const char *name, uint64_t otherwise);	/* 512M, 1G, ... in bytes */
+/* Warns of options that nobody asked for, by name. */
+void option_report_unknown(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's memory through the address space that is loaded: the current vcpu's. Addresses are the
+ * guest's word and are checked: not canonical or inside the core's own range is -EFAULT, as is a page fault.
+ * A write that fails may have written a part. Read once, then judge the copy.
+ */
+#ifndef SKINK_UACCESS_H
+#define SKINK_UACCESS_H
+
+#include "include/types.h"
+
+MUST_CHECK int guest_read(void *to, uint64_t from, size_t bytes);
+MUST_CHECK int guest_write(uint64_t to, const void *from, size_t bytes);
+MUST_CHECK int guest_clear(uint64_t to, size_t bytes);
+
+/* True if [address, address + bytes) is canonical and outside the core's range. */
+bool guest_range_ok(uint64_t address, uint64_t bytes);
+
+/* For XEN_GUEST_HANDLE(): the address of the element `index`. */
+#define handle_address(handle, index)	((uint64_t)(uintptr_t)((handle).p + (index)))
+/* Copies one element in or out: 0 or -EFAULT. */
+#define handle_read(to, handle, index)	guest_read((to), handle_address(handle, index), sizeof(*(to)))
+#define handle_write(handle, index, from) \
+	guest_write(handle_address(handle, index), (from), sizeof(*(from)))
+
+#endif

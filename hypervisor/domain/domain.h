@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain: an address-space owner with vcpus, frames, event channels and grants.
+ * Lock order, in every function that takes more than one: grant_lock, lock, event_lock, page_list_lock, the
+ * scheduler's; two of one kind: the lower domain id first. Frames have no lock: their counts are atomic.
+ *
+ *   building --domain_unpause--> running --shutdown, crash--> shut down --destroy--> dying --last reference--> freed
+ *
+ * D1  A domain that somebody holds a reference to is not freed.
+ * D2  A dying domain gets no new frame, channel or grant mapping.
+ */
+#ifndef SKINK_DOMAIN_H
+#define SKINK_DOMAIN_H
+
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+#include "domain/account.h"
+#include "lib/spinlock.h"
+
+struct vcpu;
+struct event_table;		/* event/event.h */
+struct grant_table;		/* grant/grant.h */
+struct sched_domain;		/* sched/sched.h */
+
+struct domain {
+	/* Set at creation, never changed. */
+	domid_t id;
+	bool is_privileged;		/* Domain-0: may call domctl, sysctl, platform_op */
+	uint8_t handle[16];		/* the UUID that the toolstack gave it */
+	uint32_t vcpu_max;
+	struct vcpu *vcpu[MAX_VCPUS];
+	shared_info_t *shared_info;	/* one page, mapped by the guest too */
+
+	/* Atomic. */
+	uint32_t references;
+	bool is_dying;			/* D2: set once, under all three locks */
+	bool is_shut_down;		/* SCHEDOP_shutdown or a crash: no vcpu runs */
+	uint8_t shutdown_reason;	/* SHUTDOWN_*; valid when is_shut_down */
+	uint32_t pause_count;		/* no vcpu runs while it is above 0 */
+	cpumask_t dirty_cpus;		/* CPUs whose TLB may hold entries of this domain */
+	uint64_t vm_assist;		/* bits of VMASST_TYPE_* */
+	struct account account;
+
+	/* lock: page tables, the memory map, descriptor tables of this domain. */
+	struct spinlock lock;
+	uint64_t frame_limit;		/* at most so many frames (max_pages) */
+
+	/* page_list_lock, a leaf. */
+	struct spinlock page_list_lock;
+	uint32_t page_list;		/* first of its frames: struct frame links; FRAME_LINK_NONE ends */
+	uint64_t frame_count;
+
+	/* event_lock */
+	struct spinlock event_lock;
+	struct event_table *events;
+
+	/* grant_lock */
+	struct spinlock grant_lock;
+	struct grant_table *grants;
+
+	struct sched_domain *sched;	/* the scheduler's, under its own lock */
+
+	/* I/O ports that it may use: one bit each, 8 KiB, NULL for none. Set before it runs. */
+	uint64_t *ports;
+
+	/* Wall-clock offset in seconds, for settimeofday of a guest. */
+	int64_t time_offset_s;
+};
+
+/* Whoever holds one, holds domain->lock. */
+struct domain_locked { struct domain *domain; };
+
+static inline struct domain_locked domain_lock(struct domain *domain)
+{
+	spin_lock(&domain->lock);
+	return (struct domain_locked){ domain };
+}
+
+static inline void domain_unlock(struct domain_locked locked)
+{
+	spin_unlock(&locked.domain->lock);
+}
+
+extern struct domain *domain_zero;
+
+/* Makes a domain with `vcpu_max` vcpus, none of them up, no frames. -EEXIST, -ENOMEM, -EINVAL. */
+MUST_CHECK int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **domain);
+
+/*
+ * Finds a domain and takes a reference; DOMID_SELF is the caller's own. NULL if there is none or it is dying.
+ * Give it back by domain_put(), from any CPU, with no lock held.
+ */
+struct domain *domain_get(domid_t id);
+void domain_put(struct domain *domain);
+
+/* May `caller` act on `target`'s memory: on its own always, on others' if privileged. */
+static inline bool domain_may_manage(const struct domain *caller, const struct domain *target)
+{
+	return caller == target || caller->is_privileged;
+}
+
+/*
+ * The domain broke its contract: it stops, alone, and Dom0 decides. Says the reason and the registers of the
+ * current vcpu if it is the domain's. Its vcpus leave their CPUs at the next exit path: callers go on
+ * and return any value.
+ */
+void domain_crash(struct domain *domain, const char *format, ...) PRINTF(2, 3);
+
+/* All vcpus stop; VIRQ_DOM_EXC goes to Dom0. For Domain-0 the machine powers off, reboots or halts. */
+void domain_shutdown(struct domain *domain, uint8_t reason);
+
+void domain_pause(struct domain *domain);	/* returns when no vcpu of it runs; counts */
+void domain_unpause(struct domain *domain);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU. `regs` holds its registers whenever it is not in the guest: the entry code pushes them right
+ * here, so a switch to another vcpu copies nothing.
+ *
+ * V1  vcpu->regs of a vcpu that runs in the guest are stale; only its own CPU, in the core, may read them.
+ * V2  A vcpu runs on one CPU at a time: is_running is cleared only after its state has been saved.
+ */
+#ifndef SKINK_VCPU_H
+#define SKINK_VCPU_H
+
+#include "include/types.h"
+
+#include <xen/vcpu.h>
+#include <xen/xen.h>
+
+#include "domain/domain.h"
+#include "lib/list.h"
+#include "sched/sched_vcpu.h"
+#include "sched/timer.h"
+
+struct frame;
+
+enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
+	VCPU_WORK_DEFERRED_TABLES = 1,	/* page tables to let go: mem/deferred.c */
+	VCPU_WORK_NMI = 2,		/* an NMI to deliver */
+	VCPU_WORK_CRASHED = 4,		/* its domain has crashed: never enter again */
+	VCPU_WORK_FAILSAFE = 8,		/* a segment could not be loaded: failsafe callback */
+};
+
+struct vcpu_trap_state {
+	struct trap_info entry[256];	/* set_trap_table; address 0: none */
+	uint64_t event_callback;	/* CALLBACKTYPE_event; 0: none, the guest gets no upcalls */
+	uint64_t failsafe_callback;
+	uint64_t syscall_callback;
+	uint64_t syscall32_callback;
+	uint64_t sysenter_callback;
+	uint64_t nmi_callback;
+	bool failsafe_masks_events;	/* CALLBACKF_mask_events of each */
+	bool syscall_masks_events;
+	bool syscall32_masks_events;
+	bool sysenter_masks_events;
+};
+
+struct vcpu {
+	/* Offsets known to entry.S; `kernel_stack` sits just below `regs`, and regs.es is 16-byte aligned. */
+	uint64_t kernel_stack;		/* of the CPU it runs on */
+	struct cpu_user_regs regs;
+
+	/* Set at creation. */
+	struct domain *domain;
+	uint32_t id;
+
+	/* Only its own CPU, or anybody while it is paused. */
+	bool in_kernel;			/* the guest's kernel mode (both are ring 3) */
+	bool is_initialised;		/* has been given registers (boot or VCPUOP_initialise) */
+	uint64_t kernel_stack_pointer;	/* guest: where traps from its user mode go (stack_switch) */
+	uint16_t kernel_stack_selector;
+	struct vcpu_trap_state trap;
+	uint64_t guest_cr0_ts;		/* fpu_taskswitch: 1 if the guest wants #NM */
+	uint64_t guest_cr2;		/* as the guest last saw it; also in arch_vcpu_info */
+	uint64_t guest_cr4;		/* the bits that a guest may set, as it reads them */
+	uint64_t fs_base;		/* saved while it does not run */
+	uint64_t gs_base_kernel;	/* the guest kernel's gs base */
+	uint64_t gs_base_user;
+	uint64_t debug_register[8];	/* dr0-3, 6, 7, validated */
+	uint64_t iopl;			/* physdev_op set_iopl: 0-3, emulated */
+	void *fpu;			/* xsave area, 64-byte aligned */
+	uint64_t xcr0;
+
+	/* Current base pointers, each with a type reference; raw 0: none. domain->lock. */
+	mfn_t table_kernel;
+	mfn_t table_user;
+
+	/* Descriptor tables: frames with a FRAME_SEGMENT reference. domain->lock. */
+	mfn_t gdt_frame[14];
+	uint16_t gdt_entries;
+	mfn_t ldt_frame[16];		/* raw 0: a hole */
+	uint16_t ldt_entries;
+	uint64_t ldt_base;
+
+	/* Page tables it must take apart before it next enters the guest (mem/deferred.c). Own CPU. */
+	uint32_t deferred_tables;
+
+	/* Multicall in progress, for continuations. Own CPU. */
+	struct multicall_entry *multicall;	/* the core's copy of the entry that runs; NULL: none */
+
+	/* Shared with the guest and with other CPUs; each access once and atomic. */
+	vcpu_info_t *info;		/* in shared_info, or the page that the guest registered */
+	mfn_t info_frame;		/* of a registered one; raw 0: none */
+	uint64_t work;			/* bits of enum vcpu_work; atomic */
+	bool is_up;			/* VCPUOP_up and down */
+	bool is_running;		/* V2 */
+	uint32_t pause_count;		/* own, besides the domain's; atomic */
+	struct cpu *cpu;		/* where it runs or last ran */
+	cpumask_t affinity;
+
+	/* Areas that the guest registered: virtual addresses, written when it is current. 0: none. */
+	uint64_t runstate_area;
+	uint64_t time_area;
+
+	struct timer singleshot;	/* VCPUOP_set_singleshot_timer, set_timer_op: VIRQ_TIMER */
+	struct timer periodic;
+	uint64_t periodic_period_ns;
+	struct timer poll_timer;	/* SCHEDOP_poll's time-out */
+
+	uint32_t virq_port[24];		/* event_lock; 0: not bound */
+	uint32_t poll_port;		/* 0: not polling; UINT32_MAX: several; atomic */
+
+	struct sched_vcpu sched;	/* the scheduler's */
+};
+
+static inline bool vcpu_is_idle(const struct vcpu *vcpu) { return vcpu->domain->id == DOMID_IDLE; }
+
+/* Is there an event, and is the guest willing? */
+static inline bool vcpu_has_deliverable_event(const struct vcpu *vcpu)
+{
+	return read_once(&vcpu->info->evtchn_upcall_pending) &&
+	       !read_once(&vcpu->info->evtchn_upcall_mask);
+}
+
+/* Asks `vcpu` to do `work` before it next enters the guest, wherever it is. Atomic. */
+void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
+
+/* Gives a vcpu its first or new registers; every field is checked. -EINVAL, -EBUSY, -ENOMEM. */
+struct vcpu_guest_context;
+MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels: one bit of news for one domain. 2-level ABI. All of a domain's channels are under its event_lock; two
+ * domains' are taken in the order of their ids.
+ *
+ *   free --alloc_unbound--> unbound --bind_interdomain by the named peer--> interdomain (both ends)
+ *   interdomain --close of one end--> free; the other end falls back to unbound for the same peer
+ *   free --bind_virq, bind_ipi, bind_pirq--> virq, ipi, pirq --close--> free
+ *
+ * E1  Of two interdomain channels each names the other.
+ * E2  A channel that is free or unbound is never made pending.
+ * E3  A virq, ipi or pirq belongs to one port at most.
+ */
+#ifndef SKINK_EVENT_H
+#define SKINK_EVENT_H
+
+#include "include/types.h"
+
+#include <xen/event_channel.h>
+
+struct domain;
+struct vcpu;
+
+MUST_CHECK int event_domain_init(struct domain *domain);	/* -ENOMEM */
+/* Closes everything, a bounded piece at a time: -ERESTART while there is more. The domain is dying. */
+MUST_CHECK int event_domain_destroy(struct domain *domain);
+void event_domain_free(struct domain *domain);			/* last; no vcpu, no peer left */
+
+/* To one vcpu: VIRQ_TIMER, VIRQ_DEBUG. To a domain: to whoever bound it. Any CPU, no event_lock held. */
+void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq);
+void event_send_domain_virq(struct domain *domain, uint32_t virq);
+
+/* From a driver of the core's: a physical interrupt that a domain has bound; masked or acknowledged by eoi. */
+void event_send_pirq(uint32_t pirq);
+
+/* For the toolstack: an unbound channel of `domain` for `peer`. */
+MUST_CHECK int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port);
+
+/* Is the port valid and pending? For SCHEDOP_poll. */
+bool event_is_pending(struct domain *domain, port_t port);
+bool event_port_is_valid(struct domain *domain, port_t port);
+
+/* Sets upcall pending in the vcpu's info and kicks it. */
+void event_upcall(struct vcpu *vcpu);
+
+/* A new vcpu_info was registered: everything pending must be seen there (vcpu is current or paused). */
+void event_info_moved(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant tables, version 1: a domain lends a frame to another. The loan ends when the user drops it or dies.
+ * Lock: a domain's table (its own shared entries, active entries) and its handles: its grant_lock; two in the order of ids.
+ *
+ * G1  A frame that is mapped through a grant is never freed.
+ * G2  A grant that its lender has withdrawn is never mapped again.
+ * G3  A writable mapping of a grant holds a writable type reference: never of a page table.
+ * G4  Every handle in use names an active entry whose count includes it.
+ */
+#ifndef SKINK_GRANT_H
+#define SKINK_GRANT_H
+
+#include "include/types.h"
+
+#include <xen/grant_table.h>
+
+struct domain;
+
+#define GRANT_FRAMES_MAX	64	/* of 512 entries each; a domain's limit may be lower */
+#define GRANT_HANDLES_MAX	32768	/* mappings at once */
+
+MUST_CHECK int grant_domain_init(struct domain *domain);	/* -ENOMEM */
+/* Drops all mappings it holds, a bounded piece at a time: -ERESTART while there is more. The domain is dying. */
+MUST_CHECK int grant_domain_destroy(struct domain *domain);
+void grant_domain_free(struct domain *domain);
+
+/* For XENMAPSPACE_grant_table and the toolstack: the frame `index` of the shared table, growing it if need be. */
+MUST_CHECK int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame);
+
+#endif

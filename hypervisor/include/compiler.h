@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What the compiler offers, under one name for gcc and clang. */
+#ifndef SKINK_COMPILER_H
+#define SKINK_COMPILER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MUST_CHECK	__attribute__((warn_unused_result))
+#define NORETURN	__attribute__((noreturn))
+#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define PACKED		__attribute__((packed))
+#define ALIGNED(n)	__attribute__((aligned(n)))
+#define SECTION(name)	__attribute__((section(name)))
+#define UNUSED		__attribute__((unused))
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#define MIN(a, b)	((a) < (b) ? (a) : (b))
+#define MAX(a, b)	((a) > (b) ? (a) : (b))
+#define ROUND_UP(x, to)	(((x) + (to) - 1) / (to) * (to))
+
+/* Memory that somebody else may be writing: one access, neither torn nor repeated. */
+#define read_once(p)		__atomic_load_n((p), __ATOMIC_RELAXED)
+#define write_once(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define barrier_full()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+NORETURN void assert_failed(const char *what, const char *invariant, const char *file, int line);
+
+/* A broken invariant of the core's own. On in every build; nothing that a guest does may reach one. */
+#define ASSERT(condition, invariant)							\
+	do {										\
+		if (unlikely(!(condition)))						\
+			assert_failed(#condition, (invariant), __FILE__, __LINE__);	\
+	} while (0)
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The ABI's error numbers, from Xen's public header, as EPERM and so on. */
+#ifndef SKINK_ERRNO_H
+#define SKINK_ERRNO_H
+
+#ifndef EPERM		/* on the host, libc has them with the same values */
+#define XEN_ERRNO(name, value) name = (value),
+enum skink_errno {
+#include <xen/errno.h>
+};
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the core says: to the serial console and to a ring of 64 KiB that Dom0 can read (readconsole).
+ * Formats: %s %c %d %i %u %x %p %% with l, ll, z, h, width, 0, - and .precision as in printf.
+ */
+#ifndef SKINK_LOG_H
+#define SKINK_LOG_H
+
+#include <stdarg.h>
+
+#include "include/types.h"
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/* One line or part of one; `level` above the one set by loglvl= is dropped. */
+void log_print(enum log_level level, const char *format, ...) PRINTF(2, 3);
+void log_print_list(enum log_level level, const char *format, va_list arguments);
+
+#define log_error(...)		log_print(LOG_ERROR, __VA_ARGS__)
+#define log_warning(...)	log_print(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)		log_print(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)		log_print(LOG_DEBUG, __VA_ARGS__)
+
+/* What a guest caused: bounded to a few lines a second for all guests, so that none can flood the console. */
+void log_guest(uint16_t domain, const char *format, ...) PRINTF(2, 3);
+
+void log_set_level(enum log_level level);
+
+/* printf into a buffer: always ends in NUL, returns the length that the whole would have had. */
+size_t format_string(char *to, size_t room, const char *format, ...) PRINTF(3, 4);
+size_t format_string_list(char *to, size_t room, const char *format, va_list arguments);
+
+/* Bytes as they are (a guest's console), to the same places. */
+void log_write_raw(const char *bytes, size_t count);
+
+/* Copies of the ring for readconsole: from `*position` on; returns how many, moves `*position`. */
+size_t log_read(uint32_t *position, char *to, size_t room);
+void log_forget(void);
+
+/* Stops everything for good: prints, back trace, halts all CPUs. */
+NORETURN void panic(const char *format, ...) PRINTF(1, 2);
+
+#endif

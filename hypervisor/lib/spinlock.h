@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket locks. Interrupts are off wherever the core runs (docs/architecture.md), so there is one kind of
+ * lock. Whoever waits serves TLB flush requests meanwhile (cpu_relax_serving), or two CPUs could wait for
+ * each other: one for the lock, one for the flush.
+ */
+#ifndef SKINK_SPINLOCK_H
+#define SKINK_SPINLOCK_H
+
+#include "include/types.h"
+
+struct spinlock {
+	uint16_t next;		/* the ticket that the next comer draws */
+	uint16_t serving;	/* the ticket that holds the lock */
+};
+
+#define SPINLOCK_FREE { 0, 0 }
+
+void cpu_relax_serving(void);
+
+static inline void spin_lock(struct spinlock *lock)
+{
+	uint16_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+	while (load_acquire(&lock->serving) != ticket)
+		cpu_relax_serving();
+}
+
+static inline void spin_unlock(struct spinlock *lock)
+{
+	store_release(&lock->serving, (uint16_t)(lock->serving + 1));
+}
+
+static inline bool spin_is_locked(const struct spinlock *lock)
+{
+	return read_once(&lock->next) != read_once(&lock->serving);
+}
+
+/* Takes two locks in the written order (the caller passes the one of the lower domain id first). */
+static inline void spin_lock_two(struct spinlock *first, struct spinlock *second)
+{
+	spin_lock(first);
+	if (second != first)
+		spin_lock(second);
+}
+
+static inline void spin_unlock_two(struct spinlock *first, struct spinlock *second)
+{
+	if (second != first)
+		spin_unlock(second);
+	spin_unlock(first);
+}
+
+#endif

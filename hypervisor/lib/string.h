@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The few functions of C's <string.h> that the core and the compiler use; same contracts. */
+#ifndef SKINK_STRING_H
+#define SKINK_STRING_H
+
+#include "include/types.h"
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+size_t strlen(const char *text);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t limit);
+char *strchr(const char *text, int c);
+char *strstr(const char *text, const char *part);
+
+/* Copies and cuts at `room` bytes; the result always ends in NUL. Returns the length of `from`. */
+size_t string_copy(char *to, const char *from, size_t room);
+
+/* A whole page at a time, by rep stosq and movsq. */
+void page_clear(void *page);
+void page_copy(void *to, const void *from);
+
+#endif

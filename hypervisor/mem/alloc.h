@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames and memory for the core. Free frames form a buddy system, orders 0 to 18 (1 GiB). What is given out is clear
+ * of stale TLB entries; frames for domains are zeroed.
+ */
+#ifndef SKINK_ALLOC_H
+#define SKINK_ALLOC_H
+
+#include "include/types.h"
+
+struct domain;
+
+#define FRAME_ORDER_MAX 18
+
+void alloc_init(void);				/* from boot_info's memory map */
+
+/* 2^order frames, machine-contiguous and aligned, for the core; not zeroed. MFN_NONE if there are none. */
+mfn_t frame_alloc(unsigned int order);
+void frame_free(mfn_t first, unsigned int order);
+
+/* Frames for a domain, in its page list, each with the owner's reference; below 2^address_bits. -ENOMEM. */
+MUST_CHECK int frame_alloc_for(struct domain *domain, unsigned int order, unsigned int address_bits, mfn_t *first);
+
+uint64_t frames_free(void);
+uint64_t frames_total(void);
+
+/* Small memory for the core, zeroed, 16-byte aligned; a page or more is page-aligned. NULL if there is none. */
+void *heap_alloc(size_t bytes);
+void heap_free(void *memory);			/* NULL does nothing */
+
+#endif

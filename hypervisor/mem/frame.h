@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every frame of the machine: who owns it, how often it is referred to, and what it may be used as.
+ *
+ * A general reference (count) keeps a frame from being freed. A type reference (type) says that it is used in
+ * one way; it can have another type only when no type reference is left.
+ *
+ * F1  A frame is never writable by a guest and a page table or descriptor table at once.
+ * F2  Each present entry of a validated table holds the references that its frame needs.
+ * F3  A frame with a general reference is not freed; each type reference comes with a general one.
+ * F4  Page-table types of a frame change under its owner's lock; other types by compare-and-swap.
+ *
+ * A table whose validation stopped half way is partial: entries [0, validated) hold references, nobody holds the
+ * table by type. One whose last type reference went, and whose entries still hold theirs, is deferred: it stands
+ * in the list of a vcpu that must take it apart before it enters its guest again (mem/deferred.h).
+ */
+#ifndef SKINK_FRAME_H
+#define SKINK_FRAME_H
+
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+struct domain;
+struct domain_locked;
+
+enum frame_type {
+	FRAME_PLAIN,		/* nothing yet: becomes any other */
+	FRAME_L1,		/* page tables, validated; the numbers are the levels */
+	FRAME_L2,
+	FRAME_L3,
+	FRAME_L4,
+	FRAME_SEGMENT,		/* of a GDT or LDT, each descriptor checked */
+	FRAME_WRITABLE,		/* mapped writable, or written by the core */
+};
+
+#define FRAME_LINK_NONE 0	/* frame 0 is never given away */
+
+struct frame {
+	uint64_t count;		/* atomic: FRAME_ALLOCATED | references; 0: free */
+	uint64_t type;		/* atomic: enum frame_type << 56 | FRAME_* flags | type references */
+	uint32_t next, prev;	/* owner's page list; free list; `next`: list of deferred tables */
+	uint32_t flushed;	/* tlb_clock() when the last writable type reference went */
+	domid_t owner;		/* changes only while count is 0 */
+	uint16_t validated;	/* of a partial or deferred table: entries that hold references */
+};
+_Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
+
+#define FRAME_ALLOCATED		(1ULL << 63)	/* in count: the owner's own reference is not dropped yet */
+#define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap, shared_info, grant table) */
+#define FRAME_COUNT_MASK	((1ULL << 32) - 1)
+
+#define FRAME_TYPE_SHIFT	56
+#define FRAME_VALIDATED		(1ULL << 55)
+#define FRAME_PARTIAL		(1ULL << 54)
+#define FRAME_DEFERRED		(1ULL << 53)
+#define FRAME_PINNED		(1ULL << 52)	/* MMUEXT_PIN: a type reference of the guest's own */
+#define FRAME_TYPE_COUNT_MASK	((1ULL << 32) - 1)
+
+extern uint64_t frame_limit;		/* frames 0 .. frame_limit - 1 have a struct frame */
+
+static inline enum frame_type frame_type_of(uint64_t type) { return type >> FRAME_TYPE_SHIFT & 0xf; }
+
+/* The record of a frame; NULL if the machine has no RAM there. Any number may be asked for. */
+struct frame *frame_at(mfn_t frame);
+mfn_t frame_number(const struct frame *frame);
+
+/* A reference to a frame that `owner` owns, or NULL. Give it back by frame_put(). */
+struct frame *frame_get(mfn_t number, const struct domain *owner);
+/* One more, of a frame that the caller holds already. */
+void frame_get_again(struct frame *frame);
+void frame_put(struct frame *frame);
+
+/*
+ * A type reference (the caller holds a general one, which goes along with it). FRAME_WRITABLE for
+ * any frame and caller; page tables and segments with the owner's lock held. -EINVAL: used otherwise; -ERESTART:
+ * stopped half way or waits for a deferred table: continue the hypercall. -EPERM, -EFAULT...: an entry is refused.
+ */
+MUST_CHECK int frame_get_type(struct frame *frame, enum frame_type type);
+/* Drops it. Of a table's last one nothing blocks: the table goes to the current vcpu's deferred list. */
+void frame_put_type(struct frame *frame);
+
+/* General and writable reference at once; false if it is not `owner`'s or a table. */
+MUST_CHECK bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame);
+void frame_put_writable(struct frame *frame);
+
+/* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
+void frame_share(void *page, struct domain *domain, bool writable);
+/* The end of that: true when no mapping is left and the page can go back to the heap; false: try later. */
+MUST_CHECK bool frame_unshare(void *page);
+
+/* A frame goes to another owner (exchange, transfer): only if the caller holds the one reference besides the owner's. */
+MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
+
+#endif

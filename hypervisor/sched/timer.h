@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deadlines: each CPU keeps a heap of them and programs its timer for the first. A handler runs on the CPU
+ * where the timer stands, from the exit path, with no lock held; it may set its timer again.
+ */
+#ifndef SKINK_TIMER_H
+#define SKINK_TIMER_H
+
+#include "include/types.h"
+
+struct timer {
+	void (*handler)(void *data);	/* set by timer_init */
+	void *data;
+	uint64_t deadline_ns;		/* below: the lock of the CPU's heap */
+	uint32_t cpu;			/* whose heap it stands in */
+	uint32_t heap_index;		/* 0: in none */
+};
+
+void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu);
+
+/* Sets or moves the deadline (time_now_ns() scale); one that is past fires at once. */
+void timer_set(struct timer *timer, uint64_t deadline_ns);
+
+/* After it returns the handler is neither running on another CPU nor will run. */
+void timer_stop(struct timer *timer);
+
+/* Moves the timer to another CPU, set or not. */
+void timer_migrate(struct timer *timer, uint32_t cpu);
+
+/* SOFTIRQ_TIMER: runs what is due on this CPU, programs the next. */
+void timer_softirq(void);
+
+#endif
