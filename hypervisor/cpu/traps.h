@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Exceptions: what a guest's own handler gets, and what is the core's to mend. */
+#ifndef SKINK_TRAPS_H
+#define SKINK_TRAPS_H
+
+#include "include/types.h"
+
+struct vcpu;
+
+enum trap_vector {
+	TRAP_DIVIDE = 0, TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_BREAKPOINT = 3, TRAP_OVERFLOW = 4, TRAP_BOUNDS = 5,
+	TRAP_INVALID_OPCODE = 6, TRAP_NO_DEVICE = 7, TRAP_DOUBLE_FAULT = 8, TRAP_INVALID_TSS = 10,
+	TRAP_NO_SEGMENT = 11, TRAP_STACK = 12, TRAP_PROTECTION = 13, TRAP_PAGE_FAULT = 14, TRAP_FPU = 16,
+	TRAP_ALIGNMENT = 17, TRAP_MACHINE_CHECK = 18, TRAP_SIMD = 19,
+};
+
+/*
+ * Makes the current vcpu take exception `vector` at its present registers: its kernel's handler will run next, or
+ * the domain is crashed if it has none or its stack cannot be written. At most one for each entry to the core.
+ */
+void trap_inject(struct vcpu *vcpu, enum trap_vector vector);				/* no error code */
+void trap_inject_error(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
+void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_code);
+
+/* Registers and stack of a guest, to the console, bounded. */
+void trap_show_guest(struct vcpu *vcpu);
+
+#endif
