@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""Programs that were built for the host, and how they are run."""
+import os
+
+
+def programs_in(folder):
+    if not os.path.isdir(folder):
+        return []
+    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if "." not in name]
+    return [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
+
+
+def environment():
+    return dict(os.environ, ASAN_OPTIONS="detect_leaks=0",
+                UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")

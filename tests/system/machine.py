@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""A machine under QEMU with a serial console: start it, type into it, wait for what it says.
+
+Nothing here waits for time to pass. Each expect() has a limit after which the test has failed, and the whole
+machine has one after which it is stopped.
+"""
+import os
+import re
+import selectors
+import subprocess
+import time
+
+BUILD = "build"
+QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
+# Slower machines stretch every limit.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
+CORE_ARGS = "console=com1 com1=115200 loglvl=all noreboot"
+DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce "
+             "panic=-1 nokaslr random.trust_cpu=on")
+PROMPT = r"skink# (\x1b\[6n)?$"
+UEFI_CODE = "/usr/share/OVMF/OVMF_CODE.fd"
+UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS.fd"
+
+
+class Gone(AssertionError):
+    """The machine ended, or said that it is lost, while something else was awaited."""
+
+
+class Late(AssertionError):
+    """What was awaited did not come in time."""
+
+
+class Machine:
+    # What no test may see while it waits for something else.
+    LOST = re.compile(r"SKINK PANIC|Kernel panic - not syncing|\(XEN\) Panic on CPU|core: fault")
+
+    def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600):
+        os.makedirs(f"{BUILD}/test", exist_ok=True)
+        self.log_name = f"{BUILD}/test/{name}.log"
+        self.log = open(self.log_name, "wb")
+        self.text = ""
+        self.seen = 0
+        self.deadline = time.monotonic() + limit * PATIENCE
+        command = [QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
+                   "-display", "none", "-nodefaults", "-no-reboot",
+                   "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", *arguments]
+        self.log.write((" ".join(command) + "\n\n").encode())
+        self.qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, bufsize=0)
+        os.set_blocking(self.qemu.stdout.fileno(), False)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.qemu.stdout, selectors.EVENT_READ)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+        self.qemu.wait()
+        self.log.close()
+        self.qemu.stdin.close()
+        self.qemu.stdout.close()
+
+    def _read(self, until):
+        """Take what has arrived, waiting for it until then. False when the console is closed."""
+        if not self.selector.select(max(0, min(until, self.deadline) - time.monotonic())):
+            return True
+        piece = self.qemu.stdout.read(65536)
+        if not piece:
+            return False
+        self.log.write(piece)
+        self.log.flush()
+        self.text += piece.decode("utf-8", "replace").replace("\r", "").replace("\0", "")
+        return True
+
+    def tail(self, lines=25):
+        return "\n".join(self.text.splitlines()[-lines:])
+
+    def expect(self, pattern, limit=60, lost=True):
+        """Wait for a pattern in what the machine says from here on; what comes before it counts as seen."""
+        expression = re.compile(pattern, re.MULTILINE)
+        until = time.monotonic() + limit * PATIENCE
+        alive = True
+        while True:
+            found = expression.search(self.text, self.seen)
+            if found:
+                self.seen = found.end()
+                return found
+            bad = lost and self.LOST.search(self.text, self.seen)
+            if bad:
+                self._read(time.monotonic() + 1)
+                raise Gone(f"'{bad.group()}' while waiting for '{pattern}' (all of it: {self.log_name}):\n{self.tail()}")
+            if not alive:
+                raise Gone(f"the machine ended before it said '{pattern}' ({self.log_name}):\n{self.tail()}")
+            if time.monotonic() > min(until, self.deadline):
+                raise Late(f"no '{pattern}' ({self.log_name}):\n{self.tail()}")
+            alive = self._read(until)
+
+    def send(self, line):
+        self.qemu.stdin.write((line + "\n").encode())
+
+    def press_control(self, letter):
+        self.qemu.stdin.write(bytes([ord(letter) & 0x1f]))
+
+    def run(self, command, limit=60):
+        """Type a command into the guest's shell: its exit status and what it printed."""
+        start = self.seen
+        # What is echoed has no number between the marks, so it is not taken for the answer.
+        self.send(f"{command}; echo \"=$?=\"")
+        status = int(self.expect(r"^=(\d+)=$", limit).group(1))
+        output = self.text[start:self.seen]
+        self.expect(PROMPT, 30)
+        lines = [line for line in output.splitlines() if not re.fullmatch(r"=\d+=", line)]
+        return status, "\n".join(line for line in lines if 'echo "=$?="' not in line)
+
+    def check(self, command, limit=60):
+        status, output = self.run(command, limit)
+        assert status == 0, f"'{command}' ended with {status}:\n{output}"
+        return output
+
+    def wait_for_end(self, limit=60):
+        """QEMU ends by itself: the machine has powered off."""
+        until = time.monotonic() + limit * PATIENCE
+        while self._read(until):
+            if time.monotonic() > min(until, self.deadline):
+                raise Late(f"the machine did not power off ({self.log_name}):\n{self.tail()}")
+        assert self.qemu.wait(timeout=10) == 0
+
+
+def by_kernel(hypervisor, modules, core_args=CORE_ARGS):
+    """QEMU's own Multiboot loader. modules: (file, arguments) each; the first is the kernel."""
+    named = [f"{file} {args}".strip() for file, args in modules]
+    initrd = ["-initrd", ",".join(name.replace(",", ",,") for name in named)] if named else []
+    return ["-kernel", hypervisor, "-append", core_args, *initrd]
+
+
+def by_iso(iso, uefi=False):
+    firmware = []
+    if uefi:
+        os.makedirs(f"{BUILD}/test", exist_ok=True)
+        variables = f"{BUILD}/test/OVMF_VARS.fd"
+        with open(UEFI_VARIABLES, "rb") as source, open(variables, "wb") as copy:
+            copy.write(source.read())
+        firmware = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={UEFI_CODE}",
+                    "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
+    return ["-machine", "q35", *firmware, "-cdrom", iso]
+
+
+def debian(hypervisor=f"{BUILD}/skink", dom0_args=DOM0_ARGS, core_args=CORE_ARGS):
+    """Debian's kernel and the busybox initrd, by QEMU's loader."""
+    return by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", dom0_args), (f"{BUILD}/dom0/initrd", "")], core_args)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""Random hypercalls by hostile guests, an oracle after each: FUZZ_SECONDS for each fuzzer in build/fuzz."""
+import os
+import subprocess
+
+import pytest
+
+from hostprograms import environment, programs_in
+
+FUZZERS = programs_in("build/fuzz")
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+
+
+@pytest.mark.parametrize("program", FUZZERS or [None], ids=lambda path: os.path.basename(path or "none"))
+def test_fuzz(program):
+    assert program, "there are no fuzzers in build/fuzz"
+    corpus = program + ".corpus"
+    os.makedirs(corpus, exist_ok=True)
+    result = subprocess.run([program, f"-max_total_time={SECONDS}", f"-artifact_prefix={program}.", corpus],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS + 300,
+                            env=environment(), text=True, errors="replace")
+    assert result.returncode == 0, result.stdout[-4000:]
