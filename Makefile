@@ -83,7 +83,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZ
 		-artifact_prefix=$$test. $$test.corpus; done
 
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
-	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc) -- $(CORE_INCLUDES) -ffreestanding -D__XEN_TOOLS__
+	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc)
 
 bench: core guests dom0 build/dom0/vmlinuz ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)

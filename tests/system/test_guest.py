@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""
+The small kernels of tests/guest, each booted as the first domain. They speak TAP on the console ("1..N", "ok 1 - ...",
+"not ok 2 - ...", "ok 3 - ... # SKIP why") and power off. In the first 30 lines of its source a test may ask for more:
+
+    QEMU: -smp 4 -cpu max        instead of -smp 1 -cpu qemu64
+    ARGS: words                  its command line
+    CORE: words                  the core's command line, besides the console
+    INITRD: words                a second module with these words in it
+    EXPECT: regular expression   said by the core after the plan is done; the guest need not power off then
+"""
+import glob
+import os
+import re
+import shlex
+
+import pytest
+
+from machine import BUILD, CORE_ARGS, Machine, by_kernel
+
+TESTS = sorted(os.path.basename(path)[:-4] for path in glob.glob(f"{BUILD}/guest/*.elf"))
+RESULT = re.compile(r"^(not ok|ok) (\d+)(?: -)? ?(.*)$", re.MULTILINE)
+PLAN = re.compile(r"^1\.\.(\d+)$", re.MULTILINE)
+
+
+def wishes(test):
+    """What the head of the source asks for."""
+    found = {"QEMU": "", "ARGS": "", "CORE": "", "INITRD": None, "EXPECT": None}
+    path = f"tests/guest/{test}.c"
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as source:
+            for line in [line for line, _ in zip(source, range(30))]:
+                wish = re.match(r"[\s/*]*(QEMU|ARGS|CORE|INITRD|EXPECT):\s+(.*?)\s*(\*/)?$", line)
+                if wish:
+                    found[wish.group(1)] = wish.group(2)
+    return found
+
+
+def boot(test, wish):
+    modules = [(f"{BUILD}/guest/{test}.elf", wish["ARGS"])]
+    if wish["INITRD"] is not None:
+        os.makedirs(f"{BUILD}/test", exist_ok=True)
+        with open(f"{BUILD}/test/{test}.initrd", "w", encoding="utf-8") as initrd:
+            initrd.write(wish["INITRD"])
+        modules.append((f"{BUILD}/test/{test}.initrd", ""))
+    options = dict(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
+    hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
+    return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} {wish['CORE']}".strip()),
+                   cpu=options.pop("-cpu", "qemu64"), smp=options.pop("-smp", "1"), memory=options.pop("-m", 512),
+                   limit=200, *[word for pair in options.items() for word in pair])
+
+
+def judge(text):
+    """The numbers that were planned, were run, and failed."""
+    plan = PLAN.search(text)
+    assert plan, "no plan (1..N) was printed"
+    results = RESULT.findall(text)
+    failed = [f"not ok {number} - {what}" for verdict, number, what in results
+              if verdict == "not ok" and "# TODO" not in what]
+    numbers = [int(number) for _, number, _ in results]
+    assert numbers == list(range(1, int(plan.group(1)) + 1)), \
+        f"planned 1..{plan.group(1)}, ran {len(numbers)}: something is missing or came twice"
+    return results, failed
+
+
+@pytest.mark.parametrize("test", TESTS or [None], ids=lambda test: test or "none")
+def test_guest(test, record_property):
+    assert test, f"there are no guest tests in {BUILD}/guest"
+    wish = wishes(test)
+    with boot(test, wish) as machine:
+        if wish["EXPECT"]:
+            machine.expect(wish["EXPECT"], 120, lost=False)
+        else:
+            machine.wait_for_end(180)
+        results, failed = judge(machine.text)
+        assert not failed, f"{len(failed)} of {len(results)} failed ({machine.log_name}):\n" + "\n".join(failed)
+        record_property("checks", len(results))
