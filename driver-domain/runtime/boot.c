@@ -34,6 +34,7 @@ void runtime_start(struct start_info *info)
 	boot_map_shared();
 	vcpu_init_shared();
 	trap_init();
+	ASSERT(hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables) == 0);
 	memory_map_all();
 	event_init();
 	guest_main();

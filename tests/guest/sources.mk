@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+GUEST_TESTS += boot abi
