@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Privileged instructions and their like, one inline function each. Only boot/, cpu/ and iommu/ include this. */
+#ifndef SKINK_OPS_H
+#define SKINK_OPS_H
+
+#include "include/types.h"
+
+/* An entry of the table of instructions that may fault: a fault at `at` goes on at `to`. */
+#define EXTABLE(at, to)						\
+	".pushsection .extable, \"a\"\n\t"			\
+	".balign 4\n\t"						\
+	".long (" at ") - ., (" to ") - .\n\t"			\
+	".popsection\n\t"
+
+static inline uint8_t port_in8(uint16_t port)
+{
+	uint8_t value;
+
+	asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint16_t port_in16(uint16_t port)
+{
+	uint16_t value;
+
+	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint32_t port_in32(uint16_t port)
+{
+	uint32_t value;
+
+	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void port_out8(uint16_t port, uint8_t value)
+{
+	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_out16(uint16_t port, uint16_t value)
+{
+	asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_out32(uint16_t port, uint32_t value)
+{
+	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint64_t msr_read(uint32_t msr)
+{
+	uint32_t low, high;
+
+	asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void msr_write(uint32_t msr, uint64_t value)
+{
+	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+/* False, and 0 in *value, if the machine has no such register. */
+MUST_CHECK static inline bool msr_read_safe(uint32_t msr, uint64_t *value)
+{
+	uint32_t low = 0, high = 0;
+	bool ok = false;
+
+	asm volatile("1: rdmsr\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")
+		     : "+q"(ok), "+a"(low), "+d"(high) : "c"(msr));
+	*value = (uint64_t)high << 32 | low;
+	return ok;
+}
+
+MUST_CHECK static inline bool msr_write_safe(uint32_t msr, uint64_t value)
+{
+	bool ok = false;
+
+	asm volatile("1: wrmsr\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")
+		     : "+q"(ok) : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	return ok;
+}
+
+/* out: eax, ebx, ecx, edx */
+static inline void cpuid_read(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	asm volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+		     : "a"(leaf), "c"(subleaf));
+}
+
+#define OPS_CONTROL_REGISTER(n)								\
+	static inline uint64_t cr##n##_read(void)					\
+	{										\
+		uint64_t value;								\
+											\
+		asm volatile("mov %%cr" #n ", %0" : "=r"(value) : : "memory");		\
+		return value;								\
+	}										\
+	static inline void cr##n##_write(uint64_t value)				\
+	{										\
+		asm volatile("mov %0, %%cr" #n : : "r"(value) : "memory");		\
+	}
+
+OPS_CONTROL_REGISTER(0)
+OPS_CONTROL_REGISTER(2)
+OPS_CONTROL_REGISTER(3)
+OPS_CONTROL_REGISTER(4)
+
+#define CR0_TS		(1ULL << 3)
+#define CR0_WP		(1ULL << 16)
+#define CR4_TSD		(1ULL << 2)
+#define CR4_DE		(1ULL << 3)
+#define CR4_PGE		(1ULL << 7)
+#define CR4_OSFXSR	(1ULL << 9)
+#define CR4_OSXMMEXCPT	(1ULL << 10)
+#define CR4_UMIP	(1ULL << 11)
+#define CR4_FSGSBASE	(1ULL << 16)
+#define CR4_PCIDE	(1ULL << 17)
+#define CR4_OSXSAVE	(1ULL << 18)
+#define CR4_SMEP	(1ULL << 20)
+#define CR4_SMAP	(1ULL << 21)
+
+static inline void interrupts_enable(void) { asm volatile("sti" : : : "memory"); }
+static inline void interrupts_disable(void) { asm volatile("cli" : : : "memory"); }
+static inline void cpu_pause(void) { asm volatile("pause" : : : "memory"); }
+
+/* Waits for an interrupt and takes it; one that is pending already is not missed. */
+static inline void cpu_hlt_enabled(void) { asm volatile("sti\n\thlt\n\tcli" : : : "memory"); }
+
+/* With interrupts off: for ever, but for an NMI. */
+static inline void cpu_hlt(void) { asm volatile("hlt" : : : "memory"); }
+
+static inline void invlpg(uint64_t address)
+{
+	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+static inline void wbinvd(void) { asm volatile("wbinvd" : : : "memory"); }
+
+/* The operand of lgdt, lidt. */
+struct descriptor_pointer {
+	uint16_t limit;
+	uint64_t base;
+} PACKED;
+
+static inline void lgdt(const struct descriptor_pointer *table)
+{
+	asm volatile("lgdt %0" : : "m"(*table));
+}
+
+static inline void lidt(const struct descriptor_pointer *table)
+{
+	asm volatile("lidt %0" : : "m"(*table));
+}
+
+static inline void lldt(uint16_t selector) { asm volatile("lldt %0" : : "r"(selector) : "memory"); }
+static inline void ltr(uint16_t selector) { asm volatile("ltr %0" : : "r"(selector) : "memory"); }
+
+#define MSR_APIC_BASE		0x1b
+#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_EFER		0xc0000080
+#define MSR_STAR		0xc0000081
+#define MSR_LSTAR		0xc0000082
+#define MSR_CSTAR		0xc0000083
+#define MSR_SFMASK		0xc0000084
+#define MSR_FS_BASE		0xc0000100
+#define MSR_GS_BASE		0xc0000101
+#define MSR_KERNEL_GS_BASE	0xc0000102
+
+#endif
