@@ -85,7 +85,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZ
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
 	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc)
 
-bench: core guests dom0 build/dom0/vmlinuz ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
+bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb; the console goes to build/gdb.log

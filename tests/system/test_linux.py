@@ -81,7 +81,7 @@ def assert_no_complaints(machine):
 
 
 def memory_runs_out_and_the_guest_lives_on(machine):
-    machine.check("echo 1 > /proc/sys/vm/panic_on_oom; echo 0 > /proc/sys/vm/panic_on_oom; dmesg -c > /dev/null")
+    machine.check("dmesg -c > /dev/null")
     status, _ = machine.run("fill", 240)
     assert status == 137
     assert re.search(r"Out of memory: Killed process \d+ \(fill\)", machine.check("dmesg"))
