@@ -7,6 +7,7 @@
 #define XEN_ERRNO(name, value) name = (value),
 enum skink_errno {
 #include <xen/errno.h>
+	ERESTART = 85,		/* the core's own: stopped half way, call again; no guest sees it */
 };
 #endif
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stand-ins for the core's own parts that a test does not link. All weak: the real source wins. They count
+ * calls in `fake`, and do the least that their header promises.
+ */
+#include "fake.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domain/hypercall.h"
+#include "event/event.h"
+#include "include/errno.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "mem/m2p.h"
+#include "sched/sched.h"
+#include "sched/timer.h"
+
+#define WEAK __attribute__((weak))
+
+/* ---- lib ---- */
+
+WEAK void log_print_list(enum log_level level, const char *format, va_list arguments)
+{
+	size_t room = sizeof(fake.log) - fake.log_length;
+	int length = vsnprintf(fake.log + fake.log_length, room, format, arguments);
+
+	if (length > 0)
+		fake.log_length += MIN((size_t)length, room - 1);
+}
+
+WEAK void log_print(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	log_print_list(level, format, arguments);
+	va_end(arguments);
+}
+
+WEAK void log_guest(uint16_t domain, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	log_print_list(LOG_WARNING, format, arguments);
+	va_end(arguments);
+}
+
+WEAK void log_set_level(enum log_level level) { }
+WEAK void log_forget(void) { fake.log_length = 0; }
+WEAK size_t log_read(uint32_t *position, char *to, size_t room) { return 0; }
+
+WEAK void log_write_raw(const char *bytes, size_t count)
+{
+	log_print(LOG_INFO, "%.*s", (int)count, bytes);
+}
+
+WEAK size_t format_string_list(char *to, size_t room, const char *format, va_list arguments)
+{
+	return (size_t)vsnprintf(to, room, format, arguments);
+}
+
+WEAK size_t format_string(char *to, size_t room, const char *format, ...)
+{
+	va_list arguments;
+	size_t length;
+
+	va_start(arguments, format);
+	length = format_string_list(to, room, format, arguments);
+	va_end(arguments);
+	return length;
+}
+
+WEAK void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
+WEAK void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
+
+WEAK size_t string_copy(char *to, const char *from, size_t room)
+{
+	return (size_t)snprintf(to, room, "%s", from);
+}
+
+/* ---- mem ---- */
+
+WEAK void *heap_alloc(size_t bytes)
+{
+	size_t alignment = bytes >= PAGE_SIZE ? PAGE_SIZE : 16;
+	void *memory = aligned_alloc(alignment, ROUND_UP(bytes, alignment));
+
+	return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+WEAK void heap_free(void *memory) { free(memory); }
+WEAK void frame_share(void *page, struct domain *domain, bool writable) { }
+WEAK bool frame_unshare(void *page) { return true; }
+WEAK void m2p_set(mfn_t frame, gfn_t guest) { }
+WEAK gfn_t m2p_get(mfn_t frame) { return GFN_NONE; }
+
+/* ---- domain ---- */
+
+WEAK struct domain *domain_zero;
+
+WEAK struct domain *domain_get(domid_t id)
+{
+	struct domain *domain = id == DOMID_SELF ? current_vcpu()->domain : fake_domain_find(id);
+
+	if (!domain || read_once(&domain->is_dying))
+		return NULL;
+	__atomic_fetch_add(&domain->references, 1, __ATOMIC_SEQ_CST);
+	return domain;
+}
+
+WEAK void domain_put(struct domain *domain)
+{
+	ASSERT(__atomic_fetch_sub(&domain->references, 1, __ATOMIC_SEQ_CST) > 1, "D1");
+}
+
+WEAK void domain_crash(struct domain *domain, const char *format, ...)
+{
+	fake.crashes++;
+	fake.crashed = domain;
+}
+
+WEAK void domain_shutdown(struct domain *domain, uint8_t reason)
+{
+	fake.shutdowns++;
+	domain->shutdown_reason = reason;
+	domain->is_shut_down = true;
+}
+
+WEAK void domain_pause(struct domain *domain) { domain->pause_count++; }
+WEAK void domain_unpause(struct domain *domain) { domain->pause_count--; }
+
+WEAK void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work)
+{
+	__atomic_fetch_or(&vcpu->work, work, __ATOMIC_SEQ_CST);
+}
+
+WEAK long hypercall_continue(uint32_t number, uint32_t count, ...)
+{
+	va_list arguments;
+
+	fake.continued_number = number;
+	fake.continued_count = count;
+	va_start(arguments, count);
+	for (uint32_t i = 0; i < count && i < 6; i++)
+		fake.continued[i] = va_arg(arguments, uint64_t);
+	va_end(arguments);
+	return -ERESTART;
+}
+
+/* ---- sched ---- */
+
+WEAK void sched_vcpu_kick(struct vcpu *vcpu)
+{
+	__atomic_fetch_add(&fake.kicks, 1, __ATOMIC_RELAXED);
+	fake.kicked = vcpu;
+}
+
+WEAK void sched_vcpu_update(struct vcpu *vcpu) { }
+WEAK void sched_vcpu_wait_until_off(struct vcpu *vcpu) { }
+WEAK void sched_block_current(void) { current_vcpu()->sched.is_blocked = true; }
+WEAK void sched_yield_current(void) { }
+WEAK void account_check_limit(struct domain *domain, enum account_kind kind) { }
+WEAK void timer_stop(struct timer *timer) { timer->heap_index = 0; }
+
+WEAK void timer_set(struct timer *timer, uint64_t deadline_ns)
+{
+	timer->deadline_ns = deadline_ns;
+	timer->heap_index = 1;
+}
+
+WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu)
+{
+	*timer = (struct timer){ .handler = handler, .data = data, .cpu = cpu };
+}
+
+WEAK void timer_migrate(struct timer *timer, uint32_t cpu) { timer->cpu = cpu; }
+
+/* ---- event ---- */
+
+WEAK void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq) { }
+WEAK void event_send_domain_virq(struct domain *domain, uint32_t virq) { }
+WEAK bool event_is_pending(struct domain *domain, port_t port) { return false; }
+WEAK bool event_port_is_valid(struct domain *domain, port_t port) { return true; }
+WEAK void event_info_moved(struct vcpu *vcpu) { }
+
+WEAK void event_upcall(struct vcpu *vcpu)
+{
+	vcpu->info->evtchn_upcall_pending = 1;
+	sched_vcpu_kick(vcpu);
+}
