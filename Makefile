@@ -145,8 +145,8 @@ CORE_FLAGS := $(FREESTANDING) -fpie -fno-jump-tables $(WARNINGS) $(XEN_HEADERS) 
 # hypervisor/cpu has the thunks: __x86_indirect_thunk_<reg> for gcc, __llvm_retpoline_r11 for clang.
 CORE_FLAGS_gcc := -mindirect-branch=thunk-extern -mindirect-branch-register
 CORE_FLAGS_clang := -mretpoline -mretpoline-external-thunk
-LDFLAGS_CORE := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
-	-Wl,--no-warn-rwx-segments -Wl,--gc-sections
+LD ?= ld
+LD_FLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments
 
 core_objects = $(addprefix build/$(1)/,$(addsuffix .o,$(CORE_SOURCES)))
 
@@ -185,8 +185,8 @@ build/$(1)/skink.elf: build/$(1)/symbols-2.S
 build/$(1)/skink-1.elf build/$(1)/skink-2.elf build/$(1)/skink.elf: $(call core_objects,$(1)) \
 		hypervisor/boot/skink.lds Makefile
 	$$(call say,LINK,$$@)
-	$(Q)$(CC_$(1)) $(LDFLAGS_CORE) -Wl,-T,hypervisor/boot/skink.lds -o $$@ \
-		$(call core_objects,$(1)) $$(filter %.S,$$^)
+	$(Q)$(CC_$(1)) -D__ASSEMBLY__ -c $$(filter %.S,$$^) -o $$@.symbols.o
+	$(Q)$(LD) $(LD_FLAGS) -T hypervisor/boot/skink.lds -o $$@ $(call core_objects,$(1)) $$@.symbols.o
 
 build/$(1)/skink: build/$(1)/skink.elf
 	$$(call say,BINARY,$$@)
@@ -220,8 +220,6 @@ FORCE:
 
 RUNTIME_FLAGS := $(FREESTANDING) -fpie $(WARNINGS) $(XEN_HEADERS) \
 	-Idriver-domain -Idriver-domain/runtime -Iprotocols -Itests/guest
-GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
-	-Wl,--no-warn-rwx-segments -Wl,-T,driver-domain/runtime/runtime.lds
 GUEST := build/$(FLAVOUR)
 guest_objects = $(addprefix $(GUEST)/,$(addsuffix .o,$(sort \
 	tests/guest/$(1).c $(GUEST_$(1)_SOURCES) $(GUEST_COMMON_SOURCES) $(RUNTIME_SOURCES))))
@@ -250,7 +248,7 @@ define GUEST_RULE
 build/guest/$(1).elf: $(call guest_objects,$(1)) driver-domain/runtime/runtime.lds build/flavour
 	$$(call say,LINK,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC) $(GUEST_LDFLAGS) -o $$@ $(call guest_objects,$(1))
+	$(Q)$(LD) $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ $(call guest_objects,$(1))
 endef
 $(foreach test,$(GUEST_TESTS),$(eval $(call GUEST_RULE,$(test))))
 
