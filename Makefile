@@ -133,7 +133,7 @@ build/packages: Makefile
 # ---------------------------------------------------------------- the core, once for each compiler
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-	-Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wcast-qual -Wnested-externs -Wredundant-decls \
+	-Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wnested-externs -Wredundant-decls \
 	-Wimplicit-fallthrough -Wformat=2 -Wno-unused-parameter
 # The newest interface of Xen's headers, and those of the control plane.
 XEN_HEADERS := -D__XEN_TOOLS__
@@ -161,7 +161,7 @@ build/$(1)/hypervisor/%.c.o: hypervisor/%.c Makefile | build/packages
 build/$(1)/hypervisor/%.S.o: hypervisor/%.S build/$(1)/generated/offsets.h Makefile | build/packages
 	$$(call say,AS,$$<)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC_$(1)) $(CORE_FLAGS) -D__ASSEMBLY__ -Ibuild/$(1)/generated -MMD -MP -c $$< -o $$@
+	$(Q)$(CC_$(1)) $(CORE_FLAGS) -D__ASSEMBLY__= -Ibuild/$(1)/generated -MMD -MP -c $$< -o $$@
 
 # Offsets for assembly. The file says, for each of them, what DEFINE() writes:
 #   #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
@@ -185,7 +185,7 @@ build/$(1)/skink.elf: build/$(1)/symbols-2.S
 build/$(1)/skink-1.elf build/$(1)/skink-2.elf build/$(1)/skink.elf: $(call core_objects,$(1)) \
 		hypervisor/boot/skink.lds Makefile
 	$$(call say,LINK,$$@)
-	$(Q)$(CC_$(1)) -D__ASSEMBLY__ -c $$(filter %.S,$$^) -o $$@.symbols.o
+	$(Q)$(CC_$(1)) -D__ASSEMBLY__= -c $$(filter %.S,$$^) -o $$@.symbols.o
 	$(Q)$(LD) $(LD_FLAGS) -T hypervisor/boot/skink.lds -o $$@ $(call core_objects,$(1)) $$@.symbols.o
 
 build/$(1)/skink: build/$(1)/skink.elf
@@ -218,7 +218,7 @@ FORCE:
 
 # ---------------------------------------------------------------- the small PV kernel and the guest tests
 
-RUNTIME_FLAGS := $(FREESTANDING) -fpie $(WARNINGS) $(XEN_HEADERS) \
+RUNTIME_FLAGS := $(FREESTANDING) -fpie $(WARNINGS) -Wno-missing-prototypes $(XEN_HEADERS) \
 	-Idriver-domain -Idriver-domain/runtime -Iprotocols -Itests/guest
 GUEST := build/$(FLAVOUR)
 guest_objects = $(addprefix $(GUEST)/,$(addsuffix .o,$(sort \
@@ -232,7 +232,7 @@ $(GUEST)/driver-domain/%.c.o: driver-domain/%.c Makefile | build/packages
 $(GUEST)/driver-domain/%.S.o: driver-domain/%.S Makefile | build/packages
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__= -MMD -MP -c $< -o $@
 
 $(GUEST)/tests/guest/%.c.o: tests/guest/%.c Makefile | build/packages
 	$(call say,CC,$<)
@@ -242,7 +242,7 @@ $(GUEST)/tests/guest/%.c.o: tests/guest/%.c Makefile | build/packages
 $(GUEST)/tests/guest/%.S.o: tests/guest/%.S Makefile | build/packages
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(RUNTIME_FLAGS) -D__ASSEMBLY__= -MMD -MP -c $< -o $@
 
 define GUEST_RULE
 build/guest/$(1).elf: $(call guest_objects,$(1)) driver-domain/runtime/runtime.lds build/flavour
