@@ -5,6 +5,8 @@
 
 #include "include/types.h"
 
+struct vcpu;
+
 struct cpu_features {
 	char vendor[13];
 	uint32_t family, model, stepping;
@@ -19,5 +21,14 @@ struct cpu_features {
 extern struct cpu_features cpu_features;
 
 void cpu_features_init(void);			/* boot CPU, before anything looks */
+
+/*
+ * On each CPU, when it runs on the core's own page tables: CR0, CR4, EFER, PAT, XCR0 and SPEC_CTRL as the core and
+ * its guests need them. Panics if a CPU lacks what the boot CPU has.
+ */
+void cpu_features_enable(void);
+
+/* The CR4 of this CPU while `vcpu` runs: the core's own bits and TSD and DE as the guest asked. */
+void cpu_load_guest_cr4(const struct vcpu *vcpu);
 
 #endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest sees when it asks by the emulated cpuid; docs/abi.md has the list. */
+#ifndef SKINK_CPUID_H
+#define SKINK_CPUID_H
+
+#include "include/types.h"
+
+struct vcpu;
+
+/* out: eax, ebx, ecx, edx. `vcpu` is the current one. */
+void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions of the current guest that the core does in its place. Each returns true when it is done with the
+ * fault: the instruction is done, or will fault again, or the guest has been given an exception; false: the guest gets
+ * the fault that it caused.
+ */
+#ifndef SKINK_EMULATE_H
+#define SKINK_EMULATE_H
+
+#include "include/types.h"
+
+struct vcpu;
+
+/* #GP with error code 0: a privileged instruction. */
+MUST_CHECK bool emulate_privileged(struct vcpu *vcpu);
+
+/* #UD: the prefix ud2 "xen", then cpuid. */
+MUST_CHECK bool emulate_forced(struct vcpu *vcpu);
+
+/* #PF by a write of the guest's kernel at `fault_address`: to a page table, perhaps. */
+MUST_CHECK bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address);
+
+#endif
