@@ -29,7 +29,8 @@ struct boot_info {
 	struct memory_range range[BOOT_RANGES_MAX];	/* sorted, not overlapping */
 	uint32_t module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
-	paddr_t rsdp;			/* 0: search the BIOS areas */
+	uint8_t rsdp[36];		/* ACPI's root pointer; rsdp[0] == 0: search the BIOS areas */
+	paddr_t trampoline;		/* a page below 1 MiB for smp.c, reserved in range[]; 0: there is none */
 	bool is_efi;
 };
 
@@ -44,7 +45,9 @@ void multiboot_parse(uint32_t magic, paddr_t info);
  */
 bool option_text(const char *name, char *value, size_t room);
 bool option_flag(const char *name, bool otherwise);
-uint64_t option_size(const char *name, uint64_t otherwise);	/* 512M, 1G, ... in bytes */
+uint64_t option_number(const char *name, uint64_t otherwise);
+/* 512M, 1G, max:2G, in bytes; as in Xen a number alone is KiB. */
+uint64_t option_size(const char *name, uint64_t otherwise);
 /* Warns of options that nobody asked for, by name. */
 void option_report_unknown(void);
 

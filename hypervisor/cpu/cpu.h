@@ -15,6 +15,7 @@ struct vcpu;
 enum softirq {
 	SOFTIRQ_TIMER,		/* timer_softirq: a deadline has passed */
 	SOFTIRQ_SCHEDULE,	/* sched_softirq: choose again who runs here */
+	SOFTIRQ_IRQ,		/* irq_softirq: devices have interrupted */
 	SOFTIRQ_COUNT
 };
 

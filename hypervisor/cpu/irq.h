@@ -17,10 +17,15 @@ struct domain;
 #define VECTOR_TIMER		0xf3
 #define VECTOR_SPURIOUS		0xff
 
-/* entry.S: an interrupt arrived; acknowledges it, runs its handler. Interrupts are off. */
+void irq_init(void);
+
+/* entry.S: an interrupt arrived; acknowledges it, sets a softirq. Interrupts are off. */
 void irq_dispatch(uint32_t vector);
 
-/* A vector for the core's own use; the handler runs with interrupts off. 0 if none is left. */
+/* SOFTIRQ_IRQ: runs the handlers of what has arrived on this CPU, from the exit path, with no lock held. */
+void irq_softirq(void);
+
+/* A vector for the core's own use; the handler is run by irq_softirq. 0 if none is left. */
 uint32_t irq_allocate(void (*handler)(void *data), void *data);
 
 #define PIRQ_COUNT 256

@@ -37,6 +37,9 @@ void log_write_raw(const char *bytes, size_t count);
 size_t log_read(uint32_t *position, char *to, size_t room);
 void log_forget(void);
 
+/* From now on nobody waits for the log's lock: its holder may be what has stopped. */
+void log_seize(void);
+
 /* Stops everything for good: prints, back trace, halts all CPUs. */
 NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 

@@ -9,14 +9,14 @@
 
 #include "include/types.h"
 
+#include "cpu/cpu.h"
+
 struct spinlock {
 	uint16_t next;		/* the ticket that the next comer draws */
 	uint16_t serving;	/* the ticket that holds the lock */
 };
 
 #define SPINLOCK_FREE { 0, 0 }
-
-void cpu_relax_serving(void);
 
 static inline void spin_lock(struct spinlock *lock)
 {

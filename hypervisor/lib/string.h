@@ -18,6 +18,9 @@ char *strstr(const char *text, const char *part);
 /* Copies and cuts at `room` bytes; the result always ends in NUL. Returns the length of `from`. */
 size_t string_copy(char *to, const char *from, size_t room);
 
+/* A number, decimal or 0x..., that text begins with; *end is what follows. 0 and *end == text: none. */
+uint64_t text_number(const char *text, const char **end);
+
 /* A whole page at a time, by rep stosq and movsq. */
 void page_clear(void *page);
 void page_copy(void *to, const void *from);

@@ -1,0 +1,1 @@
+CORE_SOURCES += hypervisor/cpu/memory.c hypervisor/cpu/uart.c

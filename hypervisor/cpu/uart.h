@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The console: a 16550 on COM1 or COM2. Options: console=com1|com2|none, com1=baud[,frame[,port[,irq]]]. */
+#ifndef SKINK_UART_H
+#define SKINK_UART_H
+
+#include "include/types.h"
+
+void uart_early_init(void);		/* COM1, 115200 baud; before anything else */
+void console_init(void);		/* as the options say, loglvl= too */
+void console_enable_input(void);	/* by interrupt; after irq_init() */
+
+/* Under the log's lock, or alone. A UART that does not answer costs a bounded time, once. */
+void uart_write(const char *bytes, size_t count);
+
+/* What was typed and not read yet; any CPU. */
+size_t uart_read(char *to, size_t room);
+
+#endif
