@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* A domain's table of channels, for the files of event/ alone; everybody else includes event.h. */
+#ifndef SKINK_CHANNEL_H
+#define SKINK_CHANNEL_H
+
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+#include "domain/domain.h"
+#include "domain/vcpu.h"
+
+#define EVENT_PORTS_MAX		4096		/* the 2-level ABI's: 64 words of 64 bits */
+#define EVENT_CHUNK_PORTS	(PAGE_SIZE / sizeof(struct channel))
+#define EVENT_CHUNKS		(EVENT_PORTS_MAX / EVENT_CHUNK_PORTS)
+
+#define PORT_NONE 0				/* no channel ever has this port */
+
+enum channel_state {				/* drawn in event.h */
+	CHANNEL_FREE, CHANNEL_UNBOUND, CHANNEL_INTERDOMAIN, CHANNEL_VIRQ, CHANNEL_IPI, CHANNEL_PIRQ,
+};
+
+struct channel {
+	uint8_t state;				/* enum channel_state */
+	uint16_t vcpu;				/* who is told; read without the lock */
+	union {
+		port_t peer_port;		/* interdomain */
+		uint32_t virq;
+		uint32_t pirq;
+		domid_t for_id;			/* unbound: who may bind it */
+	};
+	struct domain *peer;			/* interdomain */
+};
+_Static_assert(PAGE_SIZE % sizeof(struct channel) == 0, "chunks are whole pages");
+
+struct event_table {
+	struct channel *chunk[EVENT_CHUNKS];	/* grows, in order; never shrinks while the domain is there */
+	port_t free_from;			/* no port below it is free */
+};
+
+/*
+ * Interdomain channels and pirq bindings come and go under this lock alone (besides the event_locks of the
+ * domains), so whoever holds it finds both ends still. Taken before any event_lock.
+ */
+extern struct spinlock event_connect_lock;
+
+/* Who gets a pirq. Its lock is taken before any event_lock, after event_connect_lock. */
+struct pirq_binding {
+	struct spinlock lock;
+	struct domain *domain;			/* NULL: nobody */
+	port_t port;
+};
+
+/* The channel of a port, in any state; NULL if there is none. No lock needed. */
+struct channel *channel_find(const struct domain *domain, port_t port);
+
+/* A free port, its channel allocated. event_lock is held. -ENOSPC, -ENOMEM, -ESRCH if the domain is dying. */
+MUST_CHECK int channel_find_free(struct domain *domain, port_t *port);
+/* Makes a free port something: `content` says what. event_lock is held. */
+void channel_use(struct domain *domain, port_t port, struct channel content);
+
+MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port);
+MUST_CHECK int channel_bind_virq(struct vcpu *vcpu, uint32_t virq, port_t *port);
+MUST_CHECK int channel_bind_ipi(struct vcpu *vcpu, port_t *port);
+MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);
+MUST_CHECK int channel_close(struct domain *domain, port_t port);
+
+/* Closes all ports but stops when it takes long: -ERESTART. */
+MUST_CHECK int channel_close_all(struct domain *domain);
+
+/* Is a pirq bound to a port of this domain? */
+bool pirq_is_bound_to(uint32_t pirq, const struct domain *domain);
+
+/* For VIRQs that each vcpu has its own of; the others belong to a domain. */
+bool virq_is_per_vcpu(uint32_t virq);
+
+/*
+ * deliver.c: sets the pending bit of a channel that is bound (E2), and tells its vcpu. The caller holds a lock
+ * under which the channel cannot be closed.
+ */
+void channel_make_pending(struct domain *domain, port_t port, const struct channel *channel);
+/* The guest's mask bit goes; what is pending is delivered. */
+void channel_unmask(struct domain *domain, port_t port, const struct channel *channel);
+
+#endif

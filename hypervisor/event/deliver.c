@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * News on its way to a guest. The order is the ABI's, so that none is lost while the guest masks, unmasks and
+ * moves its vcpu_info: the pending bit first, then the selector, then the upcall, then whoever polls.
+ */
+#include "include/types.h"
+
+#include "event/channel.h"
+
+#include "event/event.h"
+#include "lib/bits.h"
+#include "sched/sched.h"
+
+#define POLLS_SEVERAL UINT32_MAX	/* vcpu->poll_port */
+
+void event_upcall(struct vcpu *vcpu)
+{
+	vcpu_info_t *info = read_once(&vcpu->info);
+
+	if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+		sched_vcpu_kick(vcpu);
+}
+
+static void select_word(struct vcpu *vcpu, port_t port)
+{
+	vcpu_info_t *info = read_once(&vcpu->info);
+
+	if (!bit_test_and_set(&info->evtchn_pending_sel, port / 64))
+		event_upcall(vcpu);
+}
+
+static void wake_pollers(struct domain *domain, port_t port)
+{
+	for (uint32_t id = 0; id < domain->vcpu_max; id++) {
+		uint32_t polled = read_once(&domain->vcpu[id]->poll_port);
+
+		if (unlikely(polled != 0) && (polled == port || polled == POLLS_SEVERAL))
+			sched_vcpu_kick(domain->vcpu[id]);
+	}
+}
+
+void channel_make_pending(struct domain *domain, port_t port, const struct channel *channel)
+{
+	shared_info_t *shared = domain->shared_info;
+
+	ASSERT(channel->state != CHANNEL_FREE && channel->state != CHANNEL_UNBOUND, "E2");
+	if (bit_test_and_set(shared->evtchn_pending, port))
+		return;
+	if (!bit_test(shared->evtchn_mask, port))
+		select_word(domain->vcpu[read_once(&channel->vcpu)], port);
+	wake_pollers(domain, port);
+}
+
+void channel_unmask(struct domain *domain, port_t port, const struct channel *channel)
+{
+	shared_info_t *shared = domain->shared_info;
+
+	if (bit_test_and_clear(shared->evtchn_mask, port) && bit_test(shared->evtchn_pending, port))
+		select_word(domain->vcpu[read_once(&channel->vcpu)], port);
+}
+
+/* A VIRQ that nobody has bound is no news to anybody. */
+static void send_virq(struct domain *domain, struct vcpu *bound_by, uint32_t virq)
+{
+	port_t port;
+
+	spin_lock(&domain->event_lock);
+	port = bound_by->virq_port[virq];
+	if (port != PORT_NONE)
+		channel_make_pending(domain, port, channel_find(domain, port));
+	spin_unlock(&domain->event_lock);
+}
+
+void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq)
+{
+	send_virq(vcpu->domain, vcpu, virq);
+}
+
+/* Those of a domain are kept by its first vcpu, whichever is told. */
+void event_send_domain_virq(struct domain *domain, uint32_t virq)
+{
+	if (domain->vcpu_max > 0 && domain->vcpu[0])
+		send_virq(domain, domain->vcpu[0], virq);
+}
+
+bool event_port_is_valid(struct domain *domain, port_t port)
+{
+	return channel_find(domain, port) != NULL;
+}
+
+bool event_is_pending(struct domain *domain, port_t port)
+{
+	return event_port_is_valid(domain, port) && bit_test(domain->shared_info->evtchn_pending, port);
+}
+
+/*
+ * A sender may still be about to write to the old info, but its pending bit was set before this: so the guest is
+ * made to look at every word of them once.
+ */
+void event_info_moved(struct vcpu *vcpu)
+{
+	vcpu_info_t *info = read_once(&vcpu->info);
+
+	barrier_full();
+	__atomic_store_n(&info->evtchn_pending_sel, UINT64_MAX, __ATOMIC_SEQ_CST);
+	event_upcall(vcpu);
+}

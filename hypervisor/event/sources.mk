@@ -1,0 +1,1 @@
+CORE_SOURCES += hypervisor/event/channel.c hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/event/physdev.c
