@@ -84,6 +84,7 @@ static inline void domain_unlock(struct domain_locked locked)
 }
 
 extern struct domain *domain_zero;
+extern struct domain domain_idle;	/* DOMID_IDLE: its vcpus run where nothing else does; never found by domain_get() */
 
 /* Makes a domain with `vcpu_max` vcpus, none of them up, no frames. -EEXIST, -ENOMEM, -EINVAL. */
 MUST_CHECK int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **domain);
@@ -94,6 +95,9 @@ MUST_CHECK int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, 
  */
 struct domain *domain_get(domid_t id);
 void domain_put(struct domain *domain);
+
+/* Also a dying one, and without a reference: for who holds something that keeps it, as a frame of it. */
+struct domain *domain_find(domid_t id);
 
 /* May `caller` act on `target`'s memory: on its own always, on others' if privileged. */
 static inline bool domain_may_manage(const struct domain *caller, const struct domain *target)
@@ -110,6 +114,12 @@ void domain_crash(struct domain *domain, const char *format, ...) PRINTF(2, 3);
 
 /* All vcpus stop; VIRQ_DOM_EXC goes to Dom0. For Domain-0 the machine powers off, reboots or halts. */
 void domain_shutdown(struct domain *domain, uint8_t reason);
+
+/*
+ * Takes a domain apart, a bounded piece at a time: -ERESTART while there is more, -EBUSY while others map its frames
+ * (call again later), 0 when its id is free. The caller holds a reference. -EINVAL: Domain-0, or the caller's own.
+ */
+MUST_CHECK int domain_destroy(struct domain *domain);
 
 void domain_pause(struct domain *domain);	/* returns when no vcpu of it runs; counts */
 void domain_unpause(struct domain *domain);

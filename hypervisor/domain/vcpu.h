@@ -119,10 +119,21 @@ static inline bool vcpu_has_deliverable_event(const struct vcpu *vcpu)
 	       !read_once(&vcpu->info->evtchn_upcall_mask);
 }
 
+/* vcpu `id` of a new domain, not up; the scheduler chooses its CPU. -ENOMEM. */
+MUST_CHECK int vcpu_create(struct domain *domain, uint32_t id);
+/* Who runs on `cpu` when nobody does. The caller makes it cpu->idle and cpu->current. NULL: no memory. */
+struct vcpu *vcpu_create_idle(struct cpu *cpu);
+/* The domain is dying and paused: down for good, the areas that it registered are let go. */
+void vcpu_stop(struct vcpu *vcpu);
+void vcpu_free(struct vcpu *vcpu);
+
 /* Asks `vcpu` to do `work` before it next enters the guest, wherever it is. Atomic. */
 void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
 
-/* Gives a vcpu its first or new registers; every field is checked. -EINVAL, -EBUSY, -ENOMEM. */
+/*
+ * Gives a vcpu that is not up, or is paused, its first or new registers; every field is checked (context.c). -EINVAL,
+ * -EBUSY, -ENOMEM; -ERESTART: validating its page tables takes longer, call again with the same.
+ */
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);
 

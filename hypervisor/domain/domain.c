@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a domain, from domain_create() to the last domain_put().
+ *
+ * D1  A domain that somebody holds a reference to is not freed. The table of ids holds one itself, until
+ *     domain_destroy() has found nothing left.
+ * D2  A dying domain gets no new frame, channel or grant mapping.
+ */
+#include "domain/domain.h"
+
+#include <xen/sched.h>
+
+#include "boot/power.h"
+#include "cpu/cpu.h"
+#include "cpu/traps.h"
+#include "domain/vcpu.h"
+#include "domain/vm_assist.h"
+#include "event/event.h"
+#include "grant/grant.h"
+#include "include/errno.h"
+#include "lib/log.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "mem/mmu.h"
+#include "sched/sched.h"
+
+struct domain *domain_zero;
+struct domain domain_idle = { .id = DOMID_IDLE, .references = 1, .page_list = FRAME_LINK_NONE };
+
+/* A leaf: nothing is locked under it. */
+static struct spinlock table_lock;
+static struct domain *table[MAX_DOMAINS];
+
+/* is_shut_down and shutdown_reason change together. A leaf. */
+static struct spinlock shutdown_lock;
+
+/* The id's domain, dying or not; no reference is taken. */
+struct domain *domain_find(domid_t id)
+{
+	return id < MAX_DOMAINS ? load_acquire(&table[id]) : NULL;
+}
+
+struct domain *domain_get(domid_t id)
+{
+	struct domain *domain;
+
+	if (id == DOMID_SELF)
+		id = current_vcpu()->domain->id;
+	if (id >= MAX_DOMAINS)
+		return NULL;
+
+	spin_lock(&table_lock);
+	domain = table[id];
+	if (domain && read_once(&domain->is_dying))
+		domain = NULL;
+	if (domain)
+		__atomic_fetch_add(&domain->references, 1, __ATOMIC_RELAXED);
+	spin_unlock(&table_lock);
+	return domain;
+}
+
+/* Also what a domain_create() that failed leaves behind: any part may be missing. */
+static void domain_free(struct domain *domain)
+{
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		if (domain->vcpu[i])
+			vcpu_free(domain->vcpu[i]);
+	if (domain->events)
+		event_domain_free(domain);
+	if (domain->grants)
+		grant_domain_free(domain);
+	if (domain->sched)
+		sched_domain_destroy(domain);
+	heap_free(domain->ports);
+	heap_free(domain->shared_info);
+	heap_free(domain);
+}
+
+void domain_put(struct domain *domain)
+{
+	uint32_t left = __atomic_sub_fetch(&domain->references, 1, __ATOMIC_ACQ_REL);
+
+	ASSERT(left != UINT32_MAX, "D1");
+	if (left == 0)
+		domain_free(domain);
+}
+
+/* ---- creation ---- */
+
+static int domain_build(struct domain *domain)
+{
+	int error;
+
+	domain->shared_info = heap_alloc(PAGE_SIZE);
+	if (!domain->shared_info)
+		return -ENOMEM;
+	error = sched_domain_init(domain);
+	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
+		error = vcpu_create(domain, i);
+	if (!error)
+		error = event_domain_init(domain);
+	if (!error)
+		error = grant_domain_init(domain);
+	return error;
+}
+
+static int domain_publish(struct domain *domain)
+{
+	int error = -EEXIST;
+
+	spin_lock(&table_lock);
+	if (!table[domain->id]) {
+		store_release(&table[domain->id], domain);
+		error = 0;
+	}
+	spin_unlock(&table_lock);
+	return error;
+}
+
+int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **result)
+{
+	struct domain *domain;
+	int error;
+
+	if (id >= MAX_DOMAINS || vcpu_max == 0 || vcpu_max > MAX_VCPUS)
+		return -EINVAL;
+	if (domain_find(id))
+		return -EEXIST;
+	domain = heap_alloc(sizeof(*domain));
+	if (!domain)
+		return -ENOMEM;
+
+	domain->id = id;
+	domain->is_privileged = is_privileged;
+	domain->vcpu_max = vcpu_max;
+	domain->references = 1;
+	domain->pause_count = 1;	/* until the builder has finished */
+	domain->vm_assist = VM_ASSIST_DEFAULT;
+	domain->page_list = FRAME_LINK_NONE;
+	error = domain_build(domain);
+	if (!error)
+		error = domain_publish(domain);
+	if (error) {
+		domain_free(domain);
+		return error;
+	}
+	frame_share(domain->shared_info, domain, true);
+	time_init_domain(domain);
+	if (id == 0)
+		domain_zero = domain;
+	*result = domain;
+	return 0;
+}
+
+/* ---- pausing and the end ---- */
+
+static void update_all(struct domain *domain)
+{
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		sched_vcpu_update(domain->vcpu[i]);
+}
+
+void domain_pause(struct domain *domain)
+{
+	struct vcpu *self = current_vcpu();
+
+	__atomic_fetch_add(&domain->pause_count, 1, __ATOMIC_SEQ_CST);
+	update_all(domain);
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		if (domain->vcpu[i] != self)
+			sched_vcpu_wait_until_off(domain->vcpu[i]);
+}
+
+void domain_unpause(struct domain *domain)
+{
+	uint32_t before = __atomic_fetch_sub(&domain->pause_count, 1, __ATOMIC_SEQ_CST);
+
+	ASSERT(before > 0, "D1: unpaused more often than paused");
+	if (before == 1)
+		update_all(domain);
+}
+
+/* True for the first caller. */
+static bool shut_down_once(struct domain *domain, uint8_t reason)
+{
+	bool is_first;
+
+	spin_lock(&shutdown_lock);
+	is_first = !domain->is_shut_down;
+	if (is_first) {
+		domain->shutdown_reason = reason;
+		store_release(&domain->is_shut_down, true);
+	}
+	spin_unlock(&shutdown_lock);
+	return is_first;
+}
+
+static void shutdown_tell(struct domain *domain, uint8_t reason)
+{
+	if (domain == domain_zero)
+		power_domain_zero_ended(reason);
+	update_all(domain);
+	if (domain_zero)
+		event_send_domain_virq(domain_zero, VIRQ_DOM_EXC);
+}
+
+void domain_shutdown(struct domain *domain, uint8_t reason)
+{
+	if (shut_down_once(domain, reason))
+		shutdown_tell(domain, reason);
+}
+
+void domain_crash(struct domain *domain, const char *format, ...)
+{
+	char reason[160];
+	va_list arguments;
+
+	if (!shut_down_once(domain, SHUTDOWN_crash))
+		return;
+	va_start(arguments, format);
+	format_string_list(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+
+	log_error("domain %u crashed: %s\n", domain->id, reason);
+	if (current_vcpu()->domain == domain)
+		trap_show_guest(current_vcpu());
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		vcpu_add_work(domain->vcpu[i], VCPU_WORK_CRASHED);
+	shutdown_tell(domain, SHUTDOWN_crash);
+}
+
+/* ---- destruction ---- */
+
+/* Nothing of it runs from here on. */
+static void domain_kill(struct domain *domain)
+{
+	domain_pause(domain);
+	spin_lock(&domain->grant_lock);
+	spin_lock(&domain->lock);
+	spin_lock(&domain->event_lock);
+	write_once(&domain->is_dying, true);
+	spin_unlock(&domain->event_lock);
+	spin_unlock(&domain->lock);
+	spin_unlock(&domain->grant_lock);
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		vcpu_stop(domain->vcpu[i]);
+}
+
+/* The id is free again; the table's own reference goes. */
+static void domain_unpublish(struct domain *domain)
+{
+	spin_lock(&table_lock);
+	write_once(&table[domain->id], NULL);
+	spin_unlock(&table_lock);
+	domain_put(domain);
+}
+
+int domain_destroy(struct domain *domain)
+{
+	int error;
+
+	if (domain == domain_zero || domain == current_vcpu()->domain)
+		return -EINVAL;
+	if (domain_find(domain->id) != domain)
+		return 0;
+	if (!read_once(&domain->is_dying))
+		domain_kill(domain);
+
+	/* Each of these starts again where it stopped, and has nothing to do once it has said 0. */
+	error = event_domain_destroy(domain);
+	if (!error)
+		error = grant_domain_destroy(domain);
+	if (!error)
+		error = mmu_domain_destroy(domain);
+	if (error)
+		return error;
+
+	/* Others may still map some of its frames: then it stays, dying, until they have let go. */
+	if (read_once(&domain->frame_count) || !frame_unshare(domain->shared_info))
+		return -EBUSY;
+	domain_unpublish(domain);
+	return 0;
+}

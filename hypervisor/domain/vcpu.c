@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and unmaking vcpus; the idle ones. Their registers: context.c. */
+#include "domain/vcpu.h"
+
+#include "cpu/cpu.h"
+#include "cpu/debug.h"
+#include "cpu/fpu.h"
+#include "include/errno.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "sched/sched.h"
+
+static vcpu_info_t idle_info = { .evtchn_upcall_mask = 1 };
+
+static cpumask_t all_cpus(void)
+{
+	return cpu_count >= 64 ? ~0ULL : (1ULL << cpu_count) - 1;
+}
+
+int vcpu_create(struct domain *domain, uint32_t id)
+{
+	struct vcpu *vcpu = heap_alloc(sizeof(*vcpu));
+
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->domain = domain;
+	vcpu->id = id;
+	if (fpu_vcpu_init(vcpu)) {
+		heap_free(vcpu);
+		return -ENOMEM;
+	}
+	vcpu->in_kernel = true;
+	vcpu->debug_register[6] = DR6_FIXED;
+	vcpu->debug_register[7] = DR7_FIXED;
+	vcpu->info = (vcpu_info_t *)&domain->shared_info->vcpu_info[id];
+	vcpu->info->evtchn_upcall_mask = 1;
+	vcpu->affinity = all_cpus();
+	domain->vcpu[id] = vcpu;
+	sched_vcpu_init(vcpu);
+	return 0;
+}
+
+struct vcpu *vcpu_create_idle(struct cpu *cpu)
+{
+	struct vcpu *vcpu = heap_alloc(sizeof(*vcpu));
+
+	if (!vcpu)
+		return NULL;
+	vcpu->domain = &domain_idle;
+	vcpu->id = cpu->id;
+	vcpu->in_kernel = true;
+	vcpu->info = &idle_info;
+	vcpu->affinity = 1ULL << cpu->id;
+	vcpu->cpu = cpu;
+	vcpu->is_initialised = true;
+	vcpu->is_up = true;
+	vcpu->is_running = true;
+	return vcpu;
+}
+
+void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work)
+{
+	__atomic_fetch_or(&vcpu->work, work, __ATOMIC_SEQ_CST);
+	if (read_once(&vcpu->is_running) && vcpu->cpu != this_cpu())
+		cpu_send_event_check(vcpu->cpu);
+}
+
+void vcpu_stop(struct vcpu *vcpu)
+{
+	mfn_t registered = vcpu->info_frame;
+
+	write_once(&vcpu->is_up, false);
+	sched_vcpu_update(vcpu);
+	vcpu->runstate_area = 0;
+	vcpu->time_area = 0;
+	if (!registered.raw)
+		return;
+	write_once(&vcpu->info, (vcpu_info_t *)&vcpu->domain->shared_info->vcpu_info[vcpu->id]);
+	vcpu->info_frame = mfn(0);
+	frame_put_writable(frame_at(registered));
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+	sched_vcpu_destroy(vcpu);
+	fpu_vcpu_destroy(vcpu);
+	heap_free(vcpu);
+}
