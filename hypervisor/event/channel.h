@@ -63,7 +63,7 @@ MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_
 MUST_CHECK int channel_bind_virq(struct vcpu *vcpu, uint32_t virq, port_t *port);
 MUST_CHECK int channel_bind_ipi(struct vcpu *vcpu, port_t *port);
 MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);
-MUST_CHECK int channel_close(struct domain *domain, port_t port);
+int channel_close(struct domain *domain, port_t port);		/* -EINVAL: it is not open */
 
 /* Closes all ports but stops when it takes long: -ERESTART. */
 MUST_CHECK int channel_close_all(struct domain *domain);

@@ -48,8 +48,8 @@ static int answer_port(struct domain *domain, port_t port, uint64_t argument, co
 {
 	int error = guest_write(argument, result, bytes);
 
-	if (error && channel_close(domain, port))
-		return -EINVAL;		/* another of its vcpus was quicker */
+	if (error)
+		channel_close(domain, port);
 	return error;
 }
 
@@ -170,7 +170,6 @@ static long close(uint64_t argument)
 	return channel_close(caller(), op.port);
 }
 
-/* event_connect_lock is not held: a peer that is named here may close a moment later, but it is there now. */
 static void status_fill(const struct channel *channel, struct evtchn_status *op)
 {
 	static const uint8_t abi_state[] = {

@@ -89,7 +89,8 @@ WEAK size_t string_copy(char *to, const char *from, size_t room)
 WEAK void *heap_alloc(size_t bytes)
 {
 	size_t alignment = bytes >= PAGE_SIZE ? PAGE_SIZE : 16;
-	void *memory = aligned_alloc(alignment, ROUND_UP(bytes, alignment));
+	bool fails = fake.heap_fail_call && --fake.heap_fail_call == 0;
+	void *memory = fails ? NULL : aligned_alloc(alignment, ROUND_UP(bytes, alignment));
 
 	return memory ? memset(memory, 0, bytes) : NULL;
 }

@@ -27,7 +27,8 @@ struct fake {
 	uint32_t preempt_every;			/* preempt_needed() says yes each so many calls; 0: never */
 	uint32_t preempt_calls;
 	uint64_t guest_fault_at;		/* an address that faults when the core touches it; 0: none */
-	uint64_t guest_fault_after;		/* so many bytes are copied, then the next access faults; 0: off */
+	uint32_t guest_fault_access;		/* the n-th access from now on faults, once; 0: none does */
+	uint32_t heap_fail_call;		/* the n-th heap_alloc() from now on fails, once (not mem/alloc.c's) */
 	uint32_t event_checks[FAKE_CPUS];	/* cpu_send_event_check() */
 	uint32_t kicks;				/* sched_vcpu_kick(), if the scheduler is not linked */
 	struct vcpu *kicked;			/* the last one */

@@ -115,8 +115,8 @@ static size_t bytes_until_fault(uint64_t address, size_t bytes)
 		return 0;
 	if (fake.guest_fault_at - address < bytes)
 		return fake.guest_fault_at - address;
-	if (fake.guest_fault_after && bytes > fake.guest_fault_after)
-		return fake.guest_fault_after;
+	if (fake.guest_fault_access && --fake.guest_fault_access == 0)
+		return 0;
 	return bytes;
 }
 
@@ -128,11 +128,7 @@ static int guest_copy(void *to, const void *from, uint64_t address, size_t bytes
 		memcpy(to, from, done);
 	else if (done)
 		memset(to, 0, done);
-	if (done < bytes)
-		return -EFAULT;
-	if (fake.guest_fault_after)
-		fake.guest_fault_after -= done;
-	return 0;
+	return done < bytes ? -EFAULT : 0;
 }
 
 int guest_read(void *to, uint64_t from, size_t bytes)
