@@ -167,17 +167,17 @@ WEAK void sched_vcpu_wait_until_off(struct vcpu *vcpu) { }
 WEAK void sched_block_current(void) { current_vcpu()->sched.is_blocked = true; }
 WEAK void sched_yield_current(void) { }
 WEAK void account_check_limit(struct domain *domain, enum account_kind kind) { }
-WEAK void timer_stop(struct timer *timer) { timer->heap_index = 0; }
+WEAK void timer_stop(struct timer *timer) { timer->deadline_ns = UINT64_MAX; }
 
 WEAK void timer_set(struct timer *timer, uint64_t deadline_ns)
 {
 	timer->deadline_ns = deadline_ns;
-	timer->heap_index = 1;
 }
 
 WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu)
 {
-	*timer = (struct timer){ .handler = handler, .data = data, .cpu = cpu };
+	*timer = (struct timer){ .handler = handler, .data = data, .cpu = cpu,
+				  .deadline_ns = UINT64_MAX };
 }
 
 WEAK void timer_migrate(struct timer *timer, uint32_t cpu) { timer->cpu = cpu; }
