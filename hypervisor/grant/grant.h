@@ -23,6 +23,8 @@ struct domain;
 MUST_CHECK int grant_domain_init(struct domain *domain);	/* -ENOMEM */
 /* Drops all mappings it holds, a bounded piece at a time: -ERESTART while there is more. The domain is dying. */
 MUST_CHECK int grant_domain_destroy(struct domain *domain);
+/* After the domain's page tables are gone: true when nobody maps the frames of its table any more; false: try later. */
+MUST_CHECK bool grant_domain_unshare(struct domain *domain);
 void grant_domain_free(struct domain *domain);
 
 /* For XENMAPSPACE_grant_table and the toolstack: the frame `index` of the shared table, growing it if need be. */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between frames that are lent to the caller and its own: how back-ends move data, so this is the hot path.
+ * A batch names the same frame again and again (a page of the caller's, filled from several grants): what an
+ * operation has looked up and pinned is kept until one names something else, or the batch ends or is preempted.
+ * While a grant is kept its entry is marked as in use, so the lender cannot reuse the frame under the copy (G2).
+ */
+#include "include/types.h"
+
+#include "cpu/directmap.h"
+#include "domain/vcpu.h"
+#include "grant/table.h"
+#include "lib/string.h"
+#include "mem/frame.h"
+
+static void side_release_frame(struct grant_copy_side *side, bool writable)
+{
+	if (!side->frame)
+		return;
+	grant_frame_put(side->frame, writable);
+	if (side->is_gref) {
+		spin_lock(&side->domain->grant_lock);
+		grant_unpin(side->domain, (grant_ref_t)side->name, writable);
+		spin_unlock(&side->domain->grant_lock);
+	}
+	side->frame = NULL;
+}
+
+static void side_release(struct grant_copy_side *side, bool writable)
+{
+	side_release_frame(side, writable);
+	if (side->domain)
+		domain_put(side->domain);
+	side->domain = NULL;
+}
+
+static int side_take_domain(struct grant_copy_side *side, domid_t domid, bool writable)
+{
+	if (side->domain && side->domid == domid)
+		return GNTST_okay;
+	side_release(side, writable);
+	side->domain = domain_get(domid);
+	side->domid = domid;
+	return side->domain ? GNTST_okay : GNTST_bad_domain;
+}
+
+static int side_take_gref(struct grant_copy_side *side, domid_t user, bool writable)
+{
+	int status;
+
+	spin_lock(&side->domain->grant_lock);
+	status = grant_pin(side->domain, (grant_ref_t)side->name, user, writable, &side->frame);
+	spin_unlock(&side->domain->grant_lock);
+	if (status != GNTST_okay)
+		side->frame = NULL;
+	return status;
+}
+
+static int side_take_own(struct grant_copy_side *side, bool writable)
+{
+	if (!writable)
+		side->frame = frame_get(mfn(side->name), side->domain);
+	else if (!frame_get_writable(mfn(side->name), side->domain, &side->frame))
+		side->frame = NULL;
+	return side->frame ? GNTST_okay : GNTST_bad_page;
+}
+
+/* Afterwards side->frame is what the operation names, held. */
+static int side_take(struct grant_batch *batch, struct grant_copy_side *side,
+		     const struct gnttab_copy_ptr *pointer, bool is_gref, bool writable)
+{
+	uint64_t name = is_gref ? pointer->u.ref : pointer->u.gmfn;
+	int status;
+
+	if (likely(side->frame && side->name == name && side->is_gref == is_gref && side->domid == pointer->domid))
+		return GNTST_okay;
+	side_release_frame(side, writable);
+	status = side_take_domain(side, pointer->domid, writable);
+	if (status != GNTST_okay)
+		return status;
+	side->name = name;
+	side->is_gref = is_gref;
+	status = is_gref ? side_take_gref(side, batch->domain->id, writable) : side_take_own(side, writable);
+	if (status == GNTST_okay)
+		side->bytes = mfn_to_virt(frame_number(side->frame));
+	return status;
+}
+
+/* Both sides may be the same frame, and overlap. */
+static void bytes_copy(void *to, const void *from, size_t bytes)
+{
+	if (bytes == PAGE_SIZE)
+		page_copy(to, from);
+	else
+		memmove(to, from, bytes);
+}
+
+static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
+{
+	bool from_gref = copy->flags & GNTCOPY_source_gref;
+	bool to_gref = copy->flags & GNTCOPY_dest_gref;
+	int status;
+
+	if ((!from_gref && copy->source.domid != DOMID_SELF) || (!to_gref && copy->dest.domid != DOMID_SELF))
+		return GNTST_permission_denied;
+	if (copy->source.offset + copy->len > PAGE_SIZE || copy->dest.offset + copy->len > PAGE_SIZE)
+		return GNTST_bad_copy_arg;
+	status = side_take(batch, &batch->source, &copy->source, from_gref, false);
+	if (status == GNTST_okay)
+		status = side_take(batch, &batch->dest, &copy->dest, to_gref, true);
+	if (status == GNTST_okay)
+		bytes_copy(batch->dest.bytes + copy->dest.offset,
+			   batch->source.bytes + copy->source.offset, copy->len);
+	return status;
+}
+
+void grant_copy(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_copy *copy = operations;
+
+	for (uint32_t i = 0; i < count; i++)
+		copy[i].status = (int16_t)copy_one(batch, &copy[i]);
+	account_charge(batch->domain, ACCOUNT_GRANT_COPIES, count);
+}
+
+void grant_copy_release(struct grant_batch *batch)
+{
+	side_release(&batch->source, false);
+	side_release(&batch->dest, true);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapping what another domain lends. Both domains' grant_locks are held while a handle is made or ended.
+ *
+ * The references of a host mapping belong to its page-table entry: whoever takes the entry out drops them, be it an
+ * unmap, a write of the guest's to its page table, or the end of the table. A device mapping has no
+ * entry (devices are never given granted frames); its handle holds the references.
+ *
+ * An unmap has two halves, with one TLB flush for many operations between them: until it, the user
+ * may still write through a stale entry, so the lender must see the loan as in use.
+ */
+#include "include/types.h"
+
+#include "cpu/tlb.h"
+#include "domain/vcpu.h"
+#include "grant/table.h"
+#include "mem/frame.h"
+#include "mem/mmu.h"
+
+/* The guest's kernel runs in ring 3 too, so every mapping is a user's; application_map adds nothing. */
+static pte_t map_entry(const struct frame *frame, uint32_t flags)
+{
+	pte_t entry = mfn_to_paddr(frame_number(frame)) | PTE_PRESENT | PTE_USER | PTE_ACCESSED;
+
+	entry |= (pte_t)(flags >> _GNTMAP_guest_avail0) << 9 & PTE_AVAIL;
+	return flags & GNTMAP_readonly ? entry : entry | PTE_WRITABLE | PTE_DIRTY;
+}
+
+static void pin_undo(struct domain *lender, grant_ref_t gref, struct frame *frame, bool writable)
+{
+	grant_frame_put(frame, writable);
+	grant_unpin(lender, gref, writable);
+}
+
+/* A pin for each kind of mapping, then the page-table entry: what may fail, with nothing left behind if it does. */
+static int map_pin(struct vcpu *vcpu, struct domain *lender, struct gnttab_map_grant_ref *map)
+{
+	bool writable = !(map->flags & GNTMAP_readonly);
+	domid_t user = vcpu->domain->id;
+	struct frame *frame;
+	int status = GNTST_okay;
+
+	if (map->flags & GNTMAP_device_map)
+		status = grant_pin(lender, map->ref, user, writable, &frame);
+	if (status == GNTST_okay && map->flags & GNTMAP_host_map) {
+		status = grant_pin(lender, map->ref, user, writable, &frame);
+		if (status == GNTST_okay) {
+			status = grant_pte_set(vcpu, map->host_addr, map->flags & GNTMAP_contains_pte,
+					       map_entry(frame, map->flags));
+			if (status != GNTST_okay)
+				pin_undo(lender, map->ref, frame, writable);
+		}
+		if (status != GNTST_okay && map->flags & GNTMAP_device_map) {
+			frame = frame_at(mfn(grant_active(lender->grants, map->ref)->frame));
+			pin_undo(lender, map->ref, frame, writable);
+		}
+	}
+	if (status == GNTST_okay)
+		map->dev_bus_addr = mfn_to_paddr(frame_number(frame));
+	return status;
+}
+
+/* On success the handle keeps the caller's reference to the lender. */
+static int map_locked(struct vcpu *vcpu, struct domain *lender, struct gnttab_map_grant_ref *map)
+{
+	struct grant_table *table = vcpu->domain->grants;
+	struct grant_handle *handle = handle_take(table, &map->handle);
+	int status;
+
+	if (!handle)
+		return GNTST_no_space;
+	status = vcpu->domain->is_dying ? GNTST_general_error : map_pin(vcpu, lender, map);
+	if (status != GNTST_okay) {
+		handle_release(table, map->handle);
+		return status;
+	}
+	handle->lender = lender;
+	handle->gref = map->ref;
+	handle->flags = map->flags & (HANDLE_KINDS | GNTMAP_readonly | GNTMAP_contains_pte);
+	return GNTST_okay;
+}
+
+static int map_one(struct vcpu *vcpu, struct gnttab_map_grant_ref *map)
+{
+	struct domain *lender;
+	int status;
+
+	if (!(map->flags & HANDLE_KINDS))
+		return GNTST_bad_gntref;
+	lender = map->dom == DOMID_SELF ? NULL : domain_get(map->dom);
+	if (!lender)
+		return GNTST_bad_domain;
+	grant_lock_two(vcpu->domain, lender);
+	status = map_locked(vcpu, lender, map);
+	grant_unlock_two(vcpu->domain, lender);
+	if (status != GNTST_okay)
+		domain_put(lender);
+	return status;
+}
+
+void grant_map(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_map_grant_ref *map = operations;
+
+	for (uint32_t i = 0; i < count; i++)
+		map[i].status = (int16_t)map_one(batch->vcpu, &map[i]);
+	account_charge(batch->domain, ACCOUNT_GRANT_MAPS, count);
+}
+
+/* Second half of an unmap: nobody can reach the frame through it any more. */
+static void unmap_complete(struct domain *user, uint32_t number, uint32_t kinds)
+{
+	struct grant_handle *handle = handle_find(user->grants, number);
+	struct domain *lender = handle->lender;
+	bool writable = !(handle->flags & GNTMAP_readonly);
+	struct frame *frame = frame_at(mfn(grant_active(lender->grants, handle->gref)->frame));
+	bool is_last;
+
+	grant_lock_two(user, lender);
+	for (uint32_t kind = GNTMAP_device_map; kind <= GNTMAP_host_map; kind <<= 1)
+		if (kinds & kind)
+			pin_undo(lender, handle->gref, frame, writable);
+	handle->flags &= ~HANDLE_GOING(kinds);
+	is_last = !(handle->flags & (HANDLE_KINDS | HANDLE_GOING(HANDLE_KINDS)));
+	if (is_last)
+		handle_release(user->grants, number);
+	grant_unlock_two(user, lender);
+	if (is_last)
+		domain_put(lender);
+}
+
+void grant_unmap_flush(struct grant_batch *batch)
+{
+	if (batch->pending_count == 0)
+		return;
+	tlb_flush(read_once(&batch->domain->dirty_cpus), batch->flush_address);
+	for (uint32_t i = 0; i < batch->pending_count; i++)
+		unmap_complete(batch->domain, batch->pending[i] >> 2, batch->pending[i] & HANDLE_KINDS);
+	batch->pending_count = 0;
+}
+
+static void unmap_defer(struct grant_batch *batch, struct grant_handle *handle, uint32_t number,
+			uint32_t kinds, uint64_t address)
+{
+	handle->flags = (handle->flags & ~kinds) | HANDLE_GOING(kinds);
+	batch->flush_address = batch->pending_count ? TLB_ALL_PAGES : address;
+	batch->pending[batch->pending_count++] = number << 2 | kinds;
+}
+
+/* The entry that maps `new_addr`, or none, takes the place of the grant's at `host_addr`. */
+static int unmap_entry(struct vcpu *vcpu, const struct grant_handle *handle, uint64_t host_addr,
+		       uint64_t new_addr, mfn_t frame)
+{
+	bool contains_pte = handle->flags & GNTMAP_contains_pte;
+	bool writable = !(handle->flags & GNTMAP_readonly);
+	pte_t entry = 0;
+	int status = GNTST_okay;
+
+	if (new_addr && contains_pte)
+		return GNTST_general_error;
+	if (new_addr)
+		status = grant_pte_take(vcpu, new_addr, &entry);
+	if (status != GNTST_okay)
+		return status;
+	status = grant_pte_replace(vcpu, host_addr, contains_pte, frame, writable, entry);
+	if (status == GNTST_okay || !(entry & PTE_PRESENT))
+		return status;
+	/* Back to where it was, unless another vcpu has taken that page table away. */
+	if (grant_pte_set(vcpu, new_addr, false, entry) != GNTST_okay) {
+		tlb_flush(read_once(&vcpu->domain->dirty_cpus), TLB_ALL_PAGES);
+		grant_frame_put(frame_at(pte_frame(entry)), entry & PTE_WRITABLE);
+	}
+	return status;
+}
+
+struct unmap {
+	uint32_t handle;
+	uint64_t host_addr, dev_bus_addr, new_addr;	/* 0: none */
+};
+
+/* First half, under the user's lock. What the handle is counted for cannot change meanwhile (G4). */
+static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
+{
+	struct grant_handle *handle = handle_find(batch->domain->grants, unmap->handle);
+	uint32_t kinds = 0;
+	mfn_t frame;
+	int status;
+
+	if (!handle || !(handle->flags & HANDLE_KINDS))
+		return GNTST_bad_handle;
+	frame = mfn(grant_active(handle->lender->grants, handle->gref)->frame);
+	if (unmap->dev_bus_addr && handle->flags & GNTMAP_device_map) {
+		if (unmap->dev_bus_addr != mfn_to_paddr(frame))
+			return GNTST_bad_dev_addr;
+		kinds |= GNTMAP_device_map;
+	}
+	if (unmap->host_addr && handle->flags & GNTMAP_host_map) {
+		status = unmap_entry(batch->vcpu, handle, unmap->host_addr, unmap->new_addr, frame);
+		if (status != GNTST_okay)
+			return status;
+		kinds |= GNTMAP_host_map;
+	}
+	if (kinds)
+		unmap_defer(batch, handle, unmap->handle, kinds,
+			    unmap->new_addr || handle->flags & GNTMAP_contains_pte ? TLB_ALL_PAGES :
+			    unmap->host_addr);
+	return GNTST_okay;
+}
+
+static int16_t unmap_one(struct grant_batch *batch, const struct unmap *unmap)
+{
+	int status;
+
+	if (batch->pending_count == UNMAP_PENDING_MAX)
+		grant_unmap_flush(batch);
+	spin_lock(&batch->domain->grant_lock);
+	status = unmap_begin(batch, unmap);
+	spin_unlock(&batch->domain->grant_lock);
+	return (int16_t)status;
+}
+
+void grant_unmap(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_unmap_grant_ref *op = operations;
+
+	for (uint32_t i = 0; i < count; i++)
+		op[i].status = unmap_one(batch, &(struct unmap){
+			op[i].handle, op[i].host_addr, op[i].dev_bus_addr, 0 });
+}
+
+void grant_unmap_and_replace(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_unmap_and_replace *op = operations;
+
+	for (uint32_t i = 0; i < count; i++)
+		op[i].status = unmap_one(batch, &(struct unmap){
+			op[i].handle, op[i].host_addr, 0, op[i].new_addr });
+}

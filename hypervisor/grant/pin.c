@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loan in use: the marks in the shared entry, by which the lender knows, and the counts in the active entry, by
+ * which the core knows.
+ *
+ *   withdrawn --lender: permit_access--> lent --first reader--> reading --first writer--> reading, writing
+ *   writing --last writer unpins--> reading --last pin goes--> lent --lender: flags = 0--> withdrawn
+ *
+ * The lender withdraws by a compare-and-swap that fails while a mark is set (G2); the marks are set the same way.
+ */
+#include "include/types.h"
+
+#include "grant/table.h"
+#include "mem/frame.h"
+
+/* A lender that changes its entry under our hands so often does not want the loan. */
+#define MARK_TRIES 5
+
+/* Flags and user of an entry are one word, so that they are judged and marked together. */
+static int entry_mark(struct grant_entry_v1 *entry, domid_t user, bool writable)
+{
+	uint32_t *word = (uint32_t *)(void *)entry;
+	uint32_t marks = writable ? GTF_reading | GTF_writing : GTF_reading;
+	uint32_t seen = read_once(word);
+
+	for (int tries = 0; tries < MARK_TRIES; tries++) {
+		if ((seen & GTF_type_mask) != GTF_permit_access || seen >> 16 != user)
+			return GNTST_general_error;
+		if (writable && (seen & GTF_readonly))
+			return GNTST_general_error;
+		if (__atomic_compare_exchange_n(word, &seen, seen | marks, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return GNTST_okay;
+	}
+	return GNTST_general_error;
+}
+
+/* Takes away the marks that no pin stands for. */
+static void entry_unmark(struct grant_entry_v1 *entry, const struct grant_active *active)
+{
+	uint16_t marks = 0;
+
+	if (!active->writers)
+		marks |= GTF_writing;
+	if (!active->readers && !active->writers)
+		marks |= GTF_reading;
+	if (marks)
+		__atomic_fetch_and(&entry->flags, (uint16_t)~marks, __ATOMIC_SEQ_CST);
+}
+
+/* G1, G3: by a reference of its own, a writable one of the right type, for each pin. */
+static int pin_take_frame(mfn_t number, const struct domain *lender, bool writable, struct frame **frame)
+{
+	if (writable && frame_get_writable(number, lender, frame))
+		return GNTST_okay;
+	*frame = frame_get(number, lender);
+	if (!*frame)
+		return GNTST_bad_page;
+	if (!writable)
+		return GNTST_okay;
+	frame_put(*frame);
+	return GNTST_general_error;
+}
+
+void grant_frame_put(struct frame *frame, bool writable)
+{
+	if (writable)
+		frame_put_writable(frame);
+	else
+		frame_put(frame);
+}
+
+int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writable, struct frame **frame)
+{
+	struct grant_table *table = lender->grants;
+	struct grant_entry_v1 *entry;
+	struct grant_active *active;
+	bool is_first;
+	int status = GNTST_okay;
+
+	if (lender->is_dying)
+		return GNTST_bad_domain;
+	if (!grant_ref_ok(table, gref))
+		return GNTST_bad_gntref;
+	entry = grant_entry(table, gref);
+	active = grant_active(table, gref);
+	is_first = !active->readers && !active->writers;
+	if (!is_first && active->user != user)
+		return GNTST_general_error;
+	if (is_first || (writable && !active->writers))
+		status = entry_mark(entry, user, writable);
+	if (status != GNTST_okay)
+		return status;
+
+	/* While it is pinned the frame is the one of the first pin, whatever the entry says by now. */
+	if (is_first)
+		active->frame = read_once(&entry->frame);
+	status = pin_take_frame(mfn(active->frame), lender, writable, frame);
+	if (status != GNTST_okay) {
+		entry_unmark(entry, active);
+		return status;
+	}
+	active->user = user;
+	if (writable)
+		active->writers++;
+	else
+		active->readers++;
+	return GNTST_okay;
+}
+
+void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
+{
+	struct grant_active *active = grant_active(lender->grants, gref);
+
+	ASSERT(writable ? active->writers > 0 : active->readers > 0, "G4");
+	if (writable)
+		active->writers--;
+	else
+		active->readers--;
+	entry_unmark(grant_entry(lender->grants, gref), active);
+}

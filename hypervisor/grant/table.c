@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain's table from first to last: shared frames, which the guest maps and writes, and beside each the active
+ * entries, which it never sees. The table only grows.
+ */
+#include "include/types.h"
+
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "grant/table.h"
+#include "include/errno.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+
+void grant_lock_two(struct domain *a, struct domain *b)
+{
+	struct domain *first = a->id <= b->id ? a : b;
+
+	spin_lock_two(&first->grant_lock, first == a ? &b->grant_lock : &a->grant_lock);
+}
+
+void grant_unlock_two(struct domain *a, struct domain *b)
+{
+	spin_unlock_two(&a->grant_lock, &b->grant_lock);
+}
+
+static int table_add_frame(struct domain *domain, struct grant_table *table)
+{
+	struct grant_entry_v1 *shared = heap_alloc(PAGE_SIZE);
+	struct grant_active *active = heap_alloc(GRANTS_PER_FRAME * sizeof(*active));
+
+	if (!shared || !active) {
+		heap_free(shared);
+		heap_free(active);
+		return -ENOMEM;
+	}
+	frame_share(shared, domain, true);
+	table->shared[table->frame_count] = shared;
+	table->active[table->frame_count] = active;
+	table->frame_count++;
+	return 0;
+}
+
+int grant_table_grow(struct domain *domain, uint32_t frame_count)
+{
+	struct grant_table *table = domain->grants;
+	int error = 0;
+
+	if (frame_count > GRANT_FRAMES_MAX || domain->is_dying)
+		return -EINVAL;
+	while (!error && table->frame_count < frame_count)
+		error = table_add_frame(domain, table);
+	return error;
+}
+
+int grant_domain_init(struct domain *domain)
+{
+	struct grant_table *table = heap_alloc(sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	table->handle_free = HANDLE_NONE;
+	domain->grants = table;
+	if (grant_table_grow(domain, 1) == 0)
+		return 0;
+	heap_free(table);
+	domain->grants = NULL;
+	return -ENOMEM;
+}
+
+int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame)
+{
+	int error;
+
+	if (index >= GRANT_FRAMES_MAX)
+		return -EINVAL;
+	spin_lock(&domain->grant_lock);
+	error = grant_table_grow(domain, index + 1);
+	if (!error)
+		*frame = virt_to_mfn(domain->grants->shared[index]);
+	spin_unlock(&domain->grant_lock);
+	return error;
+}
+
+/* Takes one handle of a dying domain away. The references of a host mapping go when its page table does. */
+static void handle_destroy(struct domain *user, uint32_t number)
+{
+	struct grant_handle *handle = handle_find(user->grants, number);
+	struct domain *lender = handle ? handle->lender : NULL;
+	bool writable = handle && !(handle->flags & GNTMAP_readonly);
+
+	if (!lender)
+		return;
+	grant_lock_two(user, lender);
+	if (handle->flags & GNTMAP_device_map) {
+		grant_frame_put(frame_at(mfn(grant_active(lender->grants, handle->gref)->frame)), writable);
+		grant_unpin(lender, handle->gref, writable);
+	}
+	if (handle->flags & GNTMAP_host_map)
+		grant_unpin(lender, handle->gref, writable);
+	handle_release(user->grants, number);
+	grant_unlock_two(user, lender);
+	domain_put(lender);
+}
+
+/* No vcpu of the domain runs any more, so nobody else touches its handles. */
+int grant_domain_destroy(struct domain *domain)
+{
+	struct grant_table *table = domain->grants;
+
+	while (table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
+		handle_destroy(domain, table->handle_destroy++);
+		if (table->handle_destroy % 64 == 0 && preempt_needed())
+			return -ERESTART;
+	}
+	return 0;
+}
+
+/* The frames stay where they are until nobody has an entry pinned: grant_domain_free(). */
+bool grant_domain_unshare(struct domain *domain)
+{
+	struct grant_table *table = domain->grants;
+
+	while (table->unshared_count < table->frame_count &&
+	       frame_unshare(table->shared[table->unshared_count]))
+		table->unshared_count++;
+	return table->unshared_count == table->frame_count;
+}
+
+/* Whoever has pinned an entry holds the domain, so nobody has. */
+void grant_domain_free(struct domain *domain)
+{
+	struct grant_table *table = domain->grants;
+
+	if (!table)
+		return;
+	for (uint32_t frame = 0; frame < table->frame_count; frame++) {
+		heap_free(table->shared[frame]);
+		heap_free(table->active[frame]);
+	}
+	for (uint32_t page = 0; page < table->handle_pages; page++)
+		heap_free(table->handles[page]);
+	heap_free(table);
+	domain->grants = NULL;
+}

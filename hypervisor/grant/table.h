@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of grant/ share: a domain's table, the state of each loan, and the handles of a user. */
+#ifndef SKINK_GRANT_TABLE_H
+#define SKINK_GRANT_TABLE_H
+
+#include "include/types.h"
+
+#include <xen/grant_table.h>
+
+#include "domain/domain.h"
+#include "grant/grant.h"
+
+struct frame;
+struct vcpu;
+
+#define GRANTS_PER_FRAME	(PAGE_SIZE / sizeof(struct grant_entry_v1))
+#define HANDLES_PER_PAGE	(PAGE_SIZE / sizeof(struct grant_handle))
+#define HANDLE_PAGES_MAX	(GRANT_HANDLES_MAX / HANDLES_PER_PAGE)
+#define HANDLE_NONE		UINT32_MAX
+
+/* A loan as the lender's side keeps it, beside the shared entry that the guest may scribble on. */
+struct grant_active {
+	uint32_t frame;			/* valid while a count below is not 0 */
+	domid_t user;			/* the same */
+	uint32_t readers, writers;	/* pins: mappings and copies in progress */
+};
+
+/* A mapping as the user's side keeps it. */
+struct grant_handle {
+	struct domain *lender;		/* a reference is held; NULL: this handle is free */
+	grant_ref_t gref;		/* of a free one: the next free handle */
+	uint32_t flags;			/* GNTMAP_*; and HANDLE_GOING bits */
+};
+_Static_assert(sizeof(struct grant_handle) == 16, "HANDLES_PER_PAGE");
+
+#define HANDLE_KINDS	(GNTMAP_host_map | GNTMAP_device_map)
+/* Taken out of the page tables, but the TLBs are not flushed yet: the pin stays until they are. */
+#define HANDLE_GOING(kinds) ((uint32_t)(kinds) << 8)
+
+struct grant_table {		/* all under grant_lock */
+	struct grant_entry_v1 *shared[GRANT_FRAMES_MAX];	/* the guest writes these at any time */
+	struct grant_active *active[GRANT_FRAMES_MAX];
+	uint32_t frame_count;
+	uint32_t unshared_count;	/* of a dying domain: frames that no mapping of the guest's is left of */
+
+	struct grant_handle *handles[HANDLE_PAGES_MAX];
+	uint32_t handle_pages;
+	uint32_t handle_free;		/* first of the free ones; HANDLE_NONE: none */
+	uint32_t handle_destroy;	/* of a dying domain: those below are dropped */
+};
+
+/* What one hypercall keeps from operation to operation, until grant_batch_finish(). */
+struct grant_copy_side {
+	struct domain *domain;		/* a reference is held; NULL: none */
+	domid_t domid;			/* as the guest named it */
+	struct frame *frame;		/* references and, of a gref, a pin are held; NULL: none */
+	bool is_gref;
+	uint64_t name;			/* gref or gmfn */
+	uint8_t *bytes;
+};
+
+#define UNMAP_PENDING_MAX 128
+
+struct grant_batch {
+	struct vcpu *vcpu;
+	struct domain *domain;			/* who calls */
+	struct grant_copy_side source, dest;
+	uint64_t flush_address;			/* of the one pending unmap, or TLB_ALL_PAGES */
+	uint32_t pending_count;
+	uint32_t pending[UNMAP_PENDING_MAX];	/* handle << 2 | kinds */
+};
+
+/* table.c. grant_lock is held. */
+MUST_CHECK int grant_table_grow(struct domain *domain, uint32_t frame_count);	/* -EINVAL, -ENOMEM */
+static inline struct grant_entry_v1 *grant_entry(struct grant_table *table, grant_ref_t gref)
+{
+	return &table->shared[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
+}
+static inline struct grant_active *grant_active(struct grant_table *table, grant_ref_t gref)
+{
+	return &table->active[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
+}
+static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gref)
+{
+	return gref < table->frame_count * GRANTS_PER_FRAME;
+}
+void grant_lock_two(struct domain *a, struct domain *b);
+void grant_unlock_two(struct domain *a, struct domain *b);
+
+/* handle.c. grant_lock is held. */
+struct grant_handle *handle_take(struct grant_table *table, uint32_t *number);	/* NULL: none left */
+struct grant_handle *handle_find(struct grant_table *table, uint32_t number);	/* NULL: not in use */
+void handle_release(struct grant_table *table, uint32_t number);
+
+/*
+ * pin.c. The lender's grant_lock is held. A pin marks the shared entry as being read or written and takes one
+ * reference to the frame, writable or not. GNTST_*.
+ */
+MUST_CHECK int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writable,
+			 struct frame **frame);
+/* Ends it, and not its reference to the frame: that is the caller's, or its page table's. */
+void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable);
+void grant_frame_put(struct frame *frame, bool writable);
+
+/* `count` operations that were copied in; each gets its status. */
+typedef void grant_run(struct grant_batch *batch, void *operations, uint32_t count);
+grant_run grant_map, grant_unmap, grant_unmap_and_replace;	/* map.c */
+grant_run grant_copy;						/* copy.c */
+grant_run grant_transfer, grant_swap;				/* transfer.c */
+
+void grant_unmap_flush(struct grant_batch *batch);		/* map.c: completes what is pending */
+void grant_copy_release(struct grant_batch *batch);		/* copy.c: drops what the sides hold */
+
+#endif

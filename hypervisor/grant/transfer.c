@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving a frame away for good, to a domain that has an entry waiting for it, and exchanging two entries.
+ *
+ *   accept_transfer --the giver commits--> committed --the frame is the receiver's--> committed, completed
+ */
+#include "include/types.h"
+
+#include "cpu/tlb.h"
+#include "domain/vcpu.h"
+#include "grant/table.h"
+#include "mem/frame.h"
+#include "mem/m2p.h"
+
+/* Flags and giver of an entry are one word; its frame field says what the receiver will call the frame. */
+static uint32_t *entry_word(struct grant_table *table, grant_ref_t gref)
+{
+	return (uint32_t *)(void *)grant_entry(table, gref);
+}
+
+/* Out of the giver's hands, and out of its TLBs before anybody else writes to it. */
+static int frame_take(struct domain *giver, mfn_t number, struct frame **frame)
+{
+	struct domain_locked locked;
+	int error;
+
+	*frame = frame_get(number, giver);
+	if (!*frame)
+		return GNTST_bad_page;
+	locked = domain_lock(giver);
+	error = frame_steal(locked, *frame);
+	domain_unlock(locked);
+	if (error) {
+		frame_put(*frame);
+		return GNTST_bad_page;
+	}
+	tlb_flush(read_once(&giver->dirty_cpus), TLB_ALL_PAGES);
+	return GNTST_okay;
+}
+
+/*
+ * The receiver's grant_lock is held. A committed entry is a promise, which its guest may wait for: so the frame is in
+ * our hands before, and nothing can fail after.
+ */
+static int transfer_locked(struct domain *giver, struct domain *receiver, const struct gnttab_transfer *transfer)
+{
+	uint32_t waiting = GTF_accept_transfer | (uint32_t)giver->id << 16;
+	struct grant_entry_v1 *entry;
+	struct frame *frame;
+	uint32_t *word;
+	int status;
+
+	if (!grant_ref_ok(receiver->grants, transfer->ref))
+		return GNTST_bad_gntref;
+	entry = grant_entry(receiver->grants, transfer->ref);
+	word = entry_word(receiver->grants, transfer->ref);
+	if (receiver->is_dying || read_once(word) != waiting || transfer->mfn > UINT32_MAX ||
+	    read_once(&receiver->frame_count) >= read_once(&receiver->frame_limit))
+		return GNTST_general_error;
+	status = frame_take(giver, mfn(transfer->mfn), &frame);
+	if (status != GNTST_okay)
+		return status;
+	if (!__atomic_compare_exchange_n(word, &waiting, waiting | GTF_transfer_committed, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+		frame_give(giver, frame);
+		return GNTST_general_error;
+	}
+
+	m2p_set(mfn(transfer->mfn), gfn(read_once(&entry->frame)));
+	frame_give(receiver, frame);
+	write_once(&entry->frame, (uint32_t)transfer->mfn);
+	__atomic_fetch_or(&entry->flags, GTF_transfer_completed, __ATOMIC_SEQ_CST);
+	return GNTST_okay;
+}
+
+static int transfer_one(struct domain *giver, const struct gnttab_transfer *transfer)
+{
+	struct domain *receiver = domain_get(transfer->domid);
+	int status;
+
+	if (!receiver)
+		return GNTST_bad_domain;
+	spin_lock(&receiver->grant_lock);
+	status = transfer_locked(giver, receiver, transfer);
+	spin_unlock(&receiver->grant_lock);
+	domain_put(receiver);
+	return status;
+}
+
+void grant_transfer(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_transfer *transfer = operations;
+
+	for (uint32_t i = 0; i < count; i++)
+		transfer[i].status = (int16_t)transfer_one(batch->domain, &transfer[i]);
+}
+
+static bool is_pinned(struct grant_table *table, grant_ref_t gref)
+{
+	const struct grant_active *active = grant_active(table, gref);
+
+	return active->readers || active->writers;
+}
+
+static int swap_locked(struct grant_table *table, grant_ref_t a, grant_ref_t b)
+{
+	struct grant_entry_v1 first;
+
+	if (!grant_ref_ok(table, a) || !grant_ref_ok(table, b))
+		return GNTST_bad_gntref;
+	if (a == b)
+		return GNTST_okay;
+	if (is_pinned(table, a) || is_pinned(table, b))
+		return GNTST_eagain;
+	first = *grant_entry(table, a);
+	*grant_entry(table, a) = *grant_entry(table, b);
+	*grant_entry(table, b) = first;
+	return GNTST_okay;
+}
+
+void grant_swap(struct grant_batch *batch, void *operations, uint32_t count)
+{
+	struct gnttab_swap_grant_ref *swap = operations;
+
+	for (uint32_t i = 0; i < count; i++) {
+		spin_lock(&batch->domain->grant_lock);
+		swap[i].status = (int16_t)swap_locked(batch->domain->grants, swap[i].ref_a, swap[i].ref_b);
+		spin_unlock(&batch->domain->grant_lock);
+	}
+}
