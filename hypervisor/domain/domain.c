@@ -276,7 +276,8 @@ int domain_destroy(struct domain *domain)
 		return error;
 
 	/* Others may still map some of its frames: then it stays, dying, until they have let go. */
-	if (read_once(&domain->frame_count) || !frame_unshare(domain->shared_info))
+	if (read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
+	    !frame_unshare(domain->shared_info))
 		return -EBUSY;
 	domain_unpublish(domain);
 	return 0;

@@ -61,6 +61,11 @@ extern uint64_t frame_limit;		/* frames 0 .. frame_limit - 1 have a struct frame
 
 static inline enum frame_type frame_type_of(uint64_t type) { return type >> FRAME_TYPE_SHIFT & 0xf; }
 
+/* The frame table exists in pieces of 2 MiB, where there is RAM; paging.c says so at boot. */
+#define FRAME_CHUNK_SHIFT 16
+bool frame_chunk_exists(uint64_t chunk);
+void frame_chunk_add(uint64_t chunk);
+
 /* The record of a frame; NULL if the machine has no RAM there. Any number may be asked for. */
 struct frame *frame_at(mfn_t frame);
 mfn_t frame_number(const struct frame *frame);
@@ -89,7 +94,12 @@ void frame_share(void *page, struct domain *domain, bool writable);
 /* The end of that: true when no mapping is left and the page can go back to the heap; false: try later. */
 MUST_CHECK bool frame_unshare(void *page);
 
-/* A frame goes to another owner (exchange, transfer): only if the caller holds the one reference besides the owner's. */
+/*
+ * A frame leaves its owner (exchange, transfer): only if the caller holds the one reference besides the owner's. Then
+ * it is nobody's, in no page list, with no reference: the caller's is gone too. -EBUSY or so: all is as before.
+ */
 MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
+/* A stolen frame becomes `domain`'s, in its page list, with the owner's reference; frame_limit is the caller's to check. */
+void frame_give(struct domain *domain, struct frame *frame);
 
 #endif
