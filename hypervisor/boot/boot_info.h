@@ -30,7 +30,7 @@ struct boot_info {
 	uint32_t module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
 	uint8_t rsdp[36];		/* ACPI's root pointer; rsdp[0] == 0: search the BIOS areas */
-	paddr_t trampoline;		/* a page below 1 MiB for smp.c, reserved in range[]; 0: there is none */
+	paddr_t trampoline;		/* a page below 1 MiB for smp.c; 0: there is none */
 	bool is_efi;
 };
 

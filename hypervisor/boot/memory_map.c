@@ -104,13 +104,10 @@ static bool page_is_ram(paddr_t page)
 	return false;
 }
 
-paddr_t memory_map_reserve_low_page(void)
+paddr_t memory_map_low_page(void)
 {
 	for (paddr_t page = LOW_END - PAGE_SIZE; page > 0; page -= PAGE_SIZE)
-		if (page_is_ram(page) && !module_lies_in(page)) {
-			memory_map_add(page, PAGE_SIZE, MEMORY_RESERVED);
-			memory_map_finish();
+		if (page_is_ram(page) && !module_lies_in(page))
 			return page;
-		}
 	return 0;
 }

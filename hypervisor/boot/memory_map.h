@@ -11,7 +11,7 @@ void memory_map_add(paddr_t start, uint64_t bytes, enum memory_kind kind);
 /* Sorts; where ranges overlap, the kind with the higher number counts. */
 void memory_map_finish(void);
 
-/* Takes a page of RAM below 1 MiB that no module lies in out of the map; 0 if there is none. */
-paddr_t memory_map_reserve_low_page(void);
+/* A page of RAM below 1 MiB, where nothing is ever allocated, that no module lies in; 0 if there is none. */
+paddr_t memory_map_low_page(void);
 
 #endif

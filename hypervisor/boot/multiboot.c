@@ -261,5 +261,5 @@ void multiboot_parse(uint32_t magic, paddr_t info)
 	memory_map_finish();
 	if (boot_info.range_count == 0)
 		panic("multiboot: the memory map is empty");
-	boot_info.trampoline = memory_map_reserve_low_page();
+	boot_info.trampoline = memory_map_low_page();
 }

@@ -1,1 +1,1 @@
-CORE_SOURCES += hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/boot/options.c
+CORE_SOURCES += hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/boot/options.c hypervisor/boot/acpi.c

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What ACPI's tables say about the machine: read once by acpi_init(), in our own memory from then on. */
+#ifndef SKINK_ACPI_H
+#define SKINK_ACPI_H
+
+#include "include/types.h"
+
+#define ACPI_IOAPICS_MAX	16
+#define ISA_IRQS		16
+
+enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1, ACPI_SPACE_PCI = 2 };
+
+struct acpi_register {			/* ACPI calls it a generic address */
+	uint8_t space;			/* enum acpi_space */
+	uint64_t address;		/* 0: there is no such register */
+};
+
+struct acpi_ioapic {
+	paddr_t address;
+	uint32_t gsi_base;		/* number of its first input */
+};
+
+struct acpi_isa_irq {
+	uint32_t gsi;
+	bool is_level, is_active_low;
+};
+
+struct acpi_info {
+	uint32_t cpu_count;		/* usable ones; 0: no MADT */
+	uint32_t apic_id[MAX_CPUS];	/* in the table's order */
+	uint32_t cpus_left_out;		/* no room for them */
+	uint32_t ioapic_count;
+	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
+	struct acpi_isa_irq isa_irq[ISA_IRQS];
+
+	uint16_t pm_timer_port;		/* 3.579545 MHz; 0: none */
+	bool pm_timer_has_32_bits;	/* else 24 */
+	uint16_t pm1a_control, pm1b_control;
+	uint16_t smi_command;		/* enable goes there while SCI_EN is clear */
+	uint8_t smi_enable;
+	bool has_s5;
+	uint8_t s5_a, s5_b;		/* sleep types of soft-off */
+	struct acpi_register reset;
+	uint8_t reset_value;
+	paddr_t hpet;			/* 0: none */
+};
+
+extern struct acpi_info acpi_info;
+
+struct acpi_table {
+	char signature[4];
+	uint32_t bytes;			/* with this header; all of it is mapped, its checksum is right */
+	uint8_t revision, checksum;
+	char oem[6], oem_table[8];
+	uint32_t oem_revision, creator, creator_revision;
+};
+
+void acpi_init(void);			/* after paging_init() */
+
+/* MCFG, DMAR and so on; NULL if there is none, or a broken one. */
+const struct acpi_table *acpi_find(const char *signature);
+
+/* Little-endian field of 1, 2, 4 or 8 bytes; 0 if the table is too short to have it. */
+uint64_t acpi_field(const struct acpi_table *table, uint32_t offset, uint32_t bytes);
+
+#endif
