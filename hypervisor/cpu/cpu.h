@@ -27,7 +27,6 @@ struct cpu {
 	struct vcpu *idle;		/* set at boot */
 	struct vcpu *fpu_owner;		/* whose FPU registers are loaded; owner only */
 	uint64_t kernel_stack;		/* where the stack of this CPU begins (its highest address) */
-	uint64_t flush_request;		/* tlb.c: bits of enum tlb_flush asked for; atomic */
 	uint32_t flushed_at;		/* tlb.c: the flush clock at this CPU's last whole flush */
 	bool online;
 };

@@ -11,6 +11,9 @@
 
 #define TLB_ALL_PAGES	UINT64_MAX	/* as address: everything that is not global */
 
+/* Loads a base pointer, which flushes all that is not global. */
+void tlb_load_base(paddr_t table);
+
 void tlb_flush_local(void);
 void tlb_flush_page_local(uint64_t address);
 

@@ -16,6 +16,12 @@ MUST_CHECK int guest_clear(uint64_t to, size_t bytes);
 /* True if [address, address + bytes) is canonical and outside the core's range. */
 bool guest_range_ok(uint64_t address, uint64_t bytes);
 
+/* Bits 63 to 47 the same: an address that the CPU accepts. */
+static inline bool address_is_canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
 /* For XEN_GUEST_HANDLE(): the address of the element `index`. */
 #define handle_address(handle, index)	((uint64_t)(uintptr_t)((handle).p + (index)))
 /* Copies one element in or out: 0 or -EFAULT. */

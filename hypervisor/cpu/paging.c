@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's address space (cpu/layout.h).
+ * P1  Text is executable and not writable, constants neither, all else writable and not executable.
+ * P2  The L4 slots of the core never change after boot: each guest's L4 has a copy. What is mapped later goes below them.
+ */
+#include "boot/boot_info.h"
+#include "cpu/directmap.h"
+#include "cpu/features.h"
+#include "cpu/layout.h"
+#include "cpu/ops.h"
+#include "cpu/paging.h"
+#include "cpu/tlb.h"
+#include "include/types.h"
+#include "lib/log.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "mem/mmu.h"
+
+#define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY)
+#define LARGE_PAGE	0x200000UL
+#define CHUNK_FRAMES	(LARGE_PAGE / sizeof(struct frame))	/* frames that 2 MiB of frame table describe */
+#define M2P_FRAMES	(LARGE_PAGE / sizeof(uint64_t))
+
+extern char image_start[], text_end[], rodata_end[], image_end[];
+extern uint64_t image_moved;
+
+static uint64_t start_l4[512] ALIGNED(4096);
+static bool has_allocator;
+
+void *paddr_to_virt(paddr_t address)
+{
+	return (void *)(DIRECTMAP_START + address);
+}
+
+paddr_t virt_to_paddr(const void *address)
+{
+	uint64_t va = (uint64_t)address;
+
+	if (va >= DIRECTMAP_START)
+		return va - DIRECTMAP_START;
+	return va - IMAGE_START + IMAGE_LOAD + image_moved;
+}
+
+static uint64_t *table_of(uint64_t entry)
+{
+	return paddr_to_virt(entry & PTE_ADDRESS);
+}
+
+/* The table behind an entry of one of our tables; made if there is none. */
+static uint64_t *table_below(uint64_t *entry)
+{
+	paddr_t table;
+
+	if (*entry & PTE_PRESENT)
+		return table_of(*entry);
+	if (has_allocator) {
+		mfn_t frame = frame_alloc(0);
+
+		if (mfn_is(frame, MFN_NONE))
+			panic("paging: no memory left for the core's own page tables");
+		table = mfn_to_paddr(frame);
+		page_clear(paddr_to_virt(table));
+	} else {
+		table = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	}
+	/* Slot 256 is for guests to read: the way to it has the user bit, what is mapped there decides. */
+	write_once(entry, table | TABLE_FLAGS | PTE_USER);
+	return table_of(*entry);
+}
+
+static uint64_t *l2_entry(uint64_t va)
+{
+	uint64_t *l3 = table_below(&core_l4[va >> 39 & 511]);
+	uint64_t *l2 = table_below(&l3[va >> 30 & 511]);
+
+	return &l2[va >> 21 & 511];
+}
+
+uint64_t *paging_l1_entry(uint64_t va)
+{
+	return &table_below(l2_entry(va))[va >> 12 & 511];
+}
+
+static uint64_t leaf_flags(uint64_t flags)
+{
+	flags |= PTE_ACCESSED | (flags & PTE_WRITABLE ? PTE_DIRTY : 0);
+	if (cpu_features.pge && !(flags & PTE_USER))
+		flags |= PTE_GLOBAL;
+	return cpu_features.nx ? flags : flags & ~PTE_NO_EXECUTE;
+}
+
+void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags)
+{
+	flags = leaf_flags(flags);
+	while (bytes) {
+		bool is_large = bytes >= LARGE_PAGE && !((va | pa) & (LARGE_PAGE - 1));
+		uint64_t step = is_large ? LARGE_PAGE : PAGE_SIZE;
+
+		if (is_large)
+			*l2_entry(va) = pa | flags | PTE_LARGE;
+		else
+			*paging_l1_entry(va) = pa | flags;
+		va += step;
+		pa += step;
+		bytes -= step;
+	}
+}
+
+/* P1 holds here too: the image's text and constants are not writable through the direct map either. */
+static void map_ram(paddr_t start, paddr_t end)
+{
+	paddr_t fixed = virt_to_paddr(image_start), fixed_end = virt_to_paddr(rodata_end);
+
+	while (start < end) {
+		bool is_fixed = start >= fixed && start < fixed_end;
+		paddr_t stop = is_fixed ? MIN(end, fixed_end) :
+			       start < fixed ? MIN(end, fixed) : end;
+
+		paging_map(DIRECTMAP_START + start, start, stop - start, is_fixed ? CORE_READ : CORE_WRITE);
+		start = stop;
+	}
+}
+
+static void map_all_ram(void)
+{
+	core_l4[DIRECTMAP_START >> 39 & 511] = boot_alloc(PAGE_SIZE, PAGE_SIZE) | TABLE_FLAGS;
+	for (uint32_t i = 0; i < boot_info.range_count; i++) {
+		const struct memory_range *range = &boot_info.range[i];
+		paddr_t start = range->start & PAGE_MASK;
+		paddr_t end = ROUND_UP(range->start + range->bytes, PAGE_SIZE);
+
+		if (range->kind != MEMORY_RAM)
+			continue;
+		if (end > CORE_END - DIRECTMAP_START)
+			panic("paging: RAM at 0x%lx, beyond the 5 TiB that the core can map", end);
+		map_ram(start, end);
+	}
+}
+
+static void map_image(void)
+{
+	paddr_t start = virt_to_paddr(image_start);
+	uint64_t text = (uint64_t)(text_end - image_start);
+	uint64_t constants = (uint64_t)(rodata_end - text_end);
+	uint64_t rest = (uint64_t)(image_end - rodata_end);
+	uint64_t *l2_old = table_of(table_of(core_l4[261])[0]);
+	uint64_t l2_new = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	paddr_t first_mib = IMAGE_START - IMAGE_BASE;
+
+	/* The text that runs this is mapped by the old table until the entry above it is replaced at once. */
+	for (uint64_t offset = 0; offset < text + constants + rest; offset += PAGE_SIZE) {
+		uint64_t *l2 = paddr_to_virt(l2_new);
+		uint64_t *l1 = table_below(&l2[(first_mib + offset) >> 21]);
+		uint64_t flags = offset < text ? CORE_EXECUTE :
+				 offset < text + constants ? CORE_READ : CORE_WRITE;
+
+		l1[(first_mib + offset) >> 12 & 511] = (start + offset) | leaf_flags(flags);
+	}
+	table_of(core_l4[261])[0] = l2_new | TABLE_FLAGS;
+	tlb_flush_local();
+	memset(l2_old, 0, PAGE_SIZE);
+}
+
+/* Frame table and machine-to-physical table stand only where there is RAM to describe. */
+static void map_frame_tables(void)
+{
+	for (uint32_t i = 0; i < boot_info.range_count; i++) {
+		const struct memory_range *range = &boot_info.range[i];
+		uint64_t first = range->start >> PAGE_SHIFT;
+		uint64_t end = (range->start + range->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+		if (range->kind != MEMORY_RAM)
+			continue;
+		frame_limit = MAX(frame_limit, end);
+		for (uint64_t chunk = first / CHUNK_FRAMES; chunk <= (end - 1) / CHUNK_FRAMES; chunk++) {
+			if (frame_chunk_exists(chunk))
+				continue;
+			frame_chunk_add(chunk);
+			paging_map(FRAMES_START + chunk * LARGE_PAGE, boot_alloc(LARGE_PAGE, LARGE_PAGE),
+				   LARGE_PAGE, CORE_WRITE);
+		}
+		for (uint64_t chunk = first / M2P_FRAMES; chunk <= (end - 1) / M2P_FRAMES; chunk++) {
+			paddr_t table;
+
+			if (*l2_entry(M2P_START + chunk * LARGE_PAGE))
+				continue;
+			table = boot_alloc(LARGE_PAGE, LARGE_PAGE);
+			memset(paddr_to_virt(table), 0xff, LARGE_PAGE);
+			paging_map(M2P_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_GUEST_READ);
+			paging_map(M2P_WRITABLE_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_WRITE);
+		}
+	}
+}
+
+void paging_init(void)
+{
+	/* The tables of head.S stay in force until all is built. */
+	memcpy(start_l4, core_l4, sizeof(start_l4));
+	cr3_write(virt_to_paddr(start_l4));
+	map_all_ram();
+	map_image();
+	map_frame_tables();
+	table_below(&core_l4[MMIO_START >> 39 & 511]);
+	memcpy(&start_l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
+	core_l4[0] = 0;
+	paging_load_core();
+}
+
+/* After alloc_init(): tables come from the allocator. */
+void paging_use_allocator(void)
+{
+	has_allocator = true;
+}
+
+paddr_t core_cr3(void)
+{
+	return virt_to_paddr(start_l4);
+}
+
+void paging_load_core(void)
+{
+	tlb_load_base(virt_to_paddr(core_l4));
+}
+
+void paging_fill_core_slots(uint64_t *l4, bool for_kernel)
+{
+	memcpy(&l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
+	if (!for_kernel)
+		l4[L4_CORE_FIRST] = 0;
+}
+
+static struct spinlock mmio_lock;
+static uint64_t mmio_next = MMIO_START;
+
+static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)
+{
+	paddr_t start = address & PAGE_MASK;
+	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va;
+
+	spin_lock(&mmio_lock);
+	va = mmio_next;
+	mmio_next += size + PAGE_SIZE;		/* a guard between any two */
+	for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE)
+		*paging_l1_entry(va + offset) = (start + offset) | leaf_flags(flags);
+	spin_unlock(&mmio_lock);
+	return va + (address - start);
+}
+
+volatile void *mmio_map(paddr_t address, size_t bytes)
+{
+	return (volatile void *)map_next(address, bytes, CORE_UNCACHED);
+}
+
+const void *boot_map(paddr_t address, size_t bytes)
+{
+	return (const void *)map_next(address, bytes, CORE_READ);
+}

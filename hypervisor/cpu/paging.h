@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The core's own address space: built once at boot, shared by all CPUs and by every guest's L4 (slots 256 to 271). */
+#ifndef SKINK_PAGING_H
+#define SKINK_PAGING_H
+
+#include "include/types.h"
+
+#define CORE_READ	0x8000000000000001ULL	/* present, no-execute */
+#define CORE_WRITE	0x8000000000000003ULL
+#define CORE_EXECUTE	0x0000000000000001ULL
+#define CORE_UNCACHED	0x8000000000000013ULL
+#define CORE_GUEST_READ	0x8000000000000005ULL
+
+extern uint64_t core_l4[512];
+
+/* Direct map, image with its permissions, frame table and machine-to-physical table. Boot CPU, once. */
+void paging_init(void);
+
+/* Maps [pa, pa + bytes) for the core; whole pages. Nothing may be mapped there yet. Panics without memory. */
+void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags);
+
+/* The L1 entry of a core address, for windows that change; tables are made as needed. */
+uint64_t *paging_l1_entry(uint64_t va);
+
+/* The L4 that a CPU starts with: the core's and the first 4 GiB at their own addresses. Below 4 GiB. */
+paddr_t core_cr3(void);
+/* ... and the one that it then runs with when no guest is loaded. */
+void paging_load_core(void);
+
+/* After alloc_init(): page tables come from the allocator. */
+void paging_use_allocator(void);
+
+/* What a new L4 of a guest has in slots 256 to 271. `for_kernel`: with the machine-to-physical table. */
+void paging_fill_core_slots(uint64_t *l4, bool for_kernel);
+
+/* Memory before there is an allocator: zeroed, never freed; `bytes` and `align` in whole pages. */
+paddr_t boot_alloc(uint64_t bytes, uint64_t align);
+/* RAM that nothing occupies: what boot_alloc() left. For alloc_init(); then boot_alloc() is closed. */
+struct memory_range;
+uint32_t boot_free_ranges(const struct memory_range **ranges);
+/* Keeps [start, start + bytes) out of it: before paging_init(). */
+void boot_reserve(paddr_t start, uint64_t bytes);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch from one vcpu to another, and the ways out of the core. General registers need no switch: they lie in
+ * vcpu->regs already.
+ */
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+#include "cpu/bounce.h"
+#include "cpu/cpu.h"
+#include "cpu/debug.h"
+#include "cpu/entry.h"
+#include "cpu/fpu.h"
+#include "cpu/ops.h"
+#include "cpu/paging.h"
+#include "cpu/percpu.h"
+#include "cpu/speculation.h"
+#include "cpu/switch.h"
+#include "cpu/tlb.h"
+#include "cpu/layout.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "mem/deferred.h"
+#include "mem/mmu.h"
+#include "sched/sched.h"
+
+struct cpu *this_cpu(void)
+{
+	uint64_t stack;
+
+	asm("mov %%rsp, %0" : "=r"(stack));
+	return *(struct cpu **)((stack | (STACK_SPAN - 1)) + 1 - STACK_CPU_OFFSET);
+}
+
+void cpu_relax_serving(void)
+{
+	cpu_pause();
+	tlb_serve_requests();
+}
+
+bool preempt_needed(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (vcpu_is_idle(cpu->current))
+		return false;		/* at boot there is nobody to make room for */
+	interrupts_enable();
+	asm volatile("nop");
+	interrupts_disable();
+	return read_once(&cpu->softirqs) != 0;
+}
+
+static uint64_t segment_read(unsigned int which)
+{
+	uint16_t selector;
+
+	switch (which) {
+	case 0: asm volatile("mov %%ds, %0" : "=r"(selector)); break;
+	case 1: asm volatile("mov %%es, %0" : "=r"(selector)); break;
+	case 2: asm volatile("mov %%fs, %0" : "=r"(selector)); break;
+	default: asm volatile("mov %%gs, %0" : "=r"(selector)); break;
+	}
+	return selector;
+}
+
+#define SEGMENT_LOAD(name)									\
+	MUST_CHECK static bool name##_load(uint16_t selector)					\
+	{											\
+		bool ok = false;								\
+												\
+		asm volatile("1: mov %1, %%" #name "\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")	\
+			     : "+q"(ok) : "r"((uint32_t)selector) : "memory");			\
+		return ok;									\
+	}
+SEGMENT_LOAD(ds)
+SEGMENT_LOAD(es)
+SEGMENT_LOAD(fs)
+SEGMENT_LOAD(gs)
+
+static void segments_save(struct vcpu *vcpu)
+{
+	uint64_t active, other;
+
+	vcpu->regs.ds = (uint16_t)segment_read(0);
+	vcpu->regs.es = (uint16_t)segment_read(1);
+	vcpu->regs.fs = (uint16_t)segment_read(2);
+	vcpu->regs.gs = (uint16_t)segment_read(3);
+	vcpu->fs_base = msr_read(MSR_FS_BASE);
+	active = msr_read(MSR_GS_BASE);
+	other = msr_read(MSR_KERNEL_GS_BASE);
+	vcpu->gs_base_kernel = vcpu->in_kernel ? active : other;
+	vcpu->gs_base_user = vcpu->in_kernel ? other : active;
+}
+
+/* A selector that no longer names a descriptor becomes 0, and the guest's failsafe callback hears of it. */
+static void segments_load(struct vcpu *vcpu)
+{
+	bool ok = true;
+
+	/* Selector 0 always loads. */
+	if (!ds_load(vcpu->regs.ds))
+		ok = ds_load(0) && false;
+	if (!es_load(vcpu->regs.es))
+		ok = es_load(0) && false;
+	if (!fs_load(vcpu->regs.fs))
+		ok = fs_load(0) && false;
+	if (!gs_load(vcpu->regs.gs))
+		ok = gs_load(0) && false;
+	msr_write(MSR_FS_BASE, vcpu->fs_base);
+	msr_write(MSR_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_kernel : vcpu->gs_base_user);
+	msr_write(MSR_KERNEL_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_user : vcpu->gs_base_kernel);
+	if (!ok)
+		__atomic_fetch_or(&vcpu->work, VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
+}
+
+void switch_reload_gdt(struct vcpu *vcpu)
+{
+	cpu_map_gdt(this_cpu(), vcpu->gdt_frame);
+}
+
+void switch_reload_ldt(struct vcpu *vcpu)
+{
+	cpu_map_ldt(this_cpu(), vcpu->ldt_frame, vcpu->ldt_entries);
+}
+
+static void save(struct vcpu *prev)
+{
+	segments_save(prev);
+	debug_save(prev);
+	fpu_save(prev);
+}
+
+static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
+{
+	if (next->domain != prev->domain)
+		speculation_switch_domain();
+	/* Before its page tables are loaded: from now on it is told to flush. */
+	__atomic_fetch_or(&next->domain->dirty_cpus, 1ULL << cpu->id, __ATOMIC_SEQ_CST);
+	cpu_set_entry_frame(cpu, next);
+	mmu_load_base(next);
+	switch_reload_gdt(next);
+	switch_reload_ldt(next);
+	segments_load(next);
+	debug_load(next);
+	fpu_load(next);
+}
+
+void context_switch(struct vcpu *prev, struct vcpu *next)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!vcpu_is_idle(prev))
+		save(prev);
+	cpu->current = next;
+	if (!vcpu_is_idle(next)) {
+		load(cpu, prev, next);
+	} else {
+		paging_load_core();
+	}
+	if (!vcpu_is_idle(prev) && (vcpu_is_idle(next) || prev->domain != next->domain))
+		__atomic_fetch_and(&prev->domain->dirty_cpus, ~(1ULL << cpu->id), __ATOMIC_SEQ_CST);
+	store_release(&prev->is_running, false);	/* V2 */
+	if (vcpu_is_idle(next))
+		entry_run_idle();
+	time_update_vcpu(next);
+	runstate_update_area(next);
+	entry_exit_to_guest();
+}
+
+static void do_softirqs(struct cpu *cpu)
+{
+	uint64_t bits = __atomic_exchange_n(&cpu->softirqs, 0, __ATOMIC_SEQ_CST);
+
+	if (bits & 1ULL << SOFTIRQ_TIMER)
+		timer_softirq();
+	if (bits & 1ULL << SOFTIRQ_SCHEDULE)
+		sched_softirq();	/* may not return: last */
+}
+
+/* One thing at a time that a vcpu must do before it enters its guest; false when there is none left. */
+static bool work_step(struct vcpu *vcpu)
+{
+	struct vcpu_trap_state *trap = &vcpu->trap;
+	struct bounce bounce = { .masks_events = true };
+
+	if (vcpu->deferred_tables) {
+		deferred_step(vcpu);
+		return true;
+	}
+	if (read_once(&vcpu->work) & VCPU_WORK_FAILSAFE) {
+		__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
+		if (!trap->failsafe_callback)
+			return true;
+		bounce.target = trap->failsafe_callback;
+		bounce.masks_events = trap->failsafe_masks_events;
+		bounce_to_guest(vcpu, &bounce);
+		return true;
+	}
+	if (read_once(&vcpu->work) & VCPU_WORK_NMI) {
+		__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_NMI, __ATOMIC_SEQ_CST);
+		bounce.target = trap->nmi_callback;
+		if (bounce.target)
+			bounce_to_guest(vcpu, &bounce);
+		return true;
+	}
+	if (vcpu_has_deliverable_event(vcpu) && trap->event_callback) {
+		bounce.target = trap->event_callback;
+		bounce_to_guest(vcpu, &bounce);
+		return true;
+	}
+	return false;
+}
+
+void exit_work(struct vcpu *vcpu)
+{
+	struct cpu *cpu = this_cpu();
+
+	do {
+		while (unlikely(read_once(&cpu->softirqs)))
+			do_softirqs(cpu);
+	} while (unlikely(work_step(vcpu)) || unlikely(read_once(&cpu->softirqs)));
+}
+
+void cpu_idle_loop(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	for (;;) {
+		if (read_once(&cpu->softirqs))
+			do_softirqs(cpu);
+		else
+			cpu_hlt_enabled();
+	}
+}
+
+long do_set_segment_base(uint64_t which, uint64_t value)
+{
+	bool ok;
+
+	if (which != SEGBASE_GS_USER_SEL && !address_is_canonical(value))
+		return -EINVAL;
+	switch (which) {
+	case SEGBASE_FS:
+		msr_write(MSR_FS_BASE, value);
+		return 0;
+	case SEGBASE_GS_USER:
+		msr_write(MSR_KERNEL_GS_BASE, value);
+		return 0;
+	case SEGBASE_GS_KERNEL:
+		msr_write(MSR_GS_BASE, value);
+		return 0;
+	case SEGBASE_GS_USER_SEL:
+		asm volatile("swapgs" : : : "memory");
+		ok = gs_load((uint16_t)(value & 0xffff)) || (gs_load(0) && false);
+		asm volatile("swapgs" : : : "memory");
+		return ok ? 0 : -EFAULT;
+	default:
+		return -EINVAL;
+	}
+}

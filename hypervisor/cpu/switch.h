@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* One CPU from one vcpu to another: what sched/ does not see. context_switch() is declared in sched/sched.h. */
+#ifndef SKINK_SWITCH_H
+#define SKINK_SWITCH_H
+
+struct vcpu;
+
+/* The current vcpu's descriptor tables have changed: this CPU sees the new ones. */
+void switch_reload_gdt(struct vcpu *vcpu);
+void switch_reload_ldt(struct vcpu *vcpu);
+
+#endif

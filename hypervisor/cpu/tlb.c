@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB flushes. One job at a time for the whole machine: who wants one holds job_lock, and serves others while waiting.
+ * T1  tlb_flush() returns only when no CPU of the set holds a stale entry.
+ */
+#include "cpu/apic.h"
+#include "cpu/cpu.h"
+#include "cpu/irq.h"
+#include "cpu/ops.h"
+#include "cpu/tlb.h"
+#include "include/types.h"
+#include "lib/bits.h"
+#include "lib/spinlock.h"
+
+#define WRITE_BACK	1UL	/* as a job's address: not an address at all, but wbinvd */
+
+static uint32_t flush_clock = 1;
+static struct spinlock job_lock;
+static uint64_t job_address;
+static cpumask_t job_waits_for;		/* atomic: each CPU clears its bit when done */
+
+uint32_t tlb_clock(void)
+{
+	return __atomic_fetch_add(&flush_clock, 1, __ATOMIC_SEQ_CST);
+}
+
+cpumask_t tlb_not_flushed_since(cpumask_t cpus, uint32_t stamp)
+{
+	cpumask_t stale = 0;
+	uint32_t id;
+
+	bits_each(id, cpus)
+		if (cpu_by_id[id] && (int32_t)(read_once(&cpu_by_id[id]->flushed_at) - stamp) <= 0)
+			stale |= 1ULL << id;
+	return stale;
+}
+
+void tlb_load_base(paddr_t table)
+{
+	/* Read the clock before the flush: what is noted in between counts as not flushed. */
+	this_cpu()->flushed_at = load_acquire(&flush_clock);
+	cr3_write(table);
+}
+
+void tlb_flush_local(void)
+{
+	this_cpu()->flushed_at = load_acquire(&flush_clock);
+	cr3_write(cr3_read());
+}
+
+void tlb_flush_page_local(uint64_t address)
+{
+	invlpg(address);
+}
+
+static void do_job(uint64_t address)
+{
+	if (address == WRITE_BACK)
+		wbinvd();
+	else if (address == TLB_ALL_PAGES)
+		tlb_flush_local();
+	else
+		tlb_flush_page_local(address);
+}
+
+void tlb_serve_requests(void)
+{
+	cpumask_t self = 1ULL << cpu_id();
+
+	if (!(load_acquire(&job_waits_for) & self))
+		return;
+	do_job(job_address);
+	__atomic_fetch_and(&job_waits_for, ~self, __ATOMIC_SEQ_CST);
+}
+
+static void run_job(cpumask_t cpus, uint64_t address)
+{
+	cpumask_t self = 1ULL << cpu_id(), others = 0;
+	uint32_t id;
+
+	bits_each(id, cpus & ~self)
+		if (cpu_by_id[id] && read_once(&cpu_by_id[id]->online))
+			others |= 1ULL << id;
+	if (cpus & self)
+		do_job(address);
+	if (!others)
+		return;
+	spin_lock(&job_lock);
+	job_address = address;
+	__atomic_store_n(&job_waits_for, others, __ATOMIC_SEQ_CST);
+	apic_send_ipi(others, VECTOR_TLB_FLUSH);
+	while (load_acquire(&job_waits_for))
+		cpu_pause();
+	spin_unlock(&job_lock);
+}
+
+void tlb_flush(cpumask_t cpus, uint64_t address)
+{
+	barrier_full();		/* what the caller changed is visible before anybody flushes */
+	run_job(cpus, address == TLB_ALL_PAGES ? address : address & PAGE_MASK);
+}
+
+void cache_flush(cpumask_t cpus)
+{
+	run_job(cpus, WRITE_BACK);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions. Of a guest: mended or emulated by the core, or handed to the guest's own handler. Of the core: one of the
+ * instructions that may fault (extable), or the end.
+ */
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+#include "cpu/bounce.h"
+#include "cpu/cpu.h"
+#include "cpu/debug.h"
+#include "cpu/emulate.h"
+#include "cpu/entry.h"
+#include "cpu/fpu.h"
+#include "cpu/irq.h"
+#include "cpu/layout.h"
+#include "cpu/ops.h"
+#include "cpu/traps.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "lib/backtrace.h"
+#include "lib/log.h"
+
+#define ERROR_IDT		2U	/* in an error code: the selector is a vector */
+#define FAULT_PRESENT		1U	/* in a page fault's error code */
+#define FAULT_WRITE		2U
+#define FAULT_USER		4U
+#define FAULT_RESERVED		8U
+#define FLAG_TF			(1ULL << 8)
+
+static void inject(struct vcpu *vcpu, uint32_t vector, bool has_error, uint32_t error_code)
+{
+	const struct trap_info *entry = &vcpu->trap.entry[vector];
+	struct bounce bounce = {
+		.target = entry->address, .code_selector = entry->cs, .masks_events = TI_GET_IF(entry),
+		.has_error = has_error, .error_code = error_code,
+	};
+
+	if (entry->address == 0)
+		domain_crash(vcpu->domain, "vcpu %u: exception %u, error code 0x%x, and no handler for it",
+			     vcpu->id, vector, error_code);
+	else
+		bounce_to_guest(vcpu, &bounce);
+}
+
+void trap_inject(struct vcpu *vcpu, enum trap_vector vector)
+{
+	inject(vcpu, vector, false, 0);
+}
+
+void trap_inject_error(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
+{
+	inject(vcpu, vector, true, error_code);
+}
+
+void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_code)
+{
+	/* Both modes of a guest are ring 3: only we know which one faulted. */
+	error_code = vcpu->in_kernel ? error_code & ~FAULT_USER : error_code | FAULT_USER;
+	vcpu->guest_cr2 = address;
+	write_once(&vcpu->info->arch.cr2, address);
+	inject(vcpu, TRAP_PAGE_FAULT, true, error_code);
+}
+
+/* int n: the guest's table decides who may. `rip` is at the instruction. */
+static bool software_interrupt(struct vcpu *vcpu, uint32_t vector)
+{
+	const struct trap_info *entry = &vcpu->trap.entry[vector];
+
+	if (entry->address == 0 || (!vcpu->in_kernel && TI_GET_DPL(entry) < 3))
+		return false;
+	vcpu->regs.rip += 2;
+	inject(vcpu, vector, false, 0);
+	return true;
+}
+
+static void protection_fault(struct vcpu *vcpu)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint8_t code[2];
+
+	if (regs->error_code & ERROR_IDT) {
+		/* The instruction tells the vector: QEMU 7.2 has it wrong in the error code. */
+		if (!guest_read(code, regs->rip, sizeof(code)) && code[0] == 0xcd) {
+			if (software_interrupt(vcpu, code[1]))
+				return;
+			regs->error_code = (uint32_t)code[1] << 3 | ERROR_IDT;
+		}
+	} else if (regs->error_code == 0 && emulate_privileged(vcpu)) {
+		return;
+	}
+	trap_inject_error(vcpu, TRAP_PROTECTION, regs->error_code);
+}
+
+static void page_fault(struct vcpu *vcpu)
+{
+	uint64_t address = cr2_read();
+	uint32_t error = vcpu->regs.error_code;
+
+	if (error & FAULT_RESERVED) {
+		domain_crash(vcpu->domain, "vcpu %u: reserved bits in a page table, at 0x%lx", vcpu->id, address);
+		return;
+	}
+	if (vcpu->in_kernel && (error & (FAULT_PRESENT | FAULT_WRITE)) == (FAULT_PRESENT | FAULT_WRITE) &&
+	    guest_range_ok(address, 1) && emulate_table_write(vcpu, address))
+		return;
+	trap_inject_page_fault(vcpu, address, error);
+}
+
+static void int80(struct vcpu *vcpu)
+{
+	vcpu->regs.rip -= 2;
+	if (!software_interrupt(vcpu, 0x80))
+		trap_inject_error(vcpu, TRAP_PROTECTION, 0x80 << 3 | ERROR_IDT);
+}
+
+void trap_from_guest(struct vcpu *vcpu)
+{
+	uint32_t vector = vcpu->regs.entry_vector;
+
+	if (vector == 0x80) {
+		int80(vcpu);
+		return;
+	}
+	if (vector >= VECTOR_FIRST_IRQ) {
+		irq_dispatch(vector);
+		return;
+	}
+	switch (vector) {
+	case TRAP_PAGE_FAULT:
+		page_fault(vcpu);
+		break;
+	case TRAP_PROTECTION:
+		protection_fault(vcpu);
+		break;
+	case TRAP_INVALID_OPCODE:
+		if (!emulate_forced(vcpu))
+			trap_inject(vcpu, TRAP_INVALID_OPCODE);
+		break;
+	case TRAP_NO_DEVICE:
+		fpu_no_device(vcpu);
+		break;
+	case TRAP_DEBUG:
+		debug_take_status(vcpu);
+		trap_inject(vcpu, TRAP_DEBUG);
+		break;
+	case TRAP_INVALID_TSS:
+	case TRAP_NO_SEGMENT:
+	case TRAP_STACK:
+	case TRAP_ALIGNMENT:
+		trap_inject_error(vcpu, vector, vcpu->regs.error_code);
+		break;
+	default:
+		trap_inject(vcpu, vector);
+		break;
+	}
+}
+
+void syscall_from_guest(struct vcpu *vcpu)
+{
+	struct vcpu_trap_state *trap = &vcpu->trap;
+	struct cpu_user_regs *regs = &vcpu->regs;
+	struct bounce bounce;
+
+	if (regs->entry_vector == ENTRY_SYSCALL) {
+		if (vcpu->in_kernel) {
+			hypercall_dispatch(vcpu);
+			return;
+		}
+		bounce = (struct bounce){ .target = trap->syscall_callback,
+					  .masks_events = trap->syscall_masks_events };
+	} else if (regs->entry_vector == ENTRY_SYSCALL32) {
+		bounce = (struct bounce){ .target = trap->syscall32_callback,
+					  .masks_events = trap->syscall32_masks_events };
+	} else {
+		bounce = (struct bounce){ .target = trap->sysenter_callback,
+					  .masks_events = trap->sysenter_masks_events };
+	}
+	if (bounce.target && !vcpu->in_kernel)
+		bounce_to_guest(vcpu, &bounce);
+	else if (regs->entry_vector == ENTRY_SYSENTER)
+		trap_inject_error(vcpu, TRAP_PROTECTION, 0);
+	else
+		trap_inject(vcpu, TRAP_INVALID_OPCODE);
+}
+
+struct extable_entry { int32_t at, to; };
+extern const struct extable_entry extable_start[], extable_end[];
+
+static bool extable_fix(struct cpu_user_regs *regs)
+{
+	for (const struct extable_entry *entry = extable_start; entry < extable_end; entry++) {
+		if ((uint64_t)&entry->at + (uint64_t)(int64_t)entry->at != regs->rip)
+			continue;
+		regs->rip = (uint64_t)&entry->to + (uint64_t)(int64_t)entry->to;
+		return true;
+	}
+	return false;
+}
+
+void trap_from_core(struct cpu_user_regs *regs)
+{
+	if (regs->entry_vector >= VECTOR_FIRST_IRQ) {
+		irq_dispatch(regs->entry_vector);
+		return;
+	}
+	if (regs->entry_vector == TRAP_DEBUG) {
+		/* A guest's breakpoint or single step that reached us by way of `mov ss` or sysenter. */
+		asm volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
+		regs->rflags &= ~FLAG_TF;
+		return;
+	}
+	if (regs->rip == (uint64_t)entry_iret)
+		trap_iret_failed(regs);
+	if (!extable_fix(regs))
+		trap_fatal(regs);
+}
+
+/*
+ * iretq did not like the guest's values. They are still in vcpu->regs; the guest's kernel is told by its failsafe
+ * callback, which knows no error code. Throws the stack away.
+ */
+void trap_iret_failed(struct cpu_user_regs *regs)
+{
+	struct vcpu *vcpu = current_vcpu();
+	struct bounce bounce = { .target = vcpu->trap.failsafe_callback,
+				 .masks_events = vcpu->trap.failsafe_masks_events };
+
+	if (vcpu->in_kernel && vcpu->regs.entry_vector == ENTRY_SYSCALL)
+		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
+			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
+	else if (bounce.target)
+		bounce_to_guest(vcpu, &bounce);
+	else
+		trap_inject_error(vcpu, TRAP_PROTECTION, regs->error_code);
+	entry_exit_to_guest();
+}
+
+static const char *const trap_name[] = {
+	"divide error", "debug", "NMI", "breakpoint", "overflow", "bounds", "invalid opcode", "no device",
+	"double fault", "coprocessor overrun", "invalid TSS", "no segment", "stack fault", "protection fault",
+	"page fault", "15", "FPU error", "alignment", "machine check", "SIMD error",
+};
+
+static void show_registers(enum log_level level, const struct cpu_user_regs *r)
+{
+	log_print(level, "  rip %04x:%016lx  rsp %04x:%016lx  rflags %08lx\n", r->cs, (uint64_t)r->rip, r->ss,
+		  (uint64_t)r->rsp, (uint64_t)r->rflags);
+	log_print(level, "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", (uint64_t)r->rax, (uint64_t)r->rbx,
+		  (uint64_t)r->rcx, (uint64_t)r->rdx);
+	log_print(level, "  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx\n", (uint64_t)r->rsi, (uint64_t)r->rdi,
+		  (uint64_t)r->rbp, (uint64_t)r->r8);
+	log_print(level, "  r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx\n", (uint64_t)r->r9, (uint64_t)r->r10,
+		  (uint64_t)r->r11, (uint64_t)r->r12);
+	log_print(level, "  r13 %016lx  r14 %016lx  r15 %016lx\n", (uint64_t)r->r13, (uint64_t)r->r14,
+		  (uint64_t)r->r15);
+}
+
+#define GUEST_STACK_WORDS 16
+
+void trap_show_guest(struct vcpu *vcpu)
+{
+	uint64_t word;
+
+	show_registers(LOG_WARNING, &vcpu->regs);
+	if (vcpu != current_vcpu())
+		return;
+	log_warning("  cr2 %016lx  cr3 %016lx  %s mode; stack:\n", vcpu->guest_cr2,
+		    mfn_to_paddr(vcpu->in_kernel ? vcpu->table_kernel : vcpu->table_user),
+		    vcpu->in_kernel ? "kernel" : "user");
+	for (uint32_t i = 0; i < GUEST_STACK_WORDS; i++) {
+		if (guest_read(&word, vcpu->regs.rsp + i * 8, sizeof(word)))
+			break;
+		log_warning("%s%016lx%s", i % 4 ? " " : "  ", word, i % 4 == 3 ? "\n" : "");
+	}
+}
+
+void trap_fatal(struct cpu_user_regs *regs)
+{
+	uint32_t vector = regs->entry_vector;
+
+	log_error("\nSkink: CPU %u: %s in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(),
+		  vector < ARRAY_SIZE(trap_name) ? trap_name[vector] : "trap", regs->error_code, cr2_read());
+	show_registers(LOG_ERROR, regs);
+	backtrace_print(regs->rip, regs->rbp);
+	cpu_halt_all();
+}
+
+/* Nothing in the core raises NMIs yet but the one that stops all CPUs; those of the machine are noted. */
+void trap_nmi(struct cpu_user_regs *regs)
+{
+	log_warning("CPU %u: NMI at 0x%lx\n", cpu_id(), (uint64_t)regs->rip);
+}

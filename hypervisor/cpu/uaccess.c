@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory, by the address space that is loaded. With SMAP the pages of guests are closed to the core but between
+ * stac and clac, which smap_init() puts into the places noted here and in entry.S.
+ */
+#include "cpu/directmap.h"
+#include "cpu/features.h"
+#include "cpu/layout.h"
+#include "cpu/ops.h"
+#include "cpu/smap.h"
+#include "cpu/uaccess.h"
+#include "include/errno.h"
+#include "include/types.h"
+#include "lib/string.h"
+
+#define SMAP_SITE(is_open)							\
+	"771: .byte 0x0f, 0x1f, 0x00\n\t"					\
+	".pushsection .smap_sites, \"a\"\n\t"					\
+	".long 771b - ., " #is_open "\n\t"					\
+	".popsection\n\t"
+
+struct smap_site { int32_t at; uint32_t is_open; };
+extern const struct smap_site smap_sites_start[], smap_sites_end[];
+
+void smap_init(void)
+{
+	static const uint8_t clac[] = { 0x0f, 0x01, 0xca }, stac[] = { 0x0f, 0x01, 0xcb };
+
+	if (!cpu_features.smap)
+		return;
+	for (const struct smap_site *site = smap_sites_start; site < smap_sites_end; site++)
+		memcpy(paddr_to_virt(virt_to_paddr((const char *)&site->at + site->at)),
+		       site->is_open ? stac : clac, sizeof(clac));
+}
+
+bool guest_range_ok(uint64_t address, uint64_t bytes)
+{
+	uint64_t last = address + bytes - (bytes != 0);
+
+	if (last < address)
+		return false;
+	return last < 0x800000000000 || address >= CORE_END;
+}
+
+/* Returns how many bytes were left when a fault stopped it. */
+static size_t copy_words(void *to, const void *from, size_t bytes)
+{
+	size_t left = bytes / 8, rest = bytes % 8;
+
+	asm volatile(SMAP_SITE(1)
+		     "1: rep movsq\n\t"
+		     "mov %3, %0\n\t"
+		     "2: rep movsb\n\t"
+		     "jmp 4f\n"
+		     "3: lea (%3, %0, 8), %0\n"
+		     "4: " SMAP_SITE(0)
+		     EXTABLE("1b", "3b") EXTABLE("2b", "4b")
+		     : "+&c"(left), "+&D"(to), "+&S"(from) : "r"(rest) : "memory");
+	return left;
+}
+
+static bool copy_word(void *to, const void *from)
+{
+	uint64_t word;
+	bool ok = false;
+
+	asm volatile(SMAP_SITE(1)
+		     "1: mov (%3), %1\n\t"
+		     "2: mov %1, (%2)\n\t"
+		     "movb $1, %0\n"
+		     "3: " SMAP_SITE(0)
+		     EXTABLE("1b", "3b") EXTABLE("2b", "3b")
+		     : "+q"(ok), "=&r"(word) : "r"(to), "r"(from) : "memory");
+	return ok;
+}
+
+/*
+ * A stale TLB entry may make a good access fault once; the fault itself removes that entry, so where the first try
+ * got stuck a second one tells.
+ */
+static int copy(void *to, const void *from, size_t bytes)
+{
+	size_t left, again;
+
+	if (bytes == 8 && copy_word(to, from))
+		return 0;
+	left = copy_words(to, from, bytes);
+	while (left) {
+		size_t done = bytes - left;
+
+		again = copy_words((char *)to + done, (const char *)from + done, left);
+		if (again == left)
+			return -EFAULT;
+		left = again;
+	}
+	return 0;
+}
+
+int guest_read(void *to, uint64_t from, size_t bytes)
+{
+	if (!guest_range_ok(from, bytes))
+		return -EFAULT;
+	return copy(to, (const void *)from, bytes);
+}
+
+int guest_write(uint64_t to, const void *from, size_t bytes)
+{
+	if (!guest_range_ok(to, bytes))
+		return -EFAULT;
+	return copy((void *)to, from, bytes);
+}
+
+int guest_clear(uint64_t to, size_t bytes)
+{
+	static const uint8_t zeros[512];
+
+	while (bytes) {
+		size_t step = MIN(bytes, sizeof(zeros));
+
+		if (guest_write(to, zeros, step))
+			return -EFAULT;
+		to += step;
+		bytes -= step;
+	}
+	return 0;
+}
