@@ -33,7 +33,7 @@ class Late(AssertionError):
 
 class Machine:
     # What no test may see while it waits for something else.
-    LOST = re.compile(r"SKINK PANIC|Kernel panic - not syncing|\(XEN\) Panic on CPU|core: fault")
+    LOST = re.compile(r"PANIC|Kernel panic - not syncing|\(XEN\) Panic on CPU|Dom0 crashed|Bail out!")
 
     # Without ACPI in Dom0, Xen halts where Skink powers off.
     XEN_HALTED = "(XEN) Hardware Dom0 halted: halting machine"
@@ -91,15 +91,21 @@ class Machine:
             if found:
                 self.seen = found.end()
                 return found
-            bad = lost and self.LOST.search(self.text, self.seen)
-            if bad:
-                self._read(time.monotonic() + 1)
-                raise Gone(f"'{bad.group()}' while waiting for '{pattern}' (all of it: {self.log_name}):\n{self.tail()}")
+            if lost:
+                self._fail_if_lost(pattern)
             if not alive:
                 raise Gone(f"the machine ended before it said '{pattern}' ({self.log_name}):\n{self.tail()}")
             if time.monotonic() > min(until, self.deadline):
                 raise Late(f"no '{pattern}' ({self.log_name}):\n{self.tail()}")
             alive = self._read(until)
+
+    def _fail_if_lost(self, awaited):
+        bad = self.LOST.search(self.text, self.seen)
+        if bad:
+            # What follows explains it.
+            while self.qemu.poll() is None and self.selector.select(1) and self._read(time.monotonic() + 1):
+                pass
+            raise Gone(f"'{bad.group()}' while waiting for '{awaited}' (all of it: {self.log_name}):\n{self.tail(40)}")
 
     def send(self, line):
         self.qemu.stdin.write((line + "\n").encode())
@@ -129,6 +135,7 @@ class Machine:
         while self._read(until):
             if self.XEN_HALTED in self.text:
                 return
+            self._fail_if_lost("power-off")
             if time.monotonic() > min(until, self.deadline):
                 raise Late(f"the machine did not power off ({self.log_name}):\n{self.tail()}")
         assert self.qemu.wait(timeout=10) == 0

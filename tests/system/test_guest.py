@@ -3,9 +3,9 @@
 The small kernels of tests/guest, each booted as the first domain. They speak TAP on the console ("1..N", "ok 1 - ...",
 "not ok 2 - ...", "ok 3 - ... # SKIP why") and power off. In the first 30 lines of its source a test may ask for more:
 
-    QEMU: -smp 4 -cpu max        instead of -smp 1 -cpu qemu64
+    QEMU: -smp 4 -cpu max        instead of -smp 1 -cpu qemu64 -m 256
     ARGS: words                  its command line
-    CORE: words                  the core's command line, besides the console
+    CORE: words                  the core's command line, after dom0_mem=64M and the console
     INITRD: words                a second module with these words in it
     EXPECT: regular expression   said by the core after the plan is done; the guest need not power off then
 """
@@ -45,8 +45,8 @@ def boot(test, wish):
         modules.append((f"{BUILD}/test/{test}.initrd", ""))
     options = dict(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
-    return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} {wish['CORE']}".strip()),
-                   cpu=options.pop("-cpu", "qemu64"), smp=options.pop("-smp", "1"), memory=options.pop("-m", 512),
+    return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
+                   cpu=options.pop("-cpu", "qemu64"), smp=options.pop("-smp", "1"), memory=options.pop("-m", 256),
                    limit=200, *[word for pair in options.items() for word in pair])
 
 
