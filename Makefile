@@ -323,4 +323,4 @@ build/xen/xen: dom0/image/xen.sh | build/packages
 	$(call say,XEN,$@)
 	$(Q)dom0/image/xen.sh build/xen
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build/gcc build/clang build/unit build/fuzz -name '*.d' -type f 2>/dev/null)
