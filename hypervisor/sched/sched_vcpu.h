@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the scheduler keeps in each vcpu. Its own lock (of the queue) unless said otherwise. */
+/* What the scheduler keeps in each vcpu. The lock of its queue (queue.h, S1) unless said otherwise. */
 #ifndef SKINK_SCHED_VCPU_H
 #define SKINK_SCHED_VCPU_H
 
@@ -15,10 +15,13 @@ struct sched_vcpu {
 	uint32_t state;			/* RUNSTATE_running, runnable, blocked, offline */
 	uint64_t state_since_ns;
 	uint64_t time_in_state[4];	/* ns, by RUNSTATE_* */
-	int64_t actual_virtual_time;	/* BVT: grows by time run * SCALE / weight */
+	uint64_t charged_until_ns;	/* running: virtual time is counted up to here */
+	uint64_t actual_virtual_time;	/* BVT: grows by time run * SCALE / weight; compared modulo 2^64 */
+	uint64_t key;			/* its place in the queue: effective virtual time */
 	bool is_warped;			/* effective virtual time = actual - warp */
+	bool yields;			/* it runs, and wants its peers to have a turn */
 	uint64_t warp_since_ns;		/* of run time, for the warp limit */
-	bool is_blocked;		/* by SCHEDOP_block or poll: until an event */
+	bool is_blocked;		/* by SCHEDOP_block or poll: until an event. Atomic, S4 */
 };
 
 #endif

@@ -13,9 +13,13 @@ struct timer {
 	void *data;
 	uint64_t deadline_ns;		/* below: the lock of the CPU's heap */
 	uint32_t cpu;			/* whose heap it stands in */
-	uint32_t heap_index;		/* 0: in none */
+	bool is_set;			/* it stands in a heap */
+	struct timer *child;		/* the first of those below it */
+	struct timer *next;		/* the next one below the same parent */
+	struct timer **link;		/* what points here: the root, a `child` or a `next` */
 };
 
+void timer_init_cpu(uint32_t cpu);	/* each CPU, before any timer stands there */
 void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu);
 
 /* Sets or moves the deadline (time_now_ns() scale); one that is past fires at once. */

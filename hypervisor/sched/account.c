@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a domain may use in each period: CPU time (its cap) and counts (its limits). Past one of them it is
+ * throttled, that is, none of its vcpus runs until the timer at the end of the period.
+ *
+ * A1  A domain is throttled only while its period timer is set.
+ */
+#include "domain/account.h"
+
+#include "cpu/cpu.h"
+#include "cpu/timer_hw.h"
+#include "domain/domain.h"
+#include "domain/vcpu.h"
+#include "sched/sched.h"
+#include "sched/sched_domain.h"
+
+static uint64_t budget_ns(const struct sched_domain *sched)
+{
+	return read_once(&sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100);
+}
+
+static bool count_is_exceeded(const struct account *account)
+{
+	for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++) {
+		uint64_t limit = read_once(&account->limit[kind]);
+
+		if (limit && read_once(&account->used[kind]) - account->at_period_start[kind] > limit)
+			return true;
+	}
+	return false;
+}
+
+/* A new period may have begun. CPU time that was used too much is carried over, so that a cap is exact in the long run. */
+static void roll(struct domain *domain, uint64_t now_ns)
+{
+	struct sched_domain *sched = domain->sched;
+	uint64_t periods = now_ns < sched->period_start_ns ? 0 :
+			   (now_ns - sched->period_start_ns) / ACCOUNT_PERIOD_NS;
+
+	if (periods == 0)
+		return;
+	sched->period_start_ns += periods * ACCOUNT_PERIOD_NS;
+	domain->account.period_start_ns = sched->period_start_ns;
+	sched->cpu_time_ns -= MIN(sched->cpu_time_ns, periods * budget_ns(sched));
+	for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++)
+		domain->account.at_period_start[kind] = read_once(&domain->account.used[kind]);
+}
+
+/* Decides; true if this changed. */
+static bool judge(struct domain *domain)
+{
+	struct sched_domain *sched = domain->sched;
+	uint64_t budget = budget_ns(sched);
+	uint32_t before = sched->throttled, now = 0;
+
+	if (!budget)
+		sched->cpu_time_ns = 0;
+	else if (sched->cpu_time_ns >= budget)
+		now |= THROTTLE_CPU_TIME;
+	if (count_is_exceeded(&domain->account))
+		now |= THROTTLE_COUNT;
+
+	write_once(&sched->throttled, now);
+	if (now)		/* A1 */
+		timer_set(&sched->period, sched->period_start_ns + ACCOUNT_PERIOD_NS);
+	return !before != !now;
+}
+
+static void update_all(struct domain *domain)
+{
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		if (domain->vcpu[i])
+			sched_vcpu_update(domain->vcpu[i]);
+}
+
+void account_refresh(struct domain *domain)
+{
+	bool has_changed;
+
+	spin_lock(&domain->sched->lock);
+	roll(domain, time_now_ns());
+	has_changed = judge(domain);
+	spin_unlock(&domain->sched->lock);
+	if (has_changed)
+		update_all(domain);
+}
+
+static void period_ends(void *data)
+{
+	account_refresh(data);
+}
+
+void account_check_limit(struct domain *domain, enum account_kind kind)
+{
+	if (!(read_once(&domain->sched->throttled) & THROTTLE_COUNT))
+		account_refresh(domain);
+}
+
+/* The CPU that charges chooses again, at the latest when its slice ends: it was cut to what was left. */
+void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t now_ns)
+{
+	struct sched_domain *sched = domain->sched;
+
+	if (!read_once(&sched->params.cap_percent))
+		return;
+	spin_lock(&sched->lock);
+	roll(domain, now_ns);
+	sched->cpu_time_ns += run_ns;
+	if (!(sched->throttled & THROTTLE_CPU_TIME))
+		judge(domain);
+	spin_unlock(&sched->lock);
+}
+
+uint64_t account_cpu_time_left_ns(const struct domain *domain)
+{
+	uint64_t budget = budget_ns(domain->sched), used = read_once(&domain->sched->cpu_time_ns);
+
+	if (!budget)
+		return UINT64_MAX;
+	return budget > used ? budget - used : 0;
+}
+
+void account_domain_init(struct domain *domain)
+{
+	domain->sched->period_start_ns = time_now_ns();
+	timer_init(&domain->sched->period, period_ends, domain, cpu_id());
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Borrowed virtual time: who runs next. The one with the least effective virtual time does, but whoever runs may go
+ * on for an allowance past that, so that two equals do not change places at every event. A warped vcpu that
+ * wakes need not wait for it. A CPU on which nobody waits has no tick. The invariants are in queue.h.
+ */
+#include "sched/queue.h"
+
+#include "cpu/cpu.h"
+#include "cpu/timer_hw.h"
+#include "domain/domain.h"
+#include "include/errno.h"
+#include "mem/alloc.h"
+#include "sched/ops.h"
+#include "sched/sched.h"
+
+#define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)
+#define WARP_ALLOWANCE_NS	(50 * NSEC_PER_USEC)
+#define SLICE_MIN_NS		(50 * NSEC_PER_USEC)
+#define WARP_MAX_US		1000000
+#define CAP_MAX_PERCENT		(100 * MAX_CPUS)
+
+static bool is_on_its_cpus(const struct vcpu *vcpu, uint32_t cpu)
+{
+	return vcpu_cpus(vcpu) >> cpu & 1;
+}
+
+static void ask_to_choose(uint32_t cpu)
+{
+	cpu_raise_softirq(sched_queue[cpu].cpu, SOFTIRQ_SCHEDULE);
+}
+
+/* ---- choosing ---- */
+
+/* How long `vcpu` may run before `first` has to; not above 0: its turn has come. */
+static int64_t turn_left_ns(const struct vcpu *vcpu, const struct vcpu *first)
+{
+	bool hurry = first->sched.is_warped && !vcpu->sched.is_warped;
+	int64_t lead = (int64_t)(first->sched.key - vcpu_effective_time(vcpu));
+
+	return (int64_t)(((__int128)lead * vcpu_weight(vcpu)) >> VIRTUAL_SHIFT) +
+	       (int64_t)(hurry ? WARP_ALLOWANCE_NS : ALLOWANCE_NS);
+}
+
+/* The first that can run here. Those that may not are sent away; those still on another CPU are left (S3). */
+static struct vcpu *first_ready(struct sched_queue *queue, bool *must_wait, uint64_t now_ns)
+{
+	struct vcpu *vcpu, *after;
+
+	list_each(vcpu, after, &queue->waiting, sched.link) {
+		if (!vcpu_may_run(vcpu)) {
+			queue_remove(queue, vcpu);
+			vcpu_set_state(vcpu, RUNSTATE_offline, now_ns);
+		} else if (load_acquire(&vcpu->is_running)) {
+			*must_wait = true;
+		} else {
+			return vcpu;
+		}
+	}
+	return NULL;
+}
+
+static struct vcpu *choose(struct sched_queue *queue, bool *must_wait, uint64_t now_ns)
+{
+	struct vcpu *running = queue->running, *first = first_ready(queue, must_wait, now_ns);
+	bool goes_on = running && vcpu_may_run(running) && is_on_its_cpus(running, queue->cpu->id);
+
+	if (!goes_on || !first)
+		return goes_on ? running : first;
+	return running->sched.yields || turn_left_ns(running, first) <= 0 ? first : running;
+}
+
+/* ---- changing ---- */
+
+/* Until when `running` goes on without a further look. */
+static void slice_start(struct sched_queue *queue, uint64_t now_ns)
+{
+	struct vcpu *running = queue->running, *first = queue_first(queue);
+	uint64_t slice_ns = UINT64_MAX;
+	int64_t turn_ns;
+
+	if (running) {
+		running->sched.yields = false;
+		slice_ns = account_cpu_time_left_ns(running->domain);
+		if (first) {
+			turn_ns = turn_left_ns(running, first);
+			slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_ns, 0));
+		}
+	}
+	if (slice_ns > UINT64_MAX / 2)
+		timer_stop(&queue->slice);
+	else
+		timer_set(&queue->slice, now_ns + MAX(slice_ns, SLICE_MIN_NS));
+}
+
+/* What becomes of the one that ran. True: it may run, but not here. */
+static bool leave(struct sched_queue *queue, struct vcpu *prev, uint64_t now_ns)
+{
+	bool may_run = vcpu_may_run(prev);
+
+	if (may_run && is_on_its_cpus(prev, queue->cpu->id)) {
+		queue_insert(queue, prev, now_ns);
+		return false;
+	}
+	vcpu_set_state(prev, prev->sched.is_blocked ? RUNSTATE_blocked : RUNSTATE_offline, now_ns);
+	return may_run;
+}
+
+static void enter(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns)
+{
+	queue_remove(queue, next);
+	vcpu_set_state(next, RUNSTATE_running, now_ns);
+	next->sched.charged_until_ns = now_ns;
+}
+
+static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
+{
+	cpumask_t bit = 1ULL << queue->cpu->id;
+
+	if (is_idle)
+		__atomic_fetch_or(&sched_idle_cpus, bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&sched_idle_cpus, ~bit, __ATOMIC_SEQ_CST);
+	vcpu_set_state(queue->cpu->idle, is_idle ? RUNSTATE_running : RUNSTATE_runnable, now_ns);
+}
+
+/* The queue is locked, and `next` (NULL: nobody) is not who runs. True: prev has to go to another CPU. */
+static bool change(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns)
+{
+	struct vcpu *prev = queue->running;
+	bool is_displaced = false;
+
+	if (next)
+		enter(queue, next, now_ns);
+	queue->running = next;
+	if (prev)
+		is_displaced = leave(queue, prev, now_ns);
+	if (!prev != !next)
+		note_idle(queue, !next, now_ns);
+	return is_displaced;
+}
+
+static void switch_to(struct sched_queue *queue, struct vcpu *prev, bool prev_is_displaced, struct vcpu *next)
+{
+	struct vcpu *idle = queue->cpu->idle;
+
+	if (prev) {
+		runstate_left(prev);
+		if (prev_is_displaced)
+			sched_vcpu_update(prev);
+		else if (prev->sched.state == RUNSTATE_runnable)
+			balance_offer(prev);
+	}
+	context_switch(prev ? prev : idle, next ? next : idle);
+}
+
+void sched_softirq(void)
+{
+	struct sched_queue *queue = &sched_queue[cpu_id()];
+	struct vcpu *prev = queue->running, *next;	/* only this CPU changes it */
+	bool must_wait = false, is_displaced;
+	uint64_t now_ns;
+
+	if (!read_once(&queue->count) && !(prev && vcpu_may_run(prev)))
+		must_wait = balance_steal(queue->cpu->id);
+
+	spin_lock(&queue->lock);
+	now_ns = time_now_ns();
+	queue_charge(queue, now_ns);
+	next = choose(queue, &must_wait, now_ns);
+	is_displaced = next != prev && change(queue, next, now_ns);
+	slice_start(queue, now_ns);
+	if (next != prev) {
+		struct vcpu *enters = next ? next : queue->cpu->idle;
+
+		enters->cpu = queue->cpu;
+		write_once(&enters->is_running, true);
+	}
+	spin_unlock(&queue->lock);
+
+	if (!next && must_wait) {
+		cpu_relax_serving();
+		cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
+	}
+	barrier_full();		/* is_running is seen before the exit path looks for events */
+	if (next != prev)
+		switch_to(queue, prev, is_displaced, next);
+}
+
+static void slice_ends(void *data)
+{
+	struct sched_queue *queue = data;
+
+	cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
+}
+
+/* ---- waking and stopping ---- */
+
+/* A sleeper comes back, or it has to change CPUs. Both queues are locked; it is in neither. */
+static void join(struct vcpu *vcpu, uint32_t to)
+{
+	struct sched_queue *queue = &sched_queue[to];
+	uint64_t now_ns = time_now_ns();
+
+	queue_charge(&sched_queue[vcpu->sched.queue_cpu], now_ns);
+	queue_charge(queue, now_ns);
+	queue_adopt(vcpu, to);
+	if (vcpu->sched.state == RUNSTATE_blocked) {
+		vcpu->sched.is_warped = read_once(&vcpu->domain->sched->params.warp_us) != 0;
+		vcpu->sched.warp_since_ns = vcpu_run_time_ns(vcpu, now_ns);
+	}
+	queue_insert(queue, vcpu, now_ns);
+	__atomic_fetch_and(&sched_idle_cpus, ~(1ULL << to), __ATOMIC_SEQ_CST);
+	/* Behind another one it changes nothing: that CPU looks again in any case. */
+	if (queue_first(queue) == vcpu)
+		ask_to_choose(to);
+}
+
+void sched_vcpu_update(struct vcpu *vcpu)
+{
+	uint32_t to = balance_choose(vcpu), from = queue_lock_of(vcpu, to);
+	uint32_t state = vcpu->sched.state;
+	bool may_run = vcpu_may_run(vcpu), may_stay = may_run && is_on_its_cpus(vcpu, from);
+
+	if (state == RUNSTATE_running) {
+		if (!may_stay)
+			ask_to_choose(from);
+	} else if (state == RUNSTATE_runnable && !may_stay) {
+		queue_remove(&sched_queue[from], vcpu);
+		vcpu_set_state(vcpu, RUNSTATE_offline, time_now_ns());
+		if (may_run)
+			join(vcpu, to);
+	} else if (state != RUNSTATE_runnable && may_run) {
+		join(vcpu, to);
+	}
+	queue_unlock(from, to);
+}
+
+void sched_vcpu_wait_until_off(struct vcpu *vcpu)
+{
+	sched_vcpu_update(vcpu);
+	while (load_acquire(&vcpu->is_running))
+		cpu_relax_serving();
+}
+
+void sched_vcpu_kick(struct vcpu *vcpu)
+{
+	struct cpu *cpu;
+
+	barrier_full();		/* S4: what it is kicked for was set before */
+	if (read_once(&vcpu->sched.is_blocked) &&
+	    __atomic_exchange_n(&vcpu->sched.is_blocked, false, __ATOMIC_SEQ_CST)) {
+		write_once(&vcpu->poll_port, 0);
+		sched_vcpu_update(vcpu);
+	} else if (read_once(&vcpu->is_running)) {
+		cpu = read_once(&vcpu->cpu);
+		if (cpu != this_cpu())
+			cpu_send_event_check(cpu);
+	}
+}
+
+void sched_block_current(void)
+{
+	struct vcpu *vcpu = current_vcpu();
+
+	write_once(&vcpu->sched.is_blocked, true);
+	barrier_full();		/* S4 */
+	if (vcpu_has_deliverable_event(vcpu) || read_once(&vcpu->work) & VCPU_WORK_NMI)
+		sched_unblock_current();
+	else
+		cpu_raise_softirq(this_cpu(), SOFTIRQ_SCHEDULE);
+}
+
+void sched_unblock_current(void)
+{
+	struct vcpu *vcpu = current_vcpu();
+
+	write_once(&vcpu->sched.is_blocked, false);
+	write_once(&vcpu->poll_port, 0);
+}
+
+void sched_yield_current(void)
+{
+	current_vcpu()->sched.yields = true;
+	cpu_raise_softirq(this_cpu(), SOFTIRQ_SCHEDULE);
+}
+
+/* ---- CPUs, domains and vcpus come and go ---- */
+
+void sched_init_cpu(struct cpu *cpu)
+{
+	struct sched_queue *queue = &sched_queue[cpu->id];
+
+	timer_init_cpu(cpu->id);
+	*queue = (struct sched_queue){ .cpu = cpu };
+	list_init(&queue->waiting);
+	timer_init(&queue->slice, slice_ends, queue, cpu->id);
+	cpu->idle->sched.state = RUNSTATE_running;
+	cpu->idle->sched.state_since_ns = time_now_ns();
+	cpu->idle->sched.queue_cpu = cpu->id;
+	__atomic_fetch_or(&sched_cpus, 1ULL << cpu->id, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&sched_idle_cpus, 1ULL << cpu->id, __ATOMIC_SEQ_CST);
+}
+
+int sched_domain_init(struct domain *domain)
+{
+	domain->sched = heap_alloc(sizeof(*domain->sched));
+	if (!domain->sched)
+		return -ENOMEM;
+	domain->sched->params.weight = WEIGHT_USUAL;
+	if (domain->is_privileged) {
+		domain->sched->params.warp_us = 5000;
+		domain->sched->params.warp_limit_us = 2000;
+	}
+	domain->sched->shutdown_code = -1;
+	account_domain_init(domain);
+	watchdog_domain_init(domain);
+	return 0;
+}
+
+void sched_domain_destroy(struct domain *domain)
+{
+	timer_stop(&domain->sched->period);
+	for (uint32_t i = 0; i < WATCHDOGS; i++)
+		timer_stop(&domain->sched->watchdog[i]);
+	heap_free(domain->sched);
+	domain->sched = NULL;
+}
+
+void sched_vcpu_init(struct vcpu *vcpu)
+{
+	cpumask_t cpus = vcpu_cpus(vcpu);
+	uint32_t skip = (vcpu->domain->id + vcpu->id) % (uint32_t)__builtin_popcountll(cpus);
+
+	while (skip--)
+		cpus &= cpus - 1;
+	vcpu->sched.queue_cpu = (uint32_t)__builtin_ctzll(cpus);
+	vcpu->cpu = sched_queue[vcpu->sched.queue_cpu].cpu;
+	vcpu->sched.state = RUNSTATE_offline;
+	vcpu->sched.state_since_ns = time_now_ns();
+	list_init(&vcpu->sched.link);
+	vcpu_timers_init(vcpu);
+}
+
+void sched_vcpu_destroy(struct vcpu *vcpu)
+{
+	sched_vcpu_update(vcpu);
+	ASSERT(vcpu->sched.state == RUNSTATE_offline || vcpu->sched.state == RUNSTATE_blocked, "S2");
+	vcpu_timers_stop(vcpu);
+}
+
+int sched_set_params(struct domain *domain, const struct sched_params *params)
+{
+	if (params->weight == 0 || params->weight > WEIGHT_MAX || params->cap_percent > CAP_MAX_PERCENT ||
+	    params->warp_us > WARP_MAX_US)
+		return -EINVAL;
+
+	spin_lock(&domain->sched->lock);
+	domain->sched->params = *params;
+	spin_unlock(&domain->sched->lock);
+	account_refresh(domain);
+	return 0;
+}
+
+void sched_get_params(struct domain *domain, struct sched_params *params)
+{
+	spin_lock(&domain->sched->lock);
+	*params = domain->sched->params;
+	spin_unlock(&domain->sched->lock);
+}
+
+void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
+{
+	uint32_t hint = read_once(&vcpu->sched.queue_cpu), cpu = queue_lock_of(vcpu, hint);
+	uint64_t now_ns;
+
+	now_ns = time_now_ns();
+	*info = (struct vcpu_runstate_info){ .state = (int)vcpu->sched.state,
+					     .state_entry_time = vcpu->sched.state_since_ns };
+	for (uint32_t i = 0; i < 4; i++)
+		info->time[i] = vcpu->sched.time_in_state[i];
+	if (now_ns > info->state_entry_time)
+		info->time[info->state] += now_ns - info->state_entry_time;
+	queue_unlock(cpu, hint);
+}
+
+uint64_t sched_vcpu_cpu_time_ns(struct vcpu *vcpu)
+{
+	struct vcpu_runstate_info info;
+
+	sched_get_runstate(vcpu, &info);
+	return info.time[RUNSTATE_running];
+}

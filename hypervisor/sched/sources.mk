@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+CORE_SOURCES += \
+	hypervisor/sched/account.c \
+	hypervisor/sched/balance.c \
+	hypervisor/sched/bvt.c \
+	hypervisor/sched/ops.c \
+	hypervisor/sched/queue.c \
+	hypervisor/sched/time.c \
+	hypervisor/sched/timer.c \
+	hypervisor/sched/vcpu_op.c

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time as guests see it: each vcpu's time info (and its second copy for the vDSO), the wall clock, runstates.
+ *
+ * C1  Where the timestamp counters are stable a vcpu's time info is written once and is exact for ever: it counts
+ *     from the core's own origin.
+ * C2  A reader who sees the same even version (or entry time without XEN_RUNSTATE_UPDATE) before and after has a
+ *     consistent copy.
+ */
+#include "cpu/cpu.h"
+#include "cpu/timer_hw.h"
+#include "cpu/uaccess.h"
+#include "domain/domain.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "mem/mmu.h"
+#include "sched/ops.h"
+#include "sched/sched.h"
+
+#define barrier_write() __atomic_thread_fence(__ATOMIC_RELEASE)
+
+/* ---- writing where a guest has registered ---- */
+
+/*
+ * The area's address is the guest kernel's, whose tables may not be the loaded ones. Nothing below can fail for
+ * us: where the guest has unmapped its area it gets no news.
+ */
+static bool kernel_tables_begin(struct vcpu *vcpu)
+{
+	if (vcpu->in_kernel)
+		return false;
+	vcpu->in_kernel = true;
+	mmu_load_base(vcpu);
+	return true;
+}
+
+static void kernel_tables_end(struct vcpu *vcpu, bool was_user)
+{
+	if (!was_user)
+		return;
+	vcpu->in_kernel = false;
+	mmu_load_base(vcpu);
+}
+
+/* ---- time info ---- */
+
+static void time_snapshot(struct vcpu_time_info *time)
+{
+	uint64_t tsc = tsc_is_stable ? tsc_at_boot : cpu_tsc();
+
+	*time = (struct vcpu_time_info){ .tsc_timestamp = tsc, .system_time = tsc_to_ns(tsc),
+					 .tsc_to_system_mul = tsc_scale.mul, .tsc_shift = tsc_scale.shift,
+					 .flags = tsc_is_stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0 };
+}
+
+static void time_publish(struct vcpu_time_info *shared, const struct vcpu_time_info *time)
+{
+	uint32_t version = read_once(&shared->version) | 1;
+
+	write_once(&shared->version, version);
+	barrier_write();
+	write_once(&shared->tsc_timestamp, time->tsc_timestamp);
+	write_once(&shared->system_time, time->system_time);
+	write_once(&shared->tsc_to_system_mul, time->tsc_to_system_mul);
+	write_once(&shared->tsc_shift, time->tsc_shift);
+	write_once(&shared->flags, time->flags);
+	store_release(&shared->version, version + 1);
+}
+
+static bool time_is_published(struct vcpu_time_info *shared, const struct vcpu_time_info *time)
+{
+	return tsc_is_stable && read_once(&shared->tsc_timestamp) == time->tsc_timestamp &&
+	       read_once(&shared->tsc_to_system_mul) == time->tsc_to_system_mul &&
+	       read_once(&shared->flags) == time->flags;
+}
+
+static void time_area_write(uint64_t area, struct vcpu_time_info *time)
+{
+	static const size_t body = offsetof(struct vcpu_time_info, tsc_timestamp);
+	int error;
+
+	time->version |= 1;
+	error = guest_write(area, &time->version, sizeof(time->version));
+	barrier_write();
+	if (!error)
+		error = guest_write(area + body, (char *)time + body, sizeof(*time) - body);
+	barrier_write();
+	time->version++;
+	if (!error)
+		error = guest_write(area, &time->version, sizeof(time->version));
+	(void)error;
+}
+
+void time_update_vcpu(struct vcpu *vcpu)
+{
+	struct vcpu_time_info time;
+	bool was_user;
+
+	time_snapshot(&time);
+	if (time_is_published(&vcpu->info->time, &time))
+		return;
+	time_publish(&vcpu->info->time, &time);
+	if (vcpu->time_area && vcpu == current_vcpu()) {
+		was_user = kernel_tables_begin(vcpu);
+		time_register_area(vcpu);
+		kernel_tables_end(vcpu, was_user);
+	}
+}
+
+void time_register_area(struct vcpu *vcpu)
+{
+	struct vcpu_time_info time;
+
+	time_snapshot(&time);
+	time.version = read_once(&vcpu->info->time.version) - 1;
+	if (vcpu->time_area)
+		time_area_write(vcpu->time_area, &time);
+}
+
+/* ---- runstates ---- */
+
+static int area_write_entry_time(uint64_t area, const uint64_t *entry_time)
+{
+	int error;
+
+	barrier_write();
+	error = guest_write(area + offsetof(struct vcpu_runstate_info, state_entry_time), entry_time,
+			    sizeof(*entry_time));
+	barrier_write();
+	return error;
+}
+
+/* As of the last change of state: what the guest sees stands still until the next. */
+static void runstate_snapshot(struct vcpu *vcpu, struct vcpu_runstate_info *info)
+{
+	*info = (struct vcpu_runstate_info){ .state = (int)vcpu->sched.state,
+					     .state_entry_time = vcpu->sched.state_since_ns };
+	for (uint32_t i = 0; i < 4; i++)
+		info->time[i] = vcpu->sched.time_in_state[i];
+}
+
+void runstate_register_area(struct vcpu *vcpu)
+{
+	bool has_flag = read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1;
+	struct vcpu_runstate_info info;
+	uint64_t area = vcpu->runstate_area;
+	int error = 0;
+
+	if (!area)
+		return;
+	runstate_snapshot(vcpu, &info);
+	if (has_flag) {
+		info.state_entry_time |= XEN_RUNSTATE_UPDATE;
+		error = area_write_entry_time(area, &info.state_entry_time);
+	}
+	if (!error)
+		error = guest_write(area, &info, sizeof(info));
+	if (!error && has_flag) {
+		info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
+		error = area_write_entry_time(area, &info.state_entry_time);
+	}
+}
+
+void runstate_update_area(struct vcpu *vcpu)
+{
+	bool was_user;
+
+	if (!vcpu->runstate_area)
+		return;
+	was_user = kernel_tables_begin(vcpu);
+	runstate_register_area(vcpu);
+	kernel_tables_end(vcpu, was_user);
+}
+
+/* Other vcpus may look at its area only with the flag: without it nobody needs this. */
+void runstate_left(struct vcpu *vcpu)
+{
+	if (read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1)
+		runstate_update_area(vcpu);
+}
+
+/* ---- the wall clock ---- */
+
+static struct spinlock wall_lock;
+static uint64_t wall_origin_ns;		/* since 1970, at time_now_ns() == 0 */
+
+/* wall_lock is held. */
+static void wall_publish(struct domain *domain)
+{
+	shared_info_t *shared = domain->shared_info;
+	uint64_t seconds = wall_origin_ns / NSEC_PER_SEC + (uint64_t)domain->time_offset_s;
+	uint32_t version = read_once(&shared->wc_version) | 1;
+
+	write_once(&shared->wc_version, version);
+	barrier_write();
+	write_once(&shared->wc_sec, (uint32_t)seconds);
+	write_once(&shared->wc_sec_hi, (uint32_t)(seconds >> 32));
+	write_once(&shared->wc_nsec, (uint32_t)(wall_origin_ns % NSEC_PER_SEC));
+	store_release(&shared->wc_version, version + 1);
+}
+
+void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
+{
+	struct domain *domain;
+
+	spin_lock(&wall_lock);
+	wall_origin_ns = seconds * NSEC_PER_SEC + nanoseconds - at_ns;
+	spin_unlock(&wall_lock);
+	for (domid_t id = 0; id < MAX_DOMAINS; id++) {
+		domain = domain_get(id);
+		if (!domain)
+			continue;
+		time_init_domain(domain);
+		domain_put(domain);
+	}
+}
+
+/* Also to tell it of a new time_offset_s. */
+void time_init_domain(struct domain *domain)
+{
+	struct vcpu_time_info time;
+
+	spin_lock(&wall_lock);
+	wall_publish(domain);
+	spin_unlock(&wall_lock);
+	time_snapshot(&time);
+	for (uint32_t i = 0; i < domain->vcpu_max; i++) {
+		struct vcpu *vcpu = domain->vcpu[i];
+
+		if (vcpu && !read_once(&vcpu->is_up) && !time_is_published(&vcpu->info->time, &time))
+			time_publish(&vcpu->info->time, &time);
+	}
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* vcpu_op: vcpus are given registers, brought up and down, and tell their guest where time goes. */
+#include "sched/ops.h"
+
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/timer_hw.h"
+#include "cpu/uaccess.h"
+#include "domain/domain.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "event/event.h"
+#include "include/errno.h"
+#include "lib/bits.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "sched/sched.h"
+#include "sched/sched_domain.h"
+
+#define PERIOD_MIN_NS NSEC_PER_MSEC
+#define PERIOD_MAX_NS (UINT64_MAX / 4)
+
+/* ---- timers ---- */
+
+static void singleshot_fires(void *data)
+{
+	event_send_vcpu_virq(data, VIRQ_TIMER);
+}
+
+/* Ticks that were missed are not made up for. */
+static void periodic_fires(void *data)
+{
+	struct vcpu *vcpu = data;
+	uint64_t period_ns = read_once(&vcpu->periodic_period_ns), now_ns = time_now_ns();
+	uint64_t next_ns = vcpu->periodic.deadline_ns + period_ns;
+
+	if (!period_ns)
+		return;
+	timer_set(&vcpu->periodic, next_ns > now_ns ? next_ns : now_ns + period_ns);
+	event_send_vcpu_virq(vcpu, VIRQ_TIMER);
+}
+
+static void poll_ends(void *data)
+{
+	struct vcpu *vcpu = data;
+
+	if (read_once(&vcpu->poll_port))
+		sched_vcpu_kick(vcpu);
+}
+
+void vcpu_timers_init(struct vcpu *vcpu)
+{
+	timer_init(&vcpu->singleshot, singleshot_fires, vcpu, vcpu->sched.queue_cpu);
+	timer_init(&vcpu->periodic, periodic_fires, vcpu, vcpu->sched.queue_cpu);
+	timer_init(&vcpu->poll_timer, poll_ends, vcpu, vcpu->sched.queue_cpu);
+}
+
+void vcpu_timers_stop(struct vcpu *vcpu)
+{
+	write_once(&vcpu->periodic_period_ns, 0);
+	timer_stop(&vcpu->singleshot);
+	timer_stop(&vcpu->periodic);
+	timer_stop(&vcpu->poll_timer);
+}
+
+/* Timers come along when a vcpu sets them: they fire where it ran last. */
+void vcpu_set_singleshot(struct vcpu *vcpu, uint64_t deadline_ns)
+{
+	if (!deadline_ns) {
+		timer_stop(&vcpu->singleshot);
+		return;
+	}
+	timer_migrate(&vcpu->singleshot, cpu_id());
+	timer_set(&vcpu->singleshot, deadline_ns);
+}
+
+static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_set_singleshot_timer timer;
+
+	if (vcpu != current_vcpu())
+		return -EINVAL;
+	if (guest_read(&timer, argument, sizeof(timer)))
+		return -EFAULT;
+	if ((timer.flags & VCPU_SSHOTTMR_future) && timer.timeout_abs_ns < time_now_ns())
+		return -ETIME;
+	timer_migrate(&vcpu->singleshot, cpu_id());
+	timer_set(&vcpu->singleshot, timer.timeout_abs_ns);
+	return 0;
+}
+
+static long stop_singleshot(struct vcpu *vcpu)
+{
+	if (vcpu != current_vcpu())
+		return -EINVAL;
+	timer_stop(&vcpu->singleshot);
+	return 0;
+}
+
+static long set_periodic(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_set_periodic_timer timer;
+
+	if (guest_read(&timer, argument, sizeof(timer)))
+		return -EFAULT;
+	if (timer.period_ns < PERIOD_MIN_NS || timer.period_ns > PERIOD_MAX_NS)
+		return -EINVAL;
+	write_once(&vcpu->periodic_period_ns, timer.period_ns);
+	timer_set(&vcpu->periodic, time_now_ns() + timer.period_ns);
+	return 0;
+}
+
+static long stop_periodic(struct vcpu *vcpu)
+{
+	write_once(&vcpu->periodic_period_ns, 0);
+	timer_stop(&vcpu->periodic);
+	return 0;
+}
+
+/* ---- up and down ---- */
+
+static long initialise_with(struct vcpu *vcpu, struct vcpu_guest_context *context, uint64_t argument)
+{
+	long error;
+
+	if (guest_read(context, argument, sizeof(*context)))
+		return -EFAULT;
+	error = vcpu_set_context(vcpu, context);
+	if (error == -ERESTART)
+		return hypercall_continue(__HYPERVISOR_vcpu_op, 0);
+	return error;
+}
+
+/* One at a time: two vcpus may want to start the same third. */
+static long initialise(struct vcpu *vcpu, uint64_t argument)
+{
+	uint64_t *busy = &vcpu->domain->sched->initialising;
+	struct vcpu_guest_context *context = heap_alloc(sizeof(*context));	/* too large for the stack */
+	long result;
+
+	if (!context)
+		return -ENOMEM;
+	if (bit_test_and_set(busy, vcpu->id)) {
+		heap_free(context);
+		return -EBUSY;
+	}
+	result = vcpu->is_initialised ? -EEXIST : initialise_with(vcpu, context, argument);
+	bit_test_and_clear(busy, vcpu->id);
+	heap_free(context);
+	return result;
+}
+
+static long bring_up(struct vcpu *vcpu)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	bool can = vcpu->is_initialised;
+
+	if (can)
+		write_once(&vcpu->is_up, true);
+	domain_unlock(locked);
+	if (!can)
+		return -EINVAL;
+	sched_vcpu_update(vcpu);
+	return 0;
+}
+
+static bool is_last_up(const struct vcpu *vcpu)
+{
+	const struct domain *domain = vcpu->domain;
+
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		if (domain->vcpu[i] != vcpu && domain->vcpu[i]->is_up)
+			return false;
+	return true;
+}
+
+static long bring_down(struct vcpu *vcpu)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	bool is_last = is_last_up(vcpu);
+
+	if (!is_last)
+		write_once(&vcpu->is_up, false);
+	domain_unlock(locked);
+	if (is_last)
+		domain_shutdown(vcpu->domain, SHUTDOWN_poweroff);
+	sched_vcpu_update(vcpu);
+	return 0;
+}
+
+/* ---- shared memory ---- */
+
+/* domain->lock is held: nobody brings the vcpu up meanwhile. Takes over the caller's reference to the frame. */
+static void info_move(struct vcpu *vcpu, mfn_t number, uint32_t offset)
+{
+	vcpu_info_t *place = (vcpu_info_t *)((char *)mfn_to_virt(number) + offset);
+
+	*place = *vcpu->info;
+	vcpu->info_frame = number;
+	store_release(&vcpu->info, place);
+}
+
+/* -ERESTART: it is down, but still about to leave its CPU. */
+static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info *area)
+{
+	struct frame *frame;
+
+	if (vcpu->info_frame.raw || (vcpu != current_vcpu() && vcpu->is_up))
+		return -EINVAL;
+	if (vcpu != current_vcpu() && load_acquire(&vcpu->is_running))
+		return -ERESTART;
+	if (!frame_get_writable(mfn(area->mfn), vcpu->domain, &frame))
+		return -EINVAL;
+	info_move(vcpu, mfn(area->mfn), area->offset);
+	return 0;
+}
+
+static long register_info(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_register_vcpu_info area;
+	struct domain_locked locked;
+	int error;
+
+	if (guest_read(&area, argument, sizeof(area)))
+		return -EFAULT;
+	if (area.offset > PAGE_SIZE - sizeof(vcpu_info_t) || area.offset % sizeof(xen_ulong_t))
+		return -ENXIO;
+	locked = domain_lock(vcpu->domain);
+	error = info_register(vcpu, &area);
+	domain_unlock(locked);
+	if (error == -ERESTART)
+		return hypercall_continue(__HYPERVISOR_vcpu_op, 0);
+	if (!error)
+		event_info_moved(vcpu);
+	return error;
+}
+
+static long register_runstate_area(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_register_runstate_memory_area area;
+
+	if (guest_read(&area, argument, sizeof(area)) ||
+	    !guest_range_ok(area.addr.p, sizeof(struct vcpu_runstate_info)))
+		return -EFAULT;
+	write_once(&vcpu->runstate_area, area.addr.p);
+	runstate_register_area(vcpu);
+	return 0;
+}
+
+static long register_time_area(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_register_time_memory_area area;
+
+	if (guest_read(&area, argument, sizeof(area)) ||
+	    !guest_range_ok(area.addr.p, sizeof(struct vcpu_time_info)))
+		return -EFAULT;
+	write_once(&vcpu->time_area, area.addr.p);
+	time_register_area(vcpu);
+	return 0;
+}
+
+static long get_runstate(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_runstate_info info;
+
+	sched_get_runstate(vcpu, &info);
+	return guest_write(argument, &info, sizeof(info));
+}
+
+static long send_nmi(struct vcpu *vcpu, uint64_t argument)
+{
+	if (argument)
+		return -EINVAL;
+	vcpu_add_work(vcpu, VCPU_WORK_NMI);
+	sched_vcpu_kick(vcpu);
+	return 0;
+}
+
+long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
+{
+	struct domain *domain = current_vcpu()->domain;
+	struct vcpu *vcpu = (uint32_t)id < domain->vcpu_max ? domain->vcpu[(uint32_t)id] : NULL;
+
+	if (!vcpu)
+		return -ENOENT;
+	switch ((uint32_t)command) {
+	case VCPUOP_initialise:
+		return initialise(vcpu, argument);
+	case VCPUOP_up:
+		return bring_up(vcpu);
+	case VCPUOP_down:
+		return bring_down(vcpu);
+	case VCPUOP_is_up:
+		return read_once(&vcpu->is_up);
+	case VCPUOP_get_runstate_info:
+		return get_runstate(vcpu, argument);
+	case VCPUOP_register_runstate_memory_area:
+		return register_runstate_area(vcpu, argument);
+	case VCPUOP_set_periodic_timer:
+		return set_periodic(vcpu, argument);
+	case VCPUOP_stop_periodic_timer:
+		return stop_periodic(vcpu);
+	case VCPUOP_set_singleshot_timer:
+		return set_singleshot(vcpu, argument);
+	case VCPUOP_stop_singleshot_timer:
+		return stop_singleshot(vcpu);
+	case VCPUOP_register_vcpu_info:
+		return register_info(vcpu, argument);
+	case VCPUOP_send_nmi:
+		return send_nmi(vcpu, argument);
+	case VCPUOP_get_physid:
+		return -EINVAL;		/* only of a vcpu that is pinned for good, and none is */
+	case VCPUOP_register_vcpu_time_memory_area:
+		return register_time_area(vcpu, argument);
+	default:
+		return -ENOSYS;
+	}
+}
