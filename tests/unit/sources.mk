@@ -1,2 +1,6 @@
 # Unit tests: see the Makefile for the names.
 UNIT_COMMON_SOURCES += tests/unit/fake-cpu/cpu.c tests/unit/fake-cpu/memory.c tests/unit/fake-cpu/core.c tests/unit/fake-cpu/given.c
+
+UNIT_TESTS += event
+UNIT_event_SOURCES := tests/unit/event_oracle.c hypervisor/event/channel.c hypervisor/event/deliver.c \
+	hypervisor/event/hypercall.c hypervisor/event/physdev.c

@@ -101,6 +101,9 @@ struct domain *given_domain_with(domid_t id, uint32_t vcpus, bool is_privileged)
 /* As domain_destroy has it: it is found no more. Nothing is torn down. */
 void given_dying(struct domain *domain);
 
+/* All that were given since fake_reset(): how many, at most `room`. */
+uint32_t fake_domains(struct domain **list, uint32_t room);
+
 /* given.c's own table, for the weak domain_get(). */
 struct domain *fake_domain_find(domid_t id);
 void fake_given_reset(void);

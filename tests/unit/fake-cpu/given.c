@@ -26,11 +26,19 @@ struct domain *fake_domain_find(domid_t id)
 	return id < GIVEN_MAX ? domains[id] : NULL;
 }
 
+uint32_t fake_domains(struct domain **list, uint32_t room)
+{
+	uint32_t count = 0;
+
+	for (uint32_t id = 0; id < GIVEN_MAX && count < room; id++)
+		if (domains[id])
+			list[count++] = domains[id];
+	return count;
+}
+
 void fake_given_reset(void)
 {
-	for (uint32_t id = 0; id < GIVEN_MAX; id++) {
-		domains[id] = NULL;
-	}
+	memset(domains, 0, sizeof(domains));
 }
 
 static struct vcpu *given_vcpu(struct domain *domain, uint32_t id)
@@ -83,6 +91,9 @@ struct domain *given_domain_with(domid_t id, uint32_t vcpus, bool is_privileged)
 		domain->vcpu[i]->is_up = true;
 		domain->vcpu[i]->is_initialised = true;
 	}
+	domain->pause_count = 0;
+	for (uint32_t i = 0; i < vcpus; i++)
+		sched_vcpu_update(domain->vcpu[i]);
 	domains[id] = domain;
 	if (id == 0)
 		domain_zero = domain;
