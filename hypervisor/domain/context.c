@@ -103,31 +103,25 @@ static int take_bases(struct domain *domain, const struct vcpu_guest_context *co
 	return error;
 }
 
-static void set_bases(struct vcpu *vcpu, mfn_t kernel, mfn_t user)
-{
-	struct domain_locked locked = domain_lock(vcpu->domain);
-
-	drop_base(vcpu->table_kernel);
-	drop_base(vcpu->table_user);
-	vcpu->table_kernel = kernel;
-	vcpu->table_user = user;
-	domain_unlock(locked);
-}
-
 /* ---- all that cannot fail ---- */
+
+static struct cpu_user_regs guest_registers(const struct cpu_user_regs *from)
+{
+	struct cpu_user_regs regs = *from;
+
+	regs.rflags = (regs.rflags & RFLAGS_GUEST) | RFLAGS_FIXED;
+	regs.cs = guest_selector(regs.cs);
+	regs.ss = guest_selector(regs.ss);
+	regs.entry_vector = 0;		/* the core's own, as the next two */
+	regs.error_code = 0;
+	regs.saved_upcall_mask = 0;
+	return regs;
+}
 
 static void set_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
-	struct cpu_user_regs *regs = &vcpu->regs;
-
-	*regs = context->user_regs;
-	vcpu->iopl = regs->rflags >> RFLAGS_IOPL_SHIFT & 3;
-	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_FIXED;
-	regs->cs = guest_selector(regs->cs);
-	regs->ss = guest_selector(regs->ss);
-	regs->entry_vector = 0;		/* the core's own, as the next two */
-	regs->error_code = 0;
-	regs->saved_upcall_mask = 0;
+	vcpu->regs = guest_registers(&context->user_regs);
+	vcpu->iopl = context->user_regs.rflags >> RFLAGS_IOPL_SHIFT & 3;
 	vcpu->fs_base = context->fs_base;
 	vcpu->gs_base_kernel = context->gs_base_kernel;
 	vcpu->gs_base_user = context->gs_base_user;
@@ -139,13 +133,12 @@ static void set_traps(struct vcpu *vcpu, const struct vcpu_guest_context *contex
 {
 	struct vcpu_trap_state *trap = &vcpu->trap;
 
-	*trap = (struct vcpu_trap_state){
-		.event_callback = context->event_callback_eip,
-		.failsafe_callback = context->failsafe_callback_eip,
-		.syscall_callback = context->syscall_callback_eip,
-		.failsafe_masks_events = context->flags & VGCF_failsafe_disables_events,
-		.syscall_masks_events = context->flags & VGCF_syscall_disables_events,
-	};
+	memset(trap, 0, sizeof(*trap));
+	trap->event_callback = context->event_callback_eip;
+	trap->failsafe_callback = context->failsafe_callback_eip;
+	trap->syscall_callback = context->syscall_callback_eip;
+	trap->failsafe_masks_events = context->flags & VGCF_failsafe_disables_events;
+	trap->syscall_masks_events = context->flags & VGCF_syscall_disables_events;
 	memcpy(trap->entry, context->trap_ctxt, sizeof(trap->entry));
 	for (uint32_t i = 0; i < 256; i++)
 		trap->entry[i].cs = guest_selector(trap->entry[i].cs);
@@ -157,45 +150,85 @@ static void set_modes(struct vcpu *vcpu, const struct vcpu_guest_context *contex
 	vcpu->kernel_stack_pointer = context->kernel_sp;
 	vcpu->kernel_stack_selector = guest_selector(context->kernel_ss);
 	vcpu->guest_cr0_ts = context->ctrlreg[0] & CR0_TASK_SWITCHED ? 1 : 0;
-	vcpu->guest_cr4 = context->ctrlreg[4] & CR4_GUEST_MAY_SET;
 	vcpu->ldt_base = context->ldt_base;
 	vcpu->ldt_entries = (uint16_t)context->ldt_ents;
 	if (vcpu->id == 0)
 		vcpu->domain->vm_assist = context->vm_assist & VM_ASSIST_VALID;
-	vcpu->is_initialised = true;
 }
 
-int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context)
+/* What takes references, or may find that it is refused: the page tables, debug registers, GDT. */
+static int set_checked(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
 	mfn_t kernel = mfn(0), user = mfn(0);
 	uint64_t gdt_frames[14];
-	int error;
+	uint64_t old_cr4 = vcpu->guest_cr4;
+	struct domain_locked locked;
+	int error = take_bases(vcpu->domain, context, &kernel, &user);
 
-	if (vcpu == current_vcpu() || read_once(&vcpu->is_running))
-		return -EBUSY;
-	if (!addresses_ok(context) || !traps_ok(context->trap_ctxt) || !tables_ok(context))
-		return -EINVAL;
-
-	error = take_bases(vcpu->domain, context, &kernel, &user);
 	if (error)
 		return error;
+	vcpu->guest_cr4 = context->ctrlreg[4] & CR4_GUEST_MAY_SET;	/* debug registers depend on DE */
 	memcpy(gdt_frames, context->gdt_frames, sizeof(gdt_frames));
 	error = debug_set_registers(vcpu, context->debugreg);
 	if (!error)
 		error = mmu_set_gdt(vcpu, gdt_frames, (uint32_t)context->gdt_ents);
+
+	locked = domain_lock(vcpu->domain);
+	drop_base(error ? kernel : vcpu->table_kernel);
+	drop_base(error ? user : vcpu->table_user);
 	if (error) {
-		struct domain_locked locked = domain_lock(vcpu->domain);
-
-		drop_base(kernel);
-		drop_base(user);
-		domain_unlock(locked);
-		return error;
+		vcpu->guest_cr4 = old_cr4;
+	} else {
+		vcpu->table_kernel = kernel;
+		vcpu->table_user = user;
 	}
+	domain_unlock(locked);
+	return error;
+}
 
-	/* Nothing below can fail. */
-	set_bases(vcpu, kernel, user);
-	set_registers(vcpu, context);
-	set_traps(vcpu, context);
-	set_modes(vcpu, context);
-	return 0;
+/*
+ * X1  Between these two nobody else sets its registers, and nobody can bring it up: VCPUOP_up wants is_initialised,
+ *     under the same lock.
+ */
+static bool claim(struct vcpu *vcpu, bool *was_initialised)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	bool may_run = vcpu->is_up && !read_once(&vcpu->pause_count) && !read_once(&vcpu->domain->pause_count);
+	bool is_free = !may_run && !load_acquire(&vcpu->is_running) && !vcpu->is_being_set;
+
+	if (is_free) {
+		*was_initialised = vcpu->is_initialised;
+		vcpu->is_initialised = false;
+		vcpu->is_being_set = true;
+	}
+	domain_unlock(locked);
+	return is_free;
+}
+
+static void release(struct vcpu *vcpu, bool is_initialised)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+
+	vcpu->is_initialised = is_initialised;
+	vcpu->is_being_set = false;
+	domain_unlock(locked);
+}
+
+int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context)
+{
+	bool was_initialised;
+	int error;
+
+	if (!addresses_ok(context) || !traps_ok(context->trap_ctxt) || !tables_ok(context))
+		return -EINVAL;
+	if (!claim(vcpu, &was_initialised))
+		return -EBUSY;
+	error = set_checked(vcpu, context);
+	if (!error) {
+		set_registers(vcpu, context);
+		set_traps(vcpu, context);
+		set_modes(vcpu, context);
+	}
+	release(vcpu, was_initialised || !error);
+	return error;
 }

@@ -255,23 +255,28 @@ static void domain_unpublish(struct domain *domain)
 	domain_put(domain);
 }
 
-int domain_destroy(struct domain *domain)
+/* Each of these starts again where it stopped, and has nothing to do once it has said 0. */
+static int domain_take_apart(struct domain *domain)
+{
+	int error = event_domain_destroy(domain);
+
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		vcpu_release_info(domain->vcpu[i]);
+	error = grant_domain_destroy(domain);
+	return error ? error : mmu_domain_destroy(domain);
+}
+
+static int destroy_step(struct domain *domain)
 {
 	int error;
 
-	if (domain == domain_zero || domain == current_vcpu()->domain)
-		return -EINVAL;
 	if (domain_find(domain->id) != domain)
 		return 0;
 	if (!read_once(&domain->is_dying))
 		domain_kill(domain);
-
-	/* Each of these starts again where it stopped, and has nothing to do once it has said 0. */
-	error = event_domain_destroy(domain);
-	if (!error)
-		error = grant_domain_destroy(domain);
-	if (!error)
-		error = mmu_domain_destroy(domain);
+	error = domain_take_apart(domain);
 	if (error)
 		return error;
 
@@ -281,4 +286,17 @@ int domain_destroy(struct domain *domain)
 		return -EBUSY;
 	domain_unpublish(domain);
 	return 0;
+}
+
+int domain_destroy(struct domain *domain)
+{
+	static struct spinlock destroy_lock;	/* one at a time; before all others */
+	int error;
+
+	if (domain == domain_zero || domain == current_vcpu()->domain)
+		return -EINVAL;
+	spin_lock(&destroy_lock);
+	error = destroy_step(domain);
+	spin_unlock(&destroy_lock);
+	return error;
 }

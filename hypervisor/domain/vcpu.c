@@ -67,12 +67,16 @@ void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work)
 
 void vcpu_stop(struct vcpu *vcpu)
 {
-	mfn_t registered = vcpu->info_frame;
-
 	write_once(&vcpu->is_up, false);
 	sched_vcpu_update(vcpu);
 	vcpu->runstate_area = 0;
 	vcpu->time_area = 0;
+}
+
+void vcpu_release_info(struct vcpu *vcpu)
+{
+	mfn_t registered = vcpu->info_frame;
+
 	if (!registered.raw)
 		return;
 	write_once(&vcpu->info, (vcpu_info_t *)&vcpu->domain->shared_info->vcpu_info[vcpu->id]);

@@ -54,6 +54,7 @@ struct vcpu {
 	/* Only its own CPU, or anybody while it is paused. */
 	bool in_kernel;			/* the guest's kernel mode (both are ring 3) */
 	bool is_initialised;		/* has been given registers (boot or VCPUOP_initialise) */
+	bool is_being_set;		/* vcpu_set_context() is at work; domain->lock */
 	uint64_t kernel_stack_pointer;	/* guest: where traps from its user mode go (stack_switch) */
 	uint16_t kernel_stack_selector;
 	struct vcpu_trap_state trap;
@@ -123,8 +124,9 @@ static inline bool vcpu_has_deliverable_event(const struct vcpu *vcpu)
 MUST_CHECK int vcpu_create(struct domain *domain, uint32_t id);
 /* Who runs on `cpu` when nobody does. The caller makes it cpu->idle and cpu->current. NULL: no memory. */
 struct vcpu *vcpu_create_idle(struct cpu *cpu);
-/* The domain is dying and paused: down for good, the areas that it registered are let go. */
+/* The domain is dying and paused: down for good; and, when nobody sends it events any more, its info's page let go. */
 void vcpu_stop(struct vcpu *vcpu);
+void vcpu_release_info(struct vcpu *vcpu);
 void vcpu_free(struct vcpu *vcpu);
 
 /* Asks `vcpu` to do `work` before it next enters the guest, wherever it is. Atomic. */
