@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Privileged instructions that a guest's kernel (in ring 3, like its programs) tries all the same.
+ * X1  Only the guest's kernel gets one done; its programs get ports as its IOPL and the core allow, and no more.
+ * X2  A port of the machine is touched only if the domain was given it.
+ */
+#include "cpu/emulate.h"
+
+#include "cpu/cpu.h"
+#include "cpu/cpuid.h"
+#include "cpu/debug.h"
+#include "cpu/emulate_internal.h"
+#include "cpu/features.h"
+#include "cpu/fpu.h"
+#include "cpu/msr.h"
+#include "cpu/ops.h"
+#include "cpu/traps.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "lib/bits.h"
+#include "lib/string.h"
+
+#include <xen/sched.h>
+
+#define FLAG_TF		(1ULL << 8)
+#define FLAG_DF		(1ULL << 10)
+#define FLAG_RF		(1ULL << 16)
+#define CODE_LONG	(1U << 21)	/* of a descriptor's access rights: 64-bit code */
+
+#define CR4_PAE		(1ULL << 5)
+#define CR4_SHOWN	(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)	/* what a guest reads besides its own */
+#define CR4_OWN		(CR4_TSD | CR4_DE | CR4_OSXSAVE)		/* what it may change */
+
+#define FAULT_WRITE_USER 6
+#define FAULT_READ_USER	4
+
+/* Asks the CPU, which has the guest's descriptor tables loaded. */
+static bool is_long_code(uint16_t selector)
+{
+	uint32_t rights = 0;
+
+	asm("lar %1, %0" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
+	return rights & CODE_LONG;
+}
+
+bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instruction *out)
+{
+	uint8_t code[INSTRUCTION_MAX];
+	size_t on_this_page = PAGE_SIZE - (rip & ~PAGE_MASK), count = sizeof(code);
+
+	if (!is_long_code(vcpu->regs.cs))
+		return false;
+	if (guest_read(code, rip, count)) {
+		/* It may end where the next page is missing. */
+		count = MIN(on_this_page, count);
+		if (count == sizeof(code) || guest_read(code, rip, count))
+			return false;
+	}
+	return decode(code, count, &vcpu->regs, out);
+}
+
+uint64_t emulate_linear(enum segment segment, uint64_t address)
+{
+	if (segment == SEGMENT_FLAT)
+		return address;
+	return address + msr_read(segment == SEGMENT_FS ? MSR_FS_BASE : MSR_GS_BASE);
+}
+
+void emulate_finish(struct vcpu *vcpu, const struct instruction *done)
+{
+	vcpu->regs.rip += done->length;
+	vcpu->regs.rflags &= ~FLAG_RF;
+	if (vcpu->regs.rflags & FLAG_TF) {
+		vcpu->debug_register[6] |= DR6_SINGLE_STEP;
+		trap_inject(vcpu, TRAP_DEBUG);
+	}
+}
+
+/* ---- ports ---- */
+
+/* The guest's kernel counts as ring 1, or as ring 0 if it asked for an architectural IOPL. */
+static bool has_io_privilege(const struct vcpu *vcpu)
+{
+	bool is_architectural = vcpu->domain->vm_assist & (1ULL << VMASST_TYPE_architectural_iopl);
+	uint64_t ring = !vcpu->in_kernel ? 3 : is_architectural ? 0 : 1;
+
+	return ring <= vcpu->iopl;
+}
+
+static bool owns_ports(const struct domain *domain, uint16_t port, unsigned int bytes)
+{
+	if (!domain->ports || port + bytes > 0x10000)
+		return false;
+	for (unsigned int i = 0; i < bytes; i++)
+		if (!bit_test(domain->ports, port + i))
+			return false;
+	return true;
+}
+
+static uint64_t port_read(const struct domain *domain, uint16_t port, unsigned int bytes)
+{
+	if (!owns_ports(domain, port, bytes))
+		return operand_mask(bytes);
+	return bytes == 1 ? port_in8(port) : bytes == 2 ? port_in16(port) : port_in32(port);
+}
+
+static void port_write(const struct domain *domain, uint16_t port, unsigned int bytes, uint64_t value)
+{
+	if (!owns_ports(domain, port, bytes))
+		return;
+	if (bytes == 1)
+		port_out8(port, (uint8_t)value);
+	else if (bytes == 2)
+		port_out16(port, (uint16_t)value);
+	else
+		port_out32(port, (uint32_t)value);
+}
+
+static unsigned int port_bytes(const struct instruction *in) { return MIN(in->bytes, 4U); }
+
+/* in, out, with the port in the instruction or in dx. */
+static bool do_port(struct vcpu *vcpu, const struct instruction *in)
+{
+	bool is_out = in->opcode & 2, is_immediate = in->opcode < 0xe8;
+	uint16_t port = is_immediate ? (uint8_t)in->immediate : (uint16_t)vcpu->regs.rdx;
+	unsigned int bytes = port_bytes(in);
+
+	if (!has_io_privilege(vcpu))
+		return false;
+	if (is_out)
+		port_write(vcpu->domain, port, bytes, vcpu->regs.rax);
+	else
+		register_write(&vcpu->regs, 0, bytes, true, port_read(vcpu->domain, port, bytes));
+	emulate_finish(vcpu, in);
+	return true;
+}
+
+/* One round of ins or outs; with a repeat prefix the guest comes back for the next. */
+static bool do_port_string(struct vcpu *vcpu, const struct instruction *in)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	bool is_out = in->opcode & 2;
+	unsigned int bytes = port_bytes(in);
+	uint64_t step = regs->rflags & FLAG_DF ? -(uint64_t)bytes : bytes, value = 0;
+	uint64_t source = emulate_linear(in->segment, regs->rsi);
+
+	if (!has_io_privilege(vcpu) || in->has_address32)
+		return false;
+	if (!in->repeat || regs->rcx) {
+		if (is_out && guest_read(&value, source, bytes)) {
+			trap_inject_page_fault(vcpu, source, FAULT_READ_USER);
+			return true;
+		}
+		if (is_out)
+			port_write(vcpu->domain, (uint16_t)regs->rdx, bytes, value);
+		else
+			value = port_read(vcpu->domain, (uint16_t)regs->rdx, bytes);
+		if (!is_out && guest_write(regs->rdi, &value, bytes)) {
+			trap_inject_page_fault(vcpu, regs->rdi, FAULT_WRITE_USER);
+			return true;
+		}
+		*(is_out ? &regs->rsi : &regs->rdi) += step;
+		regs->rcx -= in->repeat ? 1 : 0;
+	}
+	if (!in->repeat || !regs->rcx)
+		emulate_finish(vcpu, in);
+	return true;
+}
+
+/* ---- control and debug registers ---- */
+
+static uint64_t guest_cr0(const struct vcpu *vcpu)
+{
+	return (cr0_read() & ~CR0_TS) | (vcpu->guest_cr0_ts ? CR0_TS : 0);
+}
+
+/* Of CR0, TS is the guest's; the rest may be written as it is. */
+static bool write_cr0(struct vcpu *vcpu, uint64_t value)
+{
+	if ((value ^ guest_cr0(vcpu)) & ~CR0_TS)
+		return false;
+	return do_fpu_taskswitch(value & CR0_TS) == 0;
+}
+
+/* Bits that are not the guest's are ignored, as the ABI has it. */
+static bool write_cr4(struct vcpu *vcpu, uint64_t value)
+{
+	vcpu->guest_cr4 = value & (cpu_features.xsave ? CR4_OWN : CR4_OWN & ~CR4_OSXSAVE);
+	cpu_load_guest_cr4(vcpu);
+	return true;
+}
+
+static bool read_control(const struct vcpu *vcpu, unsigned int which, uint64_t *value)
+{
+	switch (which) {
+	case 0:
+		*value = guest_cr0(vcpu);
+		return true;
+	case 2:
+		*value = read_once(&vcpu->info->arch.cr2);
+		return true;
+	case 3:
+		*value = mfn_to_paddr(vcpu->table_kernel);
+		return true;
+	case 4:
+		*value = vcpu->guest_cr4 | CR4_SHOWN;
+		return true;
+	}
+	return false;
+}
+
+static bool write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
+{
+	switch (which) {
+	case 0:
+		return write_cr0(vcpu, value);
+	case 2:
+		vcpu->guest_cr2 = value;
+		write_once(&vcpu->info->arch.cr2, value);
+		return true;
+	case 4:
+		return write_cr4(vcpu, value);
+	}
+	return false;
+}
+
+static bool read_debug(unsigned int which, uint64_t *value)
+{
+	*value = (uint64_t)do_get_debugreg(which);
+	return which < 8 && which != 4 && which != 5;
+}
+
+static bool do_control(struct vcpu *vcpu, const struct instruction *in)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint64_t value = register_read(regs, in->rm, 8, true);
+	bool done;
+
+	switch (in->opcode) {
+	case 0x0f20: done = read_control(vcpu, in->reg, &value); break;
+	case 0x0f21: done = read_debug(in->reg, &value); break;
+	case 0x0f22: done = write_control(vcpu, in->reg, value); break;
+	default: done = do_set_debugreg(in->reg, value) == 0; break;
+	}
+	if (!done)
+		return false;
+	register_write(regs, in->rm, 8, true, value);
+	emulate_finish(vcpu, in);
+	return true;
+}
+
+/* ---- the rest ---- */
+
+static bool do_rdmsr(struct vcpu *vcpu)
+{
+	uint64_t value;
+
+	if (!msr_guest_read(vcpu, (uint32_t)vcpu->regs.rcx, &value))
+		return false;
+	vcpu->regs.rax = (uint32_t)value;
+	vcpu->regs.rdx = value >> 32;
+	return true;
+}
+
+static uint64_t edx_eax(const struct cpu_user_regs *regs)
+{
+	return regs->rdx << 32 | (uint32_t)regs->rax;
+}
+
+static void do_rdtsc(struct vcpu *vcpu)
+{
+	uint64_t tsc = cpu_tsc();
+
+	vcpu->regs.rax = (uint32_t)tsc;
+	vcpu->regs.rdx = tsc >> 32;
+}
+
+static void do_cpuid(struct vcpu *vcpu)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint32_t out[4];
+
+	cpuid_for_guest(vcpu, (uint32_t)regs->rax, (uint32_t)regs->rcx, out);
+	regs->rax = out[0];
+	regs->rbx = out[1];
+	regs->rcx = out[2];
+	regs->rdx = out[3];
+}
+
+/* lmsw can set PE but not clear it; PE, MP, EM and TS are its four. */
+static bool do_lmsw(struct vcpu *vcpu, const struct instruction *in)
+{
+	uint64_t value = 0, now = guest_cr0(vcpu);
+
+	if (!in->is_memory)
+		value = register_read(&vcpu->regs, in->rm, 2, true);
+	else if (guest_read(&value, emulate_linear(in->segment, in->address), 2))
+		return false;
+	return write_cr0(vcpu, (now & ~0xeULL) | (value & 0xf));
+}
+
+static bool do_smsw(struct vcpu *vcpu, const struct instruction *in)
+{
+	uint64_t value = guest_cr0(vcpu);
+
+	if (in->is_memory)
+		return guest_write(emulate_linear(in->segment, in->address), &value, 2) == 0;
+	register_write(&vcpu->regs, in->rm, in->bytes, true, value);
+	return true;
+}
+
+/* 0f 01: most of this group is not to be had. */
+static bool do_group7(struct vcpu *vcpu, const struct instruction *in)
+{
+	if (in->modrm == 0xd1)
+		return fpu_set_xcr0(vcpu, (uint32_t)vcpu->regs.rcx, edx_eax(&vcpu->regs));
+	if (in->modrm == 0xf9) {
+		do_rdtsc(vcpu);
+		vcpu->regs.rcx = 0;
+		return true;
+	}
+	if ((in->reg & 7) == 4)
+		return do_smsw(vcpu, in);
+	return (in->reg & 7) == 6 && do_lmsw(vcpu, in);
+}
+
+/* X1: the caller has seen that it is the guest's kernel. False: not done, nothing has changed. */
+static bool do_kernel_instruction(struct vcpu *vcpu, const struct instruction *in)
+{
+	switch (in->opcode) {
+	case 0xf4:
+		return do_sched_op(SCHEDOP_block, 0) == 0;
+	case 0xfa:
+	case 0xfb:
+		return has_io_privilege(vcpu);	/* and nothing happens: events have a mask of their own */
+	case 0x0f01:
+		return do_group7(vcpu, in);
+	case 0x0f06:
+		return do_fpu_taskswitch(0) == 0;
+	case 0x0f08:
+	case 0x0f09:
+		return true;		/* a domain without a device has nothing to write back */
+	case 0x0f30:
+		return msr_guest_write(vcpu, (uint32_t)vcpu->regs.rcx, edx_eax(&vcpu->regs));
+	case 0x0f31:
+		do_rdtsc(vcpu);
+		return true;
+	case 0x0f32:
+		return do_rdmsr(vcpu);
+	}
+	return false;
+}
+
+bool emulate_privileged(struct vcpu *vcpu)
+{
+	struct instruction in;
+
+	if (!emulate_fetch(vcpu, vcpu->regs.rip, &in) || in.lock)
+		return false;
+	if (in.opcode >= 0x6c && in.opcode <= 0x6f)
+		return do_port_string(vcpu, &in);
+	if (in.opcode >= 0xe4 && in.opcode <= 0xef)
+		return do_port(vcpu, &in);
+	if (in.opcode == 0x0fa2)
+		do_cpuid(vcpu);		/* a CPU whose cpuid faults in ring 3 */
+	else if (!vcpu->in_kernel)
+		return false;
+	else if (in.opcode >= 0x0f20 && in.opcode <= 0x0f23)
+		return do_control(vcpu, &in);
+	else if (!do_kernel_instruction(vcpu, &in))
+		return false;
+	emulate_finish(vcpu, &in);
+	return true;
+}
+
+bool emulate_forced(struct vcpu *vcpu)
+{
+	static const uint8_t prefix[5] = { 0x0f, 0x0b, 'x', 'e', 'n' };
+	uint8_t code[sizeof(prefix)];
+	struct instruction in;
+
+	if (guest_read(code, vcpu->regs.rip, sizeof(code)) || memcmp(code, prefix, sizeof(prefix)))
+		return false;
+	if (!emulate_fetch(vcpu, vcpu->regs.rip + sizeof(prefix), &in) || in.opcode != 0x0fa2)
+		return false;
+	do_cpuid(vcpu);
+	vcpu->regs.rip += sizeof(prefix);
+	emulate_finish(vcpu, &in);
+	return true;
+}
