@@ -4,3 +4,6 @@ UNIT_COMMON_SOURCES += tests/unit/fake-cpu/cpu.c tests/unit/fake-cpu/memory.c te
 UNIT_TESTS += event
 UNIT_event_SOURCES := tests/unit/event_oracle.c hypervisor/event/channel.c hypervisor/event/deliver.c \
 	hypervisor/event/hypercall.c hypervisor/event/physdev.c
+UNIT_TESTS += grant
+UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/handle.c hypervisor/grant/map.c \
+	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
