@@ -1,4 +1,5 @@
 CORE_SOURCES += hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/boot/options.c hypervisor/boot/acpi.c
+CORE_SOURCES += hypervisor/boot/power.c hypervisor/boot/smp.c hypervisor/boot/trampoline.S
 CORE_SOURCES += hypervisor/boot/head.S hypervisor/boot/main.c
 CORE_SOURCES += \
 	hypervisor/boot/dom0.c \

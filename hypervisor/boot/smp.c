@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting the other CPUs, one at a time: reset, then real-mode code on a page below 1 MiB (trampoline.S).
+ * S1  A CPU that did not come in time never runs: the state word says so, and it is put back into reset.
+ */
+#include "boot/smp.h"
+
+#include "boot/acpi.h"
+#include "boot/boot_info.h"
+#include "cpu/apic.h"
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/ops.h"
+#include "cpu/paging.h"
+#include "cpu/percpu.h"
+#include "cpu/timer_hw.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+#define EFER_KEPT	0x901u		/* NXE, LME, SCE */
+#define RESET_US	10000
+#define FIRST_TRY_US	1000
+#define ARRIVE_MS	1000
+#define ONLINE_MS	10000
+
+enum trampoline_state { NOBODY_WAITS = 0, EXPECTED = 1, ARRIVED = 2 };
+
+struct trampoline_words {
+	uint32_t state;			/* atomic */
+	uint32_t cr3;
+	uint32_t efer;
+	uint32_t far_offset;
+	uint16_t far_selector;
+	uint16_t gdt_limit;
+	uint32_t gdt_base;
+	uint64_t stack, entry;
+	struct cpu *cpu;
+};
+
+extern const char trampoline_start[], trampoline_end[], trampoline_words[];
+
+static NORETURN void secondary_entry(struct cpu *cpu)
+{
+	tsc_warp_check();
+	cpu_secondary_main(cpu);
+}
+
+static struct trampoline_words *copy_trampoline(void)
+{
+	char *page = paddr_to_virt(boot_info.trampoline);
+	struct trampoline_words *words = (void *)(page + (trampoline_words - trampoline_start));
+
+	memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	words->cr3 = (uint32_t)core_cr3();
+	words->efer = (uint32_t)msr_read(MSR_EFER) & EFER_KEPT;
+	words->far_offset += (uint32_t)boot_info.trampoline;
+	words->gdt_base += (uint32_t)boot_info.trampoline;
+	words->entry = (uint64_t)(uintptr_t)secondary_entry;
+	return words;
+}
+
+static bool wait_for_arrival(const struct trampoline_words *words, uint64_t us)
+{
+	uint64_t end = time_now_ns() + us * NSEC_PER_USEC;
+
+	while (read_once(&words->state) != ARRIVED && time_now_ns() < end)
+		cpu_pause();
+	return read_once(&words->state) == ARRIVED;
+}
+
+static bool wake(struct trampoline_words *words, uint32_t id)
+{
+	uint32_t expected = EXPECTED;
+
+	store_release(&words->state, EXPECTED);
+	apic_send_init(id);
+	delay_us(RESET_US);
+	apic_send_startup(id, boot_info.trampoline);
+	if (wait_for_arrival(words, FIRST_TRY_US))
+		return true;
+	apic_send_startup(id, boot_info.trampoline);
+	if (wait_for_arrival(words, ARRIVE_MS * 1000))
+		return true;
+	if (!__atomic_compare_exchange_n(&words->state, &expected, NOBODY_WAITS, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return true;
+	apic_send_init(id);		/* S1 */
+	return false;
+}
+
+static void wait_until_online(const struct cpu *cpu)
+{
+	uint64_t end = time_now_ns() + ONLINE_MS * NSEC_PER_MSEC;
+
+	while (!load_acquire(&cpu->online)) {
+		if (time_now_ns() > end)
+			panic("smp: CPU %u (APIC id %u) has stopped while starting", cpu->id, cpu->apic_id);
+		cpu_relax_serving();
+	}
+}
+
+/* False if there is no memory for one more. */
+static bool start_one(struct trampoline_words *words, uint32_t id)
+{
+	struct cpu *cpu = cpu_allocate(cpu_count, id);
+
+	if (!cpu)
+		return false;
+	words->cpu = cpu;
+	words->stack = cpu->kernel_stack;
+	tsc_warp_reset();
+	if (!wake(words, id)) {
+		log_warning("smp: the CPU with APIC id %u does not answer\n", id);
+		cpu_by_id[cpu_count] = NULL;
+		return true;
+	}
+	tsc_warp_check();
+	wait_until_online(cpu);
+	cpu_count++;
+	return true;
+}
+
+void smp_start_all(void)
+{
+	uint64_t limit = option_flag("nosmp", false) ? 1 : option_number("maxcpus", MAX_CPUS);
+	struct trampoline_words *words;
+	uint32_t self = apic_id();
+
+	if (acpi_info.cpus_left_out > 0)
+		log_warning("smp: %u CPUs are left out: the core knows %u\n", acpi_info.cpus_left_out, MAX_CPUS);
+	if (!boot_info.trampoline) {
+		log_warning("smp: no memory below 1 MiB: one CPU\n");
+		return;
+	}
+	words = copy_trampoline();
+	for (uint32_t i = 0; i < acpi_info.cpu_count && cpu_count < MIN(limit, MAX_CPUS); i++)
+		if (acpi_info.apic_id[i] != self && !start_one(words, acpi_info.apic_id[i]))
+			break;
+	log_info("smp: %u CPUs\n", cpu_count);
+}

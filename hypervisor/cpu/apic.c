@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC. Its registers are in memory (xAPIC) or, with the same numbers, model-specific (x2APIC); two
+ * things differ: the command register is one of 64 bits there, and an id is 32 bits wide instead of 8.
+ */
+#include "cpu/apic.h"
+
+#include "boot/boot_info.h"
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/features.h"
+#include "cpu/irq.h"
+#include "cpu/ops.h"
+#include "lib/bits.h"
+#include "lib/log.h"
+
+/* SDM volume 3, table 11-1: offset in memory / 16. */
+enum apic_register {
+	APIC_ID = 0x02, APIC_VERSION = 0x03, APIC_PRIORITY = 0x08, APIC_EOI = 0x0b, APIC_DESTINATIONS = 0x0d,
+	APIC_SPURIOUS = 0x0f, APIC_IN_SERVICE = 0x10, APIC_ERROR = 0x28, APIC_COMMAND = 0x30,
+	APIC_COMMAND_HIGH = 0x31, APIC_LVT_TIMER = 0x32, APIC_LVT_THERMAL = 0x33, APIC_LVT_COUNTERS = 0x34,
+	APIC_LVT_0 = 0x35, APIC_LVT_1 = 0x36, APIC_LVT_ERROR = 0x37, APIC_TIMER_START = 0x38,
+	APIC_TIMER_LEFT = 0x39, APIC_TIMER_DIVIDE = 0x3e,
+};
+
+#define MSR_X2APIC		0x800
+#define BASE_X2APIC		(1ULL << 10)
+#define BASE_ENABLED		(1ULL << 11)
+#define BASE_ADDRESS		0x000ffffffffff000ULL
+
+#define SOFTWARE_ENABLED	0x100
+#define LVT_MASKED		0x10000
+#define LVT_NMI			0x400
+#define LVT_BY_DEADLINE		0x40000
+#define DIVIDE_BY_1		0xb
+
+#define COMMAND_INIT		0x4500		/* level asserted */
+#define COMMAND_STARTUP		0x4600
+#define COMMAND_FIXED		0x4000
+#define COMMAND_BUSY		0x1000
+#define COMMAND_ALL_OTHERS	0xc0000
+#define BUSY_POLLS_MAX		1000000
+
+static bool is_x2apic;
+static volatile uint32_t *registers;	/* xAPIC */
+
+static uint32_t apic_read(enum apic_register reg)
+{
+	return is_x2apic ? (uint32_t)msr_read(MSR_X2APIC + reg) : registers[reg * 4];
+}
+
+static void apic_write(enum apic_register reg, uint32_t value)
+{
+	if (is_x2apic)
+		msr_write(MSR_X2APIC + reg, value);
+	else
+		registers[reg * 4] = value;
+}
+
+uint32_t apic_id(void)
+{
+	uint32_t id = apic_read(APIC_ID);
+
+	return is_x2apic ? id : id >> 24;
+}
+
+void apic_eoi(void)
+{
+	apic_write(APIC_EOI, 0);
+}
+
+/* x2APIC's and the deadline's MSRs wait for no earlier write. */
+static void fence_for_msr(void)
+{
+	asm volatile("mfence\n\tlfence" : : : "memory");
+}
+
+static void wait_for_command(void)
+{
+	for (int polls = 0; polls < BUSY_POLLS_MAX && (apic_read(APIC_COMMAND) & COMMAND_BUSY); polls++)
+		cpu_pause();
+}
+
+static void command(uint32_t id, uint32_t what)
+{
+	/* What we wrote to memory must be seen by whoever is interrupted. */
+	fence_for_msr();
+	if (is_x2apic) {
+		msr_write(MSR_X2APIC + APIC_COMMAND, (uint64_t)id << 32 | what);
+		return;
+	}
+	wait_for_command();
+	apic_write(APIC_COMMAND_HIGH, id << 24);
+	apic_write(APIC_COMMAND, what);
+}
+
+void apic_send_ipi(cpumask_t cpus, uint32_t vector)
+{
+	uint32_t id;
+
+	bits_each(id, cpus)
+		if (cpu_by_id[id])
+			command(cpu_by_id[id]->apic_id, COMMAND_FIXED | vector);
+}
+
+void apic_send_ipi_others(uint32_t vector)
+{
+	if (is_x2apic || registers)
+		command(0, COMMAND_ALL_OTHERS | COMMAND_FIXED | vector);
+}
+
+void apic_send_init(uint32_t id)
+{
+	command(id, COMMAND_INIT);
+}
+
+void apic_send_startup(uint32_t id, paddr_t page)
+{
+	command(id, COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
+}
+
+void apic_timer_start(uint32_t ticks)
+{
+	apic_write(APIC_TIMER_START, ticks);
+}
+
+uint32_t apic_timer_left(void)
+{
+	return apic_read(APIC_TIMER_LEFT);
+}
+
+void apic_timer_mask(bool masked)
+{
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (masked ? LVT_MASKED : 0));
+}
+
+void apic_timer_by_deadline(void)
+{
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | LVT_BY_DEADLINE);
+	/* The mode must be set before the first deadline is written. */
+	fence_for_msr();
+}
+
+/* Firmware may have left interrupts unfinished: without this, none of the same or a lower class comes again. */
+static void finish_stale(void)
+{
+	for (int word = 0; word < 8; word++)
+		for (int bits = 0; bits < 32 && apic_read(APIC_IN_SERVICE + word); bits++)
+			apic_eoi();
+}
+
+void apic_init_cpu(void)
+{
+	uint64_t base = msr_read(MSR_APIC_BASE);
+	uint32_t last_lvt;
+
+	if (!(base & BASE_ENABLED))
+		msr_write(MSR_APIC_BASE, base | BASE_ENABLED);
+	if (is_x2apic && !(base & BASE_X2APIC))
+		msr_write(MSR_APIC_BASE, base | BASE_ENABLED | BASE_X2APIC);
+	last_lvt = apic_read(APIC_VERSION) >> 16 & 0xff;
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
+	apic_write(APIC_LVT_0, VECTOR_SPURIOUS | LVT_MASKED);
+	apic_write(APIC_LVT_1, LVT_NMI | (base & (1 << 8) ? 0 : LVT_MASKED));
+	apic_write(APIC_LVT_ERROR, VECTOR_SPURIOUS | LVT_MASKED);
+	if (last_lvt >= 4)
+		apic_write(APIC_LVT_COUNTERS, VECTOR_SPURIOUS | LVT_MASKED);
+	if (last_lvt >= 5)
+		apic_write(APIC_LVT_THERMAL, VECTOR_SPURIOUS | LVT_MASKED);
+	apic_write(APIC_PRIORITY, 0);
+	apic_write(APIC_SPURIOUS, SOFTWARE_ENABLED | VECTOR_SPURIOUS);
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	finish_stale();
+}
+
+/* The two 8259: all inputs masked, and their vectors away from the exceptions in case one comes all the same. */
+static void silence_pics(void)
+{
+	static const struct { uint16_t port; uint8_t value; } steps[] = {
+		{ 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, 0x20 }, { 0xa1, 0x28 }, { 0x21, 0x04 }, { 0xa1, 0x02 },
+		{ 0x21, 0x01 }, { 0xa1, 0x01 }, { 0x21, 0xff }, { 0xa1, 0xff },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		port_out8(steps[i].port, steps[i].value);
+}
+
+void apic_init_boot(void)
+{
+	uint64_t base = msr_read(MSR_APIC_BASE);
+
+	silence_pics();
+	/* Firmware that has switched it on already may have reasons; switching back takes a reset. */
+	is_x2apic = (base & BASE_X2APIC) || (cpu_features.x2apic && option_flag("x2apic", true));
+	if (!is_x2apic)
+		registers = mmio_map(base & BASE_ADDRESS, PAGE_SIZE);
+	apic_init_cpu();
+	log_info("apic: %s, boot CPU has id %u\n", is_x2apic ? "x2APIC" : "xAPIC", apic_id());
+}

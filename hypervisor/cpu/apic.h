@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Each CPU's interrupt controller: xAPIC, or x2APIC where there is one. */
+#ifndef SKINK_APIC_H
+#define SKINK_APIC_H
+
+#include "include/types.h"
+
+/* On the boot CPU, after acpi_init(): finds out which kind, silences the old controllers, sets up this CPU's. */
+void apic_init_boot(void);
+/* On each other CPU. */
+void apic_init_cpu(void);
+
+uint32_t apic_id(void);			/* of the CPU that runs this */
+void apic_eoi(void);
+
+/* To the CPUs of the set that exist; with interrupts off, or at least not from a handler in between. */
+void apic_send_ipi(cpumask_t cpus, uint32_t vector);
+void apic_send_ipi_others(uint32_t vector);	/* to all but this one, whatever state they are in */
+
+/* Starting a CPU: reset, then run the real-mode code on `page`, below 1 MiB. */
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, paddr_t page);
+
+/* The timer: counts down from `ticks` and interrupts once; 0 stops it. */
+void apic_timer_start(uint32_t ticks);
+uint32_t apic_timer_left(void);
+void apic_timer_mask(bool masked);
+/* Interrupts once when the timestamp counter has passed the MSR's value (cpu/tsc.c writes it). */
+void apic_timer_by_deadline(void);
+
+#endif

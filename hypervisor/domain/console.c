@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console_io. Domain-0 has the core's console: its bytes pass as they are. What other domains write is for
+ * their own debugging: whole lines, with their id before them, and not many.
+ */
+#include "domain/console.h"
+
+#include "include/types.h"
+
+#include <xen/xen.h>
+
+#include "cpu/cpu.h"
+#include "cpu/uaccess.h"
+#include "cpu/uart.h"
+#include "domain/domain.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "event/event.h"
+#include "include/errno.h"
+#include "lib/log.h"
+
+#define CHUNK_BYTES	128		/* between two looks at whether we should stop */
+
+static bool is_printable(char c)
+{
+	return (c >= ' ' && c <= '~') || c == '\t';
+}
+
+/* No control character of a guest's reaches the console, and no line that looks like somebody else's. */
+static void write_lines(const struct domain *domain, char *text, uint32_t count)
+{
+	uint32_t begin = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		bool ends_line = text[i] == '\n' || text[i] == '\r';
+
+		if (ends_line && i > begin)
+			log_guest(domain->id, "%.*s\n", (int)(i - begin), text + begin);
+		if (ends_line)
+			begin = i + 1;
+		else if (!is_printable(text[i]))
+			text[i] = '?';
+	}
+	if (count > begin)
+		log_guest(domain->id, "%.*s\n", (int)(count - begin), text + begin);
+}
+
+static long console_write(uint32_t count, uint64_t buffer)
+{
+	struct domain *domain = current_vcpu()->domain;
+	char text[CHUNK_BYTES];
+	uint32_t now;
+
+	for (; count > 0; count -= now, buffer += now) {
+		now = MIN(count, (uint32_t)CHUNK_BYTES);
+		if (guest_read(text, buffer, now))
+			return -EFAULT;
+		if (domain->is_privileged)
+			log_write_raw(text, now);
+		else
+			write_lines(domain, text, now);
+		if (count > now && preempt_needed())
+			return hypercall_continue(__HYPERVISOR_console_io, 3, (uint64_t)CONSOLEIO_write,
+						  (uint64_t)(count - now), buffer + now);
+	}
+	return 0;
+}
+
+/* How many were read. What does not fit stays; what cannot be written is lost. */
+static long console_read(uint32_t count, uint64_t buffer)
+{
+	char text[CHUNK_BYTES];
+	uint32_t done = 0, now;
+
+	while (done < count) {
+		now = (uint32_t)uart_read(text, MIN(count - done, (uint32_t)CHUNK_BYTES));
+		if (now == 0)
+			break;
+		if (guest_write(buffer + done, text, now))
+			return -EFAULT;
+		done += now;
+	}
+	return done;
+}
+
+long do_console_io(uint64_t command, uint64_t count, uint64_t buffer)
+{
+	/* The ABI's arguments are ints, and a number of bytes must not look like an error. */
+	if ((uint32_t)count > INT32_MAX)
+		return -E2BIG;
+	switch ((uint32_t)command) {
+	case CONSOLEIO_write:
+		return console_write((uint32_t)count, buffer);
+	case CONSOLEIO_read:
+		return current_vcpu()->domain->is_privileged ? console_read((uint32_t)count, buffer) : -EPERM;
+	default:
+		return -ENOSYS;
+	}
+}
+
+void console_input_arrived(void)
+{
+	if (domain_zero)
+		event_send_domain_virq(domain_zero, VIRQ_CONSOLE);
+}
