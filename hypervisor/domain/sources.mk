@@ -8,3 +8,4 @@ CORE_SOURCES += \
 	hypervisor/domain/vcpu.c \
 	hypervisor/domain/version.c \
 	hypervisor/domain/vm_assist.c
+CORE_SOURCES += hypervisor/domain/console.c
