@@ -127,6 +127,8 @@ int event_close(evtchn_port_t port)
 {
 	struct evtchn_close close = { port };
 
+	if (port < EVTCHN_2L_NR_CHANNELS)
+		event_mask(port); /* whoever is given the number next finds it as every port begins */
 	return (int)event_op(EVTCHNOP_close, &close);
 }
 
