@@ -77,9 +77,9 @@ test-full: test-builds ## the same with the whole system matrix
 unit: $(UNIT_TESTS:%=build/unit/%) ## the core's sources on the host against a fake CPU (ASan, UBSan)
 	$(Q)set -e; for test in $^; do echo "== $$test"; $(SANITIZE) timeout 300 $$test; done
 
-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZZ_SECONDS=)
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
 	$(Q)set -e; for test in $^; do echo "== $$test"; mkdir -p $$test.corpus; \
-		$(SANITIZE) $$test -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+		$(SANITIZE) $$test -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))) -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=$$test. $$test.corpus; done
 
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
@@ -89,8 +89,8 @@ bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bar
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb; the console goes to build/gdb.log
-	$(Q)gdb build/skink.elf -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) -S -gdb stdio \
-		-serial file:build/gdb.log $(subst ",\",$(QEMU_KERNEL))'
+	$(Q)gdb build/skink.elf -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
+		-S -gdb stdio -serial file:build/gdb.log $(QEMU_KERNEL)'
 
 clean: ## remove build/
 	$(Q)rm -rf build
