@@ -7,6 +7,7 @@
 
 #define KEEP_SHARE	16		/* by default the core keeps a sixteenth for itself and for other domains */
 #define KEEP_MOST	(128ULL << 20)
+#define SIZE_MOST	(1ULL << 52)	/* bytes */
 
 /* A number and k, m, g or t (KiB if there is none) at **text; moves *text behind it. */
 static int parse_size(const char **text, int64_t *size)
@@ -15,21 +16,22 @@ static int parse_size(const char **text, int64_t *size)
 	const char *unit;
 	bool is_negative = **text == '-';
 	uint64_t value = 0;
+	long shift;
 
 	*text += is_negative;
 	if (**text < '0' || **text > '9')
 		return -EINVAL;
 	for (; **text >= '0' && **text <= '9'; (*text)++) {
 		value = value * 10 + (uint64_t)(**text - '0');
-		if (value > 1ULL << 32)
+		if (value > SIZE_MOST)
 			return -EINVAL;
 	}
 	unit = **text ? strchr(units, **text | 0x20) : NULL;
-	value <<= 10 * (unit ? unit - units : 1);
+	shift = 10 * (unit ? unit - units : 1);
 	*text += unit != NULL;
-	if (value > 1ULL << 52)
+	if (value > SIZE_MOST >> shift)
 		return -EINVAL;
-	*size = is_negative ? -(int64_t)value : (int64_t)value;
+	*size = (is_negative ? -1 : 1) * (int64_t)(value << shift);
 	return 0;
 }
 

@@ -1,9 +1,12 @@
 # Unit tests: see the Makefile for the names.
 UNIT_COMMON_SOURCES += tests/unit/fake-cpu/cpu.c tests/unit/fake-cpu/memory.c tests/unit/fake-cpu/core.c tests/unit/fake-cpu/given.c
 
-UNIT_TESTS += event
+UNIT_TESTS += event event_delivery
 UNIT_event_SOURCES := tests/unit/event_oracle.c hypervisor/event/channel.c hypervisor/event/deliver.c \
 	hypervisor/event/hypercall.c hypervisor/event/physdev.c
+UNIT_event_delivery_SOURCES := $(UNIT_event_SOURCES)
 UNIT_TESTS += grant
 UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/handle.c hypervisor/grant/map.c \
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
+UNIT_TESTS += elf
+UNIT_elf_SOURCES := hypervisor/boot/elf.c hypervisor/boot/elf_notes.c hypervisor/boot/placement.c hypervisor/boot/dom0_size.c

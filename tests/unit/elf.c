@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT */
+/* Domain-0's kernel file, where it is put, and how large it gets: hostile files first. */
+#include "include/types.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/elfnote.h>
+#include <xen/features.h>
+#include <xen/xen.h>
+
+#include "unit.h"
+
+#include "boot/dom0.h"
+#include "boot/elf.h"
+#include "boot/placement.h"
+#include "include/errno.h"
+
+/* ---- a file, made to measure ---- */
+
+#define NOTES_AT	0x400U
+#define TEXT_AT		0x1000U
+#define FILE_BYTES	0x3000U
+#define LINUX_BASE	0xffffffff80000000ULL
+
+static uint8_t file[FILE_BYTES];
+static uint32_t file_bytes, notes_bytes;
+static struct elf_kernel kernel;
+static char why[200];
+
+static void put(uint32_t offset, uint64_t value, size_t bytes)
+{
+	memcpy(file + offset, &value, bytes);
+}
+
+/* Program header `i`. */
+static void given_program(uint32_t i, uint32_t type, uint64_t offset, uint64_t pa, uint64_t in_file, uint64_t in_memory)
+{
+	uint32_t at = 64 + 56 * i;
+
+	put(at, type, 4);
+	put(at + 8, offset, 8);
+	put(at + 16, pa, 8);		/* p_vaddr: not looked at */
+	put(at + 24, pa, 8);
+	put(at + 32, in_file, 8);
+	put(at + 40, in_memory, 8);
+	put(at + 48, 4, 8);
+}
+
+static void given_notes_end_here(void)
+{
+	given_program(1, 4, NOTES_AT, 0x100000 + NOTES_AT, notes_bytes, notes_bytes);
+}
+
+static void given_note_named(const char *name, uint32_t type, const void *value, uint32_t bytes)
+{
+	uint32_t at = NOTES_AT + notes_bytes, name_bytes = (uint32_t)strlen(name) + 1;
+
+	put(at, name_bytes, 4);
+	put(at + 4, bytes, 4);
+	put(at + 8, type, 4);
+	memcpy(file + at + 12, name, name_bytes);
+	memcpy(file + at + 12 + ROUND_UP(name_bytes, 4), value, bytes);
+	notes_bytes += 12 + ROUND_UP(name_bytes, 4) + ROUND_UP(bytes, 4);
+	given_notes_end_here();
+}
+
+static void given_number(uint32_t type, uint64_t value)
+{
+	given_note_named("Xen", type, &value, 8);
+}
+
+static void given_number32(uint32_t type, uint32_t value)
+{
+	given_note_named("Xen", type, &value, 4);
+}
+
+static void given_text(uint32_t type, const char *text)
+{
+	given_note_named("Xen", type, text, (uint32_t)strlen(text) + 1);
+}
+
+/* One segment of two pages and a bit at physical 1 MiB; no notes yet. */
+static void given_elf(void)
+{
+	memset(file, 0, sizeof(file));
+	file_bytes = FILE_BYTES;
+	notes_bytes = 0;
+	memcpy(file, "\177ELF\2\1\1", 7);
+	put(16, 2, 2);			/* type, machine, version */
+	put(18, 62, 2);
+	put(20, 1, 4);
+	put(24, 0x100010, 8);		/* entry */
+	put(32, 64, 8);			/* program headers: offset, size, count */
+	put(52, 64, 2);
+	put(54, 56, 2);
+	put(56, 2, 2);
+	put(58, 64, 2);			/* a section header's size */
+	given_program(0, 1, TEXT_AT, 0x100000, 0x2000, 0x2345);
+	given_notes_end_here();
+}
+
+/* No ENTRY, no VIRT_BASE, no INIT_P2M. */
+static void given_minimal_kernel(void)
+{
+	given_elf();
+	given_text(XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+	given_text(XEN_ELFNOTE_GUEST_OS, "tiny");
+}
+
+/* As Linux 6.1 has them, in its order; 6.12 ends with one more. */
+static void given_linux(bool is_6_12)
+{
+	static const uint64_t present[2] = { 1, 1 }, relocation[3] = { 0x200000, 0xffffffff, 0x200000 };
+
+	given_elf();
+	given_text(XEN_ELFNOTE_GUEST_OS, "linux");
+	given_text(XEN_ELFNOTE_GUEST_VERSION, "2.6");
+	given_text(XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+	given_number(XEN_ELFNOTE_VIRT_BASE, LINUX_BASE);
+	given_number(XEN_ELFNOTE_INIT_P2M, 0x8000000000);
+	given_number(XEN_ELFNOTE_ENTRY, LINUX_BASE + 0x100020);
+	if (!is_6_12)
+		given_number(XEN_ELFNOTE_HYPERCALL_PAGE, LINUX_BASE + 0x101000);
+	given_note_named("Xen", XEN_ELFNOTE_FEATURES, "!writable_page_tables|pae_pgdir_above_4gb", 41);
+	given_number32(XEN_ELFNOTE_SUPPORTED_FEATURES, 0x8801);
+	given_text(XEN_ELFNOTE_PAE_MODE, "yes");
+	given_text(XEN_ELFNOTE_LOADER, "generic");
+	given_note_named("Xen", XEN_ELFNOTE_L1_MFN_VALID, present, 16);
+	given_number32(XEN_ELFNOTE_SUSPEND_CANCEL, 1);
+	given_number32(XEN_ELFNOTE_MOD_START_PFN, 1);
+	given_number(XEN_ELFNOTE_HV_START_LOW, HYPERVISOR_VIRT_START);
+	given_number(XEN_ELFNOTE_PADDR_OFFSET, 0);
+	given_note_named("GNU", 3, "twenty bytes of hash", 20);
+	given_note_named("Linux", 0x101, "6", 2);
+	given_number(XEN_ELFNOTE_PHYS32_ENTRY, 0x1000850);
+	if (is_6_12)
+		given_note_named("Xen", 19, relocation, 24);
+}
+
+/* Parses a copy of exactly the file's size, so that ASan sees each step over its end. */
+static int parse(void)
+{
+	uint8_t *copy = malloc(file_bytes ? file_bytes : 1);
+	int error;
+
+	memcpy(copy, file, file_bytes);
+	why[0] = 0;
+	error = elf_parse(copy, file_bytes, &kernel, why, sizeof(why));
+	free(copy);
+	return error;
+}
+
+static bool refused_because(const char *part)
+{
+	int error = parse();
+
+	if (error != -ENOEXEC || !strstr(why, part))
+		printf("\n    %d: \"%s\", not \"%s\"", error, why, part);
+	return error == -ENOEXEC && strstr(why, part);
+}
+
+/* ---- what is refused ---- */
+
+static void an_empty_file_is_refused(void)
+{
+	given_minimal_kernel();
+	file_bytes = 0;
+	CU_ASSERT(refused_because("truncated"));
+}
+
+static void a_file_that_is_no_elf_is_refused(void)
+{
+	given_minimal_kernel();
+	file[1] = 'F';
+	CU_ASSERT(refused_because("no ELF"));
+}
+
+static void a_compressed_kernel_is_named(void)
+{
+	given_minimal_kernel();
+	memcpy(file, "MZ", 2);
+	memcpy(file + 0x202, "HdrS", 4);
+	CU_ASSERT(refused_because("bzImage"));
+}
+
+static void another_class_or_machine_is_refused(void)
+{
+	given_minimal_kernel();
+	file[4] = 1;
+	CU_ASSERT(refused_because("class 1"));
+
+	given_minimal_kernel();
+	put(18, 183, 2);
+	CU_ASSERT(refused_because("machine 183"));
+
+	given_minimal_kernel();
+	put(16, 1, 2);
+	CU_ASSERT(refused_because("type 1"));
+}
+
+static void every_truncation_is_refused(void)
+{
+	given_linux(true);
+	for (uint32_t bytes = 0; bytes < FILE_BYTES; bytes++) {
+		file_bytes = bytes;
+		if (parse() != -ENOEXEC || !strstr(why, "truncated")) {
+			printf("\n    %u bytes: \"%s\"", bytes, why);
+			CU_FAIL("a truncated file must be refused");
+			return;
+		}
+	}
+}
+
+static void program_headers_behind_the_end_are_refused(void)
+{
+	static const uint64_t offsets[] = { FILE_BYTES - 56, FILE_BYTES, UINT64_MAX, UINT64_MAX - 55 };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		given_minimal_kernel();
+		put(32, offsets[i], 8);
+		CU_ASSERT(refused_because("program headers"));
+	}
+	given_minimal_kernel();
+	put(54, 32, 2);
+	CU_ASSERT(refused_because("program headers"));
+	given_minimal_kernel();
+	put(56, 0xffff, 2);
+	CU_ASSERT(refused_because("program headers"));
+}
+
+static void a_segment_that_wraps_is_refused(void)
+{
+	given_minimal_kernel();
+	given_program(0, 1, UINT64_MAX - 0xfff, 0x100000, 0x2000, 0x2000);
+	CU_ASSERT(refused_because("truncated"));
+
+	given_minimal_kernel();
+	given_program(0, 1, TEXT_AT, 0x100000, 0x2000, UINT64_MAX);
+	CU_ASSERT(refused_because("does not fit"));
+
+	given_minimal_kernel();
+	given_program(0, 1, TEXT_AT, UINT64_MAX - 0xfff, 0x1000, 0x2000);
+	CU_ASSERT(refused_because("does not fit"));
+
+	given_linux(false);
+	given_program(0, 1, TEXT_AT, 0x7ffff000, 0x1000, 0x1000);
+	CU_ASSERT(refused_because("does not fit"));
+}
+
+static void a_segment_with_more_in_the_file_than_in_memory_is_refused(void)
+{
+	given_minimal_kernel();
+	given_program(0, 1, TEXT_AT, 0x100000, 0x2000, 0x1fff);
+	CU_ASSERT(refused_because("more in the file"));
+}
+
+static void segments_that_overlap_are_refused(void)
+{
+	given_minimal_kernel();
+	put(56, 3, 2);
+	given_program(2, 1, TEXT_AT, 0x102344, 1, 1);
+	CU_ASSERT(refused_because("overlaps"));
+}
+
+static void too_many_segments_are_refused(void)
+{
+	given_minimal_kernel();
+	memmove(file + 0x800, file + NOTES_AT, notes_bytes);
+	put(56, 19, 2);
+	for (uint32_t i = 2; i < 19; i++)
+		given_program(i, 1, TEXT_AT, 0x200000 + i * 0x1000, 16, 16);
+	given_program(1, 4, 0x800, 0, notes_bytes, notes_bytes);
+	CU_ASSERT(refused_because("more than 16"));
+}
+
+static void a_file_without_notes_is_no_xen_kernel(void)
+{
+	given_elf();
+	CU_ASSERT(refused_because("no note in Xen's name"));
+	given_note_named("GNU", 1, "abcd", 4);
+	CU_ASSERT(refused_because("no note in Xen's name"));
+}
+
+static void an_unknown_note_is_named(void)
+{
+	given_linux(true);
+	given_number(20, 0);
+	CU_ASSERT(refused_because("type 20"));
+	given_minimal_kernel();
+	given_number(0x1000001, 0);
+	CU_ASSERT(refused_because("0x1000001"));
+}
+
+static void a_note_that_runs_past_the_end_is_refused(void)
+{
+	static const uint32_t lengths[] = { 0x10, 0x7fffffff, 0xfffffff0, 0xffffffff };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		given_minimal_kernel();
+		put(NOTES_AT, lengths[i] + 0x4000, 4);
+		CU_ASSERT(refused_because("runs past"));
+		given_minimal_kernel();
+		put(NOTES_AT + 4, lengths[i] + 0x4000, 4);
+		CU_ASSERT(refused_because("runs past"));
+	}
+}
+
+static void a_number_of_another_size_is_refused(void)
+{
+	for (uint32_t bytes = 0; bytes <= 16; bytes++) {
+		if (bytes == 4 || bytes == 8)
+			continue;
+		given_minimal_kernel();
+		given_note_named("Xen", XEN_ELFNOTE_VIRT_BASE, "0123456789abcdef", bytes);
+		CU_ASSERT(refused_because("note 3 is a number"));
+	}
+}
+
+static void a_feature_that_is_not_offered_and_required_is_named(void)
+{
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_FEATURES, "dom0|!auto_translated_physmap");
+	CU_ASSERT(refused_because("auto_translated_physmap"));
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_FEATURES, "!warp_drive|dom0");
+	CU_ASSERT(refused_because("warp_drive"));
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_FEATURES, "!dom");
+	CU_ASSERT(refused_because("dom"));
+}
+
+static void other_versions_and_holes_are_refused(void)
+{
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_XEN_VERSION, "xen-2.0");
+	CU_ASSERT(refused_because("XEN_VERSION"));
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_HV_START_LOW, HYPERVISOR_VIRT_START + 1);
+	CU_ASSERT(refused_because("wants the core above"));
+}
+
+static void addresses_outside_of_the_image_are_refused(void)
+{
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_ENTRY, 0x103000);
+	CU_ASSERT(refused_because("entry"));
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_ENTRY, 0xfffff);
+	CU_ASSERT(refused_because("entry"));
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_HYPERCALL_PAGE, 0x103000);
+	CU_ASSERT(refused_because("HYPERCALL_PAGE"));
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_HYPERCALL_PAGE, 0x101008);
+	CU_ASSERT(refused_because("HYPERCALL_PAGE"));
+	given_minimal_kernel();
+	given_number(XEN_ELFNOTE_VIRT_BASE, 8);
+	CU_ASSERT(refused_because("VIRT_BASE"));
+}
+
+/* No file, whatever is in it, may be read over its end: ASan watches. */
+static void random_damage_is_survived(void)
+{
+	uint32_t seed = 1;
+
+	for (uint32_t round = 0; round < 20000; round++) {
+		given_linux(round & 1);
+		for (uint32_t i = 0; i < 1 + round % 4; i++) {
+			seed = seed * 1664525 + 1013904223;
+			file[(seed >> 8) % (NOTES_AT + notes_bytes)] = (uint8_t)seed;
+		}
+		(void)parse();
+	}
+}
+
+/* ---- what is understood ---- */
+
+static void notes_of_linux_6_1_are_understood(void)
+{
+	given_linux(false);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(kernel.entry, LINUX_BASE + 0x100020);
+	CU_ASSERT_EQUAL(kernel.virt_base, LINUX_BASE);
+	CU_ASSERT_EQUAL(kernel.hypercall_page, LINUX_BASE + 0x101000);
+	CU_ASSERT_EQUAL(kernel.init_p2m, 0x8000000000);
+	CU_ASSERT_EQUAL(kernel.start, LINUX_BASE + 0x100000);
+	CU_ASSERT_EQUAL(kernel.end, LINUX_BASE + 0x103000);
+	CU_ASSERT_EQUAL(kernel.features_required, 1U << XENFEAT_writable_page_tables);
+	CU_ASSERT_EQUAL(kernel.features, 0x8801U | 1U << XENFEAT_pae_pgdir_above_4gb);
+	CU_ASSERT(kernel.names_features && kernel.initrd_by_frame);
+	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "linux");
+	CU_ASSERT_EQUAL(kernel.segment_count, 1);
+	CU_ASSERT_EQUAL(kernel.segment[0].va, LINUX_BASE + 0x100000);
+	CU_ASSERT_EQUAL(kernel.segment[0].file_bytes, 0x2000);
+	CU_ASSERT_EQUAL(kernel.segment[0].memory_bytes, 0x2345);
+}
+
+static void notes_of_linux_6_12_are_understood(void)
+{
+	given_linux(true);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(kernel.hypercall_page, ELF_ADDRESS_NONE);
+	CU_ASSERT_EQUAL(kernel.init_p2m, 0x8000000000);
+}
+
+static void a_minimal_kernel_gets_the_defaults(void)
+{
+	given_minimal_kernel();
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(kernel.entry, 0x100010);
+	CU_ASSERT_EQUAL(kernel.virt_base, 0);
+	CU_ASSERT_EQUAL(kernel.init_p2m, ELF_ADDRESS_NONE);
+	CU_ASSERT_EQUAL(kernel.hypercall_page, ELF_ADDRESS_NONE);
+	CU_ASSERT(!kernel.initrd_by_frame && !kernel.names_features);
+	CU_ASSERT_EQUAL(kernel.start, 0x100000);
+}
+
+static void notes_in_a_section_are_found(void)
+{
+	given_minimal_kernel();
+	put(56, 1, 2);			/* no PT_NOTE */
+	put(40, 0x2000, 8);
+	put(60, 2, 2);
+	put(0x2000 + 64 + 4, 7, 4);
+	put(0x2000 + 64 + 24, NOTES_AT, 8);
+	put(0x2000 + 64 + 32, notes_bytes, 8);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "tiny");
+	put(0x2000 + 64 + 32, FILE_BYTES, 8);
+	CU_ASSERT(refused_because("section 1"));
+}
+
+static void features_have_both_forms(void)
+{
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_FEATURES, "|dom0||warp_drive|!gnttab_map_avail_bits|");
+	given_number32(XEN_ELFNOTE_SUPPORTED_FEATURES, 1U << XENFEAT_highmem_assist);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_dom0 | 1U << XENFEAT_gnttab_map_avail_bits |
+					 1U << XENFEAT_highmem_assist);
+	CU_ASSERT_EQUAL(kernel.features_required, 1U << XENFEAT_gnttab_map_avail_bits);
+}
+
+static void physical_addresses_count_from_paddr_offset(void)
+{
+	given_minimal_kernel();
+	given_program(0, 1, TEXT_AT, 0xffffffff80100000, 0x2000, 0x2000);
+	given_number(XEN_ELFNOTE_VIRT_BASE, LINUX_BASE);
+	given_number(XEN_ELFNOTE_PADDR_OFFSET, LINUX_BASE);
+	given_number(XEN_ELFNOTE_ENTRY, LINUX_BASE + 0x100000);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(kernel.start, LINUX_BASE + 0x100000);
+}
+
+static void texts_for_the_console_are_made_harmless(void)
+{
+	given_minimal_kernel();
+	given_text(XEN_ELFNOTE_GUEST_OS, "\033[2Jhello, this is a name that is too long");
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "?[2Jhello, this is a name that ");
+}
+
+/* ---- placement ---- */
+
+#define MIB(n) ((uint64_t)(n) << 20)
+#define FRAMES(mib) (MIB(mib) >> PAGE_SHIFT)
+
+static struct placement place;
+
+static int choose(uint64_t frames, uint64_t initrd_bytes)
+{
+	why[0] = 0;
+	return placement_choose(&kernel, frames, initrd_bytes, &place, why, sizeof(why));
+}
+
+/* What "Start-of-day memory layout" promises. */
+static void check_promises(uint64_t frames)
+{
+	CU_ASSERT_EQUAL(place.end % MIB(4), 0);
+	CU_ASSERT(place.end - place.stack_end >= 512 << 10);
+	CU_ASSERT(place.tables == place.start_info + PAGE_SIZE);
+	CU_ASSERT(place.stack_end == place.tables + (place.table_count + 1) * PAGE_SIZE);
+	CU_ASSERT(place.frames_needed <= frames);
+	CU_ASSERT(place.p2m_bytes >= frames * 8);
+	CU_ASSERT_EQUAL(place.start_info % PAGE_SIZE, 0);
+}
+
+static void linux_is_placed_as_the_abi_has_it(void)
+{
+	given_linux(false);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(choose(FRAMES(512), MIB(30) + 1), 0);
+	check_promises(FRAMES(512));
+	CU_ASSERT_EQUAL(place.start, LINUX_BASE);
+	CU_ASSERT_EQUAL(place.start_info, kernel.end);
+	CU_ASSERT_EQUAL(place.table_count, 1 + 1 + 1 + (place.end - place.start) / MIB(2));
+	CU_ASSERT(place.p2m_is_outside);
+	CU_ASSERT_EQUAL(place.p2m, 0x8000000000);
+	CU_ASSERT_EQUAL(place.p2m_pfn, placement_pfn(&place, place.end));
+	CU_ASSERT_EQUAL(place.p2m_table_count, 3);
+	CU_ASSERT_EQUAL(place.initrd, 0);
+	CU_ASSERT_EQUAL(place.initrd_pfn, place.p2m_pfn + 256 + 3);
+	CU_ASSERT_EQUAL(place.frames_needed, place.initrd_pfn + FRAMES(30) + 1);
+}
+
+static void a_minimal_kernel_has_all_in_one_piece(void)
+{
+	given_minimal_kernel();
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(choose(FRAMES(64), 5000), 0);
+	check_promises(FRAMES(64));
+	CU_ASSERT_EQUAL(place.start, 0);
+	CU_ASSERT_EQUAL(place.initrd, kernel.end);
+	CU_ASSERT_EQUAL(place.p2m, kernel.end + 2 * PAGE_SIZE);
+	CU_ASSERT_EQUAL(place.p2m_pfn, place.p2m >> PAGE_SHIFT);
+	CU_ASSERT_EQUAL(place.start_info, place.p2m + place.p2m_bytes);
+	CU_ASSERT_EQUAL(place.frames_needed, place.end >> PAGE_SHIFT);
+}
+
+static void the_layout_holds_at_every_size(void)
+{
+	for (uint64_t mib = 16; mib < 70000; mib += 1 + mib / 7) {
+		given_minimal_kernel();
+		CU_ASSERT_EQUAL(parse(), 0);
+		CU_ASSERT_EQUAL(choose(FRAMES(mib) + mib % 513, 0), 0);
+		check_promises(FRAMES(mib));
+		given_linux(true);
+		CU_ASSERT_EQUAL(parse(), 0);
+		CU_ASSERT_EQUAL(choose(FRAMES(mib) + mib % 513, MIB(1)), 0);
+		check_promises(FRAMES(mib));
+	}
+}
+
+static void too_little_memory_says_how_much_is_needed(void)
+{
+	given_linux(false);
+	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT_EQUAL(choose(FRAMES(32), MIB(30)), -EINVAL);
+	CU_ASSERT(strstr(why, "too little memory") != NULL);
+	CU_ASSERT_EQUAL(choose(0, 0), -EINVAL);
+}
+
+static void places_that_are_the_cores_are_refused(void)
+{
+	static const uint64_t bases[] = { 0xffff800000000000, 0xffff87ffff800000, 0x00007ffffff00000,
+					  0x0000900000000000, 0xffffffffffc00000 };
+	static const uint64_t lists[] = { 0xffff800000000000, 0x8000000008, 0x0000800000000000,
+					  LINUX_BASE, LINUX_BASE + 0x200000, 0xfffffffffffff000 };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(bases); i++) {
+		given_linux(false);
+		CU_ASSERT_EQUAL(parse(), 0);
+		kernel.virt_base = bases[i];
+		kernel.end = bases[i] + 0x103000;
+		CU_ASSERT_EQUAL(choose(FRAMES(64), 0), -EINVAL);
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		given_linux(false);
+		CU_ASSERT_EQUAL(parse(), 0);
+		kernel.init_p2m = lists[i];
+		CU_ASSERT_EQUAL(choose(FRAMES(1024), 0), -EINVAL);
+	}
+}
+
+/* ---- dom0_mem= ---- */
+
+static void sizes_that_cannot_be_read_are_refused(void)
+{
+	static const char *const texts[] = { "", "M", "12Q", "1G,", "1G 2G", "min:", "--1G", "0x10", "99999999999999",
+					     "4294967296t", "max:1G,min" };
+	struct dom0_memory memory;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(texts); i++)
+		CU_ASSERT_EQUAL(dom0_memory_parse(texts[i], &memory), -EINVAL);
+}
+
+static void sizes_have_a_floor_and_a_ceiling(void)
+{
+	struct dom0_memory memory;
+	uint64_t frames, most;
+
+	CU_ASSERT_EQUAL(dom0_memory_parse("-1G,min:256m,max:2048M", &memory), 0);
+	CU_ASSERT_EQUAL(memory.size, -(int64_t)MIB(1024));
+	dom0_memory_choose(&memory, FRAMES(1100), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(256));
+	dom0_memory_choose(&memory, FRAMES(2048), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(1024));
+	dom0_memory_choose(&memory, FRAMES(8192), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(2048));
+	CU_ASSERT_EQUAL(most, FRAMES(2048));
+	CU_ASSERT_EQUAL(dom0_memory_parse("524288", &memory), 0);
+	CU_ASSERT_EQUAL(memory.size, (int64_t)MIB(512));
+	dom0_memory_choose(&memory, FRAMES(100), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(100));
+}
+
+static void without_a_size_the_core_keeps_a_sixteenth(void)
+{
+	struct dom0_memory memory = { 0 };
+	uint64_t frames, most;
+
+	dom0_memory_choose(&memory, FRAMES(1024), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(960));
+	CU_ASSERT_EQUAL(most, frames);
+	dom0_memory_choose(&memory, FRAMES(65536), &frames, &most);
+	CU_ASSERT_EQUAL(frames, FRAMES(65536 - 128));
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(an_empty_file_is_refused),
+	UNIT_CASE(a_file_that_is_no_elf_is_refused),
+	UNIT_CASE(a_compressed_kernel_is_named),
+	UNIT_CASE(another_class_or_machine_is_refused),
+	UNIT_CASE(every_truncation_is_refused),
+	UNIT_CASE(program_headers_behind_the_end_are_refused),
+	UNIT_CASE(a_segment_that_wraps_is_refused),
+	UNIT_CASE(a_segment_with_more_in_the_file_than_in_memory_is_refused),
+	UNIT_CASE(segments_that_overlap_are_refused),
+	UNIT_CASE(too_many_segments_are_refused),
+	UNIT_CASE(a_file_without_notes_is_no_xen_kernel),
+	UNIT_CASE(an_unknown_note_is_named),
+	UNIT_CASE(a_note_that_runs_past_the_end_is_refused),
+	UNIT_CASE(a_number_of_another_size_is_refused),
+	UNIT_CASE(a_feature_that_is_not_offered_and_required_is_named),
+	UNIT_CASE(other_versions_and_holes_are_refused),
+	UNIT_CASE(addresses_outside_of_the_image_are_refused),
+	UNIT_CASE(random_damage_is_survived),
+	UNIT_CASE(notes_of_linux_6_1_are_understood),
+	UNIT_CASE(notes_of_linux_6_12_are_understood),
+	UNIT_CASE(a_minimal_kernel_gets_the_defaults),
+	UNIT_CASE(notes_in_a_section_are_found),
+	UNIT_CASE(features_have_both_forms),
+	UNIT_CASE(physical_addresses_count_from_paddr_offset),
+	UNIT_CASE(texts_for_the_console_are_made_harmless),
+	UNIT_CASE(linux_is_placed_as_the_abi_has_it),
+	UNIT_CASE(a_minimal_kernel_has_all_in_one_piece),
+	UNIT_CASE(the_layout_holds_at_every_size),
+	UNIT_CASE(too_little_memory_says_how_much_is_needed),
+	UNIT_CASE(places_that_are_the_cores_are_refused),
+	UNIT_CASE(sizes_that_cannot_be_read_are_refused),
+	UNIT_CASE(sizes_have_a_floor_and_a_ceiling),
+	UNIT_CASE(without_a_size_the_core_keeps_a_sixteenth),
+};
+
+int main(void)
+{
+	return unit_run("Domain-0's kernel", cases, ARRAY_SIZE(cases));
+}
