@@ -10,3 +10,8 @@ UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hyper
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
 UNIT_TESTS += elf
 UNIT_elf_SOURCES := hypervisor/boot/elf.c hypervisor/boot/elf_notes.c hypervisor/boot/placement.c hypervisor/boot/dom0_size.c
+
+UNIT_TESTS += timer sched
+UNIT_timer_SOURCES := hypervisor/sched/timer.c
+UNIT_sched_SOURCES := hypervisor/sched/account.c hypervisor/sched/balance.c hypervisor/sched/bvt.c hypervisor/sched/ops.c \
+	hypervisor/sched/queue.c hypervisor/sched/time.c hypervisor/sched/timer.c hypervisor/sched/vcpu_op.c
