@@ -32,6 +32,7 @@ enum frame_type {
 	FRAME_L4,
 	FRAME_SEGMENT,		/* of a GDT or LDT, each descriptor checked */
 	FRAME_WRITABLE,		/* mapped writable, or written by the core */
+	FRAME_READ_ONLY,	/* the core's own, which a guest may look at and nothing else */
 };
 
 #define FRAME_LINK_NONE 0	/* frame 0 is never given away */
@@ -66,6 +67,8 @@ static inline enum frame_type frame_type_of(uint64_t type) { return type >> FRAM
 bool frame_chunk_exists(uint64_t chunk);
 void frame_chunk_add(uint64_t chunk);
 
+struct frame *frame_table(void);
+
 /* The record of a frame; NULL if the machine has no RAM there. Any number may be asked for. */
 struct frame *frame_at(mfn_t frame);
 mfn_t frame_number(const struct frame *frame);
@@ -96,10 +99,10 @@ MUST_CHECK bool frame_unshare(void *page);
 
 /*
  * A frame leaves its owner (exchange, transfer): only if the caller holds the one reference besides the owner's. Then
- * it is nobody's, in no page list, with no reference: the caller's is gone too. -EBUSY or so: all is as before.
+ * it is nobody's and in no page list; the caller's reference stays: frame_put() frees it. -EBUSY: all is as before.
  */
 MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
-/* A stolen frame becomes `domain`'s, in its page list, with the owner's reference; frame_limit is the caller's to check. */
+/* A stolen frame becomes `domain`'s, the caller's reference the owner's; frame_limit is the caller's to check. */
 void frame_give(struct domain *domain, struct frame *frame);
 
 #endif

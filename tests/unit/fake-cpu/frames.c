@@ -130,14 +130,15 @@ int frame_steal(struct domain_locked owner, struct frame *frame)
 	if (frame->count != (FRAME_ALLOCATED | 2) || frame->owner != owner.domain->id ||
 	    (frame->type & FRAME_TYPE_COUNT_MASK))
 		return -EBUSY;
-	frame->count = 0;
+	frame->count = 1;
+	frame->owner = DOMID_INVALID;
 	owner.domain->frame_count--;
 	return 0;
 }
 
 void frame_give(struct domain *domain, struct frame *frame)
 {
-	ASSERT(frame->count == 0, "F3");
+	ASSERT(frame->count == 1, "F3");
 	frame->owner = domain->id;
 	frame->count = FRAME_ALLOCATED | 1;
 	domain->frame_count++;
@@ -221,6 +222,7 @@ mfn_t given_frame(struct domain *domain)
 {
 	mfn_t number = fake_frame();
 
+	frame_at(number)->count = 1;
 	frame_give(domain, frame_at(number));
 	return number;
 }
