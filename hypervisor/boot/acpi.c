@@ -277,6 +277,8 @@ void acpi_init(void)
 {
 	struct acpi_register hpet;
 
+	acpi_info = (struct acpi_info){ .cpu_count = 0 };
+	table_count = 0;
 	for (uint32_t i = 0; i < ISA_IRQS; i++)
 		acpi_info.isa_irq[i] = (struct acpi_isa_irq){ .gsi = i };
 	if (!find_rsdp()) {

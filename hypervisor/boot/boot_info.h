@@ -36,7 +36,7 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
-/* Multiboot 1 (0x2BADB002) or 2 (0x36d76289). Panics with a message on anything else or a broken structure. */
+/* Multiboot 1 (0x2BADB002) or 2 (0x36d76289). Refuses to run with anything else or a broken structure. */
 void multiboot_parse(uint32_t magic, paddr_t info);
 
 /*

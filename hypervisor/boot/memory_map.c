@@ -32,7 +32,7 @@ void memory_map_add(paddr_t start, uint64_t bytes, enum memory_kind kind)
 		return;
 	}
 	if (piece_count == ARRAY_SIZE(piece))
-		panic("memory map: more than %u ranges", piece_count);
+		refuse_to_run("memory map: more than %u ranges", piece_count);
 	piece[piece_count++] = (struct memory_range){ start, bytes, kind };
 }
 
@@ -70,7 +70,7 @@ static void append(paddr_t start, paddr_t end, enum memory_kind kind)
 	else if (boot_info.range_count < BOOT_RANGES_MAX)
 		boot_info.range[boot_info.range_count++] = (struct memory_range){ start, end - start, kind };
 	else
-		panic("memory map: more than %u ranges", boot_info.range_count);
+		refuse_to_run("memory map: more than %u ranges", boot_info.range_count);
 }
 
 void memory_map_finish(void)
@@ -84,6 +84,7 @@ void memory_map_finish(void)
 		if (kind)
 			append(start, end, (enum memory_kind)kind);
 	}
+	piece_count = 0;
 }
 
 static bool module_lies_in(paddr_t page)

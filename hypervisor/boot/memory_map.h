@@ -5,7 +5,7 @@
 
 #include "boot/boot_info.h"
 
-/* Panics if there is no room. */
+/* Refuses to run if there is no room. */
 void memory_map_add(paddr_t start, uint64_t bytes, enum memory_kind kind);
 
 /* Sorts; where ranges overlap, the kind with the higher number counts. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the boot loader hands over, Multiboot 1 (QEMU's -kernel) or 2 (GRUB), copied into boot_info.
- * A loader is trusted to mean well, not to be right: no length is believed, and a broken list ends in a panic.
+ * A loader is trusted to mean well, not to be right: no length is believed, and with a broken list it goes no further.
  *
  * B1  Only memory below 4 GiB is read here: it is mapped from the first instruction on.
  */
@@ -79,7 +79,7 @@ struct boot_info boot_info;
 static const void *info_at(uint64_t address, uint64_t bytes)
 {
 	if (address + bytes > UINT32_MAX)
-		panic("multiboot: a structure at 0x%lx, %lu bytes long", address, bytes);
+		refuse_to_run("multiboot: a structure at 0x%lx, %lu bytes long", address, bytes);
 	return paddr_to_virt(address);
 }
 
@@ -126,7 +126,7 @@ static void add_module(uint64_t start, uint64_t end, const char *arguments, size
 		return;
 	}
 	if (start > end)
-		panic("multiboot: module %u ends at 0x%lx before it begins at 0x%lx",
+		refuse_to_run("multiboot: module %u ends at 0x%lx before it begins at 0x%lx",
 		      boot_info.module_count + 1, end, start);
 	module->start = start;
 	module->bytes = end - start;
@@ -146,17 +146,17 @@ static void parse_map_1(const struct info_1 *info)
 
 	if (!(info->flags & HAS_MAP)) {
 		if (!(info->flags & HAS_MEMORY))
-			panic("multiboot: no memory map");
+			refuse_to_run("multiboot: no memory map");
 		add_range(0, (uint64_t)info->mem_lower << 10, MEMORY_RAM);
 		add_range(1 << 20, (uint64_t)info->mem_upper << 10, MEMORY_RAM);
 		return;
 	}
 	if (info->map_bytes > INFO_BYTES_MAX)
-		panic("multiboot: a memory map of %u bytes", info->map_bytes);
+		refuse_to_run("multiboot: a memory map of %u bytes", info->map_bytes);
 	while (done + sizeof(*entry) <= info->map_bytes) {
 		entry = info_at((uint64_t)info->map + done, sizeof(*entry));
 		if (entry->bytes < sizeof(*entry) - 4 || entry->bytes > INFO_BYTES_MAX)
-			panic("multiboot: a memory map entry of %u bytes", entry->bytes);
+			refuse_to_run("multiboot: a memory map entry of %u bytes", entry->bytes);
 		add_range(entry->start, entry->length, entry->kind);
 		done += entry->bytes + 4;
 	}
@@ -189,7 +189,7 @@ static void parse_map_2(const struct tag_map *map)
 	const struct map_entry_2 *entry;
 
 	if (map->tag.bytes < sizeof(*map) || map->entry_bytes < sizeof(*entry))
-		panic("multiboot: a memory map with entries of %u bytes", map->entry_bytes);
+		refuse_to_run("multiboot: a memory map with entries of %u bytes", map->entry_bytes);
 	for (uint64_t at = sizeof(*map); at + map->entry_bytes <= map->tag.bytes; at += map->entry_bytes) {
 		entry = (const void *)((const char *)map + at);
 		add_range(entry->start, entry->length, entry->kind);
@@ -211,7 +211,7 @@ static void parse_tag(const struct tag *tag)
 		break;
 	case TAG_MODULE:
 		if (tag->bytes < sizeof(*module))
-			panic("multiboot: a module's tag of %u bytes", tag->bytes);
+			refuse_to_run("multiboot: a module's tag of %u bytes", tag->bytes);
 		add_module(module->start, module->end, module->command_line, tag->bytes - sizeof(*module), false);
 		break;
 	case TAG_MAP:
@@ -237,12 +237,12 @@ static void parse_2(paddr_t address)
 	uint32_t at = sizeof(*info);
 
 	if (info->bytes > INFO_BYTES_MAX)
-		panic("multiboot: an information structure of %u bytes", info->bytes);
+		refuse_to_run("multiboot: an information structure of %u bytes", info->bytes);
 	info_at(address, info->bytes);
 	for (;;) {
 		tag = (const void *)((const char *)info + at);
 		if (at + sizeof(*tag) > info->bytes || tag->bytes < sizeof(*tag) || tag->bytes > info->bytes - at)
-			panic("multiboot: a tag does not fit, %u bytes from the start", at);
+			refuse_to_run("multiboot: a tag does not fit, %u bytes from the start", at);
 		if (tag->kind == TAG_END)
 			return;
 		parse_tag(tag);
@@ -257,9 +257,9 @@ void multiboot_parse(uint32_t magic, paddr_t info)
 	else if (magic == MAGIC_2)
 		parse_2(info);
 	else
-		panic("not started by a Multiboot loader (magic 0x%x)", magic);
+		refuse_to_run("not started by a Multiboot loader (magic 0x%x)", magic);
 	memory_map_finish();
 	if (boot_info.range_count == 0)
-		panic("multiboot: the memory map is empty");
+		refuse_to_run("multiboot: the memory map is empty");
 	boot_info.trampoline = memory_map_low_page();
 }

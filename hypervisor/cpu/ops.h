@@ -92,6 +92,15 @@ static inline void cpuid_read(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 		     : "a"(leaf), "c"(subleaf));
 }
 
+/* Ordered after earlier loads. */
+static inline uint64_t tsc_read(void)
+{
+	uint32_t low, high;
+
+	asm volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
 #define OPS_CONTROL_REGISTER(n)								\
 	static inline uint64_t cr##n##_read(void)					\
 	{										\

@@ -37,10 +37,7 @@ struct sample {
 
 uint64_t cpu_tsc(void)
 {
-	uint32_t low, high;
-
-	asm volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (uint64_t)high << 32 | low;
+	return tsc_read();
 }
 
 /* `to` units for each `from`, as a factor between 1/2 and 1 and a shift. Both rates are not 0; `to` below 2^32. */

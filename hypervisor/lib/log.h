@@ -43,4 +43,7 @@ void log_seize(void);
 /* Stops everything for good: prints, back trace, halts all CPUs. */
 NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 
+/* What the core was given cannot be run: says why, and halts. Nothing in the core is broken: no back trace. */
+NORETURN void refuse_to_run(const char *format, ...) PRINTF(1, 2);
+
 #endif

@@ -31,6 +31,17 @@ void panic(const char *format, ...)
 	cpu_halt_all();
 }
 
+void refuse_to_run(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	log_print_list(LOG_ERROR, format, arguments);
+	va_end(arguments);
+	log_error("\n");
+	cpu_halt_all();
+}
+
 void assert_failed(const char *what, const char *invariant, const char *file, int line)
 {
 	panic("%s: %s (%s:%d)", invariant, what, file, line);
