@@ -104,8 +104,8 @@ void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t no
 	if (!read_once(&sched->params.cap_percent))
 		return;
 	spin_lock(&sched->lock);
+	sched->cpu_time_ns += run_ns;	/* first: it was run before now */
 	roll(domain, now_ns);
-	sched->cpu_time_ns += run_ns;
 	if (!(sched->throttled & THROTTLE_CPU_TIME))
 		judge(domain);
 	spin_unlock(&sched->lock);
@@ -117,7 +117,8 @@ uint64_t account_cpu_time_left_ns(const struct domain *domain)
 
 	if (!budget)
 		return UINT64_MAX;
-	return budget > used ? budget - used : 0;
+	/* Its other vcpus may be running too. */
+	return budget > used ? (budget - used) / domain->vcpu_max : 0;
 }
 
 void account_domain_init(struct domain *domain)

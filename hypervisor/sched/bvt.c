@@ -72,20 +72,28 @@ static struct vcpu *choose(struct sched_queue *queue, bool *must_wait, uint64_t 
 
 /* ---- changing ---- */
 
-/* Until when `running` goes on without a further look. */
+/* How long `running` goes on without a further look; UINT64_MAX: for ever. */
+static uint64_t slice_of(const struct vcpu *running, const struct vcpu *first, uint64_t now_ns)
+{
+	uint64_t slice_ns = account_cpu_time_left_ns(running->domain);
+	int64_t turn_ns;
+
+	if (first) {
+		turn_ns = turn_left_ns(running, first);
+		slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_ns, 0));
+		slice_ns = MIN(slice_ns, warp_left_ns(running, now_ns));
+	}
+	return slice_ns;
+}
+
 static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 {
-	struct vcpu *running = queue->running, *first = queue_first(queue);
+	struct vcpu *running = queue->running;
 	uint64_t slice_ns = UINT64_MAX;
-	int64_t turn_ns;
 
 	if (running) {
 		running->sched.yields = false;
-		slice_ns = account_cpu_time_left_ns(running->domain);
-		if (first) {
-			turn_ns = turn_left_ns(running, first);
-			slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_ns, 0));
-		}
+		slice_ns = slice_of(running, queue_first(queue), now_ns);
 	}
 	if (slice_ns > UINT64_MAX / 2)
 		timer_stop(&queue->slice);

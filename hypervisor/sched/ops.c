@@ -62,7 +62,8 @@ static long poll(uint64_t argument)
 		return -EFAULT;
 	if (operation.nr_ports > POLL_PORTS_MAX)
 		return -EINVAL;
-	if (guest_read(port, handle_address(operation.ports, 0), operation.nr_ports * sizeof(port[0])))
+	if (operation.nr_ports &&
+	    guest_read(port, handle_address(operation.ports, 0), operation.nr_ports * sizeof(port[0])))
 		return -EFAULT;
 	for (uint32_t i = 0; i < operation.nr_ports; i++)
 		if (!event_port_is_valid(vcpu->domain, port[i]))

@@ -66,13 +66,14 @@ void vcpu_set_state(struct vcpu *vcpu, uint32_t state, uint64_t now_ns)
 	sched->state_since_ns = MAX(now_ns, sched->state_since_ns);
 }
 
-static void warp_check_limit(struct vcpu *vcpu, uint64_t now_ns)
+uint64_t warp_left_ns(const struct vcpu *vcpu, uint64_t now_ns)
 {
-	uint64_t limit_us = read_once(&vcpu->domain->sched->params.warp_limit_us);
+	uint64_t limit_ns = read_once(&vcpu->domain->sched->params.warp_limit_us) * NSEC_PER_USEC;
 	uint64_t warped_ns = vcpu_run_time_ns(vcpu, now_ns) - vcpu->sched.warp_since_ns;
 
-	if (vcpu->sched.is_warped && limit_us && warped_ns >= limit_us * NSEC_PER_USEC)
-		vcpu->sched.is_warped = false;
+	if (!vcpu->sched.is_warped || !limit_ns)
+		return UINT64_MAX;
+	return limit_ns > warped_ns ? limit_ns - warped_ns : 0;
 }
 
 /* ---- the queue ---- */
@@ -97,7 +98,8 @@ void queue_charge(struct sched_queue *queue, uint64_t now_ns)
 		run_ns = MIN(elapsed(vcpu->sched.charged_until_ns, now_ns), CHARGE_MAX_NS);
 		vcpu->sched.charged_until_ns += run_ns;
 		vcpu->sched.actual_virtual_time += (run_ns << VIRTUAL_SHIFT) / vcpu_weight(vcpu);
-		warp_check_limit(vcpu, now_ns);
+		if (warp_left_ns(vcpu, now_ns) == 0)
+			vcpu->sched.is_warped = false;
 		account_charge_cpu_time(vcpu->domain, run_ns, now_ns);
 	}
 	advance(queue);

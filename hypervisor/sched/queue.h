@@ -51,6 +51,8 @@ bool vcpu_may_run(const struct vcpu *vcpu);
 cpumask_t vcpu_cpus(const struct vcpu *vcpu);
 uint64_t vcpu_effective_time(const struct vcpu *vcpu);
 uint64_t vcpu_run_time_ns(const struct vcpu *vcpu, uint64_t now_ns);
+/* Run time until its warp is withdrawn; UINT64_MAX: it is not warped, or has no limit. */
+uint64_t warp_left_ns(const struct vcpu *vcpu, uint64_t now_ns);
 uint32_t vcpu_weight(const struct vcpu *vcpu);
 void vcpu_set_state(struct vcpu *vcpu, uint32_t state, uint64_t now_ns);
 

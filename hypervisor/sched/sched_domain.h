@@ -33,7 +33,7 @@ struct sched_domain {
 
 /* account.c. The vcpu's queue is locked in the first two. */
 void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t now_ns);
-uint64_t account_cpu_time_left_ns(const struct domain *domain);	/* UINT64_MAX: no cap */
+uint64_t account_cpu_time_left_ns(const struct domain *domain);	/* for one of its vcpus; UINT64_MAX: no cap */
 void account_domain_init(struct domain *domain);
 /* The limits have changed. */
 void account_refresh(struct domain *domain);
