@@ -8,6 +8,7 @@ Errors, each a line "file:line: lint: ...", and exit status 1:
   - assembly or a privileged instruction outside of hypervisor/boot, cpu and iommu
   - a header that does not compile alone
   - more than 10,000 lines of code in hypervisor/
+  - a file of hypervisor/ that docs/architecture.md's reading order leaves out, or names though it is gone
 Only shown: lines of code by folder, the longest functions and files.
 """
 import argparse
@@ -109,6 +110,21 @@ def check_assembly():
                 error(path, number, f"'{found.group().strip()}' lives in hypervisor/boot, cpu or iommu")
 
 
+def check_reading_order():
+    """`mem/frame.{h,c}` names two files."""
+    page = "docs/architecture.md"
+    if not os.path.exists(page):
+        return
+    named = set()
+    for name, suffixes in re.findall(r"`(\w+/\w+)\.(\w+|\{[\w,]+\})`", "\n".join(lines_of(page))):
+        named |= {f"hypervisor/{name}.{suffix}" for suffix in suffixes.strip("{}").split(",")}
+    there = {path for path in sources(".c", ".h", ".S", ".lds", ".py") if path.startswith("hypervisor/")}
+    for path in there - named:
+        error(path, 1, f"is not in the reading order of {page}")
+    for path in named - there:
+        error(page, 1, f"{path} is gone")
+
+
 def includes_for(path):
     top = path.split(os.sep)[0]
     if path.startswith("tests/unit") or path.startswith("tests/fuzz"):
@@ -187,6 +203,7 @@ def main():
     check_arrows()
     check_assembly()
     check_headers(compiler)
+    check_reading_order()
     show_sizes()
     show_longest()
     print()
