@@ -65,20 +65,27 @@ static int side_take_own(struct grant_copy_side *side, bool writable)
 	return side->frame ? GNTST_okay : GNTST_bad_page;
 }
 
-/* Afterwards side->frame is what the operation names, held. */
+static inline uint64_t pointer_name(const struct gnttab_copy_ptr *pointer, bool is_gref)
+{
+	return is_gref ? pointer->u.ref : pointer->u.gmfn;
+}
+
+static inline bool side_has(const struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer, bool is_gref)
+{
+	return side->name == pointer_name(pointer, is_gref) && side->domid == pointer->domid &&
+	       side->is_gref == is_gref && side->frame;
+}
+
 static int side_take(struct grant_batch *batch, struct grant_copy_side *side,
 		     const struct gnttab_copy_ptr *pointer, bool is_gref, bool writable)
 {
-	uint64_t name = is_gref ? pointer->u.ref : pointer->u.gmfn;
 	int status;
 
-	if (likely(side->frame && side->name == name && side->is_gref == is_gref && side->domid == pointer->domid))
-		return GNTST_okay;
 	side_release_frame(side, writable);
 	status = side_take_domain(side, pointer->domid, writable);
 	if (status != GNTST_okay)
 		return status;
-	side->name = name;
+	side->name = pointer_name(pointer, is_gref);
 	side->is_gref = is_gref;
 	status = is_gref ? side_take_gref(side, batch->domain->id, writable) : side_take_own(side, writable);
 	if (status == GNTST_okay)
@@ -99,14 +106,15 @@ static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
 {
 	bool from_gref = copy->flags & GNTCOPY_source_gref;
 	bool to_gref = copy->flags & GNTCOPY_dest_gref;
-	int status;
+	int status = GNTST_okay;
 
 	if ((!from_gref && copy->source.domid != DOMID_SELF) || (!to_gref && copy->dest.domid != DOMID_SELF))
 		return GNTST_permission_denied;
 	if (copy->source.offset + copy->len > PAGE_SIZE || copy->dest.offset + copy->len > PAGE_SIZE)
 		return GNTST_bad_copy_arg;
-	status = side_take(batch, &batch->source, &copy->source, from_gref, false);
-	if (status == GNTST_okay)
+	if (unlikely(!side_has(&batch->source, &copy->source, from_gref)))
+		status = side_take(batch, &batch->source, &copy->source, from_gref, false);
+	if (status == GNTST_okay && unlikely(!side_has(&batch->dest, &copy->dest, to_gref)))
 		status = side_take(batch, &batch->dest, &copy->dest, to_gref, true);
 	if (status == GNTST_okay)
 		bytes_copy(batch->dest.bytes + copy->dest.offset,

@@ -127,13 +127,12 @@ bool grant_domain_unshare(struct domain *domain)
 	return table->unshared_count == table->frame_count;
 }
 
-/* Whoever has pinned an entry holds the domain, so nobody has. */
+/* Whoever has pinned an entry holds the domain, so nobody has. One that never ran has its frames still shared. */
 void grant_domain_free(struct domain *domain)
 {
 	struct grant_table *table = domain->grants;
 
-	if (!table)
-		return;
+	ASSERT(grant_domain_unshare(domain), "G1");
 	for (uint32_t frame = 0; frame < table->frame_count; frame++) {
 		heap_free(table->shared[frame]);
 		heap_free(table->active[frame]);

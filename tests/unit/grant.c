@@ -943,6 +943,60 @@ static void no_copy_is_late(void)				/* G2 */
 	CU_ASSERT_EQUAL(frame_references(own), 0);
 }
 
+#define SHARED_HANDLES 64
+
+static grant_handle_t shared_handles[SHARED_HANDLES];
+static uint32_t unmapped[2];
+
+/* Both vcpus of a user try to end every mapping, all kinds of it; `argument` is the vcpu's number. */
+static void *unmap_all(void *argument)
+{
+	struct gnttab_unmap_grant_ref *op = argument;
+	uint32_t cpu = op->handle;
+	paddr_t address = op->dev_bus_addr;
+
+	fake_on_cpu(cpu);
+	fake_run(user->vcpu[cpu]);
+	for (uint32_t i = 0; i < 2 * SHARED_HANDLES; i++) {
+		uint32_t which = cpu ? i / 2 : (2 * SHARED_HANDLES - 1 - i) / 2;
+
+		*op = (struct gnttab_unmap_grant_ref){ i % 2 ? FAKE_VA(which) : 0, i % 2 ? 0 : address,
+						       shared_handles[which], 1 };
+		unmapped[cpu] += grant_op(GNTTABOP_unmap_grant_ref, op, 1) == 0 && op->status == GNTST_okay;
+	}
+	return NULL;
+}
+
+static void two_vcpus_end_each_mapping_once(void)		/* G4 */
+{
+	struct gnttab_unmap_grant_ref *op;
+	pthread_t thread;
+	mfn_t frame;
+
+	fake_frames_reset();
+	lender = given_domain();
+	user = given_domain_with(9, 2, false);
+	fake_run(user->vcpu[0]);
+	fake_allow_waiting(true);
+	frame = given_frame(lender);
+	lend(lender, 9, user->id, frame, 0);
+	for (uint32_t i = 0; i < SHARED_HANDLES; i++)
+		map(9, GNTMAP_host_map | GNTMAP_device_map, i, &shared_handles[i]);
+	op = fake_guest_memory(2 * sizeof(*op));
+	op[0] = (struct gnttab_unmap_grant_ref){ 0, mfn_to_paddr(frame), 0, 0 };
+	op[1] = (struct gnttab_unmap_grant_ref){ 0, mfn_to_paddr(frame), 1, 0 };
+	memset(unmapped, 0, sizeof(unmapped));
+	pthread_create(&thread, NULL, unmap_all, &op[1]);
+	unmap_all(&op[0]);
+	pthread_join(thread, NULL);
+
+	CU_ASSERT(unmapped[0] + unmapped[1] >= 2 * SHARED_HANDLES);	/* nothing to do is okay too */
+	CU_ASSERT_EQUAL(frame_references(frame), 0);
+	CU_ASSERT_EQUAL(frame_writable_references(frame), 0);
+	CU_ASSERT_TRUE(is_unused(9));
+	CU_ASSERT_EQUAL(lender->references, 1);
+}
+
 /* ---- anything, and after each step everything counted afresh ---- */
 
 #define RANDOM_GREFS 8
@@ -1071,6 +1125,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(version_two_is_refused_and_one_named_instead),
 	UNIT_CASE(no_memory_is_an_error_and_no_more),
 	UNIT_CASE(no_copy_is_late),
+	UNIT_CASE(two_vcpus_end_each_mapping_once),
 	UNIT_CASE(every_count_is_right_after_anything),
 };
 
