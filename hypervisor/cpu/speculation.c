@@ -5,6 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
+#include "domain/vcpu.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
@@ -83,14 +84,20 @@ void speculation_report(void)
 		log_warning("This CPU has MDS and no microcode against it: guests can sample others' data.\n");
 }
 
-void speculation_switch_domain(void)
+bool speculation_barrier(void)
 {
 	if (cpu_features.ibpb)
 		msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+	return cpu_features.ibpb;
 }
 
-bool speculation_barrier(void)
+/* A domain that finds its CPU idle since it last ran meets only its own predictions: no barrier. */
+void speculation_switch_domain(void)
 {
-	speculation_switch_domain();
-	return cpu_features.ibpb;
+	static const struct domain *last[MAX_CPUS];
+	struct cpu *cpu = this_cpu();
+
+	if (last[cpu->id] != cpu->current->domain && !speculation_barrier())
+		return;
+	last[cpu->id] = cpu->current->domain;
 }

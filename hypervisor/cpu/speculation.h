@@ -9,7 +9,7 @@ void speculation_init(void);		/* boot CPU, from cpu_features_init */
 void speculation_enable(void);		/* each CPU, from cpu_features_enable */
 void speculation_report(void);		/* once, when the console is up: what the machine lacks */
 
-/* Before this CPU runs another domain than the last one. */
+/* Before this CPU runs its current vcpu, if that may be another domain's than the last one's. */
 void speculation_switch_domain(void);
 /* An IBPB asked for by a guest; false if there is none. */
 MUST_CHECK bool speculation_barrier(void);

@@ -11,9 +11,10 @@ UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hyper
 UNIT_TESTS += elf
 UNIT_elf_SOURCES := hypervisor/boot/elf.c hypervisor/boot/elf_notes.c hypervisor/boot/placement.c hypervisor/boot/dom0_size.c
 
-UNIT_TESTS += timer sched
+UNIT_TESTS += timer sched sched_race
 UNIT_timer_SOURCES := hypervisor/sched/timer.c
 UNIT_sched_SOURCES := tests/unit/fake-cpu/sched.c tests/unit/fake-cpu/frames.c hypervisor/sched/account.c hypervisor/sched/balance.c \
 	hypervisor/sched/bvt.c hypervisor/sched/ops.c hypervisor/sched/queue.c hypervisor/sched/time.c hypervisor/sched/timer.c hypervisor/sched/vcpu_op.c
+UNIT_sched_race_SOURCES := $(UNIT_sched_SOURCES)
 UNIT_TESTS += decode
 UNIT_decode_SOURCES := hypervisor/cpu/decode.c
