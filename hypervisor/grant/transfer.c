@@ -11,6 +11,7 @@
 #include "grant/table.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
+#include "mem/pagelist.h"
 
 /* Flags and giver of an entry are one word; its frame field says what the receiver will call the frame. */
 static uint32_t *entry_word(struct grant_table *table, grant_ref_t gref)
@@ -62,12 +63,12 @@ static int transfer_locked(struct domain *giver, struct domain *receiver, const 
 		return status;
 	if (!__atomic_compare_exchange_n(word, &waiting, waiting | GTF_transfer_committed, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-		frame_give(giver, frame);
+		page_list_add(giver, frame);
 		return GNTST_general_error;
 	}
 
 	m2p_set(mfn(transfer->mfn), gfn(read_once(&entry->frame)));
-	frame_give(receiver, frame);
+	page_list_add(receiver, frame);
 	write_once(&entry->frame, (uint32_t)transfer->mfn);
 	__atomic_fetch_or(&entry->flags, GTF_transfer_completed, __ATOMIC_SEQ_CST);
 	return GNTST_okay;

@@ -10,6 +10,7 @@
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/m2p.h"
+#include "mem/pagelist.h"
 
 #define FRAMES (FAKE_RAM_BYTES / PAGE_SIZE)
 
@@ -136,7 +137,7 @@ int frame_steal(struct domain_locked owner, struct frame *frame)
 	return 0;
 }
 
-void frame_give(struct domain *domain, struct frame *frame)
+void page_list_add(struct domain *domain, struct frame *frame)
 {
 	ASSERT(frame->count == 1, "F3");
 	frame->owner = domain->id;
@@ -223,7 +224,7 @@ mfn_t given_frame(struct domain *domain)
 	mfn_t number = fake_frame();
 
 	frame_at(number)->count = 1;
-	frame_give(domain, frame_at(number));
+	page_list_add(domain, frame_at(number));
 	return number;
 }
 
