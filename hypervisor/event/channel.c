@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of event channels: allocated, bound, closed. event.h has the states and E1 to E3.
- *
- * Locks: event_connect_lock, then the lock of a pirq binding, then event_lock (two: the lower id first). An interdomain
- * channel cannot be closed while the event_lock of either end is held, so a sender needs its own alone.
+ * The life of event channels: opened, connected, closed. event.h has the states and E1 to E3.
+ * An interdomain channel cannot be closed while the event_lock of either end is held, so a sender needs its own alone.
  */
 #include "include/types.h"
 
@@ -19,7 +17,9 @@
 #define CLOSES_AT_ONCE 32	/* then look whether something else wants to run */
 
 struct spinlock event_connect_lock = SPINLOCK_FREE;
-static struct pirq_binding pirq_bindings[PIRQ_COUNT];
+
+/* Who gets each pirq; event_connect_lock. */
+static struct { struct domain *domain; port_t port; } pirq_bound[PIRQ_COUNT];
 
 struct channel *channel_find(const struct domain *domain, port_t port)
 {
@@ -39,12 +39,7 @@ static void lock_both(struct domain *a, struct domain *b)
 		spin_lock_two(&b->event_lock, &a->event_lock);
 }
 
-static void unlock_both(struct domain *a, struct domain *b)
-{
-	spin_unlock_two(&a->event_lock, &b->event_lock);
-}
-
-/* ---- ports ---- */
+/* ---- opening: event_lock is held where it says _locked ---- */
 
 static int grow_to(struct event_table *table, port_t port)
 {
@@ -60,76 +55,68 @@ static int grow_to(struct event_table *table, port_t port)
 	return 0;
 }
 
-int channel_find_free(struct domain *domain, port_t *port)
+static int find_free_locked(struct domain *domain, port_t *port)
 {
-	struct event_table *table = domain->events;
-	port_t candidate = table->free_from;
-	int error;
+	port_t *candidate = &domain->events->free_from;
 
 	if (read_once(&domain->is_dying))
 		return -ESRCH;
-	while (candidate < EVENT_PORTS_MAX) {
-		error = grow_to(table, candidate);
-		if (error)
-			return error;
-		if (channel_find(domain, candidate)->state == CHANNEL_FREE)
-			break;
-		candidate++;
+	for (; *candidate < EVENT_PORTS_MAX; ++*candidate) {
+		if (grow_to(domain->events, *candidate))
+			return -ENOMEM;
+		*port = *candidate;
+		if (channel_find(domain, *port)->state == CHANNEL_FREE)
+			return 0;
 	}
-	table->free_from = candidate;
-	*port = candidate;
-	return candidate < EVENT_PORTS_MAX ? 0 : -ENOSPC;
+	return -ENOSPC;
 }
 
-void channel_use(struct domain *domain, port_t port, struct channel content)
+static int open_locked(struct domain *domain, struct channel content, uint32_t *kept, port_t *port)
 {
-	struct channel *channel = channel_find(domain, port);
+	int error = kept && *kept != PORT_NONE ? -EEXIST : find_free_locked(domain, port);
 
-	ASSERT(channel->state == CHANNEL_FREE, "E3");
-	*channel = content;
+	if (error)
+		return error;
+	*channel_find(domain, *port) = content;
+	if (kept)
+		*kept = *port;
+	return 0;
 }
 
-/* The pending bit goes along: whoever gets the port next starts without news. */
-static void channel_release(struct domain *domain, port_t port)
-{
-	*channel_find(domain, port) = (struct channel){ .state = CHANNEL_FREE };
-	domain->events->free_from = MIN(domain->events->free_from, port);
-	bit_test_and_clear(domain->shared_info->evtchn_pending, port);
-}
-
-/* ---- binding ---- */
-
-int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port)
+int channel_open(struct domain *domain, struct channel content, uint32_t *kept, port_t *port)
 {
 	int error;
 
 	spin_lock(&domain->event_lock);
-	error = channel_find_free(domain, port);
-	if (!error)
-		channel_use(domain, *port, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer });
+	error = open_locked(domain, content, kept, port);
 	spin_unlock(&domain->event_lock);
 	return error;
 }
 
+int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port)
+{
+	return channel_open(domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer }, NULL, port);
+}
+
 static int connect_locked(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
 {
+	struct channel content = { .state = CHANNEL_INTERDOMAIN, .peer = peer, .peer_port = peer_port };
 	struct channel *offer = channel_find(peer, peer_port);
-	int error = channel_find_free(binder, port);
+	int error;
 
-	if (error)
-		return error;
 	if (read_once(&peer->is_dying))
 		return -ESRCH;
 	if (!offer || offer->state != CHANNEL_UNBOUND || offer->for_id != binder->id)
 		return -EINVAL;
+	error = open_locked(binder, content, NULL, port);
+	if (error)
+		return error;
 
 	/* E1 */
 	offer->state = CHANNEL_INTERDOMAIN;
 	offer->peer = binder;
 	offer->peer_port = *port;
-	channel_use(binder, *port, (struct channel){ .state = CHANNEL_INTERDOMAIN, .peer = peer,
-						     .peer_port = peer_port });
-	/* What the peer sent before it had a peer is lost: the binder looks once for nothing. */
+	/* What the peer sent before it had a peer is lost: the binder looks once, perhaps for nothing. */
 	channel_make_pending(binder, *port, channel_find(binder, *port));
 	return 0;
 }
@@ -141,153 +128,98 @@ int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port
 	spin_lock(&event_connect_lock);
 	lock_both(binder, peer);
 	error = connect_locked(binder, peer, peer_port, port);
-	unlock_both(binder, peer);
+	spin_unlock_two(&binder->event_lock, &peer->event_lock);
 	spin_unlock(&event_connect_lock);
 	return error;
-}
-
-bool virq_is_per_vcpu(uint32_t virq)
-{
-	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
-}
-
-int channel_bind_virq(struct vcpu *vcpu, uint32_t virq, port_t *port)
-{
-	struct domain *domain = vcpu->domain;
-	int error = -EEXIST;
-
-	spin_lock(&domain->event_lock);
-	if (vcpu->virq_port[virq] == PORT_NONE)
-		error = channel_find_free(domain, port);
-	if (!error) {
-		channel_use(domain, *port, (struct channel){ .state = CHANNEL_VIRQ, .vcpu = vcpu->id, .virq = virq });
-		vcpu->virq_port[virq] = *port;
-	}
-	spin_unlock(&domain->event_lock);
-	return error;
-}
-
-int channel_bind_ipi(struct vcpu *vcpu, port_t *port)
-{
-	struct domain *domain = vcpu->domain;
-	int error;
-
-	spin_lock(&domain->event_lock);
-	error = channel_find_free(domain, port);
-	if (!error)
-		channel_use(domain, *port, (struct channel){ .state = CHANNEL_IPI, .vcpu = vcpu->id });
-	spin_unlock(&domain->event_lock);
-	return error;
-}
-
-static int bind_pirq_locked(struct domain *domain, uint32_t pirq, port_t *port)
-{
-	int error = channel_find_free(domain, port);
-
-	if (!error)
-		error = pirq_attach(domain, pirq);
-	if (error)
-		return error == -EBUSY ? -EEXIST : error;
-
-	channel_use(domain, *port, (struct channel){ .state = CHANNEL_PIRQ, .pirq = pirq });
-	pirq_bindings[pirq].domain = domain;
-	pirq_bindings[pirq].port = *port;
-	return 0;
 }
 
 int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port)
 {
-	struct pirq_binding *binding = &pirq_bindings[pirq];
 	int error;
 
 	spin_lock(&event_connect_lock);
-	spin_lock(&binding->lock);
-	spin_lock(&domain->event_lock);
-	error = bind_pirq_locked(domain, pirq, port);
-	spin_unlock(&domain->event_lock);
-	spin_unlock(&binding->lock);
-	spin_unlock(&event_connect_lock);
-	if (!error)
+	error = pirq_attach(domain, pirq);
+	if (!error) {
+		error = channel_open(domain, (struct channel){ .state = CHANNEL_PIRQ, .pirq = pirq }, NULL, port);
+		if (error)
+			pirq_detach(pirq);
+	}
+	if (!error) {
+		pirq_bound[pirq].port = *port;
+		write_once(&pirq_bound[pirq].domain, domain);
 		pirq_unmask(pirq);
-	return error;
+	}
+	spin_unlock(&event_connect_lock);
+	return error == -EBUSY ? -EEXIST : error;
 }
 
 bool pirq_is_bound_to(uint32_t pirq, const struct domain *domain)
 {
-	return pirq < PIRQ_COUNT && read_once(&pirq_bindings[pirq].domain) == domain;
+	return pirq < PIRQ_COUNT && read_once(&pirq_bound[pirq].domain) == domain;
 }
 
 void event_send_pirq(uint32_t pirq)
 {
-	struct pirq_binding *binding = &pirq_bindings[pirq];
+	struct domain *domain;
 
-	spin_lock(&binding->lock);
-	if (binding->domain)
-		channel_make_pending(binding->domain, binding->port, channel_find(binding->domain, binding->port));
-	spin_unlock(&binding->lock);
+	spin_lock(&event_connect_lock);
+	domain = pirq_bound[pirq].domain;
+	if (domain)
+		channel_make_pending(domain, pirq_bound[pirq].port, channel_find(domain, pirq_bound[pirq].port));
+	spin_unlock(&event_connect_lock);
 }
 
 /* ---- closing ---- */
 
-/* The other end falls back to unbound: only the same domain can bind it again. */
-static void close_interdomain(struct domain *domain, port_t port, const struct channel *channel)
+/* Where the port of a VIRQ is kept: with its vcpu, or with the first one if it is the domain's. */
+static uint32_t *virq_kept(struct domain *domain, const struct channel *channel)
 {
-	struct domain *peer = channel->peer;
-	port_t peer_port = channel->peer_port;
-	struct channel *other = channel_find(peer, peer_port);
-
-	lock_both(domain, peer);
-	ASSERT(other->peer == domain && other->peer_port == port, "E1");
-	other->peer = NULL;
-	other->for_id = domain->id;
-	other->state = CHANNEL_UNBOUND;
-	channel_release(domain, port);
-	unlock_both(domain, peer);
+	return &domain->vcpu[virq_is_per_vcpu(channel->virq) ? channel->vcpu : 0]->virq_port[channel->virq];
 }
 
-static void close_pirq(struct domain *domain, port_t port, uint32_t pirq)
+/* event_lock is held. The pending bit goes along: whoever gets the port next starts without news. */
+static int close_locked(struct domain *domain, port_t port, struct channel *channel)
 {
-	struct pirq_binding *binding = &pirq_bindings[pirq];
-
-	spin_lock(&binding->lock);
-	spin_lock(&domain->event_lock);
-	pirq_detach(pirq);
-	binding->domain = NULL;
-	channel_release(domain, port);
-	spin_unlock(&domain->event_lock);
-	spin_unlock(&binding->lock);
-}
-
-static int close_other(struct domain *domain, port_t port, const struct channel *channel)
-{
-	int error = 0;
-
-	spin_lock(&domain->event_lock);
 	if (channel->state == CHANNEL_FREE)
-		error = -EINVAL;
+		return -EINVAL;
 	if (channel->state == CHANNEL_VIRQ)
-		domain->vcpu[virq_is_per_vcpu(channel->virq) ? channel->vcpu : 0]->virq_port[channel->virq] = PORT_NONE;
-	if (!error)
-		channel_release(domain, port);
-	spin_unlock(&domain->event_lock);
-	return error;
+		*virq_kept(domain, channel) = PORT_NONE;
+	*channel = (struct channel){ .state = CHANNEL_FREE };
+	domain->events->free_from = MIN(domain->events->free_from, port);
+	bit_test_and_clear(domain->shared_info->evtchn_pending, port);
+	return 0;
+}
+
+/* The other end falls back to unbound: only the same domain can bind it again. Both event_locks are held. */
+static void disconnect_locked(struct domain *domain, port_t port, const struct channel *channel)
+{
+	struct channel *other = channel_find(channel->peer, channel->peer_port);
+
+	ASSERT(other->peer == domain && other->peer_port == port, "E1");
+	*other = (struct channel){ .state = CHANNEL_UNBOUND, .vcpu = other->vcpu, .for_id = domain->id };
 }
 
 int channel_close(struct domain *domain, port_t port)
 {
 	struct channel *channel = channel_find(domain, port);
-	int error = 0;
+	struct domain *peer = domain;
+	int error;
 
 	if (!channel)
 		return -EINVAL;
 	spin_lock(&event_connect_lock);
-	/* Held, so neither of these two states can come or go. */
+	/* Held, so what is interdomain or a pirq stays so, and nothing becomes so. */
 	if (read_once(&channel->state) == CHANNEL_INTERDOMAIN)
-		close_interdomain(domain, port, channel);
-	else if (read_once(&channel->state) == CHANNEL_PIRQ)
-		close_pirq(domain, port, channel->pirq);
-	else
-		error = close_other(domain, port, channel);
+		peer = channel->peer;
+	lock_both(domain, peer);
+	if (channel->state == CHANNEL_INTERDOMAIN)
+		disconnect_locked(domain, port, channel);
+	if (channel->state == CHANNEL_PIRQ) {
+		pirq_detach(channel->pirq);
+		write_once(&pirq_bound[channel->pirq].domain, NULL);
+	}
+	error = close_locked(domain, port, channel);
+	spin_unlock_two(&domain->event_lock, &peer->event_lock);
 	spin_unlock(&event_connect_lock);
 	return error;
 }
@@ -295,12 +227,9 @@ int channel_close(struct domain *domain, port_t port)
 int channel_close_all(struct domain *domain)
 {
 	uint32_t closed = 0;
+	struct channel *channel;
 
-	for (port_t port = 1; port < EVENT_PORTS_MAX; port++) {
-		struct channel *channel = channel_find(domain, port);
-
-		if (!channel)
-			break;
+	for (port_t port = 1; (channel = channel_find(domain, port)) != NULL; port++) {
 		if (read_once(&channel->state) == CHANNEL_FREE || channel_close(domain, port))
 			continue;
 		if (++closed % CLOSES_AT_ONCE == 0 && preempt_needed())
@@ -315,9 +244,7 @@ int event_domain_init(struct domain *domain)
 {
 	struct event_table *table = heap_alloc(sizeof(*table));
 
-	if (!table)
-		return -ENOMEM;
-	if (grow_to(table, 0)) {
+	if (!table || grow_to(table, 0)) {
 		heap_free(table);
 		return -ENOMEM;
 	}
@@ -328,15 +255,12 @@ int event_domain_init(struct domain *domain)
 
 int event_domain_destroy(struct domain *domain)
 {
-	ASSERT(read_once(&domain->is_dying), "D2");
 	return domain->events ? channel_close_all(domain) : 0;
 }
 
 void event_domain_free(struct domain *domain)
 {
-	if (!domain->events)
-		return;
-	for (uint32_t i = 0; i < EVENT_CHUNKS; i++)
+	for (uint32_t i = 0; domain->events && i < EVENT_CHUNKS; i++)
 		heap_free(domain->events->chunk[i]);
 	heap_free(domain->events);
 	domain->events = NULL;

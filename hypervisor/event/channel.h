@@ -5,6 +5,7 @@
 
 #include "include/types.h"
 
+#include <xen/event_channel.h>
 #include <xen/xen.h>
 
 #include "domain/domain.h"
@@ -16,8 +17,10 @@
 
 #define PORT_NONE 0				/* no channel ever has this port */
 
-enum channel_state {				/* drawn in event.h */
-	CHANNEL_FREE, CHANNEL_UNBOUND, CHANNEL_INTERDOMAIN, CHANNEL_VIRQ, CHANNEL_IPI, CHANNEL_PIRQ,
+enum channel_state {				/* drawn in event.h; numbers as EVTCHNOP_status gives them */
+	CHANNEL_FREE = EVTCHNSTAT_closed, CHANNEL_UNBOUND = EVTCHNSTAT_unbound,
+	CHANNEL_INTERDOMAIN = EVTCHNSTAT_interdomain, CHANNEL_VIRQ = EVTCHNSTAT_virq,
+	CHANNEL_IPI = EVTCHNSTAT_ipi, CHANNEL_PIRQ = EVTCHNSTAT_pirq,
 };
 
 struct channel {
@@ -39,30 +42,21 @@ struct event_table {
 };
 
 /*
- * Interdomain channels and pirq bindings come and go under this lock alone (besides the event_locks of the
- * domains), so whoever holds it finds both ends still. Taken before any event_lock.
+ * Interdomain and pirq channels come and go under this lock (besides the event_locks of their domains), so whoever
+ * holds it finds both ends still. Taken before any event_lock.
  */
 extern struct spinlock event_connect_lock;
-
-/* Who gets a pirq. Its lock is taken before any event_lock, after event_connect_lock. */
-struct pirq_binding {
-	struct spinlock lock;
-	struct domain *domain;			/* NULL: nobody */
-	port_t port;
-};
 
 /* The channel of a port, in any state; NULL if there is none. No lock needed. */
 struct channel *channel_find(const struct domain *domain, port_t port);
 
-/* A free port, its channel allocated. event_lock is held. -ENOSPC, -ENOMEM, -ESRCH if the domain is dying. */
-MUST_CHECK int channel_find_free(struct domain *domain, port_t *port);
-/* Makes a free port something: `content` says what. event_lock is held. */
-void channel_use(struct domain *domain, port_t port, struct channel content);
-
+/*
+ * A free port becomes what `content` says. -ENOSPC, -ENOMEM, -ESRCH if the domain is dying. `kept` (or NULL) is where
+ * the port of a VIRQ is kept: -EEXIST if there is one.
+ */
+MUST_CHECK int channel_open(struct domain *domain, struct channel content, uint32_t *kept, port_t *port);
 MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port);
-MUST_CHECK int channel_bind_virq(struct vcpu *vcpu, uint32_t virq, port_t *port);
-MUST_CHECK int channel_bind_ipi(struct vcpu *vcpu, port_t *port);
-MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);
+MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);	/* pirq < PIRQ_COUNT */
 int channel_close(struct domain *domain, port_t port);		/* -EINVAL: it is not open */
 
 /* Closes all ports but stops when it takes long: -ERESTART. */

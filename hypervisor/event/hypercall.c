@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EVTCHNOP_*: what a guest asks of its event channels. Arguments are copied once; an operation whose result
- * cannot be written back is undone.
+ * EVTCHNOP_*: what a guest asks of its event channels. `operations` says how each is called: its argument is
+ * copied once, the domain that it names is found, and a port that it opened is told to the guest or closed again.
  */
 #include "include/types.h"
 
@@ -15,203 +15,130 @@
 #include "event/channel.h"
 #include "event/event.h"
 #include "include/errno.h"
+#include "lib/string.h"
+
+union event_operation {
+	domid_t domain;				/* the first field of those that name one */
+	struct evtchn_alloc_unbound alloc_unbound;
+	struct evtchn_bind_interdomain bind_interdomain;
+	struct evtchn_bind_virq bind_virq;
+	struct evtchn_bind_ipi bind_ipi;
+	struct evtchn_bind_pirq bind_pirq;
+	struct evtchn_close close;
+	struct evtchn_send send;
+	struct evtchn_status status;
+	struct evtchn_bind_vcpu bind_vcpu;
+	struct evtchn_unmask unmask;
+	struct evtchn_reset reset;
+};
 
 static struct domain *caller(void)
 {
 	return current_vcpu()->domain;
 }
 
-/* Another domain is the toolstack's business alone. To be given back by domain_put(). */
-static int find_managed(domid_t id, struct domain **domain)
+static struct vcpu *find_vcpu(struct domain *domain, uint32_t id)
 {
-	*domain = domain_get(id);
-	if (!*domain)
-		return -ESRCH;
-	if (domain_may_manage(caller(), *domain))
-		return 0;
-	domain_put(*domain);
-	return -EPERM;
+	return id < domain->vcpu_max ? domain->vcpu[id] : NULL;
 }
 
-static domid_t own_id_for_self(domid_t id)
+static int send(struct domain *sender, port_t port)
 {
-	return id == DOMID_SELF ? caller()->id : id;
-}
+	struct channel *channel = channel_find(sender, port);
+	int error = 0;
 
-static struct vcpu *find_vcpu(uint32_t id)
-{
-	return id < caller()->vcpu_max ? caller()->vcpu[id] : NULL;
-}
-
-/* The result goes to the guest, or the port is given up again. */
-static int answer_port(struct domain *domain, port_t port, uint64_t argument, const void *result, size_t bytes)
-{
-	int error = guest_write(argument, result, bytes);
-
-	if (error)
-		channel_close(domain, port);
-	return error;
-}
-
-static long send(uint64_t argument)
-{
-	struct domain *sender = caller();
-	struct channel *channel;
-	struct evtchn_send op;
-	long error = 0;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
 	account_charge(sender, ACCOUNT_EVENTS_SENT, 1);
-	channel = channel_find(sender, op.port);
 	if (!channel)
 		return -EINVAL;
 	spin_lock(&sender->event_lock);
 	if (likely(channel->state == CHANNEL_INTERDOMAIN))
 		channel_make_pending(channel->peer, channel->peer_port, channel_find(channel->peer, channel->peer_port));
 	else if (channel->state == CHANNEL_IPI)
-		channel_make_pending(sender, op.port, channel);
+		channel_make_pending(sender, port, channel);
 	else if (channel->state != CHANNEL_UNBOUND)
 		error = -EINVAL;
 	spin_unlock(&sender->event_lock);
 	return error;
 }
 
-static long alloc_unbound(uint64_t argument)
+static int alloc_unbound(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_alloc_unbound op;
-	struct domain *domain;
-	int error;
+	domid_t peer = op->alloc_unbound.remote_dom;
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	error = find_managed(op.dom, &domain);
-	if (error)
-		return error;
-	error = event_alloc_unbound(domain, own_id_for_self(op.remote_dom), &op.port);
-	if (!error)
-		error = answer_port(domain, op.port, argument, &op, sizeof(op));
-	domain_put(domain);
-	return error;
+	return event_alloc_unbound(domain, peer == DOMID_SELF ? caller()->id : peer, port);
 }
 
-static long bind_interdomain(uint64_t argument)
+static int bind_interdomain(struct domain *peer, union event_operation *op, port_t *port)
 {
-	struct evtchn_bind_interdomain op;
-	struct domain *peer;
-	int error;
+	return channel_connect(caller(), peer, op->bind_interdomain.remote_port, port);
+}
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	peer = domain_get(op.remote_dom);
-	if (!peer)
-		return -ESRCH;
-	error = channel_connect(caller(), peer, op.remote_port, &op.local_port);
-	if (!error)
-		error = answer_port(caller(), op.local_port, argument, &op, sizeof(op));
-	domain_put(peer);
-	return error;
+bool virq_is_per_vcpu(uint32_t virq)
+{
+	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
 }
 
 /* VIRQs of a domain are bound on its first vcpu and can then be moved; they are news for Dom0 alone. */
-static long bind_virq(uint64_t argument)
+static int bind_virq(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_bind_virq op;
-	struct vcpu *vcpu;
-	int error;
+	uint32_t virq = op->bind_virq.virq, id = op->bind_virq.vcpu;
+	struct vcpu *vcpu = find_vcpu(domain, id);
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (op.virq >= NR_VIRQS || (!virq_is_per_vcpu(op.virq) && op.vcpu != 0))
+	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && id != 0))
 		return -EINVAL;
-	vcpu = find_vcpu(op.vcpu);
 	if (!vcpu)
 		return -ENOENT;
-	if (!virq_is_per_vcpu(op.virq) && !caller()->is_privileged)
+	if (!virq_is_per_vcpu(virq) && !domain->is_privileged)
 		return -EPERM;
-	error = channel_bind_virq(vcpu, op.virq, &op.port);
-	return error ? error : answer_port(caller(), op.port, argument, &op, sizeof(op));
+	return channel_open(domain, (struct channel){ .state = CHANNEL_VIRQ, .vcpu = (uint16_t)id, .virq = virq },
+			    &vcpu->virq_port[virq], port);
 }
 
-static long bind_ipi(uint64_t argument)
+static int bind_ipi(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_bind_ipi op;
-	struct vcpu *vcpu;
-	int error;
+	uint32_t id = op->bind_ipi.vcpu;
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	vcpu = find_vcpu(op.vcpu);
-	if (!vcpu)
+	if (!find_vcpu(domain, id))
 		return -ENOENT;
-	error = channel_bind_ipi(vcpu, &op.port);
-	return error ? error : answer_port(caller(), op.port, argument, &op, sizeof(op));
+	return channel_open(domain, (struct channel){ .state = CHANNEL_IPI, .vcpu = (uint16_t)id }, NULL, port);
 }
 
-static long bind_pirq(uint64_t argument)
+static int bind_pirq(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_bind_pirq op;
-	int error;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (op.pirq >= PIRQ_COUNT)
-		return -EINVAL;
-	error = channel_bind_pirq(caller(), op.pirq, &op.port);
-	return error ? error : answer_port(caller(), op.port, argument, &op, sizeof(op));
+	return op->bind_pirq.pirq < PIRQ_COUNT ? channel_bind_pirq(domain, op->bind_pirq.pirq, port) : -EINVAL;
 }
 
-static long close(uint64_t argument)
+static int close(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_close op;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	return channel_close(caller(), op.port);
+	return channel_close(domain, op->close.port);
 }
 
-static void status_fill(const struct channel *channel, struct evtchn_status *op)
+static void fill_status(const struct channel *channel, struct evtchn_status *status)
 {
-	static const uint8_t abi_state[] = {
-		[CHANNEL_FREE] = EVTCHNSTAT_closed, [CHANNEL_UNBOUND] = EVTCHNSTAT_unbound,
-		[CHANNEL_INTERDOMAIN] = EVTCHNSTAT_interdomain, [CHANNEL_VIRQ] = EVTCHNSTAT_virq,
-		[CHANNEL_IPI] = EVTCHNSTAT_ipi, [CHANNEL_PIRQ] = EVTCHNSTAT_pirq,
-	};
-
-	op->status = abi_state[channel->state];
-	op->vcpu = channel->vcpu;
+	status->status = channel->state;
+	status->vcpu = channel->vcpu;
 	if (channel->state == CHANNEL_UNBOUND)
-		op->u.unbound.dom = channel->for_id;
+		status->u.unbound.dom = channel->for_id;
 	if (channel->state == CHANNEL_INTERDOMAIN) {
-		op->u.interdomain.dom = channel->peer->id;
-		op->u.interdomain.port = channel->peer_port;
+		status->u.interdomain.dom = channel->peer->id;
+		status->u.interdomain.port = channel->peer_port;
 	}
 	if (channel->state == CHANNEL_VIRQ)
-		op->u.virq = channel->virq;
+		status->u.virq = channel->virq;
 	if (channel->state == CHANNEL_PIRQ)
-		op->u.pirq = channel->pirq;
+		status->u.pirq = channel->pirq;
 }
 
-static long status(uint64_t argument)
+static int status(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct channel *channel;
-	struct evtchn_status op;
-	struct domain *domain;
-	int error;
+	struct channel *channel = channel_find(domain, op->status.port);
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	error = find_managed(op.dom, &domain);
-	if (error)
-		return error;
-	channel = channel_find(domain, op.port);
-	if (channel) {
-		spin_lock(&domain->event_lock);
-		status_fill(channel, &op);
-		spin_unlock(&domain->event_lock);
-	}
-	domain_put(domain);
-	return channel ? guest_write(argument, &op, sizeof(op)) : -EINVAL;
+	if (!channel)
+		return -EINVAL;
+	spin_lock(&domain->event_lock);
+	fill_status(channel, &op->status);
+	spin_unlock(&domain->event_lock);
+	return 0;
 }
 
 static bool may_be_moved(const struct channel *channel)
@@ -221,78 +148,113 @@ static bool may_be_moved(const struct channel *channel)
 	return channel->state != CHANNEL_FREE && channel->state != CHANNEL_IPI;
 }
 
-static long bind_vcpu(uint64_t argument)
+static int bind_vcpu(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct channel *channel;
-	struct evtchn_bind_vcpu op;
-	long error = -EINVAL;
+	struct channel *channel = channel_find(domain, op->bind_vcpu.port);
+	bool moved;
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (!find_vcpu(op.vcpu))
+	if (!find_vcpu(domain, op->bind_vcpu.vcpu))
 		return -ENOENT;
-	channel = channel_find(caller(), op.port);
 	if (!channel)
 		return -EINVAL;
-	spin_lock(&caller()->event_lock);
-	if (may_be_moved(channel)) {
-		write_once(&channel->vcpu, (uint16_t)op.vcpu);
-		error = 0;
-	}
-	spin_unlock(&caller()->event_lock);
-	return error;
+	spin_lock(&domain->event_lock);
+	moved = may_be_moved(channel);
+	if (moved)
+		write_once(&channel->vcpu, (uint16_t)op->bind_vcpu.vcpu);
+	spin_unlock(&domain->event_lock);
+	return moved ? 0 : -EINVAL;
 }
 
-static long unmask(uint64_t argument)
+static int unmask(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct channel *channel;
-	struct evtchn_unmask op;
+	struct channel *channel = channel_find(domain, op->unmask.port);
 
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	channel = channel_find(caller(), op.port);
 	if (!channel)
 		return -EINVAL;
-	channel_unmask(caller(), op.port, channel);
+	channel_unmask(domain, op->unmask.port, channel);
 	return 0;
 }
 
 /* Another domain's only while it is paused: it would not understand. */
-static long reset(uint64_t argument)
+static int reset(struct domain *domain, union event_operation *op, port_t *port)
 {
-	struct evtchn_reset op;
-	struct domain *domain;
-	long error;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	error = find_managed(op.dom, &domain);
-	if (error)
-		return error;
 	if (domain != caller() && read_once(&domain->pause_count) == 0)
-		error = -EINVAL;
-	else
-		error = channel_close_all(domain);
-	domain_put(domain);
-	if (error == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_event_channel_op, 2, (uint64_t)EVTCHNOP_reset, argument);
+		return -EINVAL;
+	return channel_close_all(domain);
+}
+
+enum names { NAMES_NOBODY, NAMES_PEER, NAMES_MANAGED };	/* what the first field is: a domain, or none */
+
+/* `name` as EVTCHNOP_ and struct evtchn_ have it; `port` is the field for a port that was opened. */
+#define PLAIN(name, names) [EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), 0, false, names }
+#define OPENS(name, port, names) \
+	[EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), offsetof(struct evtchn_##name, port), true, names }
+
+static const struct operation {
+	int (*run)(struct domain *domain, union event_operation *op, port_t *port);
+	uint8_t bytes;
+	uint8_t port_at;
+	bool is_answered;		/* its argument is written back */
+	enum names names;
+} operations[] = {			/* without send, which is quicker */
+	OPENS(alloc_unbound, port, NAMES_MANAGED),
+	OPENS(bind_interdomain, local_port, NAMES_PEER),
+	OPENS(bind_virq, port, NAMES_NOBODY),
+	OPENS(bind_ipi, port, NAMES_NOBODY),
+	OPENS(bind_pirq, port, NAMES_NOBODY),
+	PLAIN(close, NAMES_NOBODY),
+	PLAIN(bind_vcpu, NAMES_NOBODY),
+	PLAIN(unmask, NAMES_NOBODY),
+	PLAIN(reset, NAMES_MANAGED),
+	[EVTCHNOP_status] = { status, sizeof(struct evtchn_status), 0, true, NAMES_MANAGED },
+};
+
+/* Another domain's channels are the toolstack's business alone. To be given back by domain_put(). */
+static int find_domain(enum names names, domid_t id, struct domain **domain)
+{
+	*domain = domain_get(names == NAMES_NOBODY ? DOMID_SELF : id);
+	if (!*domain)
+		return -ESRCH;
+	if (names != NAMES_MANAGED || domain_may_manage(caller(), *domain))
+		return 0;
+	domain_put(*domain);
+	return -EPERM;
+}
+
+static int run(const struct operation *operation, struct domain *domain, union event_operation *op, uint64_t argument)
+{
+	port_t port = PORT_NONE;
+	int error = operation->run(domain, op, &port);
+
+	if (error || !operation->is_answered)
+		return error;
+	if (operation->port_at)
+		memcpy((char *)op + operation->port_at, &port, sizeof(port));
+	error = guest_write(argument, op, operation->bytes);
+	if (error && operation->port_at)
+		channel_close(operation->names == NAMES_PEER ? caller() : domain, port);
 	return error;
 }
 
 long do_event_channel_op(uint64_t command, uint64_t argument)
 {
-	switch ((uint32_t)command) {
-	case EVTCHNOP_send: return send(argument);
-	case EVTCHNOP_unmask: return unmask(argument);
-	case EVTCHNOP_alloc_unbound: return alloc_unbound(argument);
-	case EVTCHNOP_bind_interdomain: return bind_interdomain(argument);
-	case EVTCHNOP_bind_virq: return bind_virq(argument);
-	case EVTCHNOP_bind_ipi: return bind_ipi(argument);
-	case EVTCHNOP_bind_pirq: return bind_pirq(argument);
-	case EVTCHNOP_close: return close(argument);
-	case EVTCHNOP_status: return status(argument);
-	case EVTCHNOP_bind_vcpu: return bind_vcpu(argument);
-	case EVTCHNOP_reset: return reset(argument);
-	default: return -ENOSYS;	/* the FIFO ABI's: init_control, expand_array, set_priority */
-	}
+	uint32_t number = (uint32_t)command;
+	union event_operation op;
+	struct domain *domain;
+	int error;
+
+	if (likely(number == EVTCHNOP_send))
+		return guest_read(&op.send, argument, sizeof(op.send)) ? -EFAULT : send(caller(), op.send.port);
+	if (number >= ARRAY_SIZE(operations))
+		return -ENOSYS;		/* init_control, expand_array, set_priority: the FIFO ABI's */
+	if (guest_read(&op, argument, operations[number].bytes))
+		return -EFAULT;
+	error = find_domain(operations[number].names, op.domain, &domain);
+	if (error)
+		return error;
+	error = run(&operations[number], domain, &op, argument);
+	domain_put(domain);
+	if (error == -ERESTART)
+		return hypercall_continue(__HYPERVISOR_event_channel_op, 2, (uint64_t)number, argument);
+	return error;
 }

@@ -17,61 +17,56 @@
 #define IOPL_MAX	3
 #define IO_PORTS	65536
 
-static long eoi(uint64_t argument)
+static int eoi(uint32_t pirq)
 {
-	struct physdev_eoi op;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (!pirq_is_bound_to(op.irq, current_vcpu()->domain))
+	if (!pirq_is_bound_to(pirq, current_vcpu()->domain))
 		return -EINVAL;
-	pirq_unmask(op.irq);
+	pirq_unmask(pirq);
 	return 0;
 }
 
-static long irq_status_query(uint64_t argument)
+static int set_iopl(uint32_t iopl)
 {
-	struct physdev_irq_status_query op;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (op.irq >= PIRQ_COUNT)
+	if (iopl > IOPL_MAX)
 		return -EINVAL;
-	op.flags = XENIRQSTAT_needs_eoi;
-	return guest_write(argument, &op, sizeof(op));
-}
-
-static long set_iopl(uint64_t argument)
-{
-	struct physdev_set_iopl op;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (op.iopl > IOPL_MAX)
-		return -EINVAL;
-	current_vcpu()->iopl = op.iopl;
+	current_vcpu()->iopl = iopl;
 	return 0;
 }
 
-/* None is what everybody has; a bitmap would let a guest's user mode use ports, which no guest is given. */
-static long set_iobitmap(uint64_t argument)
+/* No bitmap is what everybody has; one would let a guest's user mode use ports, which no guest is given. */
+static int set_iobitmap(uint32_t port_count)
 {
-	struct physdev_set_iobitmap op;
-
-	if (guest_read(&op, argument, sizeof(op)))
-		return -EFAULT;
-	if (op.nr_ports > IO_PORTS)
+	if (port_count > IO_PORTS)
 		return -EINVAL;
-	return op.nr_ports == 0 ? 0 : -ENOSYS;
+	return port_count == 0 ? 0 : -ENOSYS;
 }
 
 long do_physdev_op(uint64_t command, uint64_t argument)
 {
-	switch ((uint32_t)command) {
-	case PHYSDEVOP_eoi: return eoi(argument);
-	case PHYSDEVOP_irq_status_query: return irq_status_query(argument);
-	case PHYSDEVOP_set_iopl: return set_iopl(argument);
-	case PHYSDEVOP_set_iobitmap: return set_iobitmap(argument);
-	default: return -ENOSYS;
+	static const uint8_t bytes[] = {
+		[PHYSDEVOP_irq_status_query] = sizeof(struct physdev_irq_status_query),
+		[PHYSDEVOP_set_iopl] = sizeof(struct physdev_set_iopl),
+		[PHYSDEVOP_set_iobitmap] = sizeof(struct physdev_set_iobitmap),
+		[PHYSDEVOP_eoi] = sizeof(struct physdev_eoi),
+	};
+	uint32_t number = (uint32_t)command;
+	union {
+		struct physdev_irq_status_query query;
+		struct physdev_set_iopl iopl;
+		struct physdev_set_iobitmap iobitmap;
+		struct physdev_eoi eoi;
+	} op;
+
+	if (number >= ARRAY_SIZE(bytes) || bytes[number] == 0)
+		return -ENOSYS;
+	if (guest_read(&op, argument, bytes[number]))
+		return -EFAULT;
+	switch (number) {
+	case PHYSDEVOP_eoi: return eoi(op.eoi.irq);
+	case PHYSDEVOP_set_iopl: return set_iopl(op.iopl.iopl);
+	case PHYSDEVOP_set_iobitmap: return set_iobitmap(op.iobitmap.nr_ports);
+	default:
+		op.query.flags = XENIRQSTAT_needs_eoi;
+		return op.query.irq < PIRQ_COUNT ? guest_write(argument, &op.query, sizeof(op.query)) : -EINVAL;
 	}
 }
