@@ -18,3 +18,10 @@ UNIT_sched_SOURCES := tests/unit/fake-cpu/sched.c tests/unit/fake-cpu/frames.c h
 UNIT_sched_race_SOURCES := $(UNIT_sched_SOURCES)
 UNIT_TESTS += decode
 UNIT_decode_SOURCES := hypervisor/cpu/decode.c
+UNIT_TESTS += emulate
+UNIT_emulate_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/decode.c hypervisor/cpu/emulate.c \
+	hypervisor/cpu/emulate_table.c
+UNIT_TESTS += domain
+UNIT_domain_SOURCES := tests/unit/fake-cpu/domain.c hypervisor/domain/context.c hypervisor/domain/domain.c \
+	hypervisor/domain/hypercall.c hypervisor/domain/multicall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c \
+	hypervisor/domain/version.c hypervisor/domain/vm_assist.c
