@@ -85,8 +85,10 @@ static int take_base(struct domain *domain, uint64_t base, mfn_t *table)
 
 static void drop_base(mfn_t table)
 {
-	if (table.raw)
-		frame_put_type(frame_at(table));
+	if (!table.raw)
+		return;
+	frame_put_type(frame_at(table));
+	frame_put(frame_at(table));
 }
 
 static int take_bases(struct domain *domain, const struct vcpu_guest_context *context, mfn_t *kernel, mfn_t *user)
