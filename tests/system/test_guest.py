@@ -47,7 +47,7 @@ def boot(test, wish):
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
     return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
                    cpu=options.pop("-cpu", "qemu64"), smp=options.pop("-smp", "1"), memory=options.pop("-m", 256),
-                   limit=200, *[word for pair in options.items() for word in pair])
+                   limit=120, *[word for pair in options.items() for word in pair])
 
 
 def judge(text):
@@ -71,7 +71,7 @@ def test_guest(test, record_property):
         if wish["EXPECT"]:
             machine.expect(wish["EXPECT"], 120, lost=False)
         else:
-            machine.wait_for_end(180)
+            machine.wait_for_end(90)
         results, failed = judge(machine.text)
         assert not failed, f"{len(failed)} of {len(results)} failed ({machine.log_name}):\n" + "\n".join(failed)
         record_property("checks", len(results))
