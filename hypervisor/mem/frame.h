@@ -99,10 +99,9 @@ MUST_CHECK bool frame_unshare(void *page);
 
 /*
  * A frame leaves its owner (exchange, transfer): only if the caller holds the one reference besides the owner's. Then
- * it is nobody's and in no page list; the caller's reference stays: frame_put() frees it. -EBUSY: all is as before.
+ * it is nobody's and in no page list; the caller's reference stays: frame_put() frees it, page_list_add() makes it the
+ * new owner's. -EBUSY: all is as before.
  */
 MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
-/* A stolen frame becomes `domain`'s, the caller's reference the owner's; frame_limit is the caller's to check. */
-void frame_give(struct domain *domain, struct frame *frame);
 
 #endif
