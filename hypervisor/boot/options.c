@@ -126,9 +126,13 @@ uint64_t option_size(const char *name, uint64_t otherwise)
 
 void option_report_unknown(void)
 {
+	/* Asked for at the end of the machine. */
+	static const char *const late[] = { "noreboot", "reboot" };
 	const char *word = skip_blanks(boot_info.command_line);
 	size_t size;
 
+	for (size_t i = 0; i < ARRAY_SIZE(late); i++)
+		option_flag(late[i], false);
 	for (int i = 0; *word && i < WORDS_MAX; i++, word = skip_blanks(word + size)) {
 		size = word_length(word);
 		if (!(asked >> i & 1))

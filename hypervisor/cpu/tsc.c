@@ -59,15 +59,23 @@ static uint64_t scale_apply(struct tsc_scale scale, uint64_t value)
 	return (uint64_t)(((unsigned __int128)value * scale.mul) >> 32);
 }
 
-/* Of a few tries the one that took the shortest: whatever runs us may have interrupted the others. */
+/*
+ * At a tick of the reference. Of a few tries the one that took the shortest: whatever runs us may have interrupted
+ * the others.
+ */
 static struct sample sample_take(const struct refclock *clock)
 {
 	struct sample best = { 0 }, now;
-	uint64_t shortest = UINT64_MAX, before, after;
+	uint64_t shortest = UINT64_MAX, before, after, last;
 
 	for (int try = 0; try < READ_TRIES; try++) {
-		before = cpu_tsc();
-		now.reference = clock->read();
+		last = clock->read();
+		for (int spins = 0; spins < SPINS_MAX; spins++) {
+			before = cpu_tsc();
+			now.reference = clock->read();
+			if (now.reference != last)
+				break;
+		}
 		now.apic_left = apic_timer_left();
 		after = cpu_tsc();
 		now.tsc = before + (after - before) / 2;
