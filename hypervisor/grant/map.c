@@ -2,9 +2,9 @@
 /*
  * Mapping what another domain lends. Both domains' grant_locks are held while a handle is made or ended.
  *
- * The references of a host mapping belong to its page-table entry: whoever takes the entry out drops them, be it an
- * unmap, a write of the guest's to its page table, or the end of the table. A device mapping has no
- * entry (devices are never given granted frames); its handle holds the references.
+ * The reference of a mapping belongs to its page-table entry: whoever takes the entry out drops it, be it an unmap, a
+ * write of the guest's to its page table, or the end of the table. For devices nothing is mapped: they never
+ * reach granted frames.
  *
  * An unmap has two halves, with one TLB flush for many operations between them: until it, the user
  * may still write through a stale entry, so the lender must see the loan as in use.
@@ -26,37 +26,25 @@ static pte_t map_entry(const struct frame *frame, uint32_t flags)
 	return flags & GNTMAP_readonly ? entry : entry | PTE_WRITABLE | PTE_DIRTY;
 }
 
-static void pin_undo(struct domain *lender, grant_ref_t gref, struct frame *frame, bool writable)
+static void pin_drop(struct domain *lender, grant_ref_t gref, struct frame *frame, bool writable)
 {
 	grant_frame_put(frame, writable);
 	grant_unpin(lender, gref, writable);
 }
 
-/* A pin for each kind of mapping, then the page-table entry: what may fail, with nothing left behind if it does. */
+/* What may fail, with nothing left behind if it does. */
 static int map_pin(struct vcpu *vcpu, struct domain *lender, struct gnttab_map_grant_ref *map)
 {
 	bool writable = !(map->flags & GNTMAP_readonly);
-	domid_t user = vcpu->domain->id;
 	struct frame *frame;
-	int status = GNTST_okay;
+	int status = grant_pin(lender, map->ref, vcpu->domain->id, writable, &frame);
 
-	if (map->flags & GNTMAP_device_map)
-		status = grant_pin(lender, map->ref, user, writable, &frame);
-	if (status == GNTST_okay && map->flags & GNTMAP_host_map) {
-		status = grant_pin(lender, map->ref, user, writable, &frame);
-		if (status == GNTST_okay) {
-			status = grant_pte_set(vcpu, map->host_addr, map->flags & GNTMAP_contains_pte,
-					       map_entry(frame, map->flags));
-			if (status != GNTST_okay)
-				pin_undo(lender, map->ref, frame, writable);
-		}
-		if (status != GNTST_okay && map->flags & GNTMAP_device_map) {
-			frame = frame_at(mfn(grant_active(lender->grants, map->ref)->frame));
-			pin_undo(lender, map->ref, frame, writable);
-		}
-	}
-	if (status == GNTST_okay)
-		map->dev_bus_addr = mfn_to_paddr(frame_number(frame));
+	if (status != GNTST_okay)
+		return status;
+	status = grant_pte_set(vcpu, map->host_addr, map->flags & GNTMAP_contains_pte, map_entry(frame, map->flags));
+	if (status != GNTST_okay)
+		pin_drop(lender, map->ref, frame, writable);
+	map->dev_bus_addr = mfn_to_paddr(frame_number(frame));
 	return status;
 }
 
@@ -76,7 +64,7 @@ static int map_locked(struct vcpu *vcpu, struct domain *lender, struct gnttab_ma
 	}
 	handle->lender = lender;
 	handle->gref = map->ref;
-	handle->flags = map->flags & (HANDLE_KINDS | GNTMAP_readonly | GNTMAP_contains_pte);
+	handle->flags = map->flags & (GNTMAP_readonly | GNTMAP_contains_pte);
 	return GNTST_okay;
 }
 
@@ -85,8 +73,10 @@ static int map_one(struct vcpu *vcpu, struct gnttab_map_grant_ref *map)
 	struct domain *lender;
 	int status;
 
-	if (!(map->flags & HANDLE_KINDS))
+	if (!(map->flags & (GNTMAP_host_map | GNTMAP_device_map)))
 		return GNTST_bad_gntref;
+	if (map->flags & GNTMAP_device_map)
+		return GNTST_no_device_space;
 	lender = map->dom == DOMID_SELF ? NULL : domain_get(map->dom);
 	if (!lender)
 		return GNTST_bad_domain;
@@ -108,25 +98,17 @@ void grant_map(struct grant_batch *batch, void *operations, uint32_t count)
 }
 
 /* Second half of an unmap: nobody can reach the frame through it any more. */
-static void unmap_complete(struct domain *user, uint32_t number, uint32_t kinds)
+static void unmap_complete(struct domain *user, uint32_t number)
 {
 	struct grant_handle *handle = handle_find(user->grants, number);
 	struct domain *lender = handle->lender;
-	bool writable = !(handle->flags & GNTMAP_readonly);
-	struct frame *frame = frame_at(mfn(grant_active(lender->grants, handle->gref)->frame));
-	bool is_last;
+	mfn_t frame = mfn(grant_active(lender->grants, handle->gref)->frame);
 
 	grant_lock_two(user, lender);
-	for (uint32_t kind = GNTMAP_device_map; kind <= GNTMAP_host_map; kind <<= 1)
-		if (kinds & kind)
-			pin_undo(lender, handle->gref, frame, writable);
-	handle->flags &= ~HANDLE_GOING(kinds);
-	is_last = !(handle->flags & (HANDLE_KINDS | HANDLE_GOING(HANDLE_KINDS)));
-	if (is_last)
-		handle_release(user->grants, number);
+	pin_drop(lender, handle->gref, frame_at(frame), !(handle->flags & GNTMAP_readonly));
+	handle_release(user->grants, number);
 	grant_unlock_two(user, lender);
-	if (is_last)
-		domain_put(lender);
+	domain_put(lender);
 }
 
 void grant_unmap_flush(struct grant_batch *batch)
@@ -135,16 +117,8 @@ void grant_unmap_flush(struct grant_batch *batch)
 		return;
 	tlb_flush(read_once(&batch->domain->dirty_cpus), batch->flush_address);
 	for (uint32_t i = 0; i < batch->pending_count; i++)
-		unmap_complete(batch->domain, batch->pending[i] >> 2, batch->pending[i] & HANDLE_KINDS);
+		unmap_complete(batch->domain, batch->pending[i]);
 	batch->pending_count = 0;
-}
-
-static void unmap_defer(struct grant_batch *batch, struct grant_handle *handle, uint32_t number,
-			uint32_t kinds, uint64_t address)
-{
-	handle->flags = (handle->flags & ~kinds) | HANDLE_GOING(kinds);
-	batch->flush_address = batch->pending_count ? TLB_ALL_PAGES : address;
-	batch->pending[batch->pending_count++] = number << 2 | kinds;
 }
 
 /* The entry that maps `new_addr`, or none, takes the place of the grant's at `host_addr`. */
@@ -175,35 +149,29 @@ static int unmap_entry(struct vcpu *vcpu, const struct grant_handle *handle, uin
 
 struct unmap {
 	uint32_t handle;
-	uint64_t host_addr, dev_bus_addr, new_addr;	/* 0: none */
+	uint64_t host_addr, new_addr;		/* 0: none */
 };
 
 /* First half, under the user's lock. What the handle is counted for cannot change meanwhile (G4). */
 static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
 {
 	struct grant_handle *handle = handle_find(batch->domain->grants, unmap->handle);
-	uint32_t kinds = 0;
+	bool one_page;
 	mfn_t frame;
 	int status;
 
-	if (!handle || !(handle->flags & HANDLE_KINDS))
+	if (!handle || handle->flags & HANDLE_GOING)
 		return GNTST_bad_handle;
+	if (!unmap->host_addr)
+		return GNTST_okay;
 	frame = mfn(grant_active(handle->lender->grants, handle->gref)->frame);
-	if (unmap->dev_bus_addr && handle->flags & GNTMAP_device_map) {
-		if (unmap->dev_bus_addr != mfn_to_paddr(frame))
-			return GNTST_bad_dev_addr;
-		kinds |= GNTMAP_device_map;
-	}
-	if (unmap->host_addr && handle->flags & GNTMAP_host_map) {
-		status = unmap_entry(batch->vcpu, handle, unmap->host_addr, unmap->new_addr, frame);
-		if (status != GNTST_okay)
-			return status;
-		kinds |= GNTMAP_host_map;
-	}
-	if (kinds)
-		unmap_defer(batch, handle, unmap->handle, kinds,
-			    unmap->new_addr || handle->flags & GNTMAP_contains_pte ? TLB_ALL_PAGES :
-			    unmap->host_addr);
+	status = unmap_entry(batch->vcpu, handle, unmap->host_addr, unmap->new_addr, frame);
+	if (status != GNTST_okay)
+		return status;
+	one_page = !batch->pending_count && !unmap->new_addr && !(handle->flags & GNTMAP_contains_pte);
+	handle->flags |= HANDLE_GOING;
+	batch->flush_address = one_page ? unmap->host_addr : TLB_ALL_PAGES;
+	batch->pending[batch->pending_count++] = unmap->handle;
 	return GNTST_okay;
 }
 
@@ -224,8 +192,7 @@ void grant_unmap(struct grant_batch *batch, void *operations, uint32_t count)
 	struct gnttab_unmap_grant_ref *op = operations;
 
 	for (uint32_t i = 0; i < count; i++)
-		op[i].status = unmap_one(batch, &(struct unmap){
-			op[i].handle, op[i].host_addr, op[i].dev_bus_addr, 0 });
+		op[i].status = unmap_one(batch, &(struct unmap){ op[i].handle, op[i].host_addr, 0 });
 }
 
 void grant_unmap_and_replace(struct grant_batch *batch, void *operations, uint32_t count)
@@ -234,5 +201,5 @@ void grant_unmap_and_replace(struct grant_batch *batch, void *operations, uint32
 
 	for (uint32_t i = 0; i < count; i++)
 		op[i].status = unmap_one(batch, &(struct unmap){
-			op[i].handle, op[i].host_addr, 0, op[i].new_addr });
+			op[i].handle, op[i].host_addr, op[i].new_addr });
 }

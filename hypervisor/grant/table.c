@@ -82,22 +82,17 @@ int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame)
 	return error;
 }
 
-/* Takes one handle of a dying domain away. The references of a host mapping go when its page table does. */
+/* Takes one handle of a dying domain away. The reference to the frame goes when its page table does. */
 static void handle_destroy(struct domain *user, uint32_t number)
 {
 	struct grant_handle *handle = handle_find(user->grants, number);
-	struct domain *lender = handle ? handle->lender : NULL;
-	bool writable = handle && !(handle->flags & GNTMAP_readonly);
+	struct domain *lender;
 
-	if (!lender)
+	if (!handle)
 		return;
+	lender = handle->lender;
 	grant_lock_two(user, lender);
-	if (handle->flags & GNTMAP_device_map) {
-		grant_frame_put(frame_at(mfn(grant_active(lender->grants, handle->gref)->frame)), writable);
-		grant_unpin(lender, handle->gref, writable);
-	}
-	if (handle->flags & GNTMAP_host_map)
-		grant_unpin(lender, handle->gref, writable);
+	grant_unpin(lender, handle->gref, !(handle->flags & GNTMAP_readonly));
 	handle_release(user->grants, number);
 	grant_unlock_two(user, lender);
 	domain_put(lender);

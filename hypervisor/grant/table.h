@@ -29,13 +29,12 @@ struct grant_active {
 struct grant_handle {
 	struct domain *lender;		/* a reference is held; NULL: this handle is free */
 	grant_ref_t gref;		/* of a free one: the next free handle */
-	uint32_t flags;			/* GNTMAP_*; and HANDLE_GOING bits */
+	uint32_t flags;			/* GNTMAP_readonly, _contains_pte, HANDLE_GOING */
 };
 _Static_assert(sizeof(struct grant_handle) == 16, "HANDLES_PER_PAGE");
 
-#define HANDLE_KINDS	(GNTMAP_host_map | GNTMAP_device_map)
-/* Taken out of the page tables, but the TLBs are not flushed yet: the pin stays until they are. */
-#define HANDLE_GOING(kinds) ((uint32_t)(kinds) << 8)
+/* In flags: taken out of the page table, but the TLBs are not flushed yet; the pin stays until they are. */
+#define HANDLE_GOING	0x100
 
 struct grant_table {		/* all under grant_lock */
 	struct grant_entry_v1 *shared[GRANT_FRAMES_MAX];	/* the guest writes these at any time */
@@ -67,7 +66,7 @@ struct grant_batch {
 	struct grant_copy_side source, dest;
 	uint64_t flush_address;			/* of the one pending unmap, or TLB_ALL_PAGES */
 	uint32_t pending_count;
-	uint32_t pending[UNMAP_PENDING_MAX];	/* handle << 2 | kinds */
+	uint32_t pending[UNMAP_PENDING_MAX];	/* handles */
 };
 
 /* table.c. grant_lock is held. */
