@@ -45,6 +45,8 @@ void memory_map_all(void)
 	for (unsigned long pfn = pages_end; pfn < total; pfn++) {
 		uint64_t *entry = memory_entry(memory_base_mfn, (uint64_t)pfn_to_virt(pfn), 1);
 
+		if (page_is_reserved(pfn))
+			continue; /* some of these are page tables */
 		if (!entry || !(*entry & PTE_PRESENT))
 			ASSERT(memory_map((uint64_t)pfn_to_virt(pfn),
 					  memory_p2m[pfn] << 12 | PTE_KERNEL) == 0);

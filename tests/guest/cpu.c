@@ -52,17 +52,26 @@ static bool traps_with(void (*function)(void *), void *argument, unsigned int ve
 
 /* Trap table */
 
-static void trap_table_refuses_the_hypervisors_addresses(void)
+static void trap_at_a_non_canonical_address_is_refused(void)
+{
+	struct trap_info table[2] = { { TRAP_INVALID_OPCODE, 0, FLAT_KERNEL_CS, 0x900000000000 }, { 0 } };
+
+	check_equal(hypercall(__HYPERVISOR_set_trap_table, table), -XEN_EINVAL);
+	check(traps_with(ud2, NULL, TRAP_INVALID_OPCODE));
+}
+
+/* Xen takes such an address and the trap then faults: nobody may run there. */
+static void trap_inside_the_hypervisor_runs_nothing(void)
 {
 	struct trap_info table[2] = { { TRAP_INVALID_OPCODE, 0, FLAT_KERNEL_CS, HYPERVISORS }, { 0 } };
-	long result = hypercall(__HYPERVISOR_set_trap_table, table);
+	struct trap_frame frame;
 
-	/* Xen takes the address and lets the trap fail; nobody may run there. */
-	if (result == 0) {
-		table[0].address = trap_entries[TRAP_INVALID_OPCODE];
-		check_equal(hypercall(__HYPERVISOR_set_trap_table, table), 0);
+	if (hypercall(__HYPERVISOR_set_trap_table, table) == 0) {
+		check(trap_try(&frame, ud2, NULL));
+		check_equal(frame.vector, TRAP_PAGE_FAULT);
+		check_equal(frame.rip, HYPERVISORS);
 	}
-	check(traps_with(ud2, NULL, TRAP_INVALID_OPCODE));
+	check_equal(hypercall(__HYPERVISOR_set_trap_table, trap_table), 0);
 }
 
 static void trap_table_ends_at_a_zero_address(void)
@@ -554,7 +563,8 @@ static void physical_id_is_not_for_a_guest(void)
 }
 
 static const struct tap_test tests[] = {
-	TEST(trap_table_refuses_the_hypervisors_addresses),
+	TEST(trap_at_a_non_canonical_address_is_refused),
+	TEST(trap_inside_the_hypervisor_runs_nothing),
 	TEST(trap_table_ends_at_a_zero_address),
 	TEST(trap_table_can_be_cleared),
 	TEST(callbacks_are_known_by_type),

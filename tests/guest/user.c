@@ -208,7 +208,12 @@ static void iret_to_a_bad_code_selector_comes_back(void)
 
 	frame.cs = 0x1233;
 	frame = user_run_frame(frame);
-	check_that(frame.vector == TRAP_FAILSAFE || frame.vector == TRAP_PROTECTION, "vector %lu", frame.vector);
+	check_equal(frame.vector, TRAP_FAILSAFE);
+	check_equal(frame.cs & 0xffff, 0x1233);
+	check_equal(frame.rip, USER_ADDRESS(user_syscall));
+	check_equal(frame.rsp, USER_STACK_TOP - 64);
+	check_equal(trap_failsafe_selectors[0] & 0xffff, 0);
+	check_equal(vcpu_self()->info->evtchn_upcall_mask, 0); /* the frame had it so */
 }
 
 static void iret_to_a_non_canonical_address_comes_back(void)

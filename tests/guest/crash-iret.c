@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EXPECT: iret with an unreadable stack|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ */
+/* iret from a stack that cannot be read. */
+#include "crash.h"
+
+CRASH("iret from a stack that is not there ends the domain",
+      __asm__ volatile("mov $0x7f1234567000, %%rsp\nmov $23, %%eax\nsyscall" : : : "memory", "rax"))
