@@ -20,11 +20,13 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
+#include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"
 #include "sched/sched.h"
 
 #define RFLAGS_START	0x202UL
+#define LOW_FRAMES	256		/* the first MiB is not for allocation */
 
 struct builder {
 	const struct boot_module *kernel_module;
@@ -44,15 +46,15 @@ static void read_modules(struct builder *builder)
 	char why[200];
 
 	if (boot_info.module_count == 0)
-		panic("Domain-0: the boot loader gave no module: the first has to be its kernel, a Xen PV ELF\n");
+		refuse_to_run("Domain-0: the boot loader gave no module: the first has to be its kernel (a Xen PV ELF)");
 	builder->kernel_module = &boot_info.module[0];
 	if (boot_info.module_count > 1)
 		builder->initrd_module = &boot_info.module[1];
 	builder->kernel_file = boot_map(builder->kernel_module->start, builder->kernel_module->bytes);
 	if (elf_parse(builder->kernel_file, builder->kernel_module->bytes, &builder->kernel, why, sizeof(why)))
-		panic("Domain-0: module 1 cannot be its kernel: %s\n", why);
+		refuse_to_run("Domain-0: module 1 cannot be its kernel: %s", why);
 	if (builder->kernel.names_features && !(builder->kernel.features & 1U << XENFEAT_dom0))
-		panic("Domain-0: its kernel says that it cannot be Domain-0 (no feature dom0)\n");
+		refuse_to_run("Domain-0: its kernel says that it cannot be Domain-0 (no feature dom0)");
 }
 
 static uint64_t initrd_bytes(const struct builder *builder)
@@ -66,11 +68,11 @@ static void choose_size(struct builder *builder)
 	char text[64], why[200];
 
 	if (option_text("dom0_mem", text, sizeof(text)) && dom0_memory_parse(text, &memory))
-		panic("Domain-0: dom0_mem=%s cannot be read: write it as 512M, min:256M,max:1G or -128M\n", text);
+		refuse_to_run("Domain-0: dom0_mem=%s cannot be read: write it as 512M, min:256M,max:1G or -128M", text);
 	dom0_memory_choose(&memory, frames_free(), &builder->frames, &builder->most_frames);
 	if (placement_choose(&builder->kernel, builder->frames, initrd_bytes(builder), &builder->place, why,
 			     sizeof(why)))
-		panic("Domain-0: %s\n", why);
+		refuse_to_run("Domain-0: %s", why);
 }
 
 /* ---- its frames ---- */
@@ -90,15 +92,15 @@ static uint64_t allocate_piece(struct builder *builder, uint64_t done)
 		}
 		return 1ULL << order;
 	}
-	panic("Domain-0: too little memory: %llu of its %llu frames were there\n",
-	      (unsigned long long)done, (unsigned long long)builder->frames);
+	refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there",
+		      done, builder->frames);
 }
 
 static void allocate_frames(struct builder *builder)
 {
 	builder->frame_of = heap_alloc(builder->place.p2m_bytes);
 	if (!builder->frame_of)
-		panic("Domain-0: too little memory to build it\n");
+		refuse_to_run("Domain-0: too little memory to build it");
 	builder->domain->frame_limit = builder->most_frames;
 	for (uint64_t done = 0; done < builder->frames;)
 		done += allocate_piece(builder, done);
@@ -186,6 +188,16 @@ static void fill_frames(const struct builder *builder)
 	dom0_map(place, builder->frame_of);
 }
 
+/* The loader's copies are not needed any more. Pages that something else may share stay. */
+static void release_module(const struct boot_module *module)
+{
+	uint64_t first = ROUND_UP(module->start, PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t end = (module->start + module->bytes) >> PAGE_SHIFT;
+
+	if (first < end && first >= LOW_FRAMES && frame_at(mfn(first)) && frame_at(mfn(end - 1)))
+		alloc_add(first, end);
+}
+
 /* ---- its first vcpu ---- */
 
 static void set_first_base(const struct builder *builder, struct vcpu *vcpu)
@@ -197,7 +209,7 @@ static void set_first_base(const struct builder *builder, struct vcpu *vcpu)
 		error = mmu_set_first_base(vcpu, root);
 	while (error == -ERESTART);
 	if (error)
-		panic("Domain-0: its first page tables are refused: error %d\n", error);
+		refuse_to_run("Domain-0: its first page tables are refused: error %d", error);
 }
 
 static void start_vcpu(const struct builder *builder)
@@ -232,13 +244,15 @@ void dom0_build(void)
 
 	read_modules(&builder);
 	if (domain_create(0, choose_vcpus(), true, &builder.domain))
-		panic("Domain-0: too little memory\n");
+		refuse_to_run("Domain-0: too little memory");
 	choose_size(&builder);		/* of what is left now */
-	log_info("Domain-0: %s %s, %llu MiB, %u vcpus, initrd %llu KiB\n", builder.kernel.guest_os,
-		 builder.kernel.guest_version, (unsigned long long)builder.frames >> 8, builder.domain->vcpu_max,
-		 (unsigned long long)initrd_bytes(&builder) >> 10);
+	log_info("Domain-0: %s %s, %lu MiB, %u vcpus, initrd %lu KiB\n", builder.kernel.guest_os,
+		 builder.kernel.guest_version, builder.frames >> 8, builder.domain->vcpu_max,
+		 initrd_bytes(&builder) >> 10);
 	allocate_frames(&builder);
 	fill_frames(&builder);
+	for (uint32_t i = 0; i < MIN(boot_info.module_count, 2U); i++)
+		release_module(&boot_info.module[i]);
 	start_vcpu(&builder);
 	heap_free(builder.frame_of);
 }

@@ -63,8 +63,8 @@ static int read_header(struct elf_reader *reader, struct elf_header *header)
 	if (is_inside(reader, 0x202, 4) && !memcmp(file + 0x202, "HdrS", 4))
 		return elf_refuse(reader, "it is a compressed kernel (bzImage): unpack it to its ELF first");
 	if (reader->bytes < sizeof(*header))
-		return elf_refuse(reader, "it is truncated: %llu bytes are not even an ELF header",
-				  (unsigned long long)reader->bytes);
+		return elf_refuse(reader, "it is truncated: %lu bytes are not even an ELF header",
+				  reader->bytes);
 	memcpy(header, file, sizeof(*header));
 	if (memcmp(header->identity, "\177ELF", 4))
 		return elf_refuse(reader, "it is no ELF file");
@@ -103,8 +103,8 @@ static int check_programs(struct elf_reader *reader, const struct elf_header *he
 		if (program.type != ELF_PROGRAM_LOAD && program.type != ELF_PROGRAM_NOTE)
 			continue;
 		if (!is_inside(reader, program.offset, program.file_bytes))
-			return elf_refuse(reader, "it is truncated: segment %u ends behind the file's %llu bytes",
-					  i, (unsigned long long)reader->bytes);
+			return elf_refuse(reader, "it is truncated: segment %u ends behind the file's %lu bytes",
+					  i, reader->bytes);
 		if (program.type == ELF_PROGRAM_LOAD && program.memory_bytes < program.file_bytes)
 			return elf_refuse(reader, "segment %u has more in the file than in memory", i);
 	}
@@ -183,10 +183,10 @@ static int add_segment(struct elf_reader *reader, uint32_t i, const struct elf_p
 		return elf_refuse(reader, "it has more than %u segments to load", ELF_SEGMENTS_MAX);
 	if (offset >= ELF_IMAGE_MAX || program->memory_bytes >= ELF_IMAGE_MAX ||
 	    va < kernel->virt_base || va + program->memory_bytes + PAGE_SIZE < va)
-		return elf_refuse(reader, "segment %u (physical address 0x%llx, PADDR_OFFSET 0x%llx, 0x%llx bytes) "
-				  "does not fit above VIRT_BASE 0x%llx", i, (unsigned long long)program->pa,
-				  (unsigned long long)kernel->paddr_offset,
-				  (unsigned long long)program->memory_bytes, (unsigned long long)kernel->virt_base);
+		return elf_refuse(reader, "segment %u (physical address 0x%lx, PADDR_OFFSET 0x%lx, 0x%lx bytes) "
+				  "does not fit above VIRT_BASE 0x%lx", i, program->pa,
+				  kernel->paddr_offset,
+				  program->memory_bytes, kernel->virt_base);
 	if (overlaps(kernel, va, program->memory_bytes))
 		return elf_refuse(reader, "segment %u overlaps another", i);
 
@@ -222,13 +222,13 @@ static int check_addresses(struct elf_reader *reader)
 	uint64_t page = kernel->hypercall_page;
 
 	if (kernel->virt_base % PAGE_SIZE)
-		return elf_refuse(reader, "VIRT_BASE 0x%llx is not a page's", (unsigned long long)kernel->virt_base);
+		return elf_refuse(reader, "VIRT_BASE 0x%lx is not a page's", kernel->virt_base);
 	if (kernel->entry < kernel->start || kernel->entry >= kernel->end)
-		return elf_refuse(reader, "its entry 0x%llx lies outside of what it loads",
-				  (unsigned long long)kernel->entry);
+		return elf_refuse(reader, "its entry 0x%lx lies outside of what it loads",
+				  kernel->entry);
 	if (page != ELF_ADDRESS_NONE && (page % PAGE_SIZE || page < kernel->start || page >= kernel->end))
-		return elf_refuse(reader, "HYPERCALL_PAGE 0x%llx is no page of what it loads",
-				  (unsigned long long)page);
+		return elf_refuse(reader, "HYPERCALL_PAGE 0x%lx is no page of what it loads",
+				  page);
 	return 0;
 }
 

@@ -140,8 +140,8 @@ static int take_note_number(struct elf_reader *reader, uint32_t type, uint64_t n
 		return 0;
 	case XEN_ELFNOTE_HV_START_LOW:
 		if (number > HYPERVISOR_VIRT_START)
-			return elf_refuse(reader, "it wants the core above 0x%llx, which starts at 0x%llx",
-					  (unsigned long long)number, (unsigned long long)HYPERVISOR_VIRT_START);
+			return elf_refuse(reader, "it wants the core above 0x%lx, which starts at 0x%lx",
+					  number, HYPERVISOR_VIRT_START);
 		return 0;
 	default:		/* SUSPEND_CANCEL */
 		return 0;

@@ -102,18 +102,18 @@ int placement_choose(const struct elf_kernel *kernel, uint64_t frames, uint64_t 
 	place_behind(kernel, initrd_bytes, place);
 
 	if (!range_ok(place->start, place->end)) {
-		format_string(why, room, "its first address space, 0x%llx to 0x%llx, is not a guest's to use",
-			      (unsigned long long)place->start, (unsigned long long)place->end);
+		format_string(why, room, "its first address space, 0x%lx to 0x%lx, is not a guest's to use",
+			      place->start, place->end);
 		return -EINVAL;
 	}
 	if (!p2m_ok(place)) {
-		format_string(why, room, "INIT_P2M 0x%llx is no place for a list of 0x%llx bytes",
-			      (unsigned long long)place->p2m, (unsigned long long)place->p2m_bytes);
+		format_string(why, room, "INIT_P2M 0x%lx is no place for a list of 0x%lx bytes",
+			      place->p2m, place->p2m_bytes);
 		return -EINVAL;
 	}
 	if (place->frames_needed > frames) {
-		format_string(why, room, "too little memory: kernel, initrd and tables need %llu MiB, there are %llu",
-			      (unsigned long long)(place->frames_needed >> 8) + 1, (unsigned long long)frames >> 8);
+		format_string(why, room, "too little memory: kernel, initrd and tables need %lu MiB, there are %lu",
+			      (place->frames_needed >> 8) + 1, frames >> 8);
 		return -EINVAL;
 	}
 	return 0;

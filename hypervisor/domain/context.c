@@ -15,8 +15,10 @@
 #include "domain/vm_assist.h"
 #include "include/errno.h"
 #include "lib/string.h"
+#include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
+#include "mem/segment.h"
 
 #define GDT_GUEST_ENTRIES	7168U	/* below FIRST_RESERVED_GDT_ENTRY */
 #define LDT_ENTRIES_MAX		8192U
@@ -63,7 +65,7 @@ static bool tables_ok(const struct vcpu_guest_context *context)
 
 /* ---- base pointers ---- */
 
-/* An L4 with the type reference that vcpu->table_* stands for; none for a base pointer of 0. */
+/* An L4, with references that keep it one until it is set; none for a base pointer of 0. */
 static int take_base(struct domain *domain, uint64_t base, mfn_t *table)
 {
 	struct frame *frame;
@@ -152,18 +154,29 @@ static void set_modes(struct vcpu *vcpu, const struct vcpu_guest_context *contex
 	vcpu->kernel_stack_pointer = context->kernel_sp;
 	vcpu->kernel_stack_selector = guest_selector(context->kernel_ss);
 	vcpu->guest_cr0_ts = context->ctrlreg[0] & CR0_TASK_SWITCHED ? 1 : 0;
-	vcpu->ldt_base = context->ldt_base;
-	vcpu->ldt_entries = (uint16_t)context->ldt_ents;
 	if (vcpu->id == 0)
 		vcpu->domain->vm_assist = context->vm_assist & VM_ASSIST_VALID;
 }
 
-/* What takes references, or may find that it is refused: the page tables, debug registers, GDT. */
+/* Where nothing can be refused any more: both have been found to be L4s, and LDT pages that do not fit are holes. */
+static int set_tables(struct vcpu *vcpu, const struct vcpu_guest_context *context, mfn_t kernel, mfn_t user)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	int error = base_set(locked, vcpu, kernel, true);
+
+	if (!error)
+		error = base_set(locked, vcpu, user, false);
+	if (!error)
+		error = segment_set_ldt(locked, vcpu, context->ldt_base, context->ldt_ents);
+	domain_unlock(locked);
+	return error;
+}
+
+/* What may be refused: the page tables, debug registers, GDT. */
 static int set_checked(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
 	mfn_t kernel = mfn(0), user = mfn(0);
-	uint64_t gdt_frames[14];
-	uint64_t old_cr4 = vcpu->guest_cr4;
+	uint64_t gdt_frames[14], old_cr4 = vcpu->guest_cr4;
 	struct domain_locked locked;
 	int error = take_bases(vcpu->domain, context, &kernel, &user);
 
@@ -174,16 +187,14 @@ static int set_checked(struct vcpu *vcpu, const struct vcpu_guest_context *conte
 	error = debug_set_registers(vcpu, context->debugreg);
 	if (!error)
 		error = mmu_set_gdt(vcpu, gdt_frames, (uint32_t)context->gdt_ents);
+	if (!error)
+		error = set_tables(vcpu, context, kernel, user);
+	else
+		vcpu->guest_cr4 = old_cr4;
 
 	locked = domain_lock(vcpu->domain);
-	drop_base(error ? kernel : vcpu->table_kernel);
-	drop_base(error ? user : vcpu->table_user);
-	if (error) {
-		vcpu->guest_cr4 = old_cr4;
-	} else {
-		vcpu->table_kernel = kernel;
-		vcpu->table_user = user;
-	}
+	drop_base(kernel);
+	drop_base(user);
 	domain_unlock(locked);
 	return error;
 }

@@ -12,8 +12,10 @@
 #include "grant/grant.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
+#include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
+#include "mem/segment.h"
 #include "sched/sched.h"
 
 #define WEAK __attribute__((weak))
@@ -83,6 +85,30 @@ WEAK int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries
 {
 	fake_parts.gdt_sets++;
 	return frames[0] == UINT64_MAX ? -EINVAL : 0;
+}
+
+/* As mem/base.c, without its L4s' own entries. */
+WEAK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
+{
+	mfn_t *base = for_kernel ? &vcpu->table_kernel : &vcpu->table_user, old = *base;
+
+	if (l4.raw) {
+		frame_at(l4)->count++;
+		frame_at(l4)->type++;
+	}
+	if (old.raw) {
+		frame_put_type(frame_at(old));
+		frame_put(frame_at(old));
+	}
+	*base = l4;
+	return 0;
+}
+
+WEAK int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
+{
+	vcpu->ldt_base = base;
+	vcpu->ldt_entries = (uint16_t)entries;
+	return 0;
 }
 
 /* ---- hypercalls: each tells who it is, and what it was given ---- */
