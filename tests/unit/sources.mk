@@ -25,3 +25,7 @@ UNIT_TESTS += domain
 UNIT_domain_SOURCES := tests/unit/fake-cpu/domain.c hypervisor/domain/context.c hypervisor/domain/domain.c \
 	hypervisor/domain/hypercall.c hypervisor/domain/multicall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c \
 	hypervisor/domain/version.c hypervisor/domain/vm_assist.c
+UNIT_TESTS += cpuid
+UNIT_cpuid_SOURCES := hypervisor/cpu/cpuid.c
+UNIT_TESTS += msr
+UNIT_msr_SOURCES := tests/unit/fake-cpu/privileged.c tests/unit/fake-cpu/frames.c hypervisor/cpu/msr.c
