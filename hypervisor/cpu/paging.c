@@ -84,6 +84,13 @@ uint64_t *paging_l1_entry(uint64_t va)
 	return &table_below(l2_entry(va))[va >> 12 & 511];
 }
 
+paddr_t paging_large_page(uint64_t va)
+{
+	uint64_t entry = *l2_entry(va);
+
+	return entry & PTE_LARGE ? entry & PTE_ADDRESS : 0;
+}
+
 static uint64_t leaf_flags(uint64_t flags)
 {
 	flags |= PTE_ACCESSED | (flags & PTE_WRITABLE ? PTE_DIRTY : 0);

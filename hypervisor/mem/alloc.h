@@ -12,7 +12,9 @@ struct domain;
 
 #define FRAME_ORDER_MAX 18
 
-void alloc_init(void);				/* from boot_info's memory map */
+void alloc_init(void);				/* boot memory that nothing occupies becomes free */
+/* Frames first .. end - 1 become free: at boot, and what the boot loader had put there later. */
+void alloc_add(uint64_t first, uint64_t end);
 
 /* 2^order frames, machine-contiguous and aligned, for the core; not zeroed. MFN_NONE if there are none. */
 mfn_t frame_alloc(unsigned int order);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* From head.S to the first instruction of Domain-0. Read this first. */
+#include "boot/acpi.h"
+#include "boot/boot_info.h"
+#include "boot/dom0.h"
+#include "boot/main.h"
+#include "boot/smp.h"
+#include "cpu/apic.h"
+#include "cpu/cpu.h"
+#include "cpu/entry.h"
+#include "cpu/features.h"
+#include "cpu/ioapic.h"
+#include "cpu/irq.h"
+#include "cpu/paging.h"
+#include "cpu/percpu.h"
+#include "cpu/smap.h"
+#include "cpu/speculation.h"
+#include "cpu/timer_hw.h"
+#include "cpu/uart.h"
+#include "domain/vcpu.h"
+#include "include/types.h"
+#include "lib/log.h"
+#include "mem/alloc.h"
+#include "sched/sched.h"
+
+extern char image_start[], image_end[];
+
+/* What this CPU needs before it can run vcpus. Its window exists, cpu_features is filled. */
+static void cpu_init(struct cpu *cpu)
+{
+	cpu_init_entry(cpu);
+	cpu_features_enable();
+	apic_init_cpu();
+	cpu_timer_init();
+	cpu->idle = cpu->current = vcpu_create_idle(cpu);
+	if (!cpu->idle)
+		panic("boot: too little memory for CPU %u", cpu->id);
+	sched_init_cpu(cpu);
+}
+
+static void memory_report(void)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < boot_info.range_count; i++)
+		if (boot_info.range[i].kind == MEMORY_RAM)
+			all += boot_info.range[i].bytes;
+	log_info("Memory: %lu MiB, of which %lu MiB are free; the core has %lu KiB of its own\n", all >> 20,
+		 frames_free() >> (20 - PAGE_SHIFT),
+		 (all >> 10) - (frames_total() << (PAGE_SHIFT - 10)) + (uint64_t)(image_end - image_start) / 1024);
+}
+
+void core_main(uint32_t magic, paddr_t info)
+{
+	idt_init();
+	uart_early_init();
+	multiboot_parse(magic, info);
+	console_init();
+	log_info("Skink, on %s\n", boot_info.loader);
+
+	cpu_features_init();
+	cpu_features_enable();
+	smap_init();
+	paging_init();
+	alloc_init();
+	memory_report();
+
+	if (!cpu_allocate(0, 0))
+		panic("boot: too little memory for the first CPU");
+	cpu_count = 1;
+	this_cpu()->online = true;
+	cpu_init_entry(this_cpu());
+	acpi_init();
+	irq_init();
+	apic_init_boot();
+	ioapic_init();
+	tsc_calibrate();
+	cpu_init(this_cpu());
+	speculation_report();
+	smp_start_all();
+	tsc_check_stable();
+	console_enable_input();
+
+	dom0_build();
+	option_report_unknown();
+	entry_run_idle();
+}
+
+void cpu_secondary_main(struct cpu *cpu)
+{
+	paging_load_core();
+	cpu_init(cpu);
+	store_release(&cpu->online, true);
+	entry_run_idle();
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SKINK_BASE_H
+#define SKINK_BASE_H
+
+#include "domain/domain.h"
+#include "mem/deferred.h"
+
+/*
+ * Makes `l4` the base of the vcpu's kernel or user mode; raw 0 takes the user's away. The vcpu is current or does not run.
+ * 0, -EINVAL, -ERESTART.
+ */
+MUST_CHECK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XENMEM_exchange: frames of one kind for frames of another, as many for as many, in chunks of the larger extent. A chunk is
+ * exchanged whole or not at all; nr_exchanged says how many input extents went, also to the call that continues.
+ */
+#include "include/types.h"
+
+#include <xen/memory.h>
+
+#include "mem/exchange.h"
+
+#include "cpu/cpu.h"
+#include "cpu/tlb.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
+#include "mem/m2p.h"
+#include "mem/pagelist.h"
+
+#define CHUNK_ORDER_MAX 9
+#define CHUNK_FRAMES_MAX (1U << CHUNK_ORDER_MAX)
+
+struct chunk {
+	struct domain *domain;
+	struct xen_memory_exchange exchange;
+	unsigned int order;
+	uint64_t index;
+};
+
+static uint64_t extents_in_chunk(const struct chunk *chunk, const struct xen_memory_reservation *side)
+{
+	return 1ULL << (chunk->order - side->extent_order);
+}
+
+/* The frame `i` of the chunk as the guest lists it: *number is its frame number. */
+static int input_frame(const struct chunk *chunk, uint64_t i, uint64_t *number)
+{
+	const struct xen_memory_reservation *in = &chunk->exchange.in;
+	uint64_t extent = chunk->index * extents_in_chunk(chunk, in) + (i >> in->extent_order);
+
+	if (handle_read(number, in->extent_start, extent))
+		return -EFAULT;
+	*number += i & ((1ULL << in->extent_order) - 1);
+	return 0;
+}
+
+static void give_back(struct domain *domain, uint32_t list)
+{
+	while (list != FRAME_LINK_NONE) {
+		struct frame *frame = frame_at(mfn(list));
+
+		list = frame->next;
+		page_list_add(domain, frame);
+	}
+}
+
+/* Takes all frames of the chunk from the guest: a list through `next`, which only we know. */
+static int steal_all(const struct chunk *chunk, uint32_t *list)
+{
+	struct domain_locked owner = domain_lock(chunk->domain);
+	int error = 0;
+
+	*list = FRAME_LINK_NONE;
+	for (uint64_t i = 0; !error && i < 1ULL << chunk->order; i++) {
+		struct frame *frame = NULL;
+		uint64_t number;
+
+		error = input_frame(chunk, i, &number);
+		if (!error)
+			frame = frame_get(mfn(number), chunk->domain);
+		if (!frame) {
+			error = error ? error : -EINVAL;
+			break;
+		}
+		error = frame_steal(owner, frame);
+		if (error) {
+			frame_put(frame);
+			break;
+		}
+		frame->next = *list;
+		*list = (uint32_t)number;
+	}
+	domain_unlock(owner);
+	if (error)
+		give_back(chunk->domain, *list);
+	return error;
+}
+
+/* New extents, not the guest's yet. All or none. */
+static int alloc_all(const struct chunk *chunk, mfn_t *first)
+{
+	const struct xen_memory_reservation *out = &chunk->exchange.out;
+	uint64_t count = extents_in_chunk(chunk, out), i;
+	int error = 0;
+
+	for (i = 0; i < count && !error; i++)
+		error = frame_alloc_for(chunk->domain, out->extent_order, XENMEMF_get_address_bits(out->mem_flags),
+					&first[i]);
+	if (!error)
+		return 0;
+	for (uint64_t done = 0; done + 1 < i; done++)
+		for (uint64_t j = 0; j < 1ULL << out->extent_order; j++)
+			(void)frame_give_up(frame_at(mfn(first[done].raw + j)));
+	return error;
+}
+
+static int publish(const struct chunk *chunk, const mfn_t *first)
+{
+	const struct xen_memory_reservation *out = &chunk->exchange.out;
+	uint64_t count = extents_in_chunk(chunk, out), gfn_first;
+	int error = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t extent = chunk->index * count + i;
+
+		if (handle_read(&gfn_first, out->extent_start, extent)) {
+			error = -EFAULT;
+			continue;
+		}
+		for (uint64_t j = 0; j < 1ULL << out->extent_order; j++)
+			m2p_set(mfn(first[i].raw + j), gfn(gfn_first + j));
+		if (handle_write(out->extent_start, extent, &first[i].raw))
+			error = -EFAULT;
+	}
+	return error;
+}
+
+static int chunk_exchange(const struct chunk *chunk)
+{
+	mfn_t *first = heap_alloc(extents_in_chunk(chunk, &chunk->exchange.out) * sizeof(mfn_t));
+	uint32_t list = FRAME_LINK_NONE;
+	int error = first ? steal_all(chunk, &list) : -ENOMEM;
+
+	if (!error) {
+		error = alloc_all(chunk, first);
+		if (error) {
+			give_back(chunk->domain, list);
+		} else {
+			while (list != FRAME_LINK_NONE) {
+				struct frame *frame = frame_at(mfn(list));
+
+				list = frame->next;
+				frame_put(frame);
+			}
+			error = publish(chunk, first);
+		}
+	}
+	heap_free(first);
+	return error;
+}
+
+static bool sides_ok(const struct xen_memory_exchange *x, unsigned int order)
+{
+	return x->in.extent_order <= CHUNK_ORDER_MAX && x->out.extent_order <= CHUNK_ORDER_MAX &&
+	       x->in.nr_extents < 1ULL << 40 && x->out.nr_extents < 1ULL << 40 &&
+	       x->in.nr_extents << x->in.extent_order == x->out.nr_extents << x->out.extent_order &&
+	       !((x->in.nr_extents << x->in.extent_order) & ((1ULL << order) - 1)) &&
+	       x->nr_exchanged <= x->in.nr_extents && x->in.domid == x->out.domid;
+}
+
+long memory_exchange(unsigned long argument)
+{
+	struct chunk chunk;
+	struct xen_memory_exchange *x = &chunk.exchange;
+	uint64_t chunks, per_chunk;
+	bool is_preempted = false;
+	int error = 0;
+
+	if (guest_read(x, argument, sizeof(*x)))
+		return -EFAULT;
+	chunk.order = MAX(x->in.extent_order, x->out.extent_order);
+	if (!sides_ok(x, chunk.order))
+		return -EINVAL;
+	chunk.domain = domain_get(x->in.domid);
+	if (!chunk.domain)
+		return -ESRCH;
+	if (!domain_may_manage(current_vcpu()->domain, chunk.domain)) {
+		domain_put(chunk.domain);
+		return -EPERM;
+	}
+	per_chunk = extents_in_chunk(&chunk, &x->in);
+	chunks = x->in.nr_extents / per_chunk;
+	for (chunk.index = x->nr_exchanged / per_chunk; chunk.index < chunks && !error; chunk.index++) {
+		if (chunk.index * per_chunk != x->nr_exchanged || preempt_needed()) {
+			is_preempted = chunk.index * per_chunk == x->nr_exchanged;
+			break;
+		}
+		error = chunk_exchange(&chunk);
+		if (!error)
+			x->nr_exchanged += per_chunk;
+	}
+	domain_put(chunk.domain);
+	if (guest_write(argument + offsetof(struct xen_memory_exchange, nr_exchanged), &x->nr_exchanged,
+			sizeof(x->nr_exchanged)))
+		return -EFAULT;
+	if (is_preempted)
+		return hypercall_continue(__HYPERVISOR_memory_op, 2, (uint64_t)XENMEM_exchange, argument);
+	return error;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* References to frames, general and by type (mem/frame.h: F1 to F4). Tables' contents are mem/table.c's. */
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/layout.h"
+#include "cpu/tlb.h"
+#include "domain/domain.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "include/types.h"
+#include "mem/alloc.h"
+#include "mem/deferred.h"
+#include "mem/frame.h"
+#include "mem/m2p.h"
+#include "mem/pagelist.h"
+#include "mem/table.h"
+
+uint64_t frame_limit;
+
+#define CHUNKS_MAX	((CORE_END - DIRECTMAP_START) >> (PAGE_SHIFT + FRAME_CHUNK_SHIFT))
+static uint64_t chunk_exists[CHUNKS_MAX / 64];
+
+bool frame_chunk_exists(uint64_t chunk)
+{
+	return chunk < CHUNKS_MAX && chunk_exists[chunk / 64] >> (chunk % 64) & 1;
+}
+
+void frame_chunk_add(uint64_t chunk)
+{
+	chunk_exists[chunk / 64] |= 1ULL << (chunk % 64);
+}
+
+struct frame *frame_at(mfn_t number)
+{
+	if (!frame_chunk_exists(number.raw >> FRAME_CHUNK_SHIFT))
+		return NULL;
+	return frame_table() + number.raw;
+}
+
+mfn_t frame_number(const struct frame *frame)
+{
+	return mfn((uint64_t)(frame - frame_table()));
+}
+
+struct frame *frame_get(mfn_t number, const struct domain *owner)
+{
+	struct frame *frame = frame_at(number);
+	uint64_t count;
+
+	if (!frame)
+		return NULL;
+	count = read_once(&frame->count);
+	do {
+		uint64_t references = count & FRAME_COUNT_MASK;
+
+		if (references == 0 || references == FRAME_COUNT_MASK || frame->owner != owner->id)
+			return NULL;
+	} while (!__atomic_compare_exchange_n(&frame->count, &count, count + 1, false, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+	/* The owner is sure only now: before, the frame could have been freed and given away. */
+	if (likely(frame->owner == owner->id))
+		return frame;
+	frame_put(frame);
+	return NULL;
+}
+
+void frame_get_again(struct frame *frame)
+{
+	uint64_t before = __atomic_fetch_add(&frame->count, 1, __ATOMIC_RELAXED);
+
+	ASSERT((before & FRAME_COUNT_MASK) != 0, "F3");
+}
+
+void frame_put(struct frame *frame)
+{
+	uint64_t before = __atomic_fetch_sub(&frame->count, 1, __ATOMIC_SEQ_CST);
+
+	ASSERT((before & FRAME_COUNT_MASK) != 0, "F3");
+	if ((before & FRAME_COUNT_MASK) == 1)
+		page_list_release(frame);
+}
+
+/* Before a frame gets another use nobody may hold a stale translation to it, or through it. */
+static void flush_stale(struct frame *frame)
+{
+	struct domain *owner = domain_find(frame->owner);
+	cpumask_t stale;
+
+	if (!owner)
+		return;
+	barrier_full();
+	stale = tlb_not_flushed_since(read_once(&owner->dirty_cpus), frame->flushed);
+	if (stale)
+		tlb_flush(stale, TLB_ALL_PAGES);
+}
+
+/* The one who changed the type word from no references to this type, not validated, goes on here. F4: owner's lock. */
+static int validate(struct frame *frame, enum frame_type type)
+{
+	int result = table_validate(frame, type);
+	uint64_t word = (uint64_t)type << FRAME_TYPE_SHIFT;
+
+	if (result == 0) {
+		frame->validated = 512;
+		__atomic_fetch_or(&frame->type, FRAME_VALIDATED, __ATOMIC_RELEASE);
+		return 0;
+	}
+	if (result == -ERESTART && frame->validated) {
+		frame_get_again(frame);		/* kept while it is partial */
+		store_release(&frame->type, word | FRAME_PARTIAL);
+		return result;
+	}
+	store_release(&frame->type, word);
+	return result;
+}
+
+/* A frame that is half a table: the work on it must end first. */
+static int wait_for_table(struct frame *frame, uint64_t word)
+{
+	if (frame->owner != current_vcpu()->domain->id)
+		return -EBUSY;
+	if (word & FRAME_PARTIAL) {
+		struct domain *owner = domain_find(frame->owner);
+
+		ASSERT(spin_is_locked(&owner->lock), "F4");
+		deferred_add_partial(frame);
+	}
+	return -ERESTART;
+}
+
+int frame_get_type(struct frame *frame, enum frame_type type)
+{
+	uint64_t word = load_acquire(&frame->type), wanted;
+
+	for (;;) {
+		enum frame_type old = frame_type_of(word);
+		uint64_t references = word & FRAME_TYPE_COUNT_MASK;
+		bool is_partial = word & FRAME_PARTIAL;
+
+		if (references) {
+			if (old != type || references == FRAME_TYPE_COUNT_MASK)
+				return -EINVAL;
+			if (type != FRAME_WRITABLE && !(word & FRAME_VALIDATED))
+				return -EBUSY;
+			wanted = word + 1;
+		} else if ((word & FRAME_DEFERRED) || (is_partial && old != type)) {
+			if (is_partial && type == FRAME_WRITABLE)
+				return -EBUSY;	/* may be without the lock; what asks for this can wait */
+			return wait_for_table(frame, word);
+		} else {
+			wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
+		}
+		if (!__atomic_compare_exchange_n(&frame->type, &word, wanted, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE))
+			continue;
+		if (references)
+			return 0;
+		if (old != type && old != FRAME_PLAIN)
+			flush_stale(frame);
+		if (type == FRAME_WRITABLE)
+			return 0;
+		if (is_partial)
+			frame_put(frame);	/* the caller's reference keeps it from here on */
+		else
+			frame->validated = 0;
+		return validate(frame, type);
+	}
+}
+
+void frame_put_type(struct frame *frame)
+{
+	uint64_t word = load_acquire(&frame->type), left;
+	bool is_table, is_last;
+
+	do {
+		ASSERT((word & FRAME_TYPE_COUNT_MASK) != 0, "F3");
+		is_last = (word & FRAME_TYPE_COUNT_MASK) == 1;
+		is_table = frame_type_of(word) <= FRAME_L4;
+		left = word - 1;
+		if (is_last && is_table)
+			left = (left & ~FRAME_VALIDATED) | FRAME_DEFERRED;
+		else if (is_last)
+			left &= ~FRAME_VALIDATED;
+		/* Noted before the count falls: whoever sees it fall sees the time too. */
+		if (is_last && !is_table)
+			frame->flushed = tlb_clock();
+	} while (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	if (is_last && is_table)
+		deferred_add(frame);
+}
+
+bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame)
+{
+	*frame = frame_get(number, owner);
+	if (!*frame)
+		return false;
+	if (frame_get_type(*frame, FRAME_WRITABLE) == 0)
+		return true;
+	frame_put(*frame);
+	*frame = NULL;
+	return false;
+}
+
+void frame_put_writable(struct frame *frame)
+{
+	frame_put_type(frame);
+	frame_put(frame);
+}
+
+/* The core's own type reference keeps a shared page from ever being a table, or writable. */
+void frame_share(void *page, struct domain *domain, bool writable)
+{
+	struct frame *frame = frame_at(virt_to_mfn(page));
+
+	frame->owner = domain->id;
+	frame->type = (uint64_t)(writable ? FRAME_WRITABLE : FRAME_READ_ONLY) << FRAME_TYPE_SHIFT | FRAME_VALIDATED | 1;
+	store_release(&frame->count, FRAME_CORE | 1);
+}
+
+bool frame_unshare(void *page)
+{
+	struct frame *frame = frame_at(virt_to_mfn(page));
+	uint64_t alone = FRAME_CORE | 1;
+
+	/* From one reference, ours, to none: nobody can get one any more. */
+	if (!__atomic_compare_exchange_n(&frame->count, &alone, FRAME_CORE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	frame->type = 0;
+	frame->owner = DOMID_INVALID;
+	frame->flushed = tlb_clock();
+	store_release(&frame->count, FRAME_CORE | 1);
+	return true;
+}
+
+int frame_steal(struct domain_locked owner, struct frame *frame)
+{
+	uint64_t only = FRAME_ALLOCATED | 2;	/* the owner's and the caller's */
+
+	if (read_once(&frame->type) & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED))
+		return -EBUSY;
+	/* At 0 nobody can get another reference, until it has no owner by whom to find it. */
+	if (!__atomic_compare_exchange_n(&frame->count, &only, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EBUSY;
+	page_list_remove(owner.domain, frame);
+	frame->flushed = tlb_clock();
+	store_release(&frame->count, 1);
+	return 0;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* memory_op: more memory, less memory, and what there is of it. */
+#include "include/types.h"
+
+#include <xen/memory.h>
+
+#include "cpu/cpu.h"
+#include "cpu/layout.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "mem/alloc.h"
+#include "mem/exchange.h"
+#include "mem/frame.h"
+#include "mem/m2p.h"
+#include "mem/pagelist.h"
+
+/* A call that goes on has the number of extents already done above the command. */
+#define COMMAND_BITS		6
+#define COMMAND_MASK		((1U << COMMAND_BITS) - 1)
+#define GUEST_ORDER_MAX		9
+#define E820_RAM		1
+
+struct e820_entry {
+	uint64_t address, bytes;
+	uint32_t kind;
+} PACKED;
+
+struct extents {
+	struct xen_memory_reservation request;
+	struct domain *domain;
+	uint64_t done;
+};
+
+MUST_CHECK static int populate_one(struct extents *e)
+{
+	unsigned int order = e->request.extent_order;
+	uint64_t first_gfn;
+	mfn_t first;
+
+	if (handle_read(&first_gfn, e->request.extent_start, e->done))
+		return -EFAULT;
+	if (frame_alloc_for(e->domain, order, XENMEMF_get_address_bits(e->request.mem_flags), &first))
+		return -ENOMEM;
+	for (uint64_t i = 0; i < 1ULL << order; i++)
+		m2p_set(mfn(first.raw + i), gfn(first_gfn + i));
+	return handle_write(e->request.extent_start, e->done, &first.raw);
+}
+
+MUST_CHECK static int increase_one(struct extents *e)
+{
+	mfn_t first;
+
+	if (frame_alloc_for(e->domain, e->request.extent_order, XENMEMF_get_address_bits(e->request.mem_flags), &first))
+		return -ENOMEM;
+	if (!e->request.extent_start.p)
+		return 0;
+	return handle_write(e->request.extent_start, e->done, &first.raw);
+}
+
+MUST_CHECK static int decrease_one(struct extents *e)
+{
+	uint64_t first;
+
+	if (handle_read(&first, e->request.extent_start, e->done))
+		return -EFAULT;
+	for (uint64_t i = 0; i < 1ULL << e->request.extent_order; i++) {
+		struct frame *frame = frame_get(mfn(first + i), e->domain);
+		bool is_given = frame && frame_give_up(frame);
+
+		if (frame)
+			frame_put(frame);
+		if (!is_given)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static unsigned int order_limit(const struct domain *caller)
+{
+	return caller->is_privileged ? FRAME_ORDER_MAX : GUEST_ORDER_MAX;
+}
+
+/* Returns how many extents were done, in all calls together: the ABI's way to say that some were not. */
+static long reservation(uint32_t command, uint64_t done, uint64_t argument, int (*one)(struct extents *))
+{
+	struct domain *caller = current_vcpu()->domain;
+	struct extents e = { .done = done };
+	bool is_preempted = false;
+
+	if (guest_read(&e.request, argument, sizeof(e.request)))
+		return -EFAULT;
+	if (e.request.extent_order > order_limit(caller) || done > e.request.nr_extents ||
+	    e.request.nr_extents > UINT64_MAX >> (COMMAND_BITS + 1))
+		return (long)done;
+	e.domain = domain_get(e.request.domid);
+	if (!e.domain)
+		return -ESRCH;
+	if (!domain_may_manage(caller, e.domain)) {
+		domain_put(e.domain);
+		return -EPERM;
+	}
+	while (e.done < e.request.nr_extents) {
+		if (e.done != done && preempt_needed()) {
+			is_preempted = true;
+			break;
+		}
+		if (one(&e))
+			break;
+		e.done++;
+	}
+	domain_put(e.domain);
+	if (is_preempted)
+		return hypercall_continue(__HYPERVISOR_memory_op, 2, command | e.done << COMMAND_BITS, argument);
+	return (long)e.done;
+}
+
+static long frames_of(uint32_t command, uint64_t argument)
+{
+	struct domain *domain;
+	domid_t id;
+	long result = -EPERM;
+
+	if (guest_read(&id, argument, sizeof(id)))
+		return -EFAULT;
+	domain = domain_get(id);
+	if (!domain)
+		return -ESRCH;
+	if (domain_may_manage(current_vcpu()->domain, domain))
+		result = (long)(command == XENMEM_current_reservation ? read_once(&domain->frame_count) :
+								       domain->frame_limit);
+	domain_put(domain);
+	return result;
+}
+
+/* Every 2 MiB of the table is one frame run; the guest may map them to read the table where it likes. */
+static long machphys_list(uint64_t argument)
+{
+	struct xen_machphys_mfn_list request;
+	uint64_t per_extent = 0x200000 / sizeof(uint64_t);
+	uint32_t i;
+
+	if (guest_read(&request, argument, sizeof(request)))
+		return -EFAULT;
+	for (i = 0; i < request.max_extents && i * per_extent < frame_limit; i++) {
+		uint64_t first = m2p_extent_frame(i).raw;
+
+		if (handle_write(request.extent_start, i, &first))
+			return -EFAULT;
+	}
+	request.nr_extents = i;
+	return guest_write(argument, &request, sizeof(request));
+}
+
+static long machphys_mapping(uint64_t argument)
+{
+	struct xen_machphys_mapping mapping = {
+		.v_start = M2P_START, .v_end = MMIO_START, .max_mfn = frame_limit - 1,
+	};
+
+	return guest_write(argument, &mapping, sizeof(mapping));
+}
+
+/* Domain-0 owns no device: to it the machine is RAM from 0 on, as much as it may have. */
+static long machine_memory_map(uint64_t argument)
+{
+	struct domain *domain = current_vcpu()->domain;
+	struct e820_entry ram = { 0, domain->frame_limit << PAGE_SHIFT, E820_RAM };
+	struct xen_memory_map map;
+
+	if (!domain->is_privileged)
+		return -EPERM;
+	if (guest_read(&map, argument, sizeof(map)))
+		return -EFAULT;
+	if (map.nr_entries == 0)
+		return -EINVAL;
+	map.nr_entries = 1;
+	if (guest_write((uint64_t)map.buffer.p, &ram, sizeof(ram)) || guest_write(argument, &map, sizeof(map)))
+		return -EFAULT;
+	return 0;
+}
+
+long do_memory_op(uint64_t command_word, uint64_t argument)
+{
+	uint32_t command = command_word & COMMAND_MASK;
+	uint64_t done = command_word >> COMMAND_BITS;
+
+	switch (command) {
+	case XENMEM_populate_physmap:
+		return reservation(command, done, argument, populate_one);
+	case XENMEM_increase_reservation:
+		return reservation(command, done, argument, increase_one);
+	case XENMEM_decrease_reservation:
+		return reservation(command, done, argument, decrease_one);
+	default:
+		break;
+	}
+	if (done)
+		return -ENOSYS;
+	switch (command) {
+	case XENMEM_exchange:
+		return memory_exchange(argument);
+	case XENMEM_maximum_ram_page:
+		return (long)frame_limit;
+	case XENMEM_current_reservation:
+	case XENMEM_maximum_reservation:
+		return frames_of(command, argument);
+	case XENMEM_machphys_mfn_list:
+		return machphys_list(argument);
+	case XENMEM_machphys_mapping:
+		return machphys_mapping(argument);
+	case XENMEM_machine_memory_map:
+		return machine_memory_map(argument);
+	default:
+		return -ENOSYS;
+	}
+}

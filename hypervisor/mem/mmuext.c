@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* mmuext_op: pinning, base pointers, flushes, and the LDT. */
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/tlb.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "include/types.h"
+#include "lib/string.h"
+#include "mem/base.h"
+#include "mem/frame.h"
+#include "mem/mmu.h"
+#include "mem/segment.h"
+#include "mem/update.h"
+
+#define OP_CONTINUES	(1U << 31)	/* in `count`: as in mmu_update */
+
+static int pin(struct domain_locked owner, mfn_t number, enum frame_type level)
+{
+	struct frame *frame = frame_get(number, owner.domain);
+	int error;
+
+	if (!frame)
+		return -EINVAL;
+	error = frame_get_type(frame, level);
+	if (!error && (__atomic_fetch_or(&frame->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
+		frame_put_type(frame);
+		error = -EINVAL;
+	}
+	if (error)
+		frame_put(frame);
+	return error;
+}
+
+static int unpin(struct domain_locked owner, mfn_t number)
+{
+	struct frame *frame = frame_get(number, owner.domain);
+	int error = -EINVAL;
+
+	if (!frame)
+		return -EINVAL;
+	if (__atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
+		frame_put_type(frame);
+		frame_put(frame);
+		error = 0;
+	}
+	frame_put(frame);
+	return error;
+}
+
+static int clear_page(struct domain_locked owner, mfn_t number)
+{
+	struct frame *frame;
+
+	if (!frame_get_writable(number, owner.domain, &frame))
+		return -EINVAL;
+	page_clear(mfn_to_virt(number));
+	frame_put_writable(frame);
+	return 0;
+}
+
+static int copy_page(struct domain_locked owner, mfn_t to_number, mfn_t from_number)
+{
+	struct frame *from = frame_get(from_number, owner.domain), *to;
+	int error = -EINVAL;
+
+	if (!from)
+		return -EINVAL;
+	if (frame_get_writable(to_number, owner.domain, &to)) {
+		page_copy(mfn_to_virt(to_number), mfn_to_virt(from_number));
+		frame_put_writable(to);
+		error = 0;
+	}
+	frame_put(from);
+	return error;
+}
+
+/* The operations that change what is mapped: all on the tables of `owner`, its lock held. */
+static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct mmuext_op *op)
+{
+	bool is_own = owner.domain == vcpu->domain;
+
+	switch (op->cmd) {
+	case MMUEXT_PIN_L1_TABLE:
+	case MMUEXT_PIN_L2_TABLE:
+	case MMUEXT_PIN_L3_TABLE:
+	case MMUEXT_PIN_L4_TABLE:
+		return pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
+	case MMUEXT_UNPIN_TABLE:
+		return unpin(owner, mfn(op->arg1.mfn));
+	case MMUEXT_NEW_BASEPTR:
+		return is_own ? base_set(owner, vcpu, mfn(op->arg1.mfn), true) : -EPERM;
+	case MMUEXT_NEW_USER_BASEPTR:
+		return is_own ? base_set(owner, vcpu, mfn(op->arg1.mfn), false) : -EPERM;
+	case MMUEXT_SET_LDT:
+		return is_own ? segment_set_ldt(owner, vcpu, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;
+	case MMUEXT_CLEAR_PAGE:
+		return clear_page(owner, mfn(op->arg1.mfn));
+	case MMUEXT_COPY_PAGE:
+		return copy_page(owner, mfn(op->arg1.mfn), mfn(op->arg2.src_mfn));
+	case MMUEXT_MARK_SUPER:
+	case MMUEXT_UNMARK_SUPER:
+		return -EOPNOTSUPP;
+	default:
+		return -ENOSYS;
+	}
+}
+
+static int flush_op(struct vcpu *vcpu, const struct mmuext_op *op)
+{
+	cpumask_t cpus = 1ULL << cpu_id();
+	uint64_t what = TLB_ALL_PAGES;
+
+	switch (op->cmd) {
+	case MMUEXT_INVLPG_LOCAL:
+	case MMUEXT_INVLPG_MULTI:
+	case MMUEXT_INVLPG_ALL:
+		if (!guest_range_ok(op->arg1.linear_addr, 1))
+			return 0;
+		what = op->arg1.linear_addr;
+		break;
+	default:
+		break;
+	}
+	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
+		cpus = read_once(&vcpu->domain->dirty_cpus);
+	else if ((op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI) &&
+		 vcpus_to_cpus(vcpu->domain, (uint64_t)op->arg2.vcpumask.p, &cpus))
+		return -EFAULT;
+	tlb_flush(cpus, what);
+	return 0;
+}
+
+static int one_op(struct domain *domain, struct vcpu *vcpu, const struct mmuext_op *op)
+{
+	struct domain_locked owner;
+	int error;
+
+	switch (op->cmd) {
+	case MMUEXT_TLB_FLUSH_LOCAL:
+	case MMUEXT_TLB_FLUSH_MULTI:
+	case MMUEXT_TLB_FLUSH_ALL:
+	case MMUEXT_INVLPG_LOCAL:
+	case MMUEXT_INVLPG_MULTI:
+	case MMUEXT_INVLPG_ALL:
+		return domain == vcpu->domain ? flush_op(vcpu, op) : -EPERM;
+	case MMUEXT_FLUSH_CACHE:
+	case MMUEXT_FLUSH_CACHE_GLOBAL:
+		return -EACCES;		/* for those who have devices; memory is always coherent */
+	default:
+		owner = domain_lock(domain);
+		error = table_op(owner, vcpu, op);
+		domain_unlock(owner);
+		return error;
+	}
+}
+
+long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain_id)
+{
+	struct vcpu *vcpu = current_vcpu();
+	uint32_t done = 0, left = (uint32_t)count & ~OP_CONTINUES, i;
+	struct domain *domain = domain_get((domid_t)domain_id);
+	struct mmuext_op op;
+	int error = 0;
+
+	if (!domain)
+		return -ESRCH;
+	if (!domain_may_manage(vcpu->domain, domain))
+		error = -EPERM;
+	else if ((count & OP_CONTINUES) && guest_read(&done, done_address, sizeof(done)))
+		error = -EFAULT;
+
+	for (i = 0; !error && i < left; i++) {
+		if (i && preempt_needed())
+			error = -ERESTART;
+		else if (guest_read(&op, operations + i * sizeof(op), sizeof(op)))
+			error = -EFAULT;
+		else
+			error = one_op(domain, vcpu, &op);
+		if (error)
+			break;
+	}
+	domain_put(domain);
+
+	done += i;
+	if (done_address && guest_write(done_address, &done, sizeof(done)) && !error)
+		error = -EFAULT;
+	if (error == -ERESTART)
+		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, operations + i * sizeof(op),
+					  (uint64_t)((left - i) | (done_address ? OP_CONTINUES : 0)),
+					  done_address, domain_id);
+	return error;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of all frames that a domain owns. A domain with frames on it is not freed. */
+#ifndef SKINK_PAGELIST_H
+#define SKINK_PAGELIST_H
+
+#include "include/types.h"
+
+struct domain;
+struct frame;
+
+/* `frame` becomes the domain's, with one reference, the owner's own. It is nobody's before. */
+void page_list_add(struct domain *domain, struct frame *frame);
+void page_list_remove(struct domain *domain, struct frame *frame);
+
+/*
+ * A frame (with a reference) that still has its owner's own one; NULL if there is none. For domains that die.
+ */
+struct frame *page_list_next_owned(struct domain *domain);
+
+/* The last reference has gone: off the list and back to the allocator. */
+void page_list_release(struct frame *frame);
+
+/* The owner's own reference goes; the frame is freed when nobody else has one. False if it was dropped before. */
+bool frame_give_up(struct frame *frame);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptor tables of guests: frames of type FRAME_SEGMENT, every descriptor in them checked. */
+#include "mem/segment.h"
+
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/switch.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "include/types.h"
+#include "mem/frame.h"
+#include "mem/table.h"
+#include "mem/update.h"
+
+#define GDT_FRAMES	14
+#define GDT_ENTRIES_MAX	(GDT_FRAMES * 512)
+#define LDT_FRAMES	16
+#define LDT_ENTRIES_MAX	8192
+
+static void frames_drop(mfn_t *frame, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (frame[i].raw) {
+			frame_put_type(frame_at(frame[i]));
+			frame_put(frame_at(frame[i]));
+		}
+		frame[i] = mfn(0);
+	}
+}
+
+MUST_CHECK static int frame_take(struct domain *domain, mfn_t number)
+{
+	struct frame *frame = frame_get(number, domain);
+	int error;
+
+	if (!frame)
+		return -EINVAL;
+	error = frame_get_type(frame, FRAME_SEGMENT);
+	if (error)
+		frame_put(frame);
+	return error;
+}
+
+int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
+{
+	uint32_t count = (entries + 511) / 512;
+	mfn_t taken[GDT_FRAMES] = { { 0 } };
+	struct domain_locked owner;
+	int error = 0;
+
+	if (entries > GDT_ENTRIES_MAX)
+		return -EINVAL;
+	owner = domain_lock(vcpu->domain);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		error = frame_take(vcpu->domain, mfn(frames[i]));
+		if (!error)
+			taken[i] = mfn(frames[i]);
+	}
+	if (error) {
+		frames_drop(taken, count);
+	} else {
+		frames_drop(vcpu->gdt_frame, GDT_FRAMES);
+		for (uint32_t i = 0; i < count; i++)
+			vcpu->gdt_frame[i] = taken[i];
+		vcpu->gdt_entries = (uint16_t)entries;
+		if (vcpu == current_vcpu())
+			switch_reload_gdt(vcpu);
+	}
+	domain_unlock(owner);
+	return error;
+}
+
+long do_set_gdt(uint64_t frames, uint64_t entries)
+{
+	uint64_t copy[GDT_FRAMES];
+	int error;
+
+	if (entries > GDT_ENTRIES_MAX)
+		return -EINVAL;
+	if (guest_read(copy, frames, (entries + 511) / 512 * sizeof(uint64_t)))
+		return -EFAULT;
+	error = mmu_set_gdt(current_vcpu(), copy, (uint32_t)entries);
+	return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames, entries) : error;
+}
+
+int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
+{
+	uint32_t count = (uint32_t)((entries * 8 + PAGE_SIZE - 1) >> PAGE_SHIFT);
+
+	if (entries > LDT_ENTRIES_MAX || (base & ~PAGE_MASK) || !guest_range_ok(base, entries * 8))
+		return -EINVAL;
+	frames_drop(vcpu->ldt_frame, LDT_FRAMES);
+	for (uint32_t i = 0; i < count; i++) {
+		struct frame *table;
+		uint32_t index;
+		pte_t entry;
+
+		if (!l1_find(owner, vcpu, base + i * PAGE_SIZE, &table, &index))
+			continue;
+		entry = read_once((pte_t *)mfn_to_virt(frame_number(table)) + index);
+		if ((entry & PTE_PRESENT) && frame_take(owner.domain, pte_frame(entry)) == 0)
+			vcpu->ldt_frame[i] = pte_frame(entry);
+	}
+	vcpu->ldt_base = base;
+	vcpu->ldt_entries = (uint16_t)entries;
+	if (vcpu == current_vcpu())
+		switch_reload_ldt(vcpu);
+	return 0;
+}
+
+void segment_drop_all(struct vcpu *vcpu)
+{
+	frames_drop(vcpu->gdt_frame, GDT_FRAMES);
+	frames_drop(vcpu->ldt_frame, LDT_FRAMES);
+	vcpu->gdt_entries = vcpu->ldt_entries = 0;
+}
+
+static int descriptor_write(struct frame *frame, uint64_t address, uint64_t descriptor)
+{
+	uint64_t word = load_acquire(&frame->type);
+	bool is_segment = frame_type_of(word) == FRAME_SEGMENT && (word & FRAME_VALIDATED);
+
+	if (!is_segment && frame_get_type(frame, FRAME_WRITABLE))
+		return -EINVAL;
+	write_once((uint64_t *)mfn_to_virt(frame_number(frame)) + (address & ~PAGE_MASK) / 8, descriptor);
+	if (!is_segment)
+		frame_put_type(frame);
+	return 0;
+}
+
+long do_update_descriptor(uint64_t address, uint64_t descriptor)
+{
+	struct domain *domain = current_vcpu()->domain;
+	struct domain_locked owner;
+	struct frame *frame;
+	int error = -EINVAL;
+
+	if ((address & 7) || !descriptor_check(&descriptor))
+		return -EINVAL;
+	owner = domain_lock(domain);
+	frame = frame_get(paddr_to_mfn(address), domain);
+	if (frame) {
+		error = descriptor_write(frame, address, descriptor);
+		frame_put(frame);
+	}
+	domain_unlock(owner);
+	return error;
+}

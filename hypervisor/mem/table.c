@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Validation of whole tables and of single entries (mem/table.h: T2 to T4). */
+#include "cpu/cpu.h"
+#include "cpu/directmap.h"
+#include "cpu/paging.h"
+#include "cpu/tlb.h"
+#include "domain/vcpu.h"
+#include "include/errno.h"
+#include "include/types.h"
+#include "mem/table.h"
+
+/* What a guest may set: in all levels, and what is refused rather than ignored. */
+#define REFUSED_ALL	0x7ff0000000000000ULL	/* bits 52 to 62: no protection keys, nothing of ours */
+#define REFUSED_UPPER	(REFUSED_ALL | PTE_LARGE | PTE_GLOBAL)
+/* Memory is always cached: mixed cache types of one frame are the machine's trouble, not only the guest's. */
+#define CACHE_BITS	(PTE_WRITE_THROUGH | PTE_CACHE_OFF | PTE_LARGE)
+
+static pte_t *table_entries(const struct frame *frame)
+{
+	return mfn_to_virt(frame_number(frame));
+}
+
+static bool is_core_slot(enum frame_type level, uint32_t index)
+{
+	return level == FRAME_L4 && index >= L4_CORE_FIRST && index < L4_CORE_END;
+}
+
+/* T4: the one way in which an L4 may name an L4. It takes no reference: the table would keep itself. */
+static bool is_own_map(const struct frame *table, enum frame_type level, pte_t entry)
+{
+	return level == FRAME_L4 && !(entry & PTE_WRITABLE) && mfn_is(pte_frame(entry), frame_number(table));
+}
+
+static int l1_entry_take(const struct domain *source, pte_t *entry)
+{
+	struct frame *frame;
+	int error = 0;
+
+	if (*entry & REFUSED_ALL)
+		return -EINVAL;
+	frame = frame_get(pte_frame(*entry), source);
+	if (!frame)
+		return -EINVAL;
+	if (*entry & PTE_WRITABLE)
+		error = frame_get_type(frame, FRAME_WRITABLE);
+	if (error) {
+		frame_put(frame);
+		return error;
+	}
+	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
+	return 0;
+}
+
+static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
+{
+	struct frame *frame;
+	int error;
+
+	if (*entry & REFUSED_UPPER)
+		return -EINVAL;
+	*entry = (*entry & ~(PTE_WRITE_THROUGH | PTE_CACHE_OFF)) | PTE_USER;
+	if (is_own_map(table, level, *entry))
+		return 0;
+	frame = frame_get(pte_frame(*entry), domain_find(table->owner));
+	if (!frame)
+		return -EINVAL;
+	error = frame_get_type(frame, level - 1);
+	if (error)
+		frame_put(frame);
+	return error;
+}
+
+int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry)
+{
+	if (!(*entry & PTE_PRESENT))
+		return 0;
+	return level == FRAME_L1 ? l1_entry_take(source, entry) : upper_entry_take(table, level, entry);
+}
+
+/* T5: a stale TLB entry for another domain's frame is not in the flushes that its owner knows of. */
+static void flush_foreign(const struct domain *owner)
+{
+	tlb_flush(read_once(&owner->dirty_cpus), TLB_ALL_PAGES);
+}
+
+void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
+{
+	struct frame *frame;
+
+	if (!(entry & PTE_PRESENT) || is_own_map(table, level, entry))
+		return;
+	frame = frame_at(pte_frame(entry));
+	if (frame->owner != table->owner)
+		flush_foreign(domain_find(table->owner));
+	if (level != FRAME_L1 || (entry & PTE_WRITABLE))
+		frame_put_type(frame);
+	frame_put(frame);
+}
+
+/*
+ * Code and data segments of any base and limit are harmless in ring 3; all else could enter the core. SDM volume 3,
+ * 3.4.5: bit 44 code or data, 45-46 ring, 47 present.
+ */
+bool descriptor_check(uint64_t *descriptor)
+{
+	if (!(*descriptor & 1ULL << 47))
+		return true;		/* faults when it is used */
+	if (!(*descriptor & 1ULL << 44))
+		return false;
+	*descriptor |= 3ULL << 45;
+	return true;
+}
+
+static int segments_validate(struct frame *frame)
+{
+	uint64_t *descriptor = mfn_to_virt(frame_number(frame));
+
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		if (!descriptor_check(&descriptor[i]))
+			return -EINVAL;
+	return 0;
+}
+
+/* The slots of the core: at once, before any CPU can load this table (T3). */
+static void core_slots_set(struct frame *frame, enum frame_type type)
+{
+	if (type == FRAME_L4)
+		paging_fill_core_slots(table_entries(frame), true);
+}
+
+int table_validate(struct frame *frame, enum frame_type type)
+{
+	const struct domain *owner = domain_find(frame->owner);
+	pte_t *entries = table_entries(frame);
+	int error = 0;
+
+	if (type == FRAME_SEGMENT)
+		return segments_validate(frame);
+	for (uint32_t i = frame->validated; i < TABLE_ENTRIES; i++) {
+		pte_t entry = entries[i];
+
+		if (!entry || is_core_slot(type, i))
+			continue;
+		frame->validated = (uint16_t)i;
+		/* One L2 entry may bring 512 others with it: the time to stop is before it. */
+		if (type > FRAME_L1 && i % 8 == 0 && i && preempt_needed())
+			return -ERESTART;
+		error = entry_take(frame, type, owner, &entry);
+		if (error == -ERESTART && i)
+			return error;
+		if (error)
+			break;
+		if (entry != entries[i])
+			write_once(&entries[i], entry);
+	}
+	if (error) {
+		table_release(frame, type);
+		frame->validated = 0;
+		return error;
+	}
+	core_slots_set(frame, type);
+	return 0;
+}
+
+void table_release(struct frame *frame, enum frame_type type)
+{
+	pte_t *entries = table_entries(frame);
+
+	if (type == FRAME_SEGMENT)
+		return;
+	for (uint32_t i = 0; i < frame->validated; i++)
+		if (entries[i] && !is_core_slot(type, i))
+			entry_drop(frame, type, entries[i]);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands in page tables and descriptor tables of guests: each entry is checked and takes its references before the
+ * table counts as validated, and gives them back when it is taken apart. All under the owner's lock (F4).
+ *
+ * T2  An entry never points at another domain's table, and never writable at any table.
+ * T3  Slots 256 to 271 of an L4 are the core's, whatever the guest wrote there.
+ * T5  An entry for another domain's frame gives its references back only after this domain's TLBs are flushed.
+ * T4  A table refers only to tables one level below it (and an L4 read-only to itself), so there is no circle.
+ */
+#ifndef SKINK_TABLE_H
+#define SKINK_TABLE_H
+
+#include "include/types.h"
+#include "mem/frame.h"
+#include "mem/mmu.h"
+
+#define TABLE_ENTRIES	512
+
+/*
+ * Takes the references of all entries from frame->validated on. 0; -ERESTART: stopped after frame->validated entries, which
+ * hold theirs; else an entry was refused and none holds any.
+ */
+MUST_CHECK int table_validate(struct frame *frame, enum frame_type type);
+
+/* Gives back the references of entries [0, frame->validated). At most 512 steps; lower tables become deferred. */
+void table_release(struct frame *frame, enum frame_type type);
+
+/*
+ * Checks a new entry for `table` (of `level`) and takes its references; `*entry` becomes what is to be written. Frames
+ * that an L1 entry names belong to `source`. -EINVAL, -EPERM, -ERESTART.
+ */
+MUST_CHECK int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry);
+/* Gives an entry's references back. */
+void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
+
+/* Checks a descriptor and makes it harmless (ring 3). False: refused. */
+MUST_CHECK bool descriptor_check(uint64_t *descriptor);
+
+#endif
