@@ -55,7 +55,7 @@ static void what_cannot_be_answered_is_undone(void)
 	CU_ASSERT_EQUAL(bind_pirq(guest, pirq, &port), -EFAULT);
 
 	CU_ASSERT_EQUAL(guest->events->free_from, 1);
-	CU_ASSERT_EQUAL(other->events->free_from, 2);
+	CU_ASSERT_EQUAL(state_of(other, offer + 1), EVTCHNSTAT_closed);
 	CU_ASSERT_EQUAL(state_of(guest, 1), EVTCHNSTAT_closed);
 	CU_ASSERT_FALSE(is_pending(guest, 1));
 	CU_ASSERT_EQUAL(state_of(other, offer), EVTCHNSTAT_unbound);
@@ -252,8 +252,11 @@ static void virqs_and_pirqs_are_not_for_the_guest_to_send(void)
 static void when_all_ports_are_used_the_next_is_refused(void)
 {
 	struct domain *guest = given_domain();
+	uint32_t pirq, data;
+	uint64_t address;
 	port_t port;
 
+	CU_ASSERT_EQUAL(pirq_create(guest, &pirq, &address, &data), 0);
 	for (port_t expected = 1; expected < EVENT_PORTS_MAX; expected++) {
 		if (event_alloc_unbound(guest, 0, &port) || port != expected)
 			CU_FAIL("an offer is refused or has another port");
@@ -261,11 +264,15 @@ static void when_all_ports_are_used_the_next_is_refused(void)
 	CU_ASSERT_EQUAL(event_alloc_unbound(guest, 0, &port), -ENOSPC);
 	CU_ASSERT_EQUAL(bind_ipi(guest, 0, &port), -ENOSPC);
 	CU_ASSERT_EQUAL(bind_virq(guest, VIRQ_TIMER, 0, &port), -ENOSPC);
+	CU_ASSERT_EQUAL(bind_pirq(guest, pirq, &port), -ENOSPC);
 
 	CU_ASSERT_EQUAL(close_port(guest, 4000), 0);
 	CU_ASSERT_EQUAL(close_port(guest, 700), 0);
 	CU_ASSERT_EQUAL(bind_ipi(guest, 0, &port), 0);
 	CU_ASSERT_EQUAL(port, 700);
+	CU_ASSERT_EQUAL(bind_pirq(guest, pirq, &port), 0);
+	CU_ASSERT_EQUAL(port, 4000);
+	CU_ASSERT_EQUAL(close_port(guest, port), 0);
 	all_is_consistent();
 }
 
@@ -342,11 +349,13 @@ static void when_one_end_closes_the_other_is_unbound_for_the_same_domain(void)
 	CU_ASSERT_EQUAL(port, pair.b_port);
 	all_is_consistent();
 
-	/* The end that offered may be the one that closes, too. */
+	/* The end that offered may be the one that closes, too. The other keeps its vcpu. */
+	CU_ASSERT_EQUAL(move(pair.b, pair.b_port, 1), 0);
 	CU_ASSERT_EQUAL(close_port(pair.a, pair.a_port), 0);
 	status = status_of(pair.b, DOMID_SELF, pair.b_port);
 	CU_ASSERT_EQUAL(status.status, EVTCHNSTAT_unbound);
 	CU_ASSERT_EQUAL(status.u.unbound.dom, pair.a->id);
+	CU_ASSERT_EQUAL(status.vcpu, 1);
 	all_is_consistent();
 }
 
