@@ -7,6 +7,7 @@ machine has one after which it is stopped.
 import os
 import re
 import selectors
+import socket
 import subprocess
 import time
 
@@ -45,9 +46,11 @@ class Machine:
         self.text = ""
         self.seen = 0
         self.deadline = time.monotonic() + limit * PATIENCE
+        self.monitor_name = f"{BUILD}/test/{name}.monitor"
         command = [QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
                    "-display", "none", "-nodefaults", "-no-reboot",
-                   "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", *arguments]
+                   "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+                   "-monitor", f"unix:{self.monitor_name},server=on,wait=off", *arguments]
         self.log.write((" ".join(command) + "\n\n").encode())
         self.qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, bufsize=0)
@@ -62,6 +65,8 @@ class Machine:
         if self.qemu.poll() is None:
             self.qemu.kill()
         self.qemu.wait()
+        if os.path.exists(self.monitor_name):
+            os.unlink(self.monitor_name)
         self.log.close()
         self.qemu.stdin.close()
         self.qemu.stdout.close()
@@ -128,6 +133,31 @@ class Machine:
         status, output = self.run(command, limit)
         assert status == 0, f"'{command}' ended with {status}:\n{output}"
         return output
+
+    def ask_monitor(self, question):
+        """A question to QEMU itself, and its answer."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(10)
+            monitor.connect(self.monitor_name)
+            answer = b""
+            while answer.count(b"(qemu)") < 2:
+                if b"(qemu)" in answer and question:
+                    monitor.sendall(question.encode() + b"\n")
+                    question = None
+                answer += monitor.recv(65536)
+        return answer.decode("utf-8", "replace")
+
+    def wait_for_halt(self, limit=20):
+        """Every CPU has halted with interrupts off: nothing will ever happen here again."""
+        until = time.monotonic() + limit * PATIENCE
+        while True:
+            registers = self.ask_monitor("info registers -a")
+            flags = [int(word, 16) for word in re.findall(r"[RE]FL=([0-9a-f]+)", registers)]
+            if flags and registers.count("HLT=1") == len(flags) and not any(word & 0x200 for word in flags):
+                return
+            if time.monotonic() > min(until, self.deadline):
+                raise Late(f"the machine did not halt ({self.log_name}):\n{self.tail()}")
+            self._read(time.monotonic() + 0.2)
 
     def wait_for_end(self, limit=60):
         """QEMU ends by itself: the machine has powered off."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the core is given at boot may be wrong: it says what, and halts. No triple fault, no silence."""
 import os
+import re
 import struct
 
 import pytest
@@ -52,46 +53,71 @@ def without_notes(image):
     return image.replace(b"Xen\0", b"Nix\0")
 
 
+def with_unknown_note(image):
+    at = next(m.start() - 12 for m in re.finditer(b"Xen\0", image)
+              if struct.unpack_from("<I", image, m.start() - 12)[0] == 4
+              and struct.unpack_from("<I", image, m.start() - 4)[0] < 20)
+    struct.pack_into("<I", image, at + 8, 77)
+    return image
+
+
+# What is wrong, how it is made, and what has to be said about it.
 BROKEN = {
-    "empty": lambda image: b"",
-    "one-byte": lambda image: image[:1],
-    "elf-header-only": lambda image: image[:64],
-    "half": lambda image: image[:len(image) // 2],
-    "not-an-elf": lambda image: with_bytes(image[:1 << 20], 0, b"What"),
-    "32-bit": lambda image: with_bytes(image, 4, b"\x01"),
-    "arm": lambda image: with_bytes(image, 18, b"\xb7\x00"),
-    "segment-beyond-the-file": beyond_the_file,
-    "segment-wraps": wrapping_segment,
-    "no-notes": without_notes,
+    "empty": (lambda image: b"", "truncated|no module|empty"),
+    "one-byte": (lambda image: image[:1], "truncated"),
+    "elf-header-only": (lambda image: image[:64], "truncated|program headers"),
+    "half": (lambda image: image[:len(image) // 2], "truncated"),
+    "not-an-elf": (lambda image: with_bytes(image[:1 << 20], 0, b"What"), "no ELF"),
+    "32-bit": (lambda image: with_bytes(image, 4, b"\x01"), "64-bit"),
+    "arm": (lambda image: with_bytes(image, 18, b"\xb7\x00"), "x86-64"),
+    "segment-beyond-the-file": (beyond_the_file, "truncated|segment"),
+    "segment-wraps": (wrapping_segment, "truncated|segment"),
+    "no-notes": (without_notes, "note"),
+    "unknown-note": (with_unknown_note, "note.*not known"),
 }
 
-# What the core says before it halts; what it must not say stands in Machine.LOST.
-REFUSED = r"(?i)(cannot|can not|no |not |missing|truncated|too |unknown|refuse|invalid|bad )[^\n]*\n(.*\n)*.*[Hh]alt"
+
+def assert_refused(machine, said):
+    machine.expect(rf"(?i)Domain-0[^\n]*({said})", 40, lost=False)
+    machine.wait_for_halt()
+    # A wrong file is not the core's fault: it says what is wrong, and shows no back trace.
+    assert "PANIC" not in machine.text
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_kernel_is_refused(name):
-    kernel = variant(f"kernel-{name}", BROKEN[name])
+    change, said = BROKEN[name]
+    kernel = variant(f"kernel-{name}", change)
     with Machine(f"boot-{name}", *by_kernel(HYPERVISOR, [(kernel, DOM0_ARGS)]), memory=512, limit=60) as machine:
-        machine.expect(REFUSED, 40)
+        assert_refused(machine, said)
+
+
+def test_compressed_kernel_is_refused():
+    kernel = f"{BUILD}/dom0/vmlinuz"
+    with Machine("boot-bzimage", *by_kernel(HYPERVISOR, [(kernel, DOM0_ARGS)]), memory=512, limit=60) as machine:
+        assert_refused(machine, "compressed|bzImage")
 
 
 def test_no_module_is_refused():
     with Machine("boot-no-module", *by_kernel(HYPERVISOR, []), memory=512, limit=60) as machine:
-        machine.expect(r"(?i)module", 40)
-        machine.expect(r"(?i)halt", 10)
+        assert_refused(machine, "no module")
 
 
-@pytest.mark.parametrize("memory", [96, 128])
+@pytest.mark.parametrize("memory", [80, 128])
 def test_too_little_memory_is_refused(memory):
     """The kernel alone has 63 MiB, and is copied."""
     with Machine(f"boot-{memory}-mib", *by_kernel(HYPERVISOR, [(KERNEL, DOM0_ARGS)]), memory=memory, limit=60) as machine:
-        machine.expect(r"(?i)memory", 40)
-        machine.expect(r"(?i)halt", 10)
+        assert_refused(machine, "memory")
 
 
-def test_dom0_mem_larger_than_the_machine_is_cut_or_refused():
-    """As with Xen's option: what is there is given, or it is said that it is not."""
+def test_wrong_dom0_mem_is_refused():
+    arguments = by_kernel(HYPERVISOR, [(KERNEL, DOM0_ARGS)], "console=com1 com1=115200 dom0_mem=much")
+    with Machine("boot-dom0-mem-much", *arguments, memory=512, limit=60) as machine:
+        assert_refused(machine, "dom0_mem")
+
+
+def test_dom0_mem_larger_than_the_machine_is_cut():
+    """As with Xen's option: what is there is given."""
     arguments = by_kernel(HYPERVISOR, [(KERNEL, DOM0_ARGS)], "console=com1 com1=115200 dom0_mem=64G")
     with Machine("boot-dom0-mem-64g", *arguments, memory=512, limit=120) as machine:
-        machine.expect(r"(?i)Linux version|memory[^\n]*\n(.*\n)*.*halt", 60)
+        machine.expect(r"Linux version", 60)
