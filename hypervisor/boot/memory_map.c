@@ -22,12 +22,12 @@ static uint64_t range_end(const struct memory_range *range)
 
 void memory_map_add(paddr_t start, uint64_t bytes, enum memory_kind kind)
 {
-	struct memory_range *last = &piece[piece_count - 1];
+	struct memory_range *last = piece_count > 0 ? &piece[piece_count - 1] : NULL;
 
 	if (start >= ADDRESS_END || bytes == 0)
 		return;
 	bytes = MIN(bytes, ADDRESS_END - start);
-	if (piece_count > 0 && last->kind == kind && range_end(last) == start) {
+	if (last && last->kind == kind && range_end(last) == start) {
 		last->bytes += bytes;
 		return;
 	}
@@ -63,9 +63,10 @@ static int kind_at(paddr_t address)
 
 static void append(paddr_t start, paddr_t end, enum memory_kind kind)
 {
-	struct memory_range *last = &boot_info.range[boot_info.range_count - 1];
+	uint32_t count = boot_info.range_count;
+	struct memory_range *last = count > 0 ? &boot_info.range[count - 1] : NULL;
 
-	if (boot_info.range_count > 0 && last->kind == kind && range_end(last) == start)
+	if (last && last->kind == kind && range_end(last) == start)
 		last->bytes = end - last->start;
 	else if (boot_info.range_count < BOOT_RANGES_MAX)
 		boot_info.range[boot_info.range_count++] = (struct memory_range){ start, end - start, kind };

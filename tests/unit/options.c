@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* boot/options.c */
+#include "unit.h"
+
+#include <string.h>
+
+#include "boot/boot_info.h"
+
+static void given(const char *line)
+{
+	memset(boot_info.command_line, 0, sizeof(boot_info.command_line));
+	strncpy(boot_info.command_line, line, sizeof(boot_info.command_line) - 1);
+}
+
+static void odd_lines_have_no_options(void)
+{
+	static const char *const lines[] = { "", " ", "=", "==", "no-", "no-no-", "\t=x", "xa ax a-b=c", "A" };
+	char value[8] = "before";
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		given(lines[i]);
+		CU_ASSERT_FALSE(option_text("a", value, sizeof(value)));
+		CU_ASSERT_STRING_EQUAL(value, "");
+		CU_ASSERT_TRUE(option_flag("a", true));
+		CU_ASSERT_FALSE(option_flag("a", false));
+		CU_ASSERT_EQUAL(option_size("a", 7), 7);
+		CU_ASSERT_EQUAL(option_number("a", 7), 7);
+	}
+}
+
+static void more_words_than_can_be_counted_do_no_harm(void)
+{
+	char line[1024];
+
+	for (size_t i = 0; i < sizeof(line); i++)
+		line[i] = i % 2 ? ' ' : 'a';
+	line[sizeof(line) - 1] = 0;
+	given(line);
+	CU_ASSERT_TRUE(option_flag("a", false));
+	option_report_unknown();
+}
+
+static void a_long_value_is_cut(void)
+{
+	char value[4];
+
+	given("a=abcdefgh b");
+	CU_ASSERT_TRUE(option_text("a", value, sizeof(value)));
+	CU_ASSERT_STRING_EQUAL(value, "abc");
+}
+
+static void numbers_that_are_none_do_not_count(void)
+{
+	given("a=x b=12x c= d=max: e=99999999999999999999G");
+	CU_ASSERT_EQUAL(option_number("a", 7), 7);
+	CU_ASSERT_EQUAL(option_number("b", 7), 7);
+	CU_ASSERT_EQUAL(option_number("c", 7), 7);
+	CU_ASSERT_EQUAL(option_size("d", 7), 7);
+	CU_ASSERT_EQUAL(option_size("e", 7), UINT64_MAX);
+}
+
+static void values_and_flags_are_found(void)
+{
+	char value[32];
+
+	given("  console=com1,vga  noreboot x2apic=off\tno-smp empty= maxcpus=3 ");
+	CU_ASSERT_TRUE(option_text("console", value, sizeof(value)));
+	CU_ASSERT_STRING_EQUAL(value, "com1,vga");
+	CU_ASSERT_TRUE(option_text("empty", value, sizeof(value)));
+	CU_ASSERT_STRING_EQUAL(value, "");
+	CU_ASSERT_TRUE(option_flag("noreboot", false));
+	CU_ASSERT_FALSE(option_flag("x2apic", true));
+	CU_ASSERT_FALSE(option_flag("smp", true));
+	CU_ASSERT_FALSE(option_text("smp", value, sizeof(value)));
+	CU_ASSERT_EQUAL(option_number("maxcpus", 64), 3);
+}
+
+static void the_last_of_several_counts(void)
+{
+	char value[8];
+
+	given("a=1 a=2 b no-b c no-c c=on");
+	CU_ASSERT_TRUE(option_text("a", value, sizeof(value)));
+	CU_ASSERT_STRING_EQUAL(value, "2");
+	CU_ASSERT_FALSE(option_flag("b", true));
+	CU_ASSERT_TRUE(option_flag("c", false));
+}
+
+static void sizes_are_as_xen_has_them(void)
+{
+	given("a=512M b=1g c=4096 d=100b e=max:2G f=0x10M,max:1G g=1T");
+	CU_ASSERT_EQUAL(option_size("a", 0), 512ULL << 20);
+	CU_ASSERT_EQUAL(option_size("b", 0), 1ULL << 30);
+	CU_ASSERT_EQUAL(option_size("c", 0), 4096ULL << 10);
+	CU_ASSERT_EQUAL(option_size("d", 0), 100);
+	CU_ASSERT_EQUAL(option_size("e", 0), 2ULL << 30);
+	CU_ASSERT_EQUAL(option_size("f", 0), 16ULL << 20);
+	CU_ASSERT_EQUAL(option_size("g", 0), 1ULL << 40);
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(odd_lines_have_no_options),
+	UNIT_CASE(more_words_than_can_be_counted_do_no_harm),
+	UNIT_CASE(a_long_value_is_cut),
+	UNIT_CASE(numbers_that_are_none_do_not_count),
+	UNIT_CASE(values_and_flags_are_found),
+	UNIT_CASE(the_last_of_several_counts),
+	UNIT_CASE(sizes_are_as_xen_has_them),
+};
+
+int main(void)
+{
+	return unit_run("options", cases, ARRAY_SIZE(cases));
+}
