@@ -195,5 +195,6 @@ void apic_init_boot(void)
 	if (!is_x2apic)
 		registers = mmio_map(base & BASE_ADDRESS, PAGE_SIZE);
 	apic_init_cpu();
+	this_cpu()->apic_id = apic_id();
 	log_info("apic: %s, boot CPU has id %u\n", is_x2apic ? "x2APIC" : "xAPIC", apic_id());
 }

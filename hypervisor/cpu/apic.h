@@ -5,7 +5,7 @@
 
 #include "include/types.h"
 
-/* On the boot CPU, after acpi_init(): finds out which kind, silences the old controllers, sets up this CPU's. */
+/* On the boot CPU: finds out which kind, silences the old controllers, sets up this CPU's, notes its id. */
 void apic_init_boot(void);
 /* On each other CPU. */
 void apic_init_cpu(void);
