@@ -35,3 +35,5 @@ UNIT_format_SOURCES := hypervisor/lib/format.c
 UNIT_options_SOURCES := hypervisor/boot/options.c hypervisor/lib/format.c
 UNIT_multiboot_SOURCES := hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/lib/format.c \
 	tests/unit/fake-cpu/refuse.c
+UNIT_TESTS += registers
+UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/fpu.c hypervisor/cpu/debug.c

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FPU and debug registers of vcpus: the FPU's are the host's own, the debug registers those of the fake machine.
+ * P1  XCR0 holds all that its vcpu ever switched on whenever its registers are saved or loaded.
+ * B1  No breakpoint address lies in the core's range.
+ * B2  No I/O breakpoint is enabled in the machine's DR7.
+ */
+#include "unit.h"
+
+#include <string.h>
+
+#include "cpu/debug.h"
+#include "cpu/features.h"
+#include "cpu/fpu.h"
+#include "cpu/ops.h"
+#include "cpu/traps.h"
+#include "domain/hypercall.h"
+#include "include/errno.h"
+#include "privileged.h"
+
+#define CORE_ADDRESS	0xffff800000000000ULL
+
+static struct vcpu *vcpu, *other;
+
+void cpu_load_guest_cr4(const struct vcpu *loaded) { fake_machine.cr[4] = loaded->guest_cr4; }
+
+/* Saved and loaded by whatever the host has; AVX if it has that. */
+static void given_two(void)
+{
+	uint32_t out[4];
+
+	fake_machine_reset();
+	cpuid_read(1, 0, out);
+	cpu_features.xsave = out[2] >> 27 & 1;
+	if (cpu_features.xsave) {
+		cpuid_read(0xd, 0, out);
+		cpu_features.xcr0_mask = out[0] & 7;
+		cpu_features.xsave_bytes = 1024;
+		cpuid_read(0xd, 1, out);
+		cpu_features.xsaveopt = out[0] & 1;
+	}
+	vcpu = given_domain()->vcpu[0];
+	other = given_domain()->vcpu[0];
+	CU_ASSERT_EQUAL(fpu_vcpu_init(vcpu), 0);
+	CU_ASSERT_EQUAL(fpu_vcpu_init(other), 0);
+	fake_run(vcpu);
+}
+
+static void given_destroyed(void)
+{
+	fpu_vcpu_destroy(vcpu);
+	fpu_vcpu_destroy(other);
+}
+
+static void put(uint64_t value)
+{
+	asm volatile("movq %0, %%xmm9\n\tmovq %0, %%mm3\n\temms\n\tfildll %1" : : "r"(value), "m"(value) : "xmm9");
+}
+
+static uint64_t get_sse(void)
+{
+	uint64_t value;
+
+	asm volatile("movq %%xmm9, %0" : "=r"(value));
+	return value;
+}
+
+static void registers_are_kept_apart(void)
+{
+	given_two();
+	fpu_load(vcpu);
+	put(0x1234);
+	fpu_save(vcpu);
+	fpu_load(other);
+	CU_ASSERT_EQUAL(get_sse(), 0);
+	put(0x5678);
+	fpu_save(other);
+	fpu_load(vcpu);
+	CU_ASSERT_EQUAL(get_sse(), 0x1234);
+	fpu_save(vcpu);
+	fpu_load(other);
+	CU_ASSERT_EQUAL(get_sse(), 0x5678);
+	asm volatile("fninit");
+	given_destroyed();
+}
+
+static void fxsave_does_as_well(void)
+{
+	given_two();
+	cpu_features.xsave = cpu_features.xsaveopt = false;
+	fpu_load(vcpu);
+	put(0x1234);
+	fpu_save(vcpu);
+	fpu_load(other);
+	CU_ASSERT_EQUAL(get_sse(), 0);
+	fpu_load(vcpu);
+	CU_ASSERT_EQUAL(get_sse(), 0x1234);
+	asm volatile("fninit");
+	CU_ASSERT_FALSE(fpu_set_xcr0(vcpu, 0, 3));
+	given_destroyed();
+}
+
+static void what_is_switched_on_starts_empty(void)	/* P1 */
+{
+	uint64_t high[4] = { 1, 2, 3, 4 };
+
+	given_two();
+	if (cpu_features.xcr0_mask == 7) {
+		fpu_load(vcpu);
+		asm volatile("vmovdqu %0, %%ymm9" : : "m"(high));
+		CU_ASSERT_TRUE(fpu_set_xcr0(vcpu, 0, 7));
+		asm volatile("vmovdqu %%ymm9, %0" : "=m"(high));
+		CU_ASSERT_EQUAL(high[0], 1);
+		CU_ASSERT_EQUAL(high[1], 2);
+		CU_ASSERT_EQUAL(high[2], 0);
+		CU_ASSERT_EQUAL(high[3], 0);
+		CU_ASSERT_EQUAL(fake_machine.xcr0, 7);
+
+		/* Switched off, it is still saved: nobody else finds it. */
+		high[2] = 5;
+		asm volatile("vmovdqu %0, %%ymm9" : : "m"(high));
+		CU_ASSERT_TRUE(fpu_set_xcr0(vcpu, 0, 3));
+		CU_ASSERT_EQUAL(fake_machine.xcr0, 3);
+		fpu_save(vcpu);
+		asm volatile("vzeroall" : : : "xmm9");
+		fpu_load(vcpu);
+		CU_ASSERT_TRUE(fpu_set_xcr0(vcpu, 0, 7));
+		asm volatile("vmovdqu %%ymm9, %0" : "=m"(high));
+		CU_ASSERT_EQUAL(high[2], 5);
+	}
+	given_destroyed();
+}
+
+static void xcr0_is_what_the_cpu_would_take(void)
+{
+	static const uint64_t bad[] = { 0, 2, 5, 4, 0x23, 0x27, 0x67, 0xe3, 0x100, 1ULL << 63, 0x8 | 3, 0x60 | 7 };
+
+	given_two();
+	cpu_features.xcr0_mask = 0xe7;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CU_ASSERT_FALSE(fpu_set_xcr0(vcpu, 0, bad[i]));
+	CU_ASSERT_FALSE(fpu_set_xcr0(vcpu, 1, 3));
+	CU_ASSERT_EQUAL(vcpu->xcr0, 3);
+	CU_ASSERT_TRUE(fpu_set_xcr0(vcpu, 0, 1));
+	CU_ASSERT_EQUAL(vcpu->xcr0, 1);
+	given_destroyed();
+}
+
+static void registers_given_by_a_toolstack_cannot_make_us_fault(void)
+{
+	uint8_t area[512], back[512];
+
+	given_two();
+	memset(area, 0xff, sizeof(area));
+	fpu_set_registers(other, area);
+	fpu_load(other);
+	CU_ASSERT_EQUAL(get_sse(), UINT64_MAX);
+	fpu_save(other);
+	asm volatile("fninit\n\tldmxcsr %0" : : "m"((uint32_t){ 0x1f80 }));
+	fpu_get_registers(other, back);
+	CU_ASSERT_EQUAL(memcmp(area + 160, back + 160, 256), 0);
+	given_destroyed();
+}
+
+static void task_switched_is_the_guests_and_cleared_by_its_trap(void)
+{
+	given_two();
+	CU_ASSERT_EQUAL(do_fpu_taskswitch(7), 0);
+	CU_ASSERT_EQUAL(fake_machine.cr[0], CR0_TS);
+	fpu_save(vcpu);
+	CU_ASSERT_EQUAL(fake_machine.cr[0], 0);
+	fpu_load(other);
+	CU_ASSERT_EQUAL(fake_machine.cr[0], 0);
+	fpu_load(vcpu);
+	CU_ASSERT_EQUAL(fake_machine.cr[0], CR0_TS);
+	fpu_no_device(vcpu);
+	CU_ASSERT_EQUAL(fake_machine.cr[0], 0);
+	CU_ASSERT_EQUAL(fake.trap_vector, TRAP_NO_DEVICE);
+	CU_ASSERT_EQUAL(vcpu->guest_cr0_ts, 0);
+	CU_ASSERT_EQUAL(do_fpu_taskswitch(0), 0);
+	given_destroyed();
+}
+
+static void a_vcpu_without_memory_is_none(void)
+{
+	given_two();
+	given_destroyed();
+	fake.heap_fail_call = 1;
+	CU_ASSERT_EQUAL(fpu_vcpu_init(vcpu), -ENOMEM);
+}
+
+/* ---- debug registers ---- */
+
+static void breakpoints_never_watch_the_core(void)	/* B1 */
+{
+	static const uint64_t bad[] = { CORE_ADDRESS, CORE_ADDRESS - 1, 0xffff87ffffffffff, 1ULL << 47, 1ULL << 63,
+					UINT64_MAX };
+
+	given_two();
+	for (uint64_t reg = 0; reg < 4; reg++) {
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			CU_ASSERT_EQUAL(do_set_debugreg(reg, bad[i]), -EPERM);
+		CU_ASSERT_EQUAL(do_get_debugreg(reg), 0);
+		CU_ASSERT_EQUAL(do_set_debugreg(reg, 0x1000 + reg), 0);
+		CU_ASSERT_EQUAL(do_get_debugreg(reg), 0x1000 + (long)reg);
+	}
+	CU_ASSERT_EQUAL(fake_machine.dr[0], 0);		/* none is enabled */
+	given_destroyed();
+}
+
+static void controls_that_are_not_a_guests_are_refused(void)
+{
+	static const uint64_t bad[] = {
+		1ULL << 13,				/* general detect */
+		1ULL << 32, 1ULL << 63,
+		0x20001,				/* I/O, and CR4.DE is off */
+		0x40001, 0xc0001,			/* execute, of more than one byte */
+	};
+
+	given_two();
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CU_ASSERT_EQUAL(do_set_debugreg(7, bad[i]), -EPERM);
+	CU_ASSERT_EQUAL(do_get_debugreg(7), (long)DR7_FIXED);
+	CU_ASSERT_EQUAL(do_set_debugreg(7, 0xd0001), 0);
+	CU_ASSERT_EQUAL(do_get_debugreg(7), 0xd0401);
+	given_destroyed();
+}
+
+static void io_breakpoints_stay_with_the_guest(void)	/* B2 */
+{
+	given_two();
+	vcpu->guest_cr4 = CR4_DE;
+	CU_ASSERT_EQUAL(do_set_debugreg(0, 0x3f8), 0);
+	CU_ASSERT_EQUAL(do_set_debugreg(1, 0x2000), 0);
+	CU_ASSERT_EQUAL(do_set_debugreg(7, 0x00d20007), 0);
+	CU_ASSERT_EQUAL(do_get_debugreg(7), 0x00d20407);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], 0x00d00404);
+	given_destroyed();
+}
+
+static void registers_that_are_not_there(void)
+{
+	given_two();
+	CU_ASSERT_EQUAL(do_set_debugreg(8, 0), -ENODEV);
+	CU_ASSERT_EQUAL(do_set_debugreg(UINT64_MAX, 0), -ENODEV);
+	CU_ASSERT_EQUAL(do_get_debugreg(8), -ENODEV);
+	CU_ASSERT_EQUAL(do_get_debugreg(UINT64_MAX), -ENODEV);
+	CU_ASSERT_EQUAL(do_set_debugreg(4, 0x4001), 0);
+	CU_ASSERT_EQUAL(do_get_debugreg(6), (long)(DR6_FIXED | 0x4001));
+	CU_ASSERT_EQUAL(do_get_debugreg(4), do_get_debugreg(6));
+	vcpu->guest_cr4 = CR4_DE;
+	CU_ASSERT_EQUAL(do_set_debugreg(4, 0), -ENODEV);
+	CU_ASSERT_EQUAL(do_get_debugreg(5), -ENODEV);
+	given_destroyed();
+}
+
+static void breakpoints_follow_their_vcpu(void)
+{
+	given_two();
+	vcpu->guest_cr4 = CR4_TSD;
+	CU_ASSERT_EQUAL(do_set_debugreg(2, 0x4000), 0);
+	CU_ASSERT_EQUAL(do_set_debugreg(7, 0x20), 0);
+	CU_ASSERT_EQUAL(fake_machine.dr[2], 0x4000);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], 0x420);
+	CU_ASSERT_EQUAL(do_set_debugreg(2, 0x5000), 0);
+	CU_ASSERT_EQUAL(fake_machine.dr[2], 0x5000);
+	debug_save(vcpu);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], DR7_FIXED);
+	fake_machine.dr[2] = 0;
+	debug_load(other);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], DR7_FIXED);
+	debug_load(vcpu);
+	CU_ASSERT_EQUAL(fake_machine.dr[2], 0x5000);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], 0x420);
+	CU_ASSERT_EQUAL(fake_machine.cr[4], CR4_TSD);
+	CU_ASSERT_EQUAL(do_set_debugreg(7, 0), 0);
+	CU_ASSERT_EQUAL(fake_machine.dr[7], DR7_FIXED);
+	given_destroyed();
+}
+
+static void a_status_is_taken_once(void)
+{
+	given_two();
+	fake_machine.dr[6] = DR6_FIXED | 0x4002;
+	CU_ASSERT_EQUAL(debug_take_status(vcpu), 0x4002);
+	CU_ASSERT_EQUAL(fake_machine.dr[6], DR6_FIXED);
+	CU_ASSERT_EQUAL(debug_take_status(vcpu), 0);
+	CU_ASSERT_EQUAL(do_get_debugreg(6), (long)(DR6_FIXED | 0x4002));
+	given_destroyed();
+}
+
+static void a_context_sets_all_or_nothing(void)
+{
+	uint64_t values[8] = { 1, 2, 3, CORE_ADDRESS, 0, 0, 0xf, 1 };
+
+	given_two();
+	CU_ASSERT_EQUAL(debug_set_registers(vcpu, values), -EPERM);
+	CU_ASSERT_EQUAL(vcpu->debug_register[0], 0);
+	values[3] = 4;
+	values[7] = 1ULL << 13;
+	CU_ASSERT_EQUAL(debug_set_registers(vcpu, values), -EPERM);
+	CU_ASSERT_EQUAL(vcpu->debug_register[0], 0);
+	values[7] = 1;
+	CU_ASSERT_EQUAL(debug_set_registers(vcpu, values), 0);
+	CU_ASSERT_EQUAL(vcpu->debug_register[3], 4);
+	CU_ASSERT_EQUAL(vcpu->debug_register[7], 1);
+	given_destroyed();
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(xcr0_is_what_the_cpu_would_take),
+	UNIT_CASE(registers_given_by_a_toolstack_cannot_make_us_fault),
+	UNIT_CASE(registers_are_kept_apart),
+	UNIT_CASE(fxsave_does_as_well),
+	UNIT_CASE(what_is_switched_on_starts_empty),
+	UNIT_CASE(task_switched_is_the_guests_and_cleared_by_its_trap),
+	UNIT_CASE(a_vcpu_without_memory_is_none),
+	UNIT_CASE(breakpoints_never_watch_the_core),
+	UNIT_CASE(controls_that_are_not_a_guests_are_refused),
+	UNIT_CASE(io_breakpoints_stay_with_the_guest),
+	UNIT_CASE(registers_that_are_not_there),
+	UNIT_CASE(breakpoints_follow_their_vcpu),
+	UNIT_CASE(a_status_is_taken_once),
+	UNIT_CASE(a_context_sets_all_or_nothing),
+};
+
+int main(void) { return unit_run("FPU and debug registers", cases, ARRAY_SIZE(cases)); }
