@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The windows of the CPUs: stacks between guard pages, descriptor tables, entry stubs. */
-#include <xen/xen.h>
-
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/entry.h"

@@ -66,13 +66,15 @@ static uint64_t segment_read(unsigned int which)
 	return selector;
 }
 
+/* False if there is no such descriptor: then selector 0 is loaded. */
 #define SEGMENT_LOAD(name)									\
 	MUST_CHECK static bool name##_load(uint16_t selector)					\
 	{											\
 		bool ok = false;								\
 												\
-		asm volatile("1: mov %1, %%" #name "\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")	\
-			     : "+q"(ok) : "r"((uint32_t)selector) : "memory");			\
+		asm volatile("1: mov %1, %%" #name "\n\tmovb $1, %0\n\tjmp 3f\n\t"			\
+			     "2: mov %2, %%" #name "\n\t3:\n\t" EXTABLE("1b", "2b")		\
+			     : "+q"(ok) : "r"((uint32_t)selector), "r"(0) : "memory");		\
 		return ok;									\
 	}
 SEGMENT_LOAD(ds)
@@ -98,17 +100,11 @@ static void segments_save(struct vcpu *vcpu)
 /* A selector that no longer names a descriptor becomes 0, and the guest's failsafe callback hears of it. */
 static void segments_load(struct vcpu *vcpu)
 {
-	bool ok = true;
+	bool ok = ds_load(vcpu->regs.ds);
 
-	/* Selector 0 always loads. */
-	if (!ds_load(vcpu->regs.ds))
-		ok = ds_load(0) && false;
-	if (!es_load(vcpu->regs.es))
-		ok = es_load(0) && false;
-	if (!fs_load(vcpu->regs.fs))
-		ok = fs_load(0) && false;
-	if (!gs_load(vcpu->regs.gs))
-		ok = gs_load(0) && false;
+	ok &= es_load(vcpu->regs.es);
+	ok &= fs_load(vcpu->regs.fs);
+	ok &= gs_load(vcpu->regs.gs);
 	msr_write(MSR_FS_BASE, vcpu->fs_base);
 	msr_write(MSR_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_kernel : vcpu->gs_base_user);
 	msr_write(MSR_KERNEL_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_user : vcpu->gs_base_kernel);
@@ -254,7 +250,7 @@ long do_set_segment_base(uint64_t which, uint64_t value)
 		return 0;
 	case SEGBASE_GS_USER_SEL:
 		asm volatile("swapgs" : : : "memory");
-		ok = gs_load((uint16_t)(value & 0xffff)) || (gs_load(0) && false);
+		ok = gs_load((uint16_t)(value & 0xffff));
 		asm volatile("swapgs" : : : "memory");
 		return ok ? 0 : -EFAULT;
 	default:

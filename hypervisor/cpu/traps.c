@@ -18,7 +18,7 @@
 #include "cpu/ops.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
-#include "domain/hypercall.h"
+#include "domain/dispatch.h"
 #include "domain/vcpu.h"
 #include "lib/backtrace.h"
 #include "lib/log.h"

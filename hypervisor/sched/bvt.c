@@ -10,6 +10,7 @@
 #include "cpu/timer_hw.h"
 #include "domain/domain.h"
 #include "include/errno.h"
+#include "lib/bits.h"
 #include "mem/alloc.h"
 #include "sched/ops.h"
 #include "sched/sched.h"
@@ -338,7 +339,7 @@ void sched_domain_destroy(struct domain *domain)
 void sched_vcpu_init(struct vcpu *vcpu)
 {
 	cpumask_t cpus = vcpu_cpus(vcpu);
-	uint32_t skip = (vcpu->domain->id + vcpu->id) % (uint32_t)__builtin_popcountll(cpus);
+	uint32_t skip = (vcpu->domain->id + vcpu->id) % bits_count(cpus);
 
 	while (skip--)
 		cpus &= cpus - 1;
