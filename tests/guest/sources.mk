@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
 	boot minimal p2m \
-	abi cpu events grants memory mmu time traps user \
+	abi bench cpu events grants memory mmu smp time traps user \
 	crash-callback crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog

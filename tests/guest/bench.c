@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an operation costs, in instructions: under QEMU's -icount shift=0 one instruction is one nanosecond,
+ * and system time counts them. Each line is BENCH <name> <instructions per operation>.
+ *
+ * QEMU: -icount shift=0,sleep=off
+ */
+#include "tap.h"
+
+#include "runtime/events.h"
+#include "runtime/grants.h"
+#include "runtime/time.h"
+
+#define WINDOW 0x5000000000UL
+#define ROUNDS 2000
+
+static domid_t self;
+static void *page, *other;
+static evtchn_port_t offer, taker;
+static grant_ref_t gref;
+static uint64_t entry;
+static struct mmu_update updates[512];
+
+static void null_hypercall(void)
+{
+	hypercall(__HYPERVISOR_xen_version, XENVER_version, 0);
+}
+
+static void event_to_ourselves(void)
+{
+	event_send(offer); /* the upcall has run when it returns */
+}
+
+static void grant_map_and_unmap(void)
+{
+	grant_handle_t handle;
+
+	grant_map(WINDOW, GNTMAP_host_map, gref, self, &handle);
+	grant_unmap(WINDOW, handle);
+}
+
+static void grant_copy_of_a_page(void)
+{
+	struct gnttab_copy copy = { .len = PAGE_SIZE, .flags = GNTCOPY_source_gref };
+
+	copy.source.u.ref = gref;
+	copy.source.domid = self;
+	copy.dest.u.gmfn = virt_to_mfn(other);
+	copy.dest.domid = DOMID_SELF;
+	grant_op(GNTTABOP_copy, &copy, 1);
+}
+
+static void mmu_update_of_one(void)
+{
+	static unsigned int turn;
+
+	memory_update(entry, turn++ & 1 ? 0 : virt_to_mfn(page) << 12 | PTE_KERNEL);
+}
+
+static void mmu_update_of_512(void)
+{
+	static unsigned int turn;
+	uint64_t value = turn++ & 1 ? 0 : virt_to_mfn(page) << 12 | PTE_KERNEL;
+
+	for (unsigned int i = 0; i < 512; i++)
+		updates[i] = (struct mmu_update){ entry + i * 8, value };
+	hypercall(__HYPERVISOR_mmu_update, updates, 512, NULL, DOMID_SELF);
+}
+
+static void update_va_mapping(void)
+{
+	static unsigned int turn;
+
+	hypercall(__HYPERVISOR_update_va_mapping, WINDOW, turn++ & 1 ? 0 : virt_to_mfn(page) << 12 | PTE_KERNEL,
+		  UVMF_INVLPG);
+}
+
+static void write_to_a_page_table(void)
+{
+	static unsigned int turn;
+
+	*(volatile uint64_t *)memory_entry(memory_base_mfn, WINDOW, 1) =
+		turn++ & 1 ? 0 : virt_to_mfn(page) << 12 | PTE_KERNEL;
+}
+
+static bool skip_ud2(struct trap_frame *frame)
+{
+	frame->rip += 2;
+	return true;
+}
+
+static void exception_and_return(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void timer_set(void)
+{
+	time_set_timer(time_now_ns() + 1000000000);
+}
+
+static void poll_that_is_over(void)
+{
+	event_poll(NULL, 0, 1);
+}
+
+static void yield(void)
+{
+	hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}
+
+static void multicall_of_32(void)
+{
+	static struct multicall_entry calls[32];
+
+	for (unsigned int i = 0; i < 32; i++)
+		calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_xen_version, .args = { XENVER_version } };
+	hypercall(__HYPERVISOR_multicall, calls, 32);
+}
+
+/* The best of five: what the hypervisor's own timers add falls away. */
+static void measure(const char *name, void (*operation)(void), unsigned int rounds)
+{
+	uint64_t best = ~0UL;
+
+	for (unsigned int attempt = 0; attempt < 5; attempt++) {
+		uint64_t start = time_now_ns(), spent;
+
+		for (unsigned int i = 0; i < rounds; i++)
+			operation();
+		spent = time_now_ns() - start;
+		if (spent < best)
+			best = spent;
+	}
+	printf("BENCH %s %lu\n", name, best / rounds);
+}
+
+static void nothing(void)
+{
+	barrier();
+}
+
+static void prepare(void)
+{
+	struct evtchn_status status;
+
+	page = page_alloc();
+	other = page_alloc();
+	ASSERT(event_alloc(DOMID_SELF, &offer) == 0);
+	event_status(offer, &status);
+	self = status.u.unbound.dom;
+	ASSERT(event_bind_interdomain(DOMID_SELF, offer, &taker) == 0);
+	event_clear(taker);
+	event_unmask(taker);
+	ASSERT(grant_init(1) == 0);
+	gref = grant_lend(self, page, 0);
+	ASSERT(memory_map(WINDOW, 0) == 0);
+	entry = memory_entry_address(memory_entry(memory_base_mfn, WINDOW, 1));
+	trap_set_handler(TRAP_INVALID_OPCODE, skip_ud2);
+}
+
+RUNTIME_KERNEL
+
+void guest_main(void)
+{
+	printf("1..1\n");
+	prepare();
+	measure("loop", nothing, ROUNDS);
+	measure("null_hypercall", null_hypercall, ROUNDS);
+	measure("event_ping", event_to_ourselves, ROUNDS);
+	measure("grant_map_unmap", grant_map_and_unmap, ROUNDS);
+	measure("grant_copy_page", grant_copy_of_a_page, ROUNDS);
+	measure("mmu_update_1", mmu_update_of_one, ROUNDS);
+	measure("mmu_update_512", mmu_update_of_512, 100);
+	measure("update_va_mapping", update_va_mapping, ROUNDS);
+	measure("page_table_write", write_to_a_page_table, ROUNDS);
+	measure("exception", exception_and_return, ROUNDS);
+	measure("set_timer", timer_set, ROUNDS);
+	measure("poll_past", poll_that_is_over, ROUNDS);
+	measure("yield", yield, ROUNDS);
+	measure("multicall_32", multicall_of_32, 200);
+	time_set_timer(0);
+	printf("ok 1 - every operation was measured\n");
+}
