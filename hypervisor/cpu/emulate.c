@@ -18,8 +18,11 @@
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
+#include "include/errno.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "mem/base.h"
+#include "mem/mmu.h"
 
 #include <xen/sched.h>
 
@@ -184,67 +187,82 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 }
 
 /* Bits that are not the guest's are ignored, as the ABI has it. */
-static bool write_cr4(struct vcpu *vcpu, uint64_t value)
+static void write_cr4(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu->guest_cr4 = value & (cpu_features.xsave ? CR4_OWN : CR4_OWN & ~CR4_OSXSAVE);
 	cpu_load_guest_cr4(vcpu);
-	return true;
 }
 
-static bool read_control(const struct vcpu *vcpu, unsigned int which, uint64_t *value)
+static int read_control(const struct vcpu *vcpu, unsigned int which, uint64_t *value)
 {
 	switch (which) {
 	case 0:
 		*value = guest_cr0(vcpu);
-		return true;
+		return 0;
 	case 2:
 		*value = read_once(&vcpu->info->arch.cr2);
-		return true;
+		return 0;
 	case 3:
 		*value = mfn_to_paddr(vcpu->table_kernel);
-		return true;
+		return 0;
 	case 4:
 		*value = vcpu->guest_cr4 | CR4_SHOWN;
-		return true;
+		return 0;
 	}
-	return false;
+	return -EINVAL;
 }
 
-static bool write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
+/* A new base pointer, which flushes the TLB as the CPU would; -ERESTART: the guest has to try again. */
+static int write_cr3(struct vcpu *vcpu, uint64_t value)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	int error = base_set(locked, vcpu, mfn(value >> PAGE_SHIFT), true);
+
+	if (!error)
+		mmu_load_base(vcpu);
+	domain_unlock(locked);
+	return error;
+}
+
+static int write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
 {
 	switch (which) {
 	case 0:
-		return write_cr0(vcpu, value);
+		return write_cr0(vcpu, value) ? 0 : -EINVAL;
 	case 2:
 		vcpu->guest_cr2 = value;
 		write_once(&vcpu->info->arch.cr2, value);
-		return true;
+		return 0;
+	case 3:
+		return write_cr3(vcpu, value);
 	case 4:
-		return write_cr4(vcpu, value);
+		write_cr4(vcpu, value);
+		return 0;
 	}
-	return false;
+	return -EINVAL;
 }
 
-static bool read_debug(unsigned int which, uint64_t *value)
+/* An address may look like an error: dr0 to dr3, 6 and 7 always succeed. */
+static int read_debug(unsigned int which, uint64_t *value)
 {
 	*value = (uint64_t)do_get_debugreg(which);
-	return which < 8 && which != 4 && which != 5;
+	return which < 4 || which == 6 || which == 7 ? 0 : -EINVAL;
 }
 
 static bool do_control(struct vcpu *vcpu, const struct instruction *in)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
 	uint64_t value = register_read(regs, in->rm, 8, true);
-	bool done;
+	int error;
 
 	switch (in->opcode) {
-	case 0x0f20: done = read_control(vcpu, in->reg, &value); break;
-	case 0x0f21: done = read_debug(in->reg, &value); break;
-	case 0x0f22: done = write_control(vcpu, in->reg, value); break;
-	default: done = do_set_debugreg(in->reg, value) == 0; break;
+	case 0x0f20: error = read_control(vcpu, in->reg, &value); break;
+	case 0x0f21: error = read_debug(in->reg, &value); break;
+	case 0x0f22: error = write_control(vcpu, in->reg, value); break;
+	default: error = (int)do_set_debugreg(in->reg, value); break;
 	}
-	if (!done)
-		return false;
+	if (error)
+		return error == -ERESTART;
 	register_write(regs, in->rm, 8, true, value);
 	emulate_finish(vcpu, in);
 	return true;

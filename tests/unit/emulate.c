@@ -53,6 +53,17 @@ int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned i
 	return 0;
 }
 
+static struct vcpu *vcpu;
+static int base_error;
+static mfn_t base;
+
+int base_set(struct domain_locked owner, struct vcpu *of, mfn_t l4, bool for_kernel)
+{
+	CU_ASSERT_TRUE(for_kernel && of == vcpu);
+	base = l4;
+	return base_error;
+}
+
 long do_sched_op(uint64_t command, uint64_t argument) { blocked += command == SCHEDOP_block; return 0; }
 long do_fpu_taskswitch(uint64_t set) { task_switched = (long)set; current_vcpu()->guest_cr0_ts = !!set; return 0; }
 long do_set_debugreg(uint64_t reg, uint64_t value) { return reg < 4 ? 0 : -EPERM; }
@@ -89,7 +100,6 @@ void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, u
 #define DATA_BYTES	(16 * PAGE_SIZE)
 
 static uint8_t *code_page, *data;
-static struct vcpu *vcpu;
 
 static void given_kernel(void)
 {
@@ -695,6 +705,24 @@ static void control_registers_are_the_guests(void)
 	CU_ASSERT_EQUAL(vcpu->guest_cr4, CR4_TSD | CR4_DE);
 }
 
+static void cr3_is_validated(void)
+{
+	given_kernel();
+	vcpu->regs.rax = 0x5432018;
+	base_error = -EINVAL;
+	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x22\xd8"));
+	CU_ASSERT_EQUAL(base.raw, 0x5432);
+	CU_ASSERT_EQUAL(fake.base_loads, 0);
+	base_error = -ERESTART;
+	GIVEN_CODE("\x0f\x22\xd8");
+	CU_ASSERT_TRUE(emulate_privileged(vcpu));
+	CU_ASSERT_EQUAL(vcpu->regs.rip, guest_address(code_page));
+	base_error = 0;
+	CU_ASSERT_TRUE(emulate_privileged(vcpu));
+	CU_ASSERT_TRUE(DONE("\x0f\x22\xd8"));
+	CU_ASSERT_EQUAL(fake.base_loads, 1);
+}
+
 static void of_cr0_only_ts_can_be_changed(void)
 {
 	given_kernel();
@@ -832,6 +860,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(string_stores_do_what_the_cpu_does),
 	UNIT_CASE(strings_of_ports_go_one_by_one),
 	UNIT_CASE(control_registers_are_the_guests),
+	UNIT_CASE(cr3_is_validated),
 	UNIT_CASE(of_cr0_only_ts_can_be_changed),
 	UNIT_CASE(debug_registers_go_through_the_hypercalls),
 	UNIT_CASE(the_rest_is_done_for_the_kernel),
