@@ -53,7 +53,7 @@ struct acpi_table {
 	uint8_t revision, checksum;
 	char oem[6], oem_table[8];
 	uint32_t oem_revision, creator, creator_revision;
-};
+} PACKED;			/* old firmware aligns nothing */
 
 void acpi_init(void);			/* after paging_init() */
 

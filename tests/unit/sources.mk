@@ -39,3 +39,5 @@ UNIT_multiboot_SOURCES := hypervisor/boot/multiboot.c hypervisor/boot/memory_map
 	tests/unit/fake-cpu/refuse.c
 UNIT_TESTS += registers
 UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/fpu.c hypervisor/cpu/debug.c
+UNIT_TESTS += acpi
+UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
