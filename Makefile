@@ -134,7 +134,7 @@ build/packages: Makefile
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wnested-externs -Wredundant-decls \
-	-Wimplicit-fallthrough -Wformat=2 -Wno-unused-parameter
+	-Wformat=2 -Wno-unused-parameter
 # The newest interface of Xen's headers, and those of the control plane.
 XEN_HEADERS := -D__XEN_TOOLS__
 CORE_INCLUDES := -Ihypervisor -Ihypervisor/include -Iprotocols
