@@ -9,7 +9,6 @@
 #include "cpu/cpu.h"
 #include "cpu/entry.h"
 #include "cpu/features.h"
-#include "cpu/ioapic.h"
 #include "cpu/irq.h"
 #include "cpu/paging.h"
 #include "cpu/percpu.h"
@@ -73,7 +72,6 @@ void core_main(uint32_t magic, paddr_t info)
 	acpi_init();
 	irq_init();
 	apic_init_boot();
-	ioapic_init();
 	tsc_calibrate();
 	cpu_init(this_cpu());
 	speculation_report();
