@@ -60,9 +60,9 @@ void hypercall_dispatch(struct vcpu *vcpu)
 	uint64_t a[HYPERCALL_WORDS] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
 
 	switch (regs->rax) {
-	case __HYPERVISOR_iret:		/* sets all registers, rax too */
+	case __HYPERVISOR_iret:		/* sets all other registers; what it returns is the frame's rax */
 		account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
-		do_iret();
+		regs->rax = (uint64_t)do_iret();
 		return;
 	case __HYPERVISOR_multicall:
 		account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);

@@ -372,7 +372,7 @@ static void words_and_result_go_where_the_abi_has_them(void)
 	CU_ASSERT_EQUAL(domain_zero->account.used[ACCOUNT_HYPERCALLS], before + 1);
 }
 
-static void iret_has_no_result(void)
+static void iret_restores_rax(void)
 {
 	struct vcpu *vcpu = given_caller(__HYPERVISOR_iret);
 
@@ -633,7 +633,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_context_as_linux_fills_it_in_is_taken),
 	UNIT_CASE(numbers_that_are_none_are_refused),
 	UNIT_CASE(words_and_result_go_where_the_abi_has_them),
-	UNIT_CASE(iret_has_no_result),
+	UNIT_CASE(iret_restores_rax),
 	UNIT_CASE(a_continued_call_runs_its_instruction_again),
 	UNIT_CASE(a_multicall_within_one_and_an_iret_are_refused),
 	UNIT_CASE(an_entry_that_cannot_be_read_stops_it),

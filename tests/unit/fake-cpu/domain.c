@@ -150,8 +150,8 @@ WEAK long do_update_va_mapping_otherdomain(uint64_t a, uint64_t b, uint64_t c, u
 }
 WEAK long do_iret(void)
 {
-	current_vcpu()->regs.rax = 0x1234;
-	return called(23, 0, 0);
+	called(23, 0, 0);
+	return 0x1234;
 }
 WEAK long do_vcpu_op(uint64_t a, uint64_t b, uint64_t c) { return called(24, a, c); }
 WEAK long do_set_segment_base(uint64_t a, uint64_t b) { return called(25, a, b); }
