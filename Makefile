@@ -144,7 +144,7 @@ FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fvisibility=hidden -mno-red-zo
 CORE_FLAGS := $(FREESTANDING) -fpie -fno-jump-tables $(WARNINGS) $(XEN_HEADERS) $(CORE_INCLUDES)
 # hypervisor/cpu has the thunks: __x86_indirect_thunk_<reg> for gcc, __llvm_retpoline_r11 for clang.
 CORE_FLAGS_gcc := -mindirect-branch=thunk-extern -mindirect-branch-register
-CORE_FLAGS_clang := -mretpoline -mretpoline-external-thunk
+CORE_FLAGS_clang := -fdirect-access-external-data -mretpoline -mretpoline-external-thunk
 LD ?= ld
 LD_FLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments
 
