@@ -18,94 +18,67 @@
 #define XEN_LEAF_MAX		XEN_CPUID_LEAF(5)
 #define XEN_VERSION		(4 << 16 | 17)
 #define TSC_MODE_NATIVE		2
-#define SUBLEAF_ANY		UINT32_MAX
-#define ALL			UINT32_MAX
+#define EDX_COMMON		0x0183f3ffU	/* bits that AMD repeats in leaf 0x80000001 */
 
-/* Leaf 1 */
-#define ECX1_AVX	(1U << 12 | 1U << 28 | 1U << 29)	/* FMA, AVX, F16C */
-#define ECX1_XSAVE	(1U << 26)
-#define ECX1_OSXSAVE	(1U << 27)
-#define ECX1_HYPERVISOR	(1U << 31)
-/* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4.1, 4.2, MOVBE, POPCNT, AES, XSAVE, RDRAND */
-#define ECX1_SHOWN	(0x46d82203U | ECX1_AVX)
-/* FPU, DE, TSC, MSR, PAE, CX8, APIC, SEP, CMOV, PAT, CLFLUSH, MMX, FXSR, SSE, SSE2, SS */
-#define EDX1_SHOWN	0x0f898b75U
+enum { A = 1, B = 2, C = 4, D = 8, ABCD = 15 };		/* the words of a leaf */
+#define ANY		UINT32_MAX
+#define ALL		UINT32_MAX
+#define AVX		0x04			/* in XCR0 */
+#define AVX512		0x24
 
-/* Leaf 7 */
-#define EBX7_AVX	(1U << 5)
-#define EBX7_AVX512	0xdc230000U	/* F, DQ, IFMA, PF, ER, CD, BW, VL: less what is no AVX-512 */
-/* BMI1, FDP_EXCPTN_ONLY, BMI2, ERMS, NO_FPU_SEL, RDSEED, ADX, CLFLUSHOPT, CLWB, SHA */
-#define EBX7_OTHER	0x218c2348U
-#define ECX7_AVX	(1U << 9 | 1U << 10)	/* VAES, VPCLMULQDQ */
-#define ECX7_AVX512	0x00005842U		/* VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ */
-#define ECX7_OTHER	0x1a000101U		/* PREFETCHWT1, GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B */
-#define EDX7_AVX512	0x0080010cU		/* 4VNNIW, 4FMAPS, VP2INTERSECT, FP16 */
-#define EDX7_OTHER	0x00004410U		/* FSRM, MD_CLEAR, SERIALIZE */
-#define EAX7_1_AVX	(1U << 4)		/* AVX-VNNI */
-#define EAX7_1_AVX512	(1U << 5)		/* BF16 */
-#define EAX7_1_OTHER	0x00001c00U		/* fast short rep */
-
-/* Extended: LAHF, ABM, SSE4A, misaligned SSE, prefetch, XOP, FMA4, TBM; SYSCALL, NX, MMXEXT, LM, 3DNOW */
-#define ECX81_AVX	(1U << 11 | 1U << 16)
-#define ECX81_OTHER	0x002001e1U
-#define EDX81_SHOWN	0xe0500800U
-#define EDX81_COMMON	0x0183f3ffU	/* bits that AMD repeats from leaf 1 */
-#define EBX88_IBPB	(1U << 12)
-
-static const struct {
+static const struct shown {
 	uint32_t leaf, subleaf;
-	uint32_t shown[4];
-} leaves[] = {
-	{ 1, SUBLEAF_ANY, { ALL, 0x0000ffff, ECX1_SHOWN, EDX1_SHOWN } },
-	{ 2, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 4, SUBLEAF_ANY, { 0x00003fff, ALL, ALL, ALL } },	/* caches, without who shares them */
-	{ 7, 0, { ALL, EBX7_OTHER | EBX7_AVX | EBX7_AVX512, ECX7_OTHER | ECX7_AVX | ECX7_AVX512,
-		  EDX7_OTHER | EDX7_AVX512 } },
-	{ 7, 1, { EAX7_1_OTHER | EAX7_1_AVX | EAX7_1_AVX512, 0, 0, 0 } },
-	{ 0x80000001, SUBLEAF_ANY, { ALL, 0, ECX81_OTHER | ECX81_AVX, EDX81_SHOWN | (EDX1_SHOWN & EDX81_COMMON) } },
-	{ 0x80000002, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 0x80000003, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 0x80000004, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 0x80000005, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 0x80000006, SUBLEAF_ANY, { ALL, ALL, ALL, ALL } },
-	{ 0x80000007, SUBLEAF_ANY, { 0, 0, 0, 1U << 8 } },	/* invariant TSC */
-	{ 0x80000008, SUBLEAF_ANY, { 0x000000ff, 0x5, 0, 0 } },	/* CLZERO, XSAVEERPTR */
+	uint8_t words;
+	uint8_t xcr0;		/* shown if XCR0 can hold these */
+	uint32_t bits;
+} shown[] = {
+	{ 1, ANY, A, 0, ALL },
+	{ 1, ANY, B, 0, 0x0000ffff },
+	{ 1, ANY, C, 0, 0x42d82203 },	/* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4, MOVBE, POPCNT, AES, RDRAND */
+	{ 1, ANY, C, AVX, 0x30001000 },	/* AVX, FMA, F16C */
+	/* FPU, DE, TSC, MSR, PAE, CX8, APIC, SEP, CMOV, PAT, CLFLUSH, MMX, FXSR, SSE, SSE2, SS */
+	{ 1, ANY, D, 0, 0x0f898b75 },
+	{ 2, ANY, ABCD, 0, ALL },
+	{ 4, ANY, A, 0, 0x00003fff },	/* caches, without who shares them */
+	{ 4, ANY, B | C | D, 0, ALL },
+	{ 7, 0, A, 0, ALL },
+	/* BMI1, FDP_EXCPTN_ONLY, BMI2, ERMS, NO_FPU_SEL, RDSEED, ADX, CLFLUSHOPT, CLWB, SHA */
+	{ 7, 0, B, 0, 0x218c2348 },
+	{ 7, 0, B, AVX, 0x00000020 },
+	{ 7, 0, B, AVX512, 0xdc230000 },
+	{ 7, 0, C, 0, 0x1a000101 },	/* PREFETCHWT1, GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B */
+	{ 7, 0, C, AVX, 0x00000600 },	/* VAES, VPCLMULQDQ */
+	{ 7, 0, C, AVX512, 0x00005842 },
+	{ 7, 0, D, 0, 0x00004410 },	/* FSRM, MD_CLEAR, SERIALIZE */
+	{ 7, 0, D, AVX512, 0x0080010c },
+	{ 7, 1, A, 0, 0x00001c00 },	/* fast short rep */
+	{ 7, 1, A, AVX, 0x00000010 },
+	{ 7, 1, A, AVX512, 0x00000020 },
+	{ 0x80000001, ANY, A, 0, ALL },
+	{ 0x80000001, ANY, C, 0, 0x002001e1 },	/* LAHF, ABM, SSE4A, misaligned SSE, prefetch, TBM */
+	{ 0x80000001, ANY, C, AVX, 0x00010800 },	/* XOP, FMA4 */
+	{ 0x80000001, ANY, D, 0, 0xe1d18b75 },	/* NX, MMXEXT, LM, 3DNOW; and as leaf 1 */
+	{ 0x80000002, ANY, ABCD, 0, ALL },
+	{ 0x80000003, ANY, ABCD, 0, ALL },
+	{ 0x80000004, ANY, ABCD, 0, ALL },
+	{ 0x80000005, ANY, ABCD, 0, ALL },
+	{ 0x80000006, ANY, ABCD, 0, ALL },
+	{ 0x80000007, ANY, D, 0, 0x00000100 },	/* invariant TSC */
+	{ 0x80000008, ANY, A, 0, 0x000000ff },
+	{ 0x80000008, ANY, B, 0, 0x00000005 },	/* CLZERO, XSAVEERPTR */
 };
 
 static void copy_shown(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
-		if (leaves[i].leaf != leaf || (leaves[i].subleaf != SUBLEAF_ANY && leaves[i].subleaf != subleaf))
+	uint32_t machine[4];
+
+	cpuid_read(leaf, subleaf, machine);
+	for (const struct shown *row = shown; row < shown + ARRAY_SIZE(shown); row++) {
+		if (row->leaf != leaf || (row->subleaf != ANY && row->subleaf != subleaf))
 			continue;
-		cpuid_read(leaf, subleaf, out);
 		for (int word = 0; word < 4; word++)
-			out[word] &= leaves[i].shown[word];
-	}
-}
-
-static uint32_t unless(bool condition, uint32_t bits) { return condition ? 0 : bits; }
-
-/* Instructions whose registers XCR0 cannot hold are not there. */
-static void hide_vectors(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-	bool avx = cpu_features.xcr0_mask & 0x04, avx512 = cpu_features.xcr0_mask & 0x20;
-
-	switch (leaf) {
-	case 1:
-		out[2] &= ~unless(avx, ECX1_AVX) & ~unless(cpu_features.xsave, ECX1_XSAVE);
-		break;
-	case 7:
-		if (subleaf == 1) {
-			out[0] &= ~unless(avx, EAX7_1_AVX) & ~unless(avx512, EAX7_1_AVX512);
-			break;
-		}
-		out[1] &= ~unless(avx, EBX7_AVX) & ~unless(avx512, EBX7_AVX512);
-		out[2] &= ~unless(avx, ECX7_AVX) & ~unless(avx512, ECX7_AVX512);
-		out[3] &= ~unless(avx512, EDX7_AVX512);
-		break;
-	case 0x80000001:
-		out[2] &= ~unless(avx, ECX81_AVX);
-		break;
+			if (row->words >> word & 1 && (cpu_features.xcr0_mask & row->xcr0) == row->xcr0)
+				out[word] |= machine[word] & row->bits;
 	}
 }
 
@@ -132,26 +105,25 @@ static void adjust(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uin
 	switch (leaf) {
 	case 1:
 		out[1] |= vcpu->id << 24 | 1U << 16;
-		out[2] |= ECX1_HYPERVISOR;
+		out[2] |= 1U << 31 | (uint32_t)cpu_features.xsave << 26;
 		/* Linux's kernel looks here for XSAVE before it has set its CR4; the machine's has it always. */
 		if (cpu_features.xsave && (vcpu->in_kernel || vcpu->guest_cr4 & CR4_OSXSAVE))
-			out[2] |= ECX1_OSXSAVE;
+			out[2] |= 1U << 27;
 		break;
 	case 7:
-		if (subleaf == 0)
-			out[0] = MIN(out[0], 1U);
+		out[0] = subleaf == 0 ? MIN(out[0], 1U) : out[0];
 		break;
 	case 0xd:
 		extended_state(subleaf, out);
 		break;
 	case 0x80000001:
 		if (!cpu_features.syscall32_amd)
-			out[3] &= ~EDX81_COMMON;
+			out[3] &= ~EDX_COMMON;
 		out[3] |= 1U << 11;	/* Intel's CPUs show SYSCALL only to 64-bit code: the guest is */
 		break;
 	case 0x80000008:
 		out[0] |= 48 << 8;	/* virtual address bits: no five-level paging */
-		out[1] |= cpu_features.ibpb ? EBX88_IBPB : 0;
+		out[1] |= (uint32_t)cpu_features.ibpb << 12;
 		break;
 	}
 }
@@ -221,5 +193,4 @@ void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, u
 	}
 	copy_shown(leaf, subleaf, out);
 	adjust(vcpu, leaf, subleaf, out);
-	hide_vectors(leaf, subleaf, out);
 }

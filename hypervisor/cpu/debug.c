@@ -20,21 +20,6 @@ static unsigned int type_of(uint64_t control, unsigned int i) { return control >
 static unsigned int length_of(uint64_t control, unsigned int i) { return control >> (18 + 4 * i) & 3; }
 static uint64_t enables_of(unsigned int i) { return 3ULL << (2 * i); }
 
-#define DEBUG_REGISTER(n)								\
-	static uint64_t dr##n##_read(void)						\
-	{										\
-		uint64_t value;								\
-											\
-		asm volatile("mov %%db" #n ", %0" : "=r"(value));			\
-		return value;								\
-	}										\
-	static void dr##n##_write(uint64_t value)					\
-	{										\
-		asm volatile("mov %0, %%db" #n : : "r"(value));				\
-	}
-
-DEBUG_REGISTER(6)
-
 static void address_write(unsigned int i, uint64_t value)
 {
 	switch (i) {
@@ -85,24 +70,29 @@ static bool control_ok(const struct vcpu *vcpu, uint64_t control)
 	return true;
 }
 
-static void load_all(const struct vcpu *vcpu)
+void debug_save(struct vcpu *vcpu)
 {
-	for (unsigned int i = 0; i < 4; i++)
-		address_write(i, vcpu->debug_register[i]);
-	control_write(machine_control(vcpu->debug_register[7]));
+	if (is_active(vcpu))
+		control_write(DR7_FIXED);
+}
+
+void debug_load(struct vcpu *vcpu)
+{
+	if (is_active(vcpu)) {
+		for (unsigned int i = 0; i < 4; i++)
+			address_write(i, vcpu->debug_register[i]);
+		control_write(machine_control(vcpu->debug_register[7]));
+	}
+	cpu_load_guest_cr4(vcpu);
 }
 
 static long set_control(struct vcpu *vcpu, uint64_t value)
 {
-	bool was_active = is_active(vcpu);
-
 	if (!control_ok(vcpu, value))
 		return -EPERM;
+	debug_save(vcpu);
 	vcpu->debug_register[7] = value & DR7_WRITABLE;
-	if (is_active(vcpu))
-		load_all(vcpu);
-	else if (was_active)
-		control_write(DR7_FIXED);
+	debug_load(vcpu);
 	return 0;
 }
 
@@ -111,8 +101,7 @@ static long set_address(struct vcpu *vcpu, unsigned int i, uint64_t value)
 	if (!address_ok(value))
 		return -EPERM;
 	vcpu->debug_register[i] = value;
-	if (is_active(vcpu))
-		address_write(i, value);
+	debug_load(vcpu);
 	return 0;
 }
 
@@ -155,25 +144,12 @@ long do_get_debugreg(uint64_t reg)
 	return -ENODEV;
 }
 
-void debug_save(struct vcpu *vcpu)
-{
-	/* The next vcpu's addresses are not yet there, and the core has none. */
-	if (is_active(vcpu))
-		control_write(DR7_FIXED);
-}
-
-void debug_load(struct vcpu *vcpu)
-{
-	if (is_active(vcpu))
-		load_all(vcpu);
-	cpu_load_guest_cr4(vcpu);
-}
-
 uint64_t debug_take_status(struct vcpu *vcpu)
 {
-	uint64_t status = dr6_read() & DR6_WRITABLE;
+	uint64_t status;
 
-	dr6_write(DR6_FIXED);
+	asm volatile("mov %%db6, %0\n\tmov %1, %%db6" : "=&r"(status) : "r"(DR6_FIXED));
+	status &= DR6_WRITABLE;
 	vcpu->debug_register[6] |= status;
 	return status;
 }

@@ -112,12 +112,11 @@ static void port_write(const struct domain *domain, uint16_t port, unsigned int 
 {
 	if (!owns_ports(domain, port, bytes))
 		return;
-	if (bytes == 1)
-		port_out8(port, (uint8_t)value);
-	else if (bytes == 2)
-		port_out16(port, (uint16_t)value);
-	else
-		port_out32(port, (uint32_t)value);
+	switch (bytes) {
+	case 1:	 port_out8(port, (uint8_t)value); break;
+	case 2:	 port_out16(port, (uint16_t)value); break;
+	default: port_out32(port, (uint32_t)value); break;
+	}
 }
 
 static unsigned int port_bytes(const struct instruction *in) { return MIN(in->bytes, 4U); }
@@ -187,27 +186,20 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 }
 
 /* Bits that are not the guest's are ignored, as the ABI has it. */
-static void write_cr4(struct vcpu *vcpu, uint64_t value)
+static int write_cr4(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu->guest_cr4 = value & (cpu_features.xsave ? CR4_OWN : CR4_OWN & ~CR4_OSXSAVE);
 	cpu_load_guest_cr4(vcpu);
+	return 0;
 }
 
 static int read_control(const struct vcpu *vcpu, unsigned int which, uint64_t *value)
 {
 	switch (which) {
-	case 0:
-		*value = guest_cr0(vcpu);
-		return 0;
-	case 2:
-		*value = read_once(&vcpu->info->arch.cr2);
-		return 0;
-	case 3:
-		*value = mfn_to_paddr(vcpu->table_kernel);
-		return 0;
-	case 4:
-		*value = vcpu->guest_cr4 | CR4_SHOWN;
-		return 0;
+	case 0: *value = guest_cr0(vcpu); return 0;
+	case 2: *value = read_once(&vcpu->info->arch.cr2); return 0;
+	case 3: *value = mfn_to_paddr(vcpu->table_kernel); return 0;
+	case 4: *value = vcpu->guest_cr4 | CR4_SHOWN; return 0;
 	}
 	return -EINVAL;
 }
@@ -227,17 +219,10 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 static int write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
 {
 	switch (which) {
-	case 0:
-		return write_cr0(vcpu, value) ? 0 : -EINVAL;
-	case 2:
-		vcpu->guest_cr2 = value;
-		write_once(&vcpu->info->arch.cr2, value);
-		return 0;
-	case 3:
-		return write_cr3(vcpu, value);
-	case 4:
-		write_cr4(vcpu, value);
-		return 0;
+	case 0: return write_cr0(vcpu, value) ? 0 : -EINVAL;
+	case 2: write_once(&vcpu->info->arch.cr2, value); return 0;
+	case 3: return write_cr3(vcpu, value);
+	case 4: return write_cr4(vcpu, value);
 	}
 	return -EINVAL;
 }
@@ -270,28 +255,16 @@ static bool do_control(struct vcpu *vcpu, const struct instruction *in)
 
 /* ---- the rest ---- */
 
-static bool do_rdmsr(struct vcpu *vcpu)
-{
-	uint64_t value;
-
-	if (!msr_guest_read(vcpu, (uint32_t)vcpu->regs.rcx, &value))
-		return false;
-	vcpu->regs.rax = (uint32_t)value;
-	vcpu->regs.rdx = value >> 32;
-	return true;
-}
-
 static uint64_t edx_eax(const struct cpu_user_regs *regs)
 {
 	return regs->rdx << 32 | (uint32_t)regs->rax;
 }
 
-static void do_rdtsc(struct vcpu *vcpu)
+static bool set_edx_eax(struct cpu_user_regs *regs, uint64_t value)
 {
-	uint64_t tsc = cpu_tsc();
-
-	vcpu->regs.rax = (uint32_t)tsc;
-	vcpu->regs.rdx = tsc >> 32;
+	regs->rax = (uint32_t)value;
+	regs->rdx = value >> 32;
+	return true;
 }
 
 static void do_cpuid(struct vcpu *vcpu)
@@ -306,26 +279,22 @@ static void do_cpuid(struct vcpu *vcpu)
 	regs->rdx = out[3];
 }
 
-/* lmsw can set PE but not clear it; PE, MP, EM and TS are its four. */
-static bool do_lmsw(struct vcpu *vcpu, const struct instruction *in)
+/* smsw, and lmsw, which can set TS and leave PE, MP and EM as they are. */
+static bool do_machine_status(struct vcpu *vcpu, const struct instruction *in)
 {
-	uint64_t value = 0, now = guest_cr0(vcpu);
+	uint64_t value = guest_cr0(vcpu), word = 0, va = emulate_linear(in->segment, in->address);
 
+	if ((in->reg & 7) == 4) {
+		if (in->is_memory)
+			return guest_write(va, &value, 2) == 0;
+		register_write(&vcpu->regs, in->rm, in->bytes, true, value);
+		return true;
+	}
 	if (!in->is_memory)
-		value = register_read(&vcpu->regs, in->rm, 2, true);
-	else if (guest_read(&value, emulate_linear(in->segment, in->address), 2))
+		word = register_read(&vcpu->regs, in->rm, 2, true);
+	else if (guest_read(&word, va, 2))
 		return false;
-	return write_cr0(vcpu, (now & ~0xeULL) | (value & 0xf));
-}
-
-static bool do_smsw(struct vcpu *vcpu, const struct instruction *in)
-{
-	uint64_t value = guest_cr0(vcpu);
-
-	if (in->is_memory)
-		return guest_write(emulate_linear(in->segment, in->address), &value, 2) == 0;
-	register_write(&vcpu->regs, in->rm, in->bytes, true, value);
-	return true;
+	return write_cr0(vcpu, (value & ~0xeULL) | (word & 0xf));
 }
 
 /* 0f 01: most of this group is not to be had. */
@@ -334,38 +303,29 @@ static bool do_group7(struct vcpu *vcpu, const struct instruction *in)
 	if (in->modrm == 0xd1)
 		return fpu_set_xcr0(vcpu, (uint32_t)vcpu->regs.rcx, edx_eax(&vcpu->regs));
 	if (in->modrm == 0xf9) {
-		do_rdtsc(vcpu);
 		vcpu->regs.rcx = 0;
-		return true;
+		return set_edx_eax(&vcpu->regs, cpu_tsc());
 	}
-	if ((in->reg & 7) == 4)
-		return do_smsw(vcpu, in);
-	return (in->reg & 7) == 6 && do_lmsw(vcpu, in);
+	return ((in->reg & 7) == 4 || (in->reg & 7) == 6) && do_machine_status(vcpu, in);
 }
 
 /* X1: the caller has seen that it is the guest's kernel. False: not done, nothing has changed. */
 static bool do_kernel_instruction(struct vcpu *vcpu, const struct instruction *in)
 {
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint64_t value;
+
 	switch (in->opcode) {
-	case 0xf4:
-		return do_sched_op(SCHEDOP_block, 0) == 0;
-	case 0xfa:
-	case 0xfb:
-		return has_io_privilege(vcpu);	/* and nothing happens: events have a mask of their own */
-	case 0x0f01:
-		return do_group7(vcpu, in);
-	case 0x0f06:
-		return do_fpu_taskswitch(0) == 0;
-	case 0x0f08:
-	case 0x0f09:
-		return true;		/* a domain without a device has nothing to write back */
-	case 0x0f30:
-		return msr_guest_write(vcpu, (uint32_t)vcpu->regs.rcx, edx_eax(&vcpu->regs));
-	case 0x0f31:
-		do_rdtsc(vcpu);
-		return true;
-	case 0x0f32:
-		return do_rdmsr(vcpu);
+	case 0xf4:   return do_sched_op(SCHEDOP_block, 0) == 0;
+	case 0xfa:   /* and nothing happens: events have a mask of their own */
+	case 0xfb:   return has_io_privilege(vcpu);
+	case 0x0f01: return do_group7(vcpu, in);
+	case 0x0f06: return do_fpu_taskswitch(0) == 0;
+	case 0x0f08: /* a domain without a device has nothing to write back */
+	case 0x0f09: return true;
+	case 0x0f30: return msr_guest_write(vcpu, (uint32_t)regs->rcx, edx_eax(regs));
+	case 0x0f31: return set_edx_eax(regs, cpu_tsc());
+	case 0x0f32: return msr_guest_read(vcpu, (uint32_t)regs->rcx, &value) && set_edx_eax(regs, value);
 	}
 	return false;
 }
