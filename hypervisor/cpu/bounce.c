@@ -115,7 +115,6 @@ long do_iret(void)
 	}
 	if (vcpu->domain->vm_assist & (1ULL << VMASST_TYPE_architectural_iopl))
 		vcpu->iopl = frame.rflags >> 12 & 3;
-	regs->rax = frame.rax;
 	write_once(&vcpu->info->evtchn_upcall_mask, !(frame.rflags & FLAG_IF));
-	return 0;
+	return (long)frame.rax;
 }
