@@ -267,6 +267,7 @@ static void machphys_mapping_is_at_its_architectural_address(void)
 
 	check_equal(memory_op(XENMEM_machphys_mapping, &mapping), 0);
 	check_equal(mapping.v_start, MACH2PHYS_VIRT_START);
+	printf("# M2P %lx to %lx, up to frame %lx\n", mapping.v_start, mapping.v_end, mapping.max_mfn);
 	check(mapping.v_end <= MACH2PHYS_VIRT_END && mapping.v_end > mapping.v_start);
 	check(mapping.max_mfn >= virt_to_mfn(boot_info));
 }

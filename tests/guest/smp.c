@@ -392,7 +392,7 @@ static void pin_and_unpin(void *argument)
 			;
 		is_pinned = false;
 		memory_ext(MMUEXT_UNPIN_TABLE, mfn);
-		for (volatile unsigned int i = 0; i < 500; i++)
+		for (volatile unsigned int i = 0; i < 5000; i++)
 			;
 	}
 }

@@ -139,13 +139,17 @@ static void non_canonical_address_is_a_protection_fault(void)
 
 static void page_fault_says_address_and_access(void)
 {
-	char *unmapped = (char *)0x7f1234567008;
+	char *unmapped = (char *)0x7f1234567008, *page = page_alloc();
 
 	CHECK_FAULT(probe_read, unmapped, TRAP_PAGE_FAULT, 0);
 	check_equal(trap_cr2, (uint64_t)unmapped);
 	CHECK_FAULT(probe_write, unmapped + 8, TRAP_PAGE_FAULT, 2);
 	check_equal(trap_cr2, (uint64_t)unmapped + 8);
-	CHECK_FAULT(probe_write, mfn_to_virt(memory_base_mfn), TRAP_PAGE_FAULT, 3);
+	memory_protect(page, PTE_KERNEL_RO);
+	CHECK_FAULT(probe_write, page, TRAP_PAGE_FAULT, 3);
+	check_equal(trap_cr2, (uint64_t)page);
+	memory_protect(page, PTE_KERNEL);
+	page_free(page);
 }
 
 static void fetch_from_nowhere_points_at_nowhere(void)
