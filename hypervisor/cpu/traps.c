@@ -281,7 +281,8 @@ void trap_fatal(struct cpu_user_regs *regs)
 {
 	uint32_t vector = regs->entry_vector;
 
-	log_error("\nSkink: CPU %u: %s in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(),
+	panic_begin();
+	log_error("CPU %u: %s in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(),
 		  vector < ARRAY_SIZE(trap_name) ? trap_name[vector] : "trap", regs->error_code, cr2_read());
 	show_registers(LOG_ERROR, regs);
 	backtrace_print(regs->rip, regs->rbp);

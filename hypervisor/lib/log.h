@@ -40,6 +40,9 @@ void log_forget(void);
 /* From now on nobody waits for the log's lock: its holder may be what has stopped. */
 void log_seize(void);
 
+/* First words of the last message: for panic() and faults of the core. Only the first CPU that comes returns. */
+void panic_begin(void);
+
 /* Stops everything for good: prints, back trace, halts all CPUs. */
 NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 

@@ -8,24 +8,24 @@
 /* Of those that come here only the first speaks; if it comes again, printing is what is broken. */
 static bool panicking;
 
-static void say_why(const char *format, va_list arguments)
+void panic_begin(void)
 {
 	if (__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST))
 		cpu_halt_all();
 	log_seize();
 	log_error("\n");
 	log_error("SKINK PANIC: ");
-	log_print_list(LOG_ERROR, format, arguments);
-	log_error("\n");
 }
 
 void panic(const char *format, ...)
 {
 	va_list arguments;
 
+	panic_begin();
 	va_start(arguments, format);
-	say_why(format, arguments);
+	log_print_list(LOG_ERROR, format, arguments);
 	va_end(arguments);
+	log_error("\n");
 	backtrace_print((uint64_t)(uintptr_t)__builtin_return_address(0) - 1,
 			*(uint64_t *)__builtin_frame_address(0));
 	cpu_halt_all();
