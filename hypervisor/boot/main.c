@@ -33,7 +33,7 @@ static void cpu_init(struct cpu *cpu)
 	cpu_timer_init();
 	cpu->idle = cpu->current = vcpu_create_idle(cpu);
 	if (!cpu->idle)
-		panic("boot: too little memory for CPU %u", cpu->id);
+		refuse_to_run("boot: too little memory for CPU %u", cpu->id);
 	sched_init_cpu(cpu);
 }
 
@@ -65,7 +65,7 @@ void core_main(uint32_t magic, paddr_t info)
 	memory_report();
 
 	if (!cpu_allocate(0, 0))
-		panic("boot: too little memory for the first CPU");
+		refuse_to_run("boot: too little memory for the first CPU");
 	cpu_count = 1;
 	this_cpu()->online = true;
 	cpu_init_entry(this_cpu());

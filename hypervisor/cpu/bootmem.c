@@ -32,7 +32,7 @@ static void range_cut(paddr_t start, paddr_t end)
 			continue;
 		if (start > range->start && end < range_end) {
 			if (free_count == RANGES_MAX)
-				panic("boot: the memory map is in more than %d pieces", RANGES_MAX);
+				refuse_to_run("boot: the memory map is in more than %d pieces", RANGES_MAX);
 			free_range[free_count++] = (struct memory_range){ end, range_end - end, MEMORY_RAM };
 			range->bytes = start - range->start;
 		} else if (start <= range->start) {
@@ -84,7 +84,7 @@ paddr_t boot_alloc(uint64_t bytes, uint64_t align)
 		place = (end - bytes) & ~(align - 1);
 	}
 	if (!best)
-		panic("boot: too little memory: no %lu KiB in one piece below 4 GiB", bytes >> 10);
+		refuse_to_run("boot: too little memory: no %lu KiB in one piece below 4 GiB", bytes >> 10);
 	boot_reserve(place, bytes);
 	memset(paddr_to_virt(place), 0, bytes);
 	return place;
