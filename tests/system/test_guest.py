@@ -18,7 +18,9 @@ import pytest
 
 from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
-TESTS = sorted(os.path.basename(path)[:-4] for path in glob.glob(f"{BUILD}/guest/*.elf"))
+# A kernel whose source has gone is a left-over; those that measure are make bench's.
+TESTS = [name for name in sorted(os.path.basename(path)[:-4] for path in glob.glob(f"{BUILD}/guest/*.elf"))
+         if os.path.exists(f"tests/guest/{name}.c") and not name.startswith("bench")]
 RESULT = re.compile(r"^(not ok|ok) (\d+)(?: -)? ?(.*)$", re.MULTILINE)
 PLAN = re.compile(r"^1\.\.(\d+)$", re.MULTILINE)
 
