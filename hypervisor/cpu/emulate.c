@@ -38,12 +38,12 @@
 #define FAULT_WRITE_USER 6
 #define FAULT_READ_USER	4
 
-/* Asks the CPU, which has the guest's descriptor tables loaded. */
+/* Asks the CPU, which has the guest's descriptor tables loaded. An LDT may have holes. */
 static bool is_long_code(uint16_t selector)
 {
 	uint32_t rights = 0;
 
-	asm("lar %1, %0" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
+	asm volatile("1: lar %1, %0\n2:\n\t" EXTABLE("1b", "2b") : "+r"(rights) : "r"((uint32_t)selector) : "cc");
 	return rights & CODE_LONG;
 }
 

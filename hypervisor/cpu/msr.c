@@ -57,55 +57,56 @@ static bool misc_enable(uint64_t *value)
 	return true;
 }
 
-/* AMD's own, which Linux reads on AMD's CPUs. */
-static bool read_amd(uint32_t msr, uint64_t *value)
+enum vendor { ANY, INTEL, AMD };
+
+/* What reads as a constant, and may be written as it is. */
+static const struct constant {
+	uint32_t first, last;
+	enum vendor vendor;
+	uint64_t value;
+} constants[] = {
+	{ MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, INTEL, 0 },	/* no CPUID faulting */
+	{ MSR_MISC_FEATURES, MSR_MISC_FEATURES, INTEL, 0 },
+	{ MSR_MTRR_CAP, MSR_MTRR_CAP, ANY, 0 },
+	{ MSR_SYSENTER_CS, MSR_SYSENTER_EIP, ANY, 0 },
+	{ MSR_DEBUG_CTL, MSR_DEBUG_CTL, ANY, 0 },
+	{ MSR_PAT, MSR_PAT, ANY, MSR_PAT_VALUE },
+	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, ANY, 0 },
+	{ MSR_AMD_HWCR, MSR_AMD_HWCR, AMD, HWCR_TSC_CONSTANT },
+	{ MSR_AMD_NB_CFG, MSR_AMD_NB_CFG, AMD, 0 },
+};
+
+static bool read_constant(uint32_t msr, uint64_t *value)
 {
-	*value = 0;
-	if (!cpu_features.syscall32_amd)
-		return false;
-	switch (msr) {
-	case MSR_AMD_HWCR:
-		*value = HWCR_TSC_CONSTANT;
-		return true;
-	case MSR_AMD_NB_CFG:
-		return true;
-	case MSR_AMD_DE_CFG:
-		if (!msr_read_safe(msr, value))
-			return false;
-		*value &= DE_CFG_LFENCE;
-		return true;
+	for (const struct constant *c = constants; c < constants + ARRAY_SIZE(constants); c++) {
+		*value = c->value;
+		if (msr >= c->first && msr <= c->last)
+			return c->vendor == ANY || (c->vendor == AMD ? cpu_features.syscall32_amd : is_intel());
 	}
 	return false;
 }
 
-static bool read_constant(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+/* Properties of the machine, as far as a guest may know them. */
+static bool read_property(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	switch (msr) {
 	case MSR_APIC_BASE:
 		*value = APIC_BASE | (vcpu->id == 0 ? APIC_BASE_BOOT_CPU : 0);
-		return true;
-	case MSR_PAT:
-		*value = MSR_PAT_VALUE;
 		return true;
 	case MSR_EFER:
 		*value = msr_read(MSR_EFER) & EFER_SHOWN;
 		return true;
 	case MSR_MISC_ENABLE:
 		return misc_enable(value);
-	case MSR_PLATFORM_INFO:
-	case MSR_MISC_FEATURES:
-		*value = 0;		/* no CPUID faulting */
-		return is_intel();
 	case MSR_UCODE_REVISION:
 		return msr_read_safe(msr, value);
-	case MSR_MTRR_CAP:
-	case MSR_DEBUG_CTL:
-	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
-	case MSR_HYPERCALL_PAGE:
-		*value = 0;
+	case MSR_AMD_DE_CFG:
+		if (!cpu_features.syscall32_amd || !msr_read_safe(msr, value))
+			return false;
+		*value &= DE_CFG_LFENCE;
 		return true;
 	}
-	return read_amd(msr, value);
+	return read_constant(msr, value);
 }
 
 bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -121,7 +122,7 @@ bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = msr_read(msr);
 		return true;
 	}
-	return read_constant(vcpu, msr, value);
+	return read_property(vcpu, msr, value);
 }
 
 /* The page `value` names gets the ABI's stubs; bits 0 to 11 would choose one of several pages. */
@@ -161,5 +162,5 @@ bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return value == 0;	/* asks for the revision to be read again */
 	}
 	/* What is there already may be written. */
-	return read_constant(vcpu, msr, &now) && now == value;
+	return read_property(vcpu, msr, &now) && now == value;
 }
