@@ -475,6 +475,37 @@ static void multicall_of_none_succeeds(void)
 	check_equal(hypercall(__HYPERVISOR_multicall, NULL, 0), 0);
 }
 
+/* platform_op and what is left of older interfaces */
+
+static void platform_op_of_another_version_is_refused(void)
+{
+	struct xen_platform_op op = { .cmd = XENPF_getidletime, .interface_version = 0x77 };
+
+	check_equal(hypercall(__HYPERVISOR_platform_op, &op), boot_is_dom0() ? -XEN_EACCES : -XEN_EPERM);
+	op.interface_version = XENPF_INTERFACE_VERSION;
+	op.cmd = 9999;
+	check_equal(hypercall(__HYPERVISOR_platform_op, &op), boot_is_dom0() ? -XEN_ENOSYS : -XEN_EPERM);
+}
+
+static void wall_clock_is_set_by_platform_op(void)
+{
+	struct xen_platform_op op = { .cmd = XENPF_settime64, .interface_version = XENPF_INTERFACE_VERSION };
+	uint64_t before = time_wall_ns() / 1000000000;
+
+	if (!boot_is_dom0())
+		return skip("not Dom0");
+	op.u.settime64.secs = before + 1000;
+	op.u.settime64.system_time = time_now_ns();
+	check_equal(hypercall(__HYPERVISOR_platform_op, &op), 0);
+	check(time_wall_ns() / 1000000000 - before - 1000 < 10);
+}
+
+static void old_sched_op_still_yields_and_blocks(void)
+{
+	check_equal(hypercall(__HYPERVISOR_sched_op_compat, SCHEDOP_yield, 0), 0);
+	check_equal(hypercall(__HYPERVISOR_sched_op_compat, SCHEDOP_poll, 0), -XEN_ENOSYS);
+}
+
 /* vm_assist */
 
 static void vm_assist_knows_what_a_64_bit_guest_may_have(void)
@@ -549,6 +580,9 @@ static const struct tap_test tests[] = {
 	TEST(multicall_of_many_is_continued),
 	TEST(multicall_stops_at_a_bad_page),
 	TEST(multicall_of_none_succeeds),
+	TEST(platform_op_of_another_version_is_refused),
+	TEST(wall_clock_is_set_by_platform_op),
+	TEST(old_sched_op_still_yields_and_blocks),
 	TEST(vm_assist_knows_what_a_64_bit_guest_may_have),
 	TEST(vm_assist_refuses_unknown_types),
 	TEST(refused_by_design),

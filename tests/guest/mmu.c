@@ -257,7 +257,7 @@ static void frames_that_are_not_ours_cannot_be_mapped(void)
 			continue;
 		result = memory_update(entry, mfn << 12 | PTE_KERNEL_RO);
 		tried++;
-		if (result == 0) {
+		if (result == 0) { /* even to read it would be wrong; to write it would be the end of everything */
 			check_that(false, "frame %lx was mapped (grants %lx, shared %lx)", mfn, first_grant_frame,
 				   boot_info->shared_info >> 12);
 			break;

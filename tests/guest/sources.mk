@@ -2,5 +2,5 @@
 GUEST_TESTS += \
 	boot minimal p2m \
 	abi bench cpu events grants memory mmu smp time traps user \
-	crash-callback crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
+	crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog
