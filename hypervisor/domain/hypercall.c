@@ -34,6 +34,7 @@ long hypercall_run(uint64_t number, const uint64_t a[HYPERCALL_WORDS])
 	case __HYPERVISOR_get_debugreg:		return do_get_debugreg(a[0]);
 	case __HYPERVISOR_update_descriptor:	return do_update_descriptor(a[0], a[1]);
 	case __HYPERVISOR_memory_op:		return do_memory_op(a[0], a[1]);
+	case __HYPERVISOR_multicall:		return -EINVAL;		/* within one */
 	case __HYPERVISOR_update_va_mapping:	return do_update_va_mapping(a[0], a[1], a[2]);
 	case __HYPERVISOR_set_timer_op:		return do_set_timer_op(a[0]);
 	case __HYPERVISOR_xen_version:		return do_xen_version(a[0], a[1]);
