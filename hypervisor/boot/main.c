@@ -79,6 +79,7 @@ void core_main(uint32_t magic, paddr_t info)
 	tsc_check_stable();
 	console_enable_input();
 
+	time_set_wall_clock(rtc_read_seconds(), 0, time_now_ns());
 	dom0_build();
 	option_report_unknown();
 	entry_run_idle();
