@@ -12,6 +12,7 @@
 #include "cpu/debug.h"
 #include "cpu/entry.h"
 #include "cpu/fpu.h"
+#include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/percpu.h"
@@ -172,6 +173,8 @@ static void do_softirqs(struct cpu *cpu)
 
 	if (bits & 1ULL << SOFTIRQ_TIMER)
 		timer_softirq();
+	if (bits & 1ULL << SOFTIRQ_IRQ)
+		irq_softirq();
 	if (bits & 1ULL << SOFTIRQ_SCHEDULE)
 		sched_softirq();	/* may not return: last */
 }

@@ -195,12 +195,14 @@ void console_init(void)
 	if (!option_text("console", text, sizeof(text)))
 		string_copy(text, "com1", sizeof(text));
 	/* "com1,vga" is an old habit. */
-	if (strstr(text, "com1"))
-		choose(0x3f8, 4, "com1");
-	else if (strstr(text, "com2"))
+	if (strstr(text, "com2"))
 		choose(0x2f8, 3, "com2");
+	else if (strcmp(text, "none"))
+		choose(0x3f8, 4, "com1");
 	else
 		uart.port = 0;
+	if (!strstr(text, "com") && strcmp(text, "none"))
+		log_warning("console=%s is unknown: com1, com2 or none; com1 is used\n", text);
 }
 
 void console_enable_input(void)
