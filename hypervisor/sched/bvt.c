@@ -44,7 +44,7 @@ static int64_t turn_left_ns(const struct vcpu *vcpu, const struct vcpu *first)
 }
 
 /* The first that can run here. Those that may not are sent away; those still on another CPU are left (S3). */
-static struct vcpu *first_ready(struct sched_queue *queue, bool *must_wait, uint64_t now_ns)
+static struct vcpu *first_ready(struct sched_queue *queue, uint64_t now_ns)
 {
 	struct vcpu *vcpu, *after;
 
@@ -52,18 +52,16 @@ static struct vcpu *first_ready(struct sched_queue *queue, bool *must_wait, uint
 		if (!vcpu_may_run(vcpu)) {
 			queue_remove(queue, vcpu);
 			vcpu_set_state(vcpu, RUNSTATE_offline, now_ns);
-		} else if (load_acquire(&vcpu->is_running)) {
-			*must_wait = true;
-		} else {
+		} else if (!load_acquire(&vcpu->is_running)) {
 			return vcpu;
 		}
 	}
 	return NULL;
 }
 
-static struct vcpu *choose(struct sched_queue *queue, bool *must_wait, uint64_t now_ns)
+static struct vcpu *choose(struct sched_queue *queue, uint64_t now_ns)
 {
-	struct vcpu *running = queue->running, *first = first_ready(queue, must_wait, now_ns);
+	struct vcpu *running = queue->running, *first = first_ready(queue, now_ns);
 	bool goes_on = running && vcpu_may_run(running) && is_on_its_cpus(running, queue->cpu->id);
 
 	if (!goes_on || !first)
@@ -176,7 +174,7 @@ void sched_softirq(void)
 	spin_lock(&queue->lock);
 	now_ns = time_now_ns();
 	queue_charge(queue, now_ns);
-	next = choose(queue, &must_wait, now_ns);
+	next = choose(queue, now_ns);
 	is_displaced = next != prev && change(queue, next, now_ns);
 	slice_start(queue, now_ns);
 	if (next != prev) {
@@ -185,9 +183,11 @@ void sched_softirq(void)
 		enters->cpu = queue->cpu;
 		write_once(&enters->is_running, true);
 	}
+	/* Somebody is still on another CPU, or became ready after we had looked. */
+	must_wait = !next && (must_wait || queue->count);
 	spin_unlock(&queue->lock);
 
-	if (!next && must_wait) {
+	if (must_wait) {
 		cpu_relax_serving();
 		cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
 	}
