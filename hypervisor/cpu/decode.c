@@ -26,14 +26,14 @@ static const uint8_t one_byte[256] = {
 	[0xc6] = OURS | MODRM | BYTE | IMM8, [0xc7] = OURS | MODRM | IMM,
 	[0xe4] = OURS | BYTE | IMM8, [0xe5] = OURS | IMM8, [0xe6] = OURS | BYTE | IMM8, [0xe7] = OURS | IMM8,
 	[0xec] = OURS | BYTE, [0xed] = OURS, [0xee] = OURS | BYTE, [0xef] = OURS,	/* in, out */
-	[0xf4] = OURS, [0xfa] = OURS, [0xfb] = OURS,					/* hlt, cli, sti */
+	[0xfa] = OURS, [0xfb] = OURS,							/* cli, sti */
 	[0xf6] = OURS | MODRM | BYTE, [0xf7] = OURS | MODRM,				/* not, neg */
 	[0xfe] = OURS | MODRM | BYTE, [0xff] = OURS | MODRM,				/* inc, dec */
 };
 
 static const uint8_t two_byte[256] = {
 	[0x01] = OURS | MODRM,				/* smsw, lmsw, xsetbv, rdtscp */
-	[0x06] = OURS, [0x08] = OURS, [0x09] = OURS,	/* clts, invd, wbinvd */
+	[0x06] = OURS, [0x09] = OURS,			/* clts, wbinvd */
 	[0x20] = OURS | MODRM | REGS, [0x21] = OURS | MODRM | REGS,
 	[0x22] = OURS | MODRM | REGS, [0x23] = OURS | MODRM | REGS,
 	[0x30] = OURS, [0x31] = OURS, [0x32] = OURS,	/* wrmsr, rdtsc, rdmsr */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions that a guest's kernel (in ring 3, like its programs) tries all the same.
+ * Privileged instructions that a guest's kernel (in ring 3, like its programs) tries all the same. Not hlt and invd,
+ * nor descriptor tables and segments: the ABI has hypercalls for those and a #GP for the instruction.
  * X1  Only the guest's kernel gets one done; its programs get ports as its IOPL and the core allow, and no more.
  * X2  A port of the machine is touched only if the domain was given it.
  */
@@ -23,8 +24,6 @@
 #include "lib/string.h"
 #include "mem/base.h"
 #include "mem/mmu.h"
-
-#include <xen/sched.h>
 
 #define FLAG_TF		(1ULL << 8)
 #define FLAG_DF		(1ULL << 10)
@@ -279,34 +278,35 @@ static void do_cpuid(struct vcpu *vcpu)
 	regs->rdx = out[3];
 }
 
-/* smsw, and lmsw, which can set TS and leave PE, MP and EM as they are. */
-static bool do_machine_status(struct vcpu *vcpu, const struct instruction *in)
+/*
+ * sgdt, sidt and smsw: a CPU with UMIP refuses them in ring 3, one without it shows the core's tables. They get
+ * what Linux shows its programs.
+ */
+static bool do_store_table(struct vcpu *vcpu, const struct instruction *in)
 {
-	uint64_t value = guest_cr0(vcpu), word = 0, va = emulate_linear(in->segment, in->address);
+	struct { uint16_t limit; uint64_t base; } PACKED table = { 0, in->reg & 1 ? 0xffffffffffff0000 : 0xfffffffffffe0000 };
+	uint64_t cr0 = guest_cr0(vcpu), va = emulate_linear(in->segment, in->address);
 
-	if ((in->reg & 7) == 4) {
-		if (in->is_memory)
-			return guest_write(va, &value, 2) == 0;
-		register_write(&vcpu->regs, in->rm, in->bytes, true, value);
-		return true;
-	}
-	if (!in->is_memory)
-		word = register_read(&vcpu->regs, in->rm, 2, true);
-	else if (guest_read(&word, va, 2))
+	if ((in->reg & 7) < 2)
+		return in->is_memory && guest_write(va, &table, sizeof(table)) == 0;
+	if ((in->reg & 7) != 4)
 		return false;
-	return write_cr0(vcpu, (value & ~0xeULL) | (word & 0xf));
+	if (in->is_memory)
+		return guest_write(va, &cr0, 2) == 0;
+	register_write(&vcpu->regs, in->rm, in->bytes, true, cr0);
+	return true;
 }
 
-/* 0f 01: most of this group is not to be had. */
+/* 0f 01: xsetbv, rdtscp; most of this group is not to be had. */
 static bool do_group7(struct vcpu *vcpu, const struct instruction *in)
 {
-	if (in->modrm == 0xd1)
+	if (vcpu->in_kernel && in->modrm == 0xd1)
 		return fpu_set_xcr0(vcpu, (uint32_t)vcpu->regs.rcx, edx_eax(&vcpu->regs));
-	if (in->modrm == 0xf9) {
+	if (vcpu->in_kernel && in->modrm == 0xf9) {
 		vcpu->regs.rcx = 0;
 		return set_edx_eax(&vcpu->regs, cpu_tsc());
 	}
-	return ((in->reg & 7) == 4 || (in->reg & 7) == 6) && do_machine_status(vcpu, in);
+	return do_store_table(vcpu, in);
 }
 
 /* X1: the caller has seen that it is the guest's kernel. False: not done, nothing has changed. */
@@ -316,13 +316,10 @@ static bool do_kernel_instruction(struct vcpu *vcpu, const struct instruction *i
 	uint64_t value;
 
 	switch (in->opcode) {
-	case 0xf4:   return do_sched_op(SCHEDOP_block, 0) == 0;
 	case 0xfa:   /* and nothing happens: events have a mask of their own */
 	case 0xfb:   return has_io_privilege(vcpu);
-	case 0x0f01: return do_group7(vcpu, in);
 	case 0x0f06: return do_fpu_taskswitch(0) == 0;
-	case 0x0f08: /* a domain without a device has nothing to write back */
-	case 0x0f09: return true;
+	case 0x0f09: return true;	/* a domain without a device has nothing to write back */
 	case 0x0f30: return msr_guest_write(vcpu, (uint32_t)regs->rcx, edx_eax(regs));
 	case 0x0f31: return set_edx_eax(regs, cpu_tsc());
 	case 0x0f32: return msr_guest_read(vcpu, (uint32_t)regs->rcx, &value) && set_edx_eax(regs, value);
@@ -340,13 +337,9 @@ bool emulate_privileged(struct vcpu *vcpu)
 		return do_port_string(vcpu, &in);
 	if (in.opcode >= 0xe4 && in.opcode <= 0xef)
 		return do_port(vcpu, &in);
-	if (in.opcode == 0x0fa2)
-		do_cpuid(vcpu);		/* a CPU whose cpuid faults in ring 3 */
-	else if (!vcpu->in_kernel)
-		return false;
-	else if (in.opcode >= 0x0f20 && in.opcode <= 0x0f23)
+	if (vcpu->in_kernel && in.opcode >= 0x0f20 && in.opcode <= 0x0f23)
 		return do_control(vcpu, &in);
-	else if (!do_kernel_instruction(vcpu, &in))
+	if (in.opcode == 0x0f01 ? !do_group7(vcpu, &in) : !vcpu->in_kernel || !do_kernel_instruction(vcpu, &in))
 		return false;
 	emulate_finish(vcpu, &in);
 	return true;
