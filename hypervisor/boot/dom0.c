@@ -53,7 +53,7 @@ static void read_modules(struct builder *builder)
 	builder->kernel_file = boot_map(builder->kernel_module->start, builder->kernel_module->bytes);
 	if (elf_parse(builder->kernel_file, builder->kernel_module->bytes, &builder->kernel, why, sizeof(why)))
 		refuse_to_run("Domain-0: module 1 cannot be its kernel: %s", why);
-	if (builder->kernel.names_features && !(builder->kernel.features & 1U << XENFEAT_dom0))
+	if (builder->kernel.supported_features && !(builder->kernel.supported_features & 1U << XENFEAT_dom0))
 		refuse_to_run("Domain-0: its kernel says that it cannot be Domain-0 (no feature dom0)");
 }
 

@@ -25,10 +25,10 @@ struct elf_kernel {
 	uint64_t hypercall_page;	/* ELF_ADDRESS_NONE: it has none */
 	uint64_t init_p2m;		/* ELF_ADDRESS_NONE: behind the initrd */
 	uint64_t start, end;		/* of all segments; the end is a whole page's */
-	uint32_t features;		/* bits of XENFEAT_*: those that it can use */
-	uint32_t features_required;	/* and cannot be without */
-	bool names_features;		/* it has SUPPORTED_FEATURES */
-	bool initrd_by_frame;		/* MOD_START_PFN: the initrd need not be mapped */
+	uint64_t core_above;		/* HV_START_LOW: the core may begin here or above; 0: anywhere */
+	uint32_t features;		/* FEATURES: bits of XENFEAT_* */
+	uint64_t supported_features;	/* SUPPORTED_FEATURES: the same; 0: it has no such note */
+	uint64_t initrd_by_frame;	/* MOD_START_PFN: not 0: the initrd need not be mapped */
 	char guest_os[32], guest_version[32];
 	uint32_t segment_count;
 	struct elf_segment segment[ELF_SEGMENTS_MAX];

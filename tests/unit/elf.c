@@ -270,9 +270,9 @@ static void notes_of_linux_6_1_are_understood(void)
 	CU_ASSERT_EQUAL(kernel.init_p2m, 0x8000000000);
 	CU_ASSERT_EQUAL(kernel.start, LINUX_BASE + 0x100000);
 	CU_ASSERT_EQUAL(kernel.end, LINUX_BASE + 0x103000);
-	CU_ASSERT_EQUAL(kernel.features_required, 1U << XENFEAT_writable_page_tables);
-	CU_ASSERT_EQUAL(kernel.features, 0x8801U | 1U << XENFEAT_pae_pgdir_above_4gb);
-	CU_ASSERT(kernel.names_features && kernel.initrd_by_frame);
+	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_writable_page_tables | 1U << XENFEAT_pae_pgdir_above_4gb);
+	CU_ASSERT_EQUAL(kernel.supported_features, 0x8801U);
+	CU_ASSERT(kernel.initrd_by_frame);
 	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "linux");
 	CU_ASSERT_EQUAL(kernel.segment_count, 1);
 	CU_ASSERT_EQUAL(kernel.segment[0].va, LINUX_BASE + 0x100000);
@@ -296,7 +296,7 @@ static void a_minimal_kernel_gets_the_defaults(void)
 	CU_ASSERT_EQUAL(kernel.virt_base, 0);
 	CU_ASSERT_EQUAL(kernel.init_p2m, ELF_ADDRESS_NONE);
 	CU_ASSERT_EQUAL(kernel.hypercall_page, ELF_ADDRESS_NONE);
-	CU_ASSERT(!kernel.initrd_by_frame && !kernel.names_features);
+	CU_ASSERT(!kernel.initrd_by_frame && !kernel.supported_features);
 	CU_ASSERT_EQUAL(kernel.start, 0x100000);
 }
 
@@ -321,9 +321,8 @@ static void features_have_both_forms(void)
 	given_text(XEN_ELFNOTE_FEATURES, "|dom0||warp_drive|!gnttab_map_avail_bits|");
 	given_number32(XEN_ELFNOTE_SUPPORTED_FEATURES, 1U << XENFEAT_highmem_assist);
 	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_dom0 | 1U << XENFEAT_gnttab_map_avail_bits |
-					 1U << XENFEAT_highmem_assist);
-	CU_ASSERT_EQUAL(kernel.features_required, 1U << XENFEAT_gnttab_map_avail_bits);
+	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_dom0 | 1U << XENFEAT_gnttab_map_avail_bits);
+	CU_ASSERT_EQUAL(kernel.supported_features, 1U << XENFEAT_highmem_assist);
 }
 
 static void physical_addresses_count_from_paddr_offset(void)
