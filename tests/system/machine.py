@@ -41,6 +41,7 @@ class Machine:
 
     def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600):
         os.makedirs(f"{BUILD}/test", exist_ok=True)
+        name = re.sub(r"[^\w-]", "-", name)    # QEMU takes commas for its own
         self.log_name = f"{BUILD}/test/{name}.log"
         self.log = open(self.log_name, "wb")
         self.text = ""
