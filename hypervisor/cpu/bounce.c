@@ -46,11 +46,17 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	uint64_t selector = was_in_kernel ? regs->cs & ~3U : regs->cs;
 	uint64_t stack = was_in_kernel ? regs->rsp : vcpu->kernel_stack_pointer;
 	uint8_t mask = read_once(&vcpu->info->evtchn_upcall_mask);
-	uint64_t frame[8];
+	uint64_t frame[12];
 	uint32_t words = 0;
 
 	frame[words++] = regs->rcx;
 	frame[words++] = regs->r11;
+	if (bounce->has_segments) {
+		frame[words++] = regs->ds;
+		frame[words++] = regs->es;
+		frame[words++] = regs->fs;
+		frame[words++] = regs->gs;
+	}
 	if (bounce->has_error)
 		frame[words++] = bounce->error_code;
 	frame[words++] = regs->rip;
@@ -79,6 +85,16 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	regs->rcx = regs->rip;
 	regs->r11 = regs->rflags;
 	regs->entry_vector = ENTRY_SYSCALL;
+}
+
+void bounce_to_failsafe(struct vcpu *vcpu)
+{
+	struct bounce bounce = {
+		.target = vcpu->trap.failsafe_callback, .masks_events = vcpu->trap.failsafe_masks_events,
+		.has_segments = true,
+	};
+
+	bounce_to_guest(vcpu, &bounce);
 }
 
 long do_iret(void)

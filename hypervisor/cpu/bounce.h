@@ -17,10 +17,14 @@ struct bounce {
 	bool masks_events;
 	bool has_error;
 	uint32_t error_code;
+	bool has_segments;		/* the failsafe callback: ds, es, fs and gs behind r11 */
 };
 
 /* Makes the current vcpu go on at the handler, in its kernel mode. If its stack cannot be written it is crashed. */
 void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce);
+
+/* The same for the failsafe callback, which must be there: the frame has ds, es, fs and gs as vcpu->regs has them. */
+void bounce_to_failsafe(struct vcpu *vcpu);
 
 /* Between the guest's user and kernel mode: page tables and gs. */
 void mode_toggle(struct vcpu *vcpu);

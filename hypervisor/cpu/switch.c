@@ -54,17 +54,14 @@ bool preempt_needed(void)
 	return read_once(&cpu->softirqs) != 0;
 }
 
-static uint64_t segment_read(unsigned int which)
-{
-	uint16_t selector;
+#define SEGMENT_READ(name) asm volatile("mov %%" #name ", %0" : "=r"(vcpu->regs.name))
 
-	switch (which) {
-	case 0: asm volatile("mov %%ds, %0" : "=r"(selector)); break;
-	case 1: asm volatile("mov %%es, %0" : "=r"(selector)); break;
-	case 2: asm volatile("mov %%fs, %0" : "=r"(selector)); break;
-	default: asm volatile("mov %%gs, %0" : "=r"(selector)); break;
-	}
-	return selector;
+void switch_note_selectors(struct vcpu *vcpu)
+{
+	SEGMENT_READ(ds);
+	SEGMENT_READ(es);
+	SEGMENT_READ(fs);
+	SEGMENT_READ(gs);
 }
 
 /* False if there is no such descriptor: then selector 0 is loaded. */
@@ -87,10 +84,7 @@ static void segments_save(struct vcpu *vcpu)
 {
 	uint64_t active, other;
 
-	vcpu->regs.ds = (uint16_t)segment_read(0);
-	vcpu->regs.es = (uint16_t)segment_read(1);
-	vcpu->regs.fs = (uint16_t)segment_read(2);
-	vcpu->regs.gs = (uint16_t)segment_read(3);
+	switch_note_selectors(vcpu);
 	vcpu->fs_base = msr_read(MSR_FS_BASE);
 	active = msr_read(MSR_GS_BASE);
 	other = msr_read(MSR_KERNEL_GS_BASE);
@@ -191,11 +185,9 @@ static bool work_step(struct vcpu *vcpu)
 	}
 	if (read_once(&vcpu->work) & VCPU_WORK_FAILSAFE) {
 		__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
-		if (!trap->failsafe_callback)
-			return true;
-		bounce.target = trap->failsafe_callback;
-		bounce.masks_events = trap->failsafe_masks_events;
-		bounce_to_guest(vcpu, &bounce);
+		/* The frame tells what could not be loaded; the registers hold 0 instead. */
+		if (trap->failsafe_callback)
+			bounce_to_failsafe(vcpu);
 		return true;
 	}
 	if (read_once(&vcpu->work) & VCPU_WORK_NMI) {

@@ -5,6 +5,9 @@
 
 struct vcpu;
 
+/* What the current vcpu has in ds, es, fs and gs goes into its regs. */
+void switch_note_selectors(struct vcpu *vcpu);
+
 /* The current vcpu's descriptor tables have changed: this CPU sees the new ones. */
 void switch_reload_gdt(struct vcpu *vcpu);
 void switch_reload_ldt(struct vcpu *vcpu);

@@ -16,6 +16,7 @@
 #include "cpu/irq.h"
 #include "cpu/layout.h"
 #include "cpu/ops.h"
+#include "cpu/switch.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
 #include "domain/dispatch.h"
@@ -225,14 +226,13 @@ void trap_from_core(struct cpu_user_regs *regs)
 void trap_iret_failed(struct cpu_user_regs *regs)
 {
 	struct vcpu *vcpu = current_vcpu();
-	struct bounce bounce = { .target = vcpu->trap.failsafe_callback,
-				 .masks_events = vcpu->trap.failsafe_masks_events };
 
+	switch_note_selectors(vcpu);
 	if (vcpu->in_kernel && vcpu->regs.entry_vector == ENTRY_SYSCALL)
 		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
 			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
-	else if (bounce.target)
-		bounce_to_guest(vcpu, &bounce);
+	else if (vcpu->trap.failsafe_callback)
+		bounce_to_failsafe(vcpu);
 	else
 		trap_inject_error(vcpu, TRAP_PROTECTION, regs->error_code);
 	entry_exit_to_guest();

@@ -112,9 +112,11 @@ static mfn_t take(unsigned int order, uint64_t limit)
 		return MFN_NONE;
 	spin_lock(&alloc_lock);
 	first = block_take(order, limit);
-	/* From here on nobody else's: count is not 0. */
-	for (uint64_t i = 0; first && i < 1ULL << order; i++)
+	/* From here on nobody else's: count is not 0. And no domain's, so that none can get a reference. */
+	for (uint64_t i = 0; first && i < 1ULL << order; i++) {
+		frame_at(mfn(first + i))->owner = DOMID_INVALID;
 		frame_at(mfn(first + i))->count = FRAME_CORE;
+	}
 	spin_unlock(&alloc_lock);
 	if (!first)
 		return MFN_NONE;

@@ -156,7 +156,7 @@ static long machphys_list(uint64_t argument)
 static long machphys_mapping(uint64_t argument)
 {
 	struct xen_machphys_mapping mapping = {
-		.v_start = M2P_START, .v_end = MMIO_START, .max_mfn = frame_limit - 1,
+		.v_start = M2P_START, .v_end = MACH2PHYS_VIRT_END, .max_mfn = frame_limit - 1,
 	};
 
 	return guest_write(argument, &mapping, sizeof(mapping));

@@ -43,6 +43,8 @@ static int l1_entry_take(const struct domain *source, pte_t *entry)
 		return -EINVAL;
 	if (*entry & PTE_WRITABLE)
 		error = frame_get_type(frame, FRAME_WRITABLE);
+	if (error == -EINVAL)
+		error = -EBUSY;		/* it is a table now: what the ABI says of that */
 	if (error) {
 		frame_put(frame);
 		return error;

@@ -11,7 +11,6 @@
 #include "include/errno.h"
 #include "include/types.h"
 #include "lib/bits.h"
-#include "lib/log.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/table.h"
@@ -66,11 +65,8 @@ int entry_change(struct domain_locked owner, struct entry_change *change, pte_t 
 		return entry_exchange(change, at, entry, &unused) ? 0 : -EBUSY;
 	}
 	error = entry_take(change->table, level, change->source, &entry);
-	if (error) {
-		if (error != -ERESTART)
-			log_guest(owner.domain->id, "L%u entry 0x%lx refused: %d\n", level, entry, error);
+	if (error)
 		return error;
-	}
 	if (!entry_exchange(change, at, entry, &old)) {
 		entry_drop(change->table, level, entry);
 		return -EBUSY;
