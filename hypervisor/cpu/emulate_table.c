@@ -186,10 +186,11 @@ static bool compare_and_exchange(struct vcpu *vcpu, const struct instruction *in
 
 static bool store(struct vcpu *vcpu, const struct instruction *in, uint64_t va, uint64_t value)
 {
-	if (in->lock || mmu_emulate_write(vcpu, va, value & operand_mask(in->bytes), in->bytes, NULL))
-		return false;
-	emulate_finish(vcpu, in);
-	return true;
+	int error = in->lock ? -EINVAL : mmu_emulate_write(vcpu, va, value & operand_mask(in->bytes), in->bytes, NULL);
+
+	if (!error)
+		emulate_finish(vcpu, in);
+	return !error || error == -EBUSY;	/* busy: the guest tries again */
 }
 
 /* One round of stos or movs; with a repeat prefix the guest comes back for the next. */
@@ -198,14 +199,15 @@ static bool store_string(struct vcpu *vcpu, const struct instruction *in, uint64
 	struct cpu_user_regs *regs = &vcpu->regs;
 	uint64_t step = regs->rflags & FLAG_DF ? -(uint64_t)in->bytes : in->bytes, value = regs->rax;
 	bool is_movs = in->opcode <= 0xa5;
+	int error;
 
 	if (in->lock || in->has_address32 || fault_address != regs->rdi || (in->repeat && !regs->rcx))
 		return false;
 	if (is_movs && guest_read(&value, emulate_linear(in->segment, regs->rsi), in->bytes))
 		return false;
-	if (mmu_emulate_write(vcpu, regs->rdi, value & operand_mask(in->bytes), in->bytes, NULL))
-		return false;
-
+	error = mmu_emulate_write(vcpu, regs->rdi, value & operand_mask(in->bytes), in->bytes, NULL);
+	if (error)
+		return error == -EBUSY;
 	regs->rdi += step;
 	if (is_movs)
 		regs->rsi += step;

@@ -54,7 +54,7 @@ void mmu_load_base(struct vcpu *vcpu);
 /*
  * A guest's direct write of `bytes` (1, 2, 4, 8) to `va`, which faulted because the page is a table: validates and does
  * it. With `expected`, a compare-and-swap: *expected becomes what was there. 0; -EAGAIN: not a table's page, the fault
- * is the guest's; -EBUSY: the comparison failed; else the entry is refused: the guest gets its fault.
+ * is the guest's; -EBUSY: the comparison failed, or (*expected is the same) the guest should try again; else the entry is refused: the guest gets its fault.
  */
 MUST_CHECK int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t *expected);
 

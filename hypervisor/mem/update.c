@@ -32,10 +32,8 @@ static bool entry_exchange(struct entry_change *change, pte_t *at, pte_t entry, 
 
 	*old = read_once(at);
 	do {
-		if (change->compares && *old != change->expected) {
-			change->expected = *old;
+		if (change->compares && *old != change->expected)
 			return false;
-		}
 		if (change->keeps_ad && (entry & PTE_PRESENT))
 			wanted = entry | (*old & (PTE_ACCESSED | PTE_DIRTY));
 	} while (!__atomic_compare_exchange_n(at, old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
@@ -56,20 +54,18 @@ int entry_change(struct domain_locked owner, struct entry_change *change, pte_t 
 
 	if (level == FRAME_L4 && change->index >= L4_CORE_FIRST && change->index < L4_CORE_END)
 		return -EINVAL;
-	if (change->compares && old != change->expected) {
-		change->expected = old;
-		return -EBUSY;
-	}
+	if (change->compares && old != change->expected)
+		return -EAGAIN;
 	if (keeps_references(level, old, entry)) {
 		entry |= PTE_USER;
-		return entry_exchange(change, at, entry, &unused) ? 0 : -EBUSY;
+		return entry_exchange(change, at, entry, &unused) ? 0 : -EAGAIN;
 	}
 	error = entry_take(change->table, level, change->source, &entry);
 	if (error)
 		return error;
 	if (!entry_exchange(change, at, entry, &old)) {
 		entry_drop(change->table, level, entry);
-		return -EBUSY;
+		return -EAGAIN;
 	}
 	entry_drop(change->table, level, old);
 	account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
@@ -334,8 +330,10 @@ static int emulate_write(struct domain_locked owner, struct vcpu *vcpu, uint64_t
 			return -EBUSY;
 		}
 		error = entry_change(owner, &change, word_merge(word, value, offset, bytes));
-	} while (error == -EBUSY);
-	return error;
+	} while (error == -EAGAIN);
+	if (error == -ERESTART)
+		return -EBUSY;
+	return error ? -EPERM : 0;
 }
 
 int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t *expected)

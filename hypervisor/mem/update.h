@@ -14,11 +14,11 @@ struct entry_change {
 	uint32_t index;
 	const struct domain *source;	/* whose frames an L1 entry may name */
 	bool keeps_ad;			/* accessed and dirty stay as the CPU has set them */
-	bool compares;			/* only if the entry is `expected`; else -EBUSY, and `expected` is what is there */
+	bool compares;			/* only if the entry is `expected`; else -EAGAIN */
 	pte_t expected;
 };
 
-/* 0; -EBUSY; or the new entry is refused and nothing has changed: -EINVAL, -EPERM, -ERESTART. */
+/* 0; -EAGAIN; or the new entry is refused and nothing has changed: -EINVAL, -EBUSY, -ERESTART. */
 MUST_CHECK int entry_change(struct domain_locked owner, struct entry_change *change, pte_t entry);
 
 /*
