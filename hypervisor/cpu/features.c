@@ -25,6 +25,7 @@ struct cpu_features cpu_features;
 #define XCR0_AVX512	0xe0ULL
 
 static uint64_t cr4_base;
+static bool is_boot_cpu_known;		/* require_same_features() has been here */
 
 static bool bit(uint32_t word, unsigned int n) { return word >> n & 1; }
 
@@ -131,6 +132,7 @@ void cpu_features_init(void)
 	find_xsave(&cpu_features);
 	speculation_init();
 
+	is_boot_cpu_known = false;
 	cr4_base = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	cr4_base |= cpu_features.pge ? CR4_PGE : 0;
 	cr4_base |= cpu_features.smep ? CR4_SMEP : 0;
@@ -147,7 +149,6 @@ static void require_same_features(void)
 		{ 7, 3, 1U << 26 }, { 0x80000001, 3, 1U << 20 | 1U << 27 }, { 0xd, 0, XCR0_OFFERED },
 	};
 	static uint32_t expected[ARRAY_SIZE(needed)];
-	static bool is_known;
 	uint32_t out[4];
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -156,13 +157,13 @@ static void require_same_features(void)
 		if (needed[i].leaf > limit)
 			continue;
 		cpuid_read(needed[i].leaf, 0, out);
-		if (!is_known)
+		if (!is_boot_cpu_known)
 			expected[i] = out[needed[i].word] & needed[i].bits;
 		else if ((out[needed[i].word] & expected[i]) != expected[i])
 			panic("A CPU lacks features of the boot CPU: CPUID leaf %x has %x, needs %x",
 			      needed[i].leaf, out[needed[i].word], expected[i]);
 	}
-	is_known = true;
+	is_boot_cpu_known = true;
 }
 
 static void xcr0_write(uint64_t value)

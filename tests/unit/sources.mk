@@ -43,3 +43,5 @@ UNIT_TESTS += acpi
 UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
 # These two include the source under test, with fake instructions in place of cpu/ops.h.
 UNIT_TESTS += apic clock
+UNIT_TESTS += features
+UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
