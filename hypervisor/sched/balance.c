@@ -52,30 +52,23 @@ static struct sched_queue *longest(uint32_t except)
 	return best;
 }
 
-bool balance_steal(uint32_t cpu)
+void balance_steal(uint32_t cpu)
 {
-	struct sched_queue *from = longest(cpu), *to = &sched_queue[cpu];
+	struct sched_queue *from = longest(cpu);
 	struct vcpu *vcpu, *after;
-	bool must_wait = false;
 	uint32_t victim;
 
 	if (!from)
-		return false;
+		return;
 	victim = from->cpu->id;
 	spin_lock_two(&sched_queue[MIN(cpu, victim)].lock, &sched_queue[MAX(cpu, victim)].lock);
 	list_each(vcpu, after, &from->waiting, sched.link) {
 		if (!(vcpu_cpus(vcpu) >> cpu & 1) || !vcpu_may_run(vcpu))
 			continue;
-		if (load_acquire(&vcpu->is_running)) {
-			must_wait = true;	/* S3 */
-			continue;
-		}
 		queue_remove(from, vcpu);
 		queue_adopt(vcpu, cpu);
-		queue_insert(to, vcpu, time_now_ns());
-		must_wait = false;
+		queue_insert(&sched_queue[cpu], vcpu, time_now_ns());
 		break;
 	}
 	queue_unlock(cpu, victim);
-	return must_wait;
 }

@@ -165,11 +165,11 @@ void sched_softirq(void)
 {
 	struct sched_queue *queue = &sched_queue[cpu_id()];
 	struct vcpu *prev = queue->running, *next;	/* only this CPU changes it */
-	bool must_wait = false, is_displaced;
+	bool is_displaced, must_wait;
 	uint64_t now_ns;
 
 	if (!read_once(&queue->count) && !(prev && vcpu_may_run(prev)))
-		must_wait = balance_steal(queue->cpu->id);
+		balance_steal(queue->cpu->id);
 
 	spin_lock(&queue->lock);
 	now_ns = time_now_ns();
@@ -184,7 +184,7 @@ void sched_softirq(void)
 		write_once(&enters->is_running, true);
 	}
 	/* Somebody is still on another CPU, or became ready after we had looked. */
-	must_wait = !next && (must_wait || queue->count);
+	must_wait = !next && queue->count;
 	spin_unlock(&queue->lock);
 
 	if (must_wait) {

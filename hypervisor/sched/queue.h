@@ -71,6 +71,6 @@ void queue_adopt(struct vcpu *vcpu, uint32_t to);
 /* balance.c */
 uint32_t balance_choose(const struct vcpu *vcpu);	/* the best CPU for who becomes runnable: a guess, no lock needed */
 void balance_offer(const struct vcpu *vcpu);		/* it waits: an idle CPU may come and take it */
-bool balance_steal(uint32_t cpu);			/* true: there is one, but it has not left its CPU yet */
+void balance_steal(uint32_t cpu);			/* into this CPU's queue; maybe one that has not left its CPU yet */
 
 #endif
