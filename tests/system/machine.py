@@ -121,11 +121,12 @@ class Machine:
 
     def run(self, command, limit=60):
         """Type a command into the guest's shell: its exit status and what it printed."""
-        start = self.seen
+        start, began = self.seen, time.monotonic()
         # What is echoed has no number between the marks, so it is not taken for the answer.
         self.send(f"{command}; echo \"=$?=\"")
         status = int(self.expect(r"^=(\d+)=$", limit).group(1))
         output = self.text[start:self.seen]
+        self.log.write(f"\n[{time.monotonic() - began:.1f} s]\n".encode())
         self.expect(PROMPT, 30)
         lines = [line for line in output.splitlines() if not re.fullmatch(r"=\d+=", line)]
         return status, "\n".join(line for line in lines if 'echo "=$?="' not in line)
