@@ -232,11 +232,14 @@ void paging_load_core(void)
 	tlb_load_base(virt_to_paddr(core_l4));
 }
 
-void paging_fill_core_slots(uint64_t *l4, bool for_kernel)
+void paging_fill_core_slots(uint64_t *l4)
 {
 	memcpy(&l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
-	if (!for_kernel)
-		l4[L4_CORE_FIRST] = 0;
+}
+
+void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
+{
+	write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0);
 }
 
 static struct spinlock mmio_lock;

@@ -33,8 +33,10 @@ void paging_load_core(void);
 /* After alloc_init(): page tables come from the allocator. */
 void paging_use_allocator(void);
 
-/* What a new L4 of a guest has in slots 256 to 271. `for_kernel`: with the machine-to-physical table. */
-void paging_fill_core_slots(uint64_t *l4, bool for_kernel);
+/* What a new L4 of a guest has in slots 256 to 271. */
+void paging_fill_core_slots(uint64_t *l4);
+/* Whether whoever runs on `l4` sees the machine-to-physical table, slot 256. */
+void paging_set_m2p_slot(uint64_t *l4, bool is_visible);
 
 /* Memory before there is an allocator: zeroed, never freed; `bytes` and `align` in whole pages. */
 paddr_t boot_alloc(uint64_t bytes, uint64_t align);

@@ -23,12 +23,6 @@ void mmu_load_base(struct vcpu *vcpu)
 		paging_load_core();
 }
 
-/* The frame numbers of all RAM are for the guest's kernel to see, not for its processes. */
-static void m2p_slot_set(mfn_t l4, bool for_kernel)
-{
-	paging_fill_core_slots(mfn_to_virt(l4), for_kernel);
-}
-
 static int table_take(struct domain *domain, mfn_t number, struct frame **frame)
 {
 	int error;
@@ -65,7 +59,8 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 		error = table_take(owner.domain, l4, &frame);
 		if (error)
 			return error;
-		m2p_slot_set(l4, for_kernel || mfn_is(l4, vcpu->table_kernel));
+		/* The frame numbers of all RAM are for the guest's kernel to see, not for its processes. */
+		paging_set_m2p_slot(mfn_to_virt(l4), for_kernel || mfn_is(l4, vcpu->table_kernel));
 	}
 	*base = l4;
 	if (vcpu == current_vcpu() && vcpu->in_kernel == for_kernel)
@@ -96,6 +91,8 @@ static void vcpu_tables_drop(struct vcpu *vcpu)
 	table_drop(vcpu->table_user);
 	vcpu->table_kernel = vcpu->table_user = mfn(0);
 	segment_drop_all(vcpu);
+	if (vcpu != current_vcpu())
+		deferred_adopt(vcpu);
 }
 
 /* One frame of a dying domain: what the guest itself held of it goes. */

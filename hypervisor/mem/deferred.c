@@ -29,6 +29,16 @@ void deferred_add_partial(struct frame *frame)
 	list_push(frame);
 }
 
+void deferred_adopt(struct vcpu *from)
+{
+	while (from->deferred_tables) {
+		struct frame *frame = frame_at(mfn(from->deferred_tables));
+
+		from->deferred_tables = frame->flushed;
+		list_push(frame);
+	}
+}
+
 void deferred_step(struct vcpu *vcpu)
 {
 	struct frame *frame = frame_at(mfn(vcpu->deferred_tables));

@@ -18,6 +18,9 @@ void deferred_add(struct frame *frame);
 /* A partial one that is wanted as something else. It brings the reference that it kept. */
 void deferred_add_partial(struct frame *frame);
 
+/* The list of a vcpu that will not run again becomes the current vcpu's work. */
+void deferred_adopt(struct vcpu *from);
+
 /* One table of the vcpu's list. No lock held; the vcpu is current. */
 void deferred_step(struct vcpu *vcpu);
 

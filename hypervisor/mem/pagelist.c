@@ -13,7 +13,6 @@ void page_list_add(struct domain *domain, struct frame *frame)
 	uint32_t number = (uint32_t)frame_number(frame).raw;
 
 	frame->owner = domain->id;
-	frame->type = 0;
 	spin_lock(&domain->page_list_lock);
 	frame->prev = FRAME_LINK_NONE;
 	frame->next = domain->page_list;

@@ -3,6 +3,7 @@
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/paging.h"
+#include "cpu/speculation.h"
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
@@ -75,7 +76,7 @@ static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *e
 int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry)
 {
 	if (!(*entry & PTE_PRESENT))
-		return 0;
+		return speculation_entry_is_safe(*entry) ? 0 : -EINVAL;
 	return level == FRAME_L1 ? l1_entry_take(source, entry) : upper_entry_take(table, level, entry);
 }
 
@@ -127,7 +128,7 @@ static int segments_validate(struct frame *frame)
 static void core_slots_set(struct frame *frame, enum frame_type type)
 {
 	if (type == FRAME_L4)
-		paging_fill_core_slots(table_entries(frame), true);
+		paging_fill_core_slots(table_entries(frame));
 }
 
 int table_validate(struct frame *frame, enum frame_type type)
