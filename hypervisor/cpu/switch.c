@@ -213,6 +213,7 @@ void exit_work(struct vcpu *vcpu)
 		while (unlikely(read_once(&cpu->softirqs)))
 			do_softirqs(cpu);
 	} while (unlikely(work_step(vcpu)) || unlikely(read_once(&cpu->softirqs)));
+	speculation_leave();
 }
 
 void cpu_idle_loop(void)
