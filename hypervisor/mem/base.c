@@ -23,28 +23,22 @@ void mmu_load_base(struct vcpu *vcpu)
 		paging_load_core();
 }
 
-static int table_take(struct domain *domain, mfn_t number, struct frame **frame)
-{
-	int error;
-
-	*frame = frame_get(number, domain);
-	if (!*frame)
-		return -EINVAL;
-	error = frame_get_type(*frame, FRAME_L4);
-	if (error)
-		frame_put(*frame);
-	return error;
-}
-
 static void table_drop(mfn_t number)
 {
-	struct frame *frame;
+	if (number.raw)
+		frame_put_as(frame_at(number));
+}
 
-	if (number.raw == 0)
-		return;
-	frame = frame_at(number);
-	frame_put_type(frame);
-	frame_put(frame);
+int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level)
+{
+	struct frame *frame;
+	int error = frame_get_as(number, owner.domain, level, &frame);
+
+	if (!error && (__atomic_fetch_or(&frame->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
+		frame_put_as(frame);
+		error = -EINVAL;
+	}
+	return error;
 }
 
 int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
@@ -56,7 +50,7 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 	if (mfn_is(l4, old) && old.raw)
 		return 0;
 	if (l4.raw || for_kernel) {
-		error = table_take(owner.domain, l4, &frame);
+		error = frame_get_as(l4, owner.domain, FRAME_L4, &frame);
 		if (error)
 			return error;
 		/* The frame numbers of all RAM are for the guest's kernel to see, not for its processes. */
@@ -72,15 +66,10 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 int mmu_set_first_base(struct vcpu *vcpu, mfn_t l4)
 {
 	struct domain_locked owner = domain_lock(vcpu->domain);
-	struct frame *frame = frame_get(l4, vcpu->domain);
-	int error = frame ? base_set(owner, vcpu, l4, true) : -EINVAL;
+	int error = table_pin(owner, l4, FRAME_L4);
 
 	if (!error)
-		error = frame_get_type(frame, FRAME_L4);
-	if (!error)
-		__atomic_fetch_or(&frame->type, FRAME_PINNED, __ATOMIC_ACQ_REL);
-	else if (frame)
-		frame_put(frame);
+		error = base_set(owner, vcpu, l4, true);
 	domain_unlock(owner);
 	return error;
 }
@@ -100,10 +89,8 @@ static void frame_let_go(struct frame *frame)
 {
 	uint64_t word = __atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL);
 
-	if (word & FRAME_PINNED) {
-		frame_put_type(frame);
-		frame_put(frame);
-	}
+	if (word & FRAME_PINNED)
+		frame_put_as(frame);
 	if ((word & FRAME_PARTIAL) && !(word & FRAME_TYPE_COUNT_MASK))
 		deferred_add_partial(frame);
 	(void)frame_give_up(frame);

@@ -4,11 +4,15 @@
 
 #include "domain/domain.h"
 #include "mem/deferred.h"
+#include "mem/frame.h"
 
 /*
  * Makes `l4` the base of the vcpu's kernel or user mode; raw 0 takes the user's away. The vcpu is current or does not run.
  * 0, -EINVAL, -ERESTART.
  */
 MUST_CHECK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel);
+
+/* MMUEXT_PIN: a type reference of the guest's own. -EINVAL: has one already, or is no table; -ERESTART. */
+MUST_CHECK int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level);
 
 #endif

@@ -189,19 +189,20 @@ void frame_put_type(struct frame *frame)
 		deferred_add(frame);
 }
 
-bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame)
+int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame)
 {
+	int error;
+
 	*frame = frame_get(number, owner);
 	if (!*frame)
-		return false;
-	if (frame_get_type(*frame, FRAME_WRITABLE) == 0)
-		return true;
-	frame_put(*frame);
-	*frame = NULL;
-	return false;
+		return -EINVAL;
+	error = frame_get_type(*frame, type);
+	if (error)
+		frame_put(*frame);
+	return error;
 }
 
-void frame_put_writable(struct frame *frame)
+void frame_put_as(struct frame *frame)
 {
 	frame_put_type(frame);
 	frame_put(frame);

@@ -88,9 +88,16 @@ MUST_CHECK int frame_get_type(struct frame *frame, enum frame_type type);
 /* Drops it. Of a table's last one nothing blocks: the table goes to the current vcpu's deferred list. */
 void frame_put_type(struct frame *frame);
 
-/* General and writable reference at once; false if it is not `owner`'s or a table. */
-MUST_CHECK bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame);
-void frame_put_writable(struct frame *frame);
+/* A general reference and one by type, at once or neither: -EINVAL if the frame is not `owner`'s; as frame_get_type(). */
+MUST_CHECK int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame);
+void frame_put_as(struct frame *frame);
+
+/* The same for a frame to write to; false if there is none. */
+MUST_CHECK static inline bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame)
+{
+	return frame_get_as(number, owner, FRAME_WRITABLE, frame) == 0;
+}
+static inline void frame_put_writable(struct frame *frame) { frame_put_as(frame); }
 
 /* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
 void frame_share(void *page, struct domain *domain, bool writable);

@@ -33,31 +33,26 @@ struct extents {
 	uint64_t done;
 };
 
-MUST_CHECK static int populate_one(struct extents *e)
+/* populate_physmap names the guest's frames; increase_reservation does not, and may not want the answer. */
+MUST_CHECK static int increase(struct extents *e, bool is_named)
 {
 	unsigned int order = e->request.extent_order;
-	uint64_t first_gfn;
+	uint64_t first_gfn = 0;
 	mfn_t first;
 
-	if (handle_read(&first_gfn, e->request.extent_start, e->done))
+	if (is_named && handle_read(&first_gfn, e->request.extent_start, e->done))
 		return -EFAULT;
 	if (frame_alloc_for(e->domain, order, XENMEMF_get_address_bits(e->request.mem_flags), &first))
 		return -ENOMEM;
-	for (uint64_t i = 0; i < 1ULL << order; i++)
+	for (uint64_t i = 0; is_named && i < 1ULL << order; i++)
 		m2p_set(mfn(first.raw + i), gfn(first_gfn + i));
-	return handle_write(e->request.extent_start, e->done, &first.raw);
-}
-
-MUST_CHECK static int increase_one(struct extents *e)
-{
-	mfn_t first;
-
-	if (frame_alloc_for(e->domain, e->request.extent_order, XENMEMF_get_address_bits(e->request.mem_flags), &first))
-		return -ENOMEM;
 	if (!e->request.extent_start.p)
 		return 0;
 	return handle_write(e->request.extent_start, e->done, &first.raw);
 }
+
+static int populate_one(struct extents *e) { return increase(e, true); }
+static int increase_one(struct extents *e) { return increase(e, false); }
 
 MUST_CHECK static int decrease_one(struct extents *e)
 {

@@ -17,23 +17,6 @@
 
 #define OP_CONTINUES	(1U << 31)	/* in `count`: as in mmu_update */
 
-static int pin(struct domain_locked owner, mfn_t number, enum frame_type level)
-{
-	struct frame *frame = frame_get(number, owner.domain);
-	int error;
-
-	if (!frame)
-		return -EINVAL;
-	error = frame_get_type(frame, level);
-	if (!error && (__atomic_fetch_or(&frame->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
-		frame_put_type(frame);
-		error = -EINVAL;
-	}
-	if (error)
-		frame_put(frame);
-	return error;
-}
-
 static int unpin(struct domain_locked owner, mfn_t number)
 {
 	struct frame *frame = frame_get(number, owner.domain);
@@ -42,8 +25,7 @@ static int unpin(struct domain_locked owner, mfn_t number)
 	if (!frame)
 		return -EINVAL;
 	if (__atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
-		frame_put_type(frame);
-		frame_put(frame);
+		frame_put_as(frame);
 		error = 0;
 	}
 	frame_put(frame);
@@ -87,7 +69,7 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 	case MMUEXT_PIN_L2_TABLE:
 	case MMUEXT_PIN_L3_TABLE:
 	case MMUEXT_PIN_L4_TABLE:
-		return pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
+		return table_pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
 	case MMUEXT_UNPIN_TABLE:
 		return unpin(owner, mfn(op->arg1.mfn));
 	case MMUEXT_NEW_BASEPTR:

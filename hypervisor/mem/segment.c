@@ -22,25 +22,10 @@
 static void frames_drop(mfn_t *frame, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (frame[i].raw) {
-			frame_put_type(frame_at(frame[i]));
-			frame_put(frame_at(frame[i]));
-		}
+		if (frame[i].raw)
+			frame_put_as(frame_at(frame[i]));
 		frame[i] = mfn(0);
 	}
-}
-
-MUST_CHECK static int frame_take(struct domain *domain, mfn_t number)
-{
-	struct frame *frame = frame_get(number, domain);
-	int error;
-
-	if (!frame)
-		return -EINVAL;
-	error = frame_get_type(frame, FRAME_SEGMENT);
-	if (error)
-		frame_put(frame);
-	return error;
 }
 
 int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
@@ -48,13 +33,14 @@ int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
 	uint32_t count = (entries + 511) / 512;
 	mfn_t taken[GDT_FRAMES] = { { 0 } };
 	struct domain_locked owner;
+	struct frame *frame;
 	int error = 0;
 
 	if (entries > GDT_ENTRIES_MAX)
 		return -EINVAL;
 	owner = domain_lock(vcpu->domain);
 	for (uint32_t i = 0; i < count && !error; i++) {
-		error = frame_take(vcpu->domain, mfn(frames[i]));
+		error = frame_get_as(mfn(frames[i]), vcpu->domain, FRAME_SEGMENT, &frame);
 		if (!error)
 			taken[i] = mfn(frames[i]);
 	}
@@ -93,14 +79,14 @@ int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base
 		return -EINVAL;
 	frames_drop(vcpu->ldt_frame, LDT_FRAMES);
 	for (uint32_t i = 0; i < count; i++) {
-		struct frame *table;
+		struct frame *table, *frame;
 		uint32_t index;
 		pte_t entry;
 
 		if (!l1_find(owner, vcpu, base + i * PAGE_SIZE, &table, &index))
 			continue;
 		entry = read_once((pte_t *)mfn_to_virt(frame_number(table)) + index);
-		if ((entry & PTE_PRESENT) && frame_take(owner.domain, pte_frame(entry)) == 0)
+		if ((entry & PTE_PRESENT) && frame_get_as(pte_frame(entry), owner.domain, FRAME_SEGMENT, &frame) == 0)
 			vcpu->ldt_frame[i] = pte_frame(entry);
 	}
 	vcpu->ldt_base = base;

@@ -34,21 +34,16 @@ static bool is_own_map(const struct frame *table, enum frame_type level, pte_t e
 
 static int l1_entry_take(const struct domain *source, pte_t *entry)
 {
-	struct frame *frame;
+	struct frame *frame = *entry & REFUSED_ALL ? NULL : frame_get(pte_frame(*entry), source);
 	int error = 0;
 
-	if (*entry & REFUSED_ALL)
-		return -EINVAL;
-	frame = frame_get(pte_frame(*entry), source);
 	if (!frame)
 		return -EINVAL;
 	if (*entry & PTE_WRITABLE)
 		error = frame_get_type(frame, FRAME_WRITABLE);
-	if (error == -EINVAL)
-		error = -EBUSY;		/* it is a table now: what the ABI says of that */
 	if (error) {
 		frame_put(frame);
-		return error;
+		return error == -EINVAL ? -EBUSY : error;	/* it is a table: what the ABI says of that */
 	}
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
 	return 0;
@@ -57,20 +52,13 @@ static int l1_entry_take(const struct domain *source, pte_t *entry)
 static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
 {
 	struct frame *frame;
-	int error;
 
 	if (*entry & REFUSED_UPPER)
 		return -EINVAL;
 	*entry = (*entry & ~(PTE_WRITE_THROUGH | PTE_CACHE_OFF)) | PTE_USER;
 	if (is_own_map(table, level, *entry))
 		return 0;
-	frame = frame_get(pte_frame(*entry), domain_find(table->owner));
-	if (!frame)
-		return -EINVAL;
-	error = frame_get_type(frame, level - 1);
-	if (error)
-		frame_put(frame);
-	return error;
+	return frame_get_as(pte_frame(*entry), domain_find(table->owner), level - 1, &frame);
 }
 
 int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry)

@@ -251,16 +251,15 @@ static long update_va(uint64_t va, pte_t entry, uint64_t flags, struct domain *s
 	if (l1_find(owner, vcpu, va, &change.table, &change.index))
 		error = entry_change(owner, &change, entry);
 	domain_unlock(owner);
+	if (error == -ERESTART)
+		return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags,
+					  (uint64_t)source->id);
 	return error ? error : flush_as_asked(vcpu, va, flags);
 }
 
 long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
 {
-	long result = update_va(va, entry, flags, current_vcpu()->domain);
-
-	if (result == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);
-	return result;
+	return update_va(va, entry, flags, current_vcpu()->domain);
 }
 
 long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain)
@@ -273,8 +272,6 @@ long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flag
 	if (domain_may_manage(current_vcpu()->domain, source))
 		result = update_va(va, entry, flags, source);
 	domain_put(source);
-	if (result == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags, domain);
 	return result;
 }
 
