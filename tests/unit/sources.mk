@@ -13,11 +13,12 @@ UNIT_elf_SOURCES := hypervisor/boot/elf.c hypervisor/boot/elf_notes.c hypervisor
 UNIT_TESTS += dom0
 UNIT_dom0_SOURCES := tests/unit/fake-cpu/refuse.c $(UNIT_elf_SOURCES) hypervisor/boot/dom0.c hypervisor/boot/dom0_tables.c
 
-UNIT_TESTS += timer sched sched_race
+UNIT_TESTS += timer sched sched_race sched_ops
 UNIT_timer_SOURCES := hypervisor/sched/timer.c
 UNIT_sched_SOURCES := tests/unit/fake-cpu/sched.c tests/unit/fake-cpu/frames.c hypervisor/sched/account.c hypervisor/sched/balance.c \
 	hypervisor/sched/bvt.c hypervisor/sched/ops.c hypervisor/sched/queue.c hypervisor/sched/time.c hypervisor/sched/timer.c hypervisor/sched/vcpu_op.c
 UNIT_sched_race_SOURCES := $(UNIT_sched_SOURCES)
+UNIT_sched_ops_SOURCES := $(UNIT_sched_SOURCES)
 UNIT_TESTS += decode
 UNIT_decode_SOURCES := hypervisor/cpu/decode.c
 UNIT_TESTS += emulate

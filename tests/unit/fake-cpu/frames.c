@@ -84,22 +84,24 @@ void frame_put(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) > 0, "F3");
 }
 
-bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **result)
+/* Only writable ones: nothing else is asked for where mem/ is not linked. */
+int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **result)
 {
 	struct frame *frame = frame_get(number, owner);
 
+	ASSERT(type == FRAME_WRITABLE, "F1");
 	if (!frame)
-		return false;
+		return -EINVAL;
 	if (frame_type_of(frame->type) == FRAME_L1) {
 		frame_put(frame);
-		return false;
+		return -EINVAL;
 	}
 	__atomic_fetch_add(&frame->type, 1, __ATOMIC_SEQ_CST);
 	*result = frame;
-	return true;
+	return 0;
 }
 
-void frame_put_writable(struct frame *frame)
+void frame_put_as(struct frame *frame)
 {
 	uint64_t before = __atomic_fetch_sub(&frame->type, 1, __ATOMIC_SEQ_CST);
 
