@@ -2,6 +2,7 @@
 /* Into a guest's kernel and, by the iret hypercall, back. */
 #include "include/types.h"
 
+#include <xen/callback.h>
 #include <xen/xen.h>
 
 #include "cpu/bounce.h"
@@ -87,14 +88,17 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	regs->entry_vector = ENTRY_SYSCALL;
 }
 
-void bounce_to_failsafe(struct vcpu *vcpu)
+bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
 {
 	struct bounce bounce = {
-		.target = vcpu->trap.failsafe_callback, .masks_events = vcpu->trap.failsafe_masks_events,
-		.has_segments = true,
+		.target = vcpu->trap.callback[type].address, .has_segments = type == CALLBACKTYPE_failsafe,
+		.masks_events = vcpu->trap.callback[type].masks_events || type == CALLBACKTYPE_event ||
+				type == CALLBACKTYPE_nmi,
 	};
 
-	bounce_to_guest(vcpu, &bounce);
+	if (bounce.target)
+		bounce_to_guest(vcpu, &bounce);
+	return bounce.target != 0;
 }
 
 long do_iret(void)

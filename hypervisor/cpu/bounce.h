@@ -23,8 +23,8 @@ struct bounce {
 /* Makes the current vcpu go on at the handler, in its kernel mode. If its stack cannot be written it is crashed. */
 void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce);
 
-/* The same for the failsafe callback, which must be there: the frame has ds, es, fs and gs as vcpu->regs has them. */
-void bounce_to_failsafe(struct vcpu *vcpu);
+/* The same for the callback CALLBACKTYPE_`type`; false if the guest has none. */
+MUST_CHECK bool bounce_to_callback(struct vcpu *vcpu, uint32_t type);
 
 /* Between the guest's user and kernel mode: page tables and gs. */
 void mode_toggle(struct vcpu *vcpu);

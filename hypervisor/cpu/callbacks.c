@@ -7,18 +7,11 @@
 #include <xen/xen.h>
 
 #include "cpu/cpu.h"
-#include "cpu/layout.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
 #include "lib/string.h"
-
-/* A handler must lie where the guest can have code. */
-static bool handler_ok(uint64_t address)
-{
-	return address_is_canonical(address) && guest_range_ok(address, 1);
-}
 
 long do_set_trap_table(uint64_t traps)
 {
@@ -34,7 +27,7 @@ long do_set_trap_table(uint64_t traps)
 			return -EFAULT;
 		if (entry.address == 0)
 			return 0;
-		if (!handler_ok(entry.address))
+		if (!guest_range_ok(entry.address, 1))
 			return -EINVAL;
 		entry.cs |= 3;
 		vcpu->trap.entry[entry.vector] = entry;
@@ -42,74 +35,50 @@ long do_set_trap_table(uint64_t traps)
 	return 0;
 }
 
-MUST_CHECK static int callback_set(struct vcpu_trap_state *trap, uint32_t type, uint32_t flags, uint64_t address)
+static bool callback_is_known(uint32_t type)
 {
-	bool masks = flags & CALLBACKF_mask_events;
-
-	if (!handler_ok(address))
-		return -EINVAL;
-	switch (type) {
-	case CALLBACKTYPE_event:
-		trap->event_callback = address;
-		return 0;
-	case CALLBACKTYPE_failsafe:
-		trap->failsafe_callback = address;
-		trap->failsafe_masks_events = masks;
-		return 0;
-	case CALLBACKTYPE_syscall:
-		trap->syscall_callback = address;
-		trap->syscall_masks_events = masks;
-		return 0;
-	case CALLBACKTYPE_syscall32:
-		trap->syscall32_callback = address;
-		trap->syscall32_masks_events = masks;
-		return 0;
-	case CALLBACKTYPE_sysenter:
-		trap->sysenter_callback = address;
-		trap->sysenter_masks_events = masks;
-		return 0;
-	case CALLBACKTYPE_nmi:
-		trap->nmi_callback = address;
-		return 0;
-	default:
-		return -ENOSYS;
-	}
+	return type == CALLBACKTYPE_syscall32 ||
+	       (type <= CALLBACKTYPE_sysenter && type != CALLBACKTYPE_sysenter_deprecated);
 }
 
-MUST_CHECK static int callback_remove(struct vcpu_trap_state *trap, uint32_t type)
+MUST_CHECK static int callback_set(uint32_t type, uint32_t flags, uint64_t address)
 {
-	switch (type) {
-	case CALLBACKTYPE_event:
-	case CALLBACKTYPE_failsafe:
-	case CALLBACKTYPE_syscall:
-	case CALLBACKTYPE_syscall32:
-	case CALLBACKTYPE_sysenter:
-		return -EINVAL;		/* as the ABI: these may be changed, not taken away */
-	case CALLBACKTYPE_nmi:
-		trap->nmi_callback = 0;
-		return 0;
-	default:
+	struct vcpu_trap_state *trap = &current_vcpu()->trap;
+
+	if (!guest_range_ok(address, 1))
+		return -EINVAL;
+	if (!callback_is_known(type))
 		return -ENOSYS;
-	}
+	trap->callback[type].address = address;
+	trap->callback[type].masks_events = flags & CALLBACKF_mask_events;
+	return 0;
+}
+
+/* As the ABI has it: the others may be changed, not taken away. */
+MUST_CHECK static int callback_remove(uint32_t type)
+{
+	if (!callback_is_known(type))
+		return -ENOSYS;
+	if (type != CALLBACKTYPE_nmi)
+		return -EINVAL;
+	current_vcpu()->trap.callback[type].address = 0;
+	return 0;
 }
 
 long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 {
 	struct vcpu_trap_state *trap = &current_vcpu()->trap;
-	const uint64_t address[] = { event, failsafe, syscall };
 
-	for (uint32_t i = 0; i < ARRAY_SIZE(address); i++)
-		if (!handler_ok(address[i]))
-			return -EINVAL;
-	trap->event_callback = event;
-	trap->failsafe_callback = failsafe;
-	trap->syscall_callback = syscall;
+	if (!guest_range_ok(event, 1) || !guest_range_ok(failsafe, 1) || !guest_range_ok(syscall, 1))
+		return -EINVAL;
+	trap->callback[CALLBACKTYPE_event].address = event;
+	trap->callback[CALLBACKTYPE_failsafe].address = failsafe;
+	trap->callback[CALLBACKTYPE_syscall].address = syscall;
 	return 0;
 }
 
 long do_callback_op(uint64_t command, uint64_t argument)
 {
-	struct vcpu_trap_state *trap = &current_vcpu()->trap;
 	struct callback_register request;
 	struct callback_unregister removal;
 
@@ -117,11 +86,11 @@ long do_callback_op(uint64_t command, uint64_t argument)
 	case CALLBACKOP_register:
 		if (guest_read(&request, argument, sizeof(request)))
 			return -EFAULT;
-		return callback_set(trap, request.type, request.flags, request.address);
+		return callback_set(request.type, request.flags, request.address);
 	case CALLBACKOP_unregister:
 		if (guest_read(&removal, argument, sizeof(removal)))
 			return -EFAULT;
-		return callback_remove(trap, removal.type);
+		return callback_remove(removal.type);
 	default:
 		return -ENOSYS;
 	}
@@ -129,16 +98,15 @@ long do_callback_op(uint64_t command, uint64_t argument)
 
 long do_nmi_op(uint64_t command, uint64_t argument)
 {
-	struct vcpu_trap_state *trap = &current_vcpu()->trap;
 	struct xennmi_callback request;
 
 	switch (command) {
 	case XENNMI_register_callback:
 		if (guest_read(&request, argument, sizeof(request)))
 			return -EFAULT;
-		return callback_set(trap, CALLBACKTYPE_nmi, 0, request.handler_address);
+		return callback_set(CALLBACKTYPE_nmi, 0, request.handler_address);
 	case XENNMI_unregister_callback:
-		return callback_remove(trap, CALLBACKTYPE_nmi);
+		return callback_remove(CALLBACKTYPE_nmi);
 	default:
 		return -ENOSYS;
 	}

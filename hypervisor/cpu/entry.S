@@ -15,58 +15,41 @@
 	.popsection
 .endm
 
+/* Below an error code, from the highest address of struct cpu_user_regs to its first. */
 .macro PUSH_REGISTERS
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	.irp	register, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+	push	%\register
+	.endr
 .endm
 
 .macro POP_REGISTERS
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
+	.irp	register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	pop	%\register
+	.endr
 .endm
 
-/* What a guest left in registers must not steer the core, not even speculatively. */
-.macro CLEAR_REGISTERS
-	xor	%esi, %esi
-	xor	%edx, %edx
-	xor	%ecx, %ecx
-	xor	%eax, %eax
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%ebx, %ebx
-	xor	%ebp, %ebp
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+/* The same out of a struct cpu_user_regs at rdi. */
+.macro LOAD_REGISTERS
+	offset = 0
+	.irp	register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	mov	offset(%rdi), %\register
+	offset = offset + 8
+	.endr
+.endm
+
+/*
+ * in: vcpu->regs is filled down to its error code, which rsp points to    out: in `function`, then in the guest again
+ * What a guest left in registers must not steer the core, not even speculatively.
+ */
+.macro FROM_GUEST_TO function
+	PUSH_REGISTERS
+	.irp	register, esi, edx, ecx, eax, r8d, r9d, r10d, r11d, ebx, ebp, r12d, r13d, r14d, r15d
+	xor	%\register, %\register
+	.endr
+	lea	-VCPU_REGS(%rsp), %rdi
+	mov	VCPU_KERNEL_STACK(%rdi), %rsp
+	call	\function
+	jmp	exit_on_empty_stack
 .endm
 
 /* reg = struct cpu * of this CPU, from its stack */
@@ -78,29 +61,25 @@
 
 	.text
 
-/* 256 ways in, 16 bytes each: exceptions and interrupts through the IDT. All leave an error code and the vector. */
+/*
+ * 256 ways in, 16 bytes each: exceptions and interrupts through the IDT. All leave an error code and the vector. Debug
+ * exceptions and NMIs (1, 2) come on a stack of their own; double faults and machine checks (8, 18) are the end.
+ */
 	.globl entry_vectors
 	.balign 16
 entry_vectors:
 vector = 0
 .rept 256
 	.balign 16
-	.if vector == 1
-	push	$0
-	jmp	entry_debug
-	.elseif vector == 2
-	push	$0
-	jmp	entry_nmi
-	.elseif vector == 8
-	jmp	entry_fatal
-	.elseif vector == 18
-	push	$0
-	jmp	entry_fatal
-	.else
-	.if vector != 10 && vector != 11 && vector != 12 && vector != 13 && vector != 14 && vector != 17
+	.if vector != 8 && (vector < 10 || vector > 14) && vector != 17
 	push	$0
 	.endif
 	movl	$vector, 4(%rsp)
+	.if vector == 1 || vector == 2
+	jmp	entry_own_stack
+	.elseif vector == 8 || vector == 18
+	jmp	from_core
+	.else
 	jmp	entry_trap
 	.endif
 vector = vector + 1
@@ -109,48 +88,26 @@ vector = vector + 1
 /* entry_trap: an error code and vector lie on the stack, above them the CPU's frame: in vcpu->regs, or on our stack. */
 	.balign 16
 entry_trap:
-	cld
-	CLAC
 	testb	$3, REGS_cs - REGS_error_code(%rsp)
 	jz	from_core
-	push	%rdi
-entry_trap_pushed_rdi:
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	CLEAR_REGISTERS
-	lea	-VCPU_REGS(%rsp), %rdi
-	mov	VCPU_KERNEL_STACK(%rdi), %rsp
-	call	trap_from_guest
-	jmp	exit_on_empty_stack
+	cld
+	CLAC
+	FROM_GUEST_TO trap_from_guest
 
 from_core:
+	cld
+	CLAC
 	PUSH_REGISTERS
 	mov	%rsp, %rdi
 	sub	$8, %rsp
 	call	trap_from_core
-return_to_core:
 	add	$8, %rsp
 	POP_REGISTERS
 	add	$8, %rsp
 	iretq
 
-/* entry_debug: on a stack of its own, since syscall may be stepped into before it has one. */
-entry_debug:
-	cld
-	CLAC
-	movl	$1, 4(%rsp)
+/* entry_own_stack: a stack of its own, since syscall may be stepped into, or an NMI come, before it has one. */
+entry_own_stack:
 	testb	$3, REGS_cs - REGS_error_code(%rsp)
 	jz	from_core
 	/* From a guest: move what was pushed to where an ordinary entry has it. */
@@ -162,30 +119,11 @@ entry_debug:
 	mov	16 + \offset(%rsp), %rsi
 	mov	%rsi, VCPU_REGS + REGS_error_code + \offset(%rdi)
 	.endr
-	mov	8(%rsp), %rsi
-	mov	%rsi, VCPU_REGS + REGS_rdi(%rdi)
 	pop	%rsi
-	lea	VCPU_REGS + REGS_rdi(%rdi), %rsp
-	jmp	entry_trap_pushed_rdi
-
-entry_nmi:
-	cld
-	CLAC
-	movl	$2, 4(%rsp)
-	PUSH_REGISTERS
-	mov	%rsp, %rdi
-	sub	$8, %rsp
-	call	trap_nmi
-	jmp	return_to_core
-
-entry_fatal:
-	cld
-	CLAC
-	PUSH_REGISTERS
-	mov	%rsp, %rdi
-	sub	$8, %rsp
-	call	trap_fatal
-	ud2
+	pop	VCPU_REGS + REGS_rdi(%rdi)
+	lea	VCPU_REGS + REGS_error_code(%rdi), %rsp
+	mov	REGS_rdi - REGS_error_code(%rsp), %rdi
+	jmp	entry_trap
 
 /*
  * The stubs: copied to each CPU's window (percpu.c), with a page of data behind them. syscall and sysenter give no
@@ -193,36 +131,31 @@ entry_fatal:
  */
 #define STUB_DATA(offset) (entry_stubs + WINDOW_STUB_DATA - WINDOW_STUBS + offset)(%rip)
 
-	.globl entry_stubs, entry_stubs_end, entry_stub_syscall32, entry_stub_sysenter
-	.globl entry_stub_jumps, entry_stub_jumps_end, entry_from_stub
-	.balign 16
-entry_stubs:
+.macro SYSCALL_STUB code_selector, vector
 	mov	%rsp, STUB_DATA(STUB_GUEST_STACK)
 	mov	STUB_DATA(STUB_FRAME_END), %rsp
 	push	$SELECTOR_GUEST_DATA
 	push	STUB_DATA(STUB_GUEST_STACK)
 	push	%r11
-	push	$SELECTOR_GUEST_CODE64
+	push	$\code_selector
 	push	%rcx
 	push	$0
-	movl	$ENTRY_SYSCALL, 4(%rsp)
-	.byte	0xe9
-stub_jump_1:
+	movl	$\vector, 4(%rsp)
+.endm
+
+	.globl entry_stubs, entry_stubs_end, entry_stub_syscall32, entry_stub_sysenter
+	.globl entry_stub_distance, entry_from_stub
+	.balign 16
+entry_stubs:
+	SYSCALL_STUB SELECTOR_GUEST_CODE64, ENTRY_SYSCALL
+stub_out:
+	.byte	0xe9			/* jmp entry_from_stub */
+entry_stub_distance:
 	.long	0
 
 entry_stub_syscall32:
-	mov	%rsp, STUB_DATA(STUB_GUEST_STACK)
-	mov	STUB_DATA(STUB_FRAME_END), %rsp
-	push	$SELECTOR_GUEST_DATA
-	push	STUB_DATA(STUB_GUEST_STACK)
-	push	%r11
-	push	$SELECTOR_GUEST_CODE32
-	push	%rcx
-	push	$0
-	movl	$ENTRY_SYSCALL32, 4(%rsp)
-	.byte	0xe9
-stub_jump_2:
-	.long	0
+	SYSCALL_STUB SELECTOR_GUEST_CODE32, ENTRY_SYSCALL32
+	jmp	stub_out
 
 entry_stub_sysenter:
 	mov	STUB_DATA(STUB_FRAME_END), %rsp
@@ -236,19 +169,12 @@ entry_stub_sysenter:
 	movl	$ENTRY_SYSENTER, 4(%rsp)
 	pushq	$2				/* NT, TF and AC are still the guest's */
 	popfq
-	.byte	0xe9
-stub_jump_3:
-	.long	0
+	jmp	stub_out
 entry_stubs_end:
 
 	.balign 16
 entry_from_stub:
-	PUSH_REGISTERS
-	CLEAR_REGISTERS
-	lea	-VCPU_REGS(%rsp), %rdi
-	mov	VCPU_KERNEL_STACK(%rdi), %rsp
-	call	syscall_from_guest
-	jmp	exit_on_empty_stack
+	FROM_GUEST_TO syscall_from_guest
 
 /* entry_exit_to_guest: in: interrupts off; any stack of this CPU    out: in the guest of the current vcpu */
 	.globl entry_exit_to_guest, entry_iret
@@ -264,12 +190,12 @@ exit_on_empty_stack:
 	lea	VCPU_REGS(%rbx), %rdi
 
 	/* sysretq is quicker, and does the same if the guest came by syscall and rcx and r11 agree. */
-	mov	REGS_rcx(%rdi), %rcx
-	mov	REGS_r11(%rdi), %r11
 	cmpl	$ENTRY_SYSCALL, REGS_entry_vector(%rdi)
 	jne	1f
+	mov	REGS_rcx(%rdi), %rcx
 	cmp	REGS_rip(%rdi), %rcx
 	jne	1f
+	mov	REGS_r11(%rdi), %r11
 	cmp	REGS_rflags(%rdi), %r11
 	jne	1f
 	cmpw	$SELECTOR_GUEST_CODE64, REGS_cs(%rdi)
@@ -282,40 +208,14 @@ exit_on_empty_stack:
 	sar	$16, %rax
 	cmp	%rcx, %rax
 	jne	1f
-	mov	REGS_r15(%rdi), %r15
-	mov	REGS_r14(%rdi), %r14
-	mov	REGS_r13(%rdi), %r13
-	mov	REGS_r12(%rdi), %r12
-	mov	REGS_rbp(%rdi), %rbp
-	mov	REGS_rbx(%rdi), %rbx
-	mov	REGS_r10(%rdi), %r10
-	mov	REGS_r9(%rdi), %r9
-	mov	REGS_r8(%rdi), %r8
-	mov	REGS_rax(%rdi), %rax
-	mov	REGS_rdx(%rdi), %rdx
-	mov	REGS_rsi(%rdi), %rsi
 	mov	REGS_rsp(%rdi), %rsp
-	mov	REGS_rdi(%rdi), %rdi
+	LOAD_REGISTERS
 	sysretq
 
-1:	pushq	REGS_ss(%rdi)
-	pushq	REGS_rsp(%rdi)
-	pushq	REGS_rflags(%rdi)
-	pushq	REGS_cs(%rdi)
-	pushq	REGS_rip(%rdi)
-	mov	REGS_r15(%rdi), %r15
-	mov	REGS_r14(%rdi), %r14
-	mov	REGS_r13(%rdi), %r13
-	mov	REGS_r12(%rdi), %r12
-	mov	REGS_rbp(%rdi), %rbp
-	mov	REGS_rbx(%rdi), %rbx
-	mov	REGS_r10(%rdi), %r10
-	mov	REGS_r9(%rdi), %r9
-	mov	REGS_r8(%rdi), %r8
-	mov	REGS_rax(%rdi), %rax
-	mov	REGS_rdx(%rdi), %rdx
-	mov	REGS_rsi(%rdi), %rsi
-	mov	REGS_rdi(%rdi), %rdi
+1:	.irp	offset, REGS_ss, REGS_rsp, REGS_rflags, REGS_cs, REGS_rip
+	pushq	\offset(%rdi)
+	.endr
+	LOAD_REGISTERS
 entry_iret:
 	iretq
 
@@ -335,19 +235,11 @@ entry_reload_segments:
 	push	$SELECTOR_CORE_CODE
 	push	%rax
 	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
+	.irp	register, ds, es, fs, gs
+	mov	%eax, %\register
+	.endr
 	mov	$SELECTOR_CORE_DATA, %eax
 	mov	%eax, %ss
 	lretq
 
-	.section .rodata
-	.balign 4
-entry_stub_jumps:
-	.long	stub_jump_1 - entry_stubs
-	.long	stub_jump_2 - entry_stubs
-	.long	stub_jump_3 - entry_stubs
-entry_stub_jumps_end:
 	.section .note.GNU-stack, "", @progbits

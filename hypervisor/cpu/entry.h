@@ -10,7 +10,7 @@ struct vcpu;
 
 /* Labels of entry.S. */
 extern const char entry_stubs[], entry_stub_syscall32[], entry_stub_sysenter[], entry_stubs_end[];
-extern const uint32_t entry_stub_jumps[], entry_stub_jumps_end[];
+extern const char entry_stub_distance[];	/* of its jmp to entry_from_stub: to be filled in */
 extern const char entry_from_stub[];
 extern const char entry_vectors[];		/* 256 entries of 16 bytes */
 extern const char entry_iret[];			/* the instruction that may fault with the guest's values */
@@ -26,14 +26,10 @@ NORETURN void cpu_idle_loop(void);
 /* traps.c and friends, called by entry.S with interrupts off. */
 void trap_from_guest(struct vcpu *vcpu);
 void trap_from_core(struct cpu_user_regs *regs);
-void trap_nmi(struct cpu_user_regs *regs);
-NORETURN void trap_fatal(struct cpu_user_regs *regs);
-void trap_iret_failed(struct cpu_user_regs *regs);
 void syscall_from_guest(struct vcpu *vcpu);
 void exit_work(struct vcpu *vcpu);
 
-/* The interrupt descriptor table, one for all CPUs. */
+/* Fills the interrupt descriptor table, one for all CPUs. */
 void idt_init(void);
-void idt_load(void);
 
 #endif

@@ -11,6 +11,7 @@
 struct domain;
 
 #define VECTOR_FIRST_IRQ	0x20	/* 0x20 .. 0xef: allocated; 0xf0 .. 0xff: fixed, below; 0x80, 0x82 are guests' int n */
+#define VECTOR_INT80		0x80
 #define VECTOR_EVENT_CHECK	0xf0
 #define VECTOR_TLB_FLUSH	0xf1
 #define VECTOR_HALT		0xf2

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The windows of the CPUs: stacks between guard pages, descriptor tables, entry stubs. */
+/*
+ * The windows of the CPUs: stacks between guard pages, descriptor tables, entry stubs. And the interrupt descriptor
+ * table, the same for all of them, never changed after boot (SDM volume 3, 6.14).
+ */
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/entry.h"
+#include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/percpu.h"
+#include "cpu/switch.h"
+#include "cpu/traps.h"
 #include "domain/vcpu.h"
 #include "include/types.h"
+#include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/mmu.h"
@@ -19,93 +26,113 @@
 /* syscall clears these: AC, NT, IOPL, DF, IF, TF, RF. */
 #define SYSCALL_CLEARS		0x57700
 
+#define SYSTEM_PRESENT		0x80	/* types of system descriptors */
+#define SYSTEM_LDT		0x02
+#define SYSTEM_TSS		0x09
+#define GATE_INTERRUPT		0x8e
+#define GATE_FOR_GUESTS		0x60	/* int n may use it from ring 3 */
+
+struct gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+
 struct cpu *cpu_by_id[MAX_CPUS];
 uint32_t cpu_count;
 struct cpu boot_cpu;
 
+static struct gate idt[256] ALIGNED(4096);
 static struct task_state task_state[MAX_CPUS];
 static uint64_t no_descriptors[512] ALIGNED(4096);	/* behind every hole of a guest's GDT or LDT */
+
+void idt_init(void)
+{
+	static const uint8_t ist[256] = {
+		[TRAP_DOUBLE_FAULT] = IST_DOUBLE_FAULT, [TRAP_NMI] = IST_NMI,
+		[TRAP_MACHINE_CHECK] = IST_MACHINE_CHECK, [TRAP_DEBUG] = IST_DEBUG,
+	};
+	static const uint8_t for_guests[256] = {
+		[TRAP_BREAKPOINT] = GATE_FOR_GUESTS, [TRAP_OVERFLOW] = GATE_FOR_GUESTS,
+		[VECTOR_INT80] = GATE_FOR_GUESTS,
+	};
+
+	for (uint32_t vector = 0; vector < 256; vector++) {
+		uint64_t target = (uint64_t)entry_vectors + vector * 16;
+
+		idt[vector] = (struct gate){
+			.offset_low = (uint16_t)target, .offset_middle = (uint16_t)(target >> 16),
+			.offset_high = (uint32_t)(target >> 32), .selector = SELECTOR_CORE_CODE,
+			.ist = ist[vector], .type = GATE_INTERRUPT | for_guests[vector],
+		};
+	}
+}
 
 static void window_map(uint64_t va, paddr_t page, uint64_t flags)
 {
 	*paging_l1_entry(va) = page | flags | PTE_ACCESSED | (flags & PTE_WRITABLE ? PTE_DIRTY : 0);
 }
 
-MUST_CHECK static bool window_map_new(uint64_t va, uint64_t flags)
+/* Returns the page as the core can always write it. */
+static void *window_map_new(uint64_t va, uint64_t flags)
 {
-	mfn_t page;
+	mfn_t page = frame_alloc(0);
 
-	if (*paging_l1_entry(va))
-		return true;		/* the boot CPU's stack */
-	page = frame_alloc(0);
 	if (mfn_is(page, MFN_NONE))
-		return false;
+		refuse_to_run("boot: too little memory for all CPUs");
 	page_clear(mfn_to_virt(page));
 	window_map(va, mfn_to_paddr(page), flags);
-	return true;
+	return mfn_to_virt(page);
 }
 
-static bool map_stacks(uint64_t window)
+static void map_stacks(uint64_t window)
 {
-	static const uint64_t special[] = {
-		STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACK_DEBUG
-	};
-
-	for (uint32_t i = 0; i < ARRAY_SIZE(special); i++)
-		if (!window_map_new(window + special[i] - PAGE_SIZE, CORE_WRITE))
-			return false;
+	for (uint64_t end = STACK_DOUBLE_FAULT; end <= STACK_DEBUG; end += 2 * PAGE_SIZE)
+		window_map_new(window + end - PAGE_SIZE, CORE_WRITE);
 	for (uint64_t page = STACK_MAIN_FIRST_PAGE; page < STACK_SPAN / PAGE_SIZE; page++)
-		if (!window_map_new(window + page * PAGE_SIZE, CORE_WRITE))
-			return false;
-	return true;
+		if (!*paging_l1_entry(window + page * PAGE_SIZE))	/* the boot CPU has its own already */
+			window_map_new(window + page * PAGE_SIZE, CORE_WRITE);
+}
+
+/* Of 16 bytes: a task state or a local descriptor table. */
+static void system_descriptor(uint32_t cpu, uint32_t selector, uint64_t base, uint64_t bytes, uint64_t type)
+{
+	uint64_t *entry = (uint64_t *)(cpu_window(cpu) + WINDOW_GDT) + (selector >> 3);
+
+	entry[0] = (bytes - 1) | (base & 0xffffff) << 16 | (SYSTEM_PRESENT | type) << 40 | (base >> 24 & 0xff) << 56;
+	entry[1] = base >> 32;
 }
 
 static void gdt_fill(uint32_t id)
 {
 	uint64_t *entry = (uint64_t *)(cpu_window(id) + WINDOW_GDT);
-	uint64_t tss = (uint64_t)&task_state[id];
 
 	entry[SELECTOR_CORE_CODE >> 3] = 0x00af9b000000ffff;
 	entry[SELECTOR_CORE_DATA >> 3] = 0x00cf93000000ffff;
 	entry[SELECTOR_GUEST_CODE32 >> 3] = 0x00cffb000000ffff;
 	entry[SELECTOR_GUEST_DATA >> 3] = 0x00cff3000000ffff;
 	entry[SELECTOR_GUEST_CODE64 >> 3] = 0x00affb000000ffff;
-	entry[SELECTOR_TSS >> 3] = (sizeof(struct task_state) - 1) | (tss & 0xffffff) << 16 |
-		0x89ULL << 40 | (tss >> 24 & 0xff) << 56;
-	entry[(SELECTOR_TSS >> 3) + 1] = tss >> 32;
 }
 
 static void task_state_fill(uint32_t id)
 {
-	struct task_state *state = &task_state[id];
-	uint64_t window = cpu_window(id);
-
-	state->ist[IST_DOUBLE_FAULT - 1] = window + STACK_DOUBLE_FAULT - 2 * STACK_CPU_OFFSET;
-	state->ist[IST_NMI - 1] = window + STACK_NMI - 2 * STACK_CPU_OFFSET;
-	state->ist[IST_MACHINE_CHECK - 1] = window + STACK_MACHINE_CHECK - 2 * STACK_CPU_OFFSET;
-	state->ist[IST_DEBUG - 1] = window + STACK_DEBUG - 2 * STACK_CPU_OFFSET;
-	state->io_map = sizeof(*state);
+	/* From IST_DOUBLE_FAULT to IST_DEBUG, as map_stacks() has them. */
+	for (uint32_t i = 0; i < IST_DEBUG; i++)
+		task_state[id].ist[i] = cpu_window(id) + STACK_DOUBLE_FAULT + 2 * (i * PAGE_SIZE - STACK_CPU_OFFSET);
+	task_state[id].io_map = sizeof(struct task_state);
 }
 
 /* The stubs address their data relative to themselves; only their way out has to be put in. */
-static bool map_stubs(uint64_t window)
+static void map_stubs(uint64_t window)
 {
-	mfn_t code = frame_alloc(0);
-	char *page;
+	uint64_t at = (uint64_t)(entry_stub_distance - entry_stubs);
+	char *page = window_map_new(window + WINDOW_STUBS, CORE_EXECUTE);
+	int32_t distance = (int32_t)((uint64_t)entry_from_stub - (window + WINDOW_STUBS + at + sizeof(distance)));
 
-	if (mfn_is(code, MFN_NONE) || !window_map_new(window + WINDOW_STUB_DATA, CORE_WRITE))
-		return false;
-	page = mfn_to_virt(code);
-	memset(page, 0xcc, PAGE_SIZE);
 	memcpy(page, entry_stubs, (size_t)(entry_stubs_end - entry_stubs));
-	for (const uint32_t *at = entry_stub_jumps; at < entry_stub_jumps_end; at++) {
-		uint64_t after = window + WINDOW_STUBS + *at + 4;
-		int32_t distance = (int32_t)((uint64_t)entry_from_stub - after);
-
-		memcpy(page + *at, &distance, sizeof(distance));
-	}
-	window_map(window + WINDOW_STUBS, mfn_to_paddr(code), CORE_EXECUTE);
-	return true;
+	memcpy(page + at, &distance, sizeof(distance));
+	window_map_new(window + WINDOW_STUB_DATA, CORE_WRITE);
 }
 
 struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id)
@@ -113,43 +140,46 @@ struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id)
 	struct cpu *cpu = id == 0 ? &boot_cpu : heap_alloc(sizeof(*cpu));
 	uint64_t window = cpu_window(id);
 
-	if (!cpu || !map_stacks(window) || !map_stubs(window) ||
-	    !window_map_new(window + WINDOW_GDT + GDT_CORE_PAGE * PAGE_SIZE, CORE_WRITE))
+	if (!cpu)
 		return NULL;
-	cpu->id = id;
-	cpu->apic_id = apic_id;
-	cpu->kernel_stack = window + STACK_SPAN - 2 * STACK_CPU_OFFSET;
-	*(struct cpu **)(window + STACK_SPAN - STACK_CPU_OFFSET) = cpu;
-	gdt_fill(id);
-	task_state_fill(id);
+	map_stacks(window);
+	map_stubs(window);
 	for (uint32_t page = 0; page < 16; page++) {
 		if (page < GDT_CORE_PAGE)
 			window_map(window + WINDOW_GDT + page * PAGE_SIZE, virt_to_paddr(no_descriptors), CORE_READ);
 		window_map(window + WINDOW_LDT + page * PAGE_SIZE, virt_to_paddr(no_descriptors), CORE_READ);
 	}
+	window_map_new(window + WINDOW_GDT + GDT_CORE_PAGE * PAGE_SIZE, CORE_WRITE);
+	gdt_fill(id);
+	task_state_fill(id);
+	cpu->id = id;
+	cpu->apic_id = apic_id;
+	cpu->kernel_stack = window + STACK_SPAN - 2 * STACK_CPU_OFFSET;
+	*(struct cpu **)(window + STACK_SPAN - STACK_CPU_OFFSET) = cpu;
 	cpu_by_id[id] = cpu;
 	return cpu;
 }
 
 void cpu_init_entry(struct cpu *cpu)
 {
-	uint64_t window = cpu_window(cpu->id);
+	uint64_t window = cpu_window(cpu->id), stubs = window + WINDOW_STUBS;
 	struct descriptor_pointer gdt = { GDT_LIMIT, window + WINDOW_GDT };
+	struct descriptor_pointer interrupts = { sizeof(idt) - 1, (uint64_t)idt };
 
 	lgdt(&gdt);
 	entry_reload_segments();
-	idt_load();
-	/* A task state that is loaded once is marked busy: a second load would fault. */
-	((uint64_t *)(window + WINDOW_GDT))[SELECTOR_TSS >> 3] &= ~(2ULL << 40);
+	lidt(&interrupts);
+	/* Written each time: a task state that is loaded once is marked busy, and a second load would fault. */
+	system_descriptor(cpu->id, SELECTOR_TSS, (uint64_t)&task_state[cpu->id], sizeof(struct task_state), SYSTEM_TSS);
 	ltr(SELECTOR_TSS);
 
 	msr_write(MSR_STAR, (uint64_t)SELECTOR_GUEST_CODE32 << 48 | (uint64_t)SELECTOR_CORE_CODE << 32);
-	msr_write(MSR_LSTAR, window + WINDOW_STUBS);
-	msr_write(MSR_CSTAR, window + WINDOW_STUBS + (uint64_t)(entry_stub_syscall32 - entry_stubs));
+	msr_write(MSR_LSTAR, stubs);
+	msr_write(MSR_CSTAR, stubs + (uint64_t)(entry_stub_syscall32 - entry_stubs));
 	msr_write(MSR_SFMASK, SYSCALL_CLEARS);
 	msr_write(MSR_SYSENTER_CS, SELECTOR_CORE_CODE);
 	msr_write(MSR_SYSENTER_ESP, cpu->kernel_stack);
-	msr_write(MSR_SYSENTER_EIP, window + WINDOW_STUBS + (uint64_t)(entry_stub_sysenter - entry_stubs));
+	msr_write(MSR_SYSENTER_EIP, stubs + (uint64_t)(entry_stub_sysenter - entry_stubs));
 }
 
 void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu)
@@ -177,22 +207,17 @@ static void table_map(uint64_t va, const mfn_t *frames, uint32_t count)
 	}
 }
 
-void cpu_map_gdt(struct cpu *cpu, const mfn_t frames[14])
+void switch_reload_gdt(struct vcpu *vcpu)
 {
-	table_map(cpu_window(cpu->id) + WINDOW_GDT, frames, 14);
+	table_map(cpu_window(cpu_id()) + WINDOW_GDT, vcpu->gdt_frame, ARRAY_SIZE(vcpu->gdt_frame));
 }
 
-void cpu_map_ldt(struct cpu *cpu, const mfn_t frames[16], uint32_t entries)
+void switch_reload_ldt(struct vcpu *vcpu)
 {
-	uint64_t base = cpu_window(cpu->id) + WINDOW_LDT;
-	uint64_t *entry = (uint64_t *)(cpu_window(cpu->id) + WINDOW_GDT) + (SELECTOR_LDT >> 3);
+	uint64_t base = cpu_window(cpu_id()) + WINDOW_LDT;
 
-	table_map(base, frames, 16);
-	if (entries == 0) {
-		lldt(0);
-		return;
-	}
-	entry[0] = (entries * 8 - 1) | (base & 0xffffff) << 16 | 0x82ULL << 40 | (base >> 24 & 0xff) << 56;
-	entry[1] = base >> 32;
-	lldt(SELECTOR_LDT);
+	table_map(base, vcpu->ldt_frame, ARRAY_SIZE(vcpu->ldt_frame));
+	if (vcpu->ldt_entries)
+		system_descriptor(cpu_id(), SELECTOR_LDT, base, vcpu->ldt_entries * 8, SYSTEM_LDT);
+	lldt(vcpu->ldt_entries ? SELECTOR_LDT : 0);
 }

@@ -28,7 +28,7 @@ struct stub_data {
 
 static inline uint64_t cpu_window(uint32_t cpu) { return WINDOWS_START + (uint64_t)cpu * WINDOW_SIZE; }
 
-/* A CPU with its window and stack, not started. NULL without memory. Id 0 is the boot CPU's, made the same way. */
+/* A CPU with its window and stack, not started. NULL, or refuse_to_run(), without memory. Id 0: the boot CPU. */
 struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id);
 
 /* On each CPU, first thing: descriptor tables, task state, syscall and sysenter. */
@@ -36,9 +36,5 @@ void cpu_init_entry(struct cpu *cpu);
 
 /* Where this CPU puts the registers of `vcpu` when it next leaves the guest. */
 void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu);
-
-/* This CPU's views of a guest's descriptor tables. */
-void cpu_map_gdt(struct cpu *cpu, const mfn_t frames[14]);
-void cpu_map_ldt(struct cpu *cpu, const mfn_t frames[16], uint32_t entries);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "include/types.h"
 
+#include <xen/callback.h>
 #include <xen/xen.h>
 
 #include "cpu/bounce.h"
@@ -64,30 +65,18 @@ void switch_note_selectors(struct vcpu *vcpu)
 	SEGMENT_READ(gs);
 }
 
-/* False if there is no such descriptor: then selector 0 is loaded. */
-#define SEGMENT_LOAD(name)									\
-	MUST_CHECK static bool name##_load(uint16_t selector)					\
-	{											\
-		bool ok = false;								\
-												\
-		asm volatile("1: mov %1, %%" #name "\n\tmovb $1, %0\n\tjmp 3f\n\t"			\
-			     "2: mov %2, %%" #name "\n\t3:\n\t" EXTABLE("1b", "2b")		\
-			     : "+q"(ok) : "r"((uint32_t)selector), "r"(0) : "memory");		\
-		return ok;									\
-	}
-SEGMENT_LOAD(ds)
-SEGMENT_LOAD(es)
-SEGMENT_LOAD(fs)
-SEGMENT_LOAD(gs)
+/* If there is no such descriptor, `ok` becomes false and selector 0 is loaded. */
+#define SEGMENT_LOAD(name, selector, ok)							\
+	asm volatile("1: mov %1, %%" #name "\n\tjmp 3f\n\t"					\
+		     "2: mov %2, %%" #name "\n\tmovb $0, %0\n\t3:\n\t" EXTABLE("1b", "2b")	\
+		     : "+q"(ok) : "r"((uint32_t)(selector)), "r"(0) : "memory")
 
 static void segments_save(struct vcpu *vcpu)
 {
-	uint64_t active, other;
+	uint64_t active = msr_read(MSR_GS_BASE), other = msr_read(MSR_KERNEL_GS_BASE);
 
 	switch_note_selectors(vcpu);
 	vcpu->fs_base = msr_read(MSR_FS_BASE);
-	active = msr_read(MSR_GS_BASE);
-	other = msr_read(MSR_KERNEL_GS_BASE);
 	vcpu->gs_base_kernel = vcpu->in_kernel ? active : other;
 	vcpu->gs_base_user = vcpu->in_kernel ? other : active;
 }
@@ -95,26 +84,17 @@ static void segments_save(struct vcpu *vcpu)
 /* A selector that no longer names a descriptor becomes 0, and the guest's failsafe callback hears of it. */
 static void segments_load(struct vcpu *vcpu)
 {
-	bool ok = ds_load(vcpu->regs.ds);
+	bool ok = true;
 
-	ok &= es_load(vcpu->regs.es);
-	ok &= fs_load(vcpu->regs.fs);
-	ok &= gs_load(vcpu->regs.gs);
+	SEGMENT_LOAD(ds, vcpu->regs.ds, ok);
+	SEGMENT_LOAD(es, vcpu->regs.es, ok);
+	SEGMENT_LOAD(fs, vcpu->regs.fs, ok);
+	SEGMENT_LOAD(gs, vcpu->regs.gs, ok);
 	msr_write(MSR_FS_BASE, vcpu->fs_base);
 	msr_write(MSR_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_kernel : vcpu->gs_base_user);
 	msr_write(MSR_KERNEL_GS_BASE, vcpu->in_kernel ? vcpu->gs_base_user : vcpu->gs_base_kernel);
 	if (!ok)
 		__atomic_fetch_or(&vcpu->work, VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
-}
-
-void switch_reload_gdt(struct vcpu *vcpu)
-{
-	cpu_map_gdt(this_cpu(), vcpu->gdt_frame);
-}
-
-void switch_reload_ldt(struct vcpu *vcpu)
-{
-	cpu_map_ldt(this_cpu(), vcpu->ldt_frame, vcpu->ldt_entries);
 }
 
 static void save(struct vcpu *prev)
@@ -139,6 +119,7 @@ static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 	fpu_load(next);
 }
 
+/* The idle vcpus' domain takes part in none of this: it has no state, no tables and no TLB entries. */
 void context_switch(struct vcpu *prev, struct vcpu *next)
 {
 	struct cpu *cpu = this_cpu();
@@ -146,12 +127,12 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 	if (!vcpu_is_idle(prev))
 		save(prev);
 	cpu->current = next;
-	if (!vcpu_is_idle(next)) {
-		load(cpu, prev, next);
-	} else {
+	if (vcpu_is_idle(next))
 		paging_load_core();
-	}
-	if (!vcpu_is_idle(prev) && (vcpu_is_idle(next) || prev->domain != next->domain))
+	else
+		load(cpu, prev, next);
+	/* The base pointer that was loaded has flushed all entries of `prev`: but `next` may have made new ones. */
+	if (prev->domain != next->domain)
 		__atomic_fetch_and(&prev->domain->dirty_cpus, ~(1ULL << cpu->id), __ATOMIC_SEQ_CST);
 	store_release(&prev->is_running, false);	/* V2 */
 	if (vcpu_is_idle(next))
@@ -173,36 +154,25 @@ static void do_softirqs(struct cpu *cpu)
 		sched_softirq();	/* may not return: last */
 }
 
+static bool work_take(struct vcpu *vcpu, enum vcpu_work work)
+{
+	return (read_once(&vcpu->work) & work) &&
+	       (__atomic_fetch_and(&vcpu->work, ~(uint64_t)work, __ATOMIC_SEQ_CST) & work);
+}
+
 /* One thing at a time that a vcpu must do before it enters its guest; false when there is none left. */
 static bool work_step(struct vcpu *vcpu)
 {
-	struct vcpu_trap_state *trap = &vcpu->trap;
-	struct bounce bounce = { .masks_events = true };
-
 	if (vcpu->deferred_tables) {
 		deferred_step(vcpu);
 		return true;
 	}
-	if (read_once(&vcpu->work) & VCPU_WORK_FAILSAFE) {
-		__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
-		/* The frame tells what could not be loaded; the registers hold 0 instead. */
-		if (trap->failsafe_callback)
-			bounce_to_failsafe(vcpu);
+	/* The frame tells what could not be loaded; the registers hold 0 instead. */
+	if (work_take(vcpu, VCPU_WORK_FAILSAFE) && bounce_to_callback(vcpu, CALLBACKTYPE_failsafe))
 		return true;
-	}
-	if (read_once(&vcpu->work) & VCPU_WORK_NMI) {
-		__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_NMI, __ATOMIC_SEQ_CST);
-		bounce.target = trap->nmi_callback;
-		if (bounce.target)
-			bounce_to_guest(vcpu, &bounce);
+	if (work_take(vcpu, VCPU_WORK_NMI) && bounce_to_callback(vcpu, CALLBACKTYPE_nmi))
 		return true;
-	}
-	if (vcpu_has_deliverable_event(vcpu) && trap->event_callback) {
-		bounce.target = trap->event_callback;
-		bounce_to_guest(vcpu, &bounce);
-		return true;
-	}
-	return false;
+	return vcpu_has_deliverable_event(vcpu) && bounce_to_callback(vcpu, CALLBACKTYPE_event);
 }
 
 void exit_work(struct vcpu *vcpu)
@@ -230,26 +200,19 @@ void cpu_idle_loop(void)
 
 long do_set_segment_base(uint64_t which, uint64_t value)
 {
-	bool ok;
+	static const uint32_t msr[] = {
+		[SEGBASE_FS] = MSR_FS_BASE, [SEGBASE_GS_USER] = MSR_KERNEL_GS_BASE, [SEGBASE_GS_KERNEL] = MSR_GS_BASE,
+	};
+	bool ok = true;
 
-	if (which != SEGBASE_GS_USER_SEL && !address_is_canonical(value))
-		return -EINVAL;
-	switch (which) {
-	case SEGBASE_FS:
-		msr_write(MSR_FS_BASE, value);
-		return 0;
-	case SEGBASE_GS_USER:
-		msr_write(MSR_KERNEL_GS_BASE, value);
-		return 0;
-	case SEGBASE_GS_KERNEL:
-		msr_write(MSR_GS_BASE, value);
-		return 0;
-	case SEGBASE_GS_USER_SEL:
+	if (which == SEGBASE_GS_USER_SEL) {
 		asm volatile("swapgs" : : : "memory");
-		ok = gs_load((uint16_t)(value & 0xffff));
+		SEGMENT_LOAD(gs, value & 0xffff, ok);
 		asm volatile("swapgs" : : : "memory");
 		return ok ? 0 : -EFAULT;
-	default:
-		return -EINVAL;
 	}
+	if (which >= ARRAY_SIZE(msr) || !address_is_canonical(value))
+		return -EINVAL;
+	msr_write(msr[which], value);
+	return 0;
 }

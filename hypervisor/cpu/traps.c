@@ -5,6 +5,7 @@
  */
 #include "include/types.h"
 
+#include <xen/callback.h>
 #include <xen/xen.h>
 
 #include "cpu/bounce.h"
@@ -113,23 +114,17 @@ static void page_fault(struct vcpu *vcpu)
 static void int80(struct vcpu *vcpu)
 {
 	vcpu->regs.rip -= 2;
-	if (!software_interrupt(vcpu, 0x80))
-		trap_inject_error(vcpu, TRAP_PROTECTION, 0x80 << 3 | ERROR_IDT);
+	if (!software_interrupt(vcpu, VECTOR_INT80))
+		trap_inject_error(vcpu, TRAP_PROTECTION, VECTOR_INT80 << 3 | ERROR_IDT);
 }
 
 void trap_from_guest(struct vcpu *vcpu)
 {
 	uint32_t vector = vcpu->regs.entry_vector;
 
-	if (vector == 0x80) {
-		int80(vcpu);
-		return;
-	}
-	if (vector >= VECTOR_FIRST_IRQ) {
-		irq_dispatch(vector);
-		return;
-	}
 	switch (vector) {
+	case TRAP_NMI:
+		break;			/* the machine's, and nothing of ours sends any */
 	case TRAP_PAGE_FAULT:
 		page_fault(vcpu);
 		break;
@@ -153,35 +148,28 @@ void trap_from_guest(struct vcpu *vcpu)
 	case TRAP_ALIGNMENT:
 		trap_inject_error(vcpu, vector, vcpu->regs.error_code);
 		break;
-	default:
-		trap_inject(vcpu, vector);
+	case VECTOR_INT80:
+		int80(vcpu);
 		break;
+	default:
+		if (vector >= VECTOR_FIRST_IRQ)
+			irq_dispatch(vector);
+		else
+			trap_inject(vcpu, vector);
 	}
 }
 
 void syscall_from_guest(struct vcpu *vcpu)
 {
-	struct vcpu_trap_state *trap = &vcpu->trap;
-	struct cpu_user_regs *regs = &vcpu->regs;
-	struct bounce bounce;
+	uint32_t vector = vcpu->regs.entry_vector;
+	uint32_t type = vector == ENTRY_SYSCALL ? CALLBACKTYPE_syscall :
+			vector == ENTRY_SYSCALL32 ? CALLBACKTYPE_syscall32 : CALLBACKTYPE_sysenter;
 
-	if (regs->entry_vector == ENTRY_SYSCALL) {
-		if (vcpu->in_kernel) {
-			hypercall_dispatch(vcpu);
-			return;
-		}
-		bounce = (struct bounce){ .target = trap->syscall_callback,
-					  .masks_events = trap->syscall_masks_events };
-	} else if (regs->entry_vector == ENTRY_SYSCALL32) {
-		bounce = (struct bounce){ .target = trap->syscall32_callback,
-					  .masks_events = trap->syscall32_masks_events };
-	} else {
-		bounce = (struct bounce){ .target = trap->sysenter_callback,
-					  .masks_events = trap->sysenter_masks_events };
-	}
-	if (bounce.target && !vcpu->in_kernel)
-		bounce_to_guest(vcpu, &bounce);
-	else if (regs->entry_vector == ENTRY_SYSENTER)
+	if (vcpu->in_kernel && vector == ENTRY_SYSCALL)
+		hypercall_dispatch(vcpu);
+	else if (!vcpu->in_kernel && bounce_to_callback(vcpu, type))
+		return;
+	else if (vector == ENTRY_SYSENTER)
 		trap_inject_error(vcpu, TRAP_PROTECTION, 0);
 	else
 		trap_inject(vcpu, TRAP_INVALID_OPCODE);
@@ -201,61 +189,19 @@ static bool extable_fix(struct cpu_user_regs *regs)
 	return false;
 }
 
-void trap_from_core(struct cpu_user_regs *regs)
+/* In the order of struct cpu_user_regs. */
+static void show_registers(enum log_level level, const struct cpu_user_regs *regs)
 {
-	if (regs->entry_vector >= VECTOR_FIRST_IRQ) {
-		irq_dispatch(regs->entry_vector);
-		return;
-	}
-	if (regs->entry_vector == TRAP_DEBUG) {
-		/* A guest's breakpoint or single step that reached us by way of `mov ss` or sysenter. */
-		asm volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
-		regs->rflags &= ~FLAG_TF;
-		return;
-	}
-	if (regs->rip == (uint64_t)entry_iret)
-		trap_iret_failed(regs);
-	if (!extable_fix(regs))
-		trap_fatal(regs);
-}
+	static const char names[][4] = {
+		"r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9 ", "r8 ", "rax", "rcx", "rdx", "rsi", "rdi",
+	};
+	const uint64_t *value = (const uint64_t *)regs;
 
-/*
- * iretq did not like the guest's values. They are still in vcpu->regs; the guest's kernel is told by its failsafe
- * callback, which knows no error code. Throws the stack away.
- */
-void trap_iret_failed(struct cpu_user_regs *regs)
-{
-	struct vcpu *vcpu = current_vcpu();
-
-	switch_note_selectors(vcpu);
-	if (vcpu->in_kernel && vcpu->regs.entry_vector == ENTRY_SYSCALL)
-		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
-			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
-	else if (vcpu->trap.failsafe_callback)
-		bounce_to_failsafe(vcpu);
-	else
-		trap_inject_error(vcpu, TRAP_PROTECTION, regs->error_code);
-	entry_exit_to_guest();
-}
-
-static const char *const trap_name[] = {
-	"divide error", "debug", "NMI", "breakpoint", "overflow", "bounds", "invalid opcode", "no device",
-	"double fault", "coprocessor overrun", "invalid TSS", "no segment", "stack fault", "protection fault",
-	"page fault", "15", "FPU error", "alignment", "machine check", "SIMD error",
-};
-
-static void show_registers(enum log_level level, const struct cpu_user_regs *r)
-{
-	log_print(level, "  rip %04x:%016lx  rsp %04x:%016lx  rflags %08lx\n", r->cs, (uint64_t)r->rip, r->ss,
-		  (uint64_t)r->rsp, (uint64_t)r->rflags);
-	log_print(level, "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", (uint64_t)r->rax, (uint64_t)r->rbx,
-		  (uint64_t)r->rcx, (uint64_t)r->rdx);
-	log_print(level, "  rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx\n", (uint64_t)r->rsi, (uint64_t)r->rdi,
-		  (uint64_t)r->rbp, (uint64_t)r->r8);
-	log_print(level, "  r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx\n", (uint64_t)r->r9, (uint64_t)r->r10,
-		  (uint64_t)r->r11, (uint64_t)r->r12);
-	log_print(level, "  r13 %016lx  r14 %016lx  r15 %016lx\n", (uint64_t)r->r13, (uint64_t)r->r14,
-		  (uint64_t)r->r15);
+	log_print(level, "  rip %04x:%016lx  rsp %04x:%016lx  rflags %08lx", regs->cs, (uint64_t)regs->rip, regs->ss,
+		  (uint64_t)regs->rsp, (uint64_t)regs->rflags);
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++)
+		log_print(level, "%s  %s %016lx", i % 4 ? "" : "\n", names[i], value[i]);
+	log_print(level, "\n");
 }
 
 #define GUEST_STACK_WORDS 16
@@ -277,20 +223,50 @@ void trap_show_guest(struct vcpu *vcpu)
 	}
 }
 
-void trap_fatal(struct cpu_user_regs *regs)
+static NORETURN void trap_fatal(const struct cpu_user_regs *regs)
 {
-	uint32_t vector = regs->entry_vector;
-
 	panic_begin();
-	log_error("CPU %u: %s in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(),
-		  vector < ARRAY_SIZE(trap_name) ? trap_name[vector] : "trap", regs->error_code, cr2_read());
+	log_error("CPU %u: exception %u in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(), regs->entry_vector,
+		  regs->error_code, cr2_read());
 	show_registers(LOG_ERROR, regs);
 	backtrace_print(regs->rip, regs->rbp);
 	cpu_halt_all();
 }
 
-/* Nothing in the core raises NMIs yet but the one that stops all CPUs; those of the machine are noted. */
-void trap_nmi(struct cpu_user_regs *regs)
+/*
+ * iretq did not like the guest's values. They are still in vcpu->regs; the guest's kernel is told by its failsafe
+ * callback, which knows no error code. Throws the stack away.
+ */
+static NORETURN void iret_failed(uint32_t error_code)
 {
-	log_warning("CPU %u: NMI at 0x%lx\n", cpu_id(), (uint64_t)regs->rip);
+	struct vcpu *vcpu = current_vcpu();
+
+	switch_note_selectors(vcpu);
+	if (vcpu->in_kernel && vcpu->regs.entry_vector == ENTRY_SYSCALL)
+		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
+			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
+	else if (!bounce_to_callback(vcpu, CALLBACKTYPE_failsafe))
+		trap_inject_error(vcpu, TRAP_PROTECTION, error_code);
+	entry_exit_to_guest();
+}
+
+void trap_from_core(struct cpu_user_regs *regs)
+{
+	uint32_t vector = regs->entry_vector;
+
+	if (vector >= VECTOR_FIRST_IRQ) {
+		irq_dispatch(vector);
+	} else if (vector == TRAP_NMI) {
+		return;			/* it may have come while a lock is held: nothing can be done here */
+	} else if (vector == TRAP_DEBUG) {
+		/* A guest's breakpoint or single step that reached us by way of `mov ss` or sysenter. */
+		asm volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
+		regs->rflags &= ~FLAG_TF;
+	} else if (vector == TRAP_DOUBLE_FAULT || vector == TRAP_MACHINE_CHECK) {
+		trap_fatal(regs);	/* from a guest, too */
+	} else if (regs->rip == (uint64_t)entry_iret) {
+		iret_failed(regs->error_code);
+	} else if (!extable_fix(regs)) {
+		trap_fatal(regs);
+	}
 }

@@ -138,11 +138,11 @@ static void set_traps(struct vcpu *vcpu, const struct vcpu_guest_context *contex
 	struct vcpu_trap_state *trap = &vcpu->trap;
 
 	memset(trap, 0, sizeof(*trap));
-	trap->event_callback = context->event_callback_eip;
-	trap->failsafe_callback = context->failsafe_callback_eip;
-	trap->syscall_callback = context->syscall_callback_eip;
-	trap->failsafe_masks_events = context->flags & VGCF_failsafe_disables_events;
-	trap->syscall_masks_events = context->flags & VGCF_syscall_disables_events;
+	trap->callback[CALLBACKTYPE_event].address = context->event_callback_eip;
+	trap->callback[CALLBACKTYPE_failsafe].address = context->failsafe_callback_eip;
+	trap->callback[CALLBACKTYPE_failsafe].masks_events = context->flags & VGCF_failsafe_disables_events;
+	trap->callback[CALLBACKTYPE_syscall].address = context->syscall_callback_eip;
+	trap->callback[CALLBACKTYPE_syscall].masks_events = context->flags & VGCF_syscall_disables_events;
 	memcpy(trap->entry, context->trap_ctxt, sizeof(trap->entry));
 	for (uint32_t i = 0; i < 256; i++)
 		trap->entry[i].cs = guest_selector(trap->entry[i].cs);

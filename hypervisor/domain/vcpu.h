@@ -11,6 +11,7 @@
 
 #include "include/types.h"
 
+#include <xen/callback.h>
 #include <xen/vcpu.h>
 #include <xen/xen.h>
 
@@ -30,16 +31,10 @@ enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
 
 struct vcpu_trap_state {
 	struct trap_info entry[256];	/* set_trap_table; address 0: none */
-	uint64_t event_callback;	/* CALLBACKTYPE_event; 0: none, the guest gets no upcalls */
-	uint64_t failsafe_callback;
-	uint64_t syscall_callback;
-	uint64_t syscall32_callback;
-	uint64_t sysenter_callback;
-	uint64_t nmi_callback;
-	bool failsafe_masks_events;	/* CALLBACKF_mask_events of each */
-	bool syscall_masks_events;
-	bool syscall32_masks_events;
-	bool sysenter_masks_events;
+	struct {
+		uint64_t address;	/* 0: none; no CALLBACKTYPE_event: the guest gets no upcalls */
+		bool masks_events;	/* CALLBACKF_mask_events; those for events and NMIs always do */
+	} callback[CALLBACKTYPE_syscall32 + 1];
 };
 
 struct vcpu {

@@ -313,7 +313,8 @@ static void a_context_as_linux_fills_it_in_is_taken(void)
 	CU_ASSERT_EQUAL(vcpu->regs.cs, 0x13);
 	CU_ASSERT_EQUAL(vcpu->trap.entry[14].address, 0xffffffff81000200);
 	CU_ASSERT_EQUAL(vcpu->trap.entry[14].cs, 0x13);
-	CU_ASSERT(vcpu->trap.syscall_masks_events && !vcpu->trap.failsafe_masks_events);
+	CU_ASSERT_TRUE(vcpu->trap.callback[CALLBACKTYPE_syscall].masks_events);
+	CU_ASSERT_FALSE(vcpu->trap.callback[CALLBACKTYPE_failsafe].masks_events);
 	CU_ASSERT_EQUAL(fake_parts.fpu_sets, 1);
 
 	/* Set again: the old base pointers are given back. */
