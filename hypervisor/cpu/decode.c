@@ -10,44 +10,37 @@
 #define BYTE	0x04	/* operands of one byte; otherwise of 2, 4 or 8 */
 #define IMM8	0x08
 #define IMM	0x10	/* of the operand's size, at most 4 bytes */
-#define OFFSET	0x20	/* an address of 8 bytes (4 with prefix 0x67) */
-#define REGS	0x40	/* ModRM names registers whatever its mod says */
+#define REGS	0x20	/* ModRM names registers whatever its mod says */
+#define STRING	0x40	/* memory at rdi */
 
-#define ALU(op)	[8 * (op)] = OURS | MODRM | BYTE, [8 * (op) + 1] = OURS | MODRM
+/* An opcode for operands of one byte, and the next one for wider ones. */
+#define PAIR(opcode, flags) [opcode] = OURS | BYTE | (flags), [(opcode) + 1] = OURS | (flags)
 
 static const uint8_t one_byte[256] = {
-	ALU(0), ALU(1), ALU(2), ALU(3), ALU(4), ALU(5), ALU(6),
-	[0x6c] = OURS | BYTE, [0x6d] = OURS, [0x6e] = OURS | BYTE, [0x6f] = OURS,	/* ins, outs */
+	PAIR(0x00, MODRM), PAIR(0x08, MODRM),					/* add, or */
+	PAIR(0x20, MODRM), PAIR(0x28, MODRM), PAIR(0x30, MODRM),		/* and, sub, xor */
 	[0x80] = OURS | MODRM | BYTE | IMM8, [0x81] = OURS | MODRM | IMM, [0x83] = OURS | MODRM | IMM8,
-	[0x86] = OURS | MODRM | BYTE, [0x87] = OURS | MODRM,				/* xchg */
-	[0x88] = OURS | MODRM | BYTE, [0x89] = OURS | MODRM,				/* mov */
-	[0xa2] = OURS | BYTE | OFFSET, [0xa3] = OURS | OFFSET,
-	[0xa4] = OURS | BYTE, [0xa5] = OURS, [0xaa] = OURS | BYTE, [0xab] = OURS,	/* movs, stos */
-	[0xc6] = OURS | MODRM | BYTE | IMM8, [0xc7] = OURS | MODRM | IMM,
-	[0xe4] = OURS | BYTE | IMM8, [0xe5] = OURS | IMM8, [0xe6] = OURS | BYTE | IMM8, [0xe7] = OURS | IMM8,
-	[0xec] = OURS | BYTE, [0xed] = OURS, [0xee] = OURS | BYTE, [0xef] = OURS,	/* in, out */
-	[0xfa] = OURS, [0xfb] = OURS,							/* cli, sti */
-	[0xf6] = OURS | MODRM | BYTE, [0xf7] = OURS | MODRM,				/* not, neg */
-	[0xfe] = OURS | MODRM | BYTE, [0xff] = OURS | MODRM,				/* inc, dec */
+	PAIR(0x86, MODRM), PAIR(0x88, MODRM),					/* xchg, mov */
+	PAIR(0xa4, STRING), PAIR(0xaa, STRING),					/* movs, stos */
+	[0xc6] = OURS | MODRM | BYTE | IMM8, [0xc7] = OURS | MODRM | IMM,	/* mov */
+	PAIR(0xe4, IMM8), PAIR(0xe6, IMM8), PAIR(0xec, 0), PAIR(0xee, 0),	/* in, out */
+	[0xfa ... 0xfb] = OURS,							/* cli, sti */
 };
 
 static const uint8_t two_byte[256] = {
-	[0x01] = OURS | MODRM,				/* smsw, lmsw, xsetbv, rdtscp */
+	[0x01] = OURS | MODRM,				/* xsetbv */
 	[0x06] = OURS, [0x09] = OURS,			/* clts, wbinvd */
-	[0x20] = OURS | MODRM | REGS, [0x21] = OURS | MODRM | REGS,
-	[0x22] = OURS | MODRM | REGS, [0x23] = OURS | MODRM | REGS,
-	[0x30] = OURS, [0x31] = OURS, [0x32] = OURS,	/* wrmsr, rdtsc, rdmsr */
-	[0xa2] = OURS,					/* cpuid */
+	[0x20 ... 0x23] = OURS | MODRM | REGS,		/* mov, with control and debug registers */
+	[0x30 ... 0x32] = OURS, [0xa2] = OURS,		/* wrmsr, rdtsc, rdmsr, cpuid */
 	[0xab] = OURS | MODRM, [0xb3] = OURS | MODRM, [0xbb] = OURS | MODRM, [0xba] = OURS | MODRM | IMM8,
-	[0xb0] = OURS | MODRM | BYTE, [0xb1] = OURS | MODRM,
-	[0xc0] = OURS | MODRM | BYTE, [0xc1] = OURS | MODRM,
-	[0xc3] = OURS | MODRM,				/* movnti */
+	PAIR(0xb0, MODRM),				/* cmpxchg */
 };
 
-#define REX_W	8
-#define REX_R	4
-#define REX_X	2
-#define REX_B	1
+/* REX: the fourth bit of a register's number, from its place to bit 3; and the operand's size. */
+#define REX_REG(rex)	((rex) << 1 & 8)
+#define REX_INDEX(rex)	((rex) << 2 & 8)
+#define REX_BASE(rex)	((rex) << 3 & 8)
+#define REX_WIDE	8
 
 struct reader {
 	const uint8_t *code;
@@ -70,60 +63,45 @@ static uint64_t take(struct reader *reader, unsigned int bytes)
 	return (uint64_t)((int64_t)(value << unused) >> unused);
 }
 
-/* Returns the opcode's first byte; `rex` is 0 unless it stands right before it. */
+/* Returns the opcode's first byte. */
 static uint8_t take_prefixes(struct reader *reader, struct instruction *out, bool *has_operand16, uint8_t *rex)
 {
 	for (;;) {
 		uint8_t byte = (uint8_t)take(reader, 1);
 
-		if (reader->is_short)
-			return 0;
 		switch (byte) {
 		case 0x26: case 0x2e: case 0x36: case 0x3e: break;	/* es, cs, ss, ds: flat */
-		case 0x64: out->segment = SEGMENT_FS; break;
-		case 0x65: out->segment = SEGMENT_GS; break;
 		case 0x66: *has_operand16 = true; break;
-		case 0x67: out->has_address32 = true; break;
 		case 0xf0: out->lock = true; break;
-		case 0xf2: case 0xf3: out->repeat = byte; break;
+		case 0xf2: case 0xf3: out->repeat = true; break;
 		default:
 			if ((byte & 0xf0) != 0x40)
 				return byte;
 			*rex = byte;
-			continue;
+			return (uint8_t)take(reader, 1);
 		}
-		*rex = 0;
 	}
-}
-
-static uint64_t take_sib(struct reader *reader, const struct cpu_user_regs *regs, uint8_t mod, uint8_t rex)
-{
-	uint8_t sib = (uint8_t)take(reader, 1);
-	unsigned int index = (sib >> 3 & 7) | (rex & REX_X ? 8 : 0);
-	unsigned int base = (sib & 7) | (rex & REX_B ? 8 : 0);
-	uint64_t address = 0;
-
-	if (index != 4)
-		address = register_read(regs, index, 8, true) << (sib >> 6);
-	if ((base & 7) == 5 && mod == 0)
-		return address + take(reader, 4);
-	return address + register_read(regs, base, 8, true);
 }
 
 /* Returns whether the address counts from the next instruction. */
-static bool take_memory(struct reader *reader, const struct cpu_user_regs *regs, struct instruction *out, uint8_t rex)
+static bool take_address(struct reader *reader, const struct cpu_user_regs *regs, struct instruction *out, uint8_t rex)
 {
-	uint8_t mod = out->modrm >> 6;
+	unsigned int mod = out->modrm >> 6, base = out->modrm & 7, index, sib;
+	bool has_sib = base == 4;
 
 	out->is_memory = true;
-	if ((out->modrm & 7) == 4)
-		out->address = take_sib(reader, regs, mod, rex);
-	else if ((out->modrm & 7) == 5 && mod == 0) {
-		out->address = take(reader, 4);
-		return true;
-	} else {
-		out->address = register_read(regs, out->rm, 8, true);
+	if (has_sib) {
+		sib = (uint8_t)take(reader, 1);
+		index = (sib >> 3 & 7) | REX_INDEX(rex);
+		if (index != 4)
+			out->address = register_read(regs, index, 8) << (sib >> 6);
+		base = sib & 7;
 	}
+	if (base == 5 && mod == 0) {
+		out->address += take(reader, 4);
+		return !has_sib;
+	}
+	out->address += register_read(regs, base | REX_BASE(rex), 8);
 	if (mod != 0)
 		out->address += take(reader, mod == 1 ? 1 : 4);
 	return false;
@@ -133,75 +111,62 @@ bool decode(const uint8_t *code, size_t count, const struct cpu_user_regs *regs,
 {
 	struct reader reader = { .code = code, .count = MIN(count, (size_t)INSTRUCTION_MAX) };
 	bool has_operand16 = false, is_relative = false;
-	uint8_t rex = 0, first, second, flags;
+	uint8_t rex = 0, flags, opcode;
 
 	*out = (struct instruction){ 0 };
-	first = take_prefixes(&reader, out, &has_operand16, &rex);
-	second = first == 0x0f ? (uint8_t)take(&reader, 1) : 0;
-	flags = first == 0x0f ? two_byte[second] : one_byte[first];
-	if (reader.is_short || !flags)
-		return false;
-	out->opcode = first == 0x0f ? 0x0f00 | second : first;
-	out->has_rex = rex != 0;
-	out->bytes = flags & BYTE ? 1 : rex & REX_W ? 8 : has_operand16 ? 2 : 4;
+	out->opcode = take_prefixes(&reader, out, &has_operand16, &rex);
+	flags = one_byte[out->opcode];
+	if (out->opcode == 0x0f) {
+		opcode = (uint8_t)take(&reader, 1);
+		out->opcode = 0x0f00 | opcode;
+		flags = two_byte[opcode];
+	}
+	out->bytes = flags & BYTE ? 1 : rex & REX_WIDE ? 8 : has_operand16 ? 2 : 4;
 
+	if (flags & STRING) {
+		out->is_memory = true;
+		out->address = regs->rdi;
+	}
 	if (flags & MODRM) {
 		out->modrm = (uint8_t)take(&reader, 1);
-		out->reg = (out->modrm >> 3 & 7) | (rex & REX_R ? 8 : 0);
-		out->rm = (out->modrm & 7) | (rex & REX_B ? 8 : 0);
+		out->reg = (out->modrm >> 3 & 7) | REX_REG(rex);
+		if (flags & BYTE && !rex && out->reg >= 4)
+			out->reg += 16;
+		out->rm = (out->modrm & 7) | REX_BASE(rex);
 		if (!(flags & REGS) && out->modrm >> 6 != 3)
-			is_relative = take_memory(&reader, regs, out, rex);
-	}
-	if (flags & OFFSET) {
-		out->is_memory = true;
-		out->address = take(&reader, out->has_address32 ? 4 : 8);
+			is_relative = take_address(&reader, regs, out, rex);
 	}
 	if (flags & IMM8)
 		out->immediate = take(&reader, 1);
 	if (flags & IMM)
 		out->immediate = take(&reader, out->bytes == 2 ? 2 : 4);
-	if (reader.is_short)
-		return false;
 
 	out->length = (uint8_t)reader.at;
 	if (is_relative)
 		out->address += regs->rip + out->length;
-	if (out->has_address32)
-		out->address &= UINT32_MAX;
-	return true;
+	return flags && !reader.is_short;
 }
 
-static const uint8_t register_offset[16] = {
-	offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx),
-	offsetof(struct cpu_user_regs, rdx), offsetof(struct cpu_user_regs, rbx),
-	offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
-	offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi),
-	offsetof(struct cpu_user_regs, r8), offsetof(struct cpu_user_regs, r9),
-	offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
-	offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13),
-	offsetof(struct cpu_user_regs, r14), offsetof(struct cpu_user_regs, r15),
+#define AT(name) offsetof(struct cpu_user_regs, name)
+
+static const uint8_t register_offset[24] = {
+	AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp), AT(rsi), AT(rdi),
+	AT(r8), AT(r9), AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15),
+	[20] = AT(rax) + 1, AT(rcx) + 1, AT(rdx) + 1, AT(rbx) + 1,
 };
 
-/* Where the operand begins in the registers: ah, ch, dh and bh are second bytes. */
-static size_t operand_at(unsigned int index, unsigned int bytes, bool has_rex)
-{
-	if (bytes == 1 && !has_rex && index >= 4 && index < 8)
-		return register_offset[index - 4] + 1UL;
-	return register_offset[index & 15];
-}
-
-uint64_t register_read(const struct cpu_user_regs *regs, unsigned int index, unsigned int bytes, bool has_rex)
+uint64_t register_read(const struct cpu_user_regs *regs, unsigned int index, unsigned int bytes)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, (const uint8_t *)regs + operand_at(index, bytes, has_rex), bytes);
+	memcpy(&value, (const uint8_t *)regs + register_offset[index], bytes);
 	return value;
 }
 
-void register_write(struct cpu_user_regs *regs, unsigned int index, unsigned int bytes, bool has_rex, uint64_t value)
+void register_write(struct cpu_user_regs *regs, unsigned int index, unsigned int bytes, uint64_t value)
 {
 	/* A result of 4 bytes clears the upper half, one of 1 or 2 leaves the rest alone. */
 	if (bytes == 4)
 		value &= UINT32_MAX;
-	memcpy((uint8_t *)regs + operand_at(index, bytes, has_rex), &value, bytes == 4 ? 8 : bytes);
+	memcpy((uint8_t *)regs + register_offset[index], &value, bytes == 4 ? 8 : bytes);
 }

@@ -7,7 +7,7 @@
 #ifndef SKINK_EMULATE_H
 #define SKINK_EMULATE_H
 
-#include "include/types.h"
+#include "cpu/decode.h"
 
 struct vcpu;
 
@@ -19,5 +19,11 @@ MUST_CHECK bool emulate_forced(struct vcpu *vcpu);
 
 /* #PF by a write of the guest's kernel at `fault_address`: to a page table, perhaps. */
 MUST_CHECK bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address);
+
+/* Within the emulation: the instruction at `rip`; false if it is no 64-bit code, or cannot be read, or is none of ours. */
+MUST_CHECK bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instruction *out);
+
+/* Within the emulation: the instruction is done; on to the next, with a #DB if the guest single-steps. */
+void emulate_finish(struct vcpu *vcpu, const struct instruction *done);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include "cpu/emulate.h"
 
-#include "cpu/emulate_internal.h"
 #include "cpu/uaccess.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
@@ -20,43 +19,15 @@
 #define FLAG_OF		0x800ULL
 #define FLAGS_RESULT	(FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
-/* As the opcodes of the arithmetic group number them. */
+/* As the opcodes of the arithmetic group number them; those with a carry are not done, and cmp writes nothing. */
 enum alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
-
-/* What the instruction makes of the old value. */
-struct effect {
-	uint64_t value;		/* for memory */
-	uint64_t flags;		/* the new RFLAGS */
-	bool loads_reg;		/* xchg, xadd: the old value goes to the register */
-};
-
-static uint64_t flags_of_result(uint64_t result, unsigned int bytes)
-{
-	uint64_t flags = 0;
-
-	result &= operand_mask(bytes);
-	if (!result)
-		flags |= FLAG_ZF;
-	if (result >> (8 * bytes - 1))
-		flags |= FLAG_SF;
-	if (!__builtin_parity((unsigned int)result & 0xff))
-		flags |= FLAG_PF;
-	return flags;
-}
-
-/* Bit n of `carries` is the carry (or borrow) out of bit n; `changed` has the top bit set where the sign is wrong. */
-static uint64_t flags_of_carries(uint64_t carries, uint64_t changed, unsigned int bytes)
-{
-	unsigned int top = 8 * bytes - 1;
-
-	return (carries >> top & 1 ? FLAG_CF : 0) | (carries >> 3 & 1 ? FLAG_AF : 0) |
-	       (changed >> top & 1 ? FLAG_OF : 0);
-}
 
 static uint64_t alu(enum alu operation, uint64_t a, uint64_t b, unsigned int bytes, uint64_t *flags)
 {
-	uint64_t carry = *flags & FLAG_CF, result, new_flags = 0;
+	uint64_t mask = operand_mask(bytes), sign = mask ^ mask >> 1, result, overflow = 0;
+	bool carry = false;
 
+	b &= mask;
 	switch (operation) {
 	case ALU_OR:
 		result = a | b;
@@ -68,25 +39,20 @@ static uint64_t alu(enum alu operation, uint64_t a, uint64_t b, unsigned int byt
 		result = a ^ b;
 		break;
 	case ALU_ADD:
-	case ALU_ADC:
-		result = a + b + (operation == ALU_ADC ? carry : 0);
-		new_flags = flags_of_carries((a & b) | ((a | b) & ~result), (a ^ result) & (b ^ result), bytes);
+		result = (a + b) & mask;
+		carry = result < a;
+		overflow = (a ^ result) & (b ^ result);
 		break;
 	default:
-		result = a - b - (operation == ALU_SBB ? carry : 0);
-		new_flags = flags_of_carries((~a & b) | ((~a | b) & result), (a ^ b) & (a ^ result), bytes);
+		result = (a - b) & mask;
+		carry = a < b;
+		overflow = (a ^ b) & (a ^ result);
 		break;
 	}
-	*flags = (*flags & ~FLAGS_RESULT) | new_flags | flags_of_result(result, bytes);
-	return result & operand_mask(bytes);
-}
-
-/* inc and dec leave the carry alone. */
-static uint64_t alu_step(enum alu operation, uint64_t a, unsigned int bytes, uint64_t *flags)
-{
-	uint64_t carry = *flags & FLAG_CF, result = alu(operation, a, 1, bytes, flags);
-
-	*flags = (*flags & ~FLAG_CF) | carry;
+	*flags &= ~FLAGS_RESULT;
+	*flags |= (carry ? FLAG_CF : 0) | (overflow & sign ? FLAG_OF : 0) | (result & sign ? FLAG_SF : 0) |
+		  (result ? 0 : FLAG_ZF) | (__builtin_parity(result & 0xff) ? 0 : FLAG_PF) |
+		  ((a ^ b ^ result) & FLAG_AF);
 	return result;
 }
 
@@ -99,121 +65,64 @@ static uint64_t bit_operation(unsigned int which, uint64_t old, uint64_t number,
 	return which == 5 ? old | mask : which == 6 ? old & ~mask : old ^ mask;
 }
 
-/* Groups 80-83, fe/ff and f6/f7, where ModRM's reg chooses. */
-static bool group_effect(const struct instruction *in, uint64_t old, struct effect *effect)
+/* What memory holds after the instruction, and the flags; false if it is none that writes. */
+static bool find_result(const struct instruction *in, const struct cpu_user_regs *regs, uint64_t old, uint64_t *value,
+			uint64_t *flags)
 {
 	unsigned int which = in->reg & 7;
+	uint64_t reg = register_read(regs, in->reg, in->bytes);
 
+	*value = reg;
 	switch (in->opcode) {
-	case 0x80: case 0x81: case 0x83:
-		effect->value = alu(which, old, in->immediate & operand_mask(in->bytes), in->bytes, &effect->flags);
-		return which != ALU_CMP;
-	case 0xfe: case 0xff:
-		effect->value = alu_step(which ? ALU_SUB : ALU_ADD, old, in->bytes, &effect->flags);
-		return which < 2;
-	case 0xf6: case 0xf7:
-		if (which == 2)
-			effect->value = ~old & operand_mask(in->bytes);
-		else
-			effect->value = alu(ALU_SUB, 0, old, in->bytes, &effect->flags);
-		return which == 2 || which == 3;
+	case 0x00 ... 0x3f:
+		*value = alu(in->opcode >> 3, old, reg, in->bytes, flags);
+		return true;
+	case 0x80 ... 0x83:
+		*value = alu(which, old, in->immediate, in->bytes, flags);
+		return which != ALU_ADC && which != ALU_SBB && which != ALU_CMP;
+	case 0x86 ... 0x87:	/* xchg */
+		return true;
+	case 0x88 ... 0x89:	/* mov */
+		return !in->lock;
+	case 0xa4 ... 0xa5:	/* movs */
+		return guest_read(value, regs->rsi, in->bytes) == 0;
+	case 0xaa ... 0xab:	/* stos */
+		*value = regs->rax;
+		return true;
+	case 0xc6 ... 0xc7:	/* mov */
+		*value = in->immediate;
+		return which == 0;
+	case 0x0fab: case 0x0fb3: case 0x0fbb:
+		*value = bit_operation(in->opcode >> 3 & 7, old, reg, in->bytes, flags);
+		return true;
+	case 0x0fb0 ... 0x0fb1:	/* cmpxchg: it writes in any case */
+		alu(ALU_CMP, regs->rax & operand_mask(in->bytes), old, in->bytes, flags);
+		*value = *flags & FLAG_ZF ? reg : old;
+		return true;
 	case 0x0fba:
-		effect->value = bit_operation(which, old, in->immediate, in->bytes, &effect->flags);
+		*value = bit_operation(which, old, in->immediate, in->bytes, flags);
 		return which >= 5;
 	}
 	return false;
 }
 
-/* Read, change, write. False: it is no such instruction. */
-static bool find_effect(const struct instruction *in, uint64_t old, uint64_t reg, struct effect *effect)
+/* What the instruction does besides. A string with a repeat prefix is done one by one: the guest comes back for more. */
+static void finish(struct vcpu *vcpu, const struct instruction *in, uint64_t old)
 {
-	switch (in->opcode) {
-	case 0x86: case 0x87:
-		effect->value = reg;
-		effect->loads_reg = true;
-		return true;
-	case 0x0fc0: case 0x0fc1:
-		effect->value = alu(ALU_ADD, old, reg, in->bytes, &effect->flags);
-		effect->loads_reg = true;
-		return true;
-	case 0x0fab: case 0x0fb3: case 0x0fbb:
-		effect->value = bit_operation(in->opcode >> 3 & 7, old, reg, in->bytes, &effect->flags);
-		return true;
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint64_t step = regs->rflags & FLAG_DF ? -(uint64_t)in->bytes : in->bytes;
+
+	if (in->opcode >> 1 == 0x86 >> 1)
+		register_write(regs, in->reg, in->bytes, old);
+	if (in->opcode >> 1 == 0x0fb0 >> 1 && !(regs->rflags & FLAG_ZF))
+		register_write(regs, 0, in->bytes, old);
+	if (in->opcode >= 0xa4 && in->opcode <= 0xab) {
+		regs->rdi += step;
+		regs->rsi += in->opcode <= 0xa5 ? step : 0;
+		if (in->repeat && --regs->rcx != 0)
+			return;
 	}
-	if (in->opcode < 0x40) {
-		effect->value = alu(in->opcode >> 3 & 7, old, reg, in->bytes, &effect->flags);
-		return true;
-	}
-	return group_effect(in, old, effect);
-}
-
-static bool change_table(struct vcpu *vcpu, const struct instruction *in, uint64_t va)
-{
-	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t old = 0, reg = register_read(regs, in->reg, in->bytes, in->has_rex);
-	struct effect effect = { .flags = regs->rflags };
-	int error;
-
-	if (guest_read(&old, va, in->bytes) || !find_effect(in, old, reg, &effect))
-		return false;
-	error = mmu_emulate_write(vcpu, va, effect.value, in->bytes, &(uint64_t){ old });
-	if (error)
-		return error == -EBUSY;	/* somebody else was faster: the guest tries again */
-
-	regs->rflags = effect.flags;
-	if (effect.loads_reg)
-		register_write(regs, in->reg, in->bytes, in->has_rex, old);
 	emulate_finish(vcpu, in);
-	return true;
-}
-
-static bool compare_and_exchange(struct vcpu *vcpu, const struct instruction *in, uint64_t va)
-{
-	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t wanted = regs->rax & operand_mask(in->bytes), found = wanted, flags = regs->rflags;
-	uint64_t value = register_read(regs, in->reg, in->bytes, in->has_rex);
-	int error = mmu_emulate_write(vcpu, va, value, in->bytes, &found);
-
-	if (error && error != -EBUSY)
-		return false;
-	alu(ALU_CMP, wanted, found & operand_mask(in->bytes), in->bytes, &flags);
-	regs->rflags = flags;
-	if (error)
-		register_write(regs, 0, in->bytes, true, found);
-	emulate_finish(vcpu, in);
-	return true;
-}
-
-static bool store(struct vcpu *vcpu, const struct instruction *in, uint64_t va, uint64_t value)
-{
-	int error = in->lock ? -EINVAL : mmu_emulate_write(vcpu, va, value & operand_mask(in->bytes), in->bytes, NULL);
-
-	if (!error)
-		emulate_finish(vcpu, in);
-	return !error || error == -EBUSY;	/* busy: the guest tries again */
-}
-
-/* One round of stos or movs; with a repeat prefix the guest comes back for the next. */
-static bool store_string(struct vcpu *vcpu, const struct instruction *in, uint64_t fault_address)
-{
-	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t step = regs->rflags & FLAG_DF ? -(uint64_t)in->bytes : in->bytes, value = regs->rax;
-	bool is_movs = in->opcode <= 0xa5;
-	int error;
-
-	if (in->lock || in->has_address32 || fault_address != regs->rdi || (in->repeat && !regs->rcx))
-		return false;
-	if (is_movs && guest_read(&value, emulate_linear(in->segment, regs->rsi), in->bytes))
-		return false;
-	error = mmu_emulate_write(vcpu, regs->rdi, value & operand_mask(in->bytes), in->bytes, NULL);
-	if (error)
-		return error == -EBUSY;
-	regs->rdi += step;
-	if (is_movs)
-		regs->rsi += step;
-	if (!in->repeat || --regs->rcx == 0)
-		emulate_finish(vcpu, in);
-	return true;
 }
 
 /* bts and its like reach beyond their operand when a register has the bit's number. */
@@ -224,37 +133,28 @@ static uint64_t displacement_of_bit(const struct cpu_user_regs *regs, const stru
 
 	if (in->opcode != 0x0fab && in->opcode != 0x0fb3 && in->opcode != 0x0fbb)
 		return 0;
-	number = (int64_t)(register_read(regs, in->reg, in->bytes, true) << unused) >> unused;
+	number = (int64_t)(register_read(regs, in->reg, in->bytes) << unused) >> unused;
 	return (uint64_t)(number >> 3) & ~(uint64_t)(in->bytes - 1);
 }
 
 bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address)
 {
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint64_t va, old = 0, value, flags = regs->rflags;
 	struct instruction in;
-	uint64_t va, reg;
+	int error;
 
-	if (!emulate_fetch(vcpu, vcpu->regs.rip, &in))
+	if (!emulate_fetch(vcpu, regs->rip, &in) || !in.is_memory)
 		return false;
-	if (in.opcode >= 0xa4 && in.opcode <= 0xab)
-		return store_string(vcpu, &in, fault_address);
-	if (!in.is_memory)
+	va = in.address + displacement_of_bit(regs, &in);
+	if (fault_address - va >= in.bytes || guest_read(&old, va, in.bytes) ||
+	    !find_result(&in, regs, old, &value, &flags))
 		return false;
-	va = emulate_linear(in.segment, in.address + displacement_of_bit(&vcpu->regs, &in));
-	if (fault_address - va >= in.bytes)
-		return false;
+	error = mmu_emulate_write(vcpu, va, value & operand_mask(in.bytes), in.bytes, &(uint64_t){ old });
+	if (error)
+		return error == -EBUSY;		/* somebody else was faster: the guest tries again */
 
-	reg = register_read(&vcpu->regs, in.reg, in.bytes, in.has_rex);
-	switch (in.opcode) {
-	case 0x88: case 0x89:
-		return store(vcpu, &in, va, reg);
-	case 0x0fc3:
-		return in.bytes >= 4 && store(vcpu, &in, va, reg);
-	case 0xa2: case 0xa3:
-		return store(vcpu, &in, va, vcpu->regs.rax);
-	case 0xc6: case 0xc7:
-		return (in.reg & 7) == 0 && store(vcpu, &in, va, in.immediate);
-	case 0x0fb0: case 0x0fb1:
-		return compare_and_exchange(vcpu, &in, va);
-	}
-	return change_table(vcpu, &in, va);
+	regs->rflags = flags;
+	finish(vcpu, &in, old);
+	return true;
 }

@@ -58,7 +58,8 @@ static void random_bytes_are_decoded_within_their_bounds(void)
 			continue;
 		CU_ASSERT_TRUE(in.length >= 1 && in.length <= INSTRUCTION_MAX && in.length <= count);
 		CU_ASSERT_TRUE(in.bytes == 1 || in.bytes == 2 || in.bytes == 4 || in.bytes == 8);
-		CU_ASSERT_TRUE(in.reg < 16 && in.rm < 16);
+		CU_ASSERT_TRUE(in.reg < 24 && in.rm < 16);
+		(void)register_read(&regs, in.reg, in.bytes);
 	}
 }
 
@@ -68,7 +69,7 @@ static void a_cut_instruction_is_refused_at_each_byte(void)
 		{ CODE("\x48\x89\x84\xcb\x44\x33\x22\x11") },		/* mov %rax, 0x11223344(%rbx,%rcx,8) */
 		{ CODE("\xf0\x48\x0f\xba\x6c\x24\x08\x3f") },		/* lock btsq $63, 8(%rsp) */
 		{ CODE("\x66\xc7\x05\x00\x00\x00\x00\x34\x12") },	/* movw $0x1234, 0(%rip) */
-		{ CODE("\x48\xa3\x88\x77\x66\x55\x44\x33\x22\x11") },	/* movabs %rax, 0x1122334455667788 */
+		{ CODE("\x48\xc7\x44\x24\x08\x78\x56\x34\x12") },	/* movq $0x12345678, 8(%rsp) */
 		{ CODE("\x0f\xa2") },
 	};
 	struct instruction in;
@@ -108,6 +109,12 @@ static void what_is_not_ours_is_refused(void)
 		{ CODE("\xc4\xe1\x78\x11\x03") },	/* vmovups */
 		{ CODE("\x38\x03") },			/* cmp %al, (%rbx) */
 		{ CODE("\xd5\x01\x89\x03") },		/* REX2 */
+		{ CODE("\x67\x89\x03") },		/* mov %eax, (%ebx) */
+		{ CODE("\x64\x89\x03") },		/* mov %eax, %fs:(%rbx) */
+		{ CODE("\x65\x89\x03") },
+		{ CODE("\x6d") },			/* ins */
+		{ CODE("\x0f\xc1\x03") },		/* xadd */
+		{ CODE("\x10\x03") },			/* adc */
 	};
 	struct instruction in;
 
@@ -116,14 +123,12 @@ static void what_is_not_ours_is_refused(void)
 		CU_ASSERT_FALSE(decode_exactly(others[i].code, others[i].length, &in));
 }
 
-static void a_rex_that_is_not_last_counts_for_nothing(void)
+static void a_rex_stands_last(void)
 {
 	struct instruction in;
 
 	given_registers();
-	CU_ASSERT_TRUE(decode_exactly(CODE("\x48\x66\x89\x03"), &in));
-	CU_ASSERT_EQUAL(in.bytes, 2);
-	CU_ASSERT_FALSE(in.has_rex);
+	CU_ASSERT_FALSE(decode_exactly(CODE("\x48\x66\x89\x03"), &in));
 	CU_ASSERT_TRUE(decode_exactly(CODE("\x66\x48\x89\x03"), &in));
 	CU_ASSERT_EQUAL(in.bytes, 8);
 }
@@ -144,7 +149,8 @@ static void addresses_are_those_of_the_manual(void)
 		{ CODE("\x41\x89\x04\x24"), 0xc000 },			/* (%r12) */
 		{ CODE("\x89\x05\x10\x00\x00\x00"), 0x400016 },		/* 16(%rip) */
 		{ CODE("\xc7\x05\xf0\xff\xff\xff\x01\x00\x00\x00"), 0x3ffffa },	/* -16(%rip), an immediate behind */
-		{ CODE("\x67\x89\x43\xf8"), 0x3ff8 },
+		{ CODE("\x3e\x89\x03"), 0x4000 },			/* ds, where there was a lock */
+		{ CODE("\xf3\x48\xab"), 0x8000 },			/* rep stosq */
 	};
 	struct instruction in;
 
@@ -155,25 +161,26 @@ static void addresses_are_those_of_the_manual(void)
 		CU_ASSERT_EQUAL(in.address, forms[i].address);
 		CU_ASSERT_EQUAL(in.length, forms[i].length);
 	}
-	regs.rbx = 0x1122334400004000;
-	CU_ASSERT_TRUE(decode_exactly(CODE("\x67\x89\x03"), &in));
-	CU_ASSERT_EQUAL(in.address, 0x4000);
 }
 
 static void registers_are_written_as_the_cpu_writes_them(void)
 {
+	struct instruction in;
+
 	given_registers();
 	regs.rax = regs.rbx = regs.rsi = UINT64_MAX;
-	register_write(&regs, 0, 1, false, 0x12);
+	register_write(&regs, 0, 1, 0x12);
 	CU_ASSERT_EQUAL(regs.rax, 0xffffffffffffff12);
-	register_write(&regs, 4, 1, false, 0x34);	/* ah */
+	CU_ASSERT_TRUE(decode_exactly(CODE("\x88\x23"), &in));		/* mov %ah, (%rbx) */
+	register_write(&regs, in.reg, 1, 0x34);
 	CU_ASSERT_EQUAL(regs.rax, 0xffffffffffff3412);
-	CU_ASSERT_EQUAL(register_read(&regs, 4, 1, false), 0x34);
-	register_write(&regs, 3, 2, false, 0x5678);
+	CU_ASSERT_EQUAL(register_read(&regs, in.reg, 1), 0x34);
+	register_write(&regs, 3, 2, 0x5678);
 	CU_ASSERT_EQUAL(regs.rbx, 0xffffffffffff5678);
-	register_write(&regs, 6, 1, true, 0);		/* sil */
+	CU_ASSERT_TRUE(decode_exactly(CODE("\x40\x88\x33"), &in));	/* mov %sil, (%rbx) */
+	register_write(&regs, in.reg, 1, 0);
 	CU_ASSERT_EQUAL(regs.rsi, 0xffffffffffffff00);
-	register_write(&regs, 3, 4, false, 0xffffffff00000001);
+	register_write(&regs, 3, 4, 0xffffffff00000001);
 	CU_ASSERT_EQUAL(regs.rbx, 1);
 }
 
@@ -182,7 +189,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_cut_instruction_is_refused_at_each_byte),
 	UNIT_CASE(sixteen_bytes_are_too_many),
 	UNIT_CASE(what_is_not_ours_is_refused),
-	UNIT_CASE(a_rex_that_is_not_last_counts_for_nothing),
+	UNIT_CASE(a_rex_stands_last),
 	UNIT_CASE(addresses_are_those_of_the_manual),
 	UNIT_CASE(registers_are_written_as_the_cpu_writes_them),
 };

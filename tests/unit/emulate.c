@@ -226,18 +226,12 @@ struct form {
 	{ 0x0fba, n, 1, false, true, false, OF | SF | AF | PF }
 
 static const struct form forms[] = {
-	ARITHMETIC(0, 0), ARITHMETIC(1, AF), ARITHMETIC(2, 0), ARITHMETIC(3, 0), ARITHMETIC(4, AF), ARITHMETIC(5, 0),
-	ARITHMETIC(6, AF),
+	ARITHMETIC(0, 0), ARITHMETIC(1, AF), ARITHMETIC(4, AF), ARITHMETIC(5, 0), ARITHMETIC(6, AF),
 	BITS(0x0fab, 5), BITS(0x0fb3, 6), BITS(0x0fbb, 7),
 	{ 0x86, -1, 0, true, true, false, 0 }, { 0x87, -1, 0, false, true, false, 0 },
 	{ 0x88, -1, 0, true, false, false, 0 }, { 0x89, -1, 0, false, false, false, 0 },
 	{ 0xc6, 0, 1, true, false, false, 0 }, { 0xc7, 0, -1, false, false, false, 0 },
-	{ 0xfe, 0, 0, true, true, false, 0 }, { 0xff, 0, 0, false, true, false, 0 },
-	{ 0xfe, 1, 0, true, true, false, 0 }, { 0xff, 1, 0, false, true, false, 0 },
-	{ 0xf6, 2, 0, true, true, false, 0 }, { 0xf7, 2, 0, false, true, false, 0 },
-	{ 0xf6, 3, 0, true, true, false, 0 }, { 0xf7, 3, 0, false, true, false, 0 },
 	{ 0x0fb0, -1, 0, true, true, false, 0 }, { 0x0fb1, -1, 0, false, true, false, 0 },
-	{ 0x0fc0, -1, 0, true, true, false, 0 }, { 0x0fc1, -1, 0, false, true, false, 0 },
 };
 
 static uint64_t random64(void)
@@ -470,14 +464,14 @@ static void string_stores_do_what_the_cpu_does(void)
 static void a_refused_entry_changes_no_register(void)
 {
 	static const struct { const char *code; size_t length; } changes[] = {
-		{ "\x48\x89\x03", 3 }, { "\x48\x87\x0b", 3 }, { "\xf0\x48\x0f\xb1\x0b", 5 }, { "\xf0\x48\x0f\xc1\x0b", 5 },
-		{ "\x48\x83\x0b\x01", 4 }, { "\xf0\x48\x0f\xba\x2b\x01", 6 }, { "\x48\xff\x03", 3 },
+		{ "\x48\x89\x03", 3 }, { "\x48\x87\x0b", 3 }, { "\xf0\x48\x0f\xb1\x0b", 5 }, { "\x48\xab", 2 },
+		{ "\x48\x83\x0b\x01", 4 }, { "\xf0\x48\x0f\xba\x2b\x01", 6 },
 	};
 	static const int errors[] = { -EINVAL, -EPERM, -EAGAIN, -ERESTART };
 	struct cpu_user_regs before;
 
 	given_kernel();
-	vcpu->regs.rbx = guest_address(data);
+	vcpu->regs.rbx = vcpu->regs.rdi = guest_address(data);
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
 			given_code(changes[i].code, changes[i].length);
@@ -517,24 +511,26 @@ static void an_instruction_that_does_not_write_where_it_faulted_is_not_done(void
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
 	GIVEN_CODE("\xf0\x48\x89\x03");		/* lock mov is no instruction */
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
-	GIVEN_CODE("\x66\x0f\xc3\x03");		/* movnti of 2 bytes neither */
+	GIVEN_CODE("\x48\x83\x3b\x01");		/* cmpq $1, (%rbx) */
+	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
+	GIVEN_CODE("\x48\x83\x13\x01");		/* adcq: none of ours */
+	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
+	GIVEN_CODE("\x0f\xba\x23\x01");		/* bt */
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
 	CU_ASSERT_EQUAL(writes, 0);
 }
 
-static void segment_bases_count(void)
+static void a_segment_base_is_none_of_ours(void)
 {
 	given_kernel();
-	memset(data, 0, 32);
-	vcpu->regs.rbx = guest_address(data) - 0x2000;
-	vcpu->regs.rax = 0x1234;
+	vcpu->regs.rbx = guest_address(data);
 	GIVEN_CODE("\x65\x48\x89\x03");	/* mov %rax, %gs:(%rbx) */
+	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
+	GIVEN_CODE("\x64\x48\x89\x03");
+	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
+	CU_ASSERT_EQUAL(writes, 0);
+	GIVEN_CODE("\x3e\x48\x89\x03");	/* ds has none */
 	CU_ASSERT_TRUE(emulate_table_write(vcpu, guest_address(data)));
-	CU_ASSERT_EQUAL(data[1], 0x12);
-	vcpu->regs.rbx = guest_address(data) - 0x1000;
-	GIVEN_CODE("\x2e\x64\x66\x89\x43\x08");	/* mov %ax, %fs:8(%rbx) */
-	CU_ASSERT_TRUE(emulate_table_write(vcpu, guest_address(data) + 8));
-	CU_ASSERT_EQUAL(data[9], 0x12);
 }
 
 static void random_code_never_harms_the_core(void)
@@ -645,31 +641,15 @@ static void ports_of_its_own_are_the_machines(void)	/* X2 */
 	vcpu->domain->ports = NULL;
 }
 
-static void strings_of_ports_go_one_by_one(void)
+static void strings_of_ports_are_refused(void)
 {
 	given_kernel();
-	vcpu->regs.rcx = 3;
-	vcpu->regs.rdi = guest_address(data);
-	memset(data, 0, 16);
-	GIVEN_CODE("\xf3\x6d");
-	CU_ASSERT_TRUE(emulate_privileged(vcpu));
-	CU_ASSERT_EQUAL(vcpu->regs.rip, guest_address(code_page));
-	CU_ASSERT_TRUE(emulate_privileged(vcpu));
-	CU_ASSERT_TRUE(emulate_privileged(vcpu));
-	CU_ASSERT_TRUE(DONE("\xf3\x6d"));
-	CU_ASSERT_EQUAL(vcpu->regs.rdi, guest_address(data) + 12);
-	CU_ASSERT_EQUAL(memcmp(data, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 16), 0);
-
 	vcpu->regs.rcx = 1;
-	vcpu->regs.rdi = 0xffff800000000000;	/* in the core */
-	GIVEN_CODE("\xf3\x6d");
-	CU_ASSERT_TRUE(emulate_privileged(vcpu));
-	CU_ASSERT_EQUAL(fake.trap_vector, TRAP_PAGE_FAULT);
-	CU_ASSERT_EQUAL(fake.trap_address, 0xffff800000000000);
+	vcpu->regs.rdi = vcpu->regs.rsi = guest_address(data);
+	CU_ASSERT_FALSE(PRIVILEGED("\xf3\x6d"));
+	CU_ASSERT_FALSE(PRIVILEGED("\x6c"));
+	CU_ASSERT_FALSE(PRIVILEGED("\xf3\x6f"));
 	CU_ASSERT_EQUAL(vcpu->regs.rcx, 1);
-
-	vcpu->regs.rcx = 0;
-	CU_ASSERT_TRUE(PRIVILEGED("\xf3\x6f"));
 }
 
 static void control_registers_are_the_guests(void)
@@ -731,21 +711,16 @@ static void of_cr0_only_ts_can_be_changed(void)
 	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\xf0"));		/* lmsw */
 }
 
-static void programs_do_not_see_the_cores_tables(void)
+static void descriptor_tables_and_machine_status_are_not_emulated(void)
 {
 	given_kernel();
-	vcpu->in_kernel = false;
 	vcpu->regs.rbx = guest_address(data);
-	CU_ASSERT_TRUE(PRIVILEGED("\x0f\x01\x03"));		/* sgdt (%rbx) */
-	CU_ASSERT_EQUAL(memcmp(data, "\0\0\0\0\xfe\xff\xff\xff\xff\xff", 10), 0);
-	CU_ASSERT_TRUE(PRIVILEGED("\x0f\x01\x0b"));		/* sidt */
-	CU_ASSERT_EQUAL(memcmp(data, "\0\0\0\0\xff\xff\xff\xff\xff\xff", 10), 0);
-	CU_ASSERT_TRUE(PRIVILEGED("\x48\x0f\x01\xe0"));		/* smsw %rax */
-	CU_ASSERT_EQUAL(vcpu->regs.rax, 0x80050033);
+	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\x03"));		/* sgdt (%rbx) */
+	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\x0b"));		/* sidt */
+	CU_ASSERT_FALSE(PRIVILEGED("\x48\x0f\x01\xe0"));	/* smsw %rax */
 	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\x13"));		/* lgdt */
 	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\xc1"));		/* vmcall */
-	vcpu->regs.rbx = 0xffff800000000000;
-	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\x03"));
+	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\xf9"));		/* rdtscp: CPUID does not show it */
 }
 
 static void debug_registers_go_through_the_hypercalls(void)
@@ -859,14 +834,14 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_refused_entry_changes_no_register),
 	UNIT_CASE(an_entry_that_changed_meanwhile_is_tried_again),
 	UNIT_CASE(an_instruction_that_does_not_write_where_it_faulted_is_not_done),
-	UNIT_CASE(segment_bases_count),
+	UNIT_CASE(a_segment_base_is_none_of_ours),
 	UNIT_CASE(table_writes_do_what_the_cpu_does),
 	UNIT_CASE(string_stores_do_what_the_cpu_does),
-	UNIT_CASE(strings_of_ports_go_one_by_one),
+	UNIT_CASE(strings_of_ports_are_refused),
 	UNIT_CASE(control_registers_are_the_guests),
 	UNIT_CASE(cr3_is_validated),
 	UNIT_CASE(of_cr0_only_ts_can_be_changed),
-	UNIT_CASE(programs_do_not_see_the_cores_tables),
+	UNIT_CASE(descriptor_tables_and_machine_status_are_not_emulated),
 	UNIT_CASE(debug_registers_go_through_the_hypercalls),
 	UNIT_CASE(the_rest_is_done_for_the_kernel),
 	UNIT_CASE(a_single_step_hits_behind_an_emulated_instruction),
