@@ -52,4 +52,7 @@ void deferred_step(struct vcpu *vcpu)
 	store_release(&frame->type, (uint64_t)type << FRAME_TYPE_SHIFT);
 	domain_unlock(owner);
 	frame_put(frame);
+	/* It may have wished to sleep, and stayed awake for this only: vcpu_may_run(). */
+	if (!vcpu->deferred_tables && (read_once(&vcpu->sched.is_blocked) || !read_once(&vcpu->is_up)))
+		cpu_raise_softirq(this_cpu(), SOFTIRQ_SCHEDULE);
 }

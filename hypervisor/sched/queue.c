@@ -16,9 +16,11 @@ cpumask_t sched_idle_cpus;
 bool vcpu_may_run(const struct vcpu *vcpu)
 {
 	const struct domain *domain = vcpu->domain;
+	/* Tables that it has yet to take apart others may be waiting for: it sleeps after that. */
+	bool wants_to = read_once(&vcpu->deferred_tables) ||
+			(read_once(&vcpu->is_up) && !read_once(&vcpu->sched.is_blocked));
 
-	return read_once(&vcpu->is_up) && !read_once(&vcpu->sched.is_blocked) &&
-	       !read_once(&vcpu->pause_count) && !read_once(&domain->pause_count) &&
+	return wants_to && !read_once(&vcpu->pause_count) && !read_once(&domain->pause_count) &&
 	       !read_once(&domain->is_shut_down) && !read_once(&domain->is_dying) &&
 	       !read_once(&domain->sched->throttled);
 }

@@ -423,6 +423,35 @@ static void frame_is_never_table_and_writable_at_once(void)
 	page_free(contested);
 }
 
+/* Unpins and goes down in one multicall: what it has yet to take apart must not wait until it is up again. */
+static void unpin_and_go_down(void *argument)
+{
+	struct mmuext_op op = { .cmd = MMUEXT_UNPIN_TABLE, .arg1.mfn = virt_to_mfn(contested) };
+	struct multicall_entry calls[] = {
+		{ .op = __HYPERVISOR_mmuext_op, .args = { (uint64_t)&op, 1, 0, DOMID_SELF } },
+		{ .op = __HYPERVISOR_vcpu_op, .args = { VCPUOP_down, 1, 0 } },
+	};
+
+	(void)argument;
+	arrivals = 1;
+	hypercall(__HYPERVISOR_multicall, calls, 2);
+}
+
+static void tables_of_a_vcpu_that_went_down_are_free(void)
+{
+	contested = page_alloc();
+	check_equal(memory_protect(contested, PTE_KERNEL_RO), 0);
+	check_equal(memory_ext(MMUEXT_PIN_L1_TABLE, virt_to_mfn(contested)), 0);
+	start(unpin_and_go_down, NULL);
+	check(soon(&arrivals, 1));
+	wait_until_down();
+	check_equal(memory_protect(contested, PTE_KERNEL), 0);
+	page_free(contested);
+	/* It is in the middle of its function still. */
+	check_equal(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), 0);
+	wait_until_down();
+}
+
 static void churn(void *argument)
 {
 	uint64_t base = (uint64_t)argument;
@@ -507,6 +536,7 @@ static const struct tap_test tests[] = {
 	TEST(flush_reaches_the_other_vcpu),
 	TEST(flush_of_vcpus_that_are_not_there_harms_nobody),
 	TEST(frame_is_never_table_and_writable_at_once),
+	TEST(tables_of_a_vcpu_that_went_down_are_free),
 	TEST(both_change_the_same_entry),
 	TEST(ports_are_closed_while_they_are_sent_to),
 };
