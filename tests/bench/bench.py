@@ -23,6 +23,7 @@ LINE = re.compile(r"^BENCH (\S+) (\d+)", re.MULTILINE)
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 KERNEL_ARGS = "skink.run=/bin/micro quiet nokaslr norandmaps random.trust_bootloader=off panic=-1"
 PV_ARGS = f"console=hvc0 acpi=off initcall_blacklist=cmos_init swiotlb=noforce {KERNEL_ARGS}"
+GUEST_CORE_ARGS = "console=com1 com1=115200 noreboot dom0_mem=64M"
 # Seconds of the host for one run.
 LIMIT = 900
 
@@ -50,8 +51,8 @@ def guests(name, hypervisor):
     results = {}
     for path in sorted(glob.glob(f"{BUILD}/guest/bench*.elf")):
         print(f"  {name}: {os.path.basename(path)} ...", flush=True)
-        with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, "")]), *STEADY,
-                     memory=512, limit=LIMIT) as machine:
+        with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, "")], GUEST_CORE_ARGS),
+                     *STEADY, memory=512, limit=LIMIT) as machine:
             try:
                 machine.wait_for_end(LIMIT)
             finally:
