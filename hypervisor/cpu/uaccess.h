@@ -23,7 +23,7 @@ static inline bool address_is_canonical(uint64_t address)
 }
 
 /* For XEN_GUEST_HANDLE(): the address of the element `index`. */
-#define handle_address(handle, index)	((uint64_t)(uintptr_t)((handle).p + (index)))
+#define handle_address(handle, index)	((uint64_t)(uintptr_t)(handle).p + (index) * sizeof(*(handle).p))
 /* Copies one element in or out: 0 or -EFAULT. */
 #define handle_read(to, handle, index)	guest_read((to), handle_address(handle, index), sizeof(*(to)))
 #define handle_write(handle, index, from) \

@@ -46,3 +46,16 @@ UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
 UNIT_TESTS += apic clock
 UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
+
+# The real mem/, grant/, event/ and domain/ on a small fake machine: for tests/unit/<file of mem/>.c and tests/fuzz.
+REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state.c tests/unit/fake-cpu/heap_state.c \
+	hypervisor/mem/base.c hypervisor/mem/deferred.c hypervisor/mem/exchange.c hypervisor/mem/frame.c hypervisor/mem/grant_pte.c \
+	hypervisor/mem/memory_op.c hypervisor/mem/mmuext.c hypervisor/mem/pagelist.c hypervisor/mem/segment.c \
+	hypervisor/mem/table.c hypervisor/mem/update.c
+REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \
+	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/multicall.c hypervisor/domain/vcpu.c \
+	hypervisor/domain/vm_assist.c hypervisor/domain/platform.c hypervisor/domain/version.c \
+	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
+	hypervisor/grant/handle.c hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
+	hypervisor/grant/table.c hypervisor/grant/transfer.c
+ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c

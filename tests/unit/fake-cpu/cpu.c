@@ -225,6 +225,8 @@ void tlb_flush(cpumask_t on, uint64_t address)
 	uint32_t cpu;
 
 	fake.tlb_flushed_cpus |= on;
+	if (fake.tlb_watcher)
+		fake.tlb_watcher(on, address);
 	if (address != TLB_ALL_PAGES) {
 		fake.tlb_page_flushes++;
 		return;

@@ -209,7 +209,7 @@ WEAK void frame_put_type(struct frame *frame)
 		frame->type = 0;
 }
 
-WEAK void frame_put_writable(struct frame *frame)
+WEAK void frame_put_as(struct frame *frame)
 {
 	frame_put_type(frame);
 	frame_put(frame);

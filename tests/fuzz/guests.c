@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "guests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/directmap.h"
+#include "domain/dispatch.h"
+#include "event/event.h"
+#include "event_oracle.h"
+#include "grant/grant.h"
+#include "include/errno.h"
+#include "input.h"
+#include "mem/alloc.h"
+#include "mem/base.h"
+#include "mem/m2p.h"
+#include "memory_oracle.h"
+#include "sched/ops.h"
+#include "sched/sched.h"
+#include "sched/sched_domain.h"
+#include "tables.h"
+
+#define PAGES		24		/* of a guest at first, tables included */
+#define FRAMES_MAX	120
+#define ARGUMENT_BYTES	32768
+#define TRIES_MAX	5000		/* of something that must end */
+#define RIP		0x1000
+
+struct input input;
+struct domain *guest[GUESTS];
+
+static uint8_t *argument;
+static size_t argument_used;
+
+void fuzz_fails(const char *what)
+{
+	fprintf(stderr, "==== %s\n", what);
+	abort();
+}
+
+void fuzz_check(void)
+{
+	struct domain *all[GUESTS];
+	uint32_t count = 0;
+	const char *wrong = memory_oracle_complaint();
+
+	for (domid_t id = 0; id < GUESTS; id++)
+		if (domain_find(id))
+			all[count++] = domain_find(id);
+	if (!wrong)
+		wrong = grant_oracle_complaint();
+	if (!wrong)
+		wrong = event_oracle_complaint(all, count);
+	if (wrong)
+		fuzz_fails(wrong);
+}
+
+void *guest_argument(size_t bytes)
+{
+	void *memory = argument + argument_used;
+
+	argument_used += ROUND_UP(bytes, 16);
+	if (argument_used > ARGUMENT_BYTES)
+		fuzz_fails("the fuzzer's own arguments are too long");
+	return memory;
+}
+
+void guest_arguments_clear(void)
+{
+	memset(argument, 0, argument_used);
+	argument_used = 0;
+}
+
+/* ---- what the core asks of sched/ ---- */
+
+int sched_domain_init(struct domain *domain)
+{
+	domain->sched = heap_alloc(sizeof(*domain->sched));
+	return domain->sched ? 0 : -ENOMEM;
+}
+
+void sched_domain_destroy(struct domain *domain) { heap_free(domain->sched); }
+void sched_vcpu_init(struct vcpu *vcpu) { vcpu->cpu = cpu_by_id[0]; }
+void sched_vcpu_destroy(struct vcpu *vcpu) { }
+void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info) { memset(info, 0, sizeof(*info)); }
+void runstate_register_area(struct vcpu *vcpu) { }
+void time_register_area(struct vcpu *vcpu) { }
+
+void sched_vcpu_wait_until_off(struct vcpu *vcpu)
+{
+	uint32_t here = cpu_id();
+
+	if (!vcpu->is_running)
+		return;
+	fake_on_cpu(vcpu->cpu->id);
+	fake_switch_to(NULL);
+	fake_on_cpu(here);
+}
+
+/* ---- a guest's life ---- */
+
+static uint64_t new_page(struct domain *domain)
+{
+	mfn_t frame;
+
+	if (frame_alloc_for(domain, 0, 0, &frame))
+		return 0;
+	return frame.raw;
+}
+
+static pte_t *table_at(uint64_t number) { return mfn_to_virt(mfn(number)); }
+
+/* Two L4s above one L3, one L2, two L1s; all pages mapped from address 0 on, tables read-only. */
+static bool build_tables(struct domain *domain, uint64_t page[PAGES])
+{
+	for (uint32_t i = 0; i < PAGES; i++) {
+		page[i] = new_page(domain);
+		if (!page[i])
+			return false;
+		m2p_set(mfn(page[i]), gfn(i));
+	}
+	table_at(page[0])[0] = table_at(page[1])[0] = page[2] << PAGE_SHIFT | 7;
+	table_at(page[2])[0] = page[3] << PAGE_SHIFT | 7;
+	table_at(page[3])[0] = page[4] << PAGE_SHIFT | 7;
+	table_at(page[3])[1] = page[5] << PAGE_SHIFT | 7;
+	for (uint32_t i = 0; i < PAGES; i++)
+		table_at(page[4])[i] = page[i] << PAGE_SHIFT | (i < 6 ? 5 : 7);
+	return true;
+}
+
+static int set_bases(struct domain *domain, const uint64_t page[PAGES])
+{
+	struct domain_locked owner;
+	int error = mmu_set_first_base(domain->vcpu[0], mfn(page[0]));
+
+	owner = domain_lock(domain);
+	if (!error)
+		error = base_set(owner, domain->vcpu[0], mfn(page[1]), false);
+	domain_unlock(owner);
+	return error;
+}
+
+void guest_create(domid_t id)
+{
+	uint64_t page[PAGES];
+	struct domain *domain;
+
+	fake.preempt_every = fake.guest_fault_access = 0;
+	if (domain_create(id, GUEST_VCPUS, id == 0, &domain))
+		return;
+	domain->frame_limit = FRAMES_MAX;
+	domain->references++;
+	guest[id] = domain;
+	if (!build_tables(domain, page) || set_bases(domain, page))
+		return;			/* no memory left: never runs, and can be destroyed */
+	domain->vcpu[0]->is_initialised = true;
+	domain->vcpu[0]->is_up = true;
+	domain_unpause(domain);
+}
+
+void guests_start(void)
+{
+	fake_reset();
+	argument = fake_guest_memory(ARGUMENT_BYTES);
+	argument_used = 0;
+	memset(guest, 0, sizeof(guest));
+	for (domid_t id = 0; id < GUESTS; id++)
+		guest_create(id);
+}
+
+void guest_leave(const struct domain *domain)
+{
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		sched_vcpu_wait_until_off(domain->vcpu[i]);
+}
+
+static bool can_run(const struct vcpu *vcpu)
+{
+	const struct domain *domain = vcpu->domain;
+
+	return vcpu->is_up && vcpu->is_initialised && !domain->is_dying && !domain->is_shut_down && !domain->pause_count &&
+	       !vcpu->pause_count;
+}
+
+bool guest_enter(domid_t id)
+{
+	uint8_t choice = take8();
+	struct vcpu *vcpu;
+
+	if (!guest[id])
+		return false;
+	vcpu = guest[id]->vcpu[choice % GUEST_VCPUS];
+	if (!can_run(vcpu))
+		vcpu = guest[id]->vcpu[0];
+	if (!can_run(vcpu))
+		return false;
+	fake_on_cpu(choice >> 4 & (GUEST_CPUS - 1));
+	if (this_cpu()->current != vcpu)
+		sched_vcpu_wait_until_off(vcpu);
+	fake_switch_to(vcpu);
+	fake_deferred_steps(vcpu, UINT32_MAX);
+	return true;
+}
+
+int guest_destroy_step(domid_t id)
+{
+	int error;
+
+	fake_on_cpu(0);
+	fake_switch_to(guest[0] && can_run(guest[0]->vcpu[0]) && !guest[0]->vcpu[0]->is_running ? guest[0]->vcpu[0] : NULL);
+	error = domain_destroy(guest[id]);
+	fake_deferred_steps(current_vcpu(), take8() & 1 ? UINT32_MAX : 1);
+	if (error == 0) {
+		domain_put(guest[id]);
+		guest[id] = NULL;
+	}
+	return error;
+}
+
+/* What domain_destroy() does, which refuses to do it to the first domain. */
+static int end_domain_zero(struct domain *domain)
+{
+	int error;
+
+	domain->is_dying = true;
+	error = event_domain_destroy(domain);
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		vcpu_release_info(domain->vcpu[i]);
+	if (!error)
+		error = grant_domain_destroy(domain);
+	return error ? error : mmu_domain_destroy(domain);
+}
+
+static void end_one(domid_t id)
+{
+	uint32_t tries = 0;
+	int error;
+
+	do {
+		error = id ? domain_destroy(guest[id]) : end_domain_zero(guest[id]);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		if (++tries > TRIES_MAX)
+			fuzz_fails("the end of a domain makes no progress");
+	} while (error == -ERESTART);
+	if (id && error == 0) {
+		domain_put(guest[id]);
+		guest[id] = NULL;
+	}
+}
+
+void guests_end(void)
+{
+	char text[100];
+
+	fake.preempt_every = fake.guest_fault_access = 0;
+	for (domid_t id = 0; id < GUESTS; id++)
+		if (guest[id])
+			guest_leave(guest[id]);
+	fake_on_cpu(0);
+	for (int pass = 0; pass < 2; pass++) {
+		for (domid_t id = 0; id < GUESTS; id++)
+			if (guest[id])
+				end_one(id);
+		fuzz_check();
+	}
+	for (domid_t id = 0; id < GUESTS; id++) {
+		if (!guest[id] || (id == 0 && guest[id]->frame_count == 0))
+			continue;
+		snprintf(text, sizeof(text), "domain %u cannot be destroyed: %lu frames left: F3", id, guest[id]->frame_count);
+		fuzz_fails(text);
+	}
+}
+
+/* ---- hypercalls ---- */
+
+long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct vcpu *vcpu = current_vcpu();
+	uint32_t tries = 0;
+
+	vcpu->regs.rax = number;
+	vcpu->regs.rdi = a;
+	vcpu->regs.rsi = b;
+	vcpu->regs.rdx = c;
+	vcpu->regs.r10 = d;
+	for (;;) {
+		uint8_t choice;
+
+		vcpu->regs.rip = RIP;
+		hypercall_dispatch(vcpu);
+		if (vcpu->regs.rip == RIP)
+			return (long)vcpu->regs.rax;
+		fuzz_check();
+		if (vcpu->domain->is_shut_down)
+			return 0;
+		/* A continuation is the guest's to make or not; meanwhile it is interrupted, or another vcpu runs. */
+		choice = take8();
+		if (choice == 0xff || ++tries > 600)
+			return -ERESTART;
+		if (tries > 20)
+			fake.preempt_every = 0;
+		fake_deferred_steps(vcpu, UINT32_MAX);
+	}
+}
+
+/* ---- what they name ---- */
+
+static uint64_t nth_of(const struct domain *domain, uint32_t n)
+{
+	uint32_t i = domain->page_list;
+
+	if (!domain->frame_count)
+		return 0;
+	for (n %= domain->frame_count; n && i; n--)
+		i = frame_at(mfn(i))->next;
+	return i;
+}
+
+uint64_t pick_frame_of_type(enum frame_type type)
+{
+	const struct domain *domain = current_vcpu()->domain;
+	uint32_t first = take8();
+
+	for (uint32_t n = 0; n < domain->frame_count; n++) {
+		uint64_t number = nth_of(domain, first + n);
+
+		if (frame_type_of(frame_at(mfn(number))->type) == type)
+			return number;
+	}
+	return nth_of(domain, first);
+}
+
+static const struct domain *any_domain(void)
+{
+	const struct domain *domain = guest[take_below(GUESTS)];
+
+	return domain ? domain : current_vcpu()->domain;
+}
+
+uint64_t pick_frame(void)
+{
+	uint8_t choice = take8();
+
+	switch (choice & 15) {
+	case 0 ... 8:	return nth_of(current_vcpu()->domain, take8());
+	case 9 ... 11:	return pick_frame_of_type(choice >> 4 & 7);
+	case 12:	return nth_of(any_domain(), take8());
+	case 13:	return virt_to_mfn(any_domain()->shared_info).raw;
+	case 14:	return take16() % (FAKE_FRAME_LIMIT + 16);
+	default:	return take64() >> (choice >> 4);
+	}
+}
+
+/* Mostly inside what its first tables map, sometimes by another way, or nowhere. */
+uint64_t pick_address(void)
+{
+	static const uint16_t slot[] = { 0, 0, 0, 1, 2, 255, 256, 257, 261, 271, 272, 511 };
+	uint8_t choice = take8();
+	uint64_t va = (uint64_t)take8() << 12 & 0x3f000;
+
+	va |= (uint64_t)(choice & 1) << 21;
+	if (choice & 0x10)
+		va |= (uint64_t)(take8() & 3) << 21;
+	if (choice & 0x20)
+		va |= (uint64_t)(take8() & 1) << 30;
+	if ((choice & 0xc0) == 0xc0)
+		va |= (uint64_t)slot[take_below(ARRAY_SIZE(slot))] << 39;
+	return va & 1ULL << 47 ? va | 0xffff000000000000ULL : va;
+}
+
+uint64_t pick_entry(void)
+{
+	static const uint64_t flags[] = { 7, 7, 5, 7, 5, 0x67, 0x25, 0, 0x1e7, 0x67 | PTE_NO_EXECUTE, 3, 1, 0x87, 0xe05, 6 };
+	uint8_t choice = take8();
+
+	if (choice >= 0xf0)
+		return choice == 0xff ? take64() : 0;
+	return pick_frame() << PAGE_SHIFT | flags[choice % ARRAY_SIZE(flags)];
+}
+
+uint32_t pick_index(void)
+{
+	uint8_t choice = take8();
+
+	return choice < 0xe0 ? choice & 31 : choice < 0xf0 ? 256 + (choice & 15) : take16() & 511;
+}
+
+domid_t pick_domain(void)
+{
+	uint8_t choice = take8();
+
+	if (choice < 0x80)
+		return DOMID_SELF;
+	return choice < 0xf8 ? choice & 3 : take16();
+}

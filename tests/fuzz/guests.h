@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The guests of the fuzzers: who they are, what they may name, how they call. */
+#ifndef SKINK_FUZZ_GUESTS_H
+#define SKINK_FUZZ_GUESTS_H
+
+#include "fake.h"
+
+#include "mem/frame.h"
+#include "mem/mmu.h"
+
+#define GUESTS		4	/* ids 0 .. 3; 0 is privileged */
+#define GUEST_VCPUS	2
+#define GUEST_CPUS	2
+
+extern struct domain *guest[GUESTS];	/* NULL: does not exist now */
+
+/* An empty machine, and all guests on it. */
+void guests_start(void);
+void guest_create(domid_t id);
+/* One more try to destroy it: 0, -ERESTART, -EBUSY. */
+int guest_destroy_step(domid_t id);
+/* All end, also the privileged one. What is left over is a leak. */
+void guests_end(void);
+
+/* A vcpu of the guest's runs from now on, on some CPU; false: none can. */
+bool guest_enter(domid_t id);
+/* All vcpus of the domain leave their CPUs. */
+void guest_leave(const struct domain *domain);
+
+/* A hypercall by the vcpu that runs, continued until it is done or the input has enough of it. */
+long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+/* Where arguments of a hypercall stand: cleared at the next step. */
+void *guest_argument(size_t bytes);
+void guest_arguments_clear(void);
+
+/* What a hostile guest would name. */
+uint64_t pick_frame(void);
+uint64_t pick_frame_of_type(enum frame_type type);
+uint64_t pick_address(void);
+uint64_t pick_entry(void);
+uint32_t pick_index(void);
+domid_t pick_domain(void);
+
+/* An invariant does not hold: says so and stops. */
+NORETURN void fuzz_fails(const char *what);
+void fuzz_check(void);
+
+#endif

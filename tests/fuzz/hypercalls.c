@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Four guests, all of them hostile, one privileged, call whatever the input says on two CPUs; the core is stopped half
+ * way as often as the input says. After each step all that can be known about frames, grants and event channels is
+ * computed anew and compared (tests/unit/memory_oracle.h); at the end every guest must go without leaving anything.
+ *
+ * With SKINK_FUZZ_TRACE in the environment each step is named.
+ */
+#include "guests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+
+#include "cpu/directmap.h"
+#include "cpu/irq.h"
+#include "cpu/tlb.h"
+#include "event/event.h"
+#include "grant/table.h"
+#include "include/errno.h"
+#include "input.h"
+#include "lib/bits.h"
+#include "tables.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define STEPS_MAX	256
+#define GREFS		12		/* few, so that two guests often mean the same */
+#define SOME		4		/* elements of a batch */
+
+static uint64_t address_of(const void *memory) { return (uint64_t)(uintptr_t)memory; }
+
+/* ---- page tables ---- */
+
+static void mmu_update(void)
+{
+	uint32_t count = 1 + take_below(SOME);
+	struct mmu_update *request = guest_argument(count * sizeof(*request));
+	uint32_t *done = guest_argument(sizeof(*done));
+	uint8_t choice = take8();
+	uint64_t domain = DOMID_SELF;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t command = take8();
+		uint64_t table = command & 0x40 ? pick_frame() : pick_frame_of_type(FRAME_L1 + (command >> 3 & 3));
+
+		request[i].ptr = table << PAGE_SHIFT | pick_index() * 8 |
+				 (command < 0xc0 ? MMU_NORMAL_PT_UPDATE : command & 7);
+		request[i].val = pick_entry();
+	}
+	if (choice & 1)
+		domain = pick_domain() | (choice & 2 ? (uint64_t)(take_below(GUESTS) + 1) << 16 : 0);
+	guest_calls(__HYPERVISOR_mmu_update, address_of(request), count, choice & 4 ? address_of(done) : 0, domain);
+}
+
+static void update_va_mapping(void)
+{
+	uint64_t va = pick_address(), entry = pick_entry();
+	uint64_t flags = take_below(4) | (take8() & 1 ? UVMF_ALL : UVMF_LOCAL);
+
+	if (take8() & 1)
+		guest_calls(__HYPERVISOR_update_va_mapping_otherdomain, va, entry, flags, pick_domain());
+	else
+		guest_calls(__HYPERVISOR_update_va_mapping, va, entry, flags, 0);
+}
+
+static void mmuext_op(void)
+{
+	uint32_t count = 1 + take_below(SOME);
+	struct mmuext_op *op = guest_argument(count * sizeof(*op));
+	uint32_t *done = guest_argument(sizeof(*done));
+
+	for (uint32_t i = 0; i < count; i++) {
+		op[i].cmd = take_below(21);
+		if (op[i].cmd == MMUEXT_SET_LDT || op[i].cmd == MMUEXT_INVLPG_LOCAL || op[i].cmd == MMUEXT_INVLPG_ALL) {
+			op[i].arg1.linear_addr = pick_address();
+			op[i].arg2.nr_ents = take16() & 0x1fff;
+			continue;
+		}
+		op[i].arg1.mfn = take8() & 1 ? pick_frame() : pick_frame_of_type(op[i].cmd < 4 ? FRAME_L1 + op[i].cmd : FRAME_L4);
+		if (op[i].cmd == MMUEXT_COPY_PAGE)
+			op[i].arg2.src_mfn = pick_frame();
+		else
+			op[i].arg2.vcpumask.p = done;
+	}
+	guest_calls(__HYPERVISOR_mmuext_op, address_of(op), count, take8() & 1 ? address_of(done) : 0,
+		    take8() & 7 ? DOMID_SELF : pick_domain());
+}
+
+/* As its first instruction would do it that meets a write-protected table. */
+static void direct_write(void)
+{
+	uint64_t va = pick_address() + pick_index() * 8, value = pick_entry(), expected = 0;
+	uint8_t choice = take8();
+	uint32_t bytes = 1U << (choice & 3);
+	const uint64_t *seen = fake_guest_touch(va, false);
+
+	if (choice & 0x10)
+		expected = seen && choice & 0x20 ? *seen : take64();
+	if (bytes < 8)
+		va += take8() & 7;
+	(void)!mmu_emulate_write(current_vcpu(), va, value, bytes, choice & 0x10 ? &expected : NULL);
+}
+
+/* The guest's own loads and stores, also in user mode. */
+static void touch(void)
+{
+	struct vcpu *vcpu = current_vcpu();
+	uint8_t choice = take8();
+	bool in_user = (choice & 3) == 3 && vcpu->table_user.raw;
+	uint32_t count = choice & 0x40 ? 1 + take_below(32) : 1;
+	uint64_t va = pick_address() + pick_index() * 8, entry = pick_entry();
+
+	if (in_user) {
+		vcpu->in_kernel = false;
+		mmu_load_base(vcpu);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t *word = fake_guest_touch(va + i * 8, choice & 4);
+
+		if (word && choice & 4)
+			*word = choice & 8 ? entry + ((uint64_t)i << PAGE_SHIFT) : choice & 0x10 ? pick_entry() : entry;
+	}
+	if (in_user) {
+		vcpu->in_kernel = true;
+		mmu_load_base(vcpu);
+	}
+}
+
+/* ---- memory ---- */
+
+static void reservation(void)
+{
+	static const uint32_t command[] = { XENMEM_populate_physmap, XENMEM_increase_reservation, XENMEM_decrease_reservation };
+	uint32_t count = 1 + take_below(SOME), which = take_below(ARRAY_SIZE(command));
+	xen_pfn_t *list = guest_argument(count * sizeof(*list));
+	struct xen_memory_reservation *request = guest_argument(sizeof(*request));
+
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = which == 2 ? pick_frame() : take8();
+	request->nr_extents = count;
+	request->extent_order = take8() & 0x18 ? 0 : take_below(4);
+	request->domid = pick_domain();
+	request->mem_flags = take8() & 7 ? 0 : XENMEMF_address_bits(take_below(40));
+	request->extent_start.p = take8() & 7 ? list : NULL;
+	guest_calls(__HYPERVISOR_memory_op, command[which], address_of(request), 0, 0);
+}
+
+static void exchange(void)
+{
+	struct xen_memory_exchange *x = guest_argument(sizeof(*x));
+	uint8_t shape = take8();
+	uint32_t in_order = shape & 3, out_order = shape >> 2 & 3, frames = 1U << MAX(in_order, out_order);
+	xen_pfn_t *in, *out;
+
+	frames <<= shape >> 4 & 1;
+	in = guest_argument((frames >> in_order) * sizeof(*in));
+	out = guest_argument((frames >> out_order) * sizeof(*out));
+	for (uint32_t i = 0; i < frames >> in_order; i++)
+		in[i] = pick_frame();
+	x->in = (struct xen_memory_reservation){ .nr_extents = frames >> in_order, .extent_order = in_order,
+						 .domid = pick_domain() };
+	x->out = (struct xen_memory_reservation){ .nr_extents = frames >> out_order, .extent_order = out_order,
+						  .domid = x->in.domid };
+	x->in.extent_start.p = in;
+	x->out.extent_start.p = out;
+	if (shape & 0x80)
+		x->nr_exchanged = take8();
+	guest_calls(__HYPERVISOR_memory_op, XENMEM_exchange, address_of(x), 0, 0);
+}
+
+/* ---- grants ---- */
+
+/* The lender writes its table, as it may at any time. */
+static void grant_write(void)
+{
+	static const uint16_t flags[] = { GTF_permit_access, GTF_permit_access, GTF_permit_access | GTF_readonly,
+					  GTF_accept_transfer, GTF_invalid, GTF_permit_access | GTF_reading, 0xffff };
+	struct grant_entry_v1 *entry = grant_entry(current_vcpu()->domain->grants, take_below(GREFS));
+
+	entry->frame = (uint32_t)pick_frame();
+	entry->domid = take_below(GUESTS);
+	entry->flags = flags[take_below(ARRAY_SIZE(flags))];
+}
+
+/* Where a grant is to be mapped: an address, or the entry of a table. */
+static uint64_t grant_place(uint32_t flags)
+{
+	if (flags & GNTMAP_contains_pte)
+		return (take8() & 3 ? pick_frame_of_type(FRAME_L1) : pick_frame()) << PAGE_SHIFT | pick_index() * 8;
+	return pick_address();
+}
+
+static void grant_map_op(void)
+{
+	uint32_t count = 1 + take_below(2);
+	struct gnttab_map_grant_ref *map = guest_argument(count * sizeof(*map));
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t choice = take8();
+
+		map[i].flags = GNTMAP_host_map | (choice & 1 ? GNTMAP_readonly : 0) | (choice & 2 ? GNTMAP_contains_pte : 0) |
+			       (choice & 4 ? GNTMAP_application_map : 0) | (choice == 0xff ? GNTMAP_device_map : 0);
+		map[i].host_addr = grant_place(map[i].flags);
+		map[i].ref = take_below(GREFS);
+		map[i].dom = choice & 0x80 ? take_below(GUESTS) : (current_vcpu()->domain->id + 1) % GUESTS;
+	}
+	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address_of(map), count, 0);
+}
+
+static void grant_unmap_op(void)
+{
+	uint32_t count = 1 + take_below(SOME);
+	bool replaces = take8() & 1;
+	struct gnttab_unmap_grant_ref *unmap = guest_argument(count * sizeof(*unmap));
+	struct gnttab_unmap_and_replace *replace = guest_argument(count * sizeof(*replace));
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t place = grant_place(take8() & 1 ? GNTMAP_contains_pte : 0);
+		grant_handle_t handle = take_below(8);
+
+		unmap[i] = (struct gnttab_unmap_grant_ref){ .host_addr = place, .handle = handle };
+		replace[i] = (struct gnttab_unmap_and_replace){ .host_addr = place, .handle = handle, .new_addr = pick_address() };
+	}
+	guest_calls(__HYPERVISOR_grant_table_op, replaces ? GNTTABOP_unmap_and_replace : GNTTABOP_unmap_grant_ref,
+		    replaces ? address_of(replace) : address_of(unmap), count, 0);
+}
+
+static void copy_side(struct gnttab_copy_ptr *side, bool is_gref)
+{
+	side->offset = take8();
+	if (!is_gref) {
+		side->domid = DOMID_SELF;
+		side->u.gmfn = pick_frame();
+		return;
+	}
+	side->domid = take_below(GUESTS);
+	side->u.ref = take_below(GREFS);
+}
+
+static void grant_copy_op(void)
+{
+	uint32_t count = 1 + take_below(SOME);
+	struct gnttab_copy *copy = guest_argument(count * sizeof(*copy));
+
+	for (uint32_t i = 0; i < count; i++) {
+		copy[i].flags = take_below(4);
+		copy[i].len = take16() & 0xfff;
+		copy_side(&copy[i].source, copy[i].flags & GNTCOPY_source_gref);
+		copy_side(&copy[i].dest, copy[i].flags & GNTCOPY_dest_gref);
+	}
+	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address_of(copy), count, 0);
+}
+
+static void grant_transfer_op(void)
+{
+	struct gnttab_transfer *transfer = guest_argument(sizeof(*transfer));
+	struct grant_entry_v1 *entry;
+
+	transfer->mfn = pick_frame();
+	transfer->domid = take_below(GUESTS);
+	transfer->ref = take_below(GREFS);
+	/* Often the receiver is willing, or nothing would ever be given. */
+	if ((take8() & 3) && guest[transfer->domid]) {
+		entry = grant_entry(guest[transfer->domid]->grants, transfer->ref);
+		if (!(entry->flags & (GTF_reading | GTF_writing)))
+			*entry = (struct grant_entry_v1){ .flags = GTF_accept_transfer, .domid = current_vcpu()->domain->id };
+	}
+	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_transfer, address_of(transfer), 1, 0);
+}
+
+static void grant_other_op(void)
+{
+	struct gnttab_swap_grant_ref *swap = guest_argument(sizeof(*swap));
+	struct gnttab_setup_table *setup = guest_argument(sizeof(*setup));
+
+	if (take8() & 1) {
+		swap->ref_a = take_below(GREFS);
+		swap->ref_b = take_below(GREFS);
+		guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_swap_grant_ref, address_of(swap), 1, 0);
+		return;
+	}
+	setup->dom = pick_domain();
+	setup->nr_frames = take_below(4);
+	setup->frame_list.p = guest_argument(4 * sizeof(xen_pfn_t));
+	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, address_of(setup), 1, 0);
+}
+
+/* ---- event channels ---- */
+
+static void event_op(void)
+{
+	static const uint8_t command[] = {
+		EVTCHNOP_bind_interdomain, EVTCHNOP_bind_virq, EVTCHNOP_bind_pirq, EVTCHNOP_close, EVTCHNOP_send,
+		EVTCHNOP_status, EVTCHNOP_alloc_unbound, EVTCHNOP_bind_ipi, EVTCHNOP_bind_vcpu, EVTCHNOP_unmask,
+		EVTCHNOP_reset, EVTCHNOP_bind_interdomain, EVTCHNOP_alloc_unbound,
+	};
+	uint8_t number = command[take_below(sizeof(command))];
+	uint32_t *word = guest_argument(64);
+
+	for (uint32_t i = 0; i < 4; i++)
+		word[i] = take_below(12);
+	if (number == EVTCHNOP_alloc_unbound || number == EVTCHNOP_bind_interdomain || number == EVTCHNOP_reset ||
+	    number == EVTCHNOP_status)
+		*(domid_t *)word = take8() & 3 ? take_below(GUESTS) : DOMID_SELF;
+	if (number == EVTCHNOP_alloc_unbound)
+		((domid_t *)word)[1] = take_below(GUESTS);
+	guest_calls(__HYPERVISOR_event_channel_op, number, address_of(word), 0, 0);
+}
+
+static void event_from_core(void)
+{
+	struct domain *domain = current_vcpu()->domain;
+
+	if (take8() & 1)
+		event_send_vcpu_virq(domain->vcpu[take_below(GUEST_VCPUS)], take_below(24));
+	else
+		event_send_domain_virq(domain, take_below(24));
+}
+
+/* ---- descriptor tables, vcpus ---- */
+
+static void segments(void)
+{
+	uint32_t entries = take16() & 0x1fff, frames = (entries + 511) / 512;
+	uint64_t *list = guest_argument(16 * sizeof(*list));
+
+	if (take8() & 1) {
+		guest_calls(__HYPERVISOR_update_descriptor, (take8() & 1 ? pick_frame_of_type(FRAME_SEGMENT) : pick_frame()) <<
+			    PAGE_SHIFT | pick_index() * 8, take8() & 1 ? take64() : 0x00cffa000000ffff, 0, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < MIN(frames, 16U); i++)
+		list[i] = i && take8() & 1 ? list[0] : pick_frame();
+	guest_calls(__HYPERVISOR_set_gdt, address_of(list), entries, 0, 0);
+}
+
+static void vcpu_initialise(void)
+{
+	struct vcpu_guest_context *context = guest_argument(sizeof(*context));
+	uint8_t choice = take8();
+
+	context->flags = choice & 1 ? VGCF_in_kernel : 0;
+	context->ctrlreg[3] = xen_pfn_to_cr3(choice & 2 ? pick_frame_of_type(FRAME_L4) : pick_frame());
+	context->ctrlreg[1] = choice & 4 ? xen_pfn_to_cr3(pick_frame_of_type(FRAME_L4)) : 0;
+	if (choice & 8) {
+		context->gdt_ents = 1 + take_below(3) * 512;
+		for (uint32_t i = 0; i < 3; i++)
+			context->gdt_frames[i] = pick_frame();
+	}
+	if (choice & 16) {
+		context->ldt_base = pick_address();
+		context->ldt_ents = take16() & 0xfff;
+	}
+	guest_calls(__HYPERVISOR_vcpu_op, VCPUOP_initialise, take_below(GUEST_VCPUS), address_of(context), 0);
+}
+
+static void vcpu_op(void)
+{
+	struct vcpu_register_vcpu_info *info = guest_argument(sizeof(*info));
+
+	switch (take8() & 3) {
+	case 0:
+		vcpu_initialise();
+		return;
+	case 1:
+		info->mfn = pick_frame();
+		info->offset = take16() & 0xff8;
+		guest_calls(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, take_below(GUEST_VCPUS), address_of(info), 0);
+		return;
+	case 2:
+		guest_calls(__HYPERVISOR_vcpu_op, VCPUOP_up, take_below(GUEST_VCPUS), 0, 0);
+		return;
+	default:	/* the machine ends with the first domain */
+		if (current_vcpu()->domain->id)
+			guest_calls(__HYPERVISOR_vcpu_op, VCPUOP_down, take_below(GUEST_VCPUS), 0, 0);
+		return;
+	}
+}
+
+/* ---- the machine around them ---- */
+
+static void trouble(void)
+{
+	uint8_t choice = take8();
+
+	if (choice & 0x80)
+		fake.guest_fault_access = 1 + (choice & 15);
+	else
+		fake.preempt_every = choice & 7;
+}
+
+static const struct { const char *name; void (*run)(void); } steps[] = {
+	{ "mmu_update", mmu_update }, { "mmu_update", mmu_update }, { "update_va_mapping", update_va_mapping },
+	{ "mmuext_op", mmuext_op }, { "mmuext_op", mmuext_op }, { "direct write", direct_write },
+	{ "touch", touch }, { "touch", touch }, { "reservation", reservation }, { "exchange", exchange },
+	{ "grant write", grant_write }, { "grant write", grant_write }, { "map", grant_map_op }, { "map", grant_map_op },
+	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
+	{ "grant table", grant_other_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
+	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
+};
+
+/* A guest that cannot run any more, or has lived long enough, ends; then there is a new one in its place. */
+static void end_or_begin(domid_t id)
+{
+	if (!guest[id])
+		guest_create(id);
+	else if (id)
+		(void)guest_destroy_step(id);
+}
+
+static void step(bool is_traced)
+{
+	uint8_t choice = take8();
+	domid_t id = take8() & (GUESTS - 1);
+	uint32_t which = choice % ARRAY_SIZE(steps);
+
+	if (choice >= 250 || !guest_enter(id)) {
+		if (is_traced)
+			fprintf(stderr, "guest %u: ends or begins\n", id);
+		end_or_begin(id);
+		return;
+	}
+	if (is_traced)
+		fprintf(stderr, "guest %u, vcpu %u, CPU %u: %s\n", id, current_vcpu()->id, cpu_id(), steps[which].name);
+	steps[which].run();
+	if (take8() & 3)
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	bool is_traced = getenv("SKINK_FUZZ_TRACE") != NULL;
+
+	input = (struct input){ data, data + size };
+	guests_start();
+	fuzz_check();
+	for (uint32_t i = 0; i < STEPS_MAX && !input_is_empty(); i++) {
+		step(is_traced);
+		guest_arguments_clear();
+		fuzz_check();
+	}
+	guests_end();
+	return 0;
+}
