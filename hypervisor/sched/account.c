@@ -124,5 +124,5 @@ uint64_t account_cpu_time_left_ns(const struct domain *domain)
 void account_domain_init(struct domain *domain)
 {
 	domain->sched->period_start_ns = time_now_ns();
-	timer_init(&domain->sched->period, period_ends, domain, cpu_id());
+	timer_init(&domain->sched->period, period_ends, domain);
 }

@@ -27,11 +27,12 @@ uint32_t balance_choose(const struct vcpu *vcpu)
 	return bit_test(&cpus, last) ? last : shortest(cpus);
 }
 
+/* A preempted vcpu waits, maybe: an idle CPU comes and looks. */
 void balance_offer(const struct vcpu *vcpu)
 {
 	cpumask_t idle = vcpu_cpus(vcpu) & read_once(&sched_idle_cpus);
 
-	if (idle)
+	if (idle && read_once(&vcpu->sched.state) == RUNSTATE_runnable)
 		cpu_raise_softirq(cpu_by_id[bit_lowest(idle)], SOFTIRQ_SCHEDULE);
 }
 

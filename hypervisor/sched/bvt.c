@@ -100,26 +100,6 @@ static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 		timer_set(&queue->slice, now_ns + MAX(slice_ns, SLICE_MIN_NS));
 }
 
-/* What becomes of the one that ran. True: it may run, but not here. */
-static bool leave(struct sched_queue *queue, struct vcpu *prev, uint64_t now_ns)
-{
-	bool may_run = vcpu_may_run(prev);
-
-	if (may_run && is_on_its_cpus(prev, queue->cpu->id)) {
-		queue_insert(queue, prev, now_ns);
-		return false;
-	}
-	vcpu_set_state(prev, prev->sched.is_blocked ? RUNSTATE_blocked : RUNSTATE_offline, now_ns);
-	return may_run;
-}
-
-static void enter(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns)
-{
-	queue_remove(queue, next);
-	vcpu_set_state(next, RUNSTATE_running, now_ns);
-	next->sched.charged_until_ns = now_ns;
-}
-
 static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
 {
 	cpumask_t bit = 1ULL << queue->cpu->id;
@@ -131,32 +111,38 @@ static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
 	vcpu_set_state(queue->cpu->idle, is_idle ? RUNSTATE_running : RUNSTATE_runnable, now_ns);
 }
 
-/* The queue is locked, and `next` (NULL: nobody) is not who runs. True: prev has to go to another CPU. */
-static bool change(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns)
+/* The queue is locked, and `next` (NULL: nobody) is not who runs. */
+static void change(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns)
 {
-	struct vcpu *prev = queue->running;
-	bool is_displaced = false;
+	struct vcpu *prev = queue->running, *enters = next ? next : queue->cpu->idle;
 
-	if (next)
-		enter(queue, next, now_ns);
 	queue->running = next;
-	if (prev)
-		is_displaced = leave(queue, prev, now_ns);
+	if (next) {
+		queue_remove(queue, next);
+		vcpu_set_state(next, RUNSTATE_running, now_ns);
+		next->sched.charged_until_ns = now_ns;
+	}
+	if (prev && vcpu_may_run(prev))
+		queue_insert(queue, prev, now_ns);
+	else if (prev)
+		vcpu_set_state(prev, prev->sched.is_blocked ? RUNSTATE_blocked : RUNSTATE_offline, now_ns);
 	if (!prev != !next)
 		note_idle(queue, !next, now_ns);
-	return is_displaced;
+	enters->cpu = queue->cpu;
+	write_once(&enters->is_running, true);
 }
 
-static void switch_to(struct sched_queue *queue, struct vcpu *prev, bool prev_is_displaced, struct vcpu *next)
+/* Nothing is locked: what waits now may be taken by others, from here on. */
+static void switch_to(struct sched_queue *queue, struct vcpu *prev, struct vcpu *next)
 {
 	struct vcpu *idle = queue->cpu->idle;
 
 	if (prev) {
 		runstate_left(prev);
-		if (prev_is_displaced)
-			sched_vcpu_update(prev);
-		else if (prev->sched.state == RUNSTATE_runnable)
+		if (is_on_its_cpus(prev, queue->cpu->id))
 			balance_offer(prev);
+		else
+			sched_vcpu_update(prev);
 	}
 	context_switch(prev ? prev : idle, next ? next : idle);
 }
@@ -165,7 +151,7 @@ void sched_softirq(void)
 {
 	struct sched_queue *queue = &sched_queue[cpu_id()];
 	struct vcpu *prev = queue->running, *next;	/* only this CPU changes it */
-	bool is_displaced, must_wait;
+	bool must_wait;
 	uint64_t now_ns;
 
 	if (!read_once(&queue->count) && !(prev && vcpu_may_run(prev)))
@@ -175,14 +161,9 @@ void sched_softirq(void)
 	now_ns = time_now_ns();
 	queue_charge(queue, now_ns);
 	next = choose(queue, now_ns);
-	is_displaced = next != prev && change(queue, next, now_ns);
+	if (next != prev)
+		change(queue, next, now_ns);
 	slice_start(queue, now_ns);
-	if (next != prev) {
-		struct vcpu *enters = next ? next : queue->cpu->idle;
-
-		enters->cpu = queue->cpu;
-		write_once(&enters->is_running, true);
-	}
 	/* Somebody is still on another CPU, or became ready after we had looked. */
 	must_wait = !next && queue->count;
 	spin_unlock(&queue->lock);
@@ -193,7 +174,7 @@ void sched_softirq(void)
 	}
 	barrier_full();		/* is_running is seen before the exit path looks for events */
 	if (next != prev)
-		switch_to(queue, prev, is_displaced, next);
+		switch_to(queue, prev, next);
 }
 
 static void slice_ends(void *data)
@@ -303,7 +284,7 @@ void sched_init_cpu(struct cpu *cpu)
 	timer_init_cpu(cpu->id);
 	*queue = (struct sched_queue){ .cpu = cpu };
 	list_init(&queue->waiting);
-	timer_init(&queue->slice, slice_ends, queue, cpu->id);
+	timer_init(&queue->slice, slice_ends, queue);
 	cpu->idle->sched.state = RUNSTATE_running;
 	cpu->idle->sched.state_since_ns = time_now_ns();
 	cpu->idle->sched.queue_cpu = cpu->id;

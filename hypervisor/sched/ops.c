@@ -45,7 +45,6 @@ static void poll_block(struct vcpu *vcpu, const evtchn_port_t *port, uint32_t co
 	if (any_is_pending(vcpu->domain, port, count)) {
 		sched_unblock_current();
 	} else if (deadline_ns) {
-		timer_migrate(&vcpu->poll_timer, cpu_id());
 		timer_set(&vcpu->poll_timer, deadline_ns);
 	} else {
 		timer_stop(&vcpu->poll_timer);
@@ -125,7 +124,7 @@ static void watchdog_barks(void *data)
 void watchdog_domain_init(struct domain *domain)
 {
 	for (uint32_t i = 0; i < WATCHDOGS; i++)
-		timer_init(&domain->sched->watchdog[i], watchdog_barks, domain, cpu_id());
+		timer_init(&domain->sched->watchdog[i], watchdog_barks, domain);
 }
 
 /* The number of the new one. watchdog_lock is held. */
@@ -218,6 +217,11 @@ long do_sched_op_compat(uint64_t command, uint64_t argument)
 
 long do_set_timer_op(uint64_t deadline_ns)
 {
-	vcpu_set_singleshot(current_vcpu(), deadline_ns);
+	struct timer *timer = &current_vcpu()->singleshot;
+
+	if (deadline_ns)
+		timer_set(timer, deadline_ns);
+	else
+		timer_stop(timer);
 	return 0;
 }

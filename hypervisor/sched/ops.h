@@ -13,7 +13,6 @@ void sched_unblock_current(void);
 /* vcpu_op.c: the vcpu's own timers. */
 void vcpu_timers_init(struct vcpu *vcpu);
 void vcpu_timers_stop(struct vcpu *vcpu);
-void vcpu_set_singleshot(struct vcpu *vcpu, uint64_t deadline_ns);
 
 /* time.c */
 void runstate_left(struct vcpu *vcpu);		/* it was current, and its address space is still loaded */

@@ -67,13 +67,6 @@ static void time_publish(struct vcpu_time_info *shared, const struct vcpu_time_i
 	store_release(&shared->version, version + 1);
 }
 
-static bool time_is_published(struct vcpu_time_info *shared, const struct vcpu_time_info *time)
-{
-	return tsc_is_stable && read_once(&shared->tsc_timestamp) == time->tsc_timestamp &&
-	       read_once(&shared->tsc_to_system_mul) == time->tsc_to_system_mul &&
-	       read_once(&shared->flags) == time->flags;
-}
-
 static void time_area_write(uint64_t area, struct vcpu_time_info *time)
 {
 	static const size_t body = offsetof(struct vcpu_time_info, tsc_timestamp);
@@ -97,8 +90,9 @@ void time_update_vcpu(struct vcpu *vcpu)
 	bool was_user;
 
 	time_snapshot(&time);
-	if (time_is_published(&vcpu->info->time, &time))
-		return;
+	if (tsc_is_stable && read_once(&vcpu->info->time.tsc_timestamp) == time.tsc_timestamp &&
+	    read_once(&vcpu->info->time.tsc_to_system_mul) == time.tsc_to_system_mul)
+		return;		/* C1 */
 	time_publish(&vcpu->info->time, &time);
 	if (vcpu->time_area && vcpu == current_vcpu()) {
 		was_user = kernel_tables_begin(vcpu);
@@ -218,16 +212,7 @@ void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
 /* Also to tell it of a new time_offset_s. */
 void time_init_domain(struct domain *domain)
 {
-	struct vcpu_time_info time;
-
 	spin_lock(&wall_lock);
 	wall_publish(domain);
 	spin_unlock(&wall_lock);
-	time_snapshot(&time);
-	for (uint32_t i = 0; i < domain->vcpu_max; i++) {
-		struct vcpu *vcpu = domain->vcpu[i];
-
-		if (vcpu && !read_once(&vcpu->is_up) && !time_is_published(&vcpu->info->time, &time))
-			time_publish(&vcpu->info->time, &time);
-	}
 }

@@ -3,8 +3,7 @@
  * Timers in pairing heaps, one for each CPU. The links stand in the timers, so setting one cannot fail.
  * Lock: the heap's, a leaf.
  *
- * T1  No timer of a heap is due before the deadline that its CPU's hardware timer is programmed for, unless
- *     SOFTIRQ_TIMER is raised there.
+ * T1  No timer of a heap is due before the deadline that its CPU's hardware timer is programmed for.
  * T2  timer->cpu changes only with the locks of both heaps held.
  */
 #include "sched/timer.h"
@@ -89,31 +88,33 @@ static void heap_remove(struct timer_heap *heap, struct timer *timer)
 
 /* ---- the heaps of the CPUs ---- */
 
-static struct timer_heap *lock_heap_of(const struct timer *timer)
+static void unlock_heaps(uint32_t cpu, uint32_t also)
+{
+	spin_unlock_two(&heaps[MIN(cpu, also)].lock, &heaps[MAX(cpu, also)].lock);
+}
+
+/* Locks the heap of a timer, and `also`. Returns whose the timer's is. */
+static uint32_t lock_heap_of(const struct timer *timer, uint32_t also)
 {
 	for (;;) {
 		uint32_t cpu = read_once(&timer->cpu);
 
-		spin_lock(&heaps[cpu].lock);
+		spin_lock_two(&heaps[MIN(cpu, also)].lock, &heaps[MAX(cpu, also)].lock);
 		if (read_once(&timer->cpu) == cpu)
-			return &heaps[cpu];
-		spin_unlock(&heaps[cpu].lock);
+			return cpu;
+		unlock_heaps(cpu, also);
 	}
 }
 
-/* T1 after an earlier deadline came. The heap is locked. */
-static void program(struct timer_heap *heap, uint32_t cpu)
+/* T1. The heap is this CPU's, and locked. */
+static void program(struct timer_heap *heap)
 {
 	uint64_t first_ns = heap->first ? heap->first->deadline_ns : UINT64_MAX;
 
-	if (first_ns >= heap->programmed_ns)
-		return;
-	if (cpu != cpu_id()) {
-		cpu_raise_softirq(cpu_by_id[cpu], SOFTIRQ_TIMER);
-		return;
+	if (first_ns < heap->programmed_ns) {
+		heap->programmed_ns = first_ns;
+		cpu_timer_program(first_ns);
 	}
-	heap->programmed_ns = first_ns;
-	cpu_timer_program(first_ns);
 }
 
 void timer_init_cpu(uint32_t cpu)
@@ -121,68 +122,41 @@ void timer_init_cpu(uint32_t cpu)
 	heaps[cpu] = (struct timer_heap){ .programmed_ns = UINT64_MAX };
 }
 
-void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu)
+void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 {
-	*timer = (struct timer){ .handler = handler, .data = data, .cpu = cpu };
+	*timer = (struct timer){ .handler = handler, .data = data };
 }
 
 void timer_set(struct timer *timer, uint64_t deadline_ns)
 {
-	struct timer_heap *heap = lock_heap_of(timer);
+	uint32_t here = cpu_id(), from = lock_heap_of(timer, here);
 
-	heap_remove(heap, timer);
+	heap_remove(&heaps[from], timer);
 	timer->deadline_ns = deadline_ns;
-	heap_insert(heap, timer);
-	program(heap, timer->cpu);
-	spin_unlock(&heap->lock);
+	write_once(&timer->cpu, here);
+	heap_insert(&heaps[here], timer);
+	program(&heaps[here]);
+	unlock_heaps(from, here);
 }
 
 void timer_stop(struct timer *timer)
 {
-	for (;;) {
-		struct timer_heap *heap = lock_heap_of(timer);
-		bool fires_elsewhere = heap->firing == timer && timer->cpu != cpu_id();
+	uint32_t here = cpu_id(), own = heaps[here].firing == timer, from;
+	bool fires_elsewhere;
 
+	do {
+		from = lock_heap_of(timer, here);
 		/* The hardware timer may fire for nothing: cheaper than programming it each time. */
-		heap_remove(heap, timer);
-		spin_unlock(&heap->lock);
-		if (!fires_elsewhere)
-			return;
-		cpu_relax_serving();
-	}
-}
-
-/* Both heaps are locked. */
-static void move(struct timer *timer, uint32_t from, uint32_t to)
-{
-	bool was_set = timer->is_set;
-
-	heap_remove(&heaps[from], timer);
-	write_once(&timer->cpu, to);
-	if (was_set) {
-		heap_insert(&heaps[to], timer);
-		program(&heaps[to], to);
-	}
-}
-
-void timer_migrate(struct timer *timer, uint32_t cpu)
-{
-	while (read_once(&timer->cpu) != cpu) {
-		uint32_t from = read_once(&timer->cpu);
-		struct timer_heap *low = &heaps[MIN(from, cpu)], *high = &heaps[MAX(from, cpu)];
-
-		spin_lock_two(&low->lock, &high->lock);
-		/* While its handler runs elsewhere it stays: timer_stop() looks for it there. */
-		if (timer->cpu == from && (heaps[from].firing != timer || from == cpu_id()))
-			move(timer, from, cpu);
-		spin_unlock_two(&low->lock, &high->lock);
-		if (read_once(&timer->cpu) != cpu)
+		heap_remove(&heaps[from], timer);
+		fires_elsewhere = read_once(&timer->firing) > own;
+		unlock_heaps(from, here);
+		if (fires_elsewhere)
 			cpu_relax_serving();
-	}
+	} while (fires_elsewhere);
 }
 
 /* The first one that is due, taken out; NULL: none, and the hardware waits for the next. */
-static struct timer *take_due(struct timer_heap *heap, uint32_t cpu, uint64_t now_ns)
+static struct timer *take_due(struct timer_heap *heap, uint64_t now_ns)
 {
 	struct timer *timer;
 
@@ -190,10 +164,11 @@ static struct timer *take_due(struct timer_heap *heap, uint32_t cpu, uint64_t no
 	timer = heap->first;
 	if (timer && timer->deadline_ns <= now_ns) {
 		heap_remove(heap, timer);
+		__atomic_fetch_add(&timer->firing, 1, __ATOMIC_SEQ_CST);
 	} else {
 		timer = NULL;
-		heap->programmed_ns = UINT64_MAX;	/* it has fired, or an earlier deadline came from elsewhere */
-		program(heap, cpu);
+		heap->programmed_ns = UINT64_MAX;	/* it has fired */
+		program(heap);
 	}
 	heap->firing = timer;
 	spin_unlock(&heap->lock);
@@ -202,10 +177,12 @@ static struct timer *take_due(struct timer_heap *heap, uint32_t cpu, uint64_t no
 
 void timer_softirq(void)
 {
-	uint32_t cpu = cpu_id();
+	struct timer_heap *heap = &heaps[cpu_id()];
 	uint64_t now_ns = time_now_ns();
 	struct timer *timer;
 
-	while ((timer = take_due(&heaps[cpu], cpu, now_ns)) != NULL)
+	while ((timer = take_due(heap, now_ns)) != NULL) {
 		timer->handler(timer->data);
+		__atomic_fetch_sub(&timer->firing, 1, __ATOMIC_SEQ_CST);
+	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Deadlines: each CPU keeps a heap of them and programs its timer for the first. A handler runs on the CPU
- * where the timer stands, from the exit path, with no lock held; it may set its timer again.
+ * that set the timer, from the exit path, with no lock held; it may set its timer again.
  */
 #ifndef SKINK_TIMER_H
 #define SKINK_TIMER_H
@@ -11,25 +11,23 @@
 struct timer {
 	void (*handler)(void *data);	/* set by timer_init */
 	void *data;
-	uint64_t deadline_ns;		/* below: the lock of the CPU's heap */
-	uint32_t cpu;			/* whose heap it stands in */
+	uint32_t firing;		/* handlers that run just now; atomic */
+	uint64_t deadline_ns;		/* below: the lock of the heap that `cpu` names */
+	uint32_t cpu;			/* where it was set last */
 	bool is_set;			/* it stands in a heap */
 	struct timer *child;		/* the first of those below it */
 	struct timer *next;		/* the next one below the same parent */
 	struct timer **link;		/* what points here: the root, a `child` or a `next` */
 };
 
-void timer_init_cpu(uint32_t cpu);	/* each CPU, before any timer stands there */
-void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu);
+void timer_init_cpu(uint32_t cpu);	/* each CPU, before any timer is set there */
+void timer_init(struct timer *timer, void (*handler)(void *data), void *data);
 
-/* Sets or moves the deadline (time_now_ns() scale); one that is past fires at once. */
+/* Sets or moves the deadline (time_now_ns() scale), for this CPU; one that is past fires at once. */
 void timer_set(struct timer *timer, uint64_t deadline_ns);
 
 /* After it returns the handler is neither running on another CPU nor will run. */
 void timer_stop(struct timer *timer);
-
-/* Moves the timer to another CPU, set or not. */
-void timer_migrate(struct timer *timer, uint32_t cpu);
 
 /* SOFTIRQ_TIMER: runs what is due on this CPU, programs the next. */
 void timer_softirq(void);

@@ -53,9 +53,9 @@ static void poll_ends(void *data)
 
 void vcpu_timers_init(struct vcpu *vcpu)
 {
-	timer_init(&vcpu->singleshot, singleshot_fires, vcpu, vcpu->sched.queue_cpu);
-	timer_init(&vcpu->periodic, periodic_fires, vcpu, vcpu->sched.queue_cpu);
-	timer_init(&vcpu->poll_timer, poll_ends, vcpu, vcpu->sched.queue_cpu);
+	timer_init(&vcpu->singleshot, singleshot_fires, vcpu);
+	timer_init(&vcpu->periodic, periodic_fires, vcpu);
+	timer_init(&vcpu->poll_timer, poll_ends, vcpu);
 }
 
 void vcpu_timers_stop(struct vcpu *vcpu)
@@ -64,17 +64,6 @@ void vcpu_timers_stop(struct vcpu *vcpu)
 	timer_stop(&vcpu->singleshot);
 	timer_stop(&vcpu->periodic);
 	timer_stop(&vcpu->poll_timer);
-}
-
-/* Timers come along when a vcpu sets them: they fire where it ran last. */
-void vcpu_set_singleshot(struct vcpu *vcpu, uint64_t deadline_ns)
-{
-	if (!deadline_ns) {
-		timer_stop(&vcpu->singleshot);
-		return;
-	}
-	timer_migrate(&vcpu->singleshot, cpu_id());
-	timer_set(&vcpu->singleshot, deadline_ns);
 }
 
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
@@ -87,7 +76,6 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 		return -EFAULT;
 	if ((timer.flags & VCPU_SSHOTTMR_future) && timer.timeout_abs_ns < time_now_ns())
 		return -ETIME;
-	timer_migrate(&vcpu->singleshot, cpu_id());
 	timer_set(&vcpu->singleshot, timer.timeout_abs_ns);
 	return 0;
 }

@@ -267,9 +267,9 @@ static void two_equals_do_not_change_places_at_every_event(void)
 
 static void a_warped_vcpu_that_wakes_preempts(void)
 {
-	struct vcpu *driver = given_spinner(256, 1), *spinner = given_spinner(65535, 1);
+	struct vcpu *driver = given_spinner(256, 1), *spinner = given_spinner(256, 1);
 
-	set_warp(driver, 5000, 2000);
+	set_warp(driver, 500, 2000);
 	while (!runs(driver))
 		run_for(MS);
 	block(driver);
@@ -467,6 +467,7 @@ static void a_new_affinity_moves_it_wherever_it_is(void)
 {
 	struct vcpu *running = given_spinner(256, 1), *waiting = given_spinner(256, 1);
 
+	fake_allow_waiting(true);
 	run_for(MS);
 	if (!runs(running)) {
 		struct vcpu *swap = running;
@@ -489,6 +490,7 @@ static void whoever_changes_cpus_brings_no_debt_and_no_credit(void)
 	struct vcpu *old = given_spinner(256, 1), *moved = given_spinner(256, 2);
 	uint64_t before_old, before_moved;
 
+	fake_allow_waiting(true);
 	run_for(10000 * MS);
 	moved->affinity = 1;
 	before_old = time_of(old);

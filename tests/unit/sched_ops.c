@@ -309,6 +309,20 @@ static void the_deadline_of_an_old_poll_does_not_end_a_block(void)
 	CU_ASSERT_FALSE(runs(vcpu));
 }
 
+static void the_deadline_of_an_old_poll_does_not_end_the_next(void)
+{
+	struct domain *domain = given_running(1);
+	struct vcpu *vcpu = domain->vcpu[0];
+
+	CU_ASSERT_EQUAL(poll((evtchn_port_t[]){ 7 }, 1, fake.now_ns + 5 * MS), 0);
+	fake_run_softirqs();
+	send(vcpu, 7);
+	CU_ASSERT_TRUE(runs(vcpu));
+	CU_ASSERT_EQUAL(poll((evtchn_port_t[]){ 8 }, 1, 0), 0);
+	run_for(20 * MS);
+	CU_ASSERT_FALSE(runs(vcpu));
+}
+
 static void the_latched_code_is_what_a_shutdown_reports(void)
 {
 	struct domain *domain = given_running(1);
@@ -667,6 +681,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(poll_of_what_is_pending_does_not_wait),
 	UNIT_CASE(poll_ends_at_its_deadline),
 	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_a_block),
+	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_the_next),
 	UNIT_CASE(the_latched_code_is_what_a_shutdown_reports),
 	UNIT_CASE(the_old_shutdown_takes_its_reason_by_value),
 	UNIT_CASE(a_watchdog_barks_unless_it_is_poked),

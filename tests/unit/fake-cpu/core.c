@@ -174,13 +174,10 @@ WEAK void timer_set(struct timer *timer, uint64_t deadline_ns)
 	timer->deadline_ns = deadline_ns;
 }
 
-WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *data, uint32_t cpu)
+WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 {
-	*timer = (struct timer){ .handler = handler, .data = data, .cpu = cpu,
-				  .deadline_ns = UINT64_MAX };
+	*timer = (struct timer){ .handler = handler, .data = data, .deadline_ns = UINT64_MAX };
 }
-
-WEAK void timer_migrate(struct timer *timer, uint32_t cpu) { timer->cpu = cpu; }
 
 /* ---- event ---- */
 
