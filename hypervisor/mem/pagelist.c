@@ -50,6 +50,12 @@ void page_list_release(struct frame *frame)
 	frame_free(frame_number(frame), 0);
 }
 
+/* A guest may have given up a frame that it has pinned, or of which half is validated. */
+static bool is_held_by_owner(const struct frame *frame)
+{
+	return (read_once(&frame->count) & FRAME_ALLOCATED) || (read_once(&frame->type) & (FRAME_PINNED | FRAME_PARTIAL));
+}
+
 /*
  * Frames that others still map stay on the list without the owner's reference. They are few, and stand behind those that
  * have it only by being older: so the whole list may have to be looked at, once.
@@ -60,7 +66,7 @@ struct frame *page_list_next_owned(struct domain *domain)
 
 	spin_lock(&domain->page_list_lock);
 	for (uint32_t i = domain->page_list; i != FRAME_LINK_NONE; i = frame_at(mfn(i))->next) {
-		if (!(read_once(&frame_at(mfn(i))->count) & FRAME_ALLOCATED))
+		if (!is_held_by_owner(frame_at(mfn(i))))
 			continue;
 		found = frame_at(mfn(i));
 		frame_get_again(found);

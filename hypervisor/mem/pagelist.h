@@ -16,7 +16,8 @@ void page_list_add(struct domain *domain, struct frame *frame);
 void page_list_remove(struct domain *domain, struct frame *frame);
 
 /*
- * A frame (with a reference) that still has its owner's own one; NULL if there is none. For domains that die.
+ * A frame (with a reference) that still has its owner's own one, a pin, or half a table; NULL if there is none. For
+ * domains that die.
  */
 struct frame *page_list_next_owned(struct domain *domain);
 
