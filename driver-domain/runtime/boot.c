@@ -10,6 +10,7 @@
 
 struct start_info *boot_info;
 struct shared_info *boot_shared;
+uint64_t boot_ticks;
 
 static char boot_shared_page[4096] __attribute__((aligned(4096)));
 

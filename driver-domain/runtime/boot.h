@@ -7,6 +7,7 @@
 
 extern struct start_info *boot_info;      /* where the hypervisor put it, mapped */
 extern struct shared_info *boot_shared;   /* the shared info page, mapped by boot.c */
+extern uint64_t boot_ticks;               /* the time stamp counter at the domain's first instruction */
 
 /* Each kernel has one. Upcalls are unmasked when it is called. Power-off when it returns. */
 void guest_main(void);

@@ -15,6 +15,10 @@
 	.globl runtime_entry
 runtime_entry:
 	cld
+	rdtsc
+	shl	$32, %rdx
+	or	%rdx, %rax
+	mov	%rax, boot_ticks
 	mov	$boot_stack_top, %rsp
 	xor	%ebp, %ebp
 	mov	%rsi, %rdi

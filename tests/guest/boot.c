@@ -71,6 +71,7 @@ static void dom0_console_information_lies_in_the_start_info_page(void)
 
 static void shared_info_has_a_wall_clock(void)
 {
+	printf("# first instruction at tick %lu\n", boot_ticks);
 	check(boot_shared->wc_sec > 1000000000);
 }
 

@@ -121,3 +121,14 @@ def test_dom0_mem_larger_than_the_machine_is_cut():
     arguments = by_kernel(HYPERVISOR, [(KERNEL, DOM0_ARGS)], "console=com1 com1=115200 dom0_mem=64G")
     with Machine("boot-dom0-mem-64g", *arguments, memory=512, limit=120) as machine:
         machine.expect(r"Linux version", 60)
+
+
+def test_domain_zero_runs_within_half_a_billion_instructions():
+    """From power-on, so with more than the core's own part. One instruction is one tick of the time stamp counter."""
+    arguments = [*by_kernel(HYPERVISOR, [(f"{BUILD}/guest/boot.elf", "")], "console=com1 com1=115200"),
+                 "-icount", "shift=0,sleep=off"]
+    with Machine("boot-time", *arguments, memory=2048, limit=120) as machine:
+        machine.expect(r"first instruction at tick (\d+)", 100)
+    ticks = int(re.search(r"first instruction at tick (\d+)", machine.text).group(1))
+    print(f"Domain-0's first instruction is the {ticks / 1e6:.0f} millionth")
+    assert ticks < 500_000_000
