@@ -25,7 +25,6 @@ struct cpu {
 	uint64_t softirqs;		/* bits of enum softirq; any CPU sets, the owner clears; atomic */
 	struct vcpu *current;		/* who runs here: the idle vcpu if nobody; owner only */
 	struct vcpu *idle;		/* set at boot */
-	struct vcpu *fpu_owner;		/* whose FPU registers are loaded; owner only */
 	uint64_t kernel_stack;		/* where the stack of this CPU begins (its highest address) */
 	uint32_t flushed_at;		/* tlb.c: the flush clock at this CPU's last whole flush */
 	bool online;

@@ -10,6 +10,7 @@
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 #include "domain/vcpu.h"
+#include "lib/string.h"
 
 #include <xen/arch-x86/cpuid.h>
 
@@ -20,65 +21,55 @@
 #define TSC_MODE_NATIVE		2
 #define EDX_COMMON		0x0183f3ffU	/* bits that AMD repeats in leaf 0x80000001 */
 
-enum { A = 1, B = 2, C = 4, D = 8, ABCD = 15 };		/* the words of a leaf */
-#define ANY		UINT32_MAX
-#define ALL		UINT32_MAX
-#define AVX		0x04			/* in XCR0 */
-#define AVX512		0x24
+#define ANY	UINT32_MAX
+#define ALL	UINT32_MAX
+#define BRAND	0x80000002	/* the first of five leaves: the CPU's name and its caches */
 
 static const struct shown {
 	uint32_t leaf, subleaf;
-	uint8_t words;
-	uint8_t xcr0;		/* shown if XCR0 can hold these */
-	uint32_t bits;
+	uint32_t xcr0;		/* shown if XCR0 can hold these */
+	uint32_t bits[4];
 } shown[] = {
-	{ 1, ANY, A, 0, ALL },
-	{ 1, ANY, B, 0, 0x0000ffff },
-	{ 1, ANY, C, 0, 0x42d82203 },	/* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4, MOVBE, POPCNT, AES, RDRAND */
-	{ 1, ANY, C, AVX, 0x30001000 },	/* AVX, FMA, F16C */
+	/* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4, MOVBE, POPCNT, AES, RDRAND */
 	/* FPU, DE, TSC, MSR, PAE, CX8, APIC, SEP, CMOV, PAT, CLFLUSH, MMX, FXSR, SSE, SSE2, SS */
-	{ 1, ANY, D, 0, 0x0f898b75 },
-	{ 2, ANY, ABCD, 0, ALL },
-	{ 4, ANY, A, 0, 0x00003fff },	/* caches, without who shares them */
-	{ 4, ANY, B | C | D, 0, ALL },
-	{ 7, 0, A, 0, ALL },
+	{ 1, ANY, 0, { ALL, 0x0000ffff, 0x42d82203, 0x0f898b75 } },
+	/* AVX, FMA, F16C */
+	{ 1, ANY, XCR0_AVX, { 0, 0, 0x30001000, 0 } },
+	{ 2, ANY, 0, { ALL, ALL, ALL, ALL } },
+	/* Caches, without who shares them. */
+	{ 4, ANY, 0, { 0x00003fff, ALL, ALL, ALL } },
 	/* BMI1, FDP_EXCPTN_ONLY, BMI2, ERMS, NO_FPU_SEL, RDSEED, ADX, CLFLUSHOPT, CLWB, SHA */
-	{ 7, 0, B, 0, 0x218c2348 },
-	{ 7, 0, B, AVX, 0x00000020 },
-	{ 7, 0, B, AVX512, 0xdc230000 },
-	{ 7, 0, C, 0, 0x1a000101 },	/* PREFETCHWT1, GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B */
-	{ 7, 0, C, AVX, 0x00000600 },	/* VAES, VPCLMULQDQ */
-	{ 7, 0, C, AVX512, 0x00005842 },
-	{ 7, 0, D, 0, 0x00004410 },	/* FSRM, MD_CLEAR, SERIALIZE */
-	{ 7, 0, D, AVX512, 0x0080010c },
-	{ 7, 1, A, 0, 0x00001c00 },	/* fast short rep */
-	{ 7, 1, A, AVX, 0x00000010 },
-	{ 7, 1, A, AVX512, 0x00000020 },
-	{ 0x80000001, ANY, A, 0, ALL },
-	{ 0x80000001, ANY, C, 0, 0x002001e1 },	/* LAHF, ABM, SSE4A, misaligned SSE, prefetch, TBM */
-	{ 0x80000001, ANY, C, AVX, 0x00010800 },	/* XOP, FMA4 */
-	{ 0x80000001, ANY, D, 0, 0xe1d18b75 },	/* NX, MMXEXT, LM, 3DNOW; and as leaf 1 */
-	{ 0x80000002, ANY, ABCD, 0, ALL },
-	{ 0x80000003, ANY, ABCD, 0, ALL },
-	{ 0x80000004, ANY, ABCD, 0, ALL },
-	{ 0x80000005, ANY, ABCD, 0, ALL },
-	{ 0x80000006, ANY, ABCD, 0, ALL },
-	{ 0x80000007, ANY, D, 0, 0x00000100 },	/* invariant TSC */
-	{ 0x80000008, ANY, A, 0, 0x000000ff },
-	{ 0x80000008, ANY, B, 0, 0x00000005 },	/* CLZERO, XSAVEERPTR */
+	/* PREFETCHWT1, GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B */
+	/* FSRM, MD_CLEAR, SERIALIZE */
+	{ 7, 0, 0, { ALL, 0x218c2348, 0x1a000101, 0x00004410 } },
+	/* AVX2, VAES, VPCLMULQDQ */
+	{ 7, 0, XCR0_AVX, { 0, 0x00000020, 0x00000600, 0 } },
+	{ 7, 0, XCR0_AVX512, { 0, 0xdc230000, 0x00005842, 0x0080010c } },
+	/* Fast short rep; AVX_VNNI; AVX512_BF16 */
+	{ 7, 1, 0, { 0x00001c00, 0, 0, 0 } },
+	{ 7, 1, XCR0_AVX, { 0x00000010, 0, 0, 0 } },
+	{ 7, 1, XCR0_AVX512, { 0x00000020, 0, 0, 0 } },
+	/* LAHF, ABM, SSE4A, misaligned SSE, prefetch, TBM; NX, MMXEXT, LM, 3DNOW, and as leaf 1 */
+	{ 0x80000001, ANY, 0, { ALL, 0, 0x002001e1, 0xe1d18b75 } },
+	/* XOP, FMA4 */
+	{ 0x80000001, ANY, XCR0_AVX, { 0, 0, 0x00010800, 0 } },
+	{ BRAND, ANY, 0, { ALL, ALL, ALL, ALL } },
+	/* Invariant TSC. */
+	{ 0x80000007, ANY, 0, { 0, 0, 0, 0x00000100 } },
+	/* Physical address bits; CLZERO, XSAVEERPTR */
+	{ 0x80000008, ANY, 0, { 0x000000ff, 0x00000005, 0, 0 } },
 };
 
 static void copy_shown(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	uint32_t machine[4];
+	uint32_t row_leaf = leaf - BRAND < 5 ? BRAND : leaf, machine[4];
 
 	cpuid_read(leaf, subleaf, machine);
 	for (const struct shown *row = shown; row < shown + ARRAY_SIZE(shown); row++) {
-		if (row->leaf != leaf || (row->subleaf != ANY && row->subleaf != subleaf))
+		if (row->leaf != row_leaf || (row->subleaf != ANY && row->subleaf != subleaf))
 			continue;
-		for (int word = 0; word < 4; word++)
-			if (row->words >> word & 1 && (cpu_features.xcr0_mask & row->xcr0) == row->xcr0)
-				out[word] |= machine[word] & row->bits;
+		for (int word = 0; word < 4 && (cpu_features.xcr0_mask & row->xcr0) == row->xcr0; word++)
+			out[word] |= machine[word] & row->bits[word];
 	}
 }
 
@@ -117,7 +108,7 @@ static void adjust(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uin
 		extended_state(subleaf, out);
 		break;
 	case 0x80000001:
-		if (!cpu_features.syscall32_amd)
+		if (cpu_features.vendor != VENDOR_AMD)
 			out[3] &= ~EDX_COMMON;
 		out[3] |= 1U << 11;	/* Intel's CPUs show SYSCALL only to 64-bit code: the guest is */
 		break;
@@ -128,50 +119,24 @@ static void adjust(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uin
 	}
 }
 
-static void time_leaf(uint32_t subleaf, uint32_t out[4])
-{
-	switch (subleaf) {
-	case 0:
-		out[0] = (uint32_t)tsc_is_stable << 1 | (uint32_t)cpu_features.rdtscp << 2;
-		out[1] = TSC_MODE_NATIVE;
-		out[2] = tsc_khz;
-		break;
-	case 1:
-		out[0] = (uint32_t)-tsc_to_ns(0);
-		out[1] = (uint32_t)(-tsc_to_ns(0) >> 32);
-		out[2] = tsc_scale.mul;
-		out[3] = (uint8_t)tsc_scale.shift;
-		break;
-	case 2:
-		out[0] = tsc_khz;
-		break;
-	}
-}
-
 static void xen_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	switch (leaf) {
-	case XEN_CPUID_LEAF(0):
-		out[0] = XEN_LEAF_MAX;
-		out[1] = XEN_CPUID_SIGNATURE_EBX;
-		out[2] = XEN_CPUID_SIGNATURE_ECX;
-		out[3] = XEN_CPUID_SIGNATURE_EDX;
-		break;
-	case XEN_CPUID_LEAF(1):
-		out[0] = XEN_VERSION;
-		break;
-	case XEN_CPUID_LEAF(2):
-		out[0] = 1;			/* one hypercall page, filled by this MSR */
-		out[1] = 0x40000000;
-		out[2] = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
-		break;
-	case XEN_CPUID_LEAF(3):
-		time_leaf(subleaf, out);
-		break;
-	case XEN_CPUID_LEAF(5):
-		out[1] = cpu_features.address_bits;
-		break;
+	static const uint32_t constant[3][4] = {
+		{ XEN_LEAF_MAX, XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX },
+		{ XEN_VERSION, 0, 0, 0 },
+		/* One hypercall page, filled by this MSR. */
+		{ 1, 0x40000000, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 },
+	};
+
+	if (leaf <= XEN_CPUID_LEAF(2))
+		memcpy(out, constant[leaf - XEN_CPUID_FIRST_LEAF], sizeof(constant[0]));
+	if (leaf == XEN_CPUID_LEAF(3) && subleaf == 0) {
+		out[0] = (uint32_t)tsc_is_stable << 1;
+		out[1] = TSC_MODE_NATIVE;
+		out[2] = tsc_khz;
 	}
+	if (leaf == XEN_CPUID_LEAF(5))
+		out[1] = cpu_features.address_bits;
 }
 
 void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])

@@ -2,7 +2,7 @@
 /*
  * Debug registers of each vcpu, validated when they are set.
  * B1  No breakpoint address lies in the core's range, so none hits while the core reads its own memory.
- * B2  No I/O breakpoint is enabled in the machine's DR7: the core does the guests' I/O.
+ * B2  There is no I/O breakpoint: the core does the guests' I/O.
  */
 #ifndef SKINK_DEBUG_H
 #define SKINK_DEBUG_H

@@ -166,13 +166,6 @@ static int write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
 	return -EINVAL;
 }
 
-/* An address may look like an error: dr0 to dr3, 6 and 7 always succeed. */
-static int read_debug(unsigned int which, uint64_t *value)
-{
-	*value = (uint64_t)do_get_debugreg(which);
-	return which < 4 || which == 6 || which == 7 ? 0 : -EINVAL;
-}
-
 static int do_control(struct vcpu *vcpu, const struct instruction *in)
 {
 	uint64_t value = register_read(&vcpu->regs, in->rm, 8);
@@ -182,7 +175,12 @@ static int do_control(struct vcpu *vcpu, const struct instruction *in)
 		return write_control(vcpu, in->reg, value);
 	if (in->opcode == 0x0f23)
 		return (int)do_set_debugreg(in->reg, value);
-	error = in->opcode == 0x0f20 ? read_control(vcpu, in->reg, &value) : read_debug(in->reg, &value);
+	if (in->opcode == 0x0f20) {
+		error = read_control(vcpu, in->reg, &value);
+	} else {
+		value = (uint64_t)do_get_debugreg(in->reg);
+		error = value == (uint64_t)-ENODEV ? -ENODEV : 0;
+	}
 	if (!error)
 		register_write(&vcpu->regs, in->rm, 8, value);
 	return error;

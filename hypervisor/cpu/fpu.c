@@ -18,11 +18,6 @@
 #include "lib/string.h"
 #include "mem/alloc.h"
 
-#define XCR0_X87	0x01ULL
-#define XCR0_SSE	0x02ULL
-#define XCR0_AVX	0x04ULL
-#define XCR0_AVX512	0xe0ULL
-
 #define FCW_RESET	0x37f
 #define MXCSR_RESET	0x1f80
 #define MXCSR_VALID	0xffff
@@ -79,34 +74,6 @@ void fpu_vcpu_destroy(struct vcpu *vcpu)
 	vcpu->fpu = NULL;
 }
 
-static void registers_save(struct fpu_page *page)
-{
-	uint32_t mask = (uint32_t)page->used;
-
-	if (cpu_features.xsaveopt)
-		asm volatile("xsaveopt64 %0" : "+m"(*page) : "a"(mask), "d"(0) : "memory");
-	else if (cpu_features.xsave)
-		asm volatile("xsave64 %0" : "+m"(*page) : "a"(mask), "d"(0) : "memory");
-	else
-		asm volatile("fxsave64 %0" : "=m"(*page) : : "memory");
-}
-
-/*
- * Some of AMD's CPUs leave FIP, FDP and FOP alone unless an exception is pending: those of another guest must not
- * be seen, so a harmless load overwrites them first.
- */
-static void registers_load(const struct fpu_page *page)
-{
-	static const uint32_t zero;
-
-	if (cpu_features.syscall32_amd && !(page->fsw & 0x80))
-		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
-	if (cpu_features.xsave)
-		asm volatile("xrstor64 %0" : : "m"(*page), "a"((uint32_t)page->used), "d"(0) : "memory");
-	else
-		asm volatile("fxrstor64 %0" : : "m"(*page) : "memory");
-}
-
 void fpu_save(struct vcpu *vcpu)
 {
 	struct fpu_page *page = vcpu->fpu;
@@ -114,24 +81,34 @@ void fpu_save(struct vcpu *vcpu)
 	if (vcpu_is_idle(vcpu))
 		return;
 	task_switched_clear();
-	if (cpu_features.xsave)
-		xcr0_load(page->used);
-	registers_save(page);
-	this_cpu()->fpu_owner = NULL;
+	if (!cpu_features.xsave) {
+		asm volatile("fxsave64 %0" : "=m"(*page) : : "memory");
+		return;
+	}
+	xcr0_load(page->used);
+	asm volatile("xsave64 %0" : "+m"(*page) : "a"((uint32_t)page->used), "d"(0) : "memory");
 }
 
 void fpu_load(struct vcpu *vcpu)
 {
+	static const uint32_t zero;
 	const struct fpu_page *page = vcpu->fpu;
 
 	if (vcpu_is_idle(vcpu))
 		return;
-	if (cpu_features.xsave)
+	/*
+	 * Some of AMD's CPUs leave FIP, FDP and FOP alone unless an exception is pending: those of another guest must
+	 * not be seen, so a harmless load overwrites them first.
+	 */
+	if (cpu_features.vendor == VENDOR_AMD && !(page->fsw & 0x80))
+		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
+	if (cpu_features.xsave) {
 		xcr0_load(page->used);
-	registers_load(page);
-	if (cpu_features.xsave)
+		asm volatile("xrstor64 %0" : : "m"(*page), "a"((uint32_t)page->used), "d"(0) : "memory");
 		xcr0_load(vcpu->xcr0);
-	this_cpu()->fpu_owner = vcpu;
+	} else {
+		asm volatile("fxrstor64 %0" : : "m"(*page) : "memory");
+	}
 	if (vcpu->guest_cr0_ts)
 		cr0_write(cr0_read() | CR0_TS);
 }
@@ -172,16 +149,11 @@ bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value)
 
 	if (index != 0 || !cpu_features.xsave || !xcr0_is_valid(value))
 		return false;
-	if (value & ~page->used) {
-		/* P1: what is new starts from its initial state, not from what the last guest left there. */
-		fpu_save(vcpu);
-		page->used |= value;
-		vcpu->xcr0 = value;
-		fpu_load(vcpu);
-	} else {
-		vcpu->xcr0 = value;
-		xcr0_load(value);
-	}
+	/* P1: what is new starts from its initial state, not from what the last guest left there. */
+	fpu_save(vcpu);
+	page->used |= value;
+	vcpu->xcr0 = value;
+	fpu_load(vcpu);
 	return true;
 }
 
@@ -193,9 +165,4 @@ void fpu_set_registers(struct vcpu *vcpu, const void *fxsave)
 	/* A reserved bit in MXCSR would make our own xrstor fault. */
 	page->mxcsr &= MXCSR_VALID;
 	page->present = XCR0_X87 | XCR0_SSE;
-}
-
-void fpu_get_registers(const struct vcpu *vcpu, void *fxsave)
-{
-	memcpy(fxsave, vcpu->fpu, 512);
 }

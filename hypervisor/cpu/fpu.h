@@ -23,8 +23,7 @@ void fpu_no_device(struct vcpu *vcpu);
 /* xsetbv of the current guest's kernel: false if the value is not one that the machine would take. */
 MUST_CHECK bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
-/* The 512 bytes of an FXSAVE area, of a vcpu that does not run: from and to a vcpu_guest_context. */
+/* The 512 bytes of an FXSAVE area, for a vcpu that does not run: from a vcpu_guest_context. */
 void fpu_set_registers(struct vcpu *vcpu, const void *fxsave);
-void fpu_get_registers(const struct vcpu *vcpu, void *fxsave);
 
 #endif

@@ -14,106 +14,68 @@
 #include "cpu/speculation.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
-#include "lib/string.h"
 #include "mem/frame.h"
 
 #define MSR_TSC			0x10
 #define MSR_PRED_CMD		0x49
 #define MSR_UCODE_REVISION	0x8b
-#define MSR_PLATFORM_INFO	0xce
-#define MSR_MTRR_CAP		0xfe
-#define MSR_MISC_FEATURES	0x140
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_EIP	0x176
-#define MSR_MISC_ENABLE		0x1a0
-#define MSR_DEBUG_CTL		0x1d9
-#define MSR_PAT			0x277
 #define MSR_HYPERCALL_PAGE	0x40000000
-#define MSR_AMD_HWCR		0xc0010015
-#define MSR_AMD_NB_CFG		0xc001001f
-#define MSR_AMD_DE_CFG		0xc0011029
 
 #define APIC_BASE		0xfee00800ULL	/* its usual place, switched on */
 #define APIC_BASE_BOOT_CPU	0x100ULL
-#define EFER_SHOWN		0xd01ULL	/* SCE, LME, LMA, NXE */
-#define HWCR_TSC_CONSTANT	(1ULL << 24)
-#define DE_CFG_LFENCE		(1ULL << 1)
 
-#define MISC_ENABLE_PERFMON	(1ULL << 7)
-#define MISC_ENABLE_NO_BTS	(1ULL << 11)
-#define MISC_ENABLE_NO_PEBS	(1ULL << 12)
-#define MISC_ENABLE_MWAIT	(1ULL << 18)
-#define MISC_ENABLE_LIMIT_CPUID	(1ULL << 22)
-#define MISC_ENABLE_NO_XTPR	(1ULL << 23)
+#define ANY	VENDOR_OTHER
+#define INTEL	VENDOR_INTEL
+#define AMD	VENDOR_AMD
 
-static bool is_intel(void) { return !strcmp(cpu_features.vendor, "GenuineIntel"); }
-
-static bool misc_enable(uint64_t *value)
-{
-	if (!is_intel() || !msr_read_safe(MSR_MISC_ENABLE, value))
-		return false;
-	*value &= ~(MISC_ENABLE_PERFMON | MISC_ENABLE_MWAIT | MISC_ENABLE_LIMIT_CPUID);
-	*value |= MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS | MISC_ENABLE_NO_XTPR;
-	return true;
-}
-
-enum vendor { ANY, INTEL, AMD };
-
-/* What reads as a constant, and may be written as it is. */
-static const struct constant {
-	uint32_t first, last;
-	enum vendor vendor;
-	uint64_t value;
-} constants[] = {
-	{ MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, INTEL, 0 },	/* no CPUID faulting */
-	{ MSR_MISC_FEATURES, MSR_MISC_FEATURES, INTEL, 0 },
-	{ MSR_MTRR_CAP, MSR_MTRR_CAP, ANY, 0 },
-	{ MSR_SYSENTER_CS, MSR_SYSENTER_EIP, ANY, 0 },
-	{ MSR_DEBUG_CTL, MSR_DEBUG_CTL, ANY, 0 },
-	{ MSR_PAT, MSR_PAT, ANY, MSR_PAT_VALUE },
-	{ MSR_HYPERCALL_PAGE, MSR_HYPERCALL_PAGE, ANY, 0 },
-	{ MSR_AMD_HWCR, MSR_AMD_HWCR, AMD, HWCR_TSC_CONSTANT },
-	{ MSR_AMD_NB_CFG, MSR_AMD_NB_CFG, AMD, 0 },
+/* What may be read, and written as it is: these bits of the machine's, and those besides. */
+static const struct property {
+	uint32_t msr;
+	enum cpu_vendor vendor;
+	uint64_t shown, fixed;
+} properties[] = {
+	{ MSR_UCODE_REVISION, ANY, UINT64_MAX, 0 },
+	{ 0xce, INTEL, 0, 0 },			/* platform information: no CPUID faulting */
+	{ 0xfe, ANY, 0, 0 },			/* number of MTRRs */
+	{ 0x140, INTEL, 0, 0 },			/* miscellaneous features */
+	{ 0x174, ANY, 0, 0 },			/* sysenter: cs, esp, eip */
+	{ 0x175, ANY, 0, 0 },
+	{ 0x176, ANY, 0, 0 },
+	{ 0x1a0, INTEL, ~0x440080ULL, 0x801800 },	/* no monitoring, MWAIT, limit of CPUID, BTS, PEBS, xTPR */
+	{ 0x1d9, ANY, 0, 0 },			/* debug control */
+	{ 0x277, ANY, 0, MSR_PAT_VALUE },
+	{ MSR_HYPERCALL_PAGE, ANY, 0, 0 },
+	{ MSR_EFER, ANY, 0xd01, 0 },		/* SCE, LME, LMA, NXE */
+	{ 0xc0010015, AMD, 0, 1 << 24 },	/* HWCR: a constant TSC */
+	{ 0xc001001f, AMD, 0, 0 },		/* northbridge configuration */
+	{ 0xc0011029, AMD, 1 << 1, 0 },		/* decoder configuration: lfence serialises */
 };
 
-static bool read_constant(uint32_t msr, uint64_t *value)
+static bool read_property(uint32_t msr, uint64_t *value)
 {
-	for (const struct constant *c = constants; c < constants + ARRAY_SIZE(constants); c++) {
-		*value = c->value;
-		if (msr >= c->first && msr <= c->last)
-			return c->vendor == ANY || (c->vendor == AMD ? cpu_features.syscall32_amd : is_intel());
+	uint64_t machine = 0;
+
+	for (const struct property *p = properties; p < properties + ARRAY_SIZE(properties); p++) {
+		if (p->msr != msr || (p->vendor != ANY && p->vendor != cpu_features.vendor))
+			continue;
+		if (p->shown && !msr_read_safe(msr, &machine))
+			return false;
+		*value = (machine & p->shown) | p->fixed;
+		return true;
 	}
 	return false;
 }
 
-/* Properties of the machine, as far as a guest may know them. */
-static bool read_property(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
-{
-	switch (msr) {
-	case MSR_APIC_BASE:
-		*value = APIC_BASE | (vcpu->id == 0 ? APIC_BASE_BOOT_CPU : 0);
-		return true;
-	case MSR_EFER:
-		*value = msr_read(MSR_EFER) & EFER_SHOWN;
-		return true;
-	case MSR_MISC_ENABLE:
-		return misc_enable(value);
-	case MSR_UCODE_REVISION:
-		return msr_read_safe(msr, value);
-	case MSR_AMD_DE_CFG:
-		if (!cpu_features.syscall32_amd || !msr_read_safe(msr, value))
-			return false;
-		*value &= DE_CFG_LFENCE;
-		return true;
-	}
-	return read_constant(msr, value);
-}
-
-bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	switch (msr) {
 	case MSR_TSC:
 		*value = cpu_tsc();
+		return true;
+	case MSR_APIC_BASE:
+		*value = APIC_BASE | (vcpu->id == 0 ? APIC_BASE_BOOT_CPU : 0);
 		return true;
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
@@ -122,11 +84,11 @@ bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = msr_read(msr);
 		return true;
 	}
-	return read_property(vcpu, msr, value);
+	return read_property(msr, value);
 }
 
 /* The page `value` names gets the ABI's stubs; bits 0 to 11 would choose one of several pages. */
-static bool fill_hypercall_page(struct vcpu *vcpu, uint64_t value)
+static bool fill_hypercall_page(const struct vcpu *vcpu, uint64_t value)
 {
 	struct frame *frame;
 
@@ -137,7 +99,7 @@ static bool fill_hypercall_page(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t now;
 
@@ -152,15 +114,12 @@ bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return fill_hypercall_page(vcpu, value);
 	case MSR_PRED_CMD:
 		return value <= 1 && cpu_features.ibpb && (value == 0 || speculation_barrier());
-	case MSR_STAR:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_SFMASK:
+	case MSR_STAR ... MSR_SFMASK:
 	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
 		return true;		/* callbacks do what these do */
 	case MSR_UCODE_REVISION:
 		return value == 0;	/* asks for the revision to be read again */
 	}
 	/* What is there already may be written. */
-	return read_property(vcpu, msr, &now) && now == value;
+	return msr_guest_read(vcpu, msr, &now) && now == value;
 }

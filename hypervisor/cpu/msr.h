@@ -10,8 +10,8 @@
 
 struct vcpu;
 
-MUST_CHECK bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-MUST_CHECK bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+MUST_CHECK bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+MUST_CHECK bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 #define MSR_PAT_VALUE	0x050100070406ULL	/* the ABI's: WB, WT, UC-, UC, WC, WP */
 

@@ -64,7 +64,7 @@ int base_set(struct domain_locked owner, struct vcpu *of, mfn_t l4, bool for_ker
 
 long do_fpu_taskswitch(uint64_t set) { task_switched = (long)set; current_vcpu()->guest_cr0_ts = !!set; return 0; }
 long do_set_debugreg(uint64_t reg, uint64_t value) { return reg < 4 ? 0 : -EPERM; }
-long do_get_debugreg(uint64_t reg) { return 0x4711; }
+long do_get_debugreg(uint64_t reg) { return reg < 8 ? 0x4711 : -ENODEV; }
 void cpu_load_guest_cr4(const struct vcpu *vcpu) { }
 
 bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value)
@@ -73,13 +73,13 @@ bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	return index == 0 && value & 1;
 }
 
-bool msr_guest_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	*value = 0x1122334455667788;
 	return msr_allowed;
 }
 
-bool msr_guest_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	return msr_allowed && value == 0x1122334455667788;
 }

@@ -44,12 +44,11 @@ void hypercall_page_fill(void *page)
 	filled_page = page;
 }
 
-static void given_kernel(const char *vendor)
+static void given_kernel(enum cpu_vendor vendor)
 {
 	fake_frames_reset();
 	fake_machine_reset();
-	memcpy(cpu_features.vendor, vendor, 13);
-	cpu_features.syscall32_amd = !strcmp(vendor, "AuthenticAMD");
+	cpu_features.vendor = vendor;
 	vcpu = given_domain_with(1, 2, false)->vcpu[1];
 	vcpu->in_kernel = true;
 	fake_run(vcpu);
@@ -93,7 +92,7 @@ static void no_write_reaches_the_machine(void)	/* M1 */
 		{ 0, 0x2000 }, { 0x40000000, 0x40000300 }, { 0xc0000000, 0xc0000200 }, { 0xc0010000, 0xc0012000 },
 	};
 
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
 		for (uint32_t msr = ranges[i][0]; msr < ranges[i][1]; msr++) {
 			uint64_t value;
@@ -117,7 +116,7 @@ static void what_is_not_listed_does_not_exist(void)
 		0xc0010114, 0xc0010117, 0xc0010131, 0xffffffff,
 	};
 
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	fake_msr_set(0x48, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
 		CU_ASSERT_FALSE(exists(hidden[i]));
@@ -128,7 +127,7 @@ static void what_is_not_listed_does_not_exist(void)
 
 static void bases_are_those_of_the_mode(void)
 {
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	CU_ASSERT_EQUAL(read_of(MSR_FS_BASE), 0x1111);
 	CU_ASSERT_EQUAL(read_of(MSR_GS_BASE), 0x2222);
 	CU_ASSERT_EQUAL(read_of(MSR_KERNEL_GS_BASE), 0x3333);
@@ -145,7 +144,7 @@ static void constants_may_be_written_as_they_are(void)
 {
 	static const uint32_t constants[] = { 0x1b, 0x277, MSR_EFER, 0x1a0, 0xce, 0x140, 0xfe, 0x1d9 };
 
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
 		CU_ASSERT_TRUE(exists(constants[i]));
 		CU_ASSERT_TRUE(msr_guest_write(vcpu, constants[i], read_of(constants[i])));
@@ -162,7 +161,7 @@ static void constants_may_be_written_as_they_are(void)
 
 static void system_calls_are_set_up_by_callbacks(void)
 {
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	for (uint32_t msr = MSR_STAR; msr <= MSR_SFMASK; msr++)
 		CU_ASSERT_TRUE(msr_guest_write(vcpu, msr, random()));
 	for (uint32_t msr = 0x174; msr <= 0x176; msr++) {
@@ -174,7 +173,7 @@ static void system_calls_are_set_up_by_callbacks(void)
 
 static void a_barrier_is_for_who_has_one(void)
 {
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	CU_ASSERT_FALSE(msr_guest_write(vcpu, 0x49, 1));
 	cpu_features.ibpb = true;
 	CU_ASSERT_TRUE(msr_guest_write(vcpu, 0x49, 1));
@@ -186,7 +185,7 @@ static void a_barrier_is_for_who_has_one(void)
 
 static void amds_own_are_amds(void)
 {
-	given_kernel("AuthenticAMD");
+	given_kernel(VENDOR_AMD);
 	CU_ASSERT_EQUAL(read_of(0xc0010015), 1 << 24);
 	CU_ASSERT_EQUAL(read_of(0xc0011029), 2);
 	CU_ASSERT_EQUAL(read_of(0xc001001f), 0);
@@ -199,7 +198,7 @@ static void a_hypercall_page_is_the_guests_own(void)
 {
 	mfn_t own, table, other;
 
-	given_kernel("GenuineIntel");
+	given_kernel(VENDOR_INTEL);
 	own = given_frame(vcpu->domain);
 	table = given_page_table(vcpu->domain);
 	other = given_frame(given_domain());

@@ -64,7 +64,7 @@ void fake_reset(void)
 	memset(&idle_domain, 0, sizeof(idle_domain));
 	idle_domain.id = DOMID_IDLE;
 	cpu_count = FAKE_CPUS;
-	cpu_features = (struct cpu_features){ .vendor = "GenuineIntel", .family = 6, .address_bits = 40, .nx = true,
+	cpu_features = (struct cpu_features){ .vendor = VENDOR_INTEL, .address_bits = 40, .nx = true,
 					      .pge = true, .xcr0_mask = 3, .xsave_bytes = 576 };
 	tsc_scale = (struct tsc_scale){ .mul = 1U << 31, .shift = 1 };	/* 1 tick = 1 ns */
 	tsc_khz = 1000000;
