@@ -308,11 +308,17 @@ int sched_domain_init(struct domain *domain)
 	return 0;
 }
 
-void sched_domain_destroy(struct domain *domain)
+/* Their handlers look at every vcpu: they end before the first of them does. */
+static void domain_timers_stop(struct domain *domain)
 {
 	timer_stop(&domain->sched->period);
 	for (uint32_t i = 0; i < WATCHDOGS; i++)
 		timer_stop(&domain->sched->watchdog[i]);
+}
+
+void sched_domain_destroy(struct domain *domain)
+{
+	domain_timers_stop(domain);
 	heap_free(domain->sched);
 	domain->sched = NULL;
 }
@@ -334,6 +340,7 @@ void sched_vcpu_init(struct vcpu *vcpu)
 
 void sched_vcpu_destroy(struct vcpu *vcpu)
 {
+	domain_timers_stop(vcpu->domain);
 	sched_vcpu_update(vcpu);
 	ASSERT(vcpu->sched.state == RUNSTATE_offline || vcpu->sched.state == RUNSTATE_blocked, "S2");
 	vcpu_timers_stop(vcpu);

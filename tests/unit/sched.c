@@ -7,6 +7,7 @@
 #include <xen/sched.h>
 
 #include "include/errno.h"
+#include "mem/alloc.h"
 #include "sched/queue.h"
 #include "sched/sched.h"
 
@@ -415,6 +416,28 @@ static void a_limit_bounds_the_rate_whatever_a_guest_does(void)
 	CU_ASSERT_TRUE(domain->account.used[ACCOUNT_HYPERCALLS] >= 98 * 50);
 }
 
+static void a_throttled_domain_leaves_no_timer_behind(void)
+{
+	struct domain *domain = given_domain_with(9, 2, false);
+
+	set_cap(domain->vcpu[0], 10);
+	while (!domain->sched->throttled)
+		run_for(100 * US);
+	given_dying(domain);
+	for (int i = 0; i < 2; i++)
+		sched_vcpu_update(domain->vcpu[i]);
+	fake_run_softirqs();
+	CU_ASSERT_TRUE(domain->sched->period.is_set);
+	for (int i = 0; i < 2; i++) {
+		sched_vcpu_destroy(domain->vcpu[i]);
+		heap_free(domain->vcpu[i]);
+	}
+	run_for(100 * MS);		/* the address sanitizer looks on */
+	sched_domain_destroy(domain);
+	CU_ASSERT_PTR_NULL(domain->sched);
+	CU_ASSERT_EQUAL(next_timer_ns(), UINT64_MAX);
+}
+
 /* ---- several CPUs ---- */
 
 static void spinners_spread_over_idle_cpus(void)
@@ -664,6 +687,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(what_a_capped_domain_leaves_goes_to_others),
 	UNIT_CASE(a_domain_past_a_limit_waits_for_the_next_period),
 	UNIT_CASE(a_limit_bounds_the_rate_whatever_a_guest_does),
+	UNIT_CASE(a_throttled_domain_leaves_no_timer_behind),
 	UNIT_CASE(spinners_spread_over_idle_cpus),
 	UNIT_CASE(whoever_wakes_goes_to_an_idle_cpu),
 	UNIT_CASE(a_cpu_that_becomes_idle_takes_from_the_longest_queue),
