@@ -16,11 +16,10 @@
 
 /* SDM volume 3, table 11-1: offset in memory / 16. */
 enum apic_register {
-	APIC_ID = 0x02, APIC_VERSION = 0x03, APIC_PRIORITY = 0x08, APIC_EOI = 0x0b, APIC_DESTINATIONS = 0x0d,
-	APIC_SPURIOUS = 0x0f, APIC_IN_SERVICE = 0x10, APIC_ERROR = 0x28, APIC_COMMAND = 0x30,
-	APIC_COMMAND_HIGH = 0x31, APIC_LVT_TIMER = 0x32, APIC_LVT_THERMAL = 0x33, APIC_LVT_COUNTERS = 0x34,
-	APIC_LVT_0 = 0x35, APIC_LVT_1 = 0x36, APIC_LVT_ERROR = 0x37, APIC_TIMER_START = 0x38,
-	APIC_TIMER_LEFT = 0x39, APIC_TIMER_DIVIDE = 0x3e,
+	APIC_ID = 0x02, APIC_VERSION = 0x03, APIC_PRIORITY = 0x08, APIC_EOI = 0x0b, APIC_SPURIOUS = 0x0f,
+	APIC_IN_SERVICE = 0x10, APIC_COMMAND = 0x30, APIC_COMMAND_HIGH = 0x31, APIC_LVT_TIMER = 0x32,
+	APIC_LVT_THERMAL = 0x33, APIC_LVT_COUNTERS = 0x34, APIC_LVT_0 = 0x35, APIC_LVT_1 = 0x36,
+	APIC_LVT_ERROR = 0x37, APIC_TIMER_START = 0x38, APIC_TIMER_LEFT = 0x39, APIC_TIMER_DIVIDE = 0x3e,
 };
 
 #define MSR_X2APIC		0x800
@@ -59,9 +58,7 @@ static void apic_write(enum apic_register reg, uint32_t value)
 
 uint32_t apic_id(void)
 {
-	uint32_t id = apic_read(APIC_ID);
-
-	return is_x2apic ? id : id >> 24;
+	return apic_read(APIC_ID) >> (is_x2apic ? 0 : 24);
 }
 
 void apic_eoi(void)
@@ -75,23 +72,18 @@ static void fence_for_msr(void)
 	asm volatile("mfence\n\tlfence" : : : "memory");
 }
 
-static void wait_for_command(void)
-{
-	for (int polls = 0; polls < BUSY_POLLS_MAX && (apic_read(APIC_COMMAND) & COMMAND_BUSY); polls++)
-		cpu_pause();
-}
-
-static void command(uint32_t id, uint32_t what)
+static void apic_command(uint32_t id, uint32_t command)
 {
 	/* What we wrote to memory must be seen by whoever is interrupted. */
 	fence_for_msr();
 	if (is_x2apic) {
-		msr_write(MSR_X2APIC + APIC_COMMAND, (uint64_t)id << 32 | what);
+		msr_write(MSR_X2APIC + APIC_COMMAND, (uint64_t)id << 32 | command);
 		return;
 	}
-	wait_for_command();
+	for (int polls = 0; polls < BUSY_POLLS_MAX && (apic_read(APIC_COMMAND) & COMMAND_BUSY); polls++)
+		cpu_pause();
 	apic_write(APIC_COMMAND_HIGH, id << 24);
-	apic_write(APIC_COMMAND, what);
+	apic_write(APIC_COMMAND, command);
 }
 
 void apic_send_ipi(cpumask_t cpus, uint32_t vector)
@@ -100,23 +92,23 @@ void apic_send_ipi(cpumask_t cpus, uint32_t vector)
 
 	bits_each(id, cpus)
 		if (cpu_by_id[id])
-			command(cpu_by_id[id]->apic_id, COMMAND_FIXED | vector);
+			apic_command(cpu_by_id[id]->apic_id, COMMAND_FIXED | vector);
 }
 
 void apic_send_ipi_others(uint32_t vector)
 {
 	if (is_x2apic || registers)
-		command(0, COMMAND_ALL_OTHERS | COMMAND_FIXED | vector);
+		apic_command(0, COMMAND_ALL_OTHERS | COMMAND_FIXED | vector);
 }
 
 void apic_send_init(uint32_t id)
 {
-	command(id, COMMAND_INIT);
+	apic_command(id, COMMAND_INIT);
 }
 
 void apic_send_startup(uint32_t id, paddr_t page)
 {
-	command(id, COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
+	apic_command(id, COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
 }
 
 void apic_timer_start(uint32_t ticks)
@@ -141,14 +133,6 @@ void apic_timer_by_deadline(void)
 	fence_for_msr();
 }
 
-/* Firmware may have left interrupts unfinished: without this, none of the same or a lower class comes again. */
-static void finish_stale(void)
-{
-	for (int word = 0; word < 8; word++)
-		for (int bits = 0; bits < 32 && apic_read(APIC_IN_SERVICE + word); bits++)
-			apic_eoi();
-}
-
 void apic_init_cpu(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE);
@@ -159,7 +143,7 @@ void apic_init_cpu(void)
 	if (is_x2apic && !(base & BASE_X2APIC))
 		msr_write(MSR_APIC_BASE, base | BASE_ENABLED | BASE_X2APIC);
 	last_lvt = apic_read(APIC_VERSION) >> 16 & 0xff;
-	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
+	apic_timer_mask(true);
 	apic_write(APIC_LVT_0, VECTOR_SPURIOUS | LVT_MASKED);
 	apic_write(APIC_LVT_1, LVT_NMI | (base & (1 << 8) ? 0 : LVT_MASKED));
 	apic_write(APIC_LVT_ERROR, VECTOR_SPURIOUS | LVT_MASKED);
@@ -170,7 +154,10 @@ void apic_init_cpu(void)
 	apic_write(APIC_PRIORITY, 0);
 	apic_write(APIC_SPURIOUS, SOFTWARE_ENABLED | VECTOR_SPURIOUS);
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
-	finish_stale();
+	/* Firmware may have left interrupts unfinished: none of the same or a lower class would come again. */
+	for (int word = 0; word < 8; word++)
+		for (int bits = 0; bits < 32 && apic_read(APIC_IN_SERVICE + word); bits++)
+			apic_eoi();
 }
 
 /* The two 8259: all inputs masked, and their vectors away from the exceptions in case one comes all the same. */

@@ -53,7 +53,7 @@ void cpu_relax_serving(void);
 /* The timestamp counter, ordered after earlier loads. */
 uint64_t cpu_tsc(void);
 
-/* Prints registers and back trace of whoever runs here, then stops all CPUs for good. */
+/* Stops all CPUs for good: the others when they next take an interrupt. */
 NORETURN void cpu_halt_all(void);
 
 #endif

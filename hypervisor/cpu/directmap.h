@@ -10,7 +10,7 @@ paddr_t virt_to_paddr(const void *address);	/* of the direct map or of the core'
 static inline void *mfn_to_virt(mfn_t frame) { return paddr_to_virt(mfn_to_paddr(frame)); }
 static inline mfn_t virt_to_mfn(const void *address) { return paddr_to_mfn(virt_to_paddr(address)); }
 
-/* Maps device memory uncached, for good. */
+/* Maps device memory uncached, for good. This and boot_map(): while one CPU runs, or one caller at a time. */
 volatile void *mmio_map(paddr_t address, size_t bytes);
 /* Maps anything read-only and cached, for good: ACPI tables, boot modules that the direct map may lack. */
 const void *boot_map(paddr_t address, size_t bytes);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the tables of all frames stand, and how they are filled at boot. On the host the fake CPU has its own. */
+/* Where the tables of all frames stand. On the host the fake CPU has its own. */
 #include "cpu/layout.h"
 #include "cpu/paging.h"
-#include "boot/boot_info.h"
 #include "include/types.h"
-#include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
 
@@ -31,15 +29,4 @@ mfn_t m2p_extent_frame(uint32_t index)
 		if (table || i == 0)
 			return paddr_to_mfn(table);
 	}
-}
-
-void alloc_init(void)
-{
-	const struct memory_range *range;
-	uint32_t count = boot_free_ranges(&range);
-
-	for (uint32_t i = 0; i < count; i++)
-		if (range[i].bytes)
-			alloc_add(range[i].start >> PAGE_SHIFT, (range[i].start + range[i].bytes) >> PAGE_SHIFT);
-	paging_use_allocator();
 }

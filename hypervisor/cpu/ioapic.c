@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* IOAPICs. Devices interrupt by MSI; here only the console's UART does. */
-#include "cpu/ioapic.h"
-
+/* IOAPICs. Devices interrupt by MSI; here only the console's UART does, and all other entries stay masked. */
 #include "boot/acpi.h"
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
+#include "cpu/irq.h"
 
 #define SELECT			0		/* of 32-bit words */
 #define WINDOW			4
@@ -14,30 +13,25 @@
 #define ENTRY_LEVEL		0x8000u
 #define ENTRY_ACTIVE_LOW	0x2000u
 
-static struct {
+static struct ioapic {
 	volatile uint32_t *registers;
 	uint32_t inputs;
 } ioapic[ACPI_IOAPICS_MAX];
 
-static uint32_t ioapic_read(uint32_t n, uint32_t reg)
+/* Selects a register. */
+static volatile uint32_t *window(const struct ioapic *of, uint32_t reg)
 {
-	ioapic[n].registers[SELECT] = reg;
-	return ioapic[n].registers[WINDOW];
+	of->registers[SELECT] = reg;
+	return &of->registers[WINDOW];
 }
 
-static void ioapic_write(uint32_t n, uint32_t reg, uint32_t value)
-{
-	ioapic[n].registers[SELECT] = reg;
-	ioapic[n].registers[WINDOW] = value;
-}
-
-void ioapic_init(void)
+void irq_init(void)
 {
 	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
 		ioapic[n].registers = mmio_map(acpi_info.ioapic[n].address, 32);
-		ioapic[n].inputs = (ioapic_read(n, REGISTER_VERSION) >> 16 & 0xff) + 1;
+		ioapic[n].inputs = (*window(&ioapic[n], REGISTER_VERSION) >> 16 & 0xff) + 1;
 		for (uint32_t input = 0; input < ioapic[n].inputs; input++)
-			ioapic_write(n, REGISTER_ENTRY(input), ENTRY_MASKED);
+			*window(&ioapic[n], REGISTER_ENTRY(input)) = ENTRY_MASKED;
 	}
 }
 
@@ -49,10 +43,10 @@ bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector)
 	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
 		uint32_t input = irq->gsi - acpi_info.ioapic[n].gsi_base;
 
-		if (irq->gsi < acpi_info.ioapic[n].gsi_base || input >= ioapic[n].inputs)
-			continue;
-		ioapic_write(n, REGISTER_ENTRY(input) + 1, cpu_by_id[0]->apic_id << 24);
-		ioapic_write(n, REGISTER_ENTRY(input), low);
+		if (input >= ioapic[n].inputs)
+			continue;	/* below the first, too */
+		*window(&ioapic[n], REGISTER_ENTRY(input) + 1) = cpu_by_id[0]->apic_id << 24;
+		*window(&ioapic[n], REGISTER_ENTRY(input)) = low;
 		return true;
 	}
 	return false;

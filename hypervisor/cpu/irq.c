@@ -10,7 +10,6 @@
 
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
-#include "cpu/ioapic.h"
 #include "cpu/ops.h"
 #include "cpu/tlb.h"
 #include "domain/domain.h"
@@ -21,8 +20,6 @@
 #include "lib/spinlock.h"
 
 #define VECTORS			256
-#define VECTOR_INT80		0x80
-#define VECTOR_HYPERCALL	0x82
 #define MSI_ADDRESS		0xfee00000ULL
 
 struct irq_line {
@@ -41,75 +38,52 @@ static struct irq_line line[VECTORS];
 static struct pirq pirqs[PIRQ_COUNT];
 static uint64_t pending[MAX_CPUS][VECTORS / 64];
 
-void irq_init(void)
-{
-	ioapic_init();
-}
-
-static NORETURN void halt_here(void)
-{
-	for (;;)
-		cpu_hlt();
-}
-
 void irq_dispatch(uint32_t vector)
 {
 	if (vector == VECTOR_SPURIOUS)
 		return;
 	apic_eoi();
-	switch (vector) {
-	case VECTOR_EVENT_CHECK:
-		break;
-	case VECTOR_TLB_FLUSH:
+	if (vector == VECTOR_TLB_FLUSH) {
 		tlb_serve_requests();
-		break;
-	case VECTOR_HALT:
-		halt_here();
-	case VECTOR_TIMER:
+	} else if (vector == VECTOR_HALT) {
+		for (;;)
+			cpu_hlt();
+	} else if (vector == VECTOR_TIMER) {
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_TIMER);
-		break;
-	default:
-		pending[cpu_id()][vector / 64 % 4] |= 1ULL << vector % 64;
+	} else if (vector != VECTOR_EVENT_CHECK) {
+		(void)bit_test_and_set(pending[cpu_id()], vector);
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_IRQ);
 	}
 }
 
 void irq_softirq(void)
 {
-	uint64_t *mine = pending[cpu_id()], arrived;
+	uint64_t *mine = pending[cpu_id()];
 	uint32_t bit;
 
-	for (uint32_t word = 0; word < VECTORS / 64; word++) {
-		arrived = mine[word];
-		mine[word] = 0;
-		bits_each(bit, arrived) {
+	for (uint32_t word = 0; word < VECTORS / 64; word++)
+		bits_each(bit, __atomic_exchange_n(&mine[word], 0, __ATOMIC_RELAXED)) {
 			struct irq_line now = line[word * 64 + bit];
 
 			if (now.handler)
 				now.handler(now.data);
 		}
-	}
-}
-
-static uint32_t allocate_locked(void (*handler)(void *data), void *data)
-{
-	for (uint32_t vector = VECTOR_FIRST_IRQ; vector < VECTOR_EVENT_CHECK; vector++)
-		if (!line[vector].handler && vector != VECTOR_INT80 && vector != VECTOR_HYPERCALL) {
-			line[vector].data = data;
-			store_release(&line[vector].handler, handler);
-			return vector;
-		}
-	return 0;
 }
 
 uint32_t irq_allocate(void (*handler)(void *data), void *data)
 {
-	uint32_t vector;
+	uint32_t vector = VECTOR_FIRST_IRQ;
 
 	spin_lock(&irq_lock);
-	vector = allocate_locked(handler, data);
+	/* Ends at VECTOR_EVENT_CHECK, which has no handler. */
+	while (line[vector].handler || vector == VECTOR_INT80 || vector == VECTOR_HYPERCALL)
+		vector++;
+	if (vector < VECTOR_EVENT_CHECK) {
+		line[vector].data = data;
+		store_release(&line[vector].handler, handler);
+	}
 	spin_unlock(&irq_lock);
-	return vector;
+	return vector < VECTOR_EVENT_CHECK ? vector : 0;
 }
 
 static void pirq_arrived(void *data)
@@ -142,11 +116,7 @@ void pirq_detach(uint32_t number)
 	spin_unlock(&irq_lock);
 }
 
-/* An MSI is an edge: it was acknowledged when it arrived, and one more sets the event pending again. */
-void pirq_unmask(uint32_t number)
-{
-}
-
+/* An MSI is an edge: acknowledged when it arrives, and one more sets the event pending again; none has to be unmasked. */
 int pirq_create(struct domain *domain, uint32_t *number, uint64_t *msi_address, uint32_t *msi_data)
 {
 	struct pirq *pirq = pirqs, *end = pirqs + PIRQ_COUNT;
@@ -154,14 +124,16 @@ int pirq_create(struct domain *domain, uint32_t *number, uint64_t *msi_address, 
 	spin_lock(&irq_lock);
 	while (pirq < end && pirq->owner)
 		pirq++;
-	if (pirq < end) {
-		pirq->vector = allocate_locked(pirq_arrived, pirq);
-		pirq->owner = pirq->vector ? domain : NULL;
-		pirq->is_bound = false;
-	}
+	if (pirq < end)
+		*pirq = (struct pirq){ .owner = domain };
 	spin_unlock(&irq_lock);
-	if (pirq == end || !pirq->vector)
+	if (pirq == end)
 		return -ENOSPC;
+	pirq->vector = irq_allocate(pirq_arrived, pirq);
+	if (pirq->vector == 0) {
+		pirq->owner = NULL;
+		return -ENOSPC;
+	}
 	*number = (uint32_t)(pirq - pirqs);
 	*msi_address = MSI_ADDRESS | (uint64_t)cpu_by_id[0]->apic_id << 12;
 	*msi_data = pirq->vector;
@@ -194,6 +166,6 @@ void cpu_halt_all(void)
 {
 	apic_send_ipi_others(VECTOR_HALT);
 	log_error("All CPUs are halted.\n");
-	interrupts_disable();
-	halt_here();
+	for (;;)
+		cpu_hlt();
 }

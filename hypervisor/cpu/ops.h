@@ -12,44 +12,23 @@
 	".long (" at ") - ., (" to ") - .\n\t"			\
 	".popsection\n\t"
 
-static inline uint8_t port_in8(uint16_t port)
-{
-	uint8_t value;
+/* port_in8(port), port_out8(port, value) and so on */
+#define OPS_PORT(bits, suffix)								\
+	static inline uint##bits##_t port_in##bits(uint16_t port)			\
+	{										\
+		uint##bits##_t value;							\
+											\
+		asm volatile("in" #suffix " %1, %0" : "=a"(value) : "Nd"(port));	\
+		return value;								\
+	}										\
+	static inline void port_out##bits(uint16_t port, uint##bits##_t value)		\
+	{										\
+		asm volatile("out" #suffix " %0, %1" : : "a"(value), "Nd"(port));	\
+	}
 
-	asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline uint16_t port_in16(uint16_t port)
-{
-	uint16_t value;
-
-	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline uint32_t port_in32(uint16_t port)
-{
-	uint32_t value;
-
-	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline void port_out8(uint16_t port, uint8_t value)
-{
-	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_out16(uint16_t port, uint16_t value)
-{
-	asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_out32(uint16_t port, uint32_t value)
-{
-	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
+OPS_PORT(8, b)
+OPS_PORT(16, w)
+OPS_PORT(32, l)
 
 static inline uint64_t msr_read(uint32_t msr)
 {
@@ -73,15 +52,6 @@ MUST_CHECK static inline bool msr_read_safe(uint32_t msr, uint64_t *value)
 	asm volatile("1: rdmsr\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")
 		     : "+q"(ok), "+a"(low), "+d"(high) : "c"(msr));
 	*value = (uint64_t)high << 32 | low;
-	return ok;
-}
-
-MUST_CHECK static inline bool msr_write_safe(uint32_t msr, uint64_t value)
-{
-	bool ok = false;
-
-	asm volatile("1: wrmsr\n\tmovb $1, %0\n\t2:\n\t" EXTABLE("1b", "2b")
-		     : "+q"(ok) : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 	return ok;
 }
 
@@ -142,11 +112,7 @@ static inline void cpu_hlt_enabled(void) { asm volatile("sti\n\thlt\n\tcli" : : 
 /* With interrupts off: for ever, but for an NMI. */
 static inline void cpu_hlt(void) { asm volatile("hlt" : : : "memory"); }
 
-static inline void invlpg(uint64_t address)
-{
-	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
+static inline void invlpg(uint64_t address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 static inline void wbinvd(void) { asm volatile("wbinvd" : : : "memory"); }
 
 /* The operand of lgdt, lidt. */
@@ -155,16 +121,8 @@ struct descriptor_pointer {
 	uint64_t base;
 } PACKED;
 
-static inline void lgdt(const struct descriptor_pointer *table)
-{
-	asm volatile("lgdt %0" : : "m"(*table));
-}
-
-static inline void lidt(const struct descriptor_pointer *table)
-{
-	asm volatile("lidt %0" : : "m"(*table));
-}
-
+static inline void lgdt(const struct descriptor_pointer *table) { asm volatile("lgdt %0" : : "m"(*table)); }
+static inline void lidt(const struct descriptor_pointer *table) { asm volatile("lidt %0" : : "m"(*table)); }
 static inline void lldt(uint16_t selector) { asm volatile("lldt %0" : : "r"(selector) : "memory"); }
 static inline void ltr(uint16_t selector) { asm volatile("ltr %0" : : "r"(selector) : "memory"); }
 

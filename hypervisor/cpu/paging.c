@@ -13,7 +13,6 @@
 #include "cpu/tlb.h"
 #include "include/types.h"
 #include "lib/log.h"
-#include "lib/spinlock.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
@@ -116,89 +115,62 @@ void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags)
 	}
 }
 
+static void map_part(paddr_t start, paddr_t end, uint64_t flags)
+{
+	if (start < end)
+		paging_map(DIRECTMAP_START + start, start, end - start, flags);
+}
+
 /* P1 holds here too: the image's text and constants are not writable through the direct map either. */
 static void map_ram(paddr_t start, paddr_t end)
 {
 	paddr_t fixed = virt_to_paddr(image_start), fixed_end = virt_to_paddr(rodata_end);
 
-	while (start < end) {
-		bool is_fixed = start >= fixed && start < fixed_end;
-		paddr_t stop = is_fixed ? MIN(end, fixed_end) :
-			       start < fixed ? MIN(end, fixed) : end;
-
-		paging_map(DIRECTMAP_START + start, start, stop - start, is_fixed ? CORE_READ : CORE_WRITE);
-		start = stop;
-	}
-}
-
-static void map_all_ram(void)
-{
-	core_l4[DIRECTMAP_START >> 39 & 511] = boot_alloc(PAGE_SIZE, PAGE_SIZE) | TABLE_FLAGS;
-	for (uint32_t i = 0; i < boot_info.range_count; i++) {
-		const struct memory_range *range = &boot_info.range[i];
-		paddr_t start = range->start & PAGE_MASK;
-		paddr_t end = ROUND_UP(range->start + range->bytes, PAGE_SIZE);
-
-		if (range->kind != MEMORY_RAM)
-			continue;
-		if (end > CORE_END - DIRECTMAP_START)
-			panic("paging: RAM at 0x%lx, beyond the 5 TiB that the core can map", end);
-		map_ram(start, end);
-	}
+	if (end > CORE_END - DIRECTMAP_START)
+		panic("paging: RAM at 0x%lx, beyond the 5 TiB that the core can map", end);
+	map_part(start, MIN(end, fixed), CORE_WRITE);
+	map_part(MAX(start, fixed), MIN(end, fixed_end), CORE_READ);
+	map_part(MAX(start, fixed_end), end, CORE_WRITE);
 }
 
 static void map_image(void)
 {
-	paddr_t start = virt_to_paddr(image_start);
-	uint64_t text = (uint64_t)(text_end - image_start);
-	uint64_t constants = (uint64_t)(rodata_end - text_end);
-	uint64_t rest = (uint64_t)(image_end - rodata_end);
-	uint64_t *l2_old = table_of(table_of(core_l4[261])[0]);
-	uint64_t l2_new = boot_alloc(PAGE_SIZE, PAGE_SIZE);
-	paddr_t first_mib = IMAGE_START - IMAGE_BASE;
+	paddr_t start = virt_to_paddr(image_start), l2_new = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	uint64_t *l3 = table_of(core_l4[IMAGE_BASE >> 39 & 511]), *l2_old = table_of(l3[0]);
 
 	/* The text that runs this is mapped by the old table until the entry above it is replaced at once. */
-	for (uint64_t offset = 0; offset < text + constants + rest; offset += PAGE_SIZE) {
-		uint64_t *l2 = paddr_to_virt(l2_new);
-		uint64_t *l1 = table_below(&l2[(first_mib + offset) >> 21]);
-		uint64_t flags = offset < text ? CORE_EXECUTE :
-				 offset < text + constants ? CORE_READ : CORE_WRITE;
+	for (const char *page = image_start; page < image_end; page += PAGE_SIZE) {
+		uint64_t va = (uint64_t)page;
+		uint64_t *l1 = table_below((uint64_t *)paddr_to_virt(l2_new) + (va >> 21 & 511));
+		uint64_t flags = page < text_end ? CORE_EXECUTE : page < rodata_end ? CORE_READ : CORE_WRITE;
 
-		l1[(first_mib + offset) >> 12 & 511] = (start + offset) | leaf_flags(flags);
+		l1[va >> 12 & 511] = (start + (uint64_t)(page - image_start)) | leaf_flags(flags);
 	}
-	table_of(core_l4[261])[0] = l2_new | TABLE_FLAGS;
+	l3[0] = l2_new | TABLE_FLAGS;
 	tlb_flush_local();
 	memset(l2_old, 0, PAGE_SIZE);
 }
 
 /* Frame table and machine-to-physical table stand only where there is RAM to describe. */
-static void map_frame_tables(void)
+static void map_frame_tables(uint64_t first, uint64_t end)
 {
-	for (uint32_t i = 0; i < boot_info.range_count; i++) {
-		const struct memory_range *range = &boot_info.range[i];
-		uint64_t first = range->start >> PAGE_SHIFT;
-		uint64_t end = (range->start + range->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
-
-		if (range->kind != MEMORY_RAM)
+	frame_limit = MAX(frame_limit, end);
+	for (uint64_t chunk = first / CHUNK_FRAMES; chunk <= (end - 1) / CHUNK_FRAMES; chunk++) {
+		if (frame_chunk_exists(chunk))
 			continue;
-		frame_limit = MAX(frame_limit, end);
-		for (uint64_t chunk = first / CHUNK_FRAMES; chunk <= (end - 1) / CHUNK_FRAMES; chunk++) {
-			if (frame_chunk_exists(chunk))
-				continue;
-			frame_chunk_add(chunk);
-			paging_map(FRAMES_START + chunk * LARGE_PAGE, boot_alloc(LARGE_PAGE, LARGE_PAGE),
-				   LARGE_PAGE, CORE_WRITE);
-		}
-		for (uint64_t chunk = first / M2P_FRAMES; chunk <= (end - 1) / M2P_FRAMES; chunk++) {
-			paddr_t table;
+		frame_chunk_add(chunk);
+		paging_map(FRAMES_START + chunk * LARGE_PAGE, boot_alloc(LARGE_PAGE, LARGE_PAGE), LARGE_PAGE,
+			   CORE_WRITE);
+	}
+	for (uint64_t chunk = first / M2P_FRAMES; chunk <= (end - 1) / M2P_FRAMES; chunk++) {
+		paddr_t table;
 
-			if (*l2_entry(M2P_START + chunk * LARGE_PAGE))
-				continue;
-			table = boot_alloc(LARGE_PAGE, LARGE_PAGE);
-			memset(paddr_to_virt(table), 0xff, LARGE_PAGE);
-			paging_map(M2P_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_GUEST_READ);
-			paging_map(M2P_WRITABLE_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_WRITE);
-		}
+		if (paging_large_page(M2P_START + chunk * LARGE_PAGE))
+			continue;
+		table = boot_alloc(LARGE_PAGE, LARGE_PAGE);
+		memset(paddr_to_virt(table), 0xff, LARGE_PAGE);
+		paging_map(M2P_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_GUEST_READ);
+		paging_map(M2P_WRITABLE_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_WRITE);
 	}
 }
 
@@ -207,16 +179,24 @@ void paging_init(void)
 	/* The tables of head.S stay in force until all is built. */
 	memcpy(start_l4, core_l4, sizeof(start_l4));
 	cr3_write(virt_to_paddr(start_l4));
-	map_all_ram();
+	core_l4[DIRECTMAP_START >> 39 & 511] = 0;
+	for (uint32_t i = 0; i < boot_info.range_count; i++) {
+		const struct memory_range *range = &boot_info.range[i];
+		uint64_t first = range->start >> PAGE_SHIFT;
+		uint64_t end = (range->start + range->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+		if (range->kind != MEMORY_RAM)
+			continue;
+		map_ram(first << PAGE_SHIFT, end << PAGE_SHIFT);
+		map_frame_tables(first, end);
+	}
 	map_image();
-	map_frame_tables();
 	table_below(&core_l4[MMIO_START >> 39 & 511]);
 	memcpy(&start_l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
 	core_l4[0] = 0;
 	paging_load_core();
 }
 
-/* After alloc_init(): tables come from the allocator. */
 void paging_use_allocator(void)
 {
 	has_allocator = true;
@@ -242,20 +222,16 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
 	write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0);
 }
 
-static struct spinlock mmio_lock;
 static uint64_t mmio_next = MMIO_START;
 
 static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)
 {
 	paddr_t start = address & PAGE_MASK;
-	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va;
+	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va = mmio_next;
 
-	spin_lock(&mmio_lock);
-	va = mmio_next;
 	mmio_next += size + PAGE_SIZE;		/* a guard between any two */
 	for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE)
 		*paging_l1_entry(va + offset) = (start + offset) | leaf_flags(flags);
-	spin_unlock(&mmio_lock);
 	return va + (address - start);
 }
 

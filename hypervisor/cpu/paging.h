@@ -38,12 +38,7 @@ void paging_fill_core_slots(uint64_t *l4);
 /* Whether whoever runs on `l4` sees the machine-to-physical table, slot 256. */
 void paging_set_m2p_slot(uint64_t *l4, bool is_visible);
 
-/* Memory before there is an allocator: zeroed, never freed; `bytes` and `align` in whole pages. */
+/* Memory before alloc_init(), which gets what is left: zeroed, never freed; `bytes` and `align` in whole pages. */
 paddr_t boot_alloc(uint64_t bytes, uint64_t align);
-/* RAM that nothing occupies: what boot_alloc() left. For alloc_init(); then boot_alloc() is closed. */
-struct memory_range;
-uint32_t boot_free_ranges(const struct memory_range **ranges);
-/* Keeps [start, start + bytes) out of it: before paging_init(). */
-void boot_reserve(paddr_t start, uint64_t bytes);
 
 #endif

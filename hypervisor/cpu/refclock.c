@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What keeps time besides the CPU: see refclock.h. */
-#include "cpu/refclock.h"
-
+/* What keeps time besides the CPU: the ACPI PM timer or the PIT, and the calendar. */
 #include "boot/acpi.h"
-#include "cpu/directmap.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 
 #define PM_TIMER_HZ		3579545
-#define FEMTOSECONDS		1000000000000000ULL
-#define HPET_PERIOD		1	/* of 32-bit words: femtoseconds per tick */
-#define HPET_CONTROL		4
-#define HPET_COUNTER		60
-#define HPET_ENABLE		1u
-
 #define PIT_HZ			1193182
 #define PIT_CHANNEL_2		0x42
 #define PIT_CONTROL		0x43
@@ -25,19 +16,11 @@
 
 #define RTC_INDEX		0x70
 #define RTC_DATA		0x71
-#define RTC_POLLS_MAX		10000
-
-static struct refclock clock;
-static volatile uint32_t *hpet;
+#define RTC_TRIES		10000
 
 static uint64_t pm_timer_read(void)
 {
 	return port_in32(acpi_info.pm_timer_port);
-}
-
-static uint64_t hpet_read(void)
-{
-	return hpet[HPET_COUNTER];
 }
 
 static uint64_t pit_read(void)
@@ -57,47 +40,14 @@ static void pit_start(void)
 	port_out8(PIT_CHANNEL_2, 0);
 }
 
-static bool pm_timer_ticks(void)
+struct refclock refclock_start(void)
 {
-	uint64_t first;
+	uint64_t mask = acpi_info.pm_timer_has_32_bits ? UINT32_MAX : 0xffffff;
 
-	if (!acpi_info.pm_timer_port)
-		return false;
-	first = pm_timer_read();
-	for (int i = 0; i < 10000; i++)
-		if (pm_timer_read() != first)
-			return true;
-	return false;
-}
-
-static uint64_t hpet_start(void)
-{
-	uint32_t period;
-
-	if (!acpi_info.hpet)
-		return 0;
-	hpet = (volatile uint32_t *)mmio_map(acpi_info.hpet, 1024);
-	period = hpet[HPET_PERIOD];
-	if (period < 1000000 || period > 100000000)
-		return 0;
-	hpet[HPET_CONTROL] |= HPET_ENABLE;
-	return FEMTOSECONDS / period;
-}
-
-const struct refclock *refclock_start(void)
-{
-	uint64_t hpet_hz;
-
-	if (pm_timer_ticks()) {
-		clock = (struct refclock){ "PM timer", PM_TIMER_HZ,
-			acpi_info.pm_timer_has_32_bits ? UINT32_MAX : 0xffffff, pm_timer_read };
-	} else if ((hpet_hz = hpet_start()) != 0) {
-		clock = (struct refclock){ "HPET", hpet_hz, UINT32_MAX, hpet_read };
-	} else {
-		pit_start();
-		clock = (struct refclock){ "PIT", PIT_HZ, 0xffff, pit_read };
-	}
-	return &clock;
+	if (acpi_info.pm_timer_port)
+		return (struct refclock){ "PM timer", PM_TIMER_HZ, mask, pm_timer_read };
+	pit_start();
+	return (struct refclock){ "PIT", PIT_HZ, 0xffff, pit_read };
 }
 
 enum rtc_register {
@@ -143,8 +93,6 @@ static uint64_t rtc_read_once(void)
 	uint64_t days;
 
 	year += year < 70 ? 2000 : 1900;
-	if (month < 1 || month > 12)
-		month = 1;
 	days = days_since_1970(year, month, rtc_value(RTC_DAY, status));
 	return ((days * 24 + rtc_value(RTC_HOURS, status)) * 60 + rtc_value(RTC_MINUTES, status)) * 60 +
 	       rtc_value(RTC_SECONDS, status);
@@ -155,9 +103,9 @@ uint64_t rtc_read_seconds(void)
 	uint64_t before, after = 0;
 
 	/* Two readings that agree were not torn by the clock's own update. */
-	for (int tries = 0; tries < 10; tries++) {
-		for (int polls = 0; polls < RTC_POLLS_MAX && (rtc_register(RTC_STATUS_A) & RTC_UPDATING); polls++)
-			cpu_pause();
+	for (int tries = 0; tries < RTC_TRIES; tries++) {
+		if (rtc_register(RTC_STATUS_A) & RTC_UPDATING)
+			continue;
 		before = rtc_read_once();
 		after = rtc_read_once();
 		if (before == after)

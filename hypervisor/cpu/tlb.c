@@ -2,6 +2,8 @@
 /*
  * TLB flushes. One job at a time for the whole machine: who wants one holds job_lock, and serves others while waiting.
  * T1  tlb_flush() returns only when no CPU of the set holds a stale entry.
+ * T2  A CPU has flushed after what it notes in flushed_at, and less than half of the clock's range ago: or it holds
+ *     no entries of guests.
  */
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
@@ -12,7 +14,8 @@
 #include "lib/bits.h"
 #include "lib/spinlock.h"
 
-#define WRITE_BACK	1UL	/* as a job's address: not an address at all, but wbinvd */
+#define WRITE_BACK	1UL		/* as a job's address: not an address at all, but wbinvd */
+#define CLOCK_PERIOD	(1U << 30)
 
 static uint32_t flush_clock = 1;
 static struct spinlock job_lock;
@@ -21,7 +24,11 @@ static cpumask_t job_waits_for;		/* atomic: each CPU clears its bit when done */
 
 uint32_t tlb_clock(void)
 {
-	return __atomic_fetch_add(&flush_clock, 1, __ATOMIC_SEQ_CST);
+	uint32_t now = __atomic_fetch_add(&flush_clock, 1, __ATOMIC_SEQ_CST);
+
+	if (unlikely(now % CLOCK_PERIOD == 0))
+		tlb_flush(~0ULL, TLB_ALL_PAGES);	/* T2 */
+	return now;
 }
 
 cpumask_t tlb_not_flushed_since(cpumask_t cpus, uint32_t stamp)
@@ -30,27 +37,23 @@ cpumask_t tlb_not_flushed_since(cpumask_t cpus, uint32_t stamp)
 	uint32_t id;
 
 	bits_each(id, cpus)
-		if (cpu_by_id[id] && (int32_t)(read_once(&cpu_by_id[id]->flushed_at) - stamp) <= 0)
+		if (cpu_by_id[id] && (int32_t)(load_acquire(&cpu_by_id[id]->flushed_at) - stamp) <= 0)
 			stale |= 1ULL << id;
 	return stale;
 }
 
 void tlb_load_base(paddr_t table)
 {
-	/* Read the clock before the flush: what is noted in between counts as not flushed. */
-	this_cpu()->flushed_at = load_acquire(&flush_clock);
+	/* T2: the clock is read before the flush, and noted after it. What happens in between counts as not flushed. */
+	uint32_t now = load_acquire(&flush_clock);
+
 	cr3_write(table);
+	store_release(&this_cpu()->flushed_at, now);
 }
 
 void tlb_flush_local(void)
 {
-	this_cpu()->flushed_at = load_acquire(&flush_clock);
-	cr3_write(cr3_read());
-}
-
-void tlb_flush_page_local(uint64_t address)
-{
-	invlpg(address);
+	tlb_load_base(cr3_read());
 }
 
 static void do_job(uint64_t address)
@@ -60,7 +63,7 @@ static void do_job(uint64_t address)
 	else if (address == TLB_ALL_PAGES)
 		tlb_flush_local();
 	else
-		tlb_flush_page_local(address);
+		invlpg(address);
 }
 
 void tlb_serve_requests(void)

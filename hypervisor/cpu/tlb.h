@@ -15,7 +15,6 @@
 void tlb_load_base(paddr_t table);
 
 void tlb_flush_local(void);
-void tlb_flush_page_local(uint64_t address);
 
 /* `address` is one page's or TLB_ALL_PAGES. CPUs that are not online are left out. */
 void tlb_flush(cpumask_t cpus, uint64_t address);

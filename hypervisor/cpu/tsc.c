@@ -10,7 +10,6 @@
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
-#include "cpu/refclock.h"
 #include "lib/log.h"
 #include "lib/spinlock.h"
 
@@ -89,25 +88,23 @@ static struct sample sample_take(const struct refclock *clock)
 
 void tsc_calibrate(void)
 {
-	const struct refclock *clock = refclock_start();
-	uint64_t wanted = clock->hz * CALIBRATE_MS / 1000, passed = 0, tsc_hz, apic_hz;
+	struct refclock clock = refclock_start();
+	uint64_t wanted = clock.hz * CALIBRATE_MS / 1000, passed, tsc_hz, apic_hz;
 	struct sample first, last;
 
 	apic_timer_mask(true);
 	apic_timer_start(UINT32_MAX);
-	last = first = sample_take(clock);
-	for (uint32_t spins = 0; passed < wanted; spins++) {
-		if (spins == SPINS_MAX)
-			panic("clock: the %s does not tick", clock->name);
-		last.reference = clock->read();
-		passed = (last.reference - first.reference) & clock->mask;
-	}
-	last = sample_take(clock);
-	passed = (last.reference - first.reference) & clock->mask;
+	first = sample_take(&clock);
+	do {
+		last = sample_take(&clock);
+		passed = (last.reference - first.reference) & clock.mask;
+		if (passed == 0)
+			panic("clock: the %s does not tick", clock.name);
+	} while (passed < wanted);
 	apic_timer_start(0);
 
-	tsc_hz = (last.tsc - first.tsc) * clock->hz / passed;
-	apic_hz = (uint64_t)(first.apic_left - last.apic_left) * clock->hz / passed;
+	tsc_hz = (last.tsc - first.tsc) * clock.hz / passed;
+	apic_hz = (uint64_t)(first.apic_left - last.apic_left) * clock.hz / passed;
 	if (tsc_hz < NSEC_PER_SEC / 1000 || apic_hz < HZ_PER_KHZ)
 		panic("clock: TSC at %lu Hz, APIC timer at %lu Hz?", tsc_hz, apic_hz);
 	tsc_khz = (uint32_t)((tsc_hz + HZ_PER_KHZ / 2) / HZ_PER_KHZ);
@@ -116,7 +113,7 @@ void tsc_calibrate(void)
 	apic_of_ns = scale_of(NSEC_PER_SEC / HZ_PER_KHZ, apic_hz / HZ_PER_KHZ);
 	tsc_at_boot = last.tsc;
 	log_info("clock: TSC at %u.%03u MHz by %s, APIC timer at %lu MHz\n", tsc_khz / 1000, tsc_khz % 1000,
-		 clock->name, apic_hz / 1000000);
+		 clock.name, apic_hz / 1000000);
 }
 
 uint64_t tsc_to_ns(uint64_t tsc)

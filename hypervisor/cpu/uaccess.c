@@ -7,7 +7,6 @@
 #include "cpu/features.h"
 #include "cpu/layout.h"
 #include "cpu/ops.h"
-#include "cpu/smap.h"
 #include "cpu/uaccess.h"
 #include "include/errno.h"
 #include "include/types.h"
@@ -80,20 +79,17 @@ static bool copy_word(void *to, const void *from)
  */
 static int copy(void *to, const void *from, size_t bytes)
 {
-	size_t left, again;
+	size_t left = bytes;
 
 	if (bytes == 8 && copy_word(to, from))
 		return 0;
-	left = copy_words(to, from, bytes);
-	while (left) {
-		size_t done = bytes - left;
+	for (int stuck = 0; left && stuck < 2;) {
+		size_t done = bytes - left, now = copy_words((char *)to + done, (const char *)from + done, left);
 
-		again = copy_words((char *)to + done, (const char *)from + done, left);
-		if (again == left)
-			return -EFAULT;
-		left = again;
+		stuck = now < left ? 1 : stuck + 1;
+		left = now;
 	}
-	return 0;
+	return left ? -EFAULT : 0;
 }
 
 int guest_read(void *to, uint64_t from, size_t bytes)

@@ -9,6 +9,9 @@
 
 #include "include/types.h"
 
+/* Puts stac and clac into the text, on CPUs that have SMAP. Boot CPU, before paging_init() makes text read-only. */
+void smap_init(void);
+
 MUST_CHECK int guest_read(void *to, uint64_t from, size_t bytes);
 MUST_CHECK int guest_write(uint64_t to, const void *from, size_t bytes);
 MUST_CHECK int guest_clear(uint64_t to, size_t bytes);

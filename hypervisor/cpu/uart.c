@@ -9,7 +9,6 @@
 #include "cpu/uart.h"
 
 #include "boot/boot_info.h"
-#include "cpu/ioapic.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "domain/console.h"
@@ -29,70 +28,59 @@ enum uart_register {
 #define MODEM_DTR_RTS_OUT2	0x0b	/* OUT2 lets the interrupt out of a PC's UART */
 #define STATUS_RECEIVED		0x01
 #define STATUS_EMPTY		0x20
-#define FIFO_WORKS		0xc0
-#define FIFO_BYTES		16
 #define BAUD_CLOCK		115200
-#define POLLS_MAX		200000	/* a read of a port takes about 1 us, a full FIFO at 9600 baud 17 ms */
+#define POLLS_MAX		200000	/* a read of a port takes about 1 us */
 #define RING_BYTES		1024u
 
-static struct uart {
-	uint16_t port;			/* 0: none */
-	uint32_t irq;
-	uint32_t fifo_bytes;
-	bool has_stopped;		/* U1 */
-	bool receives;
-} uart;
+static const struct uart {
+	char name[5];
+	uint16_t port;
+	uint8_t irq;
+} uarts[] = { { "com1", 0x3f8, 4 }, { "com2", 0x2f8, 3 } };
+
+static const struct uart *uart;		/* NULL: none */
+static bool has_stopped;		/* U1 */
 
 static struct spinlock receive_lock;
 static char ring[RING_BYTES];
 static uint32_t ring_head, ring_tail;	/* bytes ever put in and taken out */
 
-static uint8_t uart_in(enum uart_register reg) { return port_in8((uint16_t)(uart.port + reg)); }
-static void uart_out(enum uart_register reg, uint8_t value) { port_out8((uint16_t)(uart.port + reg), value); }
+static uint8_t uart_in(enum uart_register reg) { return port_in8((uint16_t)(uart->port + reg)); }
+static void uart_out(enum uart_register reg, uint8_t value) { port_out8((uint16_t)(uart->port + reg), value); }
 
-/* baud 0: leave the speed as it is */
-static void uart_set_up(uint32_t baud, uint8_t frame)
+static void uart_set_up(const struct uart *chosen, uint64_t divisor)
 {
-	uint32_t divisor = baud ? MAX(BAUD_CLOCK / baud, 1u) : 0;
-
+	uart = chosen;
 	uart_out(UART_INTERRUPTS, 0);
-	if (divisor) {
-		uart_out(UART_LINE, LINE_DIVISOR | frame);
-		uart_out(UART_DIVISOR_LOW, (uint8_t)divisor);
-		uart_out(UART_DIVISOR_HIGH, (uint8_t)(divisor >> 8));
-	}
-	uart_out(UART_LINE, frame);
+	uart_out(UART_LINE, LINE_DIVISOR);
+	uart_out(UART_DIVISOR_LOW, (uint8_t)divisor);
+	uart_out(UART_DIVISOR_HIGH, (uint8_t)(divisor >> 8));
+	uart_out(UART_LINE, LINE_8N1);
 	uart_out(UART_FIFO, FIFO_ON_AND_CLEAR);
-	uart.fifo_bytes = (uart_in(UART_FIFO) & FIFO_WORKS) == FIFO_WORKS ? FIFO_BYTES : 1;
 	uart_out(UART_MODEM, MODEM_DTR_RTS_OUT2);
 	if (uart_in(UART_STATUS) == 0xff)
-		uart.port = 0;		/* nobody there */
+		uart = NULL;		/* nobody there */
 }
 
 void uart_early_init(void)
 {
-	uart = (struct uart){ .port = 0x3f8, .irq = 4 };
-	uart_set_up(BAUD_CLOCK, LINE_8N1);
+	uart_set_up(&uarts[0], 1);
 }
 
 static bool wait_until_empty(void)
 {
-	int polls = uart.has_stopped ? 1 : POLLS_MAX;
+	int polls = has_stopped ? 1 : POLLS_MAX;
 
-	while (!(uart_in(UART_STATUS) & STATUS_EMPTY))
-		if (--polls == 0)
-			break;
-	uart.has_stopped = polls == 0;
-	return !uart.has_stopped;
+	while (!(uart_in(UART_STATUS) & STATUS_EMPTY) && --polls > 0)
+		;
+	has_stopped = polls == 0;
+	return !has_stopped;
 }
 
 void uart_write(const char *bytes, size_t count)
 {
-	for (size_t i = 0; uart.port && i < count; i++) {
-		if (i % uart.fifo_bytes == 0 && !wait_until_empty())
-			return;
+	for (size_t i = 0; uart && i < count && wait_until_empty(); i++)
 		uart_out(UART_DATA, (uint8_t)bytes[i]);
-	}
 }
 
 size_t uart_read(char *to, size_t room)
@@ -102,7 +90,7 @@ size_t uart_read(char *to, size_t room)
 	spin_lock(&receive_lock);
 	while (count < room && ring_tail != ring_head)
 		to[count++] = ring[ring_tail++ % RING_BYTES];
-	if (uart.receives && count > 0)
+	if (count > 0)
 		uart_out(UART_INTERRUPTS, INTERRUPT_RECEIVE);
 	spin_unlock(&receive_lock);
 	return count;
@@ -116,8 +104,7 @@ static void uart_receive(void *data)
 
 	spin_lock(&receive_lock);
 	before = ring_head;
-	while (ring_head - ring_tail < RING_BYTES && ring_head - before < RING_BYTES &&
-	       (uart_in(UART_STATUS) & STATUS_RECEIVED))
+	while (ring_head - ring_tail < RING_BYTES && (uart_in(UART_STATUS) & STATUS_RECEIVED))
 		ring[ring_head++ % RING_BYTES] = (char)uart_in(UART_DATA);
 	if (ring_head - ring_tail == RING_BYTES)
 		uart_out(UART_INTERRUPTS, 0);
@@ -127,64 +114,25 @@ static void uart_receive(void *data)
 		console_input_arrived();
 }
 
-/* The next word of a list with commas, as a number; `otherwise` if there is none. */
-static uint32_t next_number(const char **text, uint32_t otherwise)
+/* "com1=9600"; what may follow after a comma, as in Xen's options, is as on every PC. */
+static void choose(const struct uart *chosen)
 {
-	uint64_t value;
+	char text[32];
 	const char *end;
+	uint64_t baud = option_text(chosen->name, text, sizeof(text)) ? text_number(text, &end) : 0;
 
-	value = text_number(*text, &end);
-	if (end == *text)
-		value = otherwise;
-	while (*end && *end != ',')
-		end++;
-	*text = *end ? end + 1 : end;
-	return value > UINT32_MAX ? otherwise : (uint32_t)value;
-}
-
-/* "8n1" as the line register has it; LINE_8N1 if it is something else. */
-static uint8_t parse_frame(const char *text)
-{
-	static const char parities[] = "n?oe";
-	const char *parity = text[0] >= '5' && text[0] <= '8' && text[1] ? strchr(parities, text[1]) : NULL;
-	static const uint8_t parity_bits[] = { 0x00, 0x00, 0x08, 0x18 };
-
-	if (!parity || (text[2] != '1' && text[2] != '2'))
-		return LINE_8N1;
-	return (uint8_t)((text[0] - '5') | (text[2] == '2' ? 0x04 : 0) | parity_bits[parity - parities]);
-}
-
-static void choose(uint16_t port, uint32_t irq, const char *option)
-{
-	char text[64];
-	const char *rest = text, *frame;
-	uint32_t baud = BAUD_CLOCK;
-	uint8_t line = LINE_8N1;
-
-	uart = (struct uart){ .port = port, .irq = irq };
-	if (option_text(option, text, sizeof(text))) {
-		baud = next_number(&rest, strncmp(text, "auto", 4) ? BAUD_CLOCK : 0);
-		frame = rest;
-		(void)next_number(&rest, 0);
-		line = parse_frame(frame);
-		uart.port = (uint16_t)next_number(&rest, port);
-		uart.irq = next_number(&rest, irq);
-	}
-	uart_set_up(baud, line);
+	uart_set_up(chosen, baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
 }
 
 static void set_level(void)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
+	static const char *const names[] = { "error", "warning", "info", "debug", "all" };
 	char text[32];
 
-	if (!option_text("loglvl", text, sizeof(text)))
-		return;
+	(void)option_text("loglvl", text, sizeof(text));
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(text, names[i]))
-			log_set_level((enum log_level)i);
-	if (!strcmp(text, "all"))
-		log_set_level(LOG_DEBUG);
+			log_set_level((enum log_level)MIN(i, (size_t)LOG_DEBUG));
 }
 
 void console_init(void)
@@ -192,31 +140,30 @@ void console_init(void)
 	char text[64];
 
 	set_level();
+	uart = NULL;
 	if (!option_text("console", text, sizeof(text)))
 		string_copy(text, "com1", sizeof(text));
 	/* "com1,vga" is an old habit. */
-	if (strstr(text, "com2"))
-		choose(0x2f8, 3, "com2");
-	else if (strcmp(text, "none"))
-		choose(0x3f8, 4, "com1");
-	else
-		uart.port = 0;
-	if (!strstr(text, "com") && strcmp(text, "none"))
+	for (size_t i = 0; i < ARRAY_SIZE(uarts) && !uart; i++)
+		if (strstr(text, uarts[i].name))
+			choose(&uarts[i]);
+	if (!strstr(text, "com") && strcmp(text, "none")) {
+		choose(&uarts[0]);
 		log_warning("console=%s is unknown: com1, com2 or none; com1 is used\n", text);
+	}
 }
 
 void console_enable_input(void)
 {
 	uint32_t vector;
 
-	if (!uart.port || uart.irq >= 16)
+	if (!uart)
 		return;
 	vector = irq_allocate(uart_receive, NULL);
-	if (vector == 0 || !ioapic_route_isa(uart.irq, vector)) {
+	if (vector == 0 || !ioapic_route_isa(uart->irq, vector)) {
 		log_warning("console: no interrupt for the UART: no input\n");
 		return;
 	}
-	uart.receives = true;
 	uart_out(UART_INTERRUPTS, INTERRUPT_RECEIVE);
 	uart_receive(NULL);
 }

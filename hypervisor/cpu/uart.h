@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The console: a 16550 on COM1 or COM2. Options: console=com1|com2|none, com1=baud[,frame[,port[,irq]]]. */
+/* The console: a 16550 on COM1 or COM2. Options: console=com1|com2|none, com1=baud, com2=baud; always 8n1. */
 #ifndef SKINK_UART_H
 #define SKINK_UART_H
 

@@ -147,7 +147,6 @@ int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port)
 	if (!error) {
 		pirq_bound[pirq].port = *port;
 		write_once(&pirq_bound[pirq].domain, domain);
-		pirq_unmask(pirq);
 	}
 	spin_unlock(&event_connect_lock);
 	return error == -EBUSY ? -EEXIST : error;

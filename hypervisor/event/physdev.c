@@ -19,10 +19,8 @@
 
 static int eoi(uint32_t pirq)
 {
-	if (!pirq_is_bound_to(pirq, current_vcpu()->domain))
-		return -EINVAL;
-	pirq_unmask(pirq);
-	return 0;
+	/* All pirqs are edges: there is nothing to unmask. */
+	return pirq_is_bound_to(pirq, current_vcpu()->domain) ? 0 : -EINVAL;
 }
 
 static int set_iopl(uint32_t iopl)

@@ -34,7 +34,7 @@ static uint64_t reference_read(void)
 
 static const struct refclock reference = { "test", 3579545, 0xffffff, reference_read };
 static const struct refclock *chosen;
-const struct refclock *refclock_start(void) { return chosen; }
+struct refclock refclock_start(void) { return *chosen; }
 static uint64_t stuck_read(void) { return 5; }
 static const struct refclock stuck = { "stuck clock", 1000000, UINT32_MAX, stuck_read };
 
