@@ -16,17 +16,7 @@
 
 enum { BREAK_EXECUTE, BREAK_WRITE, BREAK_IO, BREAK_READ_WRITE };
 
-static void address_write(unsigned int i, uint64_t value)
-{
-	switch (i) {
-	case 0: asm volatile("mov %0, %%db0" : : "r"(value)); break;
-	case 1: asm volatile("mov %0, %%db1" : : "r"(value)); break;
-	case 2: asm volatile("mov %0, %%db2" : : "r"(value)); break;
-	default: asm volatile("mov %0, %%db3" : : "r"(value)); break;
-	}
-}
-
-static void control_write(uint64_t value) { asm volatile("mov %0, %%db7" : : "r"(value)); }
+#define DEBUG_WRITE(n, value) asm volatile("mov %0, %%db" #n : : "r"(value))
 
 static bool is_active(const struct vcpu *vcpu) { return vcpu->debug_register[7] & DR7_ENABLES; }
 
@@ -53,15 +43,19 @@ static bool may_hold(uint64_t reg, uint64_t value)
 void debug_save(struct vcpu *vcpu)
 {
 	if (is_active(vcpu))
-		control_write(DR7_FIXED);
+		DEBUG_WRITE(7, DR7_FIXED);
 }
 
 void debug_load(struct vcpu *vcpu)
 {
+	const uint64_t *value = vcpu->debug_register;
+
 	if (is_active(vcpu)) {
-		for (unsigned int i = 0; i < 4; i++)
-			address_write(i, vcpu->debug_register[i]);
-		control_write(vcpu->debug_register[7] | DR7_FIXED);
+		DEBUG_WRITE(0, value[0]);
+		DEBUG_WRITE(1, value[1]);
+		DEBUG_WRITE(2, value[2]);
+		DEBUG_WRITE(3, value[3]);
+		DEBUG_WRITE(7, value[7] | DR7_FIXED);
 	}
 	cpu_load_guest_cr4(vcpu);
 }

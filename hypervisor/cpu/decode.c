@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The decoder: prefixes, opcode, ModRM, immediate, each read once and never past the bytes that there are. */
+/*
+ * The decoder: prefixes, opcode, ModRM, immediate. It works on a copy with zeros behind it: a zero is no prefix, so it
+ * stops, at most an opcode, an address and an immediate later, and whoever has read a padding byte is refused.
+ */
 #include "cpu/decode.h"
 
 #include "lib/string.h"
@@ -42,32 +45,24 @@ static const uint8_t two_byte[256] = {
 #define REX_BASE(rex)	((rex) << 3 & 8)
 #define REX_WIDE	8
 
-struct reader {
-	const uint8_t *code;
-	size_t count, at;
-	bool is_short;		/* it has asked for more than there is */
-};
+#define READ_MAX	(INSTRUCTION_MAX + 12 + 8)
 
-/* The next `bytes` (1, 2, 4, 8), sign-extended. */
-static uint64_t take(struct reader *reader, unsigned int bytes)
+/* The next `bytes` (1, 2, 4), sign-extended. */
+static uint64_t take(const uint8_t **at, unsigned int bytes)
 {
-	uint64_t value = 0;
 	unsigned int unused = 64 - 8 * bytes;
+	uint64_t value;
 
-	if (reader->count - reader->at < bytes) {
-		reader->is_short = true;
-		return 0;
-	}
-	memcpy(&value, reader->code + reader->at, bytes);
-	reader->at += bytes;
+	memcpy(&value, *at, sizeof(value));
+	*at += bytes;
 	return (uint64_t)((int64_t)(value << unused) >> unused);
 }
 
 /* Returns the opcode's first byte. */
-static uint8_t take_prefixes(struct reader *reader, struct instruction *out, bool *has_operand16, uint8_t *rex)
+static uint8_t take_prefixes(const uint8_t **at, struct instruction *out, bool *has_operand16, uint8_t *rex)
 {
 	for (;;) {
-		uint8_t byte = (uint8_t)take(reader, 1);
+		uint8_t byte = (uint8_t)take(at, 1);
 
 		switch (byte) {
 		case 0x26: case 0x2e: case 0x36: case 0x3e: break;	/* es, cs, ss, ds: flat */
@@ -78,46 +73,49 @@ static uint8_t take_prefixes(struct reader *reader, struct instruction *out, boo
 			if ((byte & 0xf0) != 0x40)
 				return byte;
 			*rex = byte;
-			return (uint8_t)take(reader, 1);
+			return (uint8_t)take(at, 1);
 		}
 	}
 }
 
 /* Returns whether the address counts from the next instruction. */
-static bool take_address(struct reader *reader, const struct cpu_user_regs *regs, struct instruction *out, uint8_t rex)
+static bool take_address(const uint8_t **at, const struct cpu_user_regs *regs, struct instruction *out, uint8_t rex)
 {
 	unsigned int mod = out->modrm >> 6, base = out->modrm & 7, index, sib;
 	bool has_sib = base == 4;
 
 	out->is_memory = true;
 	if (has_sib) {
-		sib = (uint8_t)take(reader, 1);
+		sib = (uint8_t)take(at, 1);
 		index = (sib >> 3 & 7) | REX_INDEX(rex);
 		if (index != 4)
 			out->address = register_read(regs, index, 8) << (sib >> 6);
 		base = sib & 7;
 	}
 	if (base == 5 && mod == 0) {
-		out->address += take(reader, 4);
+		out->address += take(at, 4);
 		return !has_sib;
 	}
 	out->address += register_read(regs, base | REX_BASE(rex), 8);
 	if (mod != 0)
-		out->address += take(reader, mod == 1 ? 1 : 4);
+		out->address += take(at, mod == 1 ? 1 : 4);
 	return false;
 }
 
 bool decode(const uint8_t *code, size_t count, const struct cpu_user_regs *regs, struct instruction *out)
 {
-	struct reader reader = { .code = code, .count = MIN(count, (size_t)INSTRUCTION_MAX) };
+	uint8_t padded[READ_MAX] = { 0 };
+	const uint8_t *at = padded;
 	bool has_operand16 = false, is_relative = false;
 	uint8_t rex = 0, flags, opcode;
 
+	count = MIN(count, (size_t)INSTRUCTION_MAX);
+	memcpy(padded, code, count);
 	*out = (struct instruction){ 0 };
-	out->opcode = take_prefixes(&reader, out, &has_operand16, &rex);
+	out->opcode = take_prefixes(&at, out, &has_operand16, &rex);
 	flags = one_byte[out->opcode];
 	if (out->opcode == 0x0f) {
-		opcode = (uint8_t)take(&reader, 1);
+		opcode = (uint8_t)take(&at, 1);
 		out->opcode = 0x0f00 | opcode;
 		flags = two_byte[opcode];
 	}
@@ -128,23 +126,23 @@ bool decode(const uint8_t *code, size_t count, const struct cpu_user_regs *regs,
 		out->address = regs->rdi;
 	}
 	if (flags & MODRM) {
-		out->modrm = (uint8_t)take(&reader, 1);
+		out->modrm = (uint8_t)take(&at, 1);
 		out->reg = (out->modrm >> 3 & 7) | REX_REG(rex);
 		if (flags & BYTE && !rex && out->reg >= 4)
 			out->reg += 16;
 		out->rm = (out->modrm & 7) | REX_BASE(rex);
 		if (!(flags & REGS) && out->modrm >> 6 != 3)
-			is_relative = take_address(&reader, regs, out, rex);
+			is_relative = take_address(&at, regs, out, rex);
 	}
 	if (flags & IMM8)
-		out->immediate = take(&reader, 1);
+		out->immediate = take(&at, 1);
 	if (flags & IMM)
-		out->immediate = take(&reader, out->bytes == 2 ? 2 : 4);
+		out->immediate = take(&at, out->bytes == 2 ? 2 : 4);
 
-	out->length = (uint8_t)reader.at;
+	out->length = (uint8_t)(at - padded);
 	if (is_relative)
 		out->address += regs->rip + out->length;
-	return flags && !reader.is_short;
+	return flags && out->length <= count;
 }
 
 #define AT(name) offsetof(struct cpu_user_regs, name)

@@ -92,7 +92,7 @@ static bool find_result(const struct instruction *in, const struct cpu_user_regs
 	case 0xc6 ... 0xc7:	/* mov */
 		*value = in->immediate;
 		return which == 0;
-	case 0x0fab: case 0x0fb3: case 0x0fbb:
+	case 0x0fab: case 0x0fb3: case 0x0fbb:	/* bts, btr, btc */
 		*value = bit_operation(in->opcode >> 3 & 7, old, reg, in->bytes, flags);
 		return true;
 	case 0x0fb0 ... 0x0fb1:	/* cmpxchg: it writes in any case */
@@ -125,32 +125,19 @@ static void finish(struct vcpu *vcpu, const struct instruction *in, uint64_t old
 	emulate_finish(vcpu, in);
 }
 
-/* bts and its like reach beyond their operand when a register has the bit's number. */
-static uint64_t displacement_of_bit(const struct cpu_user_regs *regs, const struct instruction *in)
-{
-	unsigned int unused = 64 - 8 * in->bytes;
-	int64_t number;
-
-	if (in->opcode != 0x0fab && in->opcode != 0x0fb3 && in->opcode != 0x0fbb)
-		return 0;
-	number = (int64_t)(register_read(regs, in->reg, in->bytes) << unused) >> unused;
-	return (uint64_t)(number >> 3) & ~(uint64_t)(in->bytes - 1);
-}
-
 bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t va, old = 0, value, flags = regs->rflags;
+	uint64_t old = 0, value, flags = regs->rflags;
 	struct instruction in;
 	int error;
 
-	if (!emulate_fetch(vcpu, regs->rip, &in) || !in.is_memory)
+	/* With a bit's number in a register, bts and its like may reach beyond their operand: that is not done. */
+	if (!emulate_fetch(vcpu, regs->rip, &in) || !in.is_memory || fault_address - in.address >= in.bytes)
 		return false;
-	va = in.address + displacement_of_bit(regs, &in);
-	if (fault_address - va >= in.bytes || guest_read(&old, va, in.bytes) ||
-	    !find_result(&in, regs, old, &value, &flags))
+	if (guest_read(&old, in.address, in.bytes) || !find_result(&in, regs, old, &value, &flags))
 		return false;
-	error = mmu_emulate_write(vcpu, va, value & operand_mask(in.bytes), in.bytes, &(uint64_t){ old });
+	error = mmu_emulate_write(vcpu, in.address, value & operand_mask(in.bytes), in.bytes, &(uint64_t){ old });
 	if (error)
 		return error == -EBUSY;		/* somebody else was faster: the guest tries again */
 

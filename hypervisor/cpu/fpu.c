@@ -61,10 +61,8 @@ int fpu_vcpu_init(struct vcpu *vcpu)
 		return -ENOMEM;
 	page->fcw = FCW_RESET;
 	page->mxcsr = MXCSR_RESET;
-	page->present = XCR0_X87 | XCR0_SSE;
-	page->used = XCR0_X87 | XCR0_SSE;
+	page->present = page->used = vcpu->xcr0 = XCR0_X87 | XCR0_SSE;
 	vcpu->fpu = page;
-	vcpu->xcr0 = XCR0_X87 | XCR0_SSE;
 	return 0;
 }
 

@@ -23,8 +23,8 @@
 #define MSR_SYSENTER_EIP	0x176
 #define MSR_HYPERCALL_PAGE	0x40000000
 
-#define APIC_BASE		0xfee00800ULL	/* its usual place, switched on */
-#define APIC_BASE_BOOT_CPU	0x100ULL
+#define APIC_BASE		0xfee00800	/* its usual place, switched on */
+#define APIC_BASE_BOOT_CPU	0x100
 
 #define ANY	VENDOR_OTHER
 #define INTEL	VENDOR_INTEL
@@ -53,19 +53,15 @@ static const struct property {
 	{ 0xc0011029, AMD, 1 << 1, 0 },		/* decoder configuration: lfence serialises */
 };
 
-static bool read_property(uint32_t msr, uint64_t *value)
+static bool read_property(const struct property *property, uint64_t *value)
 {
-	uint64_t machine = 0;
-
-	for (const struct property *p = properties; p < properties + ARRAY_SIZE(properties); p++) {
-		if (p->msr != msr || (p->vendor != ANY && p->vendor != cpu_features.vendor))
-			continue;
-		if (p->shown && !msr_read_safe(msr, &machine))
-			return false;
-		*value = (machine & p->shown) | p->fixed;
-		return true;
-	}
-	return false;
+	*value = 0;
+	if (property->vendor != ANY && property->vendor != cpu_features.vendor)
+		return false;
+	if (property->shown && !msr_read_safe(property->msr, value))
+		return false;
+	*value = (*value & property->shown) | property->fixed;
+	return true;
 }
 
 bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -77,14 +73,15 @@ bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case MSR_APIC_BASE:
 		*value = APIC_BASE | (vcpu->id == 0 ? APIC_BASE_BOOT_CPU : 0);
 		return true;
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
+	case MSR_FS_BASE ... MSR_KERNEL_GS_BASE:
 		/* The guest is in its kernel, and so are the bases: mode_toggle() has swapped them. */
 		*value = msr_read(msr);
 		return true;
 	}
-	return read_property(msr, value);
+	for (size_t i = 0; i < ARRAY_SIZE(properties); i++)
+		if (properties[i].msr == msr)
+			return read_property(&properties[i], value);
+	return false;
 }
 
 /* The page `value` names gets the ABI's stubs; bits 0 to 11 would choose one of several pages. */

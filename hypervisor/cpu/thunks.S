@@ -8,8 +8,6 @@
 .macro THUNK name register
 	.section .text.\name, "ax"
 	.globl \name
-	.hidden \name
-	.type \name, @function
 	.balign 32
 \name:
 	call 2f
@@ -19,7 +17,6 @@
 2:	mov \register, (%rsp)
 	ret
 	int3
-	.size \name, . - \name
 .endm
 
 .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15

@@ -324,10 +324,10 @@ static struct made make_instruction(const struct form *form, struct cpu_user_reg
 	for (unsigned int i = 0; i < 16; i++)
 		*register_at(regs, i) = random64();
 	if (form->is_bit) {
-		/* Not too far, and where the operand itself will be. */
+		/* Within the operand: what lies beyond is not done. */
 		while (reg == base || reg == index)
 			reg = random_register();
-		*register_at(regs, reg) = (uint64_t)(random() % 65536 - 32768);
+		*register_at(regs, reg) = (uint64_t)random() % (8 * made.bytes);
 	}
 
 	if (half)
@@ -355,13 +355,6 @@ static struct made make_instruction(const struct form *form, struct cpu_user_reg
 		uint32_t distance = (uint32_t)(made.target - guest_address(code_page) - made.length);
 
 		memcpy(made.code + displacement_at, &distance, 4);
-	}
-	if (form->is_bit) {
-		uint64_t number = *register_at(regs, reg);
-		int64_t bit = made.bytes == 2 ? (int16_t)number : made.bytes == 4 ? (int32_t)number : (int64_t)number;
-
-		/* Floor division: the word that holds the bit. */
-		made.target += (uint64_t)((bit - ((bit % (8 * made.bytes)) + 8 * made.bytes) % (8 * made.bytes)) / 8);
 	}
 	return made;
 }
@@ -515,6 +508,9 @@ static void an_instruction_that_does_not_write_where_it_faulted_is_not_done(void
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
 	GIVEN_CODE("\x48\x83\x13\x01");		/* adcq: none of ours */
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
+	vcpu->regs.rax = 64;
+	GIVEN_CODE("\x48\x0f\xab\x03");		/* bts %rax, (%rbx): of the word behind */
+	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data) + 8));
 	GIVEN_CODE("\x0f\xba\x23\x01");		/* bt */
 	CU_ASSERT_FALSE(emulate_table_write(vcpu, guest_address(data)));
 	CU_ASSERT_EQUAL(writes, 0);
