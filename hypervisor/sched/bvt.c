@@ -26,9 +26,9 @@ static bool is_on_its_cpus(const struct vcpu *vcpu, uint32_t cpu)
 	return vcpu_cpus(vcpu) >> cpu & 1;
 }
 
-static void ask_to_choose(uint32_t cpu)
+static void ask_to_choose(struct sched_queue *queue)
 {
-	cpu_raise_softirq(sched_queue[cpu].cpu, SOFTIRQ_SCHEDULE);
+	cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
 }
 
 /* ---- choosing ---- */
@@ -170,7 +170,7 @@ void sched_softirq(void)
 
 	if (must_wait) {
 		cpu_relax_serving();
-		cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
+		ask_to_choose(queue);
 	}
 	barrier_full();		/* is_running is seen before the exit path looks for events */
 	if (next != prev)
@@ -179,9 +179,7 @@ void sched_softirq(void)
 
 static void slice_ends(void *data)
 {
-	struct sched_queue *queue = data;
-
-	cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
+	ask_to_choose(data);
 }
 
 /* ---- waking and stopping ---- */
@@ -203,7 +201,7 @@ static void join(struct vcpu *vcpu, uint32_t to)
 	__atomic_fetch_and(&sched_idle_cpus, ~(1ULL << to), __ATOMIC_SEQ_CST);
 	/* Behind another one it changes nothing: that CPU looks again in any case. */
 	if (queue_first(queue) == vcpu)
-		ask_to_choose(to);
+		ask_to_choose(queue);
 }
 
 void sched_vcpu_update(struct vcpu *vcpu)
@@ -214,7 +212,7 @@ void sched_vcpu_update(struct vcpu *vcpu)
 
 	if (state == RUNSTATE_running) {
 		if (!may_stay)
-			ask_to_choose(from);
+			ask_to_choose(&sched_queue[from]);
 	} else if (state == RUNSTATE_runnable && !may_stay) {
 		queue_remove(&sched_queue[from], vcpu);
 		vcpu_set_state(vcpu, RUNSTATE_offline, time_now_ns());
@@ -364,27 +362,4 @@ void sched_get_params(struct domain *domain, struct sched_params *params)
 	spin_lock(&domain->sched->lock);
 	*params = domain->sched->params;
 	spin_unlock(&domain->sched->lock);
-}
-
-void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
-{
-	uint32_t hint = read_once(&vcpu->sched.queue_cpu), cpu = queue_lock_of(vcpu, hint);
-	uint64_t now_ns;
-
-	now_ns = time_now_ns();
-	*info = (struct vcpu_runstate_info){ .state = (int)vcpu->sched.state,
-					     .state_entry_time = vcpu->sched.state_since_ns };
-	for (uint32_t i = 0; i < 4; i++)
-		info->time[i] = vcpu->sched.time_in_state[i];
-	if (now_ns > info->state_entry_time)
-		info->time[info->state] += now_ns - info->state_entry_time;
-	queue_unlock(cpu, hint);
-}
-
-uint64_t sched_vcpu_cpu_time_ns(struct vcpu *vcpu)
-{
-	struct vcpu_runstate_info info;
-
-	sched_get_runstate(vcpu, &info);
-	return info.time[RUNSTATE_running];
 }

@@ -202,17 +202,9 @@ long do_sched_op(uint64_t command, uint64_t argument)
 
 long do_sched_op_compat(uint64_t command, uint64_t argument)
 {
-	switch ((uint32_t)command) {
-	case SCHEDOP_yield:
-		sched_yield_current();
-		return 0;
-	case SCHEDOP_block:
-		return block();
-	case SCHEDOP_shutdown:
+	if (command == SCHEDOP_shutdown)
 		return end_domain(current_vcpu()->domain, (uint8_t)argument);
-	default:
-		return -ENOSYS;
-	}
+	return command == SCHEDOP_yield || command == SCHEDOP_block ? do_sched_op(command, 0) : -ENOSYS;
 }
 
 long do_set_timer_op(uint64_t deadline_ns)

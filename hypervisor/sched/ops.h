@@ -14,9 +14,9 @@ void sched_unblock_current(void);
 void vcpu_timers_init(struct vcpu *vcpu);
 void vcpu_timers_stop(struct vcpu *vcpu);
 
-/* time.c */
+/* time.c: the first two write what is registered; the loaded address space is its kernel's. */
+void time_write_area(struct vcpu *vcpu);
+void runstate_write_area(struct vcpu *vcpu);
 void runstate_left(struct vcpu *vcpu);		/* it was current, and its address space is still loaded */
-void time_register_area(struct vcpu *vcpu);	/* the first write of a new time_area; the caller's address space is loaded */
-void runstate_register_area(struct vcpu *vcpu);
 
 #endif

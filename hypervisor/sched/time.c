@@ -15,31 +15,44 @@
 #include "include/errno.h"
 #include "mem/mmu.h"
 #include "sched/ops.h"
+#include "sched/queue.h"
 #include "sched/sched.h"
 
 #define barrier_write() __atomic_thread_fence(__ATOMIC_RELEASE)
 
 /* ---- writing where a guest has registered ---- */
 
-/*
- * The area's address is the guest kernel's, whose tables may not be the loaded ones. Nothing below can fail for
- * us: where the guest has unmapped its area it gets no news.
- */
-static bool kernel_tables_begin(struct vcpu *vcpu)
+/* The area's address is the guest kernel's, whose tables may not be the loaded ones. */
+static void with_kernel_tables(struct vcpu *vcpu, void (*write)(struct vcpu *vcpu))
 {
-	if (vcpu->in_kernel)
-		return false;
-	vcpu->in_kernel = true;
-	mmu_load_base(vcpu);
-	return true;
+	bool was_user = !vcpu->in_kernel;
+
+	if (was_user) {
+		vcpu->in_kernel = true;
+		mmu_load_base(vcpu);
+	}
+	write(vcpu);
+	if (was_user) {
+		vcpu->in_kernel = false;
+		mmu_load_base(vcpu);
+	}
 }
 
-static void kernel_tables_end(struct vcpu *vcpu, bool was_user)
+/*
+ * C2: the mark, a part of `copy`, says that the rest is not to be read, and at last that it is. Nothing here can fail
+ * for us: where the guest has unmapped its area it gets no news.
+ */
+static void area_write(uint64_t area, const void *copy, size_t bytes, const void *mark, size_t mark_bytes, uint64_t done)
 {
-	if (!was_user)
-		return;
-	vcpu->in_kernel = false;
-	mmu_load_base(vcpu);
+	uint64_t mark_address = area + (uint64_t)((const char *)mark - (const char *)copy);
+	int error = guest_write(mark_address, mark, mark_bytes);
+
+	barrier_write();
+	if (!error)
+		error = guest_write(area, copy, bytes);
+	barrier_write();
+	if (!error)
+		error = guest_write(mark_address, &done, mark_bytes);
 }
 
 /* ---- time info ---- */
@@ -67,65 +80,35 @@ static void time_publish(struct vcpu_time_info *shared, const struct vcpu_time_i
 	store_release(&shared->version, version + 1);
 }
 
-static void time_area_write(uint64_t area, struct vcpu_time_info *time)
+void time_write_area(struct vcpu *vcpu)
 {
-	static const size_t body = offsetof(struct vcpu_time_info, tsc_timestamp);
-	int error;
+	struct vcpu_time_info time;
 
-	time->version |= 1;
-	error = guest_write(area, &time->version, sizeof(time->version));
-	barrier_write();
-	if (!error)
-		error = guest_write(area + body, (char *)time + body, sizeof(*time) - body);
-	barrier_write();
-	time->version++;
-	if (!error)
-		error = guest_write(area, &time->version, sizeof(time->version));
-	(void)error;
+	if (!vcpu->time_area)
+		return;
+	time_snapshot(&time);
+	time.version = read_once(&vcpu->info->time.version) - 1;
+	time.version |= 1;
+	area_write(vcpu->time_area, &time, sizeof(time), &time.version, sizeof(time.version), time.version + 1);
 }
 
 void time_update_vcpu(struct vcpu *vcpu)
 {
 	struct vcpu_time_info time;
-	bool was_user;
 
 	time_snapshot(&time);
 	if (tsc_is_stable && read_once(&vcpu->info->time.tsc_timestamp) == time.tsc_timestamp &&
 	    read_once(&vcpu->info->time.tsc_to_system_mul) == time.tsc_to_system_mul)
 		return;		/* C1 */
 	time_publish(&vcpu->info->time, &time);
-	if (vcpu->time_area && vcpu == current_vcpu()) {
-		was_user = kernel_tables_begin(vcpu);
-		time_register_area(vcpu);
-		kernel_tables_end(vcpu, was_user);
-	}
-}
-
-void time_register_area(struct vcpu *vcpu)
-{
-	struct vcpu_time_info time;
-
-	time_snapshot(&time);
-	time.version = read_once(&vcpu->info->time.version) - 1;
-	if (vcpu->time_area)
-		time_area_write(vcpu->time_area, &time);
+	if (vcpu->time_area && vcpu == current_vcpu())
+		with_kernel_tables(vcpu, time_write_area);
 }
 
 /* ---- runstates ---- */
 
-static int area_write_entry_time(uint64_t area, const uint64_t *entry_time)
-{
-	int error;
-
-	barrier_write();
-	error = guest_write(area + offsetof(struct vcpu_runstate_info, state_entry_time), entry_time,
-			    sizeof(*entry_time));
-	barrier_write();
-	return error;
-}
-
-/* As of the last change of state: what the guest sees stands still until the next. */
-static void runstate_snapshot(struct vcpu *vcpu, struct vcpu_runstate_info *info)
+/* As of the last change of state. */
+static void runstate_snapshot(const struct vcpu *vcpu, struct vcpu_runstate_info *info)
 {
 	*info = (struct vcpu_runstate_info){ .state = (int)vcpu->sched.state,
 					     .state_entry_time = vcpu->sched.state_since_ns };
@@ -133,43 +116,55 @@ static void runstate_snapshot(struct vcpu *vcpu, struct vcpu_runstate_info *info
 		info->time[i] = vcpu->sched.time_in_state[i];
 }
 
-void runstate_register_area(struct vcpu *vcpu)
+void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
 {
-	bool has_flag = read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1;
-	struct vcpu_runstate_info info;
-	uint64_t area = vcpu->runstate_area;
-	int error = 0;
+	uint32_t hint = read_once(&vcpu->sched.queue_cpu), cpu = queue_lock_of(vcpu, hint);
+	uint64_t now_ns = time_now_ns();
 
-	if (!area)
+	runstate_snapshot(vcpu, info);
+	queue_unlock(cpu, hint);
+	if (now_ns > info->state_entry_time)
+		info->time[info->state] += now_ns - info->state_entry_time;
+}
+
+uint64_t sched_vcpu_cpu_time_ns(struct vcpu *vcpu)
+{
+	struct vcpu_runstate_info info;
+
+	sched_get_runstate(vcpu, &info);
+	return info.time[RUNSTATE_running];
+}
+
+static bool has_update_flag(const struct vcpu *vcpu)
+{
+	return read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1;
+}
+
+/* What the guest sees here stands still until the next change of state. */
+void runstate_write_area(struct vcpu *vcpu)
+{
+	struct vcpu_runstate_info info;
+	uint64_t entry_time;
+
+	if (!vcpu->runstate_area)
 		return;
 	runstate_snapshot(vcpu, &info);
-	if (has_flag) {
+	entry_time = info.state_entry_time;
+	if (has_update_flag(vcpu))
 		info.state_entry_time |= XEN_RUNSTATE_UPDATE;
-		error = area_write_entry_time(area, &info.state_entry_time);
-	}
-	if (!error)
-		error = guest_write(area, &info, sizeof(info));
-	if (!error && has_flag) {
-		info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
-		error = area_write_entry_time(area, &info.state_entry_time);
-	}
+	area_write(vcpu->runstate_area, &info, sizeof(info), &info.state_entry_time, sizeof(entry_time), entry_time);
 }
 
 void runstate_update_area(struct vcpu *vcpu)
 {
-	bool was_user;
-
-	if (!vcpu->runstate_area)
-		return;
-	was_user = kernel_tables_begin(vcpu);
-	runstate_register_area(vcpu);
-	kernel_tables_end(vcpu, was_user);
+	if (vcpu->runstate_area)
+		with_kernel_tables(vcpu, runstate_write_area);
 }
 
 /* Other vcpus may look at its area only with the flag: without it nobody needs this. */
 void runstate_left(struct vcpu *vcpu)
 {
-	if (read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1)
+	if (has_update_flag(vcpu))
 		runstate_update_area(vcpu);
 }
 

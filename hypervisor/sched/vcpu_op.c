@@ -226,27 +226,18 @@ static long register_info(struct vcpu *vcpu, uint64_t argument)
 	return error;
 }
 
-static long register_runstate_area(struct vcpu *vcpu, uint64_t argument)
+/* Of runstate and of time; address 0 ends it. `write` writes it for the first time. */
+static long register_area(struct vcpu *vcpu, uint64_t *area, uint64_t argument, size_t bytes,
+			  void (*write)(struct vcpu *vcpu))
 {
-	struct vcpu_register_runstate_memory_area area;
+	uint64_t address;
 
-	if (guest_read(&area, argument, sizeof(area)) ||
-	    !guest_range_ok(area.addr.p, sizeof(struct vcpu_runstate_info)))
+	_Static_assert(sizeof(struct vcpu_register_runstate_memory_area) == sizeof(address), "vcpu.h: an address");
+	_Static_assert(sizeof(struct vcpu_register_time_memory_area) == sizeof(address), "vcpu.h: an address");
+	if (guest_read(&address, argument, sizeof(address)) || !guest_range_ok(address, bytes))
 		return -EFAULT;
-	write_once(&vcpu->runstate_area, area.addr.p);
-	runstate_register_area(vcpu);
-	return 0;
-}
-
-static long register_time_area(struct vcpu *vcpu, uint64_t argument)
-{
-	struct vcpu_register_time_memory_area area;
-
-	if (guest_read(&area, argument, sizeof(area)) ||
-	    !guest_range_ok(area.addr.p, sizeof(struct vcpu_time_info)))
-		return -EFAULT;
-	write_once(&vcpu->time_area, area.addr.p);
-	time_register_area(vcpu);
+	write_once(area, address);
+	write(vcpu);
 	return 0;
 }
 
@@ -286,7 +277,8 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 	case VCPUOP_get_runstate_info:
 		return get_runstate(vcpu, argument);
 	case VCPUOP_register_runstate_memory_area:
-		return register_runstate_area(vcpu, argument);
+		return register_area(vcpu, &vcpu->runstate_area, argument, sizeof(struct vcpu_runstate_info),
+				     runstate_write_area);
 	case VCPUOP_set_periodic_timer:
 		return set_periodic(vcpu, argument);
 	case VCPUOP_stop_periodic_timer:
@@ -302,7 +294,8 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 	case VCPUOP_get_physid:
 		return -EINVAL;		/* only of a vcpu that is pinned for good, and none is */
 	case VCPUOP_register_vcpu_time_memory_area:
-		return register_time_area(vcpu, argument);
+		return register_area(vcpu, &vcpu->time_area, argument, sizeof(struct vcpu_time_info),
+				     time_write_area);
 	default:
 		return -ENOSYS;
 	}
