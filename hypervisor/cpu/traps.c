@@ -20,7 +20,7 @@
 #include "cpu/switch.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
-#include "domain/dispatch.h"
+#include "domain/hypercall.h"
 #include "domain/vcpu.h"
 #include "lib/backtrace.h"
 #include "lib/log.h"

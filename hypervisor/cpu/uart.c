@@ -11,7 +11,6 @@
 #include "boot/boot_info.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
-#include "domain/console.h"
 #include "lib/log.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"

@@ -15,4 +15,7 @@ void uart_write(const char *bytes, size_t count);
 /* What was typed and not read yet; any CPU. */
 size_t uart_read(char *to, size_t room);
 
+/* domain/console.c: something was typed; tells domain-0. No lock is held. */
+void console_input_arrived(void);
+
 #endif

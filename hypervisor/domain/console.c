@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * console_io. Domain-0 has the core's console: its bytes pass as they are. What other domains write is for
- * their own debugging: whole lines, with their id before them, and not many.
+ * their own debugging: each piece as one line, with their id before it, and not many.
  */
-#include "domain/console.h"
-
 #include "include/types.h"
 
 #include <xen/xen.h>
@@ -21,28 +19,13 @@
 
 #define CHUNK_BYTES	128		/* between two looks at whether we should stop */
 
-static bool is_printable(char c)
-{
-	return (c >= ' ' && c <= '~') || c == '\t';
-}
-
 /* No control character of a guest's reaches the console, and no line that looks like somebody else's. */
-static void write_lines(const struct domain *domain, char *text, uint32_t count)
+static void write_line(const struct domain *domain, char *text, uint32_t count)
 {
-	uint32_t begin = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		bool ends_line = text[i] == '\n' || text[i] == '\r';
-
-		if (ends_line && i > begin)
-			log_guest(domain->id, "%.*s\n", (int)(i - begin), text + begin);
-		if (ends_line)
-			begin = i + 1;
-		else if (!is_printable(text[i]))
-			text[i] = '?';
-	}
-	if (count > begin)
-		log_guest(domain->id, "%.*s\n", (int)(count - begin), text + begin);
+	for (uint32_t i = 0; i < count; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			text[i] = ' ';
+	log_guest(domain->id, "%.*s\n", (int)count, text);
 }
 
 static long console_write(uint32_t count, uint64_t buffer)
@@ -58,7 +41,7 @@ static long console_write(uint32_t count, uint64_t buffer)
 		if (domain->is_privileged)
 			log_write_raw(text, now);
 		else
-			write_lines(domain, text, now);
+			write_line(domain, text, now);
 		if (count > now && preempt_needed())
 			return hypercall_continue(__HYPERVISOR_console_io, 3, (uint64_t)CONSOLEIO_write,
 						  (uint64_t)(count - now), buffer + now);

@@ -14,7 +14,6 @@
 #include "cpu/cpu.h"
 #include "cpu/traps.h"
 #include "domain/vcpu.h"
-#include "domain/vm_assist.h"
 #include "event/event.h"
 #include "grant/grant.h"
 #include "include/errno.h"
@@ -31,10 +30,6 @@ struct domain domain_idle = { .id = DOMID_IDLE, .references = 1, .page_list = FR
 static struct spinlock table_lock;
 static struct domain *table[MAX_DOMAINS];
 
-/* is_shut_down and shutdown_reason change together. A leaf. */
-static struct spinlock shutdown_lock;
-
-/* The id's domain, dying or not; no reference is taken. */
 struct domain *domain_find(domid_t id)
 {
 	return id < MAX_DOMAINS ? load_acquire(&table[id]) : NULL;
@@ -46,11 +41,8 @@ struct domain *domain_get(domid_t id)
 
 	if (id == DOMID_SELF)
 		id = current_vcpu()->domain->id;
-	if (id >= MAX_DOMAINS)
-		return NULL;
-
 	spin_lock(&table_lock);
-	domain = table[id];
+	domain = domain_find(id);
 	if (domain && read_once(&domain->is_dying))
 		domain = NULL;
 	if (domain)
@@ -106,15 +98,10 @@ static int domain_build(struct domain *domain)
 
 static int domain_publish(struct domain *domain)
 {
-	int error = -EEXIST;
+	struct domain *nobody = NULL;
 
-	spin_lock(&table_lock);
-	if (!table[domain->id]) {
-		store_release(&table[domain->id], domain);
-		error = 0;
-	}
-	spin_unlock(&table_lock);
-	return error;
+	return __atomic_compare_exchange_n(&table[domain->id], &nobody, domain, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) ? 0 : -EEXIST;
 }
 
 int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **result)
@@ -124,8 +111,6 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 
 	if (id >= MAX_DOMAINS || vcpu_max == 0 || vcpu_max > MAX_VCPUS)
 		return -EINVAL;
-	if (domain_find(id))
-		return -EEXIST;
 	domain = heap_alloc(sizeof(*domain));
 	if (!domain)
 		return -ENOMEM;
@@ -135,7 +120,7 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 	domain->vcpu_max = vcpu_max;
 	domain->references = 1;
 	domain->pause_count = 1;	/* until the builder has finished */
-	domain->vm_assist = VM_ASSIST_DEFAULT;
+	domain->shutdown_reason = SHUTDOWN_NONE;
 	domain->page_list = FRAME_LINK_NONE;
 	error = domain_build(domain);
 	if (!error)
@@ -183,16 +168,13 @@ void domain_unpause(struct domain *domain)
 /* True for the first caller. */
 static bool shut_down_once(struct domain *domain, uint8_t reason)
 {
-	bool is_first;
+	uint8_t none = SHUTDOWN_NONE;
 
-	spin_lock(&shutdown_lock);
-	is_first = !domain->is_shut_down;
-	if (is_first) {
-		domain->shutdown_reason = reason;
-		store_release(&domain->is_shut_down, true);
-	}
-	spin_unlock(&shutdown_lock);
-	return is_first;
+	if (!__atomic_compare_exchange_n(&domain->shutdown_reason, &none, reason, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	store_release(&domain->is_shut_down, true);
+	return true;
 }
 
 static void shutdown_tell(struct domain *domain, uint8_t reason)
@@ -246,28 +228,7 @@ static void domain_kill(struct domain *domain)
 		vcpu_stop(domain->vcpu[i]);
 }
 
-/* The id is free again; the table's own reference goes. */
-static void domain_unpublish(struct domain *domain)
-{
-	spin_lock(&table_lock);
-	write_once(&table[domain->id], NULL);
-	spin_unlock(&table_lock);
-	domain_put(domain);
-}
-
-/* Each of these starts again where it stopped, and has nothing to do once it has said 0. */
-static int domain_take_apart(struct domain *domain)
-{
-	int error = event_domain_destroy(domain);
-
-	if (error)
-		return error;
-	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		vcpu_release_info(domain->vcpu[i]);
-	error = grant_domain_destroy(domain);
-	return error ? error : mmu_domain_destroy(domain);
-}
-
+/* Each part starts again where it stopped, and has nothing to do once it has said 0. */
 static int destroy_step(struct domain *domain)
 {
 	int error;
@@ -276,7 +237,13 @@ static int destroy_step(struct domain *domain)
 		return 0;
 	if (!read_once(&domain->is_dying))
 		domain_kill(domain);
-	error = domain_take_apart(domain);
+	error = event_domain_destroy(domain);
+	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
+		vcpu_release_info(domain->vcpu[i]);
+	if (!error)
+		error = grant_domain_destroy(domain);
+	if (!error)
+		error = mmu_domain_destroy(domain);
 	if (error)
 		return error;
 
@@ -284,7 +251,12 @@ static int destroy_step(struct domain *domain)
 	if (read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
 	    !frame_unshare(domain->shared_info))
 		return -EBUSY;
-	domain_unpublish(domain);
+
+	/* The id is free again; the table's own reference goes. */
+	spin_lock(&table_lock);
+	write_once(&table[domain->id], NULL);
+	spin_unlock(&table_lock);
+	domain_put(domain);
 	return 0;
 }
 

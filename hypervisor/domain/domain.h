@@ -16,13 +16,48 @@
 
 #include <xen/xen.h>
 
-#include "domain/account.h"
 #include "lib/spinlock.h"
 
 struct vcpu;
 struct event_table;		/* event/event.h */
 struct grant_table;		/* grant/grant.h */
 struct sched_domain;		/* sched/sched.h */
+
+#define VM_ASSIST_BIT(name)	(1ULL << VMASST_TYPE_##name)
+
+/*
+ * Those that a 64-bit guest may switch on. 4gb_segments and pae_extended_cr3 mean nothing to one; Linux asks for
+ * them all the same.
+ */
+#define VM_ASSIST_VALID (VM_ASSIST_BIT(4gb_segments) | VM_ASSIST_BIT(4gb_segments_notify) |	\
+			 VM_ASSIST_BIT(writable_pagetables) | VM_ASSIST_BIT(pae_extended_cr3) |	\
+			 VM_ASSIST_BIT(architectural_iopl) | VM_ASSIST_BIT(m2p_strict) |	\
+			 VM_ASSIST_BIT(runstate_update_flag))
+
+/*
+ * What each domain has used, counted from its first instruction, and what it may use. CPU time is counted by
+ * the scheduler. A limit is per ACCOUNT_PERIOD_NS of wall time: a domain past it is not scheduled until the
+ * next period begins; nothing it asked for fails.
+ */
+#define ACCOUNT_PERIOD_NS (10 * NSEC_PER_MSEC)
+
+enum account_kind {
+	ACCOUNT_HYPERCALLS,
+	ACCOUNT_EVENTS_SENT,
+	ACCOUNT_GRANT_MAPS,
+	ACCOUNT_GRANT_COPIES,
+	ACCOUNT_PAGE_TABLE_UPDATES,
+	ACCOUNT_KINDS
+};
+
+struct account {
+	uint64_t used[ACCOUNT_KINDS];		/* since creation; atomic, relaxed */
+	uint64_t limit[ACCOUNT_KINDS];		/* for each period; 0: none */
+	uint64_t at_period_start[ACCOUNT_KINDS];/* `used` when the period began; the scheduler's lock */
+	uint64_t period_start_ns;
+};
+
+#define SHUTDOWN_NONE 0xff		/* the reason of a domain that is not shut down */
 
 struct domain {
 	/* Set at creation, never changed. */
@@ -37,7 +72,7 @@ struct domain {
 	uint32_t references;
 	bool is_dying;			/* D2: set once, under all three locks */
 	bool is_shut_down;		/* SCHEDOP_shutdown or a crash: no vcpu runs */
-	uint8_t shutdown_reason;	/* SHUTDOWN_*; valid when is_shut_down */
+	uint8_t shutdown_reason;	/* SHUTDOWN_*: set once, before is_shut_down */
 	uint32_t pause_count;		/* no vcpu runs while it is above 0 */
 	cpumask_t dirty_cpus;		/* CPUs whose TLB may hold entries of this domain */
 	uint64_t vm_assist;		/* bits of VMASST_TYPE_* */
@@ -68,6 +103,16 @@ struct domain {
 	/* Wall-clock offset in seconds, for settimeofday of a guest. */
 	int64_t time_offset_s;
 };
+
+/* sched/account.c: called when a limit is set; decides whether the domain must wait. */
+void account_check_limit(struct domain *domain, enum account_kind kind);
+
+static inline void account_charge(struct domain *domain, enum account_kind kind, uint64_t n)
+{
+	__atomic_fetch_add(&domain->account.used[kind], n, __ATOMIC_RELAXED);
+	if (unlikely(read_once(&domain->account.limit[kind]) != 0))
+		account_check_limit(domain, kind);
+}
 
 /* Whoever holds one, holds domain->lock. */
 struct domain_locked { struct domain *domain; };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a hypercall's number to its function, and how a long one is made to start again.
+ * From a hypercall's number to its function, many in one, and how a long one is made to start again.
  *
- * A switch, not a table of functions: the compiler makes comparisons of it, and no indirect branch depends on
- * what a guest says.
+ * M1  The result of each entry of a multicall is in the guest's memory before the next entry is read.
+ * M2  An entry that was stopped half way is written back as what is left to do, and the multicall continues with it:
+ *     vcpu->multicall is then no longer the entry.
  */
 #include "domain/hypercall.h"
 
@@ -12,15 +13,19 @@
 #include <xen/xen.h>
 
 #include "cpu/cpu.h"
-#include "domain/dispatch.h"
+#include "cpu/uaccess.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
 
 #define SYSCALL_BYTES 2		/* of the instruction that the guest called with: 0f 05 */
 
-long hypercall_run(uint64_t number, const uint64_t a[HYPERCALL_WORDS])
+/*
+ * A switch, not a table of functions: the compiler makes comparisons of it, and no indirect branch depends on
+ * what a guest says.
+ */
+static long run(struct vcpu *vcpu, uint64_t number, const uint64_t a[6])
 {
-	account_charge(current_vcpu()->domain, ACCOUNT_HYPERCALLS, 1);
+	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
 	switch (number) {
 	case __HYPERVISOR_set_trap_table:	return do_set_trap_table(a[0]);
 	case __HYPERVISOR_mmu_update:		return do_mmu_update(a[0], a[1], a[2], a[3]);
@@ -34,7 +39,7 @@ long hypercall_run(uint64_t number, const uint64_t a[HYPERCALL_WORDS])
 	case __HYPERVISOR_get_debugreg:		return do_get_debugreg(a[0]);
 	case __HYPERVISOR_update_descriptor:	return do_update_descriptor(a[0], a[1]);
 	case __HYPERVISOR_memory_op:		return do_memory_op(a[0], a[1]);
-	case __HYPERVISOR_multicall:		return -EINVAL;		/* within one */
+	case __HYPERVISOR_multicall:		return do_multicall(a[0], a[1]);
 	case __HYPERVISOR_update_va_mapping:	return do_update_va_mapping(a[0], a[1], a[2]);
 	case __HYPERVISOR_set_timer_op:		return do_set_timer_op(a[0]);
 	case __HYPERVISOR_xen_version:		return do_xen_version(a[0], a[1]);
@@ -58,53 +63,76 @@ long hypercall_run(uint64_t number, const uint64_t a[HYPERCALL_WORDS])
 void hypercall_dispatch(struct vcpu *vcpu)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t a[HYPERCALL_WORDS] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+	uint64_t words[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
 
-	switch (regs->rax) {
-	case __HYPERVISOR_iret:		/* sets all other registers; what it returns is the frame's rax */
+	if (regs->rax == __HYPERVISOR_iret) {	/* sets all registers; not in multicalls */
 		account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
 		regs->rax = (uint64_t)do_iret();
 		return;
-	case __HYPERVISOR_multicall:
-		account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
-		regs->rax = (uint64_t)do_multicall(a[0], a[1]);
-		return;
-	default:
-		regs->rax = (uint64_t)hypercall_run(regs->rax, a);
-		return;
 	}
+	regs->rax = (uint64_t)run(vcpu, regs->rax, words);
 }
 
-/* What is returned goes to rax: the number, for the syscall instruction that runs once more. */
-static long continue_alone(struct vcpu *vcpu, uint32_t number, const uint64_t *words, uint32_t count)
+/* Alone, what is returned goes to rax: the number, for the syscall instruction that runs once more. */
+long hypercall_continue(uint32_t number, uint32_t count, ...)
 {
+	struct vcpu *vcpu = current_vcpu();
 	struct cpu_user_regs *regs = &vcpu->regs;
+	uint64_t *const words[6] = { &regs->rdi, &regs->rsi, &regs->rdx,
+				     &regs->r10, &regs->r8, &regs->r9 };
+	struct multicall_entry *entry = vcpu->multicall;
+	va_list arguments;
 
-	switch (count) {
-	case 6: regs->r9 = words[5];	/* fall through */
-	case 5: regs->r8 = words[4];	/* fall through */
-	case 4: regs->r10 = words[3];	/* fall through */
-	case 3: regs->rdx = words[2];	/* fall through */
-	case 2: regs->rsi = words[1];	/* fall through */
-	case 1: regs->rdi = words[0];	/* fall through */
-	default: break;
+	va_start(arguments, count);
+	for (uint32_t i = 0; i < count; i++)
+		*(entry ? &entry->args[i] : words[i]) = va_arg(arguments, uint64_t);
+	va_end(arguments);
+	if (entry) {
+		vcpu->multicall = NULL;		/* M2 */
+		return 0;
 	}
 	regs->rip -= SYSCALL_BYTES;
 	return number;
 }
 
-long hypercall_continue(uint32_t number, uint32_t count, ...)
+/* M1, on a copy of the entry. */
+static int run_entry(struct vcpu *vcpu, uint64_t address, bool *is_continued)
+{
+	struct multicall_entry entry;
+
+	if (guest_read(&entry, address, sizeof(entry)))
+		return -EFAULT;
+	vcpu->multicall = &entry;
+	entry.result = (uint64_t)run(vcpu, entry.op, entry.args);
+	*is_continued = !vcpu->multicall;
+	vcpu->multicall = NULL;
+	if (*is_continued)
+		return guest_write(address, &entry, sizeof(entry));
+	return guest_write(address + offsetof(struct multicall_entry, result), &entry.result,
+			   sizeof(entry.result));
+}
+
+long do_multicall(uint64_t calls, uint64_t count)
 {
 	struct vcpu *vcpu = current_vcpu();
-	uint64_t words[HYPERCALL_WORDS];
-	va_list arguments;
+	bool is_continued;
 
-	ASSERT(count <= HYPERCALL_WORDS, "a hypercall has six words");
-	va_start(arguments, count);
-	for (uint32_t i = 0; i < count; i++)
-		words[i] = va_arg(arguments, uint64_t);
-	va_end(arguments);
 	if (vcpu->multicall)
-		return multicall_continue(vcpu, number, words, count);
-	return continue_alone(vcpu, number, words, count);
+		return -EINVAL;
+	for (count = (uint32_t)count; count; count--, calls += sizeof(struct multicall_entry)) {
+		int error = run_entry(vcpu, calls, &is_continued);
+
+		if (error)
+			return error;
+		if (read_once(&vcpu->domain->is_shut_down))
+			return 0;
+		if (is_continued)
+			break;
+		if (count > 1 && preempt_needed()) {
+			calls += sizeof(struct multicall_entry);
+			count--;
+			break;
+		}
+	}
+	return count ? hypercall_continue(__HYPERVISOR_multicall, 2, calls, count) : 0;
 }

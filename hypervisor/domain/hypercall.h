@@ -12,6 +12,10 @@
 /* To be returned at once. `count` words of arguments follow; the others stay as they were. */
 long hypercall_continue(uint32_t number, uint32_t count, ...);
 
+/* The current vcpu called, from its kernel mode: number in rax, words in rdi rsi rdx r10 r8 r9. */
+struct vcpu;
+void hypercall_dispatch(struct vcpu *vcpu);
+
 long do_set_trap_table(uint64_t traps);					/* cpu/callbacks.c */
 long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done, uint64_t domain);
 long do_set_gdt(uint64_t frames, uint64_t entries);
@@ -22,7 +26,7 @@ long do_set_debugreg(uint64_t reg, uint64_t value);
 long do_get_debugreg(uint64_t reg);
 long do_update_descriptor(uint64_t address, uint64_t descriptor);
 long do_memory_op(uint64_t command, uint64_t argument);
-long do_multicall(uint64_t calls, uint64_t count);
+long do_multicall(uint64_t calls, uint64_t count);			/* hypercall.c */
 long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags);
 long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain);
 long do_set_timer_op(uint64_t deadline_ns);

@@ -11,11 +11,11 @@
 #include "include/errno.h"
 #include "sched/sched.h"
 
-static long settime(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
+static long set_time(const struct xenpf_settime64 *time)
 {
-	if (nanoseconds >= NSEC_PER_SEC)
+	if (time->mbz || time->nsecs >= NSEC_PER_SEC)
 		return -EINVAL;
-	time_set_wall_clock(seconds, nanoseconds, at_ns);
+	time_set_wall_clock(time->secs, time->nsecs, time->system_time);
 	return 0;
 }
 
@@ -33,26 +33,10 @@ static long get_cpuinfo(struct xenpf_pcpuinfo *info)
 	return 0;
 }
 
-static long run(struct xen_platform_op *op)
-{
-	switch (op->cmd) {
-	case XENPF_settime32:
-		return settime(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
-	case XENPF_settime64:
-		if (op->u.settime64.mbz)
-			return -EINVAL;
-		return settime(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
-	case XENPF_get_cpuinfo:
-		return get_cpuinfo(&op->u.pcpu_info);
-	default:
-		return -ENOSYS;
-	}
-}
-
 long do_platform_op(uint64_t operation)
 {
 	struct xen_platform_op op;
-	long result;
+	long result = -ENOSYS;
 
 	if (!current_vcpu()->domain->is_privileged)
 		return -EPERM;
@@ -60,8 +44,9 @@ long do_platform_op(uint64_t operation)
 		return -EFAULT;
 	if (op.interface_version != XENPF_INTERFACE_VERSION)
 		return -EACCES;
-	result = run(&op);
-	if (!result && guest_write(operation, &op, sizeof(op)))
-		return -EFAULT;
-	return result;
+	if (op.cmd == XENPF_settime64)
+		result = set_time(&op.u.settime64);
+	if (op.cmd == XENPF_get_cpuinfo)
+		result = get_cpuinfo(&op.u.pcpu_info);
+	return result ? result : guest_write(operation, &op, sizeof(op));
 }

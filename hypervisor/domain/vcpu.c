@@ -12,11 +12,6 @@
 
 static vcpu_info_t idle_info = { .evtchn_upcall_mask = 1 };
 
-static cpumask_t all_cpus(void)
-{
-	return cpu_count >= 64 ? ~0ULL : (1ULL << cpu_count) - 1;
-}
-
 int vcpu_create(struct domain *domain, uint32_t id)
 {
 	struct vcpu *vcpu = heap_alloc(sizeof(*vcpu));
@@ -34,7 +29,7 @@ int vcpu_create(struct domain *domain, uint32_t id)
 	vcpu->debug_register[7] = DR7_FIXED;
 	vcpu->info = (vcpu_info_t *)&domain->shared_info->vcpu_info[id];
 	vcpu->info->evtchn_upcall_mask = 1;
-	vcpu->affinity = all_cpus();
+	vcpu->affinity = UINT64_MAX;
 	domain->vcpu[id] = vcpu;
 	sched_vcpu_init(vcpu);
 	return 0;

@@ -29,12 +29,14 @@ enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
 	VCPU_WORK_FAILSAFE = 8,		/* a segment could not be loaded: failsafe callback */
 };
 
+struct vcpu_callback {
+	uint64_t address;		/* 0: none; no CALLBACKTYPE_event: the guest gets no upcalls */
+	bool masks_events;		/* CALLBACKF_mask_events; those for events and NMIs always do */
+};
+
 struct vcpu_trap_state {
 	struct trap_info entry[256];	/* set_trap_table; address 0: none */
-	struct {
-		uint64_t address;	/* 0: none; no CALLBACKTYPE_event: the guest gets no upcalls */
-		bool masks_events;	/* CALLBACKF_mask_events; those for events and NMIs always do */
-	} callback[CALLBACKTYPE_syscall32 + 1];
+	struct vcpu_callback callback[CALLBACKTYPE_syscall32 + 1];
 };
 
 struct vcpu {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* do_xen_version: what the core says of itself. It says Xen 4.17, because that is the ABI it speaks. */
+/* What the core says of itself: Xen 4.17, because that is the ABI it speaks. And what a guest may ask it to do for it. */
 #include "include/types.h"
 
 #include <xen/features.h>
@@ -38,18 +38,6 @@ static long write_compile_info(uint64_t to)
 	return guest_write(to, &info, sizeof(info));
 }
 
-static uint32_t features_of(const struct domain *domain)
-{
-	uint32_t features = FEATURE(memory_op_vnode_supported) | FEATURE(mmu_pt_update_preserve_ad) |
-			    FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits);
-
-	if (read_once(&domain->vm_assist) & 1ULL << VMASST_TYPE_pae_extended_cr3)
-		features |= FEATURE(pae_pgdir_above_4gb);
-	if (domain->is_privileged)
-		features |= FEATURE(dom0);
-	return features;
-}
-
 static long get_features(const struct domain *domain, uint64_t argument)
 {
 	struct xen_feature_info info;
@@ -58,7 +46,12 @@ static long get_features(const struct domain *domain, uint64_t argument)
 		return -EFAULT;
 	if (info.submap_idx >= XENFEAT_NR_SUBMAPS)
 		return -EINVAL;
-	info.submap = features_of(domain);
+	info.submap = FEATURE(memory_op_vnode_supported) | FEATURE(mmu_pt_update_preserve_ad) |
+		      FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits);
+	if (read_once(&domain->vm_assist) & VM_ASSIST_BIT(pae_extended_cr3))
+		info.submap |= FEATURE(pae_pgdir_above_4gb);
+	if (domain->is_privileged)
+		info.submap |= FEATURE(dom0);
 	return guest_write(argument, &info, sizeof(info));
 }
 
@@ -91,6 +84,25 @@ long do_xen_version(uint64_t command, uint64_t argument)
 				  sizeof(xen_commandline_t));
 	case XENVER_build_id:
 		return -ENODATA;	/* the core is linked without one */
+	default:
+		return -ENOSYS;
+	}
+}
+
+long do_vm_assist(uint64_t command, uint64_t type)
+{
+	uint64_t *assist = &current_vcpu()->domain->vm_assist;
+	uint64_t bit = (uint32_t)type < 64 ? 1ULL << type : 0;
+
+	if (!(VM_ASSIST_VALID & bit))
+		return -EINVAL;
+	switch ((uint32_t)command) {
+	case VMASST_CMD_enable:
+		__atomic_fetch_or(assist, bit, __ATOMIC_SEQ_CST);
+		return 0;
+	case VMASST_CMD_disable:
+		__atomic_fetch_and(assist, ~bit, __ATOMIC_SEQ_CST);
+		return 0;
 	default:
 		return -ENOSYS;
 	}

@@ -10,7 +10,6 @@
 #include "cpu/cpu.h"
 #include "cpu/irq.h"
 #include "cpu/uaccess.h"
-#include "domain/account.h"
 #include "domain/hypercall.h"
 #include "event/channel.h"
 #include "event/event.h"

@@ -74,7 +74,7 @@ int mmu_set_first_base(struct vcpu *vcpu, mfn_t l4)
 	return error;
 }
 
-static void vcpu_tables_drop(struct vcpu *vcpu)
+void base_drop_all(struct vcpu *vcpu)
 {
 	table_drop(vcpu->table_kernel);
 	table_drop(vcpu->table_user);
@@ -105,7 +105,7 @@ int mmu_domain_destroy(struct domain *domain)
 	int result = 0;
 
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		vcpu_tables_drop(domain->vcpu[i]);
+		base_drop_all(domain->vcpu[i]);
 	for (uint32_t i = 0; ; i++) {
 		if (current_vcpu()->deferred_tables || (i && i % LET_GO_AT_ONCE == 0 && preempt_needed())) {
 			result = -ERESTART;

@@ -15,4 +15,7 @@ MUST_CHECK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4,
 /* MMUEXT_PIN: a type reference of the guest's own. -EINVAL: has one already, or is no table; -ERESTART. */
 MUST_CHECK int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level);
 
+/* Base pointers and descriptor tables of a vcpu that does not run any more, or not yet. Its domain's lock is held. */
+void base_drop_all(struct vcpu *vcpu);
+
 #endif

@@ -5,7 +5,6 @@
  *
  * A1  A domain is throttled only while its period timer is set.
  */
-#include "domain/account.h"
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cpu/directmap.h"
-#include "domain/dispatch.h"
+#include "domain/hypercall.h"
 #include "event/event.h"
 #include "event_oracle.h"
 #include "grant/grant.h"

@@ -14,7 +14,6 @@
 #include "unit.h"
 
 #include "boot/boot_info.h"
-#include "domain/dispatch.h"
 #include "domain/hypercall.h"
 #include "domain_parts.h"
 #include "include/errno.h"
@@ -255,25 +254,39 @@ static void base_pointers_that_are_not_the_guests_are_refused(void)
 	REFUSED(context.ctrlreg[3] = 9 << 12, -EINVAL);
 	REFUSED(context.ctrlreg[3] = UINT64_MAX << 12, -EINVAL);
 	REFUSED(context.ctrlreg[1] = 9 << 12, -EINVAL);
+	REFUSED((context.ctrlreg[1] = 4 << 12, context.ldt_base = 8), -EINVAL);
 	REFUSED(context.flags = 0, -EINVAL);	/* user mode, no user tables */
 	REFUSED(fake_parts.validate_steps = 1, -ERESTART);
 }
 
-static void a_vcpu_that_may_run_is_not_changed(void)
+/* Or a table would be validated, taken apart and validated again for ever. */
+static void tables_that_are_validated_stay_so_while_there_is_more(void)
 {
 	struct vcpu *vcpu = given_context();
 
-	vcpu->is_running = true;
-	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EBUSY);
-	vcpu->is_running = false;
+	context.ctrlreg[1] = 4 << 12;
+	fake_parts.validate_after = 1;
+	fake_parts.validate_steps = 1;
+	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -ERESTART);
+	CU_ASSERT(!vcpu->is_initialised && !vcpu->is_being_set);
+	CU_ASSERT_EQUAL(fake_part_frames[3].count, 2);
+	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), 0);
+	CU_ASSERT_EQUAL(fake_part_frames[3].count, 2);
+	CU_ASSERT_EQUAL(fake_part_frames[4].count, 2);
+	end(vcpu->domain);
+}
+
+static void a_vcpu_that_has_its_registers_is_not_changed(void)
+{
+	struct vcpu *vcpu = given_context();
+
 	vcpu->is_being_set = true;
 	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EBUSY);
 	vcpu->is_being_set = false;
-	vcpu->is_up = true;
-	vcpu->domain->pause_count = 0;
-	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EBUSY);
-	vcpu->pause_count = 1;
 	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), 0);
+	context.user_regs.rip += 16;
+	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EBUSY);
+	CU_ASSERT_EQUAL(vcpu->regs.rip, 0xffffffff81000000);
 	end(vcpu->domain);
 }
 
@@ -316,14 +329,8 @@ static void a_context_as_linux_fills_it_in_is_taken(void)
 	CU_ASSERT_TRUE(vcpu->trap.callback[CALLBACKTYPE_syscall].masks_events);
 	CU_ASSERT_FALSE(vcpu->trap.callback[CALLBACKTYPE_failsafe].masks_events);
 	CU_ASSERT_EQUAL(fake_parts.fpu_sets, 1);
-
-	/* Set again: the old base pointers are given back. */
-	context.ctrlreg[3] = 5 << 12;
-	context.ctrlreg[1] = 0;
-	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), 0);
-	CU_ASSERT_EQUAL(fake_part_frames[3].count, 1);
-	CU_ASSERT_EQUAL(fake_part_frames[4].count, 1);
-	CU_ASSERT_EQUAL(fake_part_frames[5].count, 2);
+	CU_ASSERT_EQUAL(fake_part_frames[3].count, 2);
+	CU_ASSERT_EQUAL(fake_part_frames[4].count, 2);
 	end(vcpu->domain);
 }
 
@@ -629,7 +636,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(addresses_that_are_not_the_guests_are_refused),
 	UNIT_CASE(tables_that_cannot_be_are_refused),
 	UNIT_CASE(base_pointers_that_are_not_the_guests_are_refused),
-	UNIT_CASE(a_vcpu_that_may_run_is_not_changed),
+	UNIT_CASE(tables_that_are_validated_stay_so_while_there_is_more),
+	UNIT_CASE(a_vcpu_that_has_its_registers_is_not_changed),
 	UNIT_CASE(registers_never_give_the_cores_privilege),
 	UNIT_CASE(a_context_as_linux_fills_it_in_is_taken),
 	UNIT_CASE(numbers_that_are_none_are_refused),

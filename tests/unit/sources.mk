@@ -26,8 +26,7 @@ UNIT_emulate_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/decode.c
 	hypervisor/cpu/emulate_table.c
 UNIT_TESTS += domain
 UNIT_domain_SOURCES := tests/unit/fake-cpu/domain.c hypervisor/domain/context.c hypervisor/domain/domain.c \
-	hypervisor/domain/hypercall.c hypervisor/domain/multicall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c \
-	hypervisor/domain/version.c hypervisor/domain/vm_assist.c
+	hypervisor/domain/hypercall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c hypervisor/domain/version.c
 UNIT_TESTS += cpuid
 UNIT_cpuid_SOURCES := hypervisor/cpu/cpuid.c
 UNIT_TESTS += msr
@@ -53,8 +52,8 @@ REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state
 	hypervisor/mem/memory_op.c hypervisor/mem/mmuext.c hypervisor/mem/pagelist.c hypervisor/mem/segment.c \
 	hypervisor/mem/table.c hypervisor/mem/update.c
 REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \
-	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/multicall.c hypervisor/domain/vcpu.c \
-	hypervisor/domain/vm_assist.c hypervisor/domain/platform.c hypervisor/domain/version.c \
+	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/vcpu.c \
+	hypervisor/domain/platform.c hypervisor/domain/version.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/handle.c hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c

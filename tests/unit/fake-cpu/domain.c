@@ -7,6 +7,7 @@
 
 #include "cpu/debug.h"
 #include "cpu/fpu.h"
+#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
 #include "grant/grant.h"
@@ -84,28 +85,52 @@ WEAK int debug_set_registers(struct vcpu *vcpu, const uint64_t values[8])
 WEAK int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
 {
 	fake_parts.gdt_sets++;
-	return frames[0] == UINT64_MAX ? -EINVAL : 0;
+	return frames[0] == UINT64_MAX || entries > 7168 ? -EINVAL : 0;
+}
+
+static void drop_base(mfn_t *base)
+{
+	if (base->raw) {
+		frame_put_type(frame_at(*base));
+		frame_put(frame_at(*base));
+	}
+	*base = mfn(0);
 }
 
 /* As mem/base.c, without its L4s' own entries. */
 WEAK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
 {
-	mfn_t *base = for_kernel ? &vcpu->table_kernel : &vcpu->table_user, old = *base;
+	mfn_t *base = for_kernel ? &vcpu->table_kernel : &vcpu->table_user;
+	struct frame *frame;
+	int error;
 
-	if (l4.raw) {
-		frame_at(l4)->count++;
-		frame_at(l4)->type++;
+	if (mfn_is(l4, *base) && l4.raw)
+		return 0;
+	if (l4.raw || for_kernel) {
+		frame = frame_get(l4, owner.domain);
+		if (!frame)
+			return -EINVAL;
+		error = frame_get_type(frame, FRAME_L4);
+		if (error) {
+			frame_put(frame);
+			return error;
+		}
 	}
-	if (old.raw) {
-		frame_put_type(frame_at(old));
-		frame_put(frame_at(old));
-	}
+	drop_base(base);
 	*base = l4;
 	return 0;
 }
 
+WEAK void base_drop_all(struct vcpu *vcpu)
+{
+	drop_base(&vcpu->table_kernel);
+	drop_base(&vcpu->table_user);
+}
+
 WEAK int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
 {
+	if (entries > 8192 || base % PAGE_SIZE || !guest_range_ok(base, entries * 8))
+		return -EINVAL;
 	vcpu->ldt_base = base;
 	vcpu->ldt_entries = (uint16_t)entries;
 	return 0;
@@ -194,7 +219,9 @@ WEAK void frame_put(struct frame *frame)
 
 WEAK int frame_get_type(struct frame *frame, enum frame_type type)
 {
-	if (part_step(&fake_parts.validate_steps))
+	if (fake_parts.validate_after)
+		fake_parts.validate_after--;
+	else if (part_step(&fake_parts.validate_steps))
 		return -ERESTART;
 	if (frame->type && frame_type_of(frame->type) != type)
 		return -EINVAL;

@@ -11,7 +11,7 @@ struct fake_parts {
 	uint32_t fail_after;			/* the n-th *_init fails with -ENOMEM; 0: none */
 	int alive;				/* parts made and not yet freed */
 	int event_steps, grant_steps, mmu_steps;/* -ERESTART so often */
-	int validate_steps;			/* the same of frame_get_type() */
+	int validate_after, validate_steps;	/* the same of frame_get_type(), after so many calls */
 	uint32_t gdt_sets, fpu_sets;
 	uint64_t wall_clock_s;
 	uint32_t wall_clock_ns;

@@ -9,6 +9,6 @@
 void fake_domain_reset(void)
 {
 	memset(table, 0, sizeof(table));
-	table_lock = shutdown_lock = (struct spinlock)SPINLOCK_FREE;
+	table_lock = (struct spinlock)SPINLOCK_FREE;
 	domain_zero = NULL;
 }
