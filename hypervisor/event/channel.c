@@ -9,6 +9,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/irq.h"
+#include "cpu/speculation.h"
 #include "event/event.h"
 #include "include/errno.h"
 #include "lib/bits.h"
@@ -27,7 +28,7 @@ struct channel *channel_find(const struct domain *domain, port_t port)
 
 	if (port == PORT_NONE || port >= EVENT_PORTS_MAX)
 		return NULL;
-	chunk = load_acquire(&domain->events->chunk[port / EVENT_CHUNK_PORTS]);
+	chunk = load_acquire(&domain->events->chunk[array_index(port, EVENT_PORTS_MAX) / EVENT_CHUNK_PORTS]);
 	return chunk ? &chunk[port % EVENT_CHUNK_PORTS] : NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include <xen/grant_table.h>
 
+#include "cpu/speculation.h"
 #include "domain/domain.h"
 #include "grant/grant.h"
 
@@ -73,11 +74,11 @@ struct grant_batch {
 MUST_CHECK int grant_table_grow(struct domain *domain, uint32_t frame_count);	/* -EINVAL, -ENOMEM */
 static inline struct grant_entry_v1 *grant_entry(struct grant_table *table, grant_ref_t gref)
 {
-	return &table->shared[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
+	return &table->shared[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
 }
 static inline struct grant_active *grant_active(struct grant_table *table, grant_ref_t gref)
 {
-	return &table->active[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
+	return &table->active[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
 }
 static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gref)
 {
