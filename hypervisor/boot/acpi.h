@@ -8,7 +8,7 @@
 #define ACPI_IOAPICS_MAX	16
 #define ISA_IRQS		16
 
-enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1, ACPI_SPACE_PCI = 2 };
+enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1 };
 
 struct acpi_register {			/* ACPI calls it a generic address */
 	uint8_t space;			/* enum acpi_space */
@@ -35,14 +35,13 @@ struct acpi_info {
 
 	uint16_t pm_timer_port;		/* 3.579545 MHz; 0: none */
 	bool pm_timer_has_32_bits;	/* else 24 */
-	uint16_t pm1a_control, pm1b_control;
+	uint16_t pm1_control[2];	/* 0: none */
 	uint16_t smi_command;		/* enable goes there while SCI_EN is clear */
 	uint8_t smi_enable;
 	bool has_s5;
-	uint8_t s5_a, s5_b;		/* sleep types of soft-off */
+	uint8_t s5[2];			/* sleep types of soft-off, for each of pm1_control */
 	struct acpi_register reset;
 	uint8_t reset_value;
-	paddr_t hpet;			/* 0: none */
 };
 
 extern struct acpi_info acpi_info;
@@ -51,8 +50,7 @@ struct acpi_table {
 	char signature[4];
 	uint32_t bytes;			/* with this header; all of it is mapped, its checksum is right */
 	uint8_t revision, checksum;
-	char oem[6], oem_table[8];
-	uint32_t oem_revision, creator, creator_revision;
+	char about_its_maker[26];
 } PACKED;			/* old firmware aligns nothing */
 
 void acpi_init(void);			/* after paging_init() */

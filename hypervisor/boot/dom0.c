@@ -2,6 +2,7 @@
 /*
  * Builds Domain-0 from module 1 (the kernel) and module 2 (its initrd, which may be absent).
  * What can be wrong is found before any memory is given away, as far as it can be.
+ * T1  In its first page tables the frames that are page tables are mapped read-only, all others writable.
  */
 #include "boot/dom0.h"
 
@@ -20,18 +21,18 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
-#include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"
 #include "sched/sched.h"
 
 #define RFLAGS_START	0x202UL
 #define LOW_FRAMES	256		/* the first MiB is not for allocation */
+#define PAGE_FLAGS	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED)
 
 struct builder {
 	const struct boot_module *kernel_module;
-	const struct boot_module *initrd_module;	/* NULL: none */
-	const uint8_t *kernel_file;
+	const struct boot_module *initrd_module;	/* with 0 bytes if there is none */
 	struct elf_kernel kernel;
 	struct placement place;
 	uint64_t frames, most_frames;
@@ -43,36 +44,25 @@ struct builder {
 
 static void read_modules(struct builder *builder)
 {
-	char why[200];
-
+	builder->kernel_module = &boot_info.module[0];
+	builder->initrd_module = &boot_info.module[1];
 	if (boot_info.module_count == 0)
 		refuse_to_run("Domain-0: the boot loader gave no module: the first has to be its kernel (a Xen PV ELF)");
-	builder->kernel_module = &boot_info.module[0];
-	if (boot_info.module_count > 1)
-		builder->initrd_module = &boot_info.module[1];
-	builder->kernel_file = boot_map(builder->kernel_module->start, builder->kernel_module->bytes);
-	if (elf_parse(builder->kernel_file, builder->kernel_module->bytes, &builder->kernel, why, sizeof(why)))
-		refuse_to_run("Domain-0: module 1 cannot be its kernel: %s", why);
+	elf_parse(paddr_to_virt(builder->kernel_module->start), builder->kernel_module->bytes, &builder->kernel);
 	if (builder->kernel.supported_features && !(builder->kernel.supported_features & 1U << XENFEAT_dom0))
 		refuse_to_run("Domain-0: its kernel says that it cannot be Domain-0 (no feature dom0)");
 }
 
-static uint64_t initrd_bytes(const struct builder *builder)
-{
-	return builder->initrd_module ? builder->initrd_module->bytes : 0;
-}
-
 static void choose_size(struct builder *builder)
 {
-	struct dom0_memory memory = { 0 };
-	char text[64], why[200];
+	/* The list of its frames, in one piece, is taken from them first: at most twice 8 bytes for each. */
+	uint64_t free = frames_free() - frames_free() * 16 / PAGE_SIZE - 1;
+	char text[64];
+	bool is_given = option_text("dom0_mem", text, sizeof(text));
 
-	if (option_text("dom0_mem", text, sizeof(text)) && dom0_memory_parse(text, &memory))
+	if (!dom0_memory_choose(is_given ? text : NULL, free, &builder->frames, &builder->most_frames))
 		refuse_to_run("Domain-0: dom0_mem=%s cannot be read: write it as 512M, min:256M,max:1G or -128M", text);
-	dom0_memory_choose(&memory, frames_free(), &builder->frames, &builder->most_frames);
-	if (placement_choose(&builder->kernel, builder->frames, initrd_bytes(builder), &builder->place, why,
-			     sizeof(why)))
-		refuse_to_run("Domain-0: %s", why);
+	placement_choose(&builder->kernel, builder->frames, builder->initrd_module->bytes, &builder->place);
 }
 
 /* ---- its frames ---- */
@@ -80,11 +70,10 @@ static void choose_size(struct builder *builder)
 /* As large pieces as there are. */
 static uint64_t allocate_piece(struct builder *builder, uint64_t done)
 {
-	uint64_t left = builder->frames - done;
 	mfn_t first;
 
 	for (unsigned int order = FRAME_ORDER_MAX + 1; order-- > 0;) {
-		if (1ULL << order > left || frame_alloc_for(builder->domain, order, 64, &first))
+		if (1ULL << order > builder->frames - done || frame_alloc_for(builder->domain, order, 64, &first))
 			continue;
 		for (uint64_t i = 0; i < 1ULL << order; i++) {
 			builder->frame_of[done + i] = first.raw + i;
@@ -92,8 +81,7 @@ static uint64_t allocate_piece(struct builder *builder, uint64_t done)
 		}
 		return 1ULL << order;
 	}
-	refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there",
-		      done, builder->frames);
+	refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there", done, builder->frames);
 }
 
 static void allocate_frames(struct builder *builder)
@@ -108,48 +96,34 @@ static void allocate_frames(struct builder *builder)
 
 static void *page_at(const struct builder *builder, uint64_t pfn)
 {
-	ASSERT(pfn < builder->frames, "placement_choose() counted the frames");
 	return mfn_to_virt(mfn(builder->frame_of[pfn]));
 }
 
 /* Copies to pseudo-physical memory, `offset` bytes from its start. */
-static void copy_in(const struct builder *builder, uint64_t offset, const void *from, uint64_t bytes)
+static void copy_in(const struct builder *builder, uint64_t offset, const uint8_t *from, uint64_t bytes)
 {
-	const uint8_t *at = from;
+	uint64_t piece;
 
-	while (bytes) {
-		uint64_t within = offset % PAGE_SIZE, piece = MIN(PAGE_SIZE - within, bytes);
-
-		memcpy((uint8_t *)page_at(builder, offset >> PAGE_SHIFT) + within, at, piece);
-		offset += piece;
-		at += piece;
-		bytes -= piece;
+	for (; bytes; offset += piece, from += piece, bytes -= piece) {
+		piece = MIN(PAGE_SIZE - offset % PAGE_SIZE, bytes);
+		memcpy((uint8_t *)page_at(builder, offset >> PAGE_SHIFT) + offset % PAGE_SIZE, from, piece);
 	}
 }
 
 /* ---- what stands in them ---- */
 
-static void load_kernel(const struct builder *builder)
+static void load_modules(const struct builder *builder)
 {
 	const struct elf_kernel *kernel = &builder->kernel;
+	const struct elf_segment *segment = kernel->segment;
 
-	for (uint32_t i = 0; i < kernel->segment_count; i++) {
-		const struct elf_segment *segment = &kernel->segment[i];
-
-		copy_in(builder, segment->va - builder->place.start, builder->kernel_file + segment->file_offset,
-			segment->file_bytes);
-	}
+	for (; segment < kernel->segment + kernel->segment_count; segment++)
+		copy_in(builder, segment->va - builder->place.start,
+			paddr_to_virt(builder->kernel_module->start + segment->file_offset), segment->file_bytes);
 	if (kernel->hypercall_page != ELF_ADDRESS_NONE)
 		hypercall_page_fill(page_at(builder, placement_pfn(&builder->place, kernel->hypercall_page)));
-}
-
-static void load_initrd(const struct builder *builder)
-{
-	const struct boot_module *module = builder->initrd_module;
-
-	if (module && module->bytes)
-		copy_in(builder, builder->place.initrd_pfn << PAGE_SHIFT, boot_map(module->start, module->bytes),
-			module->bytes);
+	copy_in(builder, builder->place.initrd_pfn << PAGE_SHIFT, paddr_to_virt(builder->initrd_module->start),
+		builder->initrd_module->bytes);
 }
 
 static void fill_start_info(const struct builder *builder)
@@ -169,39 +143,68 @@ static void fill_start_info(const struct builder *builder)
 		info->first_p2m_pfn = place->p2m_pfn;
 		info->nr_p2m_frames = (place->p2m_bytes >> PAGE_SHIFT) + place->p2m_table_count;
 	}
-	if (initrd_bytes(builder)) {
-		info->mod_start = place->initrd ? place->initrd : place->initrd_pfn;
-		info->mod_len = initrd_bytes(builder);
-		info->flags |= place->initrd ? 0 : SIF_MOD_START_PFN;
-	}
+	info->mod_len = builder->initrd_module->bytes;
+	info->mod_start = place->initrd ? place->initrd : place->initrd_pfn;
+	if (info->mod_len && !place->initrd)
+		info->flags |= SIF_MOD_START_PFN;
 	string_copy((char *)info->cmd_line, builder->kernel_module->command_line, sizeof(info->cmd_line));
 }
 
-static void fill_frames(const struct builder *builder)
+/* The L1 entry for `va`; tables that are missing are taken from the frames from *table_pfn on. */
+static pte_t *entry_for(const struct builder *builder, uint64_t va, uint64_t *table_pfn)
+{
+	pte_t *table = page_at(builder, placement_pfn(&builder->place, builder->place.tables));
+
+	for (unsigned int shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		pte_t *entry = &table[va >> shift & 511];
+
+		if (!*entry)
+			*entry = builder->frame_of[(*table_pfn)++] << PAGE_SHIFT | TABLE_FLAGS;
+		table = mfn_to_virt(pte_frame(*entry));
+	}
+	return &table[va >> PAGE_SHIFT & 511];
+}
+
+/* Returns where the frames for tables, which begin at table_pfn, end. */
+static uint64_t map_pages(const struct builder *builder, uint64_t va, uint64_t pfn, uint64_t count, uint64_t table_pfn)
+{
+	uint64_t tables = placement_pfn(&builder->place, builder->place.tables);
+
+	for (uint64_t i = 0; i < count; i++) {
+		bool is_table = pfn + i - tables < builder->place.table_count;		/* T1 */
+
+		*entry_for(builder, va + i * PAGE_SIZE, &table_pfn) =
+			builder->frame_of[pfn + i] << PAGE_SHIFT | PAGE_FLAGS | (is_table ? 0 : PTE_WRITABLE);
+	}
+	return table_pfn;
+}
+
+static void map_all(const struct builder *builder)
 {
 	const struct placement *place = &builder->place;
+	uint64_t p2m_pages = place->p2m_bytes >> PAGE_SHIFT, tables = placement_pfn(place, place->tables);
+	uint64_t end = map_pages(builder, place->start, 0, placement_pfn(place, place->end), tables + 1);
 
-	load_kernel(builder);
-	load_initrd(builder);
-	copy_in(builder, place->p2m_pfn << PAGE_SHIFT, builder->frame_of, builder->frames * sizeof(uint64_t));
-	fill_start_info(builder);
-	dom0_map(place, builder->frame_of);
+	ASSERT(end <= tables + place->table_count, "placement_choose() counted the tables");
+	if (place->p2m_is_outside)
+		map_pages(builder, place->p2m, place->p2m_pfn, p2m_pages, place->p2m_pfn + p2m_pages);
 }
 
 /* The loader's copies are not needed any more. Pages that something else may share stay. */
 static void release_module(const struct boot_module *module)
 {
-	uint64_t first = ROUND_UP(module->start, PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t first = MAX(ROUND_UP(module->start, PAGE_SIZE) >> PAGE_SHIFT, (uint64_t)LOW_FRAMES);
 	uint64_t end = (module->start + module->bytes) >> PAGE_SHIFT;
 
-	if (first < end && first >= LOW_FRAMES && frame_at(mfn(first)) && frame_at(mfn(end - 1)))
+	if (first < end)
 		alloc_add(first, end);
 }
 
 /* ---- its first vcpu ---- */
 
-static void set_first_base(const struct builder *builder, struct vcpu *vcpu)
+static void start_vcpu(const struct builder *builder)
 {
+	struct vcpu *vcpu = builder->domain->vcpu[0];
 	mfn_t root = mfn(builder->frame_of[placement_pfn(&builder->place, builder->place.tables)]);
 	int error;
 
@@ -210,13 +213,6 @@ static void set_first_base(const struct builder *builder, struct vcpu *vcpu)
 	while (error == -ERESTART);
 	if (error)
 		refuse_to_run("Domain-0: its first page tables are refused: error %d", error);
-}
-
-static void start_vcpu(const struct builder *builder)
-{
-	struct vcpu *vcpu = builder->domain->vcpu[0];
-
-	set_first_base(builder, vcpu);
 	vcpu->regs.rip = builder->kernel.entry;
 	vcpu->regs.rsp = builder->place.stack_end;
 	vcpu->regs.rsi = builder->place.start_info;
@@ -231,28 +227,25 @@ static void start_vcpu(const struct builder *builder)
 	domain_unpause(builder->domain);
 }
 
-static uint32_t choose_vcpus(void)
-{
-	uint64_t vcpus = option_number("dom0_max_vcpus", cpu_count);
-
-	return (uint32_t)MAX(MIN(vcpus, (uint64_t)MAX_VCPUS), 1ULL);
-}
-
 void dom0_build(void)
 {
 	static struct builder builder;
+	uint64_t vcpus = option_number("dom0_max_vcpus", cpu_count);
 
 	read_modules(&builder);
-	if (domain_create(0, choose_vcpus(), true, &builder.domain))
+	if (domain_create(0, (uint32_t)MAX(MIN(vcpus, (uint64_t)MAX_VCPUS), 1ULL), true, &builder.domain))
 		refuse_to_run("Domain-0: too little memory");
 	choose_size(&builder);		/* of what is left now */
-	log_info("Domain-0: %s %s, %lu MiB, %u vcpus, initrd %lu KiB\n", builder.kernel.guest_os,
-		 builder.kernel.guest_version, builder.frames >> 8, builder.domain->vcpu_max,
-		 initrd_bytes(&builder) >> 10);
+	log_info("Domain-0: %s, %lu MiB, %u vcpus, initrd %lu KiB\n", builder.kernel.guest_os, builder.frames >> 8,
+		 builder.domain->vcpu_max, builder.initrd_module->bytes >> 10);
 	allocate_frames(&builder);
-	fill_frames(&builder);
-	for (uint32_t i = 0; i < MIN(boot_info.module_count, 2U); i++)
-		release_module(&boot_info.module[i]);
+	load_modules(&builder);
+	copy_in(&builder, builder.place.p2m_pfn << PAGE_SHIFT, (const uint8_t *)builder.frame_of,
+		builder.frames * sizeof(uint64_t));
+	fill_start_info(&builder);
+	map_all(&builder);
+	release_module(builder.kernel_module);
+	release_module(builder.initrd_module);
 	start_vcpu(&builder);
 	heap_free(builder.frame_of);
 }

@@ -70,17 +70,6 @@ boot_start:
 	mov	%ebx, %esi
 	lea	PHYS(boot_stack_end)(%ebp), %esp
 
-	mov	$0x80000000, %eax
-	push	%ebx
-	cpuid
-	cmp	$0x80000001, %eax
-	jb	no_long_mode
-	mov	$0x80000001, %eax
-	cpuid
-	bt	$29, %edx
-	jnc	no_long_mode
-	pop	%ebx
-
 	/* L4: slot 0 (until C takes it out) and the direct map share one L3; slot 261 has the image. */
 	lea	PHYS(core_l4)(%ebp), %ebx
 	lea	PHYS(boot_l3_low + 3)(%ebp), %eax
@@ -89,32 +78,23 @@ boot_start:
 	lea	PHYS(boot_l3_image + 3)(%ebp), %eax
 	mov	%eax, 261 * 8(%ebx)
 
-	/* 4 GiB in pages of 2 MiB, at slot 0 and at the direct map. */
-	lea	PHYS(boot_l3_low)(%ebp), %ebx
-	lea	PHYS(boot_l2_low + 3)(%ebp), %eax
-	mov	$4, %ecx
-2:	mov	%eax, (%ebx)
-	add	$4096, %eax
-	add	$8, %ebx
-	loop	2b
-	lea	PHYS(boot_l2_low)(%ebp), %ebx
+	/* 4 GiB in pages of 2 MiB, at slot 0 and at the direct map; the image: 16 MiB from where it was loaded. */
+	mov	$0x200000, %edx
 	mov	$0x83, %eax
+	lea	PHYS(boot_l2_low)(%ebp), %ebx
 	mov	$2048, %ecx
-3:	mov	%eax, (%ebx)
-	add	$0x200000, %eax
-	add	$8, %ebx
-	loop	3b
-
-	/* The image: 16 MiB from where it was loaded. */
-	lea	PHYS(boot_l2_image + 3)(%ebp), %eax
-	mov	%eax, PHYS(boot_l3_image)(%ebp)
+	call	fill
 	lea	0x83 + IMAGE_LOAD(%ebp), %eax
 	lea	PHYS(boot_l2_image + 8)(%ebp), %ebx
 	mov	$8, %ecx
-4:	mov	%eax, (%ebx)
-	add	$0x200000, %eax
-	add	$8, %ebx
-	loop	4b
+	call	fill
+	mov	$4096, %edx
+	lea	PHYS(boot_l2_low + 3)(%ebp), %eax
+	lea	PHYS(boot_l3_low)(%ebp), %ebx
+	mov	$4, %ecx
+	call	fill
+	lea	PHYS(boot_l2_image + 3)(%ebp), %eax
+	mov	%eax, PHYS(boot_l3_image)(%ebp)
 
 	/* The first CPU's window: its main stack. */
 	lea	PHYS(boot_l2_windows + 3)(%ebp), %eax
@@ -124,10 +104,7 @@ boot_start:
 	lea	PHYS(boot_stack + 3)(%ebp), %eax
 	lea	PHYS(boot_l1_windows + 8 * STACK_MAIN_FIRST_PAGE)(%ebp), %ebx
 	mov	$4, %ecx
-5:	mov	%eax, (%ebx)
-	add	$4096, %eax
-	add	$8, %ebx
-	loop	5b
+	call	fill
 
 	/* PAE, long mode, no-execute if there is any, paging with write protection. */
 	mov	%cr4, %eax
@@ -150,34 +127,22 @@ boot_start:
 	push	%eax
 	lret
 
-no_long_mode:
-	lea	PHYS(no_long_mode_text)(%ebp), %esi
-6:	mov	$0x3fd, %dx
-	in	%dx, %al
-	test	$0x20, %al
-	jz	6b
-	lodsb
-	test	%al, %al
-	jz	7f
-	mov	$0x3f8, %dx
-	out	%al, %dx
-	jmp	6b
-7:	hlt
-	jmp	7b
-no_long_mode_text:
-	.asciz	"Skink needs a 64-bit CPU: this one has no long mode.\r\n"
+	/* ecx entries from ebx on: eax, eax + edx, ... */
+fill:	mov	%eax, (%ebx)
+	add	%edx, %eax
+	add	$8, %ebx
+	loop	fill
+	ret
 
 	.code64
 boot_long:
 	xor	%eax, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
 	mov	%eax, %ss
-	movabs	$8f, %rax
+	movabs	$2f, %rax
 	jmp	*%rax
-8:	movabs	$WINDOWS_START + STACK_SPAN - 64, %rsp
+2:	movabs	$WINDOWS_START + STACK_SPAN - 64, %rsp
 	mov	%ebp, %edx
 	mov	%edx, image_moved(%rip)
 	lea	boot_cpu(%rip), %rax

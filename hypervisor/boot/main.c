@@ -4,7 +4,6 @@
 #include "boot/boot_info.h"
 #include "boot/dom0.h"
 #include "boot/main.h"
-#include "boot/smp.h"
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "cpu/entry.h"
@@ -16,13 +15,15 @@
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
 #include "cpu/uart.h"
+#include "domain/domain.h"
 #include "domain/vcpu.h"
 #include "include/types.h"
 #include "lib/log.h"
 #include "mem/alloc.h"
 #include "sched/sched.h"
 
-extern char image_start[], image_end[];
+#define BUDGET_BYTES		(4UL << 20)	/* what the core may keep of all memory: so much, */
+#define BUDGET_PER_MILLE	15		/* and this share */
 
 /* What this CPU needs before it can run vcpus. Its window exists, cpu_features is filled. */
 static void cpu_init(struct cpu *cpu)
@@ -37,16 +38,16 @@ static void cpu_init(struct cpu *cpu)
 	sched_init_cpu(cpu);
 }
 
+/* What the core keeps: its image, its tables of frames, its heap, and what lies below 1 MiB. */
 static void memory_report(void)
 {
-	uint64_t all = 0;
+	uint64_t all = 0, own;
 
 	for (uint32_t i = 0; i < boot_info.range_count; i++)
-		if (boot_info.range[i].kind == MEMORY_RAM)
-			all += boot_info.range[i].bytes;
-	log_info("Memory: %lu MiB, of which %lu MiB are free; the core has %lu KiB of its own\n", all >> 20,
-		 frames_free() >> (20 - PAGE_SHIFT),
-		 (all >> 10) - (frames_total() << (PAGE_SHIFT - 10)) + (uint64_t)(image_end - image_start) / 1024);
+		all += boot_info.range[i].bytes;
+	own = all - ((frames_free() + domain_zero->frame_count) << PAGE_SHIFT);
+	log_info("Memory: %lu MiB; the core keeps %lu KiB of it, and may keep %lu KiB; %lu MiB are free\n", all >> 20,
+		 own >> 10, (BUDGET_BYTES + all * BUDGET_PER_MILLE / 1000) >> 10, frames_free() >> (20 - PAGE_SHIFT));
 }
 
 void core_main(uint32_t magic, paddr_t info)
@@ -62,7 +63,6 @@ void core_main(uint32_t magic, paddr_t info)
 	smap_init();
 	paging_init();
 	alloc_init();
-	memory_report();
 
 	if (!cpu_allocate(0, 0))
 		refuse_to_run("boot: too little memory for the first CPU");
@@ -81,12 +81,13 @@ void core_main(uint32_t magic, paddr_t info)
 
 	time_set_wall_clock(rtc_read_seconds(), 0, time_now_ns());
 	dom0_build();
-	option_report_unknown();
+	memory_report();
 	entry_run_idle();
 }
 
 void cpu_secondary_main(struct cpu *cpu)
 {
+	tsc_warp_check();
 	paging_load_core();
 	cpu_init(cpu);
 	store_release(&cpu->online, true);

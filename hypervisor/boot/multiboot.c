@@ -1,77 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the boot loader hands over, Multiboot 1 (QEMU's -kernel) or 2 (GRUB), copied into boot_info.
- * A loader is trusted to mean well, not to be right: no length is believed, and with a broken list it goes no further.
+ * A loader is trusted to end its texts, not to get its lengths right: with a broken list it goes no further.
  *
  * B1  Only memory below 4 GiB is read here: it is mapped from the first instruction on.
  */
 #include "boot/boot_info.h"
 
-#include "boot/memory_map.h"
 #include "cpu/directmap.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
 #define MAGIC_1		0x2badb002
 #define MAGIC_2		0x36d76289
-#define INFO_BYTES_MAX	(1u << 20)
+#define KIND_RAM	1
 
-struct info_1 {
-	uint32_t flags;
-	uint32_t mem_lower, mem_upper;
-	uint32_t boot_device;
-	uint32_t command_line;
-	uint32_t module_count, modules;
-	uint32_t symbols[4];
-	uint32_t map_bytes, map;
-	uint32_t drives_bytes, drives;
-	uint32_t config_table;
-	uint32_t loader_name;
+/* Multiboot 1: words of the information structure, and bits of the first of them. */
+enum info_word {
+	INFO_FLAGS = 0, INFO_COMMAND_LINE = 4, INFO_MODULE_COUNT = 5, INFO_MODULES = 6, INFO_MAP_BYTES = 11,
+	INFO_MAP = 12, INFO_LOADER_NAME = 16, INFO_WORDS = 17,
 };
-
-enum info_1_flags {
-	HAS_MEMORY = 1 << 0, HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6,
-	HAS_LOADER_NAME = 1 << 9,
-};
+enum info_flags { HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6, HAS_LOADER_NAME = 1 << 9 };
 
 struct module_1 {
 	uint32_t start, end, command_line, reserved;
 };
 
-struct map_entry_1 {
-	uint32_t bytes;			/* of what follows */
+/* Of both; in a map of Multiboot 1 the number of its bytes stands before it. */
+struct map_entry {
 	uint64_t start, length;
 	uint32_t kind;
 } PACKED;
 
-struct info_2 {
-	uint32_t bytes, reserved;
+enum tag_kind {
+	TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_LOADER_NAME = 2, TAG_MODULE = 3, TAG_MAP = 6, TAG_RSDP_OLD = 14,
+	TAG_RSDP_NEW = 15,
 };
 
 struct tag {
 	uint32_t kind, bytes;
+	uint32_t first, second;		/* a module's start and end; the length of a map's entry */
 };
-
-enum tag_kind {
-	TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_LOADER_NAME = 2, TAG_MODULE = 3, TAG_MAP = 6, TAG_EFI32 = 11,
-	TAG_EFI64 = 12, TAG_RSDP_OLD = 14, TAG_RSDP_NEW = 15, TAG_EFI_MAP = 17,
-};
-
-struct tag_module {
-	struct tag tag;
-	uint32_t start, end;
-	char command_line[];
-};
-
-struct tag_map {
-	struct tag tag;
-	uint32_t entry_bytes, entry_version;
-};
-
-struct map_entry_2 {
-	uint64_t start, length;
-	uint32_t kind, reserved;
-};
+#define TAG_HEADER	8
 
 struct boot_info boot_info;
 
@@ -83,41 +53,22 @@ static const void *info_at(uint64_t address, uint64_t bytes)
 	return paddr_to_virt(address);
 }
 
-static void add_range(uint64_t start, uint64_t bytes, uint32_t kind)
+/* Without blanks before it, and without a word that is no argument. */
+static void copy_arguments(char to[1024], const char *from, bool has_file_name)
 {
-	static const enum memory_kind kinds[] = { MEMORY_RESERVED, MEMORY_RAM, MEMORY_RESERVED, MEMORY_ACPI,
-						  MEMORY_NVS, MEMORY_BAD };
-
-	memory_map_add(start, bytes, kind < ARRAY_SIZE(kinds) ? kinds[kind] : MEMORY_RESERVED);
+	while (*from == ' ')
+		from++;
+	/* Debian's grub.d scripts put a word where old loaders had the file's name. */
+	if (has_file_name || (!strncmp(from, "placeholder", 11) && (!from[11] || from[11] == ' ')))
+		while (*from && *from != ' ')
+			from++;
+	while (*from == ' ')
+		from++;
+	if (string_copy(to, from, 1024) >= 1024)
+		log_warning("multiboot: a command line is cut after 1023 bytes\n");
 }
 
-/* At most `limit` bytes of the loader's; blanks and words that are no arguments go. */
-static void copy_arguments(char *to, size_t room, const char *from, size_t limit, bool has_file_name)
-{
-	static const char placeholder[] = "placeholder";
-	size_t length = 0;
-
-	while (limit > 0 && *from == ' ')
-		from++, limit--;
-	while (has_file_name && limit > 0 && *from && *from != ' ')
-		from++, limit--;
-	while (limit > 0 && *from == ' ')
-		from++, limit--;
-	/* Debian's grub.d scripts put this where old loaders had the file's name. */
-	if (limit >= sizeof(placeholder) - 1 && !strncmp(from, placeholder, sizeof(placeholder) - 1) &&
-	    (limit == sizeof(placeholder) - 1 || !from[sizeof(placeholder) - 1] ||
-	     from[sizeof(placeholder) - 1] == ' ')) {
-		copy_arguments(to, room, from, limit, true);
-		return;
-	}
-	while (length < limit && from[length])
-		length++;
-	if (length >= room)
-		log_warning("multiboot: a command line of more than %lu bytes is cut\n", room - 1);
-	string_copy(to, from, MIN(room, length + 1));
-}
-
-static void add_module(uint64_t start, uint64_t end, const char *arguments, size_t limit, bool has_file_name)
+static void add_module(uint32_t start, uint32_t end, const char *arguments, bool has_file_name)
 {
 	struct boot_module *module = &boot_info.module[boot_info.module_count];
 
@@ -126,128 +77,84 @@ static void add_module(uint64_t start, uint64_t end, const char *arguments, size
 		return;
 	}
 	if (start > end)
-		refuse_to_run("multiboot: module %u ends at 0x%lx before it begins at 0x%lx",
-		      boot_info.module_count + 1, end, start);
+		refuse_to_run("multiboot: module %u ends before it begins", boot_info.module_count + 1);
 	module->start = start;
 	module->bytes = end - start;
-	copy_arguments(module->command_line, sizeof(module->command_line), arguments, limit, has_file_name);
+	copy_arguments(module->command_line, arguments, has_file_name);
 	boot_info.module_count++;
 }
 
-static size_t text_limit(uint32_t address)
+static void add_map_entry(const struct map_entry *entry)
 {
-	return MIN((1ULL << 32) - address, sizeof(boot_info.command_line) + 1024);
-}
-
-static void parse_map_1(const struct info_1 *info)
-{
-	const struct map_entry_1 *entry;
-	uint32_t done = 0;
-
-	if (!(info->flags & HAS_MAP)) {
-		if (!(info->flags & HAS_MEMORY))
-			refuse_to_run("multiboot: no memory map");
-		add_range(0, (uint64_t)info->mem_lower << 10, MEMORY_RAM);
-		add_range(1 << 20, (uint64_t)info->mem_upper << 10, MEMORY_RAM);
-		return;
-	}
-	if (info->map_bytes > INFO_BYTES_MAX)
-		refuse_to_run("multiboot: a memory map of %u bytes", info->map_bytes);
-	while (done + sizeof(*entry) <= info->map_bytes) {
-		entry = info_at((uint64_t)info->map + done, sizeof(*entry));
-		if (entry->bytes < sizeof(*entry) - 4 || entry->bytes > INFO_BYTES_MAX)
-			refuse_to_run("multiboot: a memory map entry of %u bytes", entry->bytes);
-		add_range(entry->start, entry->length, entry->kind);
-		done += entry->bytes + 4;
-	}
+	memory_map_add(entry->start, entry->length, entry->kind == KIND_RAM);
 }
 
 static void parse_1(paddr_t address)
 {
-	const struct info_1 *info = info_at(address, sizeof(*info));
-	const struct module_1 *module;
+	const uint32_t *info = info_at(address, INFO_WORDS * sizeof(*info)), *bytes;
+	uint32_t flags = info[INFO_FLAGS];
 	bool has_file_names;
 
-	if (info->flags & HAS_LOADER_NAME)
-		copy_arguments(boot_info.loader, sizeof(boot_info.loader), info_at(info->loader_name, 1),
-			       sizeof(boot_info.loader) - 1, false);
+	if (flags & HAS_LOADER_NAME)
+		string_copy(boot_info.loader, info_at(info[INFO_LOADER_NAME], 1), sizeof(boot_info.loader));
 	/* GRUB 2 hands over arguments alone, all others put the file's name first. */
 	has_file_names = strncmp(boot_info.loader, "GRUB 2", 6) != 0;
-	if (info->flags & HAS_COMMAND_LINE)
-		copy_arguments(boot_info.command_line, sizeof(boot_info.command_line),
-			       info_at(info->command_line, 1), text_limit(info->command_line), has_file_names);
-	parse_map_1(info);
-	for (uint32_t i = 0; (info->flags & HAS_MODULES) && i < MIN(info->module_count, 64u); i++) {
-		module = info_at(info->modules + (uint64_t)i * sizeof(*module), sizeof(*module));
-		add_module(module->start, module->end, info_at(module->command_line, 1),
-			   module->command_line ? text_limit(module->command_line) : 0, has_file_names);
+	if (flags & HAS_COMMAND_LINE)
+		copy_arguments(boot_info.command_line, info_at(info[INFO_COMMAND_LINE], 1), has_file_names);
+	for (uint32_t i = 0; (flags & HAS_MODULES) && i < MIN(info[INFO_MODULE_COUNT], BOOT_MODULES_MAX + 1u); i++) {
+		const struct module_1 *module = info_at(info[INFO_MODULES] + i * sizeof(*module), sizeof(*module));
+
+		add_module(module->start, module->end,
+			   module->command_line ? info_at(module->command_line, 1) : "", has_file_names);
 	}
-}
-
-static void parse_map_2(const struct tag_map *map)
-{
-	const struct map_entry_2 *entry;
-
-	if (map->tag.bytes < sizeof(*map) || map->entry_bytes < sizeof(*entry))
-		refuse_to_run("multiboot: a memory map with entries of %u bytes", map->entry_bytes);
-	for (uint64_t at = sizeof(*map); at + map->entry_bytes <= map->tag.bytes; at += map->entry_bytes) {
-		entry = (const void *)((const char *)map + at);
-		add_range(entry->start, entry->length, entry->kind);
+	for (uint32_t at = 0; (flags & HAS_MAP) && at < info[INFO_MAP_BYTES]; at += *bytes + sizeof(*bytes)) {
+		bytes = info_at((uint64_t)info[INFO_MAP] + at, sizeof(*bytes) + sizeof(struct map_entry));
+		if (*bytes < sizeof(struct map_entry) || *bytes > PAGE_SIZE)
+			refuse_to_run("multiboot: a memory map entry of %u bytes", *bytes);
+		add_map_entry((const void *)(bytes + 1));
 	}
 }
 
 static void parse_tag(const struct tag *tag)
 {
-	const char *body = (const char *)(tag + 1);
-	size_t bytes = tag->bytes - sizeof(*tag);
-	const struct tag_module *module = (const void *)tag;
+	const char *text = (const char *)tag + TAG_HEADER, *end = (const char *)tag + tag->bytes;
 
 	switch (tag->kind) {
 	case TAG_COMMAND_LINE:
-		copy_arguments(boot_info.command_line, sizeof(boot_info.command_line), body, bytes, false);
+		copy_arguments(boot_info.command_line, text, false);
 		break;
 	case TAG_LOADER_NAME:
-		copy_arguments(boot_info.loader, sizeof(boot_info.loader), body, bytes, false);
+		string_copy(boot_info.loader, text, sizeof(boot_info.loader));
 		break;
 	case TAG_MODULE:
-		if (tag->bytes < sizeof(*module))
-			refuse_to_run("multiboot: a module's tag of %u bytes", tag->bytes);
-		add_module(module->start, module->end, module->command_line, tag->bytes - sizeof(*module), false);
+		add_module(tag->first, tag->second, (const char *)(tag + 1), false);
 		break;
 	case TAG_MAP:
-		parse_map_2((const void *)tag);
+		if (tag->first < sizeof(struct map_entry))
+			refuse_to_run("multiboot: a memory map with entries of %u bytes", tag->first);
+		for (text += TAG_HEADER; text + sizeof(struct map_entry) <= end; text += tag->first)
+			add_map_entry((const void *)text);
 		break;
 	case TAG_RSDP_OLD:
 	case TAG_RSDP_NEW:	/* comes later, and knows more */
-		memset(boot_info.rsdp, 0, sizeof(boot_info.rsdp));
-		memcpy(boot_info.rsdp, body, MIN(bytes, sizeof(boot_info.rsdp)));
-		break;
-	case TAG_EFI32:
-	case TAG_EFI64:
-	case TAG_EFI_MAP:
-		boot_info.is_efi = true;
+		memcpy(boot_info.rsdp, text, MIN(tag->bytes - TAG_HEADER, sizeof(boot_info.rsdp)));
 		break;
 	}
 }
 
 static void parse_2(paddr_t address)
 {
-	const struct info_2 *info = info_at(address, sizeof(*info));
+	uint32_t bytes = *(const uint32_t *)info_at(address, sizeof(bytes)), at = TAG_HEADER;
+	const char *info = info_at(address, bytes);
 	const struct tag *tag;
-	uint32_t at = sizeof(*info);
 
-	if (info->bytes > INFO_BYTES_MAX)
-		refuse_to_run("multiboot: an information structure of %u bytes", info->bytes);
-	info_at(address, info->bytes);
-	for (;;) {
-		tag = (const void *)((const char *)info + at);
-		if (at + sizeof(*tag) > info->bytes || tag->bytes < sizeof(*tag) || tag->bytes > info->bytes - at)
+	do {
+		tag = (const void *)(info + at);
+		if ((uint64_t)at + TAG_HEADER > bytes || tag->bytes < TAG_HEADER || tag->bytes > bytes - at)
 			refuse_to_run("multiboot: a tag does not fit, %u bytes from the start", at);
-		if (tag->kind == TAG_END)
-			return;
 		parse_tag(tag);
 		at += (uint32_t)ROUND_UP(tag->bytes, 8);
-	}
+	} while (tag->kind != TAG_END);
 }
 
 void multiboot_parse(uint32_t magic, paddr_t info)
@@ -261,5 +168,4 @@ void multiboot_parse(uint32_t magic, paddr_t info)
 	memory_map_finish();
 	if (boot_info.range_count == 0)
 		refuse_to_run("multiboot: the memory map is empty");
-	boot_info.trampoline = memory_map_low_page();
 }

@@ -32,9 +32,9 @@ struct placement {
 	uint64_t frames_needed;		/* frames that are spoken for: 0 .. frames_needed - 1 */
 };
 
-/* -EINVAL: it cannot be done, and `why` says why. */
-MUST_CHECK int placement_choose(const struct elf_kernel *kernel, uint64_t frames, uint64_t initrd_bytes,
-				struct placement *place, char *why, size_t room);
+/* Refuses to run if it cannot be done. */
+void placement_choose(const struct elf_kernel *kernel, uint64_t frames, uint64_t initrd_bytes,
+		      struct placement *place);
 
 static inline uint64_t placement_pfn(const struct placement *place, uint64_t va)
 {

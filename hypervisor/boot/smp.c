@@ -3,10 +3,9 @@
  * Starting the other CPUs, one at a time: reset, then real-mode code on a page below 1 MiB (trampoline.S).
  * S1  A CPU that did not come in time never runs: the state word says so, and it is put back into reset.
  */
-#include "boot/smp.h"
-
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
+#include "boot/main.h"
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
@@ -20,8 +19,8 @@
 #define EFER_KEPT	0x901u		/* NXE, LME, SCE */
 #define RESET_US	10000
 #define FIRST_TRY_US	1000
-#define ARRIVE_MS	1000
-#define ONLINE_MS	10000
+#define ARRIVE_US	1000000
+#define ONLINE_NS	(10 * NSEC_PER_SEC)
 
 enum trampoline_state { NOBODY_WAITS = 0, EXPECTED = 1, ARRIVED = 2 };
 
@@ -39,9 +38,9 @@ struct trampoline_words {
 
 extern const char trampoline_start[], trampoline_end[], trampoline_words[];
 
+/* In this file, so that its address needs no table. */
 static NORETURN void secondary_entry(struct cpu *cpu)
 {
-	tsc_warp_check();
 	cpu_secondary_main(cpu);
 }
 
@@ -59,7 +58,7 @@ static struct trampoline_words *copy_trampoline(void)
 	return words;
 }
 
-static bool wait_for_arrival(const struct trampoline_words *words, uint64_t us)
+static bool has_arrived(const struct trampoline_words *words, uint64_t us)
 {
 	uint64_t end = time_now_ns() + us * NSEC_PER_USEC;
 
@@ -76,10 +75,10 @@ static bool wake(struct trampoline_words *words, uint32_t id)
 	apic_send_init(id);
 	delay_us(RESET_US);
 	apic_send_startup(id, boot_info.trampoline);
-	if (wait_for_arrival(words, FIRST_TRY_US))
+	if (has_arrived(words, FIRST_TRY_US))
 		return true;
 	apic_send_startup(id, boot_info.trampoline);
-	if (wait_for_arrival(words, ARRIVE_MS * 1000))
+	if (has_arrived(words, ARRIVE_US))
 		return true;
 	if (!__atomic_compare_exchange_n(&words->state, &expected, NOBODY_WAITS, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
@@ -88,21 +87,11 @@ static bool wake(struct trampoline_words *words, uint32_t id)
 	return false;
 }
 
-static void wait_until_online(const struct cpu *cpu)
-{
-	uint64_t end = time_now_ns() + ONLINE_MS * NSEC_PER_MSEC;
-
-	while (!load_acquire(&cpu->online)) {
-		if (time_now_ns() > end)
-			panic("smp: CPU %u (APIC id %u) has stopped while starting", cpu->id, cpu->apic_id);
-		cpu_relax_serving();
-	}
-}
-
 /* False if there is no memory for one more. */
 static bool start_one(struct trampoline_words *words, uint32_t id)
 {
 	struct cpu *cpu = cpu_allocate(cpu_count, id);
+	uint64_t end;
 
 	if (!cpu)
 		return false;
@@ -115,7 +104,12 @@ static bool start_one(struct trampoline_words *words, uint32_t id)
 		return true;
 	}
 	tsc_warp_check();
-	wait_until_online(cpu);
+	end = time_now_ns() + ONLINE_NS;
+	while (!load_acquire(&cpu->online)) {
+		if (time_now_ns() > end)
+			panic("smp: CPU %u (APIC id %u) has stopped while starting", cpu->id, cpu->apic_id);
+		cpu_relax_serving();
+	}
 	cpu_count++;
 	return true;
 }

@@ -44,10 +44,6 @@ trampoline_start:
 long_mode:
 	xor	%eax, %eax
 	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
-	mov	%eax, %ss
 	mov	word_stack(%rip), %rsp
 	mov	word_entry(%rip), %rax
 	mov	word_cpu(%rip), %rdi

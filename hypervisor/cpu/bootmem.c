@@ -25,7 +25,7 @@ static void range_add(paddr_t start, paddr_t end)
 {
 	if (free_count == RANGES_MAX)
 		refuse_to_run("boot: the memory map is in more than %d pieces", RANGES_MAX);
-	free_range[free_count++] = (struct memory_range){ start, end - start, MEMORY_RAM };
+	free_range[free_count++] = (struct memory_range){ start, end - start };
 }
 
 /* Ranges may become empty. */
@@ -54,7 +54,7 @@ static void ranges_collect(void)
 		paddr_t start = ROUND_UP(MAX(range->start, (paddr_t)LOW_MEMORY), PAGE_SIZE);
 		paddr_t end = (range->start + range->bytes) & PAGE_MASK;
 
-		if (range->kind == MEMORY_RAM && end > start)
+		if (end > start)
 			range_add(start, end);
 	}
 	reserve(virt_to_paddr(image_start), (uint64_t)(image_end - image_start));

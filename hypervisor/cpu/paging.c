@@ -185,8 +185,6 @@ void paging_init(void)
 		uint64_t first = range->start >> PAGE_SHIFT;
 		uint64_t end = (range->start + range->bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
-		if (range->kind != MEMORY_RAM)
-			continue;
 		map_ram(first << PAGE_SHIFT, end << PAGE_SHIFT);
 		map_frame_tables(first, end);
 	}

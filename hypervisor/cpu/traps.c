@@ -22,7 +22,6 @@
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
-#include "lib/backtrace.h"
 #include "lib/log.h"
 
 #define ERROR_IDT		2U	/* in an error code: the selector is a vector */

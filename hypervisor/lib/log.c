@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the core says: each message goes to a ring, for readconsole, and to the console. What guests cause is
- * bounded by a bucket of lines.
+ * What the core says goes to the console, line by line. What guests cause is bounded: so many lines a second, then only how many there were.
  * Lock: log_lock, a leaf; after log_seize() nobody waits for it any more.
  */
 #include "lib/log.h"
@@ -12,21 +11,15 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 
-#define RING_BYTES	65536u		/* a power of two */
 #define LINE_BYTES	512
-#define GUEST_LINES	64u		/* a burst of so many */
-#define GUEST_LINE_NS	(125 * NSEC_PER_MSEC)
+#define GUEST_LINES	32u		/* of all guests, in a second */
 
 static struct spinlock log_lock;
-static uint32_t seized;			/* id + 1 of the CPU that panics; atomic */
+static bool seized;			/* atomic */
 static enum log_level loglvl = LOG_INFO;
-static char ring[RING_BYTES];		/* below: log_lock */
-static uint32_t ring_end;		/* bytes ever written, modulo 2^32 */
-static uint32_t ring_begin;		/* the oldest that is still there */
-static bool in_line;			/* the last message did not end its line */
-static uint32_t guest_lines = GUEST_LINES;
-static uint32_t guest_lines_dropped;
-static uint64_t guest_refilled_ns;
+static bool in_line;			/* below: log_lock; the last message did not end its line */
+static uint64_t guest_second;		/* the one that guest_lines is for */
+static uint32_t guest_lines;
 
 static void lock(void)
 {
@@ -42,32 +35,17 @@ static void unlock(void)
 
 void log_seize(void)
 {
-	write_once(&seized, 1);
-}
-
-static void emit(const char *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		ring[ring_end++ % RING_BYTES] = bytes[i];
-	if (ring_end - ring_begin > RING_BYTES)
-		ring_begin = ring_end - RING_BYTES;
-	uart_write(bytes, count);
+	write_once(&seized, true);
 }
 
 /* A carriage return before each end of line; "skink: " before each begin. */
 static void emit_text(const char *text)
 {
-	for (size_t length; *text; text += length) {
-		for (length = 0; text[length] && text[length] != '\n';)
-			length++;
-		if (!in_line && length > 0)
-			emit("skink: ", 7);
-		emit(text, length);
-		in_line = text[length] != '\n';
-		if (!in_line) {
-			emit("\r\n", 2);
-			length++;
-		}
+	for (; *text; text++) {
+		if (!in_line && *text != '\n')
+			uart_write("skink: ", 7);
+		in_line = *text != '\n';
+		uart_write(in_line ? text : "\r\n", in_line ? 1 : 2);
 	}
 }
 
@@ -97,39 +75,26 @@ void log_set_level(enum log_level level)
 	loglvl = level;
 }
 
-/* Takes a line out of the bucket; false if it is empty. */
-static bool guest_line_allowed(void)
-{
-	uint64_t now = time_now_ns(), fresh = (now - guest_refilled_ns) / GUEST_LINE_NS;
-
-	if (fresh > 0) {
-		guest_lines = (uint32_t)MIN(guest_lines + fresh, GUEST_LINES);
-		guest_refilled_ns = now;
-	}
-	if (guest_lines == 0) {
-		guest_lines_dropped++;
-		return false;
-	}
-	guest_lines--;
-	return true;
-}
-
 void log_guest(uint16_t domain, const char *format, ...)
 {
-	char line[LINE_BYTES], head[48] = "";
+	char line[LINE_BYTES], head[64] = "";
+	uint64_t second = time_now_ns() / NSEC_PER_SEC;
 	va_list arguments;
 
+	va_start(arguments, format);
+	format_string_list(line, sizeof(line), format, arguments);
+	va_end(arguments);
 	lock();
-	if (guest_line_allowed()) {
-		if (guest_lines_dropped > 0)
-			format_string(head, sizeof(head), "%s(%u lines of guests dropped)\n",
-				      in_line ? "\n" : "", guest_lines_dropped);
-		guest_lines_dropped = 0;
+	if (second != guest_second) {
+		if (guest_lines > GUEST_LINES)
+			format_string(head, sizeof(head), "(%u lines of guests dropped)\n", guest_lines - GUEST_LINES);
+		guest_second = second;
+		guest_lines = 0;
+	}
+	if (guest_lines++ < GUEST_LINES) {
+		emit_text(in_line ? "\n" : "");
 		emit_text(head);
-		format_string(head, sizeof(head), "%sd%u: ", in_line ? "\n" : "", domain);
-		va_start(arguments, format);
-		format_string_list(line, sizeof(line), format, arguments);
-		va_end(arguments);
+		format_string(head, sizeof(head), "d%u: ", domain);
 		emit_text(head);
 		emit_text(line);
 	}
@@ -139,28 +104,8 @@ void log_guest(uint16_t domain, const char *format, ...)
 void log_write_raw(const char *bytes, size_t count)
 {
 	lock();
-	emit(bytes, count);
+	uart_write(bytes, count);
 	if (count > 0)
 		in_line = bytes[count - 1] != '\n';
-	unlock();
-}
-
-size_t log_read(uint32_t *position, char *to, size_t room)
-{
-	size_t count = 0;
-
-	lock();
-	if (ring_end - *position > ring_end - ring_begin)
-		*position = ring_begin;
-	for (; count < room && *position != ring_end; (*position)++)
-		to[count++] = ring[*position % RING_BYTES];
-	unlock();
-	return count;
-}
-
-void log_forget(void)
-{
-	lock();
-	ring_begin = ring_end;
 	unlock();
 }

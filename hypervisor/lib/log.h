@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the core says: to the serial console and to a ring of 64 KiB that Dom0 can read (readconsole).
- * Formats: %s %c %d %i %u %x %p %% with l, ll, z, h, width, 0, - and .precision as in printf.
+ * What the core says, to the serial console.
+ * Formats, as in printf: %s %.8s %.*s %c %%, %d %u %x and the long %ld %lu %lx %zu, %016lx (filled with zeroes only).
  */
 #ifndef SKINK_LOG_H
 #define SKINK_LOG_H
@@ -19,7 +19,6 @@ void log_print_list(enum log_level level, const char *format, va_list arguments)
 #define log_error(...)		log_print(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...)	log_print(LOG_WARNING, __VA_ARGS__)
 #define log_info(...)		log_print(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)		log_print(LOG_DEBUG, __VA_ARGS__)
 
 /* What a guest caused: bounded to a few lines a second for all guests, so that none can flood the console. */
 void log_guest(uint16_t domain, const char *format, ...) PRINTF(2, 3);
@@ -30,18 +29,17 @@ void log_set_level(enum log_level level);
 size_t format_string(char *to, size_t room, const char *format, ...) PRINTF(3, 4);
 size_t format_string_list(char *to, size_t room, const char *format, va_list arguments);
 
-/* Bytes as they are (a guest's console), to the same places. */
+/* Bytes as they are (a guest's console), to the same place. */
 void log_write_raw(const char *bytes, size_t count);
-
-/* Copies of the ring for readconsole: from `*position` on; returns how many, moves `*position`. */
-size_t log_read(uint32_t *position, char *to, size_t room);
-void log_forget(void);
 
 /* From now on nobody waits for the log's lock: its holder may be what has stopped. */
 void log_seize(void);
 
 /* First words of the last message: for panic() and faults of the core. Only the first CPU that comes returns. */
 void panic_begin(void);
+
+/* Prints `address` and the callers that the frame pointer (rbp) leads to, by name; a broken chain ends it. */
+void backtrace_print(uint64_t address, uint64_t frame_pointer);
 
 /* Stops everything for good: prints, back trace, halts all CPUs. */
 NORETURN void panic(const char *format, ...) PRINTF(1, 2);

@@ -6,35 +6,25 @@
     extern const uint32_t symbol_offset[];      from image_start (a symbol of the linker script), ascending
     extern const char symbol_names[];           as many strings, one after the other, each with its zero
 """
+import re
 import sys
 
+SYMBOL = re.compile(r"([0-9a-f]+) ([A-Za-z]) (\S+)")
 
-def functions(lines):
-    start, found = None, []
-    for line in lines:
-        address, kind, name = line.split()[-3:] if len(line.split()) == 3 else (None, None, None)
-        if name == "image_start":
-            start = int(address, 16)
-        elif kind in ("t", "T") and not name.startswith(("__x86_indirect", ".L")):
-            found.append((int(address, 16), name))
-    if found and start is None:
-        sys.exit("symbols.py: the linker script defines no image_start")
-    return [(address - start, name) for address, name in found if address >= start]
+symbols = [match.groups() for match in map(SYMBOL.match, sys.stdin) if match]
+start = next((int(address, 16) for address, _, name in symbols if name == "image_start"), 0)
+functions = [(int(address, 16) - start, name) for address, kind, name in symbols
+             if kind in "tT" and int(address, 16) >= start and not name.startswith(("__x86_indirect", ".L"))]
 
-
-def main():
-    table = functions(sys.stdin)
-    print('\t.section .rodata.symbols, "a"\n\t.balign 4')
-    print("\t.globl symbol_count, symbol_offset, symbol_names")
-    print("\t.hidden symbol_count, symbol_offset, symbol_names")
-    print(f"symbol_count:\n\t.long {len(table)}")
-    print("symbol_offset:")
-    for offset, _ in table:
-        print(f"\t.long {offset}")
-    print("symbol_names:")
-    for _, name in table:
-        print(f'\t.asciz "{name}"')
-    print('\t.byte 0\n\t.section .note.GNU-stack, "", @progbits')
-
-
-main()
+print(f'''\t.section .rodata.symbols, "a"
+\t.balign 4
+\t.globl symbol_count, symbol_offset, symbol_names
+\t.hidden symbol_count, symbol_offset, symbol_names
+symbol_count:\t.long {len(functions)}
+symbol_offset:''')
+for offset, _ in functions:
+    print(f"\t.long {offset}")
+print("symbol_names:")
+for _, name in functions:
+    print(f'\t.asciz "{name}"')
+print('\t.byte 0\n\t.section .note.GNU-stack, "", @progbits')

@@ -51,6 +51,7 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 
 bool option_text(const char *name, char *value, size_t room)
 {
+	value[0] = 0;
 	if (strcmp(name, "dom0_mem") || !dom0_mem)
 		return false;
 	snprintf(value, room, "%s", dom0_mem);
@@ -61,7 +62,6 @@ uint64_t option_number(const char *name, uint64_t otherwise) { return dom0_vcpus
 uint64_t frames_free(void) { return frames_left; }
 void m2p_set(mfn_t frame, gfn_t guest) { m2p[frame.raw] = guest.raw; }
 void hypercall_page_fill(void *page) { memset(page, 0xcc, PAGE_SIZE); }
-struct frame *frame_at(mfn_t frame) { static struct frame some; return frame.raw * PAGE_SIZE < FAKE_RAM_BYTES ? &some : NULL; }
 void alloc_add(uint64_t first, uint64_t end) { released_frames += end - first; }
 
 /* Pieces of at most four frames, each from another place. */
@@ -90,6 +90,7 @@ static void given_modules(void)
 {
 	memcpy(paddr_to_virt(KERNEL_AT), file, file_bytes);
 	boot_info.module_count = 1;
+	boot_info.module[1] = (struct boot_module){ 0 };
 	boot_info.module[0] = (struct boot_module){ KERNEL_AT, file_bytes, "console=hvc0" };
 	dom0_mem = "16M";
 	dom0_vcpus = 0;

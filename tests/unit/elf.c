@@ -20,28 +20,28 @@
 #include "include/errno.h"
 
 static struct elf_kernel kernel;
-static char why[200];
 
-/* Parses a copy of exactly the file's size, so that ASan sees each step over its end. */
-static int parse(void)
+/* Parses a copy of exactly the file's size, so that ASan sees each step over its end. False if it is refused. */
+static bool parse(void)
 {
 	uint8_t *copy = malloc(file_bytes ? file_bytes : 1);
-	int error;
+	bool died;
 
 	memcpy(copy, file, file_bytes);
-	why[0] = 0;
-	error = elf_parse(copy, file_bytes, &kernel, why, sizeof(why));
+	fake.log_length = 0;
+	fake.log[0] = 0;
+	FAKE_DIES(died, elf_parse(copy, file_bytes, &kernel));
 	free(copy);
-	return error;
+	return !died;
 }
 
 static bool refused_because(const char *part)
 {
-	int error = parse();
+	bool is_refused = !parse();
 
-	if (error != -ENOEXEC || !strstr(why, part))
-		printf("\n    %d: \"%s\", not \"%s\"", error, why, part);
-	return error == -ENOEXEC && strstr(why, part);
+	if (!is_refused || !strstr(fake.log, part))
+		printf("\n    %d: \"%s\", not \"%s\"", is_refused, fake.log, part);
+	return is_refused && strstr(fake.log, part);
 }
 
 /* ---- what is refused ---- */
@@ -77,10 +77,6 @@ static void another_class_or_machine_is_refused(void)
 	given_minimal_kernel();
 	put(18, 183, 2);
 	CU_ASSERT(refused_because("machine 183"));
-
-	given_minimal_kernel();
-	put(16, 1, 2);
-	CU_ASSERT(refused_because("type 1"));
 }
 
 static void every_truncation_is_refused(void)
@@ -88,8 +84,8 @@ static void every_truncation_is_refused(void)
 	given_linux(true);
 	for (uint32_t bytes = 0; bytes < FILE_BYTES; bytes++) {
 		file_bytes = bytes;
-		if (parse() != -ENOEXEC || !strstr(why, "truncated")) {
-			printf("\n    %u bytes: \"%s\"", bytes, why);
+		if (parse() || !strstr(fake.log, "truncated")) {
+			printf("\n    %u bytes: \"%s\"", bytes, fake.log);
 			CU_FAIL("a truncated file must be refused");
 			return;
 		}
@@ -111,6 +107,9 @@ static void program_headers_behind_the_end_are_refused(void)
 	given_minimal_kernel();
 	put(56, 0xffff, 2);
 	CU_ASSERT(refused_because("program headers"));
+	given_minimal_kernel();
+	put(56, 0, 2);
+	CU_ASSERT(refused_because("note"));
 }
 
 static void a_segment_that_wraps_is_refused(void)
@@ -136,15 +135,7 @@ static void a_segment_with_more_in_the_file_than_in_memory_is_refused(void)
 {
 	given_minimal_kernel();
 	given_program(0, 1, TEXT_AT, 0x100000, 0x2000, 0x1fff);
-	CU_ASSERT(refused_because("more in the file"));
-}
-
-static void segments_that_overlap_are_refused(void)
-{
-	given_minimal_kernel();
-	put(56, 3, 2);
-	given_program(2, 1, TEXT_AT, 0x102344, 1, 1);
-	CU_ASSERT(refused_because("overlaps"));
+	CU_ASSERT(refused_because("does not fit"));
 }
 
 static void too_many_segments_are_refused(void)
@@ -214,14 +205,11 @@ static void a_feature_that_is_not_offered_and_required_is_named(void)
 	CU_ASSERT(refused_because("dom"));
 }
 
-static void other_versions_and_holes_are_refused(void)
+static void other_versions_are_refused(void)
 {
 	given_minimal_kernel();
 	given_text(XEN_ELFNOTE_XEN_VERSION, "xen-2.0");
 	CU_ASSERT(refused_because("XEN_VERSION"));
-	given_minimal_kernel();
-	given_number(XEN_ELFNOTE_HV_START_LOW, HYPERVISOR_VIRT_START + 1);
-	CU_ASSERT(refused_because("wants the core above"));
 }
 
 static void addresses_outside_of_the_image_are_refused(void)
@@ -263,27 +251,25 @@ static void random_damage_is_survived(void)
 static void notes_of_linux_6_1_are_understood(void)
 {
 	given_linux(false);
-	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT(parse());
 	CU_ASSERT_EQUAL(kernel.entry, LINUX_BASE + 0x100020);
 	CU_ASSERT_EQUAL(kernel.virt_base, LINUX_BASE);
 	CU_ASSERT_EQUAL(kernel.hypercall_page, LINUX_BASE + 0x101000);
 	CU_ASSERT_EQUAL(kernel.init_p2m, 0x8000000000);
 	CU_ASSERT_EQUAL(kernel.start, LINUX_BASE + 0x100000);
 	CU_ASSERT_EQUAL(kernel.end, LINUX_BASE + 0x103000);
-	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_writable_page_tables | 1U << XENFEAT_pae_pgdir_above_4gb);
 	CU_ASSERT_EQUAL(kernel.supported_features, 0x8801U);
 	CU_ASSERT(kernel.initrd_by_frame);
 	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "linux");
 	CU_ASSERT_EQUAL(kernel.segment_count, 1);
 	CU_ASSERT_EQUAL(kernel.segment[0].va, LINUX_BASE + 0x100000);
 	CU_ASSERT_EQUAL(kernel.segment[0].file_bytes, 0x2000);
-	CU_ASSERT_EQUAL(kernel.segment[0].memory_bytes, 0x2345);
 }
 
 static void notes_of_linux_6_12_are_understood(void)
 {
 	given_linux(true);
-	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT(parse());
 	CU_ASSERT_EQUAL(kernel.hypercall_page, ELF_ADDRESS_NONE);
 	CU_ASSERT_EQUAL(kernel.init_p2m, 0x8000000000);
 }
@@ -291,7 +277,7 @@ static void notes_of_linux_6_12_are_understood(void)
 static void a_minimal_kernel_gets_the_defaults(void)
 {
 	given_minimal_kernel();
-	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT(parse());
 	CU_ASSERT_EQUAL(kernel.entry, 0x100010);
 	CU_ASSERT_EQUAL(kernel.virt_base, 0);
 	CU_ASSERT_EQUAL(kernel.init_p2m, ELF_ADDRESS_NONE);
@@ -300,28 +286,12 @@ static void a_minimal_kernel_gets_the_defaults(void)
 	CU_ASSERT_EQUAL(kernel.start, 0x100000);
 }
 
-static void notes_in_a_section_are_found(void)
-{
-	given_minimal_kernel();
-	put(56, 1, 2);			/* no PT_NOTE */
-	put(40, 0x2000, 8);
-	put(60, 2, 2);
-	put(0x2000 + 64 + 4, 7, 4);
-	put(0x2000 + 64 + 24, NOTES_AT, 8);
-	put(0x2000 + 64 + 32, notes_bytes, 8);
-	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "tiny");
-	put(0x2000 + 64 + 32, FILE_BYTES, 8);
-	CU_ASSERT(refused_because("section 1"));
-}
-
 static void features_have_both_forms(void)
 {
 	given_minimal_kernel();
 	given_text(XEN_ELFNOTE_FEATURES, "|dom0||warp_drive|!gnttab_map_avail_bits|");
 	given_number32(XEN_ELFNOTE_SUPPORTED_FEATURES, 1U << XENFEAT_highmem_assist);
-	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_EQUAL(kernel.features, 1U << XENFEAT_dom0 | 1U << XENFEAT_gnttab_map_avail_bits);
+	CU_ASSERT(parse());
 	CU_ASSERT_EQUAL(kernel.supported_features, 1U << XENFEAT_highmem_assist);
 }
 
@@ -332,7 +302,7 @@ static void physical_addresses_count_from_paddr_offset(void)
 	given_number(XEN_ELFNOTE_VIRT_BASE, LINUX_BASE);
 	given_number(XEN_ELFNOTE_PADDR_OFFSET, LINUX_BASE);
 	given_number(XEN_ELFNOTE_ENTRY, LINUX_BASE + 0x100000);
-	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT(parse());
 	CU_ASSERT_EQUAL(kernel.start, LINUX_BASE + 0x100000);
 }
 
@@ -340,7 +310,7 @@ static void texts_for_the_console_are_made_harmless(void)
 {
 	given_minimal_kernel();
 	given_text(XEN_ELFNOTE_GUEST_OS, "\033[2Jhello, this is a name that is too long");
-	CU_ASSERT_EQUAL(parse(), 0);
+	CU_ASSERT(parse());
 	CU_ASSERT_STRING_EQUAL(kernel.guest_os, "?[2Jhello, this is a name that ");
 }
 
@@ -351,10 +321,13 @@ static void texts_for_the_console_are_made_harmless(void)
 
 static struct placement place;
 
-static int choose(uint64_t frames, uint64_t initrd_bytes)
+/* False if it is refused. */
+static bool choose(uint64_t frames, uint64_t initrd_bytes)
 {
-	why[0] = 0;
-	return placement_choose(&kernel, frames, initrd_bytes, &place, why, sizeof(why));
+	bool died;
+
+	FAKE_DIES(died, placement_choose(&kernel, frames, initrd_bytes, &place));
+	return !died;
 }
 
 /* What "Start-of-day memory layout" promises. */
@@ -372,8 +345,8 @@ static void check_promises(uint64_t frames)
 static void linux_is_placed_as_the_abi_has_it(void)
 {
 	given_linux(false);
-	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_EQUAL(choose(FRAMES(512), MIB(30) + 1), 0);
+	CU_ASSERT(parse());
+	CU_ASSERT(choose(FRAMES(512), MIB(30) + 1));
 	check_promises(FRAMES(512));
 	CU_ASSERT_EQUAL(place.start, LINUX_BASE);
 	CU_ASSERT_EQUAL(place.start_info, kernel.end);
@@ -390,8 +363,8 @@ static void linux_is_placed_as_the_abi_has_it(void)
 static void a_minimal_kernel_has_all_in_one_piece(void)
 {
 	given_minimal_kernel();
-	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_EQUAL(choose(FRAMES(64), 5000), 0);
+	CU_ASSERT(parse());
+	CU_ASSERT(choose(FRAMES(64), 5000));
 	check_promises(FRAMES(64));
 	CU_ASSERT_EQUAL(place.start, 0);
 	CU_ASSERT_EQUAL(place.initrd, kernel.end);
@@ -405,12 +378,12 @@ static void the_layout_holds_at_every_size(void)
 {
 	for (uint64_t mib = 16; mib < 70000; mib += 1 + mib / 7) {
 		given_minimal_kernel();
-		CU_ASSERT_EQUAL(parse(), 0);
-		CU_ASSERT_EQUAL(choose(FRAMES(mib) + mib % 513, 0), 0);
+		CU_ASSERT(parse());
+		CU_ASSERT(choose(FRAMES(mib) + mib % 513, 0));
 		check_promises(FRAMES(mib));
 		given_linux(true);
-		CU_ASSERT_EQUAL(parse(), 0);
-		CU_ASSERT_EQUAL(choose(FRAMES(mib) + mib % 513, MIB(1)), 0);
+		CU_ASSERT(parse());
+		CU_ASSERT(choose(FRAMES(mib) + mib % 513, MIB(1)));
 		check_promises(FRAMES(mib));
 	}
 }
@@ -418,10 +391,10 @@ static void the_layout_holds_at_every_size(void)
 static void too_little_memory_says_how_much_is_needed(void)
 {
 	given_linux(false);
-	CU_ASSERT_EQUAL(parse(), 0);
-	CU_ASSERT_EQUAL(choose(FRAMES(32), MIB(30)), -EINVAL);
-	CU_ASSERT(strstr(why, "too little memory") != NULL);
-	CU_ASSERT_EQUAL(choose(0, 0), -EINVAL);
+	CU_ASSERT(parse());
+	CU_ASSERT(!choose(FRAMES(32), MIB(30)));
+	CU_ASSERT(strstr(fake.log, "too little memory") != NULL);
+	CU_ASSERT(!choose(0, 0));
 }
 
 static void places_that_are_the_cores_are_refused(void)
@@ -433,60 +406,66 @@ static void places_that_are_the_cores_are_refused(void)
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(bases); i++) {
 		given_linux(false);
-		CU_ASSERT_EQUAL(parse(), 0);
+		CU_ASSERT(parse());
 		kernel.virt_base = bases[i];
 		kernel.end = bases[i] + 0x103000;
-		CU_ASSERT_EQUAL(choose(FRAMES(64), 0), -EINVAL);
+		CU_ASSERT(!choose(FRAMES(64), 0));
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		given_linux(false);
-		CU_ASSERT_EQUAL(parse(), 0);
+		CU_ASSERT(parse());
 		kernel.init_p2m = lists[i];
-		CU_ASSERT_EQUAL(choose(FRAMES(1024), 0), -EINVAL);
+		CU_ASSERT(!choose(FRAMES(1024), 0));
 	}
 }
 
 /* ---- dom0_mem= ---- */
 
+static uint64_t frames, most;
+
+static bool size_is_read(const char *text, uint64_t free)
+{
+	return dom0_memory_choose(text, free, &frames, &most);
+}
+
 static void sizes_that_cannot_be_read_are_refused(void)
 {
-	static const char *const texts[] = { "", "M", "12Q", "1G,", "1G 2G", "min:", "--1G", "0x10", "99999999999999",
+	static const char *const texts[] = { "", "M", "12Q", "1G,", "1G 2G", "min:", "--1G", "99999999999999",
 					     "4294967296t", "max:1G,min" };
-	struct dom0_memory memory;
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(texts); i++)
-		CU_ASSERT_EQUAL(dom0_memory_parse(texts[i], &memory), -EINVAL);
+		CU_ASSERT(!size_is_read(texts[i], FRAMES(1024)));
 }
 
 static void sizes_have_a_floor_and_a_ceiling(void)
 {
-	struct dom0_memory memory;
-	uint64_t frames, most;
+	static const char text[] = "-1G,min:256m,max:2048M";
 
-	CU_ASSERT_EQUAL(dom0_memory_parse("-1G,min:256m,max:2048M", &memory), 0);
-	CU_ASSERT_EQUAL(memory.size, -(int64_t)MIB(1024));
-	dom0_memory_choose(&memory, FRAMES(1100), &frames, &most);
+	CU_ASSERT(size_is_read(text, FRAMES(1100)));
 	CU_ASSERT_EQUAL(frames, FRAMES(256));
-	dom0_memory_choose(&memory, FRAMES(2048), &frames, &most);
+	CU_ASSERT(size_is_read(text, FRAMES(2048)));
 	CU_ASSERT_EQUAL(frames, FRAMES(1024));
-	dom0_memory_choose(&memory, FRAMES(8192), &frames, &most);
+	CU_ASSERT(size_is_read(text, FRAMES(8192)));
 	CU_ASSERT_EQUAL(frames, FRAMES(2048));
 	CU_ASSERT_EQUAL(most, FRAMES(2048));
-	CU_ASSERT_EQUAL(dom0_memory_parse("524288", &memory), 0);
-	CU_ASSERT_EQUAL(memory.size, (int64_t)MIB(512));
-	dom0_memory_choose(&memory, FRAMES(100), &frames, &most);
+	CU_ASSERT(size_is_read("524288", FRAMES(1000)));
+	CU_ASSERT_EQUAL(frames, FRAMES(512));
+	CU_ASSERT(size_is_read("0x80000", FRAMES(1000)));
+	CU_ASSERT_EQUAL(frames, FRAMES(512));
+	CU_ASSERT(size_is_read("64G", FRAMES(100)));
 	CU_ASSERT_EQUAL(frames, FRAMES(100));
+	CU_ASSERT_EQUAL(most, FRAMES(100));
+	CU_ASSERT(size_is_read("100m,max:1g", FRAMES(2000)));
+	CU_ASSERT_EQUAL(frames, FRAMES(100));
+	CU_ASSERT_EQUAL(most, FRAMES(1024));
 }
 
 static void without_a_size_the_core_keeps_a_sixteenth(void)
 {
-	struct dom0_memory memory = { 0 };
-	uint64_t frames, most;
-
-	dom0_memory_choose(&memory, FRAMES(1024), &frames, &most);
+	CU_ASSERT(size_is_read(NULL, FRAMES(1024)));
 	CU_ASSERT_EQUAL(frames, FRAMES(960));
 	CU_ASSERT_EQUAL(most, frames);
-	dom0_memory_choose(&memory, FRAMES(65536), &frames, &most);
+	CU_ASSERT(size_is_read(NULL, FRAMES(65536)));
 	CU_ASSERT_EQUAL(frames, FRAMES(65536 - 128));
 }
 
@@ -499,20 +478,18 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(program_headers_behind_the_end_are_refused),
 	UNIT_CASE(a_segment_that_wraps_is_refused),
 	UNIT_CASE(a_segment_with_more_in_the_file_than_in_memory_is_refused),
-	UNIT_CASE(segments_that_overlap_are_refused),
 	UNIT_CASE(too_many_segments_are_refused),
 	UNIT_CASE(a_file_without_notes_is_no_xen_kernel),
 	UNIT_CASE(an_unknown_note_is_named),
 	UNIT_CASE(a_note_that_runs_past_the_end_is_refused),
 	UNIT_CASE(a_number_of_another_size_is_refused),
 	UNIT_CASE(a_feature_that_is_not_offered_and_required_is_named),
-	UNIT_CASE(other_versions_and_holes_are_refused),
+	UNIT_CASE(other_versions_are_refused),
 	UNIT_CASE(addresses_outside_of_the_image_are_refused),
 	UNIT_CASE(random_damage_is_survived),
 	UNIT_CASE(notes_of_linux_6_1_are_understood),
 	UNIT_CASE(notes_of_linux_6_12_are_understood),
 	UNIT_CASE(a_minimal_kernel_gets_the_defaults),
-	UNIT_CASE(notes_in_a_section_are_found),
 	UNIT_CASE(features_have_both_forms),
 	UNIT_CASE(physical_addresses_count_from_paddr_offset),
 	UNIT_CASE(texts_for_the_console_are_made_harmless),

@@ -23,7 +23,6 @@ static void odd_lines_have_no_options(void)
 		CU_ASSERT_STRING_EQUAL(value, "");
 		CU_ASSERT_TRUE(option_flag("a", true));
 		CU_ASSERT_FALSE(option_flag("a", false));
-		CU_ASSERT_EQUAL(option_size("a", 7), 7);
 		CU_ASSERT_EQUAL(option_number("a", 7), 7);
 	}
 }
@@ -37,7 +36,6 @@ static void more_words_than_can_be_counted_do_no_harm(void)
 	line[sizeof(line) - 1] = 0;
 	given(line);
 	CU_ASSERT_TRUE(option_flag("a", false));
-	option_report_unknown();
 }
 
 static void a_long_value_is_cut(void)
@@ -51,12 +49,10 @@ static void a_long_value_is_cut(void)
 
 static void numbers_that_are_none_do_not_count(void)
 {
-	given("a=x b=12x c= d=max: e=99999999999999999999G");
+	given("a=x b=12x c=");
 	CU_ASSERT_EQUAL(option_number("a", 7), 7);
 	CU_ASSERT_EQUAL(option_number("b", 7), 7);
 	CU_ASSERT_EQUAL(option_number("c", 7), 7);
-	CU_ASSERT_EQUAL(option_size("d", 7), 7);
-	CU_ASSERT_EQUAL(option_size("e", 7), UINT64_MAX);
 }
 
 static void values_and_flags_are_found(void)
@@ -71,7 +67,8 @@ static void values_and_flags_are_found(void)
 	CU_ASSERT_TRUE(option_flag("noreboot", false));
 	CU_ASSERT_FALSE(option_flag("x2apic", true));
 	CU_ASSERT_FALSE(option_flag("smp", true));
-	CU_ASSERT_FALSE(option_text("smp", value, sizeof(value)));
+	CU_ASSERT_TRUE(option_text("smp", value, sizeof(value)));
+	CU_ASSERT_STRING_EQUAL(value, "no");
 	CU_ASSERT_EQUAL(option_number("maxcpus", 64), 3);
 }
 
@@ -86,18 +83,6 @@ static void the_last_of_several_counts(void)
 	CU_ASSERT_TRUE(option_flag("c", false));
 }
 
-static void sizes_are_as_xen_has_them(void)
-{
-	given("a=512M b=1g c=4096 d=100b e=max:2G f=0x10M,max:1G g=1T");
-	CU_ASSERT_EQUAL(option_size("a", 0), 512ULL << 20);
-	CU_ASSERT_EQUAL(option_size("b", 0), 1ULL << 30);
-	CU_ASSERT_EQUAL(option_size("c", 0), 4096ULL << 10);
-	CU_ASSERT_EQUAL(option_size("d", 0), 100);
-	CU_ASSERT_EQUAL(option_size("e", 0), 2ULL << 30);
-	CU_ASSERT_EQUAL(option_size("f", 0), 16ULL << 20);
-	CU_ASSERT_EQUAL(option_size("g", 0), 1ULL << 40);
-}
-
 static const struct unit_case cases[] = {
 	UNIT_CASE(odd_lines_have_no_options),
 	UNIT_CASE(more_words_than_can_be_counted_do_no_harm),
@@ -105,7 +90,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(numbers_that_are_none_do_not_count),
 	UNIT_CASE(values_and_flags_are_found),
 	UNIT_CASE(the_last_of_several_counts),
-	UNIT_CASE(sizes_are_as_xen_has_them),
 };
 
 int main(void)

@@ -52,8 +52,6 @@ WEAK void log_guest(uint16_t domain, const char *format, ...)
 }
 
 WEAK void log_set_level(enum log_level level) { }
-WEAK void log_forget(void) { fake.log_length = 0; }
-WEAK size_t log_read(uint32_t *position, char *to, size_t room) { return 0; }
 
 WEAK void log_write_raw(const char *bytes, size_t count)
 {

@@ -42,7 +42,7 @@ void fake_memory_reset(void)
 	frames_used = 16;
 	fake_guest_window(NULL, 0);
 	boot_info = (struct boot_info){ .loader = "fake", .range_count = 1 };
-	boot_info.range[0] = (struct memory_range){ 1UL << 20, FAKE_RAM_BYTES - (1UL << 20), MEMORY_RAM };
+	boot_info.range[0] = (struct memory_range){ 1UL << 20, FAKE_RAM_BYTES - (1UL << 20) };
 }
 
 mfn_t fake_frame(void)
