@@ -13,21 +13,13 @@
 
 void hypercall_page_fill(void *page)
 {
+	/* push %rcx; push %r11 (syscall destroys them); mov $number, %eax; syscall; pop %r11; pop %rcx; ret */
 	static const uint8_t stub[] = {
-		0x51,				/* push %rcx: syscall destroys it, and r11 */
-		0x41, 0x53,			/* push %r11 */
-		0xb8, 0, 0, 0, 0,		/* mov $number, %eax */
-		0x0f, 0x05,			/* syscall */
-		0x41, 0x5b,			/* pop %r11 */
-		0x59,				/* pop %rcx */
-		0xc3,				/* ret */
+		0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3,
 	};
-	/* iret does not come back; its frame begins with rcx, r11 and rax. */
+	/* push %rcx; push %r11; push %rax (so its frame begins); mov $number, %eax; syscall: it does not come back */
 	static const uint8_t stub_iret[] = {
-		0x51, 0x41, 0x53,
-		0x50,				/* push %rax */
-		0xb8, __HYPERVISOR_iret, 0, 0, 0,
-		0x0f, 0x05,
+		0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05,
 	};
 
 	memset(page, 0xcc, PAGE_SIZE);

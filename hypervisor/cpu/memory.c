@@ -39,13 +39,3 @@ void *memset(void *to, int value, size_t bytes)
 	asm volatile("rep stosb" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
 	return result;
 }
-
-void page_clear(void *page)
-{
-	memset(page, 0, PAGE_SIZE);
-}
-
-void page_copy(void *to, const void *from)
-{
-	memcpy(to, from, PAGE_SIZE);
-}

@@ -16,6 +16,7 @@
 #include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
+#include "mem/m2p.h"
 #include "mem/mmu.h"
 
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY)
@@ -83,11 +84,10 @@ uint64_t *paging_l1_entry(uint64_t va)
 	return &table_below(l2_entry(va))[va >> 12 & 511];
 }
 
-paddr_t paging_large_page(uint64_t va)
+/* Where the large page at `va` lies; 0 if there is none. */
+static paddr_t large_page(uint64_t va)
 {
-	uint64_t entry = *l2_entry(va);
-
-	return entry & PTE_LARGE ? entry & PTE_ADDRESS : 0;
+	return *l2_entry(va) & PTE_ADDRESS;
 }
 
 static uint64_t leaf_flags(uint64_t flags)
@@ -151,6 +151,14 @@ static void map_image(void)
 	memset(l2_old, 0, PAGE_SIZE);
 }
 
+static paddr_t large_page_new(uint64_t va, uint64_t flags)
+{
+	paddr_t page = boot_alloc(LARGE_PAGE, LARGE_PAGE);
+
+	paging_map(va, page, LARGE_PAGE, flags);
+	return page;
+}
+
 /* Frame table and machine-to-physical table stand only where there is RAM to describe. */
 static void map_frame_tables(uint64_t first, uint64_t end)
 {
@@ -159,17 +167,15 @@ static void map_frame_tables(uint64_t first, uint64_t end)
 		if (frame_chunk_exists(chunk))
 			continue;
 		frame_chunk_add(chunk);
-		paging_map(FRAMES_START + chunk * LARGE_PAGE, boot_alloc(LARGE_PAGE, LARGE_PAGE), LARGE_PAGE,
-			   CORE_WRITE);
+		large_page_new(FRAMES_START + chunk * LARGE_PAGE, CORE_WRITE);
 	}
 	for (uint64_t chunk = first / M2P_FRAMES; chunk <= (end - 1) / M2P_FRAMES; chunk++) {
 		paddr_t table;
 
-		if (paging_large_page(M2P_START + chunk * LARGE_PAGE))
+		if (large_page(M2P_START + chunk * LARGE_PAGE))
 			continue;
-		table = boot_alloc(LARGE_PAGE, LARGE_PAGE);
+		table = large_page_new(M2P_START + chunk * LARGE_PAGE, CORE_GUEST_READ);
 		memset(paddr_to_virt(table), 0xff, LARGE_PAGE);
-		paging_map(M2P_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_GUEST_READ);
 		paging_map(M2P_WRITABLE_START + chunk * LARGE_PAGE, table, LARGE_PAGE, CORE_WRITE);
 	}
 }
@@ -218,6 +224,30 @@ void paging_fill_core_slots(uint64_t *l4)
 void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
 {
 	write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0);
+}
+
+struct frame *frame_table(void)
+{
+	return (struct frame *)FRAMES_START;
+}
+
+void m2p_set(mfn_t frame, gfn_t guest)
+{
+	write_once((uint64_t *)M2P_WRITABLE_START + frame.raw, guest.raw);
+}
+
+gfn_t m2p_get(mfn_t frame)
+{
+	return gfn(read_once((uint64_t *)M2P_WRITABLE_START + frame.raw));
+}
+
+mfn_t m2p_extent_frame(uint32_t index)
+{
+	paddr_t table = 0;
+
+	for (uint64_t i = 0; i <= index && !table; i++)
+		table = large_page(M2P_START + (index - i) * LARGE_PAGE);
+	return paddr_to_mfn(table);
 }
 
 static uint64_t mmio_next = MMIO_START;

@@ -22,9 +22,6 @@ void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags);
 /* The L1 entry of a core address, for windows that change; tables are made as needed. */
 uint64_t *paging_l1_entry(uint64_t va);
 
-/* Where the large page at `va` lies; 0 if there is none. */
-paddr_t paging_large_page(uint64_t va);
-
 /* The L4 that a CPU starts with: the core's and the first 4 GiB at their own addresses. Below 4 GiB. */
 paddr_t core_cr3(void);
 /* ... and the one that it then runs with when no guest is loaded. */

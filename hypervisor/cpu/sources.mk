@@ -7,4 +7,3 @@ CORE_SOURCES += hypervisor/cpu/tlb.c hypervisor/cpu/hypercall_page.c
 CORE_SOURCES += hypervisor/cpu/features.c hypervisor/cpu/thunks.S hypervisor/cpu/speculation.c hypervisor/cpu/fpu.c
 CORE_SOURCES += hypervisor/cpu/debug.c hypervisor/cpu/cpuid.c hypervisor/cpu/msr.c hypervisor/cpu/decode.c
 CORE_SOURCES += hypervisor/cpu/emulate.c hypervisor/cpu/emulate_table.c
-CORE_SOURCES += hypervisor/cpu/frametable.c

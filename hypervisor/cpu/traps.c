@@ -24,6 +24,7 @@
 #include "domain/vcpu.h"
 #include "lib/log.h"
 
+#define HAS_ERROR_CODE		(1U << TRAP_INVALID_TSS | 1U << TRAP_NO_SEGMENT | 1U << TRAP_STACK | 1U << TRAP_ALIGNMENT)
 #define ERROR_IDT		2U	/* in an error code: the selector is a vector */
 #define FAULT_PRESENT		1U	/* in a page fault's error code */
 #define FAULT_WRITE		2U
@@ -141,12 +142,6 @@ void trap_from_guest(struct vcpu *vcpu)
 		debug_take_status(vcpu);
 		trap_inject(vcpu, TRAP_DEBUG);
 		break;
-	case TRAP_INVALID_TSS:
-	case TRAP_NO_SEGMENT:
-	case TRAP_STACK:
-	case TRAP_ALIGNMENT:
-		trap_inject_error(vcpu, vector, vcpu->regs.error_code);
-		break;
 	case VECTOR_INT80:
 		int80(vcpu);
 		break;
@@ -154,7 +149,7 @@ void trap_from_guest(struct vcpu *vcpu)
 		if (vector >= VECTOR_FIRST_IRQ)
 			irq_dispatch(vector);
 		else
-			trap_inject(vcpu, vector);
+			inject(vcpu, vector, HAS_ERROR_CODE >> vector & 1, vcpu->regs.error_code);
 	}
 }
 

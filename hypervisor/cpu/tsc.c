@@ -25,8 +25,7 @@ uint64_t tsc_at_boot;
 uint32_t tsc_khz;
 bool tsc_is_stable;
 
-static struct tsc_scale tsc_of_ns;	/* the other way: ns to ticks */
-static struct tsc_scale apic_of_ns;
+static uint64_t apic_khz;
 
 /* All clocks at one moment. */
 struct sample {
@@ -109,8 +108,7 @@ void tsc_calibrate(void)
 		panic("clock: TSC at %lu Hz, APIC timer at %lu Hz?", tsc_hz, apic_hz);
 	tsc_khz = (uint32_t)((tsc_hz + HZ_PER_KHZ / 2) / HZ_PER_KHZ);
 	tsc_scale = scale_of(tsc_hz, NSEC_PER_SEC);
-	tsc_of_ns = scale_of(NSEC_PER_SEC / HZ_PER_KHZ, tsc_khz);
-	apic_of_ns = scale_of(NSEC_PER_SEC / HZ_PER_KHZ, apic_hz / HZ_PER_KHZ);
+	apic_khz = apic_hz / HZ_PER_KHZ;
 	tsc_at_boot = last.tsc;
 	log_info("clock: TSC at %u.%03u MHz by %s, APIC timer at %lu MHz\n", tsc_khz / 1000, tsc_khz % 1000,
 		 clock.name, apic_hz / 1000000);
@@ -146,7 +144,7 @@ void cpu_timer_init(void)
 
 void cpu_timer_program(uint64_t deadline_ns)
 {
-	uint64_t now = cpu_tsc(), now_ns = tsc_to_ns(now), left;
+	uint64_t now = cpu_tsc(), now_ns = tsc_to_ns(now), left, ticks;
 
 	if (deadline_ns <= now_ns) {
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_TIMER);
@@ -154,11 +152,12 @@ void cpu_timer_program(uint64_t deadline_ns)
 	}
 	/* One that is further away than this interrupts early, and whoever set it sets it again. */
 	left = MIN(deadline_ns - now_ns, LONGEST_WAIT_NS);
+	ticks = deadline_ns == UINT64_MAX ? 0 :
+		left * (cpu_features.tsc_deadline ? tsc_khz : apic_khz) / NSEC_PER_MSEC + 1;
 	if (cpu_features.tsc_deadline)
-		msr_write(MSR_TSC_DEADLINE, deadline_ns == UINT64_MAX ? 0 : now + scale_apply(tsc_of_ns, left) + 1);
+		msr_write(MSR_TSC_DEADLINE, ticks ? now + ticks : 0);
 	else
-		apic_timer_start(deadline_ns == UINT64_MAX ? 0 :
-				 (uint32_t)MIN(scale_apply(apic_of_ns, left) + 1, UINT32_MAX));
+		apic_timer_start((uint32_t)MIN(ticks, UINT32_MAX));
 }
 
 /* Two CPUs take turns to read their counters; what one reads must not be before what the other has read. */

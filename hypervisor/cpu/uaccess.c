@@ -58,21 +58,6 @@ static size_t copy_words(void *to, const void *from, size_t bytes)
 	return left;
 }
 
-static bool copy_word(void *to, const void *from)
-{
-	uint64_t word;
-	bool ok = false;
-
-	asm volatile(SMAP_SITE(1)
-		     "1: mov (%3), %1\n\t"
-		     "2: mov %1, (%2)\n\t"
-		     "movb $1, %0\n"
-		     "3: " SMAP_SITE(0)
-		     EXTABLE("1b", "3b") EXTABLE("2b", "3b")
-		     : "+q"(ok), "=&r"(word) : "r"(to), "r"(from) : "memory");
-	return ok;
-}
-
 /*
  * A stale TLB entry may make a good access fault once; the fault itself removes that entry, so where the first try
  * got stuck a second one tells.
@@ -81,8 +66,6 @@ static int copy(void *to, const void *from, size_t bytes)
 {
 	size_t left = bytes;
 
-	if (bytes == 8 && copy_word(to, from))
-		return 0;
 	for (int stuck = 0; left && stuck < 2;) {
 		size_t done = bytes - left, now = copy_words((char *)to + done, (const char *)from + done, left);
 

@@ -22,7 +22,7 @@ size_t string_copy(char *to, const char *from, size_t room);
 uint64_t text_number(const char *text, const char **end);
 
 /* A whole page at a time, by rep stosq and movsq. */
-void page_clear(void *page);
-void page_copy(void *to, const void *from);
+static inline void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
+static inline void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 
 #endif

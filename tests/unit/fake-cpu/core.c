@@ -74,9 +74,6 @@ WEAK size_t format_string(char *to, size_t room, const char *format, ...)
 	return length;
 }
 
-WEAK void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
-WEAK void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
-
 WEAK size_t string_copy(char *to, const char *from, size_t room)
 {
 	return (size_t)snprintf(to, room, "%s", from);
