@@ -124,8 +124,8 @@ static void xen_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	static const uint32_t constant[3][4] = {
 		{ XEN_LEAF_MAX, XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX },
 		{ XEN_VERSION, 0, 0, 0 },
-		/* One hypercall page, filled by this MSR. */
-		{ 1, 0x40000000, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 },
+		/* No MSR fills a hypercall page: an ELF note does. */
+		{ 0, 0, XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD, 0 },
 	};
 
 	if (leaf <= XEN_CPUID_LEAF(2))

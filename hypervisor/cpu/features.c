@@ -72,10 +72,9 @@ static void find_xsave(struct cpu_features *found)
 		found->xcr0_mask &= ~XCR0_AVX512;
 	found->xsave_bytes = 512 + 64;
 	for (unsigned int component = 2; component < 8; component++) {
-		if (!(found->xcr0_mask >> component & 1))
-			continue;
 		cpuid_read(0xd, component, out);
-		found->xsave_bytes = MAX(found->xsave_bytes, out[0] + out[1]);
+		if (found->xcr0_mask >> component & 1)
+			found->xsave_bytes = MAX(found->xsave_bytes, out[0] + out[1]);
 	}
 }
 

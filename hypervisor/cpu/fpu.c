@@ -34,19 +34,14 @@ struct fpu_page {
 _Static_assert(offsetof(struct fpu_page, present) == 512, "XSAVE header");
 _Static_assert(sizeof(struct fpu_page) == PAGE_SIZE, "one page");
 
-static uint64_t xcr0_read(void)
-{
-	uint32_t low, high;
-
-	asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (uint64_t)high << 32 | low;
-}
-
-/* xsetbv is slow, and slower inside a virtual machine: not for nothing. */
+/* xsetbv is slow, and slower inside a virtual machine: not for nothing. The upper half is 0 always. */
 static void xcr0_load(uint64_t value)
 {
-	if (xcr0_read() != value)
-		asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	uint32_t now, high;
+
+	asm volatile("xgetbv" : "=a"(now), "=d"(high) : "c"(0));
+	if (now != value)
+		asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"(0) : "memory");
 }
 
 static void task_switched_clear(void) { asm volatile("clts" : : : "memory"); }

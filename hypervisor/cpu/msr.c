@@ -7,21 +7,17 @@
 #include "cpu/msr.h"
 
 #include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/features.h"
-#include "cpu/hypercall_page.h"
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
-#include "mem/frame.h"
 
 #define MSR_TSC			0x10
 #define MSR_PRED_CMD		0x49
 #define MSR_UCODE_REVISION	0x8b
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_EIP	0x176
-#define MSR_HYPERCALL_PAGE	0x40000000
 
 #define APIC_BASE		0xfee00800	/* its usual place, switched on */
 #define APIC_BASE_BOOT_CPU	0x100
@@ -46,7 +42,6 @@ static const struct property {
 	{ 0x1a0, INTEL, ~0x440080ULL, 0x801800 },	/* no monitoring, MWAIT, limit of CPUID, BTS, PEBS, xTPR */
 	{ 0x1d9, ANY, 0, 0 },			/* debug control */
 	{ 0x277, ANY, 0, MSR_PAT_VALUE },
-	{ MSR_HYPERCALL_PAGE, ANY, 0, 0 },
 	{ MSR_EFER, ANY, 0xd01, 0 },		/* SCE, LME, LMA, NXE */
 	{ 0xc0010015, AMD, 0, 1 << 24 },	/* HWCR: a constant TSC */
 	{ 0xc001001f, AMD, 0, 0 },		/* northbridge configuration */
@@ -84,18 +79,6 @@ bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	return false;
 }
 
-/* The page `value` names gets the ABI's stubs; bits 0 to 11 would choose one of several pages. */
-static bool fill_hypercall_page(const struct vcpu *vcpu, uint64_t value)
-{
-	struct frame *frame;
-
-	if (value & ~PAGE_MASK || !frame_get_writable(mfn(value >> PAGE_SHIFT), vcpu->domain, &frame))
-		return false;
-	hypercall_page_fill(mfn_to_virt(frame_number(frame)));
-	frame_put_writable(frame);
-	return true;
-}
-
 bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t now;
@@ -107,8 +90,6 @@ bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return do_set_segment_base(SEGBASE_GS_KERNEL, value) == 0;
 	case MSR_KERNEL_GS_BASE:
 		return do_set_segment_base(SEGBASE_GS_USER, value) == 0;
-	case MSR_HYPERCALL_PAGE:
-		return fill_hypercall_page(vcpu, value);
 	case MSR_PRED_CMD:
 		return value <= 1 && cpu_features.ibpb && (value == 0 || speculation_barrier());
 	case MSR_STAR ... MSR_SFMASK:
