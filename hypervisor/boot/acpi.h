@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What ACPI's tables say about the machine: read once by acpi_init(), in our own memory from then on. */
-#ifndef SKINK_ACPI_H
-#define SKINK_ACPI_H
+#pragma once
 
 #include "include/types.h"
 
@@ -60,5 +59,3 @@ const struct acpi_table *acpi_find(const char *signature);
 
 /* Little-endian field of 1, 2, 4 or 8 bytes; 0 if the table is too short to have it. */
 uint64_t acpi_field(const struct acpi_table *table, uint32_t offset, uint32_t bytes);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the boot loader said, in our own memory: filled once by multiboot_parse(), read by all of boot/. */
-#ifndef SKINK_BOOT_INFO_H
-#define SKINK_BOOT_INFO_H
+#pragma once
 
 #include "include/types.h"
 
@@ -49,5 +48,3 @@ void memory_map_finish(void);
 bool option_text(const char *name, char *value, size_t room);
 bool option_flag(const char *name, bool otherwise);
 uint64_t option_number(const char *name, uint64_t otherwise);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Domain-0: built from the boot loader's modules, and started. */
-#ifndef SKINK_DOM0_H
-#define SKINK_DOM0_H
+#pragma once
 
 #include "include/types.h"
 
@@ -16,5 +15,3 @@ void dom0_build(void);
  * Frames to begin with, and the most it may ever have, when `free` frames are there. False: the text cannot be read.
  */
 MUST_CHECK bool dom0_memory_choose(const char *text, uint64_t free, uint64_t *frames, uint64_t *most);
-
-#endif

@@ -3,8 +3,7 @@
  * A Xen PV kernel for x86-64: an ELF with notes in Xen's name. The file is not trusted: each offset and
  * length in it is checked, and whatever is wrong is said in words.
  */
-#ifndef SKINK_ELF_H
-#define SKINK_ELF_H
+#pragma once
 
 #include "include/types.h"
 
@@ -34,5 +33,3 @@ struct elf_kernel {
 
 /* Reads `bytes` bytes at `file` into *kernel. Refuses to run if it is not such a kernel. */
 void elf_parse(const uint8_t *file, uint64_t bytes, struct elf_kernel *kernel);
-
-#endif

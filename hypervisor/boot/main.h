@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a CPU does after its first instructions. */
-#ifndef SKINK_MAIN_H
-#define SKINK_MAIN_H
+#pragma once
 
 #include "include/types.h"
 
@@ -15,5 +14,3 @@ void smp_start_all(void);
 
 /* A CPU has come up, on its own stack, with core_cr3(). Sets itself up, then sets cpu->online. */
 NORETURN void cpu_secondary_main(struct cpu *cpu);
-
-#endif

@@ -9,8 +9,7 @@
  * That is pseudo-physical frame 0 and on. Behind it in frames, but not there in addresses, come the P2M list with its
  * page tables (if INIT_P2M gives it an address of its own) and the initrd (if MOD_START_PFN allows).
  */
-#ifndef SKINK_PLACEMENT_H
-#define SKINK_PLACEMENT_H
+#pragma once
 
 #include "include/types.h"
 
@@ -40,5 +39,3 @@ static inline uint64_t placement_pfn(const struct placement *place, uint64_t va)
 {
 	return (va - place->start) >> PAGE_SHIFT;
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The end: power off by ACPI S5, reset by FADT, 0xcf9 or triple fault. */
-#ifndef SKINK_POWER_H
-#define SKINK_POWER_H
+#pragma once
 
 #include "include/compiler.h"
 
@@ -10,5 +9,3 @@ NORETURN void power_reset(void);
 
 /* Domain-0 has ended: powers off, reboots, or (noreboot) says so and halts; reason is SHUTDOWN_*. */
 NORETURN void power_domain_zero_ended(unsigned int reason);
-
-#endif

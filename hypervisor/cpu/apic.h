@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each CPU's interrupt controller: xAPIC, or x2APIC where there is one. */
-#ifndef SKINK_APIC_H
-#define SKINK_APIC_H
+#pragma once
 
 #include "include/types.h"
 
@@ -27,5 +26,3 @@ uint32_t apic_timer_left(void);
 void apic_timer_mask(bool masked);
 /* Interrupts once when the timestamp counter has passed the MSR's value (cpu/tsc.c writes it). */
 void apic_timer_by_deadline(void);
-
-#endif

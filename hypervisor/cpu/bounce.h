@@ -4,8 +4,7 @@
  * interrupt: from the lowest address rcx, r11, the error code if there is one, rip, cs with the saved event mask in
  * bits 32 to 39, rflags with IF for "events are not masked", rsp, ss.
  */
-#ifndef SKINK_BOUNCE_H
-#define SKINK_BOUNCE_H
+#pragma once
 
 #include "include/types.h"
 
@@ -28,5 +27,3 @@ MUST_CHECK bool bounce_to_callback(struct vcpu *vcpu, uint32_t type);
 
 /* Between the guest's user and kernel mode: page tables and gs. */
 void mode_toggle(struct vcpu *vcpu);
-
-#endif

@@ -5,8 +5,7 @@
  * handler sets a softirq bit and does nothing longer. The host build replaces this header's functions by
  * tests/unit/fake-cpu.
  */
-#ifndef SKINK_CPU_H
-#define SKINK_CPU_H
+#pragma once
 
 #include "include/types.h"
 
@@ -55,5 +54,3 @@ uint64_t cpu_tsc(void);
 
 /* Stops all CPUs for good: the others when they next take an interrupt. */
 NORETURN void cpu_halt_all(void);
-
-#endif

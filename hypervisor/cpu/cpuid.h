@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest sees when it asks by the emulated cpuid; docs/abi.md has the list. */
-#ifndef SKINK_CPUID_H
-#define SKINK_CPUID_H
+#pragma once
 
 #include "include/types.h"
 
@@ -9,5 +8,3 @@ struct vcpu;
 
 /* out: eax, ebx, ecx, edx. `vcpu` is the current one. */
 void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-
-#endif

@@ -4,8 +4,7 @@
  * B1  No breakpoint address lies in the core's range, so none hits while the core reads its own memory.
  * B2  There is no I/O breakpoint: the core does the guests' I/O.
  */
-#ifndef SKINK_DEBUG_H
-#define SKINK_DEBUG_H
+#pragma once
 
 #include "include/types.h"
 
@@ -25,5 +24,3 @@ uint64_t debug_take_status(struct vcpu *vcpu);
 
 /* Validates all of a new context's registers (dr0-3, 6, 7), or sets nothing: 0, -EPERM. The vcpu does not run. */
 MUST_CHECK int debug_set_registers(struct vcpu *vcpu, const uint64_t values[8]);
-
-#endif

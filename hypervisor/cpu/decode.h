@@ -4,8 +4,7 @@
  * choose them: no fs, no gs, no 32-bit addresses. Works on a copy of the bytes, so what the guest does to them
  * afterwards changes nothing.
  */
-#ifndef SKINK_DECODE_H
-#define SKINK_DECODE_H
+#pragma once
 
 #include "include/types.h"
 
@@ -36,5 +35,3 @@ static inline uint64_t operand_mask(unsigned int bytes)
 {
 	return bytes == 8 ? UINT64_MAX : (1ULL << (8 * bytes)) - 1;
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the core sees the machine's memory. All RAM is mapped, writable, not executable, at DIRECTMAP_START. */
-#ifndef SKINK_DIRECTMAP_H
-#define SKINK_DIRECTMAP_H
+#pragma once
 
 #include "include/types.h"
 
@@ -14,5 +13,3 @@ static inline mfn_t virt_to_mfn(const void *address) { return paddr_to_mfn(virt_
 volatile void *mmio_map(paddr_t address, size_t bytes);
 /* Maps anything read-only and cached, for good: ACPI tables, boot modules that the direct map may lack. */
 const void *boot_map(paddr_t address, size_t bytes);
-
-#endif

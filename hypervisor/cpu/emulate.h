@@ -4,8 +4,7 @@
  * fault: the instruction is done, or will fault again, or the guest has been given an exception; false: the guest gets
  * the fault that it caused.
  */
-#ifndef SKINK_EMULATE_H
-#define SKINK_EMULATE_H
+#pragma once
 
 #include "cpu/decode.h"
 
@@ -25,5 +24,3 @@ MUST_CHECK bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instructio
 
 /* Within the emulation: the instruction is done; on to the next, with a #DB if the guest single-steps. */
 void emulate_finish(struct vcpu *vcpu, const struct instruction *done);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What entry.S and C know of each other. */
-#ifndef SKINK_ENTRY_H
-#define SKINK_ENTRY_H
+#pragma once
 
 #include "include/types.h"
 
@@ -31,5 +30,3 @@ void exit_work(struct vcpu *vcpu);
 
 /* Fills the interrupt descriptor table, one for all CPUs. */
 void idt_init(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the machine's CPUs can do, found once on the boot CPU; another that lacks something faults when it is used. */
-#ifndef SKINK_FEATURES_H
-#define SKINK_FEATURES_H
+#pragma once
 
 #include "include/types.h"
 
@@ -36,5 +35,3 @@ void cpu_features_enable(void);
 
 /* The CR4 of this CPU while `vcpu` runs: the core's own bits and TSD and DE as the guest asked. */
 void cpu_load_guest_cr4(const struct vcpu *vcpu);
-
-#endif

@@ -3,8 +3,7 @@
  * The FPU registers of each vcpu, saved and loaded eagerly at every switch.
  * CR0.TS is set only while a vcpu runs that asked for it (fpu_taskswitch).
  */
-#ifndef SKINK_FPU_H
-#define SKINK_FPU_H
+#pragma once
 
 #include "include/types.h"
 
@@ -25,5 +24,3 @@ MUST_CHECK bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
 /* The 512 bytes of an FXSAVE area, for a vcpu that does not run: from a vcpu_guest_context. */
 void fpu_set_registers(struct vcpu *vcpu, const void *fxsave);
-
-#endif

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SKINK_HYPERCALL_PAGE_H
-#define SKINK_HYPERCALL_PAGE_H
+#pragma once
 
 /* Fills a page with the ABI's 128 stubs of 32 bytes: number n at n * 32. */
 void hypercall_page_fill(void *page);
-
-#endif

@@ -3,8 +3,7 @@
  * Interrupts of the machine: vectors, who handles each, and the physical interrupts (pirqs) that domains may bind.
  * A pirq is level-less for us: MSI or MSI-X of an assigned function; the console UART's IOAPIC entry is the core's own.
  */
-#ifndef SKINK_IRQ_H
-#define SKINK_IRQ_H
+#pragma once
 
 #include "include/types.h"
 
@@ -41,5 +40,3 @@ void pirq_detach(uint32_t pirq);
 /* For device assignment: gives a free pirq to `domain`, with the MSI message that raises it. -ENOSPC. */
 MUST_CHECK int pirq_create(struct domain *domain, uint32_t *pirq, uint64_t *msi_address, uint32_t *msi_data);
 void pirq_destroy(uint32_t pirq);
-
-#endif

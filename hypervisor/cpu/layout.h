@@ -15,8 +15,7 @@
  *   +128 KiB  the guest's local descriptor table
  *   +192 KiB  the entry stubs of syscall and sysenter, and behind them their data
  */
-#ifndef SKINK_LAYOUT_H
-#define SKINK_LAYOUT_H
+#pragma once
 
 #define CORE_START		0xffff800000000000
 #define CORE_END		0xffff880000000000
@@ -64,5 +63,3 @@
 #define ENTRY_SYSCALL		0x100
 #define ENTRY_SYSCALL32		0x101
 #define ENTRY_SYSENTER		0x102
-
-#endif

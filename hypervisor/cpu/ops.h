@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Privileged instructions and their like, one inline function each. Only boot/, cpu/ and iommu/ include this. */
-#ifndef SKINK_OPS_H
-#define SKINK_OPS_H
+#pragma once
 
 #include "include/types.h"
 
@@ -136,5 +135,3 @@ static inline void ltr(uint16_t selector) { asm volatile("ltr %0" : : "r"(select
 #define MSR_FS_BASE		0xc0000100
 #define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The core's own address space: built once at boot, shared by all CPUs and by every guest's L4 (slots 256 to 271). */
-#ifndef SKINK_PAGING_H
-#define SKINK_PAGING_H
+#pragma once
 
 #include "include/types.h"
 
@@ -37,5 +36,3 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible);
 
 /* Memory before alloc_init(), which gets what is left: zeroed, never freed; `bytes` and `align` in whole pages. */
 paddr_t boot_alloc(uint64_t bytes, uint64_t align);
-
-#endif

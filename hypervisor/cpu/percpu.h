@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each CPU has of its own: its window (cpu/layout.h), its task state, its descriptor table. */
-#ifndef SKINK_PERCPU_H
-#define SKINK_PERCPU_H
+#pragma once
 
 #include "cpu/layout.h"
 #include "include/types.h"
@@ -36,5 +35,3 @@ void cpu_init_entry(struct cpu *cpu);
 
 /* Where this CPU puts the registers of `vcpu` when it next leaves the guest. */
 void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Against speculative leaks: docs/decisions/speculation.md says what is mitigated and what is not. */
-#ifndef SKINK_SPECULATION_H
-#define SKINK_SPECULATION_H
+#pragma once
 
 #include "include/types.h"
 
@@ -42,5 +41,3 @@ static inline uint64_t array_index(uint64_t index, uint64_t count)
 	asm("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(count) : "cc");
 	return index & mask;
 }
-
-#endif

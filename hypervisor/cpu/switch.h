@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One CPU from one vcpu to another: what sched/ does not see. context_switch() is declared in sched/sched.h. */
-#ifndef SKINK_SWITCH_H
-#define SKINK_SWITCH_H
+#pragma once
 
 struct vcpu;
 
@@ -11,5 +10,3 @@ void switch_note_selectors(struct vcpu *vcpu);
 /* The current vcpu's descriptor tables have changed: this CPU sees the new ones. */
 void switch_reload_gdt(struct vcpu *vcpu);
 void switch_reload_ldt(struct vcpu *vcpu);
-
-#endif

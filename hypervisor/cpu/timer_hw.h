@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's clocks: the timestamp counter, calibrated, and each CPU's one-shot timer. */
-#ifndef SKINK_TIMER_HW_H
-#define SKINK_TIMER_HW_H
+#pragma once
 
 #include "include/types.h"
 
@@ -45,5 +44,3 @@ struct refclock refclock_start(void);
 
 /* The real-time clock, in seconds since 1970; read at boot. */
 uint64_t rtc_read_seconds(void);
-
-#endif

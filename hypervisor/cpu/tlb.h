@@ -4,8 +4,7 @@
  * The flush clock: every whole flush moves it on. A frame that loses its last writable mapping notes the time;
  * a CPU that has flushed since holds no stale entry for it.
  */
-#ifndef SKINK_TLB_H
-#define SKINK_TLB_H
+#pragma once
 
 #include "include/types.h"
 
@@ -29,5 +28,3 @@ void tlb_serve_requests(void);
 
 /* Write back and invalidate the caches of these CPUs. */
 void cache_flush(cpumask_t cpus);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions: what a guest's own handler gets, and what is the core's to mend. */
-#ifndef SKINK_TRAPS_H
-#define SKINK_TRAPS_H
+#pragma once
 
 #include "include/types.h"
 
@@ -24,5 +23,3 @@ void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_
 
 /* Registers and stack of a guest, to the console, bounded. */
 void trap_show_guest(struct vcpu *vcpu);
-
-#endif

@@ -4,8 +4,7 @@
  * guest's word and are checked: not canonical or inside the core's own range is -EFAULT, as is a page fault.
  * A write that fails may have written a part. Read once, then judge the copy.
  */
-#ifndef SKINK_UACCESS_H
-#define SKINK_UACCESS_H
+#pragma once
 
 #include "include/types.h"
 
@@ -31,5 +30,3 @@ static inline bool address_is_canonical(uint64_t address)
 #define handle_read(to, handle, index)	guest_read((to), handle_address(handle, index), sizeof(*(to)))
 #define handle_write(handle, index, from) \
 	guest_write(handle_address(handle, index), (from), sizeof(*(from)))
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The console: a 16550 on COM1 or COM2. Options: console=com1|com2|none, com1=baud, com2=baud; always 8n1. */
-#ifndef SKINK_UART_H
-#define SKINK_UART_H
+#pragma once
 
 #include "include/types.h"
 
@@ -17,5 +16,3 @@ size_t uart_read(char *to, size_t room);
 
 /* domain/console.c: something was typed; tells domain-0. No lock is held. */
 void console_input_arrived(void);
-
-#endif

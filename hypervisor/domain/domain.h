@@ -9,8 +9,7 @@
  * D1  A domain that somebody holds a reference to is not freed.
  * D2  A dying domain gets no new frame, channel or grant mapping.
  */
-#ifndef SKINK_DOMAIN_H
-#define SKINK_DOMAIN_H
+#pragma once
 
 #include "include/types.h"
 
@@ -168,5 +167,3 @@ MUST_CHECK int domain_destroy(struct domain *domain);
 
 void domain_pause(struct domain *domain);	/* returns when no vcpu of it runs; counts */
 void domain_unpause(struct domain *domain);
-
-#endif

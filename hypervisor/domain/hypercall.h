@@ -4,8 +4,7 @@
  * preempt_needed() and returns hypercall_continue(), which sets the guest's registers (or the multicall's
  * entry) so that it is called again with what is left to do.
  */
-#ifndef SKINK_HYPERCALL_H
-#define SKINK_HYPERCALL_H
+#pragma once
 
 #include "include/types.h"
 
@@ -45,5 +44,3 @@ long do_event_channel_op(uint64_t command, uint64_t argument);
 long do_platform_op(uint64_t operation);
 long do_nmi_op(uint64_t command, uint64_t argument);
 long do_sched_op_compat(uint64_t command, uint64_t argument);
-
-#endif

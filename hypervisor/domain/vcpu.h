@@ -6,8 +6,7 @@
  * V1  vcpu->regs of a vcpu that runs in the guest are stale; only its own CPU, in the core, may read them.
  * V2  A vcpu runs on one CPU at a time: is_running is cleared only after its state has been saved.
  */
-#ifndef SKINK_VCPU_H
-#define SKINK_VCPU_H
+#pragma once
 
 #include "include/types.h"
 
@@ -135,5 +134,3 @@ void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
  */
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);
-
-#endif

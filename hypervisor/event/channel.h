@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A domain's table of channels, for the files of event/ alone; everybody else includes event.h. */
-#ifndef SKINK_CHANNEL_H
-#define SKINK_CHANNEL_H
+#pragma once
 
 #include "include/types.h"
 
@@ -75,5 +74,3 @@ bool virq_is_per_vcpu(uint32_t virq);
 void channel_make_pending(struct domain *domain, port_t port, const struct channel *channel);
 /* The guest's mask bit goes; what is pending is delivered. */
 void channel_unmask(struct domain *domain, port_t port, const struct channel *channel);
-
-#endif

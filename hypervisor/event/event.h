@@ -11,8 +11,7 @@
  * E2  A channel that is free or unbound is never made pending.
  * E3  A virq, ipi or pirq belongs to one port at most.
  */
-#ifndef SKINK_EVENT_H
-#define SKINK_EVENT_H
+#pragma once
 
 #include "include/types.h"
 
@@ -45,5 +44,3 @@ void event_upcall(struct vcpu *vcpu);
 
 /* A new vcpu_info was registered: everything pending must be seen there (vcpu is current or paused). */
 void event_info_moved(struct vcpu *vcpu);
-
-#endif

@@ -8,8 +8,7 @@
  * G3  A writable mapping of a grant holds a writable type reference: never of a page table.
  * G4  Every handle in use names an active entry whose count includes it.
  */
-#ifndef SKINK_GRANT_H
-#define SKINK_GRANT_H
+#pragma once
 
 #include "include/types.h"
 
@@ -29,5 +28,3 @@ void grant_domain_free(struct domain *domain);
 
 /* For XENMAPSPACE_grant_table and the toolstack: the frame `index` of the shared table, growing it if need be. */
 MUST_CHECK int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame);
-
-#endif

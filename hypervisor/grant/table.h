@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of grant/ share: a domain's table, the state of each loan, and the handles of a user. */
-#ifndef SKINK_GRANT_TABLE_H
-#define SKINK_GRANT_TABLE_H
+#pragma once
 
 #include "include/types.h"
 
@@ -65,7 +64,6 @@ struct grant_batch {
 	struct vcpu *vcpu;
 	struct domain *domain;			/* who calls */
 	struct grant_copy_side source, dest;
-	uint64_t flush_address;			/* of the one pending unmap, or TLB_ALL_PAGES */
 	uint32_t pending_count;
 	uint32_t pending[UNMAP_PENDING_MAX];	/* handles */
 };
@@ -110,5 +108,3 @@ grant_run grant_transfer, grant_swap;				/* transfer.c */
 
 void grant_unmap_flush(struct grant_batch *batch);		/* map.c: completes what is pending */
 void grant_copy_release(struct grant_batch *batch);		/* copy.c: drops what the sides hold */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the compiler offers, under one name for gcc and clang. */
-#ifndef SKINK_COMPILER_H
-#define SKINK_COMPILER_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,5 +38,3 @@ NORETURN void assert_failed(const char *what, const char *invariant, const char 
 		if (unlikely(!(condition)))						\
 			assert_failed(#condition, (invariant), __FILE__, __LINE__);	\
 	} while (0)
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Types that carry a rule: a frame of the machine is not a frame of a guest. */
-#ifndef SKINK_TYPES_H
-#define SKINK_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +34,3 @@ static inline bool mfn_is(mfn_t frame, mfn_t other) { return frame.raw == other.
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 #define NSEC_PER_USEC	1000ULL
-
-#endif

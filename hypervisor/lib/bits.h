@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bits in words; the atomic ones for words that several CPUs or a guest write. */
-#ifndef SKINK_BITS_H
-#define SKINK_BITS_H
+#pragma once
 
 #include "include/types.h"
 
@@ -46,5 +45,3 @@ static inline uint32_t bits_count(uint64_t word)
 #define bits_each(bit, word)						\
 	for (uint64_t bits_left_ = (word); bits_left_ &&		\
 	     ((bit) = bit_lowest(bits_left_), true); bits_left_ &= bits_left_ - 1)
-
-#endif

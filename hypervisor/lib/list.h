@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A doubly linked ring; the head is a link like the others. The caller locks. */
-#ifndef SKINK_LIST_H
-#define SKINK_LIST_H
+#pragma once
 
 #include "include/types.h"
 
@@ -45,5 +44,3 @@ static inline void list_remove(struct list *link)
 	     after = container_of(item->member.next, __typeof__(*item), member);	\
 	     &item->member != (head);							\
 	     item = after, after = container_of(item->member.next, __typeof__(*item), member))
-
-#endif

@@ -3,8 +3,7 @@
  * What the core says, to the serial console.
  * Formats, as in printf: %s %.8s %.*s %c %%, %d %u %x and the long %ld %lu %lx %zu, %016lx (filled with zeroes only).
  */
-#ifndef SKINK_LOG_H
-#define SKINK_LOG_H
+#pragma once
 
 #include <stdarg.h>
 
@@ -46,5 +45,3 @@ NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 
 /* What the core was given cannot be run: says why, and halts. Nothing in the core is broken: no back trace. */
 NORETURN void refuse_to_run(const char *format, ...) PRINTF(1, 2);
-
-#endif

@@ -4,8 +4,7 @@
  * lock. Whoever waits serves TLB flush requests meanwhile (cpu_relax_serving), or two CPUs could wait for
  * each other: one for the lock, one for the flush.
  */
-#ifndef SKINK_SPINLOCK_H
-#define SKINK_SPINLOCK_H
+#pragma once
 
 #include "include/types.h"
 
@@ -50,5 +49,3 @@ static inline void spin_unlock_two(struct spinlock *first, struct spinlock *seco
 		spin_unlock(second);
 	spin_unlock(first);
 }
-
-#endif

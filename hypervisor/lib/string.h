@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The few functions of C's <string.h> that the core and the compiler use; same contracts. */
-#ifndef SKINK_STRING_H
-#define SKINK_STRING_H
+#pragma once
 
 #include "include/types.h"
 
@@ -24,5 +23,3 @@ uint64_t text_number(const char *text, const char **end);
 /* A whole page at a time, by rep stosq and movsq. */
 static inline void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
 static inline void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
-
-#endif

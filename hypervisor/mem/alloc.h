@@ -3,8 +3,7 @@
  * Frames and memory for the core. Free frames form a buddy system, orders 0 to 18 (1 GiB). What is given out is clear
  * of stale TLB entries; frames for domains are zeroed.
  */
-#ifndef SKINK_ALLOC_H
-#define SKINK_ALLOC_H
+#pragma once
 
 #include "include/types.h"
 
@@ -29,5 +28,3 @@ uint64_t frames_total(void);
 /* Small memory for the core, zeroed, 16-byte aligned; a page or more is page-aligned. NULL if there is none. */
 void *heap_alloc(size_t bytes);
 void heap_free(void *memory);			/* NULL does nothing */
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SKINK_BASE_H
-#define SKINK_BASE_H
+#pragma once
 
 #include "domain/domain.h"
 #include "mem/deferred.h"
@@ -17,5 +16,3 @@ MUST_CHECK int table_pin(struct domain_locked owner, mfn_t number, enum frame_ty
 
 /* Base pointers and descriptor tables of a vcpu that does not run any more, or not yet. Its domain's lock is held. */
 void base_drop_all(struct vcpu *vcpu);
-
-#endif

@@ -6,8 +6,7 @@
  *
  * While it is deferred a frame keeps a general reference, and frame->flushed links the list.
  */
-#ifndef SKINK_DEFERRED_H
-#define SKINK_DEFERRED_H
+#pragma once
 
 struct frame;
 struct vcpu;
@@ -23,5 +22,3 @@ void deferred_adopt(struct vcpu *from);
 
 /* One table of the vcpu's list. No lock held; the vcpu is current. */
 void deferred_step(struct vcpu *vcpu);
-
-#endif

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SKINK_EXCHANGE_H
-#define SKINK_EXCHANGE_H
+#pragma once
 
 /* XENMEM_exchange; `argument` is the guest's address of struct xen_memory_exchange. */
 long memory_exchange(unsigned long argument);
-
-#endif

@@ -14,8 +14,7 @@
  * table by type. One whose last type reference went, and whose entries still hold theirs, is deferred: it stands
  * in the list of a vcpu that must take it apart before it enters its guest again (mem/deferred.h).
  */
-#ifndef SKINK_FRAME_H
-#define SKINK_FRAME_H
+#pragma once
 
 #include "include/types.h"
 
@@ -110,5 +109,3 @@ MUST_CHECK bool frame_unshare(void *page);
  * new owner's. -EBUSY: all is as before.
  */
 MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
-
-#endif

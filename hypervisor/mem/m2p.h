@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine-to-physical table: what each frame's owner calls it. Guests read it at MACH2PHYS_VIRT_START. */
-#ifndef SKINK_M2P_H
-#define SKINK_M2P_H
+#pragma once
 
 #include "include/types.h"
 
@@ -10,5 +9,3 @@ gfn_t m2p_get(mfn_t frame);
 
 /* The first frame of the table's 2 MiB piece `index`; of one that does not exist (no RAM there), of the piece before. */
 mfn_t m2p_extent_frame(uint32_t index);
-
-#endif

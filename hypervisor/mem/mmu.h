@@ -3,8 +3,7 @@
  * Page tables of guests: what the rest of the core asks of them.
  * The caller of a function that takes struct domain_locked holds that domain's lock.
  */
-#ifndef SKINK_MMU_H
-#define SKINK_MMU_H
+#pragma once
 
 #include "include/types.h"
 #include "domain/domain.h"
@@ -69,5 +68,3 @@ MUST_CHECK int mmu_domain_destroy(struct domain *domain);
 
 /* SET_GDT as the hypercall does it, for vcpu_set_context too. */
 MUST_CHECK int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries);
-
-#endif

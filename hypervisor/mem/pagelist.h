@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of all frames that a domain owns. A domain with frames on it is not freed. */
-#ifndef SKINK_PAGELIST_H
-#define SKINK_PAGELIST_H
+#pragma once
 
 #include "include/types.h"
 
@@ -26,5 +25,3 @@ void page_list_release(struct frame *frame);
 
 /* The owner's own reference goes; the frame is freed when nobody else has one. False if it was dropped before. */
 bool frame_give_up(struct frame *frame);
-
-#endif

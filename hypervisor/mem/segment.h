@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SKINK_SEGMENT_H
-#define SKINK_SEGMENT_H
+#pragma once
 
 #include "domain/domain.h"
 
@@ -11,5 +10,3 @@ MUST_CHECK int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, ui
 
 /* GDT and LDT go, with their references. Owner's lock held. */
 void segment_drop_all(struct vcpu *vcpu);
-
-#endif

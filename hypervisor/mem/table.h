@@ -8,8 +8,7 @@
  * T5  An entry for another domain's frame gives its references back only after this domain's TLBs are flushed.
  * T4  A table refers only to tables one level below it (and an L4 read-only to itself), so there is no circle.
  */
-#ifndef SKINK_TABLE_H
-#define SKINK_TABLE_H
+#pragma once
 
 #include "include/types.h"
 #include "mem/frame.h"
@@ -36,5 +35,3 @@ void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
 
 /* Checks a descriptor and makes it harmless (ring 3). False: refused. */
 MUST_CHECK bool descriptor_check(uint64_t *descriptor);
-
-#endif

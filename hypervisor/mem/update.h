@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Changing one entry of a table that is in use. Owner's lock held. */
-#ifndef SKINK_UPDATE_H
-#define SKINK_UPDATE_H
+#pragma once
 
 #include "domain/domain.h"
 #include "mem/mmu.h"
@@ -32,5 +31,3 @@ MUST_CHECK bool l1_find(struct domain_locked owner, const struct vcpu *vcpu, uin
 MUST_CHECK int flush_as_asked(struct vcpu *vcpu, uint64_t va, uint64_t flags);
 /* The CPUs on which those of the guest's vcpus run that are set in the guest's mask at `address`. */
 MUST_CHECK int vcpus_to_cpus(const struct domain *domain, uint64_t address, cpumask_t *cpus);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of sched/ tell each other besides queue.h. */
-#ifndef SKINK_SCHED_OPS_H
-#define SKINK_SCHED_OPS_H
+#pragma once
 
 #include "include/types.h"
 
@@ -18,5 +17,3 @@ void vcpu_timers_stop(struct vcpu *vcpu);
 void time_write_area(struct vcpu *vcpu);
 void runstate_write_area(struct vcpu *vcpu);
 void runstate_left(struct vcpu *vcpu);		/* it was current, and its address space is still loaded */
-
-#endif

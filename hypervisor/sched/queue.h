@@ -10,8 +10,7 @@
  * S4  Whoever blocks says so first and then looks for events; whoever sends sets them first and then looks who blocks.
  * S5  A vcpu that wakes is not before its queue's virtual time: nobody saves up time by sleeping.
  */
-#ifndef SKINK_QUEUE_H
-#define SKINK_QUEUE_H
+#pragma once
 
 #include "include/types.h"
 #include "domain/vcpu.h"
@@ -72,5 +71,3 @@ void queue_adopt(struct vcpu *vcpu, uint32_t to);
 uint32_t balance_choose(const struct vcpu *vcpu);	/* the best CPU for who becomes runnable: a guess, no lock needed */
 void balance_offer(const struct vcpu *vcpu);		/* it waits: an idle CPU may come and take it */
 void balance_steal(uint32_t cpu);			/* into this CPU's queue; maybe one that has not left its CPU yet */
-
-#endif

@@ -3,8 +3,7 @@
  * Borrowed virtual time (Duda and Cheriton, SOSP 1999) over per-CPU queues. A vcpu that is runnable, not
  * paused and not past a limit of its domain runs in order of effective virtual time.
  */
-#ifndef SKINK_SCHED_H
-#define SKINK_SCHED_H
+#pragma once
 
 #include "include/types.h"
 
@@ -62,5 +61,3 @@ void runstate_update_area(struct vcpu *vcpu);
 /* The wall clock at time_now_ns() == 0; copied to every domain's shared_info. */
 void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns);
 void time_init_domain(struct domain *domain);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the scheduler keeps in each domain, and account.c's part of it. */
-#ifndef SKINK_SCHED_DOMAIN_H
-#define SKINK_SCHED_DOMAIN_H
+#pragma once
 
 #include "include/types.h"
 #include "lib/spinlock.h"
@@ -40,5 +39,3 @@ void account_refresh(struct domain *domain);
 
 /* ops.c */
 void watchdog_domain_init(struct domain *domain);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the scheduler keeps in each vcpu. The lock of its queue (queue.h, S1) unless said otherwise. */
-#ifndef SKINK_SCHED_VCPU_H
-#define SKINK_SCHED_VCPU_H
+#pragma once
 
 #include "include/types.h"
 
@@ -23,5 +22,3 @@ struct sched_vcpu {
 	uint64_t warp_since_ns;		/* of run time, for the warp limit */
 	bool is_blocked;		/* by SCHEDOP_block or poll: until an event. Atomic, S4 */
 };
-
-#endif

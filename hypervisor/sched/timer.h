@@ -3,8 +3,7 @@
  * Deadlines: each CPU keeps a heap of them and programs its timer for the first. A handler runs on the CPU
  * that set the timer, from the exit path, with no lock held; it may set its timer again.
  */
-#ifndef SKINK_TIMER_H
-#define SKINK_TIMER_H
+#pragma once
 
 #include "include/types.h"
 
@@ -31,5 +30,3 @@ void timer_stop(struct timer *timer);
 
 /* SOFTIRQ_TIMER: runs what is due on this CPU, programs the next. */
 void timer_softirq(void);
-
-#endif
