@@ -115,7 +115,8 @@ void grant_unmap_flush(struct grant_batch *batch)
 {
 	if (batch->pending_count == 0)
 		return;
-	tlb_flush(read_once(&batch->domain->dirty_cpus), batch->flush_address);
+	/* All pages, and not one alone: the guest may have the same page table at several addresses. */
+	tlb_flush(read_once(&batch->domain->dirty_cpus), TLB_ALL_PAGES);
 	for (uint32_t i = 0; i < batch->pending_count; i++)
 		unmap_complete(batch->domain, batch->pending[i]);
 	batch->pending_count = 0;
@@ -156,7 +157,6 @@ struct unmap {
 static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
 {
 	struct grant_handle *handle = handle_find(batch->domain->grants, unmap->handle);
-	bool one_page;
 	mfn_t frame;
 	int status;
 
@@ -168,9 +168,7 @@ static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
 	status = unmap_entry(batch->vcpu, handle, unmap->host_addr, unmap->new_addr, frame);
 	if (status != GNTST_okay)
 		return status;
-	one_page = !batch->pending_count && !unmap->new_addr && !(handle->flags & GNTMAP_contains_pte);
 	handle->flags |= HANDLE_GOING;
-	batch->flush_address = one_page ? unmap->host_addr : TLB_ALL_PAGES;
 	batch->pending[batch->pending_count++] = unmap->handle;
 	return GNTST_okay;
 }

@@ -12,15 +12,13 @@
 #include "include/errno.h"
 #include "input.h"
 #include "mem/alloc.h"
-#include "mem/base.h"
-#include "mem/m2p.h"
+#include "memory_guest.h"
 #include "memory_oracle.h"
 #include "sched/ops.h"
 #include "sched/sched.h"
 #include "sched/sched_domain.h"
 #include "tables.h"
 
-#define PAGES		24		/* of a guest at first, tables included */
 #define FRAMES_MAX	120
 #define ARGUMENT_BYTES	32768
 #define TRIES_MAX	5000		/* of something that must end */
@@ -99,50 +97,9 @@ void sched_vcpu_wait_until_off(struct vcpu *vcpu)
 
 /* ---- a guest's life ---- */
 
-static uint64_t new_page(struct domain *domain)
-{
-	mfn_t frame;
-
-	if (frame_alloc_for(domain, 0, 0, &frame))
-		return 0;
-	return frame.raw;
-}
-
-static pte_t *table_at(uint64_t number) { return mfn_to_virt(mfn(number)); }
-
-/* Two L4s above one L3, one L2, two L1s; all pages mapped from address 0 on, tables read-only. */
-static bool build_tables(struct domain *domain, uint64_t page[PAGES])
-{
-	for (uint32_t i = 0; i < PAGES; i++) {
-		page[i] = new_page(domain);
-		if (!page[i])
-			return false;
-		m2p_set(mfn(page[i]), gfn(i));
-	}
-	table_at(page[0])[0] = table_at(page[1])[0] = page[2] << PAGE_SHIFT | 7;
-	table_at(page[2])[0] = page[3] << PAGE_SHIFT | 7;
-	table_at(page[3])[0] = page[4] << PAGE_SHIFT | 7;
-	table_at(page[3])[1] = page[5] << PAGE_SHIFT | 7;
-	for (uint32_t i = 0; i < PAGES; i++)
-		table_at(page[4])[i] = page[i] << PAGE_SHIFT | (i < 6 ? 5 : 7);
-	return true;
-}
-
-static int set_bases(struct domain *domain, const uint64_t page[PAGES])
-{
-	struct domain_locked owner;
-	int error = mmu_set_first_base(domain->vcpu[0], mfn(page[0]));
-
-	owner = domain_lock(domain);
-	if (!error)
-		error = base_set(owner, domain->vcpu[0], mfn(page[1]), false);
-	domain_unlock(owner);
-	return error;
-}
-
 void guest_create(domid_t id)
 {
-	uint64_t page[PAGES];
+	struct memory_guest built = { 0 };
 	struct domain *domain;
 
 	fake.preempt_every = fake.guest_fault_access = 0;
@@ -151,7 +108,8 @@ void guest_create(domid_t id)
 	domain->frame_limit = FRAMES_MAX;
 	domain->references++;
 	guest[id] = domain;
-	if (!build_tables(domain, page) || set_bases(domain, page))
+	built.domain = domain;
+	if (!memory_guest_build(&built))
 		return;			/* no memory left: never runs, and can be destroyed */
 	domain->vcpu[0]->is_initialised = true;
 	domain->vcpu[0]->is_up = true;
@@ -204,10 +162,17 @@ bool guest_enter(domid_t id)
 
 int guest_destroy_step(domid_t id)
 {
+	struct vcpu *caller = guest[0]->vcpu[0];
 	int error;
 
 	fake_on_cpu(0);
-	fake_switch_to(guest[0] && can_run(guest[0]->vcpu[0]) && !guest[0]->vcpu[0]->is_running ? guest[0]->vcpu[0] : NULL);
+	if (can_run(caller)) {
+		if (this_cpu()->current != caller)
+			sched_vcpu_wait_until_off(caller);
+		fake_switch_to(caller);
+	} else {
+		fake_switch_to(NULL);
+	}
 	error = domain_destroy(guest[id]);
 	fake_deferred_steps(current_vcpu(), take8() & 1 ? UINT32_MAX : 1);
 	if (error == 0) {

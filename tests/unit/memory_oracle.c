@@ -314,6 +314,8 @@ const char *memory_oracle_complaint(void)
 	for (domid_t id = 0; id < DOMAIN_IDS; id++)
 		if (domain_find(id))
 			take_domain(domain_find(id));
+	for (uint32_t cpu = 0; cpu < FAKE_CPUS; cpu++)
+		take_deferred_list(cpu_by_id[cpu]->idle);
 	for (uint64_t i = FAKE_FRAME_FIRST; i < FAKE_FRAME_LIMIT; i++)
 		take_flags(i);
 	for (uint64_t i = FAKE_FRAME_FIRST; i < FAKE_FRAME_LIMIT && !complaint[0]; i++) {

@@ -22,7 +22,7 @@ uint64_t core_l4[512];
 uint64_t speculation_l1tf_limit;
 struct fake_translation fake_tlb[FAKE_CPUS][FAKE_TLB_ENTRIES];
 
-static struct frame frames[FAKE_FRAME_LIMIT];
+static struct frame frames[1UL << FRAME_CHUNK_SHIFT];	/* behind FAKE_FRAME_LIMIT: never in use */
 static uint64_t machine_to_physical[FAKE_FRAME_LIMIT];
 static mfn_t base[FAKE_CPUS];
 
@@ -39,7 +39,7 @@ void alloc_init(void)
 {
 	frame_limit = FAKE_FRAME_LIMIT;
 	frame_chunk_add(0);
-	memset(frames, 0, sizeof(frames));
+	memset(frames, 0, FAKE_FRAME_LIMIT * sizeof(frames[0]));
 	memset(machine_to_physical, 0xff, sizeof(machine_to_physical));
 	memset(fake_tlb, 0, sizeof(fake_tlb));
 	memset(base, 0, sizeof(base));

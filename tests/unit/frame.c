@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* References to frames, general and by type: F1 to F4 of mem/frame.h. What must be refused first. */
+#include "unit.h"
+
+#include "cpu/directmap.h"
+#include "cpu/tlb.h"
+#include "include/errno.h"
+#include "lib/string.h"
+#include "mem/alloc.h"
+#include "mem/deferred.h"
+#include "mem/frame.h"
+#include "mem/pagelist.h"
+#include "memory_guest.h"
+#include "memory_oracle.h"
+#include "tables.h"
+
+#define FREE_VA(i)	(0x200000UL + (i) * PAGE_SIZE)	/* nothing is mapped there */
+
+static void all_is_counted(void)
+{
+	const char *wrong = memory_oracle_complaint();
+
+	if (wrong)
+		fprintf(stderr, "  %s\n", wrong);
+	CU_ASSERT_PTR_NULL(wrong);
+}
+
+/* A page of zeroes, without a mapping: it can become anything. */
+static struct frame *given_plain(struct domain *domain)
+{
+	mfn_t number;
+
+	CU_ASSERT_EQUAL_FATAL(frame_alloc_for(domain, 0, 0, &number), 0);
+	return frame_at(number);
+}
+
+static int take(struct frame *frame, enum frame_type type)
+{
+	struct domain *domain = domain_find(frame->owner);
+	struct domain_locked owner = domain_lock(domain);
+	struct frame *taken;
+	int error = frame_get_as(frame_number(frame), domain, type, &taken);
+
+	domain_unlock(owner);
+	return error;
+}
+
+static void drop(struct frame *frame)
+{
+	struct domain_locked owner = domain_lock(domain_find(frame->owner));
+
+	frame_put_as(frame);
+	domain_unlock(owner);
+}
+
+static uint64_t references(const struct frame *frame) { return frame->count & FRAME_COUNT_MASK; }
+static uint64_t type_references(const struct frame *frame) { return frame->type & FRAME_TYPE_COUNT_MASK; }
+
+static const enum frame_type all_types[] = { FRAME_L1, FRAME_L2, FRAME_L3, FRAME_L4, FRAME_SEGMENT, FRAME_WRITABLE };
+
+/* ---- who gets a reference ---- */
+
+static void frames_that_are_not_ones_own_cannot_be_referred_to(void)
+{
+	struct memory_guest a = given_guest(1), b = given_guest(2);
+	mfn_t core = frame_alloc(0);
+
+	CU_ASSERT_PTR_NULL(frame_get(mfn(a.page[DATA]), b.domain));
+	CU_ASSERT_PTR_NULL(frame_get(core, b.domain));
+	CU_ASSERT_PTR_NULL(frame_get(mfn(0), b.domain));
+	CU_ASSERT_PTR_NULL(frame_get(mfn(FAKE_FRAME_LIMIT - 1), b.domain));
+	CU_ASSERT_PTR_NULL(frame_get(mfn(UINT64_MAX), b.domain));
+	CU_ASSERT_PTR_NULL(frame_get(mfn(1UL << 40), b.domain));
+	frame_free(core, 0);
+	all_is_counted();
+}
+
+static void references_cannot_be_made_to_overflow(void)		/* F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *frame = given_plain(guest.domain), before = *frame;
+
+	frame->count = FRAME_ALLOCATED | FRAME_COUNT_MASK;
+	CU_ASSERT_PTR_NULL(frame_get(frame_number(frame), guest.domain));
+	frame->count = FRAME_ALLOCATED | 2;
+	frame->type = (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT | FRAME_TYPE_COUNT_MASK;
+	CU_ASSERT_EQUAL(take(frame, FRAME_WRITABLE), -EINVAL);
+	*frame = before;
+	all_is_counted();
+}
+
+/* ---- one use at a time ---- */
+
+static void frame_in_use_gets_no_other_type(void)		/* F1, F3: each pair */
+{
+	struct memory_guest guest = given_guest(1);
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(all_types); i++) {
+		for (uint32_t j = 0; j < ARRAY_SIZE(all_types); j++) {
+			struct frame *frame = given_plain(guest.domain);
+
+			CU_ASSERT_EQUAL(take(frame, all_types[i]), 0);
+			CU_ASSERT_EQUAL(take(frame, all_types[j]), i == j ? 0 : -EINVAL);
+			CU_ASSERT_EQUAL(references(frame), i == j ? 3 : 2);
+			CU_ASSERT_EQUAL(type_references(frame), i == j ? 2 : 1);
+			for (uint64_t left = type_references(frame); left; left--)
+				drop(frame);
+			fake_deferred_steps(current_vcpu(), UINT32_MAX);
+			page_clear(words_of(frame_number(frame).raw));	/* of the core's slots, if it was an L4 */
+			CU_ASSERT_EQUAL_FATAL(take(frame, all_types[j]), 0);
+			drop(frame);
+			fake_deferred_steps(current_vcpu(), UINT32_MAX);
+			all_is_counted();
+			frame_give_up(frame);
+		}
+	}
+	all_is_counted();
+}
+
+static void table_that_is_to_be_taken_apart_is_waited_for(void)	/* F2 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *frame = given_plain(guest.domain);
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(all_types); i++) {
+		page_clear(words_of(frame_number(frame).raw));
+		CU_ASSERT_EQUAL_FATAL(take(frame, FRAME_L2), 0);
+		drop(frame);
+		all_is_counted();
+		CU_ASSERT_EQUAL(take(frame, all_types[i]), -ERESTART);
+		CU_ASSERT_EQUAL(references(frame), 2);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		CU_ASSERT_EQUAL_FATAL(take(frame, all_types[i]), 0);
+		drop(frame);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		all_is_counted();
+	}
+}
+
+static void table_of_another_that_is_taken_apart_is_busy(void)
+{
+	struct memory_guest zero = given_guest(0), guest = given_guest(1);
+	struct frame *frame = given_plain(guest.domain);
+
+	CU_ASSERT_EQUAL(take(frame, FRAME_L1), 0);
+	drop(frame);
+	fake_switch_to(zero.domain->vcpu[0]);
+	CU_ASSERT_EQUAL(take(frame, FRAME_WRITABLE), -EBUSY);
+	all_is_counted();
+}
+
+/* ---- stale translations ---- */
+
+static void stale_translation_ends_before_the_frame_becomes_a_table(void)	/* F1 */
+{
+	for (uint32_t i = 0; i < 5; i++) {
+		struct memory_guest guest = given_guest(10 + i);
+		uint64_t va = DATA * PAGE_SIZE;
+
+		CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));
+		CU_ASSERT_EQUAL(guest_maps(va, 0), 0);
+		CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));	/* the guest asked for no flush */
+		all_is_counted();
+		CU_ASSERT_EQUAL(take(frame_at(mfn(guest.page[DATA])), all_types[i]), 0);
+		CU_ASSERT_PTR_NULL(fake_guest_touch(va, true));
+		drop(frame_at(mfn(guest.page[DATA])));
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		all_is_counted();
+	}
+}
+
+static void stale_translation_on_another_cpu_ends_too(void)		/* F1 */
+{
+	struct memory_guest guest = given_guest(1);
+	uint64_t va = DATA * PAGE_SIZE;
+
+	guest.domain->vcpu[1]->table_kernel = mfn(guest.page[L4_KERNEL]);
+	CU_ASSERT_EQUAL(take(frame_at(mfn(guest.page[L4_KERNEL])), FRAME_L4), 0);
+	fake_on_cpu(1);
+	fake_switch_to(guest.domain->vcpu[1]);
+	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));
+	fake_on_cpu(0);
+	CU_ASSERT_EQUAL(guest_maps(va, 0), 0);
+	CU_ASSERT_EQUAL(guest_pins(guest.page[DATA], FRAME_L1), 0);
+	fake_on_cpu(1);
+	CU_ASSERT_PTR_NULL(fake_guest_touch(va, true));
+	fake_on_cpu(0);
+	all_is_counted();
+}
+
+static void frame_that_nobody_could_have_cached_costs_no_flush(void)
+{
+	struct memory_guest guest = given_guest(1);
+	uint32_t before;
+
+	CU_ASSERT_EQUAL(guest_maps(DATA * PAGE_SIZE, 0), 0);
+	tlb_flush(guest.domain->dirty_cpus, TLB_ALL_PAGES);
+	before = fake.tlb_flushes;
+	CU_ASSERT_EQUAL(guest_pins(guest.page[DATA], FRAME_L1), 0);
+	CU_ASSERT_EQUAL(fake.tlb_flushes, before);
+}
+
+static void freed_frame_is_flushed_before_somebody_else_gets_it(void)
+{
+	struct memory_guest guest = given_guest(1), other = given_guest(2);
+	uint64_t va = DATA * PAGE_SIZE;
+	mfn_t number;
+
+	fake_switch_to(guest.domain->vcpu[0]);
+	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));
+	CU_ASSERT_EQUAL(guest_maps(va, 0), 0);
+	frame_give_up(frame_at(mfn(guest.page[DATA])));
+	CU_ASSERT_EQUAL(frame_at(mfn(guest.page[DATA]))->count, 0);
+	while (frame_at(mfn(guest.page[DATA]))->count == 0)
+		CU_ASSERT_EQUAL_FATAL(frame_alloc_for(other.domain, 0, 0, &number), 0);
+	CU_ASSERT_PTR_NULL(fake_guest_touch(va, false));
+	all_is_counted();
+}
+
+/* ---- the end of frames ---- */
+
+static void frame_that_is_given_up_lives_as_long_as_a_reference(void)	/* F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *frame = frame_at(mfn(guest.page[DATA]));
+	uint64_t before = frames_free();
+
+	CU_ASSERT_TRUE(frame_give_up(frame));
+	CU_ASSERT_FALSE(frame_give_up(frame));
+	CU_ASSERT_EQUAL(frames_free(), before);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_maps(DATA * PAGE_SIZE, 0), 0);
+	CU_ASSERT_EQUAL(frames_free(), before + 1);
+	all_is_counted();
+}
+
+static void pinned_or_half_validated_frame_does_not_outlive_its_domain(void)	/* F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *pinned = given_plain(guest.domain), *partial = given_plain(guest.domain), *inner = given_plain(guest.domain);
+
+	CU_ASSERT_EQUAL(guest_pins(frame_number(pinned).raw, FRAME_L1), 0);
+	for (uint32_t i = 0; i < 512; i++)
+		words_of(frame_number(partial).raw)[i] = pte(frame_number(inner).raw, WRITABLE);
+	fake.preempt_every = 1;
+	guest_call_tries = 0;
+	CU_ASSERT_EQUAL(guest_pins(frame_number(partial).raw, FRAME_L2), -ERESTART);
+	fake.preempt_every = 0;
+	guest_call_tries = UINT32_MAX;
+	CU_ASSERT_NOT_EQUAL(partial->type & FRAME_PARTIAL, 0);
+	all_is_counted();
+	CU_ASSERT_TRUE(frame_give_up(pinned));
+	CU_ASSERT_TRUE(frame_give_up(partial));
+	CU_ASSERT_TRUE(frame_give_up(inner));
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_ends(guest.domain), 0);
+	all_is_counted();
+}
+
+static void tables_that_wait_on_a_vcpu_do_not_outlive_its_domain(void)	/* F2, F3 */
+{
+	struct memory_guest guest = given_guest(1);
+
+	CU_ASSERT_EQUAL(guest_pins(guest.page[L1], FRAME_L1), 0);
+	CU_ASSERT_EQUAL(take(given_plain(guest.domain), FRAME_L3), 0);
+	drop(frame_at(mfn(guest.domain->page_list)));
+	CU_ASSERT_NOT_EQUAL(current_vcpu()->deferred_tables, 0);
+	CU_ASSERT_EQUAL(guest_ends(guest.domain), 0);
+	all_is_counted();
+}
+
+static void frame_in_use_cannot_be_stolen(void)
+{
+	struct memory_guest guest = given_guest(1);
+	struct domain_locked owner = domain_lock(guest.domain);
+	struct frame *frame = frame_get(mfn(guest.page[DATA]), guest.domain);
+
+	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
+	frame_put(frame);
+	frame = frame_get(virt_to_mfn(guest.domain->shared_info), guest.domain);
+	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
+	frame_put(frame);
+	frame = frame_get(mfn(guest.page[L4_KERNEL]), guest.domain);
+	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
+	frame_put(frame);
+	domain_unlock(owner);
+	all_is_counted();
+}
+
+/* Its guest may still have it in a TLB. */
+static void stolen_frame_that_comes_back_is_flushed_before_it_is_a_table(void)	/* F1 */
+{
+	struct memory_guest guest = given_guest(1);
+	uint64_t va = DATA * PAGE_SIZE;
+	struct domain_locked owner;
+	struct frame *frame;
+
+	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));
+	CU_ASSERT_EQUAL(guest_maps(va, 0), 0);
+	owner = domain_lock(guest.domain);
+	frame = frame_get(mfn(guest.page[DATA]), guest.domain);
+	CU_ASSERT_EQUAL(frame_steal(owner, frame), 0);
+	domain_unlock(owner);
+	page_list_add(guest.domain, frame);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_pins(guest.page[DATA], FRAME_L1), 0);
+	CU_ASSERT_PTR_NULL(fake_guest_touch(va, true));
+	all_is_counted();
+}
+
+/* ---- what the core shares ---- */
+
+static void shared_page_is_never_a_table_and_outlives_its_mappings(void)	/* F1, F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	void *page = heap_alloc(PAGE_SIZE);
+	uint64_t number = virt_to_mfn(page).raw;
+
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), -EINVAL);
+	frame_share(page, guest.domain, true);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), 0);
+	for (enum frame_type type = FRAME_L1; type <= FRAME_L4; type++)
+		CU_ASSERT_EQUAL(guest_pins(number, type), -EINVAL);
+	CU_ASSERT_FALSE(frame_give_up(frame_at(mfn(number))));
+	CU_ASSERT_FALSE(frame_unshare(page));
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
+	CU_ASSERT_TRUE(frame_unshare(page));
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), -EINVAL);
+	heap_free(page);
+	all_is_counted();
+}
+
+static void page_that_is_shared_to_read_is_not_written(void)
+{
+	struct memory_guest guest = given_guest(1);
+	void *page = heap_alloc(PAGE_SIZE);
+	uint64_t number = virt_to_mfn(page).raw;
+
+	frame_share(page, guest.domain, false);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), -EBUSY);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), 0);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), -EBUSY);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
+	CU_ASSERT_TRUE(frame_unshare(page));
+	heap_free(page);
+	all_is_counted();
+}
+
+/* ---- pins ---- */
+
+static void table_is_pinned_once_and_unpinned_once(void)
+{
+	struct memory_guest guest = given_guest(1);
+
+	CU_ASSERT_EQUAL(guest_unpins(guest.page[L1]), -EINVAL);
+	CU_ASSERT_EQUAL(guest_pins(guest.page[L1], FRAME_L2), -EINVAL);
+	CU_ASSERT_EQUAL(guest_pins(guest.page[L1], FRAME_L1), 0);
+	CU_ASSERT_EQUAL(guest_pins(guest.page[L1], FRAME_L1), -EINVAL);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_unpins(guest.page[L1]), 0);
+	CU_ASSERT_EQUAL(guest_unpins(guest.page[L1]), -EINVAL);
+	CU_ASSERT_EQUAL(guest_pins(guest.page[DATA], FRAME_L1), -EINVAL);	/* is mapped writable */
+	all_is_counted();
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(frames_that_are_not_ones_own_cannot_be_referred_to),
+	UNIT_CASE(references_cannot_be_made_to_overflow),
+	UNIT_CASE(frame_in_use_gets_no_other_type),
+	UNIT_CASE(table_that_is_to_be_taken_apart_is_waited_for),
+	UNIT_CASE(table_of_another_that_is_taken_apart_is_busy),
+	UNIT_CASE(stale_translation_ends_before_the_frame_becomes_a_table),
+	UNIT_CASE(stale_translation_on_another_cpu_ends_too),
+	UNIT_CASE(frame_that_nobody_could_have_cached_costs_no_flush),
+	UNIT_CASE(freed_frame_is_flushed_before_somebody_else_gets_it),
+	UNIT_CASE(frame_that_is_given_up_lives_as_long_as_a_reference),
+	UNIT_CASE(pinned_or_half_validated_frame_does_not_outlive_its_domain),
+	UNIT_CASE(tables_that_wait_on_a_vcpu_do_not_outlive_its_domain),
+	UNIT_CASE(frame_in_use_cannot_be_stolen),
+	UNIT_CASE(stolen_frame_that_comes_back_is_flushed_before_it_is_a_table),
+	UNIT_CASE(shared_page_is_never_a_table_and_outlives_its_mappings),
+	UNIT_CASE(page_that_is_shared_to_read_is_not_written),
+	UNIT_CASE(table_is_pinned_once_and_unpinned_once),
+};
+
+int main(void)
+{
+	return unit_run("frame", cases, ARRAY_SIZE(cases));
+}
