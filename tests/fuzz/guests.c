@@ -81,8 +81,8 @@ void sched_domain_destroy(struct domain *domain) { heap_free(domain->sched); }
 void sched_vcpu_init(struct vcpu *vcpu) { vcpu->cpu = cpu_by_id[0]; }
 void sched_vcpu_destroy(struct vcpu *vcpu) { }
 void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info) { memset(info, 0, sizeof(*info)); }
-void runstate_register_area(struct vcpu *vcpu) { }
-void time_register_area(struct vcpu *vcpu) { }
+void runstate_write_area(struct vcpu *vcpu) { }
+void time_write_area(struct vcpu *vcpu) { }
 
 void sched_vcpu_wait_until_off(struct vcpu *vcpu)
 {

@@ -48,7 +48,7 @@ UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
 
 # The real mem/, grant/, event/ and domain/ on a small fake machine: for tests/unit/<file of mem/>.c and tests/fuzz.
-REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state.c tests/unit/fake-cpu/heap_state.c \
+REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state.c tests/unit/fake-cpu/heap_state.c tests/unit/memory_guest.c \
 	hypervisor/mem/base.c hypervisor/mem/deferred.c hypervisor/mem/exchange.c hypervisor/mem/frame.c hypervisor/mem/grant_pte.c \
 	hypervisor/mem/memory_op.c hypervisor/mem/mmuext.c hypervisor/mem/pagelist.c hypervisor/mem/segment.c \
 	hypervisor/mem/table.c hypervisor/mem/update.c
@@ -59,3 +59,8 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/grant/handle.c hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
+UNIT_TESTS += frame table
+UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c
+UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
+UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
+UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
