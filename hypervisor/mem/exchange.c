@@ -21,7 +21,6 @@
 #include "mem/pagelist.h"
 
 #define CHUNK_ORDER_MAX 9
-#define CHUNK_FRAMES_MAX (1U << CHUNK_ORDER_MAX)
 
 struct chunk {
 	struct domain *domain;
@@ -35,61 +34,35 @@ static uint64_t extents_in_chunk(const struct chunk *chunk, const struct xen_mem
 	return 1ULL << (chunk->order - side->extent_order);
 }
 
-/* The frame `i` of the chunk as the guest lists it: *number is its frame number. */
-static int input_frame(const struct chunk *chunk, uint64_t i, uint64_t *number)
+/* Takes all frames of the chunk from the guest, or none: then they are nobody's, and only we know them. */
+static int steal_all(const struct chunk *chunk, struct frame **taken)
 {
 	const struct xen_memory_reservation *in = &chunk->exchange.in;
-	uint64_t extent = chunk->index * extents_in_chunk(chunk, in) + (i >> in->extent_order);
-
-	if (handle_read(number, in->extent_start, extent))
-		return -EFAULT;
-	*number += i & ((1ULL << in->extent_order) - 1);
-	return 0;
-}
-
-static void give_back(struct domain *domain, uint32_t list)
-{
-	while (list != FRAME_LINK_NONE) {
-		struct frame *frame = frame_at(mfn(list));
-
-		list = frame->next;
-		page_list_add(domain, frame);
-	}
-}
-
-/* Takes all frames of the chunk from the guest: a list through `next`, which only we know. */
-static int steal_all(const struct chunk *chunk, uint32_t *list)
-{
+	uint64_t first = chunk->index * extents_in_chunk(chunk, in), number, i;
 	struct domain_locked owner = domain_lock(chunk->domain);
 	int error = 0;
 
-	*list = FRAME_LINK_NONE;
-	for (uint64_t i = 0; !error && i < 1ULL << chunk->order; i++) {
-		struct frame *frame = NULL;
-		uint64_t number;
-
-		error = input_frame(chunk, i, &number);
-		if (!error)
-			frame = frame_get(mfn(number), chunk->domain);
-		if (!frame) {
-			error = error ? error : -EINVAL;
+	for (i = 0; i < 1ULL << chunk->order && !error; i++) {
+		if (handle_read(&number, in->extent_start, first + (i >> in->extent_order))) {
+			error = -EFAULT;
 			break;
 		}
-		error = frame_steal(owner, frame);
+		number += i & ((1ULL << in->extent_order) - 1);
+		taken[i] = frame_get(mfn(number), chunk->domain);
+		error = taken[i] ? frame_steal(owner, taken[i]) : -EINVAL;
 		if (error) {
-			frame_put(frame);
+			if (taken[i])
+				frame_put(taken[i]);
 			break;
 		}
-		frame->next = *list;
-		*list = (uint32_t)number;
 	}
+	while (error && i--)
+		page_list_add(chunk->domain, taken[i]);
 	domain_unlock(owner);
-	if (error)
-		give_back(chunk->domain, *list);
 	return error;
 }
 
-/* New extents, not the guest's yet. All or none. */
+/* New extents for the guest: all or none. */
 static int alloc_all(const struct chunk *chunk, mfn_t *first)
 {
 	const struct xen_memory_reservation *out = &chunk->exchange.out;
@@ -99,11 +72,10 @@ static int alloc_all(const struct chunk *chunk, mfn_t *first)
 	for (i = 0; i < count && !error; i++)
 		error = frame_alloc_for(chunk->domain, out->extent_order, XENMEMF_get_address_bits(out->mem_flags),
 					&first[i]);
-	if (!error)
-		return 0;
-	for (uint64_t done = 0; done + 1 < i; done++)
-		for (uint64_t j = 0; j < 1ULL << out->extent_order; j++)
-			(void)frame_give_up(frame_at(mfn(first[done].raw + j)));
+	if (error)
+		for (i = (i - 1) << out->extent_order; i--; )
+			(void)frame_give_up(frame_at(mfn(first[i >> out->extent_order].raw +
+							 (i & ((1ULL << out->extent_order) - 1)))));
 	return error;
 }
 
@@ -116,39 +88,36 @@ static int publish(const struct chunk *chunk, const mfn_t *first)
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t extent = chunk->index * count + i;
 
-		if (handle_read(&gfn_first, out->extent_start, extent)) {
+		if (handle_read(&gfn_first, out->extent_start, extent) ||
+		    handle_write(out->extent_start, extent, &first[i].raw)) {
 			error = -EFAULT;
 			continue;
 		}
 		for (uint64_t j = 0; j < 1ULL << out->extent_order; j++)
 			m2p_set(mfn(first[i].raw + j), gfn(gfn_first + j));
-		if (handle_write(out->extent_start, extent, &first[i].raw))
-			error = -EFAULT;
 	}
 	return error;
 }
 
 static int chunk_exchange(const struct chunk *chunk)
 {
-	mfn_t *first = heap_alloc(extents_in_chunk(chunk, &chunk->exchange.out) * sizeof(mfn_t));
-	uint32_t list = FRAME_LINK_NONE;
-	int error = first ? steal_all(chunk, &list) : -ENOMEM;
+	uint64_t frames = 1ULL << chunk->order;
+	struct frame **taken = heap_alloc(2 * frames * sizeof(uint64_t));
+	mfn_t *first = (mfn_t *)(taken + frames);
+	int error = taken ? steal_all(chunk, taken) : -ENOMEM;
 
 	if (!error) {
 		error = alloc_all(chunk, first);
-		if (error) {
-			give_back(chunk->domain, list);
-		} else {
-			while (list != FRAME_LINK_NONE) {
-				struct frame *frame = frame_at(mfn(list));
-
-				list = frame->next;
-				frame_put(frame);
-			}
-			error = publish(chunk, first);
+		for (uint64_t i = 0; i < frames; i++) {
+			if (error)
+				page_list_add(chunk->domain, taken[i]);
+			else
+				frame_put(taken[i]);
 		}
+		if (!error)
+			error = publish(chunk, first);
 	}
-	heap_free(first);
+	heap_free(taken);
 	return error;
 }
 
