@@ -101,20 +101,12 @@ void cpu_features_init(void)
 	speculation_init();
 }
 
-static uint64_t cr4_base(void)
-{
-	uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-
-	cr4 |= cpu_features.pge ? CR4_PGE : 0;
-	cr4 |= cpu_features.smep ? CR4_SMEP : 0;
-	cr4 |= cpu_features.smap ? CR4_SMAP : 0;
-	return cr4 | (cpu_features.xsave ? CR4_OSXSAVE : 0);
-}
-
 void cpu_features_enable(void)
 {
 	cr0_write(CR0_BASE);
-	cr4_write(cr4_base());
+	cr4_write(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_features.pge ? CR4_PGE : 0) |
+		  (cpu_features.smep ? CR4_SMEP : 0) | (cpu_features.smap ? CR4_SMAP : 0) |
+		  (cpu_features.xsave ? CR4_OSXSAVE : 0));
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | (cpu_features.nx ? EFER_NXE : 0));
 	msr_write(MSR_PAT, MSR_PAT_VALUE);
 	if (cpu_features.xsave)
