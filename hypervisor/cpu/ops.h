@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Privileged instructions and their like, one inline function each. Only boot/, cpu/ and iommu/ include this. */
-#pragma once
+#ifndef SKINK_OPS_H		/* not `#pragma once`: the unit tests have an ops.h of their own */
+#define SKINK_OPS_H
 
 #include "include/types.h"
 
@@ -135,3 +136,5 @@ static inline void ltr(uint16_t selector) { asm volatile("ltr %0" : : "r"(select
 #define MSR_FS_BASE		0xc0000100
 #define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
+
+#endif

@@ -42,8 +42,8 @@ UNIT_TESTS += registers
 UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/fpu.c hypervisor/cpu/debug.c
 UNIT_TESTS += acpi
 UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
-# These two include the source under test, with fake instructions in place of cpu/ops.h.
-UNIT_TESTS += apic clock
+# These include the source under test, with fake instructions in place of cpu/ops.h.
+UNIT_TESTS += apic clock tlb
 UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
 
