@@ -21,7 +21,7 @@ enum rsdp_offset { RSDP_REVISION = 15, RSDP_RSDT = 16, RSDP_BYTES_OLD = 20, RSDP
 enum fadt_offset {
 	FADT_DSDT = 40, FADT_SMI_COMMAND = 48, FADT_ACPI_ENABLE = 52, FADT_PM1A_CONTROL = 64,
 	FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76, FADT_FLAGS = 112, FADT_RESET = 116, FADT_RESET_VALUE = 128,
-	FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172, FADT_X_PM1B_CONTROL = 184, FADT_X_PM_TIMER = 208,
+	FADT_RESET_ADDRESS = 120, FADT_X_DSDT = 140,
 };
 #define FADT_TIMER_32_BITS	(1u << 8)
 #define FADT_HAS_RESET		(1u << 10)
@@ -47,11 +47,6 @@ uint64_t acpi_field(const struct acpi_table *table, uint32_t offset, uint32_t by
 	if (table && (uint64_t)offset + bytes <= table->bytes)
 		memcpy(&value, (const uint8_t *)table + offset, bytes);
 	return value;
-}
-
-static struct acpi_register register_at(const struct acpi_table *table, uint32_t offset)
-{
-	return (struct acpi_register){ (uint8_t)acpi_field(table, offset, 1), acpi_field(table, offset + 4, 8) };
 }
 
 static bool sum_is_right(const void *start, size_t bytes)
@@ -100,18 +95,12 @@ static const struct acpi_table *map_table(paddr_t address)
 
 static void add_tables(void)
 {
-	const struct acpi_table *root = NULL, *table;
-	uint32_t entry_bytes = 8, address;
-	uint64_t address_new;
+	uint32_t entry_bytes = boot_info.rsdp[RSDP_REVISION] >= 2 ? 8 : 4;
+	const struct acpi_table *root, *table;
+	paddr_t address = 0;
 
-	memcpy(&address, boot_info.rsdp + RSDP_RSDT, sizeof(address));
-	memcpy(&address_new, boot_info.rsdp + RSDP_XSDT, sizeof(address_new));
-	if (boot_info.rsdp[RSDP_REVISION] >= 2)
-		root = map_table(address_new);
-	if (!root) {
-		root = map_table(address);
-		entry_bytes = 4;
-	}
+	memcpy(&address, boot_info.rsdp + (entry_bytes == 8 ? RSDP_XSDT : RSDP_RSDT), entry_bytes);
+	root = map_table(address);
 	for (uint32_t at = sizeof(*root); root && at + entry_bytes <= root->bytes; at += entry_bytes) {
 		table = map_table(acpi_field(root, at, entry_bytes));
 		if (table && table_count < TABLES_MAX)
@@ -143,8 +132,9 @@ static void add_cpu(uint32_t apic_id, uint32_t flags)
 /* At `at` of the table, all of it inside. */
 static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 {
-	uint32_t byte_2 = acpi_field(madt, at + 2, 1), byte_3 = acpi_field(madt, at + 3, 1);
+	uint32_t byte_3 = acpi_field(madt, at + 3, 1);
 	uint32_t word_4 = acpi_field(madt, at + 4, 4), word_8 = acpi_field(madt, at + 8, 4);
+	uint32_t flags = acpi_field(madt, at + 8, 2);
 
 	switch ((enum madt_entry)acpi_field(madt, at, 1)) {
 	case MADT_APIC:
@@ -160,10 +150,9 @@ static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 		break;
 	case MADT_OVERRIDE:
 		/* Polarity and trigger: 3 is low or level, 0 as on the ISA bus: high, edge. */
-		byte_2 = acpi_field(madt, at + 8, 2);
 		if (byte_3 < ISA_IRQS)
 			acpi_info.isa_irq[byte_3] = (struct acpi_isa_irq){
-				word_4, (byte_2 >> 2 & 3) == 3, (byte_2 & 3) == 3 };
+				word_4, (flags >> 2 & 3) == 3, (flags & 3) == 3 };
 		break;
 	}
 }
@@ -175,16 +164,6 @@ static void parse_madt(const struct acpi_table *madt)
 	for (; (bytes = (uint32_t)acpi_field(madt, at + 1, 1)) >= 2; at += bytes)
 		if (at + bytes <= madt->bytes)
 			parse_madt_entry(madt, at);
-}
-
-/* A port that stands in an old field and, with larger tables, in a new one. */
-static uint16_t port_of(const struct acpi_table *fadt, uint32_t old, uint32_t new)
-{
-	struct acpi_register reg = register_at(fadt, new);
-
-	if (reg.address && reg.space == ACPI_SPACE_IO)
-		return (uint16_t)reg.address;
-	return (uint16_t)acpi_field(fadt, old, 4);
 }
 
 /* The element of a package at `at`: a small number. Returns what follows, 0 if it is something else. */
@@ -223,12 +202,14 @@ static void parse_fadt(const struct acpi_table *fadt)
 			search_s5(tables[i]);
 	acpi_info.smi_command = (uint16_t)acpi_field(fadt, FADT_SMI_COMMAND, 4);
 	acpi_info.smi_enable = (uint8_t)acpi_field(fadt, FADT_ACPI_ENABLE, 1);
-	acpi_info.pm1_control[0] = port_of(fadt, FADT_PM1A_CONTROL, FADT_X_PM1A_CONTROL);
-	acpi_info.pm1_control[1] = port_of(fadt, FADT_PM1B_CONTROL, FADT_X_PM1B_CONTROL);
-	acpi_info.pm_timer_port = port_of(fadt, FADT_PM_TIMER, FADT_X_PM_TIMER);
+	/* Ports: what newer tables have in 64 bits besides says the same. */
+	acpi_info.pm1_control[0] = (uint16_t)acpi_field(fadt, FADT_PM1A_CONTROL, 4);
+	acpi_info.pm1_control[1] = (uint16_t)acpi_field(fadt, FADT_PM1B_CONTROL, 4);
+	acpi_info.pm_timer_port = (uint16_t)acpi_field(fadt, FADT_PM_TIMER, 4);
 	acpi_info.pm_timer_has_32_bits = flags & FADT_TIMER_32_BITS;
 	if (flags & FADT_HAS_RESET) {
-		acpi_info.reset = register_at(fadt, FADT_RESET);
+		acpi_info.reset_space = (enum acpi_space)acpi_field(fadt, FADT_RESET, 1);
+		acpi_info.reset_address = acpi_field(fadt, FADT_RESET_ADDRESS, 8);
 		acpi_info.reset_value = (uint8_t)acpi_field(fadt, FADT_RESET_VALUE, 1);
 	}
 }

@@ -9,11 +9,6 @@
 
 enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1 };
 
-struct acpi_register {			/* ACPI calls it a generic address */
-	uint8_t space;			/* enum acpi_space */
-	uint64_t address;		/* 0: there is no such register */
-};
-
 struct acpi_ioapic {
 	paddr_t address;
 	uint32_t gsi_base;		/* number of its first input */
@@ -39,7 +34,8 @@ struct acpi_info {
 	uint8_t smi_enable;
 	bool has_s5;
 	uint8_t s5[2];			/* sleep types of soft-off, for each of pm1_control */
-	struct acpi_register reset;
+	uint64_t reset_address;		/* 0: no such register */
+	enum acpi_space reset_space;
 	uint8_t reset_value;
 };
 

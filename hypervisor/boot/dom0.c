@@ -67,31 +67,23 @@ static void choose_size(struct builder *builder)
 
 /* ---- its frames ---- */
 
-/* As large pieces as there are. */
-static uint64_t allocate_piece(struct builder *builder, uint64_t done)
-{
-	mfn_t first;
-
-	for (unsigned int order = FRAME_ORDER_MAX + 1; order-- > 0;) {
-		if (1ULL << order > builder->frames - done || frame_alloc_for(builder->domain, order, 64, &first))
-			continue;
-		for (uint64_t i = 0; i < 1ULL << order; i++) {
-			builder->frame_of[done + i] = first.raw + i;
-			m2p_set(mfn(first.raw + i), gfn(done + i));
-		}
-		return 1ULL << order;
-	}
-	refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there", done, builder->frames);
-}
-
+/* In pieces, as large as there are. */
 static void allocate_frames(struct builder *builder)
 {
+	uint64_t done = 0;
+	mfn_t first;
+
 	builder->frame_of = heap_alloc(builder->place.p2m_bytes);
-	if (!builder->frame_of)
-		refuse_to_run("Domain-0: too little memory to build it");
 	builder->domain->frame_limit = builder->most_frames;
-	for (uint64_t done = 0; done < builder->frames;)
-		done += allocate_piece(builder, done);
+	for (unsigned int order = FRAME_ORDER_MAX + 1; builder->frame_of && order-- > 0;)
+		while (1ULL << order <= builder->frames - done &&
+		       !frame_alloc_for(builder->domain, order, 64, &first))
+			for (uint64_t i = 0; i < 1ULL << order; i++, done++) {
+				builder->frame_of[done] = first.raw + i;
+				m2p_set(mfn(first.raw + i), gfn(done));
+			}
+	if (done < builder->frames)
+		refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there", done, builder->frames);
 }
 
 static void *page_at(const struct builder *builder, uint64_t pfn)

@@ -13,17 +13,18 @@ static bool take_size(const char **text, uint64_t free, uint64_t *frames)
 {
 	static const char units[] = "bkmgt";
 	bool is_negative = **text == '-';
-	const char *start = *text + is_negative, *end, *unit;
+	const char *start = *text + is_negative, *end;
 	uint64_t value = text_number(start, &end);
-	long shift;
+	uint32_t unit = 0, shift;
 
-	unit = *end ? strchr(units, *end | 0x20) : NULL;
-	shift = 10 * (unit ? unit - units : 1);
+	while (units[unit] && units[unit] != (*end | 0x20))
+		unit++;
+	shift = 10 * (units[unit] ? unit : 1);
 	if (end == start || value > SIZE_MOST >> shift)
 		return false;
 	value = value << shift >> PAGE_SHIFT;
 	*frames = is_negative ? free - MIN(value, free) : value;
-	*text = end + (unit != NULL);
+	*text = end + (units[unit] != 0);
 	return true;
 }
 

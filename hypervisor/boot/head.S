@@ -15,42 +15,18 @@ multiboot1_header:
 	.long 0x1badb002
 	.long 0x00010003			/* page-aligned modules, memory map, the address fields below */
 	.long -(0x1badb002 + 0x00010003)
-	.long PHYS(multiboot1_header)
-	.long IMAGE_LOAD
-	.long PHYS(data_end)
-	.long PHYS(image_end)
-	.long PHYS(boot_start)
+	.long PHYS(multiboot1_header), IMAGE_LOAD, PHYS(data_end), PHYS(image_end), PHYS(boot_start)
 
 	.balign 8
 multiboot2_header:
-	.long 0xe85250d6
-	.long 0
-	.long multiboot2_end - multiboot2_header
+	.long 0xe85250d6, 0, multiboot2_end - multiboot2_header
 	.long -(0xe85250d6 + 0 + (multiboot2_end - multiboot2_header))
-	.short 1, 0				/* information request: memory map */
-	.long 12
-	.long 6
-	.balign 8
-	.short 2, 0				/* addresses */
-	.long 24
-	.long PHYS(multiboot2_header)
-	.long IMAGE_LOAD
-	.long PHYS(data_end)
-	.long PHYS(image_end)
-	.balign 8
-	.short 3, 0				/* entry */
-	.long 12
-	.long PHYS(boot_start)
-	.balign 8
-	.short 6, 0				/* modules start on pages */
-	.long 8
-	.balign 8
-	.short 10, 1				/* optional: may be moved, by 2 MiB */
-	.long 24
-	.long 0x200000, 0x40000000, 0x200000, 1
-	.balign 8
-	.short 0, 0
-	.long 8
+	/* Tags, each a multiple of 8 bytes apart: type, size, what it says. */
+	.long 2, 24, PHYS(multiboot2_header), IMAGE_LOAD, PHYS(data_end), PHYS(image_end)
+	.long 3, 12, PHYS(boot_start), 0
+	.long 6, 8				/* modules start on pages */
+	.long 10 | 1 << 16, 24, 0x200000, 0x40000000, 0x200000, 1	/* optional: may be moved, by 2 MiB */
+	.long 0, 8
 multiboot2_end:
 
 	.code32

@@ -9,7 +9,7 @@ struct cpu;
 /* head.S comes here: paging is on, the stack is the first CPU's, `info` is what the boot loader left. */
 NORETURN void core_main(uint32_t magic, paddr_t info);
 
-/* smp.c: all CPUs that ACPI names, one after the other; options nosmp, maxcpus=. The calling CPU has id 0. */
+/* smp.c: all CPUs that ACPI names, one after the other; option maxcpus=. The calling CPU has id 0. */
 void smp_start_all(void);
 
 /* A CPU has come up, on its own stack, with core_cr3(). Sets itself up, then sets cpu->online. */

@@ -53,41 +53,30 @@ static void place_first_region(const struct elf_kernel *kernel, uint64_t initrd_
 		 1 + tables_below_l4(place->start, place->end) > place->table_count);
 }
 
-static void place_behind(const struct elf_kernel *kernel, uint64_t initrd_bytes, struct placement *place)
-{
-	uint64_t pfn = placement_pfn(place, place->end);
-
-	if (place->p2m_is_outside) {
-		place->p2m_pfn = pfn;
-		place->p2m_table_count = tables_below_l4(place->p2m, place->p2m + place->p2m_bytes);
-		pfn += (place->p2m_bytes >> PAGE_SHIFT) + place->p2m_table_count;
-	}
-	if (initrd_bytes && kernel->initrd_by_frame) {
-		place->initrd_pfn = pfn;
-		pfn += ROUND_UP(initrd_bytes, PAGE_SIZE) >> PAGE_SHIFT;
-	}
-	place->frames_needed = pfn;
-}
-
 void placement_choose(const struct elf_kernel *kernel, uint64_t frames, uint64_t initrd_bytes,
 		      struct placement *place)
 {
-	uint64_t p2m_end;
+	uint64_t p2m_bytes = ROUND_UP(frames * sizeof(uint64_t), PAGE_SIZE);
+	uint64_t p2m = kernel->init_p2m, p2m_end = p2m + p2m_bytes;
 
-	*place = (struct placement){ .start = kernel->virt_base, .p2m = kernel->init_p2m,
-				     .p2m_is_outside = kernel->init_p2m != ELF_ADDRESS_NONE,
-				     .p2m_bytes = ROUND_UP(frames * sizeof(uint64_t), PAGE_SIZE) };
+	*place = (struct placement){ .start = kernel->virt_base, .p2m = p2m, .p2m_bytes = p2m_bytes,
+				     .p2m_is_outside = p2m != ELF_ADDRESS_NONE };
 	place_first_region(kernel, initrd_bytes, place);
-	place_behind(kernel, initrd_bytes, place);
-	p2m_end = place->p2m + place->p2m_bytes;
-
+	place->frames_needed = placement_pfn(place, place->end);
 	if (!range_ok(place->start, place->end))
 		refuse_to_run("Domain-0: its first address space, 0x%lx to 0x%lx, is not a guest's to use",
 			      place->start, place->end);
-	if (place->p2m_is_outside && (place->p2m % PAGE_SIZE || !range_ok(place->p2m, p2m_end) ||
-				      (p2m_end > place->start && place->p2m < place->end)))
-		refuse_to_run("Domain-0: INIT_P2M 0x%lx is no place for a list of 0x%lx bytes", place->p2m,
-			      place->p2m_bytes);
+	if (place->p2m_is_outside) {
+		if (p2m % PAGE_SIZE || !range_ok(p2m, p2m_end) || (p2m_end > place->start && p2m < place->end))
+			refuse_to_run("Domain-0: INIT_P2M 0x%lx is no place for a list of 0x%lx bytes", p2m, p2m_bytes);
+		place->p2m_pfn = place->frames_needed;
+		place->p2m_table_count = tables_below_l4(p2m, p2m_end);
+		place->frames_needed += (p2m_bytes >> PAGE_SHIFT) + place->p2m_table_count;
+	}
+	if (initrd_bytes && kernel->initrd_by_frame) {
+		place->initrd_pfn = place->frames_needed;
+		place->frames_needed += ROUND_UP(initrd_bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	}
 	if (place->frames_needed > frames)
 		refuse_to_run("Domain-0: too little memory: kernel, initrd and tables need %lu MiB, there are %lu",
 			      (place->frames_needed >> 8) + 1, frames >> 8);

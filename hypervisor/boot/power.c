@@ -62,12 +62,12 @@ void power_off(void)
 void power_reset(void)
 {
 	static const struct descriptor_pointer no_vectors = { 0, 0 };
-	uint64_t address = acpi_info.reset.address;
+	uint64_t address = acpi_info.reset_address;
 
 	say_and_stop_others("reset");
-	if (address && acpi_info.reset.space == ACPI_SPACE_IO)
+	if (address && acpi_info.reset_space == ACPI_SPACE_IO)
 		port_out8((uint16_t)address, acpi_info.reset_value);
-	if (address && acpi_info.reset.space == ACPI_SPACE_MEMORY)
+	if (address && acpi_info.reset_space == ACPI_SPACE_MEMORY)
 		*(volatile uint8_t *)mmio_map(address, 1) = acpi_info.reset_value;
 	delay_us(MOMENT_US);
 	port_out8(RESET_CONTROL, 0x02);

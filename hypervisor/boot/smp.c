@@ -18,9 +18,7 @@
 
 #define EFER_KEPT	0x901u		/* NXE, LME, SCE */
 #define RESET_US	10000
-#define FIRST_TRY_US	1000
-#define ARRIVE_US	1000000
-#define ONLINE_NS	(10 * NSEC_PER_SEC)
+#define ARRIVE_NS	(NSEC_PER_SEC / 2)
 
 enum trampoline_state { NOBODY_WAITS = 0, EXPECTED = 1, ARRIVED = 2 };
 
@@ -58,15 +56,6 @@ static struct trampoline_words *copy_trampoline(void)
 	return words;
 }
 
-static bool has_arrived(const struct trampoline_words *words, uint64_t us)
-{
-	uint64_t end = time_now_ns() + us * NSEC_PER_USEC;
-
-	while (read_once(&words->state) != ARRIVED && time_now_ns() < end)
-		cpu_pause();
-	return read_once(&words->state) == ARRIVED;
-}
-
 static bool wake(struct trampoline_words *words, uint32_t id)
 {
 	uint32_t expected = EXPECTED;
@@ -74,12 +63,15 @@ static bool wake(struct trampoline_words *words, uint32_t id)
 	store_release(&words->state, EXPECTED);
 	apic_send_init(id);
 	delay_us(RESET_US);
-	apic_send_startup(id, boot_info.trampoline);
-	if (has_arrived(words, FIRST_TRY_US))
-		return true;
-	apic_send_startup(id, boot_info.trampoline);
-	if (has_arrived(words, ARRIVE_US))
-		return true;
+	for (int tries = 0; tries < 2; tries++) {
+		uint64_t end = time_now_ns() + ARRIVE_NS;
+
+		apic_send_startup(id, boot_info.trampoline);
+		while (read_once(&words->state) != ARRIVED && time_now_ns() < end)
+			cpu_pause();
+		if (read_once(&words->state) == ARRIVED)
+			return true;
+	}
 	if (!__atomic_compare_exchange_n(&words->state, &expected, NOBODY_WAITS, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
 		return true;
@@ -91,7 +83,6 @@ static bool wake(struct trampoline_words *words, uint32_t id)
 static bool start_one(struct trampoline_words *words, uint32_t id)
 {
 	struct cpu *cpu = cpu_allocate(cpu_count, id);
-	uint64_t end;
 
 	if (!cpu)
 		return false;
@@ -104,19 +95,16 @@ static bool start_one(struct trampoline_words *words, uint32_t id)
 		return true;
 	}
 	tsc_warp_check();
-	end = time_now_ns() + ONLINE_NS;
-	while (!load_acquire(&cpu->online)) {
-		if (time_now_ns() > end)
-			panic("smp: CPU %u (APIC id %u) has stopped while starting", cpu->id, cpu->apic_id);
+	/* If it cannot go on it says so itself. */
+	while (!load_acquire(&cpu->online))
 		cpu_relax_serving();
-	}
 	cpu_count++;
 	return true;
 }
 
 void smp_start_all(void)
 {
-	uint64_t limit = option_flag("nosmp", false) ? 1 : option_number("maxcpus", MAX_CPUS);
+	uint64_t limit = option_number("maxcpus", MAX_CPUS);
 	struct trampoline_words *words;
 	uint32_t self = apic_id();
 

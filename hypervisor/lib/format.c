@@ -60,9 +60,6 @@ static const char *convert(struct sink *sink, const char *format, va_list *argum
 	case 's':
 		put_text(sink, va_arg(*arguments, const char *), limit);
 		break;
-	case 'c':
-		put(sink, (char)va_arg(*arguments, int));
-		break;
 	case 'd':
 		value = is_long ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
 		if (value < 0)

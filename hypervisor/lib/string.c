@@ -37,14 +37,6 @@ int strcmp(const char *a, const char *b)
 	return strncmp(a, b, SIZE_MAX);
 }
 
-char *strchr(const char *text, int c)
-{
-	for (; *text != (char)c; text++)
-		if (!*text)
-			return NULL;
-	return (char *)(uintptr_t)text;
-}
-
 char *strstr(const char *text, const char *part)
 {
 	size_t length = strlen(part);

@@ -248,7 +248,7 @@ static void a_fadt_may_end_anywhere(void)			/* A1 */
 		acpi_init();
 		CU_ASSERT_EQUAL(acpi_info.pm1_control[0], bytes >= 68 ? 0x604 : 0);
 		CU_ASSERT_EQUAL(acpi_info.pm_timer_port, bytes >= 80 ? 0x608 : 0);
-		CU_ASSERT_EQUAL(acpi_info.reset.address, bytes >= 128 ? 0xcf9 : 0);
+		CU_ASSERT_EQUAL(acpi_info.reset_address, bytes >= 128 ? 0xcf9 : 0);
 	}
 }
 
@@ -374,7 +374,7 @@ static void power_off_and_reset_are_found(void)
 	CU_ASSERT_EQUAL(acpi_info.smi_command, 0xb2);
 	CU_ASSERT_EQUAL(acpi_info.smi_enable, 0xa0);
 	CU_ASSERT_TRUE(acpi_info.pm_timer_has_32_bits);
-	CU_ASSERT_EQUAL(acpi_info.reset.space, ACPI_SPACE_IO);
+	CU_ASSERT_EQUAL(acpi_info.reset_space, ACPI_SPACE_IO);
 	CU_ASSERT_EQUAL(acpi_info.reset_value, 0x0f);
 }
 
