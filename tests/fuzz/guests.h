@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The guests of the fuzzers: who they are, what they may name, how they call. */
-#ifndef SKINK_FUZZ_GUESTS_H
-#define SKINK_FUZZ_GUESTS_H
+#pragma once
 
 #include "fake.h"
 
@@ -45,5 +44,3 @@ domid_t pick_domain(void);
 /* An invariant does not hold: says so and stops. */
 NORETURN void fuzz_fails(const char *what);
 void fuzz_check(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fuzzer's bytes, as decisions. When they have run out everything is 0. */
-#ifndef SKINK_FUZZ_INPUT_H
-#define SKINK_FUZZ_INPUT_H
+#pragma once
 
 #include "include/types.h"
 
@@ -24,5 +23,3 @@ static inline uint64_t take64(void)
 }
 
 static inline uint32_t take_below(uint32_t limit) { return take8() % limit; }
-
-#endif

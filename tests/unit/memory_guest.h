@@ -3,8 +3,7 @@
  * A guest with page tables, for tests of mem/: one L4 for its kernel, one for its user mode, above one L3, one L2, two L1s.
  * Its pages stand at address 0 and on, the tables read-only. Page i is page[i]; the first ones are the tables.
  */
-#ifndef SKINK_MEMORY_GUEST_H
-#define SKINK_MEMORY_GUEST_H
+#pragma once
 
 #include "fake.h"
 
@@ -48,5 +47,3 @@ long guest_unpins(uint64_t number);
 
 /* The end of a domain, to the last: 0 or -EBUSY. */
 int guest_ends(struct domain *domain);
-
-#endif

@@ -4,8 +4,7 @@
  * partial or deferred, pins, base pointers, descriptor tables, registered vcpu_info, shared pages, owners. And what no
  * guest may ever reach, by its tables or by what a TLB still remembers. Between two hypercalls all of it holds.
  */
-#ifndef SKINK_MEMORY_ORACLE_H
-#define SKINK_MEMORY_ORACLE_H
+#pragma once
 
 #include "include/types.h"
 
@@ -13,5 +12,3 @@
 const char *memory_oracle_complaint(void);
 /* The same for grants: handles against active entries (G4). Needs grant/ linked. */
 const char *grant_oracle_complaint(void);
-
-#endif

@@ -59,7 +59,7 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/grant/handle.c hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
-UNIT_TESTS += frame table
+UNIT_TESTS += frame table alloc memory_op
 UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c
 UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)

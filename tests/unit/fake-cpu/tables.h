@@ -3,8 +3,7 @@
  * The fake machine for tests that link the real hypervisor/mem: its frame table, its core's slots in every L4, and TLBs
  * that remember what a guest has used until they are flushed, as those of a CPU do.
  */
-#ifndef SKINK_FAKE_TABLES_H
-#define SKINK_FAKE_TABLES_H
+#pragma once
 
 #include "fake.h"
 
@@ -45,5 +44,3 @@ void *fake_guest_touch(uint64_t va, bool writes);
 
 /* The vcpu does what it must before it enters its guest: at most `steps` of it. */
 void fake_deferred_steps(struct vcpu *vcpu, uint32_t steps);
-
-#endif
