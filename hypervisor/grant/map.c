@@ -122,39 +122,8 @@ void grant_unmap_flush(struct grant_batch *batch)
 	batch->pending_count = 0;
 }
 
-/* The entry that maps `new_addr`, or none, takes the place of the grant's at `host_addr`. */
-static int unmap_entry(struct vcpu *vcpu, const struct grant_handle *handle, uint64_t host_addr,
-		       uint64_t new_addr, mfn_t frame)
-{
-	bool contains_pte = handle->flags & GNTMAP_contains_pte;
-	bool writable = !(handle->flags & GNTMAP_readonly);
-	pte_t entry = 0;
-	int status = GNTST_okay;
-
-	if (new_addr && contains_pte)
-		return GNTST_general_error;
-	if (new_addr)
-		status = grant_pte_take(vcpu, new_addr, &entry);
-	if (status != GNTST_okay)
-		return status;
-	status = grant_pte_replace(vcpu, host_addr, contains_pte, frame, writable, entry);
-	if (status == GNTST_okay || !(entry & PTE_PRESENT))
-		return status;
-	/* Back to where it was, unless another vcpu has taken that page table away. */
-	if (grant_pte_set(vcpu, new_addr, false, entry) != GNTST_okay) {
-		tlb_flush(read_once(&vcpu->domain->dirty_cpus), TLB_ALL_PAGES);
-		grant_frame_put(frame_at(pte_frame(entry)), entry & PTE_WRITABLE);
-	}
-	return status;
-}
-
-struct unmap {
-	uint32_t handle;
-	uint64_t host_addr, new_addr;		/* 0: none */
-};
-
 /* First half, under the user's lock. What the handle is counted for cannot change meanwhile (G4). */
-static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
+static int unmap_begin(struct grant_batch *batch, const struct gnttab_unmap_grant_ref *unmap)
 {
 	struct grant_handle *handle = handle_find(batch->domain->grants, unmap->handle);
 	mfn_t frame;
@@ -165,7 +134,8 @@ static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
 	if (!unmap->host_addr)
 		return GNTST_okay;
 	frame = mfn(grant_active(handle->lender->grants, handle->gref)->frame);
-	status = unmap_entry(batch->vcpu, handle, unmap->host_addr, unmap->new_addr, frame);
+	status = grant_pte_clear(batch->vcpu, unmap->host_addr, handle->flags & GNTMAP_contains_pte, frame,
+				 !(handle->flags & GNTMAP_readonly));
 	if (status != GNTST_okay)
 		return status;
 	handle->flags |= HANDLE_GOING;
@@ -173,31 +143,15 @@ static int unmap_begin(struct grant_batch *batch, const struct unmap *unmap)
 	return GNTST_okay;
 }
 
-static int16_t unmap_one(struct grant_batch *batch, const struct unmap *unmap)
-{
-	int status;
-
-	if (batch->pending_count == UNMAP_PENDING_MAX)
-		grant_unmap_flush(batch);
-	spin_lock(&batch->domain->grant_lock);
-	status = unmap_begin(batch, unmap);
-	spin_unlock(&batch->domain->grant_lock);
-	return (int16_t)status;
-}
-
 void grant_unmap(struct grant_batch *batch, void *operations, uint32_t count)
 {
-	struct gnttab_unmap_grant_ref *op = operations;
+	struct gnttab_unmap_grant_ref *unmap = operations;
 
-	for (uint32_t i = 0; i < count; i++)
-		op[i].status = unmap_one(batch, &(struct unmap){ op[i].handle, op[i].host_addr, 0 });
-}
-
-void grant_unmap_and_replace(struct grant_batch *batch, void *operations, uint32_t count)
-{
-	struct gnttab_unmap_and_replace *op = operations;
-
-	for (uint32_t i = 0; i < count; i++)
-		op[i].status = unmap_one(batch, &(struct unmap){
-			op[i].handle, op[i].host_addr, op[i].new_addr });
+	for (uint32_t i = 0; i < count; i++) {
+		if (batch->pending_count == UNMAP_PENDING_MAX)
+			grant_unmap_flush(batch);
+		spin_lock(&batch->domain->grant_lock);
+		unmap[i].status = (int16_t)unmap_begin(batch, &unmap[i]);
+		spin_unlock(&batch->domain->grant_lock);
+	}
 }

@@ -24,10 +24,8 @@ struct grant_command {
 static const struct grant_command grant_commands[] = {
 	[GNTTABOP_map_grant_ref] = { grant_map, sizeof(struct gnttab_map_grant_ref) },
 	[GNTTABOP_unmap_grant_ref] = { grant_unmap, sizeof(struct gnttab_unmap_grant_ref) },
-	[GNTTABOP_unmap_and_replace] = { grant_unmap_and_replace, sizeof(struct gnttab_unmap_and_replace) },
 	[GNTTABOP_transfer] = { grant_transfer, sizeof(struct gnttab_transfer) },
 	[GNTTABOP_copy] = { grant_copy, sizeof(struct gnttab_copy) },
-	[GNTTABOP_swap_grant_ref] = { grant_swap, sizeof(struct gnttab_swap_grant_ref) },
 };
 
 /* Up to CHUNK operations, or if they cannot all be read the first alone; 0: not even that. */
@@ -53,12 +51,8 @@ static long grant_batch(const struct grant_command *command, uint32_t number, ui
 	while (left && !error) {
 		uint32_t count = chunk_read(operations, address, command->bytes, left);
 
-		if (count == 0) {
-			error = -EFAULT;
-			break;
-		}
 		command->run(&batch, operations, count);
-		error = guest_write(address, operations, (size_t)count * command->bytes);
+		error = count ? guest_write(address, operations, (size_t)count * command->bytes) : -EFAULT;
 		address += (uint64_t)count * command->bytes;
 		left -= count;
 		if (left && preempt_needed())
@@ -88,81 +82,76 @@ static int target_get(domid_t domid, struct domain **target)
 
 static int setup_frames(struct domain *domain, const struct gnttab_setup_table *setup)
 {
+	if (setup->nr_frames > GRANT_FRAMES_MAX)
+		return GNTST_general_error;
 	for (uint32_t i = 0; i < setup->nr_frames; i++) {
 		mfn_t frame;
-		xen_pfn_t number;
 
 		if (grant_frame(domain, i, &frame) != 0)
 			return GNTST_general_error;
-		number = frame.raw;
-		if (handle_write(setup->frame_list, i, &number) != 0)
+		if (handle_write(setup->frame_list, i, &frame.raw) != 0)
 			return GNTST_bad_virt_addr;
 	}
 	return GNTST_okay;
 }
 
-static long grant_setup_table(uint64_t address)
-{
+union grant_question {
+	domid_t domain;			/* the first field of all but set_version */
 	struct gnttab_setup_table setup;
-	struct domain *domain;
-	int status;
-
-	if (guest_read(&setup, address, sizeof(setup)) != 0)
-		return -EFAULT;
-	status = target_get(setup.dom, &domain);
-	if (status == GNTST_okay) {
-		status = setup.nr_frames > GRANT_FRAMES_MAX ? GNTST_general_error : setup_frames(domain, &setup);
-		domain_put(domain);
-	}
-	setup.status = (int16_t)status;
-	return guest_write(address, &setup, sizeof(setup));
-}
-
-static long grant_query_size(uint64_t address)
-{
-	struct gnttab_query_size query;
-	struct domain *domain;
-	int status;
-
-	if (guest_read(&query, address, sizeof(query)) != 0)
-		return -EFAULT;
-	status = target_get(query.dom, &domain);
-	if (status == GNTST_okay) {
-		query.nr_frames = read_once(&domain->grants->frame_count);
-		query.max_nr_frames = GRANT_FRAMES_MAX;
-		domain_put(domain);
-	}
-	query.status = (int16_t)status;
-	return guest_write(address, &query, sizeof(query));
-}
-
-/* Version 2 is refused in the way of a Xen that does not have it; the guest reads what it has instead. */
-static long grant_set_version(uint64_t address)
-{
-	struct gnttab_set_version set;
-	long error;
-
-	if (guest_read(&set, address, sizeof(set)) != 0)
-		return -EFAULT;
-	error = set.version == 1 ? 0 : set.version == 2 ? -ENOSYS : -EINVAL;
-	set.version = 1;
-	return guest_write(address, &set, sizeof(set)) != 0 ? -EFAULT : error;
-}
-
-static long grant_get_version(uint64_t address)
-{
+	struct gnttab_query_size size;
 	struct gnttab_get_version get;
-	struct domain *domain;
-	int status;
+	struct gnttab_set_version set;
+};
 
-	if (guest_read(&get, address, sizeof(get)) != 0)
+static const uint8_t question_bytes[] = {
+	[GNTTABOP_setup_table] = sizeof(struct gnttab_setup_table),
+	[GNTTABOP_query_size] = sizeof(struct gnttab_query_size),
+	[GNTTABOP_get_version] = sizeof(struct gnttab_get_version),
+	[GNTTABOP_set_version] = sizeof(struct gnttab_set_version),
+};
+
+/* `target` is NULL if there is none, which `status` explains. */
+static long answer(uint32_t number, union grant_question *question, struct domain *target, int status)
+{
+	uint32_t wanted = question->set.version;
+
+	switch (number) {
+	case GNTTABOP_setup_table:
+		question->setup.status = (int16_t)(target ? setup_frames(target, &question->setup) : status);
+		return 0;
+	case GNTTABOP_query_size:
+		question->size.status = (int16_t)status;
+		if (target) {
+			question->size.nr_frames = read_once(&target->grants->frame_count);
+			question->size.max_nr_frames = GRANT_FRAMES_MAX;
+		}
+		return 0;
+	case GNTTABOP_get_version:
+		if (!target)
+			return status == GNTST_bad_domain ? -ESRCH : -EPERM;
+		question->get.version = 1;
+		return 0;
+	default:
+		/* Version 2 is refused in the way of a Xen that does not have it; the guest reads what it has instead. */
+		question->set.version = 1;
+		return wanted == 1 ? 0 : wanted == 2 ? -ENOSYS : -EINVAL;
+	}
+}
+
+static long grant_ask(uint32_t number, uint64_t address)
+{
+	union grant_question question;
+	struct domain *target = NULL;
+	int status;
+	long result;
+
+	if (guest_read(&question, address, question_bytes[number]))
 		return -EFAULT;
-	status = target_get(get.dom, &domain);
-	if (status != GNTST_okay)
-		return status == GNTST_bad_domain ? -ESRCH : -EPERM;
-	domain_put(domain);
-	get.version = 1;
-	return guest_write(address, &get, sizeof(get));
+	status = target_get(number == GNTTABOP_set_version ? DOMID_SELF : question.domain, &target);
+	result = answer(number, &question, target, status);
+	if (target)
+		domain_put(target);
+	return guest_write(address, &question, question_bytes[number]) ? -EFAULT : result;
 }
 
 long do_grant_table_op(uint64_t command, uint64_t operations, uint64_t count)
@@ -173,18 +162,11 @@ long do_grant_table_op(uint64_t command, uint64_t operations, uint64_t count)
 		return -EINVAL;
 	if (number < ARRAY_SIZE(grant_commands) && grant_commands[number].run)
 		return grant_batch(&grant_commands[number], number, operations, left);
-	switch (number) {
-	case GNTTABOP_setup_table:
-		return left == 1 ? grant_setup_table(operations) : -EINVAL;
-	case GNTTABOP_query_size:
-		return left == 1 ? grant_query_size(operations) : -EINVAL;
-	case GNTTABOP_set_version:
-		return grant_set_version(operations);
-	case GNTTABOP_get_version:
-		return grant_get_version(operations);
-	case GNTTABOP_cache_flush:
+	if (number == GNTTABOP_cache_flush)
 		return -EOPNOTSUPP;
-	default:		/* dump_table is not Xen's either; status frames are version 2's */
-		return -ENOSYS;
-	}
+	if (number >= ARRAY_SIZE(question_bytes) || !question_bytes[number])
+		return -ENOSYS;		/* dump_table is not Xen's either; status frames are version 2's */
+	if (left != 1 && (number == GNTTABOP_setup_table || number == GNTTABOP_query_size))
+		return -EINVAL;
+	return grant_ask(number, operations);
 }

@@ -16,10 +16,9 @@
 /* A lender that changes its entry under our hands so often does not want the loan. */
 #define MARK_TRIES 5
 
-/* Flags and user of an entry are one word, so that they are judged and marked together. */
 static int entry_mark(struct grant_entry_v1 *entry, domid_t user, bool writable)
 {
-	uint32_t *word = (uint32_t *)(void *)entry;
+	uint32_t *word = grant_entry_word(entry);
 	uint32_t marks = writable ? GTF_reading | GTF_writing : GTF_reading;
 	uint32_t seen = read_once(word);
 

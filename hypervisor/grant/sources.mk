@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 CORE_SOURCES += \
 	hypervisor/grant/copy.c \
-	hypervisor/grant/handle.c \
 	hypervisor/grant/map.c \
 	hypervisor/grant/operation.c \
 	hypervisor/grant/pin.c \

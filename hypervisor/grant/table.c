@@ -82,6 +82,64 @@ int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame)
 	return error;
 }
 
+/* ---- a user's handles: numbers for its mappings, in pages that are added when the free ones run out ---- */
+
+static struct grant_handle *handle_at(struct grant_table *table, uint32_t number)
+{
+	return &table->handles[number / HANDLES_PER_PAGE][number % HANDLES_PER_PAGE];
+}
+
+static bool handle_grow(struct grant_table *table)
+{
+	uint32_t first = table->handle_pages * HANDLES_PER_PAGE;
+	struct grant_handle *page;
+
+	if (table->handle_pages == HANDLE_PAGES_MAX)
+		return false;
+	page = heap_alloc(PAGE_SIZE);
+	if (!page)
+		return false;
+	for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
+		page[i].gref = i + 1 < HANDLES_PER_PAGE ? first + i + 1 : HANDLE_NONE;
+	table->handles[table->handle_pages++] = page;
+	table->handle_free = first;
+	return true;
+}
+
+struct grant_handle *handle_take(struct grant_table *table, uint32_t *number)
+{
+	struct grant_handle *handle;
+
+	if (table->handle_free == HANDLE_NONE && !handle_grow(table))
+		return NULL;
+	*number = table->handle_free;
+	handle = handle_at(table, *number);
+	table->handle_free = handle->gref;
+	return handle;
+}
+
+struct grant_handle *handle_find(struct grant_table *table, uint32_t number)
+{
+	struct grant_handle *handle;
+
+	if (number >= table->handle_pages * HANDLES_PER_PAGE)
+		return NULL;
+	handle = handle_at(table, number);
+	return handle->lender ? handle : NULL;
+}
+
+void handle_release(struct grant_table *table, uint32_t number)
+{
+	struct grant_handle *handle = handle_at(table, number);
+
+	handle->lender = NULL;
+	handle->flags = 0;
+	handle->gref = table->handle_free;
+	table->handle_free = number;
+}
+
+/* ---- the end ---- */
+
 /* Takes one handle of a dying domain away. The reference to the frame goes when its page table does. */
 static void handle_destroy(struct domain *user, uint32_t number)
 {

@@ -74,6 +74,11 @@ static inline struct grant_entry_v1 *grant_entry(struct grant_table *table, gran
 {
 	return &table->shared[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
 }
+/* Flags and domain of an entry are one word, so that they are judged and changed together. */
+static inline uint32_t *grant_entry_word(struct grant_entry_v1 *entry)
+{
+	return (uint32_t *)(void *)entry;
+}
 static inline struct grant_active *grant_active(struct grant_table *table, grant_ref_t gref)
 {
 	return &table->active[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
@@ -85,7 +90,6 @@ static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gre
 void grant_lock_two(struct domain *a, struct domain *b);
 void grant_unlock_two(struct domain *a, struct domain *b);
 
-/* handle.c. grant_lock is held. */
 struct grant_handle *handle_take(struct grant_table *table, uint32_t *number);	/* NULL: none left */
 struct grant_handle *handle_find(struct grant_table *table, uint32_t number);	/* NULL: not in use */
 void handle_release(struct grant_table *table, uint32_t number);
@@ -102,9 +106,9 @@ void grant_frame_put(struct frame *frame, bool writable);
 
 /* `count` operations that were copied in; each gets its status. */
 typedef void grant_run(struct grant_batch *batch, void *operations, uint32_t count);
-grant_run grant_map, grant_unmap, grant_unmap_and_replace;	/* map.c */
+grant_run grant_map, grant_unmap;				/* map.c */
 grant_run grant_copy;						/* copy.c */
-grant_run grant_transfer, grant_swap;				/* transfer.c */
+grant_run grant_transfer;					/* transfer.c */
 
 void grant_unmap_flush(struct grant_batch *batch);		/* map.c: completes what is pending */
 void grant_copy_release(struct grant_batch *batch);		/* copy.c: drops what the sides hold */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving a frame away for good, to a domain that has an entry waiting for it, and exchanging two entries.
+ * Giving a frame away for good, to a domain that has an entry waiting for it.
  *
  *   accept_transfer --the giver commits--> committed --the frame is the receiver's--> committed, completed
  */
@@ -12,12 +12,6 @@
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/pagelist.h"
-
-/* Flags and giver of an entry are one word; its frame field says what the receiver will call the frame. */
-static uint32_t *entry_word(struct grant_table *table, grant_ref_t gref)
-{
-	return (uint32_t *)(void *)grant_entry(table, gref);
-}
 
 /* Out of the giver's hands, and out of its TLBs before anybody else writes to it. */
 static int frame_take(struct domain *giver, mfn_t number, struct frame **frame)
@@ -40,7 +34,7 @@ static int frame_take(struct domain *giver, mfn_t number, struct frame **frame)
 }
 
 /*
- * The receiver's grant_lock is held. A committed entry is a promise, which its guest may wait for: so the frame is in
+ * The receiver's grant_lock is held. The entry's frame field says what the receiver will call the frame. A committed entry is a promise, which its guest may wait for: so the frame is in
  * our hands before, and nothing can fail after.
  */
 static int transfer_locked(struct domain *giver, struct domain *receiver, const struct gnttab_transfer *transfer)
@@ -54,7 +48,7 @@ static int transfer_locked(struct domain *giver, struct domain *receiver, const 
 	if (!grant_ref_ok(receiver->grants, transfer->ref))
 		return GNTST_bad_gntref;
 	entry = grant_entry(receiver->grants, transfer->ref);
-	word = entry_word(receiver->grants, transfer->ref);
+	word = grant_entry_word(entry);
 	if (receiver->is_dying || read_once(word) != waiting || transfer->mfn > UINT32_MAX ||
 	    read_once(&receiver->frame_count) >= read_once(&receiver->frame_limit))
 		return GNTST_general_error;
@@ -94,38 +88,4 @@ void grant_transfer(struct grant_batch *batch, void *operations, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++)
 		transfer[i].status = (int16_t)transfer_one(batch->domain, &transfer[i]);
-}
-
-static bool is_pinned(struct grant_table *table, grant_ref_t gref)
-{
-	const struct grant_active *active = grant_active(table, gref);
-
-	return active->readers || active->writers;
-}
-
-static int swap_locked(struct grant_table *table, grant_ref_t a, grant_ref_t b)
-{
-	struct grant_entry_v1 first;
-
-	if (!grant_ref_ok(table, a) || !grant_ref_ok(table, b))
-		return GNTST_bad_gntref;
-	if (a == b)
-		return GNTST_okay;
-	if (is_pinned(table, a) || is_pinned(table, b))
-		return GNTST_eagain;
-	first = *grant_entry(table, a);
-	*grant_entry(table, a) = *grant_entry(table, b);
-	*grant_entry(table, b) = first;
-	return GNTST_okay;
-}
-
-void grant_swap(struct grant_batch *batch, void *operations, uint32_t count)
-{
-	struct gnttab_swap_grant_ref *swap = operations;
-
-	for (uint32_t i = 0; i < count; i++) {
-		spin_lock(&batch->domain->grant_lock);
-		swap[i].status = (int16_t)swap_locked(batch->domain->grants, swap[i].ref_a, swap[i].ref_b);
-		spin_unlock(&batch->domain->grant_lock);
-	}
 }

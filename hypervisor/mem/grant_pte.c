@@ -52,8 +52,7 @@ int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_
 	return status;
 }
 
-int grant_pte_replace(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame, bool writable,
-		      pte_t entry)
+int grant_pte_clear(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame, bool writable)
 {
 	struct domain_locked owner = domain_lock(user->domain);
 	int status = GNTST_bad_virt_addr;
@@ -65,26 +64,9 @@ int grant_pte_replace(struct vcpu *user, uint64_t host_addr, bool contains_pte, 
 
 		status = GNTST_general_error;
 		if ((old & PTE_PRESENT) && !!(old & PTE_WRITABLE) == writable && mfn_is(pte_frame(old), frame)) {
-			__atomic_store_n(at, entry, __ATOMIC_SEQ_CST);
+			__atomic_store_n(at, 0, __ATOMIC_SEQ_CST);
 			status = GNTST_okay;
 		}
-	}
-	domain_unlock(owner);
-	return status;
-}
-
-int grant_pte_take(struct vcpu *user, uint64_t va, pte_t *entry)
-{
-	struct domain_locked owner = domain_lock(user->domain);
-	int status = GNTST_bad_virt_addr;
-	struct frame *table;
-	uint32_t index;
-
-	if (place_find(owner, user, va, false, &table, &index)) {
-		pte_t *at = entry_of(table, index);
-
-		*entry = __atomic_exchange_n(at, 0, __ATOMIC_SEQ_CST);
-		status = GNTST_okay;
 	}
 	domain_unlock(owner);
 	return status;

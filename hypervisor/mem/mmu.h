@@ -39,13 +39,11 @@ static inline mfn_t pte_frame(pte_t entry) { return mfn((entry & PTE_ADDRESS) >>
  */
 MUST_CHECK int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_t entry);
 /*
- * Clears (or replaces by `entry`, 0 for none) an entry which must map `frame`, `writable` or not as told: those are
- * the references that the caller drops. Drops none itself, flushes no TLB: once for a whole batch. GNTST_*.
+ * Clears an entry which must map `frame`, `writable` or not as told: those are the references that the caller
+ * drops. Drops none itself, flushes no TLB: once for a whole batch. GNTST_*.
  */
-MUST_CHECK int grant_pte_replace(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame,
-				 bool writable, pte_t entry);
-/* For unmap_and_replace: takes out the entry that maps `va` (its references go along with it). GNTST_*. */
-MUST_CHECK int grant_pte_take(struct vcpu *user, uint64_t va, pte_t *entry);
+MUST_CHECK int grant_pte_clear(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame,
+			       bool writable);
 
 /* cpu/: loads the current vcpu's base pointer for the mode it is in. */
 void mmu_load_base(struct vcpu *vcpu);

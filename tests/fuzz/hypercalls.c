@@ -215,19 +215,15 @@ static void grant_map_op(void)
 static void grant_unmap_op(void)
 {
 	uint32_t count = 1 + take_below(SOME);
-	bool replaces = take8() & 1;
 	struct gnttab_unmap_grant_ref *unmap = guest_argument(count * sizeof(*unmap));
-	struct gnttab_unmap_and_replace *replace = guest_argument(count * sizeof(*replace));
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t place = grant_place(take8() & 1 ? GNTMAP_contains_pte : 0);
 		grant_handle_t handle = take_below(8);
 
 		unmap[i] = (struct gnttab_unmap_grant_ref){ .host_addr = place, .handle = handle };
-		replace[i] = (struct gnttab_unmap_and_replace){ .host_addr = place, .handle = handle, .new_addr = pick_address() };
 	}
-	guest_calls(__HYPERVISOR_grant_table_op, replaces ? GNTTABOP_unmap_and_replace : GNTTABOP_unmap_grant_ref,
-		    replaces ? address_of(replace) : address_of(unmap), count, 0);
+	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, address_of(unmap), count, 0);
 }
 
 static void copy_side(struct gnttab_copy_ptr *side, bool is_gref)
@@ -275,15 +271,8 @@ static void grant_transfer_op(void)
 
 static void grant_other_op(void)
 {
-	struct gnttab_swap_grant_ref *swap = guest_argument(sizeof(*swap));
 	struct gnttab_setup_table *setup = guest_argument(sizeof(*setup));
 
-	if (take8() & 1) {
-		swap->ref_a = take_below(GREFS);
-		swap->ref_b = take_below(GREFS);
-		guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_swap_grant_ref, address_of(swap), 1, 0);
-		return;
-	}
 	setup->dom = pick_domain();
 	setup->nr_frames = take_below(4);
 	setup->frame_list.p = guest_argument(4 * sizeof(xen_pfn_t));

@@ -70,8 +70,6 @@ static const struct pointer_row {
 	{ __HYPERVISOR_grant_table_op, 1, GNTTABOP_query_size, 0, 1 },
 	{ __HYPERVISOR_grant_table_op, 1, GNTTABOP_set_version, 0, 1 },
 	{ __HYPERVISOR_grant_table_op, 1, GNTTABOP_get_version, 0, 1 },
-	{ __HYPERVISOR_grant_table_op, 1, GNTTABOP_swap_grant_ref, 0, 1 },
-	{ __HYPERVISOR_grant_table_op, 1, GNTTABOP_unmap_and_replace, 0, 1 },
 };
 
 static long call_with_pointer(const struct pointer_row *row, uint64_t pointer)

@@ -417,35 +417,6 @@ static void handles_run_out_and_come_back(void)
 	CU_ASSERT_EQUAL(map(9, GNTMAP_host_map, 0, &handle), GNTST_okay);
 }
 
-static void replacing_moves_the_entry(void)
-{
-	struct gnttab_unmap_and_replace *op;
-	grant_handle_t handle;
-	mfn_t frame, own;
-
-	given_two();
-	frame = given_frame(lender);
-	own = given_frame(user);
-	lend(lender, 9, user->id, frame, 0);
-	map(9, GNTMAP_host_map, 0, &handle);
-	fake_entries[1] = mfn_to_paddr(own) | PTE_PRESENT;
-	frame_at(own)->count++;
-
-	op = GUEST_COPY(struct gnttab_unmap_and_replace, .host_addr = FAKE_VA(2), .new_addr = FAKE_VA(1),
-			.handle = handle);
-	grant_op(GNTTABOP_unmap_and_replace, op, 1);
-	CU_ASSERT_EQUAL(op->status, GNTST_general_error);	/* the grant is not there: all is as before */
-	CU_ASSERT_EQUAL(fake_entries[1], mfn_to_paddr(own) | PTE_PRESENT);
-
-	op->host_addr = FAKE_VA(0);
-	grant_op(GNTTABOP_unmap_and_replace, op, 1);
-	CU_ASSERT_EQUAL(op->status, GNTST_okay);
-	CU_ASSERT_EQUAL(fake_entries[0], mfn_to_paddr(own) | PTE_PRESENT);
-	CU_ASSERT_EQUAL(fake_entries[1], 0);
-	CU_ASSERT_EQUAL(frame_references(frame), 0);
-	CU_ASSERT_EQUAL(frame_references(own), 1);
-}
-
 /* ---- the end of domains ---- */
 
 static void dying_user_lets_everything_go(void)
@@ -733,7 +704,7 @@ static void preempted_batch_goes_on_where_it_stopped(void)
 	CU_ASSERT_TRUE(is_unused(9));
 }
 
-/* ---- transfer and swap ---- */
+/* ---- transfer ---- */
 
 static int transfer(mfn_t frame, grant_ref_t gref)
 {
@@ -783,34 +754,6 @@ static void transfer_that_is_refused_changes_nothing(void)
 	CU_ASSERT_EQUAL(entry_of(lender, 9)->flags, GTF_accept_transfer);
 	CU_ASSERT_EQUAL(frame_at(frame)->owner, user->id);
 	CU_ASSERT_EQUAL(user->frame_count, 2);
-}
-
-static void swap_leaves_entries_in_use_alone(void)
-{
-	struct gnttab_swap_grant_ref *op;
-	grant_handle_t handle;
-	mfn_t a, b;
-
-	given_two();
-	a = given_frame(lender);
-	b = given_frame(lender);
-	lend(lender, 9, user->id, a, 0);
-	lend(lender, 10, user->id, b, 0);
-	map(10, GNTMAP_host_map, 0, &handle);
-	op = GUEST_COPY(struct gnttab_swap_grant_ref, .ref_a = 9, .ref_b = 10);
-	fake_run(lender->vcpu[0]);
-	grant_op(GNTTABOP_swap_grant_ref, op, 1);
-	CU_ASSERT_EQUAL(op->status, GNTST_eagain);
-	fake_run(user->vcpu[0]);
-	unmap(handle, FAKE_VA(0));
-	fake_run(lender->vcpu[0]);
-	grant_op(GNTTABOP_swap_grant_ref, op, 1);
-	CU_ASSERT_EQUAL(op->status, GNTST_okay);
-	CU_ASSERT_EQUAL(entry_of(lender, 9)->frame, b.raw);
-	CU_ASSERT_EQUAL(entry_of(lender, 10)->frame, a.raw);
-	op->ref_b = 512;
-	grant_op(GNTTABOP_swap_grant_ref, op, 1);
-	CU_ASSERT_EQUAL(op->status, GNTST_bad_gntref);
 }
 
 /* ---- the table ---- */
@@ -1110,7 +1053,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(lender_that_rewrites_its_entry_changes_no_mapping),
 	UNIT_CASE(batch_of_unmaps_flushes_once),
 	UNIT_CASE(handles_run_out_and_come_back),
-	UNIT_CASE(replacing_moves_the_entry),
 	UNIT_CASE(dying_user_lets_everything_go),
 	UNIT_CASE(frames_of_a_dying_lender_stay_until_dropped),
 	UNIT_CASE(table_frames_wait_for_their_mappings),
@@ -1125,7 +1067,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(preempted_batch_goes_on_where_it_stopped),
 	UNIT_CASE(transfer_gives_a_frame_to_who_waits_for_it),
 	UNIT_CASE(transfer_that_is_refused_changes_nothing),
-	UNIT_CASE(swap_leaves_entries_in_use_alone),
 	UNIT_CASE(table_grows_to_its_limit),
 	UNIT_CASE(table_of_another_domain_is_for_the_privileged),
 	UNIT_CASE(version_two_is_refused_and_one_named_instead),

@@ -2,7 +2,7 @@
 #include "memory_guest.h"
 
 #include "cpu/directmap.h"
-#include "domain/dispatch.h"
+#include "domain/hypercall.h"
 #include "include/errno.h"
 #include "lib/log.h"
 #include "mem/alloc.h"

@@ -6,7 +6,7 @@ UNIT_event_SOURCES := tests/unit/event_oracle.c hypervisor/event/channel.c hyper
 	hypervisor/event/hypercall.c hypervisor/event/physdev.c
 UNIT_event_delivery_SOURCES := $(UNIT_event_SOURCES)
 UNIT_TESTS += grant
-UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/handle.c hypervisor/grant/map.c \
+UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/map.c \
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
 UNIT_TESTS += elf
 UNIT_elf_SOURCES := tests/unit/fake-cpu/refuse.c hypervisor/boot/elf.c hypervisor/boot/placement.c hypervisor/boot/dom0_size.c \
@@ -56,7 +56,7 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/vcpu.c \
 	hypervisor/domain/platform.c hypervisor/domain/version.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
-	hypervisor/grant/handle.c hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
+	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
 UNIT_TESTS += frame table alloc memory_op

@@ -188,8 +188,7 @@ int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_
 	return place ? GNTST_okay : GNTST_bad_virt_addr;
 }
 
-int grant_pte_replace(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame, bool writable,
-		      pte_t entry)
+int grant_pte_clear(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame, bool writable)
 {
 	struct domain_locked locked = domain_lock(user->domain);
 	pte_t *place = entry_at(host_addr, contains_pte);
@@ -201,22 +200,9 @@ int grant_pte_replace(struct vcpu *user, uint64_t host_addr, bool contains_pte, 
 		 !!(*place & PTE_WRITABLE) != writable)
 		status = GNTST_general_error;
 	else
-		*place = entry;
+		*place = 0;
 	domain_unlock(locked);
 	return status;
-}
-
-int grant_pte_take(struct vcpu *user, uint64_t va, pte_t *entry)
-{
-	struct domain_locked locked = domain_lock(user->domain);
-	pte_t *place = entry_at(va, false);
-
-	if (place) {
-		*entry = *place;
-		*place = 0;
-	}
-	domain_unlock(locked);
-	return place ? GNTST_okay : GNTST_bad_virt_addr;
 }
 
 /* ---- for tests ---- */
