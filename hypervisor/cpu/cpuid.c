@@ -21,43 +21,38 @@
 #define TSC_MODE_NATIVE		2
 #define EDX_COMMON		0x0183f3ffU	/* bits that AMD repeats in leaf 0x80000001 */
 
-#define ANY	UINT32_MAX
 #define ALL	UINT32_MAX
 #define BRAND	0x80000002	/* the first of five leaves: the CPU's name and its caches */
 
 static const struct shown {
-	uint32_t leaf, subleaf;
+	uint32_t leaf;
 	uint32_t xcr0;		/* shown if XCR0 can hold these */
 	uint32_t bits[4];
 } shown[] = {
 	/* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4, MOVBE, POPCNT, AES, RDRAND */
 	/* FPU, DE, TSC, MSR, PAE, CX8, APIC, SEP, CMOV, PAT, CLFLUSH, MMX, FXSR, SSE, SSE2, SS */
-	{ 1, ANY, 0, { ALL, 0x0000ffff, 0x42d82203, 0x0f898b75 } },
+	{ 1, 0, { ALL, 0x0000ffff, 0x42d82203, 0x0f898b75 } },
 	/* AVX, FMA, F16C */
-	{ 1, ANY, XCR0_AVX, { 0, 0, 0x30001000, 0 } },
-	{ 2, ANY, 0, { ALL, ALL, ALL, ALL } },
+	{ 1, XCR0_AVX, { 0, 0, 0x30001000, 0 } },
+	{ 2, 0, { ALL, ALL, ALL, ALL } },
 	/* Caches, without who shares them. */
-	{ 4, ANY, 0, { 0x00003fff, ALL, ALL, ALL } },
+	{ 4, 0, { 0x00003fff, ALL, ALL, ALL } },
 	/* BMI1, FDP_EXCPTN_ONLY, BMI2, ERMS, NO_FPU_SEL, RDSEED, ADX, CLFLUSHOPT, CLWB, SHA */
 	/* PREFETCHWT1, GFNI, CLDEMOTE, MOVDIRI, MOVDIR64B */
 	/* FSRM, MD_CLEAR, SERIALIZE */
-	{ 7, 0, 0, { ALL, 0x218c2348, 0x1a000101, 0x00004410 } },
+	{ 7, 0, { 0, 0x218c2348, 0x1a000101, 0x00004410 } },
 	/* AVX2, VAES, VPCLMULQDQ */
-	{ 7, 0, XCR0_AVX, { 0, 0x00000020, 0x00000600, 0 } },
-	{ 7, 0, XCR0_AVX512, { 0, 0xdc230000, 0x00005842, 0x0080010c } },
-	/* Fast short rep; AVX_VNNI; AVX512_BF16 */
-	{ 7, 1, 0, { 0x00001c00, 0, 0, 0 } },
-	{ 7, 1, XCR0_AVX, { 0x00000010, 0, 0, 0 } },
-	{ 7, 1, XCR0_AVX512, { 0x00000020, 0, 0, 0 } },
+	{ 7, XCR0_AVX, { 0, 0x00000020, 0x00000600, 0 } },
+	{ 7, XCR0_AVX512, { 0, 0xdc230000, 0x00005842, 0x0080010c } },
 	/* LAHF, ABM, SSE4A, misaligned SSE, prefetch, TBM; NX, MMXEXT, LM, 3DNOW, and as leaf 1 */
-	{ 0x80000001, ANY, 0, { ALL, 0, 0x002001e1, 0xe1d18b75 } },
+	{ 0x80000001, 0, { ALL, 0, 0x002001e1, 0xe1d18b75 } },
 	/* XOP, FMA4 */
-	{ 0x80000001, ANY, XCR0_AVX, { 0, 0, 0x00010800, 0 } },
-	{ BRAND, ANY, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000001, XCR0_AVX, { 0, 0, 0x00010800, 0 } },
+	{ BRAND, 0, { ALL, ALL, ALL, ALL } },
 	/* Invariant TSC. */
-	{ 0x80000007, ANY, 0, { 0, 0, 0, 0x00000100 } },
+	{ 0x80000007, 0, { 0, 0, 0, 0x00000100 } },
 	/* Physical address bits; CLZERO, XSAVEERPTR */
-	{ 0x80000008, ANY, 0, { 0x000000ff, 0x00000005, 0, 0 } },
+	{ 0x80000008, 0, { 0x000000ff, 0x00000005, 0, 0 } },
 };
 
 static void copy_shown(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -66,9 +61,9 @@ static void copy_shown(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 	cpuid_read(leaf, subleaf, machine);
 	for (const struct shown *row = shown; row < shown + ARRAY_SIZE(shown); row++) {
-		if (row->leaf != row_leaf || (row->subleaf != ANY && row->subleaf != subleaf))
+		if (row->leaf != row_leaf || (cpu_features.xcr0_mask & row->xcr0) != row->xcr0)
 			continue;
-		for (int word = 0; word < 4 && (cpu_features.xcr0_mask & row->xcr0) == row->xcr0; word++)
+		for (int word = 0; word < 4; word++)
 			out[word] |= machine[word] & row->bits[word];
 	}
 }
@@ -100,9 +95,6 @@ static void adjust(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uin
 		/* Linux's kernel looks here for XSAVE before it has set its CR4; the machine's has it always. */
 		if (cpu_features.xsave && (vcpu->in_kernel || vcpu->guest_cr4 & CR4_OSXSAVE))
 			out[2] |= 1U << 27;
-		break;
-	case 7:
-		out[0] = subleaf == 0 ? MIN(out[0], 1U) : out[0];
 		break;
 	case 0xd:
 		extended_state(subleaf, out);
@@ -149,7 +141,7 @@ void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, u
 		xen_leaf(leaf, subleaf, out);
 		return;
 	}
-	if (leaf > limit)
+	if (leaf > limit || (leaf == 7 && subleaf != 0))
 		return;
 	if (leaf == 0 || leaf == 0x80000000) {
 		cpuid_read(leaf, 0, out);

@@ -134,15 +134,16 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	return error;
 }
 
-static int read_control(const struct vcpu *vcpu, unsigned int which, uint64_t *value)
+#define CR_EXISTS(which) (0x1d >> (which) & 1)	/* 0, 2, 3, 4 */
+
+static uint64_t read_control(const struct vcpu *vcpu, unsigned int which)
 {
 	switch (which) {
-	case 0: *value = guest_cr0(vcpu); return 0;
-	case 2: *value = read_once(&vcpu->info->arch.cr2); return 0;
-	case 3: *value = mfn_to_paddr(vcpu->table_kernel); return 0;
-	case 4: *value = vcpu->guest_cr4 | CR4_SHOWN; return 0;
+	case 0:	 return guest_cr0(vcpu);
+	case 2:	 return read_once(&vcpu->info->arch.cr2);
+	case 3:	 return mfn_to_paddr(vcpu->table_kernel);
+	default: return vcpu->guest_cr4 | CR4_SHOWN;
 	}
-	return -EINVAL;
 }
 
 /* Of CR0, TS is the guest's. Bits of CR4 that are not the guest's are ignored, as the ABI has it. */
@@ -158,32 +159,35 @@ static int write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
 		return 0;
 	case 3:
 		return write_cr3(vcpu, value);
-	case 4:
+	default:
 		vcpu->guest_cr4 = value & (CR4_TSD | CR4_DE | (cpu_features.xsave ? CR4_OSXSAVE : 0));
 		cpu_load_guest_cr4(vcpu);
 		return 0;
 	}
-	return -EINVAL;
 }
 
 static int do_control(struct vcpu *vcpu, const struct instruction *in)
 {
 	uint64_t value = register_read(&vcpu->regs, in->rm, 8);
-	int error;
 
-	if (in->opcode == 0x0f22)
-		return write_control(vcpu, in->reg, value);
-	if (in->opcode == 0x0f23)
-		return (int)do_set_debugreg(in->reg, value);
-	if (in->opcode == 0x0f20) {
-		error = read_control(vcpu, in->reg, &value);
-	} else {
+	if (!(in->opcode & 1) && !CR_EXISTS(in->reg))
+		return -EINVAL;
+	switch (in->opcode) {
+	case 0x0f20:
+		value = read_control(vcpu, in->reg);
+		break;
+	case 0x0f21:
 		value = (uint64_t)do_get_debugreg(in->reg);
-		error = value == (uint64_t)-ENODEV ? -ENODEV : 0;
+		if (value == (uint64_t)-ENODEV)
+			return -ENODEV;
+		break;
+	case 0x0f22:
+		return write_control(vcpu, in->reg, value);
+	default:
+		return (int)do_set_debugreg(in->reg, value);
 	}
-	if (!error)
-		register_write(&vcpu->regs, in->rm, 8, value);
-	return error;
+	register_write(&vcpu->regs, in->rm, 8, value);
+	return 0;
 }
 
 /* ---- the rest ---- */
