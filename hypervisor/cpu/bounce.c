@@ -14,15 +14,11 @@
 #include "domain/vcpu.h"
 #include "mem/mmu.h"
 
-#define FLAG_FIXED	(1ULL << 1)
-#define FLAG_TF		(1ULL << 8)
 #define FLAG_IF		(1ULL << 9)
 #define FLAG_IOPL	(3ULL << 12)
-#define FLAG_NT		(1ULL << 14)
-#define FLAG_RF		(1ULL << 16)
-#define FLAG_VM		(1ULL << 17)
-#define FLAG_AC		(1ULL << 18)
-#define FLAG_VIF	(3ULL << 19)
+#define HANDLER_CLEARS	0x74100ULL	/* as an interrupt does: AC, VM, RF, NT, TF */
+#define IRET_CLEARS	0x1a3000ULL	/* VIP, VIF, VM, IOPL */
+#define IRET_SETS	0x202ULL	/* IF, and bit 1, which always is */
 
 void mode_toggle(struct vcpu *vcpu)
 {
@@ -79,7 +75,7 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 
 	regs->rip = bounce->target;
 	regs->cs = bounce->code_selector ? bounce->code_selector | 3 : SELECTOR_GUEST_CODE64;
-	regs->rflags &= ~(FLAG_AC | FLAG_VM | FLAG_RF | FLAG_NT | FLAG_TF);
+	regs->rflags &= ~HANDLER_CLEARS;
 	regs->rsp = stack;
 	regs->ss = SELECTOR_GUEST_DATA;
 	/* The handler finds its rcx and r11 on the stack: so the quick way out may use them. */
@@ -114,15 +110,14 @@ long do_iret(void)
 	}
 	if ((frame.cs & 3) == 3) {
 		if (vcpu->table_user.raw == 0) {
-			domain_crash(vcpu->domain, "vcpu %u: iret to user mode without user page tables",
-				     vcpu->id);
+			domain_crash(vcpu->domain, "vcpu %u: iret to user mode without its page tables", vcpu->id);
 			return 0;
 		}
 		mode_toggle(vcpu);
 	}
 	regs->rip = frame.rip;
 	regs->cs = (uint16_t)frame.cs | 3;
-	regs->rflags = (frame.rflags & ~(FLAG_IOPL | FLAG_VM | FLAG_VIF)) | FLAG_IF | FLAG_FIXED;
+	regs->rflags = (frame.rflags & ~IRET_CLEARS) | IRET_SETS;
 	regs->rsp = frame.rsp;
 	regs->ss = (uint16_t)frame.ss | 3;
 	if (frame.flags & VGCF_in_syscall) {

@@ -69,11 +69,6 @@ void idt_init(void)
 	}
 }
 
-static void window_map(uint64_t va, paddr_t page, uint64_t flags)
-{
-	*paging_l1_entry(va) = page | flags | PTE_ACCESSED | (flags & PTE_WRITABLE ? PTE_DIRTY : 0);
-}
-
 /* Returns the page as the core can always write it. */
 static void *window_map_new(uint64_t va, uint64_t flags)
 {
@@ -82,7 +77,7 @@ static void *window_map_new(uint64_t va, uint64_t flags)
 	if (mfn_is(page, MFN_NONE))
 		refuse_to_run("boot: too little memory for all CPUs");
 	page_clear(mfn_to_virt(page));
-	window_map(va, mfn_to_paddr(page), flags);
+	paging_map(va, mfn_to_paddr(page), PAGE_SIZE, flags);
 	return mfn_to_virt(page);
 }
 
@@ -104,19 +99,15 @@ static void system_descriptor(uint32_t cpu, uint32_t selector, uint64_t base, ui
 	entry[1] = base >> 32;
 }
 
-static void gdt_fill(uint32_t id)
+static void tables_fill(uint32_t id)
 {
-	uint64_t *entry = (uint64_t *)(cpu_window(id) + WINDOW_GDT);
+	uint64_t *gdt = (uint64_t *)(cpu_window(id) + WINDOW_GDT);
 
-	entry[SELECTOR_CORE_CODE >> 3] = 0x00af9b000000ffff;
-	entry[SELECTOR_CORE_DATA >> 3] = 0x00cf93000000ffff;
-	entry[SELECTOR_GUEST_CODE32 >> 3] = 0x00cffb000000ffff;
-	entry[SELECTOR_GUEST_DATA >> 3] = 0x00cff3000000ffff;
-	entry[SELECTOR_GUEST_CODE64 >> 3] = 0x00affb000000ffff;
-}
-
-static void task_state_fill(uint32_t id)
-{
+	gdt[SELECTOR_CORE_CODE >> 3] = 0x00af9b000000ffff;
+	gdt[SELECTOR_CORE_DATA >> 3] = 0x00cf93000000ffff;
+	gdt[SELECTOR_GUEST_CODE32 >> 3] = 0x00cffb000000ffff;
+	gdt[SELECTOR_GUEST_DATA >> 3] = 0x00cff3000000ffff;
+	gdt[SELECTOR_GUEST_CODE64 >> 3] = 0x00affb000000ffff;
 	/* From IST_DOUBLE_FAULT to IST_DEBUG, as map_stacks() has them. */
 	for (uint32_t i = 0; i < IST_DEBUG; i++)
 		task_state[id].ist[i] = cpu_window(id) + STACK_DOUBLE_FAULT + 2 * (i * PAGE_SIZE - STACK_CPU_OFFSET);
@@ -135,23 +126,37 @@ static void map_stubs(uint64_t window)
 	window_map_new(window + WINDOW_STUB_DATA, CORE_WRITE);
 }
 
+/* A guest's GDT or LDT; 0 is a hole. */
+static void table_map(uint64_t va, const mfn_t *frames, uint32_t count)
+{
+	uint64_t *entry = paging_l1_entry(va);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t wanted = frames[i].raw ?
+			mfn_to_paddr(frames[i]) | CORE_WRITE | PTE_ACCESSED | PTE_DIRTY :
+			virt_to_paddr(no_descriptors) | CORE_READ | PTE_ACCESSED;
+
+		if (entry[i] == wanted)
+			continue;
+		write_once(&entry[i], wanted);
+		invlpg(va + i * PAGE_SIZE);
+	}
+}
+
 struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id)
 {
 	struct cpu *cpu = id == 0 ? &boot_cpu : heap_alloc(sizeof(*cpu));
+	static const mfn_t no_frames[16];
 	uint64_t window = cpu_window(id);
 
 	if (!cpu)
 		return NULL;
 	map_stacks(window);
 	map_stubs(window);
-	for (uint32_t page = 0; page < 16; page++) {
-		if (page < GDT_CORE_PAGE)
-			window_map(window + WINDOW_GDT + page * PAGE_SIZE, virt_to_paddr(no_descriptors), CORE_READ);
-		window_map(window + WINDOW_LDT + page * PAGE_SIZE, virt_to_paddr(no_descriptors), CORE_READ);
-	}
+	table_map(window + WINDOW_GDT, no_frames, GDT_CORE_PAGE);
+	table_map(window + WINDOW_LDT, no_frames, ARRAY_SIZE(no_frames));
 	window_map_new(window + WINDOW_GDT + GDT_CORE_PAGE * PAGE_SIZE, CORE_WRITE);
-	gdt_fill(id);
-	task_state_fill(id);
+	tables_fill(id);
 	cpu->id = id;
 	cpu->apic_id = apic_id;
 	cpu->kernel_stack = window + STACK_SPAN - 2 * STACK_CPU_OFFSET;
@@ -189,22 +194,6 @@ void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->kernel_stack = cpu->kernel_stack;
 	task_state[cpu->id].rsp0 = end;
 	((struct stub_data *)(cpu_window(cpu->id) + WINDOW_STUB_DATA))->frame_end = end;
-}
-
-static void table_map(uint64_t va, const mfn_t *frames, uint32_t count)
-{
-	uint64_t *entry = paging_l1_entry(va);
-
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t wanted = frames[i].raw ?
-			mfn_to_paddr(frames[i]) | CORE_WRITE | PTE_ACCESSED | PTE_DIRTY :
-			virt_to_paddr(no_descriptors) | CORE_READ | PTE_ACCESSED;
-
-		if (entry[i] == wanted)
-			continue;
-		write_once(&entry[i], wanted);
-		invlpg(va + i * PAGE_SIZE);
-	}
 }
 
 void switch_reload_gdt(struct vcpu *vcpu)

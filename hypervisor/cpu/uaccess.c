@@ -88,18 +88,3 @@ int guest_write(uint64_t to, const void *from, size_t bytes)
 		return -EFAULT;
 	return copy((void *)to, from, bytes);
 }
-
-int guest_clear(uint64_t to, size_t bytes)
-{
-	static const uint8_t zeros[512];
-
-	while (bytes) {
-		size_t step = MIN(bytes, sizeof(zeros));
-
-		if (guest_write(to, zeros, step))
-			return -EFAULT;
-		to += step;
-		bytes -= step;
-	}
-	return 0;
-}

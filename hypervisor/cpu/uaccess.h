@@ -13,7 +13,6 @@ void smap_init(void);
 
 MUST_CHECK int guest_read(void *to, uint64_t from, size_t bytes);
 MUST_CHECK int guest_write(uint64_t to, const void *from, size_t bytes);
-MUST_CHECK int guest_clear(uint64_t to, size_t bytes);
 
 /* True if [address, address + bytes) is canonical and outside the core's range. */
 bool guest_range_ok(uint64_t address, uint64_t bytes);

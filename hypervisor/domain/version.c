@@ -22,11 +22,10 @@
 /* A text in a field of `room` bytes, zeroes behind it. */
 static long write_text(uint64_t to, const char *text, size_t room)
 {
-	size_t length = MIN(strlen(text), room - 1);
+	char field[sizeof(xen_commandline_t)] = "";	/* the longest of them */
 
-	if (guest_write(to, text, length) || guest_clear(to + length, room - length))
-		return -EFAULT;
-	return 0;
+	string_copy(field, text, room);
+	return guest_write(to, field, room);
 }
 
 static long write_compile_info(uint64_t to)

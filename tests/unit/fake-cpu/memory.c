@@ -140,8 +140,3 @@ int guest_write(uint64_t to, const void *from, size_t bytes)
 {
 	return guest_copy((void *)(uintptr_t)to, from, to, bytes);
 }
-
-int guest_clear(uint64_t to, size_t bytes)
-{
-	return guest_copy((void *)(uintptr_t)to, NULL, to, bytes);
-}
