@@ -281,18 +281,34 @@ static uint64_t nth_of(const struct domain *domain, uint32_t n)
 	return i;
 }
 
-uint64_t pick_frame_of_type(enum frame_type type)
+/* The first that fits behind a frame of the input's choice; that one if none does. */
+static uint64_t first_that_fits(const struct domain *domain, bool (*fits)(const struct frame *, uint64_t), uint64_t wanted)
 {
-	const struct domain *domain = current_vcpu()->domain;
-	uint32_t first = take8();
+	uint64_t first = nth_of(domain, take8()), i = first;
 
-	for (uint32_t n = 0; n < domain->frame_count; n++) {
-		uint64_t number = nth_of(domain, first + n);
+	for (uint64_t n = 0; first && n < domain->frame_count; n++) {
+		const struct frame *frame = frame_at(mfn(i));
 
-		if (frame_type_of(frame_at(mfn(number))->type) == type)
-			return number;
+		if (fits(frame, wanted))
+			return i;
+		i = frame->next ? frame->next : domain->page_list;
 	}
-	return nth_of(domain, first);
+	return first;
+}
+
+static bool is_of_type(const struct frame *frame, uint64_t type) { return frame_type_of(frame->type) == type; }
+static bool has_count(const struct frame *frame, uint64_t count) { return frame->count == count; }
+
+uint64_t pick_frame_of_type(enum frame_type type) { return pick_frame_used_as(current_vcpu()->domain, type); }
+
+uint64_t pick_frame_used_as(const struct domain *domain, enum frame_type type)
+{
+	return first_that_fits(domain, is_of_type, type);
+}
+
+uint64_t pick_frame_unused(const struct domain *domain)
+{
+	return first_that_fits(domain, has_count, FRAME_ALLOCATED | 1);
 }
 
 static const struct domain *any_domain(void)
@@ -307,7 +323,8 @@ uint64_t pick_frame(void)
 	uint8_t choice = take8();
 
 	switch (choice & 15) {
-	case 0 ... 8:	return nth_of(current_vcpu()->domain, take8());
+	case 0 ... 6:	return nth_of(current_vcpu()->domain, take8());
+	case 7 ... 8:	return pick_frame_unused(current_vcpu()->domain);
 	case 9 ... 11:	return pick_frame_of_type(choice >> 4 & 7);
 	case 12:	return nth_of(any_domain(), take8());
 	case 13:	return virt_to_mfn(any_domain()->shared_info).raw;

@@ -19,6 +19,7 @@
 #include "cpu/directmap.h"
 #include "cpu/irq.h"
 #include "cpu/tlb.h"
+#include "event/channel.h"
 #include "event/event.h"
 #include "grant/table.h"
 #include "include/errno.h"
@@ -27,6 +28,9 @@
 #include "tables.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *count, char ***arguments);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room);
 
 #define STEPS_MAX	256
 #define GREFS		12		/* few, so that two guests often mean the same */
@@ -141,7 +145,7 @@ static void reservation(void)
 	struct xen_memory_reservation *request = guest_argument(sizeof(*request));
 
 	for (uint32_t i = 0; i < count; i++)
-		list[i] = which == 2 ? pick_frame() : take8();
+		list[i] = which < 2 ? take8() : take8() & 1 ? pick_frame() : pick_frame_unused(current_vcpu()->domain);
 	request->nr_extents = count;
 	request->extent_order = take8() & 0x18 ? 0 : take_below(4);
 	request->domid = pick_domain();
@@ -161,7 +165,7 @@ static void exchange(void)
 	in = guest_argument((frames >> in_order) * sizeof(*in));
 	out = guest_argument((frames >> out_order) * sizeof(*out));
 	for (uint32_t i = 0; i < frames >> in_order; i++)
-		in[i] = pick_frame();
+		in[i] = shape & 0x20 ? pick_frame() : pick_frame_unused(current_vcpu()->domain);
 	x->in = (struct xen_memory_reservation){ .nr_extents = frames >> in_order, .extent_order = in_order,
 						 .domid = pick_domain() };
 	x->out = (struct xen_memory_reservation){ .nr_extents = frames >> out_order, .extent_order = out_order,
@@ -187,6 +191,38 @@ static void grant_write(void)
 	entry->flags = flags[take_below(ARRAY_SIZE(flags))];
 }
 
+/* The lender is willing; the entry is not in use, or stays as it is. */
+static void arrange_loan(domid_t lender, grant_ref_t gref, domid_t user)
+{
+	struct grant_entry_v1 *entry;
+	uint8_t choice = take8();
+
+	if (!guest[lender] || (choice & 3) == 0)
+		return;
+	entry = grant_entry(guest[lender]->grants, gref);
+	if (entry->flags & (GTF_reading | GTF_writing))
+		return;
+	entry->frame = (uint32_t)(choice & 4 ? pick_frame_unused(guest[lender]) : pick_frame_used_as(guest[lender], FRAME_WRITABLE));
+	if ((choice & 0x38) == 0x38)
+		entry->frame = (uint32_t)virt_to_mfn(guest[lender]->shared_info).raw;
+	entry->domid = user;
+	entry->flags = GTF_permit_access;
+}
+
+/* What was mapped last, so that it can be unmapped. */
+#define REMEMBERED 8
+static struct { uint64_t place; grant_handle_t handle; } mapped[GUESTS][REMEMBERED];
+
+static void remember(const struct gnttab_map_grant_ref *map)
+{
+	static uint32_t next;
+
+	if (map->status == GNTST_okay) {
+		mapped[current_vcpu()->domain->id][next % REMEMBERED].place = map->host_addr;
+		mapped[current_vcpu()->domain->id][next++ % REMEMBERED].handle = map->handle;
+	}
+}
+
 /* Where a grant is to be mapped: an address, or the entry of a table. */
 static uint64_t grant_place(uint32_t flags)
 {
@@ -208,8 +244,11 @@ static void grant_map_op(void)
 		map[i].host_addr = grant_place(map[i].flags);
 		map[i].ref = take_below(GREFS);
 		map[i].dom = choice & 0x80 ? take_below(GUESTS) : (current_vcpu()->domain->id + 1) % GUESTS;
+		arrange_loan(map[i].dom, map[i].ref, current_vcpu()->domain->id);
 	}
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address_of(map), count, 0);
+	for (uint32_t i = 0; i < count; i++)
+		remember(&map[i]);
 }
 
 static void grant_unmap_op(void)
@@ -220,7 +259,12 @@ static void grant_unmap_op(void)
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t place = grant_place(take8() & 1 ? GNTMAP_contains_pte : 0);
 		grant_handle_t handle = take_below(8);
+		uint32_t which = take_below(REMEMBERED * 2);
 
+		if (which < REMEMBERED) {
+			place = mapped[current_vcpu()->domain->id][which].place;
+			handle = mapped[current_vcpu()->domain->id][which].handle;
+		}
 		unmap[i] = (struct gnttab_unmap_grant_ref){ .host_addr = place, .handle = handle };
 	}
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, address_of(unmap), count, 0);
@@ -281,6 +325,18 @@ static void grant_other_op(void)
 
 /* ---- event channels ---- */
 
+/* A port that the peer has offered to the caller. */
+static port_t port_for_us(domid_t peer)
+{
+	const struct domain *domain = peer < GUESTS ? guest[peer] : current_vcpu()->domain;
+	const struct channel *channel;
+
+	for (port_t port = 1; domain && (channel = channel_find(domain, port)) != NULL; port++)
+		if (channel->state == CHANNEL_UNBOUND && channel->for_id == current_vcpu()->domain->id)
+			return port;
+	return 1;
+}
+
 static void event_op(void)
 {
 	static const uint8_t command[] = {
@@ -298,6 +354,8 @@ static void event_op(void)
 		*(domid_t *)word = take8() & 3 ? take_below(GUESTS) : DOMID_SELF;
 	if (number == EVTCHNOP_alloc_unbound)
 		((domid_t *)word)[1] = take_below(GUESTS);
+	if (number == EVTCHNOP_bind_interdomain && take8() & 3)
+		((uint32_t *)word)[1] = port_for_us(*(domid_t *)word);
 	guest_calls(__HYPERVISOR_event_channel_op, number, address_of(word), 0, 0);
 }
 
@@ -426,6 +484,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool is_traced = getenv("SKINK_FUZZ_TRACE") != NULL;
 
 	input = (struct input){ data, data + size };
+	memset(mapped, 0, sizeof(mapped));
 	guests_start();
 	fuzz_check();
 	for (uint32_t i = 0; i < STEPS_MAX && !input_is_empty(); i++) {
@@ -435,4 +494,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	guests_end();
 	return 0;
+}
+
+/* Long lives from the start: there is no seed corpus, and a short one finds nothing. Options that are given still win. */
+int LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+	static char *with_ours[64] = { NULL, (char *)"-max_len=3000", (char *)"-len_control=0", (char *)"-reload=0" };
+
+	with_ours[0] = (*arguments)[0];
+	for (int i = 1; i < *count && i < 60; i++)
+		with_ours[i + 3] = (*arguments)[i];
+	*count = MIN(*count, 60) + 3;
+	*arguments = with_ours;
+	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int seed)
+{
+	uint64_t state = seed | 1ULL << 40;
+
+	if (size >= 100 && seed % 64)
+		return LLVMFuzzerMutate(data, size, room);
+	size = MIN(room, 200 + seed % 1800);
+	for (size_t i = 0; i < size; i++) {
+		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+		data[i] = (uint8_t)(state >> 56);
+	}
+	return size;
 }
