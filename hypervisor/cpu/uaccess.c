@@ -64,9 +64,9 @@ static size_t copy_words(void *to, const void *from, size_t bytes)
  */
 static int copy(void *to, const void *from, size_t bytes)
 {
-	size_t left = bytes;
+	size_t left = copy_words(to, from, bytes);
 
-	for (int stuck = 0; left && stuck < 2;) {
+	for (int stuck = 1; unlikely(left) && stuck < 2;) {
 		size_t done = bytes - left, now = copy_words((char *)to + done, (const char *)from + done, left);
 
 		stuck = now < left ? 1 : stuck + 1;

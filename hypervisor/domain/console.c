@@ -49,21 +49,13 @@ static long console_write(uint32_t count, uint64_t buffer)
 	return 0;
 }
 
-/* How many were read. What does not fit stays; what cannot be written is lost. */
+/* How many were read; what does not fit stays. */
 static long console_read(uint32_t count, uint64_t buffer)
 {
 	char text[CHUNK_BYTES];
-	uint32_t done = 0, now;
 
-	while (done < count) {
-		now = (uint32_t)uart_read(text, MIN(count - done, (uint32_t)CHUNK_BYTES));
-		if (now == 0)
-			break;
-		if (guest_write(buffer + done, text, now))
-			return -EFAULT;
-		done += now;
-	}
-	return done;
+	count = (uint32_t)uart_read(text, MIN(count, (uint32_t)CHUNK_BYTES));
+	return guest_write(buffer, text, count) ? -EFAULT : (long)count;
 }
 
 long do_console_io(uint64_t command, uint64_t count, uint64_t buffer)

@@ -64,9 +64,14 @@ static int set_bases(struct vcpu *vcpu, const struct vcpu_guest_context *context
 /* What may be refused. */
 static int set_checked(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
+	bool is_user = !(context->flags & VGCF_in_kernel);
 	struct domain_locked locked;
 	int error;
 
+	/* User mode needs a base pointer of its own. */
+	if (!addresses_ok(context) || (is_user && !context->ctrlreg[1]) ||
+	    (context->ctrlreg[1] | context->ctrlreg[3]) % PAGE_SIZE)
+		return -EINVAL;
 	vcpu->guest_cr4 = context->ctrlreg[4] & CR4_GUEST_MAY_SET;	/* debug registers depend on DE */
 	error = debug_set_registers(vcpu, context->debugreg);
 	if (!error)
@@ -125,44 +130,35 @@ static void set_traps(struct vcpu *vcpu, const struct vcpu_guest_context *contex
 }
 
 /*
- * X1  Between these two nobody else sets its registers, and nobody can bring it up: VCPUOP_up wants is_initialised,
- *     under the same lock.
+ * X1  While it is_being_set nobody else sets its registers, and nobody can bring it up: VCPUOP_up wants
+ *     is_initialised, under the same lock. Two vcpus may want to start the same third.
  */
-static bool claim(struct vcpu *vcpu)
+static int claim(struct vcpu *vcpu)
 {
 	struct domain_locked locked = domain_lock(vcpu->domain);
-	bool is_free = !vcpu->is_initialised && !vcpu->is_being_set;
+	int error = vcpu->is_initialised ? -EEXIST : vcpu->is_being_set ? -EBUSY : 0;
 
-	vcpu->is_being_set |= is_free;
+	if (!error)
+		vcpu->is_being_set = true;
 	domain_unlock(locked);
-	return is_free;
-}
-
-static void release(struct vcpu *vcpu, bool is_initialised)
-{
-	struct domain_locked locked = domain_lock(vcpu->domain);
-
-	vcpu->is_initialised = is_initialised;
-	vcpu->is_being_set = false;
-	domain_unlock(locked);
+	return error;
 }
 
 int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
-	bool is_user = !(context->flags & VGCF_in_kernel);
-	int error;
+	struct domain_locked locked;
+	int error = claim(vcpu);
 
-	/* User mode needs a base pointer of its own. */
-	if (!addresses_ok(context) || (is_user && !context->ctrlreg[1]) ||
-	    (context->ctrlreg[1] | context->ctrlreg[3]) % PAGE_SIZE)
-		return -EINVAL;
-	if (!claim(vcpu))
-		return -EBUSY;
+	if (error)
+		return error;
 	error = set_checked(vcpu, context);
 	if (!error) {
 		set_registers(vcpu, context);
 		set_traps(vcpu, context);
 	}
-	release(vcpu, !error);
+	locked = domain_lock(vcpu->domain);
+	vcpu->is_initialised = !error;
+	vcpu->is_being_set = false;
+	domain_unlock(locked);
 	return error;
 }

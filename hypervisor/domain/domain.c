@@ -96,17 +96,9 @@ static int domain_build(struct domain *domain)
 	return error;
 }
 
-static int domain_publish(struct domain *domain)
-{
-	struct domain *nobody = NULL;
-
-	return __atomic_compare_exchange_n(&table[domain->id], &nobody, domain, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) ? 0 : -EEXIST;
-}
-
 int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **result)
 {
-	struct domain *domain;
+	struct domain *domain, *nobody = NULL;
 	int error;
 
 	if (id >= MAX_DOMAINS || vcpu_max == 0 || vcpu_max > MAX_VCPUS)
@@ -123,8 +115,9 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 	domain->shutdown_reason = SHUTDOWN_NONE;
 	domain->page_list = FRAME_LINK_NONE;
 	error = domain_build(domain);
-	if (!error)
-		error = domain_publish(domain);
+	if (!error && !__atomic_compare_exchange_n(&table[id], &nobody, domain, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		error = -EEXIST;
 	if (error) {
 		domain_free(domain);
 		return error;
@@ -237,7 +230,7 @@ static int destroy_step(struct domain *domain)
 		return 0;
 	if (!read_once(&domain->is_dying))
 		domain_kill(domain);
-	error = event_domain_destroy(domain);
+	error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)

@@ -129,8 +129,8 @@ void vcpu_free(struct vcpu *vcpu);
 void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
 
 /*
- * Gives a vcpu that is not up, or is paused, its first or new registers; every field is checked (context.c). -EINVAL,
- * -EBUSY, -ENOMEM; -ERESTART: validating its page tables takes longer, call again with the same.
+ * Gives a vcpu its first registers; every field is checked (context.c). -EEXIST: it has them; -EBUSY: somebody else is
+ * at it; -EINVAL, -EPERM; -ERESTART: validating its page tables takes longer, call again with the same.
  */
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);

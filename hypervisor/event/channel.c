@@ -224,7 +224,7 @@ int channel_close(struct domain *domain, port_t port)
 	return error;
 }
 
-int channel_close_all(struct domain *domain)
+int event_close_all(struct domain *domain)
 {
 	uint32_t closed = 0;
 	struct channel *channel;
@@ -251,11 +251,6 @@ int event_domain_init(struct domain *domain)
 	table->free_from = 1;
 	domain->events = table;
 	return 0;
-}
-
-int event_domain_destroy(struct domain *domain)
-{
-	return domain->events ? channel_close_all(domain) : 0;
 }
 
 void event_domain_free(struct domain *domain)

@@ -58,9 +58,6 @@ MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_
 MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);	/* pirq < PIRQ_COUNT */
 int channel_close(struct domain *domain, port_t port);		/* -EINVAL: it is not open */
 
-/* Closes all ports but stops when it takes long: -ERESTART. */
-MUST_CHECK int channel_close_all(struct domain *domain);
-
 /* Is a pirq bound to a port of this domain? */
 bool pirq_is_bound_to(uint32_t pirq, const struct domain *domain);
 

@@ -21,8 +21,8 @@ struct domain;
 struct vcpu;
 
 MUST_CHECK int event_domain_init(struct domain *domain);	/* -ENOMEM */
-/* Closes everything, a bounded piece at a time: -ERESTART while there is more. The domain is dying. */
-MUST_CHECK int event_domain_destroy(struct domain *domain);
+/* Closes everything, a bounded piece at a time: -ERESTART while there is more. */
+MUST_CHECK int event_close_all(struct domain *domain);
 void event_domain_free(struct domain *domain);			/* last; no vcpu, no peer left */
 
 /* To one vcpu: VIRQ_TIMER, VIRQ_DEBUG. To a domain: to whoever bound it. Any CPU, no event_lock held. */

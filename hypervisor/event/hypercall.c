@@ -179,7 +179,7 @@ static int reset(struct domain *domain, union event_operation *op, port_t *port)
 {
 	if (domain != caller() && read_once(&domain->pause_count) == 0)
 		return -EINVAL;
-	return channel_close_all(domain);
+	return event_close_all(domain);
 }
 
 enum names { NAMES_NOBODY, NAMES_PEER, NAMES_MANAGED };	/* what the first field is: a domain, or none */

@@ -26,7 +26,6 @@ struct sched_domain {
 	uint32_t watchdogs_used;	/* bit n: watchdog n + 1 */
 	struct timer watchdog[WATCHDOGS];
 
-	uint64_t initialising;		/* bit n: vcpu n is being given registers. Atomic */
 	int32_t shutdown_code;		/* SCHEDOP_shutdown_code; -1: none. Atomic */
 };
 

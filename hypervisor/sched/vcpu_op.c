@@ -14,7 +14,6 @@
 #include "domain/vcpu.h"
 #include "event/event.h"
 #include "include/errno.h"
-#include "lib/bits.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "sched/sched.h"
@@ -110,35 +109,16 @@ static long stop_periodic(struct vcpu *vcpu)
 
 /* ---- up and down ---- */
 
-static long initialise_with(struct vcpu *vcpu, struct vcpu_guest_context *context, uint64_t argument)
-{
-	long error;
-
-	if (guest_read(context, argument, sizeof(*context)))
-		return -EFAULT;
-	error = vcpu_set_context(vcpu, context);
-	if (error == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_vcpu_op, 0);
-	return error;
-}
-
-/* One at a time: two vcpus may want to start the same third. */
 static long initialise(struct vcpu *vcpu, uint64_t argument)
 {
-	uint64_t *busy = &vcpu->domain->sched->initialising;
 	struct vcpu_guest_context *context = heap_alloc(sizeof(*context));	/* too large for the stack */
 	long result;
 
 	if (!context)
 		return -ENOMEM;
-	if (bit_test_and_set(busy, vcpu->id)) {
-		heap_free(context);
-		return -EBUSY;
-	}
-	result = vcpu->is_initialised ? -EEXIST : initialise_with(vcpu, context, argument);
-	bit_test_and_clear(busy, vcpu->id);
+	result = guest_read(context, argument, sizeof(*context)) ? -EFAULT : vcpu_set_context(vcpu, context);
 	heap_free(context);
-	return result;
+	return result == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 0) : result;
 }
 
 static long bring_up(struct vcpu *vcpu)

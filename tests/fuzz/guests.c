@@ -188,7 +188,7 @@ static int end_domain_zero(struct domain *domain)
 	int error;
 
 	domain->is_dying = true;
-	error = event_domain_destroy(domain);
+	error = event_close_all(domain);
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)

@@ -285,7 +285,7 @@ static void a_vcpu_that_has_its_registers_is_not_changed(void)
 	vcpu->is_being_set = false;
 	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), 0);
 	context.user_regs.rip += 16;
-	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EBUSY);
+	CU_ASSERT_EQUAL(vcpu_set_context(vcpu, &context), -EEXIST);
 	CU_ASSERT_EQUAL(vcpu->regs.rip, 0xffffffff81000000);
 	end(vcpu->domain);
 }

@@ -512,7 +512,7 @@ static void a_destroyed_domain_lets_go_of_its_peers(void)
 		CU_ASSERT_EQUAL(event_alloc_unbound(pair.a, 0, &port), 0);
 	given_dying(pair.a);
 	fake.preempt_every = 1;
-	while (event_domain_destroy(pair.a) == -ERESTART)
+	while (event_close_all(pair.a) == -ERESTART)
 		pieces++;
 
 	CU_ASSERT_EQUAL(pieces, 4);

@@ -452,9 +452,9 @@ static void a_vcpu_is_initialised_once_and_then_comes_up(void)
 	fake_run_softirqs();
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_is_up, 1, NULL), 0);
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_up, 1, NULL), -EINVAL);
-	domain->sched->initialising = 2;		/* a third vcpu is at it */
+	domain->vcpu[1]->is_being_set = true;		/* a third vcpu is at it */
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_initialise, 1, context), -EBUSY);
-	domain->sched->initialising = 0;
+	domain->vcpu[1]->is_being_set = false;
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_initialise, 1, context), 0);
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_up, 1, NULL), 0);
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_is_up, 1, NULL), 1);

@@ -48,7 +48,7 @@ static void part_free(void **part)
 }
 
 WEAK int event_domain_init(struct domain *domain) { return part_init((void **)&domain->events); }
-WEAK int event_domain_destroy(struct domain *domain) { return part_step(&fake_parts.event_steps); }
+WEAK int event_close_all(struct domain *domain) { return part_step(&fake_parts.event_steps); }
 WEAK void event_domain_free(struct domain *domain) { part_free((void **)&domain->events); }
 WEAK int grant_domain_init(struct domain *domain) { return part_init((void **)&domain->grants); }
 WEAK int grant_domain_destroy(struct domain *domain) { return part_step(&fake_parts.grant_steps); }
