@@ -94,5 +94,17 @@ void alloc_init(void)
 		if (free_range[i].bytes)
 			alloc_add(free_range[i].start >> PAGE_SHIFT,
 				  (free_range[i].start + free_range[i].bytes) >> PAGE_SHIFT);
-	paging_use_allocator();
+}
+
+paddr_t core_page(void)
+{
+	mfn_t page;
+
+	if (!is_closed)
+		return boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	page = frame_alloc(0);
+	if (mfn_is(page, MFN_NONE))
+		refuse_to_run("boot: too little memory for the core's own tables and stacks");
+	page_clear(mfn_to_virt(page));
+	return mfn_to_paddr(page);
 }

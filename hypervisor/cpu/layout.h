@@ -36,9 +36,7 @@
 #define WINDOW_STUB_DATA	0x31000
 
 #define STACK_SPAN		0x10000		/* a stack pointer, rounded up to this, is its end */
-#define STACK_DOUBLE_FAULT	0x2000		/* ends of the special stacks, from the window's start */
-#define STACK_NMI		0x4000
-#define STACK_MACHINE_CHECK	0x6000
+#define STACK_DOUBLE_FAULT	0x2000		/* ends of the special stacks, from the window's start, 2 pages apart */
 #define STACK_DEBUG		0x8000
 #define STACK_MAIN_FIRST_PAGE	12		/* .. 15 */
 #define STACK_CPU_OFFSET	16		/* below its end: struct cpu *, for this_cpu() */

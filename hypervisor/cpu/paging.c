@@ -14,7 +14,6 @@
 #include "include/types.h"
 #include "lib/log.h"
 #include "lib/string.h"
-#include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"
@@ -28,7 +27,6 @@ extern char image_start[], text_end[], rodata_end[], image_end[];
 extern uint64_t image_moved;
 
 static uint64_t start_l4[512] ALIGNED(4096);
-static bool has_allocator;
 
 void *paddr_to_virt(paddr_t address)
 {
@@ -52,22 +50,9 @@ static uint64_t *table_of(uint64_t entry)
 /* The table behind an entry of one of our tables; made if there is none. */
 static uint64_t *table_below(uint64_t *entry)
 {
-	paddr_t table;
-
-	if (*entry & PTE_PRESENT)
-		return table_of(*entry);
-	if (has_allocator) {
-		mfn_t frame = frame_alloc(0);
-
-		if (mfn_is(frame, MFN_NONE))
-			panic("paging: no memory left for the core's own page tables");
-		table = mfn_to_paddr(frame);
-		page_clear(paddr_to_virt(table));
-	} else {
-		table = boot_alloc(PAGE_SIZE, PAGE_SIZE);
-	}
 	/* Slot 256 is for guests to read: the way to it has the user bit, what is mapped there decides. */
-	write_once(entry, table | TABLE_FLAGS | PTE_USER);
+	if (!(*entry & PTE_PRESENT))
+		write_once(entry, core_page() | TABLE_FLAGS | PTE_USER);
 	return table_of(*entry);
 }
 
@@ -135,7 +120,7 @@ static void map_ram(paddr_t start, paddr_t end)
 
 static void map_image(void)
 {
-	paddr_t start = virt_to_paddr(image_start), l2_new = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	paddr_t start = virt_to_paddr(image_start), l2_new = core_page();
 	uint64_t *l3 = table_of(core_l4[IMAGE_BASE >> 39 & 511]), *l2_old = table_of(l3[0]);
 
 	/* The text that runs this is mapped by the old table until the entry above it is replaced at once. */
@@ -199,11 +184,6 @@ void paging_init(void)
 	memcpy(&start_l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
 	core_l4[0] = 0;
 	paging_load_core();
-}
-
-void paging_use_allocator(void)
-{
-	has_allocator = true;
 }
 
 paddr_t core_cr3(void)

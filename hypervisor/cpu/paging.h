@@ -26,9 +26,6 @@ paddr_t core_cr3(void);
 /* ... and the one that it then runs with when no guest is loaded. */
 void paging_load_core(void);
 
-/* After alloc_init(): page tables come from the allocator. */
-void paging_use_allocator(void);
-
 /* What a new L4 of a guest has in slots 256 to 271. */
 void paging_fill_core_slots(uint64_t *l4);
 /* Whether whoever runs on `l4` sees the machine-to-physical table, slot 256. */
@@ -36,3 +33,6 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible);
 
 /* Memory before alloc_init(), which gets what is left: zeroed, never freed; `bytes` and `align` in whole pages. */
 paddr_t boot_alloc(uint64_t bytes, uint64_t align);
+
+/* One page for the core itself, for good, at any time: zeroed. refuse_to_run() without memory. */
+paddr_t core_page(void);

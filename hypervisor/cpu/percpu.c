@@ -14,7 +14,6 @@
 #include "cpu/traps.h"
 #include "domain/vcpu.h"
 #include "include/types.h"
-#include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/mmu.h"
@@ -72,13 +71,10 @@ void idt_init(void)
 /* Returns the page as the core can always write it. */
 static void *window_map_new(uint64_t va, uint64_t flags)
 {
-	mfn_t page = frame_alloc(0);
+	paddr_t page = core_page();
 
-	if (mfn_is(page, MFN_NONE))
-		refuse_to_run("boot: too little memory for all CPUs");
-	page_clear(mfn_to_virt(page));
-	paging_map(va, mfn_to_paddr(page), PAGE_SIZE, flags);
-	return mfn_to_virt(page);
+	paging_map(va, page, PAGE_SIZE, flags);
+	return paddr_to_virt(page);
 }
 
 static void map_stacks(uint64_t window)
