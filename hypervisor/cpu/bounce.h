@@ -23,7 +23,7 @@ struct bounce {
 void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce);
 
 /* The same for the callback CALLBACKTYPE_`type`; false if the guest has none. */
-MUST_CHECK bool bounce_to_callback(struct vcpu *vcpu, uint32_t type);
+bool bounce_to_callback(struct vcpu *vcpu, uint32_t type);
 
 /* Between the guest's user and kernel mode: page tables and gs. */
 void mode_toggle(struct vcpu *vcpu);
