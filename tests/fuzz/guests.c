@@ -36,21 +36,27 @@ void fuzz_fails(const char *what)
 	abort();
 }
 
+static void check(const char *wrong)
+{
+	if (wrong)
+		fuzz_fails(wrong);
+}
+
 void fuzz_check(void)
+{
+	check(memory_oracle_complaint());
+	check(grant_oracle_complaint());
+}
+
+void fuzz_check_events(void)
 {
 	struct domain *all[GUESTS];
 	uint32_t count = 0;
-	const char *wrong = memory_oracle_complaint();
 
 	for (domid_t id = 0; id < GUESTS; id++)
 		if (domain_find(id))
 			all[count++] = domain_find(id);
-	if (!wrong)
-		wrong = grant_oracle_complaint();
-	if (!wrong)
-		wrong = event_oracle_complaint(all, count);
-	if (wrong)
-		fuzz_fails(wrong);
+	check(event_oracle_complaint(all, count));
 }
 
 void *guest_argument(size_t bytes)
@@ -227,6 +233,7 @@ void guests_end(void)
 			if (guest[id])
 				end_one(id);
 		fuzz_check();
+		fuzz_check_events();
 	}
 	for (domid_t id = 0; id < GUESTS; id++) {
 		if (!guest[id] || (id == 0 && guest[id]->frame_count == 0))

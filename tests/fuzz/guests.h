@@ -46,3 +46,4 @@ domid_t pick_domain(void);
 /* An invariant does not hold: says so and stops. */
 NORETURN void fuzz_fails(const char *what);
 void fuzz_check(void);
+void fuzz_check_events(void);

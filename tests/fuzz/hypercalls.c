@@ -257,15 +257,15 @@ static void grant_unmap_op(void)
 	struct gnttab_unmap_grant_ref *unmap = guest_argument(count * sizeof(*unmap));
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t place = grant_place(take8() & 1 ? GNTMAP_contains_pte : 0);
-		grant_handle_t handle = take_below(8);
 		uint32_t which = take_below(REMEMBERED * 2);
 
 		if (which < REMEMBERED) {
-			place = mapped[current_vcpu()->domain->id][which].place;
-			handle = mapped[current_vcpu()->domain->id][which].handle;
+			unmap[i].host_addr = mapped[current_vcpu()->domain->id][which].place;
+			unmap[i].handle = mapped[current_vcpu()->domain->id][which].handle;
+			continue;
 		}
-		unmap[i] = (struct gnttab_unmap_grant_ref){ .host_addr = place, .handle = handle };
+		unmap[i].host_addr = grant_place(take8() & 1 ? GNTMAP_contains_pte : 0);
+		unmap[i].handle = take_below(8);
 	}
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, address_of(unmap), count, 0);
 }
@@ -313,7 +313,7 @@ static void grant_transfer_op(void)
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_transfer, address_of(transfer), 1, 0);
 }
 
-static void grant_other_op(void)
+static void grant_setup_op(void)
 {
 	struct gnttab_setup_table *setup = guest_argument(sizeof(*setup));
 
@@ -357,6 +357,7 @@ static void event_op(void)
 	if (number == EVTCHNOP_bind_interdomain && take8() & 3)
 		((uint32_t *)word)[1] = port_for_us(*(domid_t *)word);
 	guest_calls(__HYPERVISOR_event_channel_op, number, address_of(word), 0, 0);
+	fuzz_check_events();
 }
 
 static void event_from_core(void)
@@ -447,7 +448,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "touch", touch }, { "touch", touch }, { "reservation", reservation }, { "exchange", exchange },
 	{ "grant write", grant_write }, { "grant write", grant_write }, { "map", grant_map_op }, { "map", grant_map_op },
 	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
-	{ "grant table", grant_other_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
+	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
 };
 
@@ -470,6 +471,7 @@ static void step(bool is_traced)
 		if (is_traced)
 			fprintf(stderr, "guest %u: ends or begins\n", id);
 		end_or_begin(id);
+		fuzz_check_events();
 		return;
 	}
 	if (is_traced)

@@ -16,35 +16,39 @@ static uint16_t readers[DOMAIN_IDS][GRANTS_PER_FRAME * 4], writers[DOMAIN_IDS][G
 static int16_t mapped[FAKE_FRAME_LIMIT][2];	/* by the domain at hand, read-only and writable */
 
 /* G4, the other way round: each handle in use is counted. Lenders that are gone are not looked at. */
+static void take_handle(struct domain *user, const struct grant_handle *handle)
+{
+	bool writable = !(handle->flags & GNTMAP_readonly);
+	const struct grant_active *active;
+
+	if (!handle->lender)
+		return;
+	if (handle->flags & HANDLE_GOING)
+		snprintf(complaint, sizeof(complaint), "domain %u: a handle was left half unmapped", user->id);
+	active = grant_active(handle->lender->grants, handle->gref);
+	if (active->user != user->id)
+		snprintf(complaint, sizeof(complaint), "domain %u, gref %u: counted for %u, not %u: G4", handle->lender->id,
+			 handle->gref, active->user, user->id);
+	mapped[active->frame][writable]--;
+	if (domain_find(handle->lender->id) == handle->lender)
+		(writable ? writers : readers)[handle->lender->id][handle->gref]++;
+}
+
 static void take_handles(struct domain *user)
 {
 	struct grant_table *table = user->grants;
 
-	for (uint32_t number = 0; number < table->handle_pages * HANDLES_PER_PAGE; number++) {
-		struct grant_handle *handle = handle_find(table, number);
-		bool writable = handle && !(handle->flags & GNTMAP_readonly);
-		struct grant_active *active;
-
-		if (!handle)
-			continue;
-		if (handle->flags & HANDLE_GOING)
-			snprintf(complaint, sizeof(complaint), "domain %u: handle %u was left half unmapped", user->id, number);
-		active = grant_active(handle->lender->grants, handle->gref);
-		if (active->user != user->id)
-			snprintf(complaint, sizeof(complaint), "domain %u, gref %u: counted for %u, not %u: G4",
-				 handle->lender->id, handle->gref, active->user, user->id);
-		mapped[active->frame][writable]--;
-		if (domain_find(handle->lender->id) == handle->lender)
-			(writable ? writers : readers)[handle->lender->id][handle->gref]++;
-	}
+	for (uint32_t page = 0; page < table->handle_pages; page++)
+		for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
+			take_handle(user, &table->handles[page][i]);
 }
 
-static void check_active(struct domain *lender)
+static void check_active(const struct domain *lender)
 {
-	struct grant_table *table = lender->grants;
+	const struct grant_table *table = lender->grants;
 
 	for (grant_ref_t gref = 0; gref < table->frame_count * GRANTS_PER_FRAME; gref++) {
-		const struct grant_active *active = grant_active(table, gref);
+		const struct grant_active *active = &table->active[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
 
 		if (active->readers != readers[lender->id][gref] || active->writers != writers[lender->id][gref])
 			snprintf(complaint, sizeof(complaint), "domain %u, gref %u: %u readers %u writers, handles have %u, %u: G4",
@@ -58,13 +62,14 @@ static void check_mappings(struct domain *user)
 {
 	for (uint64_t t = FAKE_FRAME_FIRST; t < FAKE_FRAME_LIMIT; t++) {
 		const struct frame *table = &frame_table()[t];
-		const pte_t *entries = mfn_to_virt(mfn(t));
+		const pte_t *entries;
 
 		if (table->count == 0 || table->owner != user->id || frame_type_of(table->type) != FRAME_L1 ||
 		    !(table->type & (FRAME_VALIDATED | FRAME_PARTIAL | FRAME_DEFERRED)))
 			continue;
+		entries = mfn_to_virt(mfn(t));
 		for (uint32_t i = 0; i < table->validated; i++)
-			if ((entries[i] & PTE_PRESENT) && frame_at(pte_frame(entries[i]))->owner != user->id)
+			if ((entries[i] & PTE_PRESENT) && frame_table()[pte_frame(entries[i]).raw].owner != user->id)
 				mapped[pte_frame(entries[i]).raw][!!(entries[i] & PTE_WRITABLE)]++;
 	}
 	for (uint64_t i = FAKE_FRAME_FIRST; i < FAKE_FRAME_LIMIT; i++)

@@ -33,7 +33,9 @@ static void complain(const char *format, ...)
 	va_end(arguments);
 }
 
-static struct frame *record(uint64_t number) { return &frame_table()[number]; }
+static struct frame *frames;
+
+static struct frame *record(uint64_t number) { return &frames[number]; }
 
 static void expect(mfn_t number, enum frame_type type, const char *who)
 {
@@ -60,11 +62,6 @@ static bool is_live_table(const struct frame *frame)
 	       frame_type_of(frame->type) <= FRAME_L4;
 }
 
-static bool is_own_map(uint64_t table, enum frame_type level, pte_t entry)
-{
-	return level == FRAME_L4 && pte_frame(entry).raw == table && !(entry & PTE_WRITABLE);
-}
-
 static void check_core_slots(uint64_t table, const pte_t *entries)
 {
 	bool sees_m2p = entries[L4_CORE_FIRST] != 0;
@@ -80,7 +77,7 @@ static void take_entry(uint64_t table, enum frame_type level, pte_t entry)
 {
 	struct frame *frame;
 
-	if (!(entry & PTE_PRESENT) || is_own_map(table, level, entry))
+	if (!(entry & PTE_PRESENT))
 		return;
 	if (!(entry & PTE_USER) || (level > FRAME_L1 && (entry & (PTE_LARGE | PTE_GLOBAL))))
 		complain("table %lx (L%u): entry %lx is not as the core makes them", table, level, entry);
@@ -101,13 +98,14 @@ static void take_table(uint64_t number)
 {
 	struct frame *frame = record(number);
 	enum frame_type level = frame_type_of(frame->type);
-	const pte_t *entries = mfn_to_virt(mfn(number));
+	const pte_t *entries;
 	uint32_t end = is_live_table(frame) ? 512 : frame->validated;
 
 	if (!is_live_table(frame) && !(frame->type & (FRAME_PARTIAL | FRAME_DEFERRED)))
 		return;
 	if (level < FRAME_L1 || level > FRAME_L4)
 		complain("frame %lx: flags of a table, type %u", number, level);
+	entries = mfn_to_virt(mfn(number));
 	for (uint32_t i = 0; i < end; i++)
 		if (entries[i] && !(level == FRAME_L4 && i >= L4_CORE_FIRST && i < L4_CORE_END))
 			take_entry(number, level, entries[i]);
@@ -234,12 +232,13 @@ static void compare(uint64_t number)
 static bool is_mapped_by(const struct domain *domain, uint64_t number, bool writable)
 {
 	for (uint64_t t = FAKE_FRAME_FIRST; t < FAKE_FRAME_LIMIT; t++) {
-		const pte_t *entries = mfn_to_virt(mfn(t));
 		const struct frame *table = record(t);
+		const pte_t *entries;
 
 		if (frame_type_of(table->type) != FRAME_L1 || table->owner != domain->id || table->count == 0 ||
 		    !(table->type & (FRAME_VALIDATED | FRAME_PARTIAL | FRAME_DEFERRED)))
 			continue;
+		entries = mfn_to_virt(mfn(t));
 		for (uint32_t i = 0; i < table->validated; i++)
 			if ((entries[i] & PTE_PRESENT) && pte_frame(entries[i]).raw == number &&
 			    (!writable || (entries[i] & PTE_WRITABLE)))
@@ -273,7 +272,6 @@ static void check_cached_table(const struct fake_translation *cached)
 
 	if (table->count == 0)
 		return;
-	/* By an L4 that maps itself others than L1 tables stand there; what those map is read-only. */
 	if (cached->is_writable && (table->owner != cached->domain->id || frame_type_of(table->type) != FRAME_L1)) {
 		complain("TLB: domain %u walks frame %lx as a table, type %lx, owner %u", cached->domain->id,
 			 cached->frame.raw, table->type, table->owner);
@@ -310,6 +308,7 @@ const char *memory_oracle_complaint(void)
 	uint64_t unused = 0;
 
 	complaint[0] = 0;
+	frames = frame_table();
 	memset(expected, 0, sizeof(expected));
 	for (domid_t id = 0; id < DOMAIN_IDS; id++)
 		if (domain_find(id))
