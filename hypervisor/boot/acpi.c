@@ -118,15 +118,12 @@ const struct acpi_table *acpi_find(const char *signature)
 
 static void add_cpu(uint32_t apic_id, uint32_t flags)
 {
-	if (!(flags & MADT_CPU_ENABLED))
+	if (!(flags & MADT_CPU_ENABLED) || acpi_info.cpu_count == MAX_CPUS)
 		return;
 	for (uint32_t i = 0; i < acpi_info.cpu_count; i++)
 		if (acpi_info.apic_id[i] == apic_id)
 			return;
-	if (acpi_info.cpu_count == MAX_CPUS)
-		acpi_info.cpus_left_out++;
-	else
-		acpi_info.apic_id[acpi_info.cpu_count++] = apic_id;
+	acpi_info.apic_id[acpi_info.cpu_count++] = apic_id;
 }
 
 /* At `at` of the table, all of it inside. */
@@ -180,7 +177,7 @@ static void search_s5(const struct acpi_table *table)
 {
 	const uint8_t *aml = (const uint8_t *)table;
 
-	for (uint32_t at = sizeof(*table); table && !acpi_info.has_s5 && at + S5_BYTES_MIN <= table->bytes; at++) {
+	for (uint32_t at = sizeof(*table); table && at + S5_BYTES_MIN <= table->bytes; at++) {
 		uint32_t name = aml[at - 1] == '\\' ? at - 2 : at - 1, element;
 
 		if (memcmp(aml + at, S5_PACKAGE, 5) || aml[name] != AML_NAME)
@@ -188,6 +185,8 @@ static void search_s5(const struct acpi_table *table)
 		/* Behind the operator: length (1 to 4 bytes), number of elements. */
 		element = take_number(table, at + 7 + (aml[at + 5] >> 6), &acpi_info.s5[0]);
 		acpi_info.has_s5 = element && take_number(table, element, &acpi_info.s5[1]);
+		if (acpi_info.has_s5)
+			return;
 	}
 }
 
@@ -197,7 +196,7 @@ static void parse_fadt(const struct acpi_table *fadt)
 	const struct acpi_table *dsdt = map_table(acpi_field(fadt, FADT_X_DSDT, 8));
 
 	search_s5(dsdt ? dsdt : map_table(acpi_field(fadt, FADT_DSDT, 4)));
-	for (uint32_t i = 0; i < table_count; i++)
+	for (uint32_t i = 0; i < table_count && !acpi_info.has_s5; i++)
 		if (!memcmp(tables[i]->signature, "SSDT", 4))
 			search_s5(tables[i]);
 	acpi_info.smi_command = (uint16_t)acpi_field(fadt, FADT_SMI_COMMAND, 4);

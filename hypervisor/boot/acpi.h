@@ -22,7 +22,6 @@ struct acpi_isa_irq {
 struct acpi_info {
 	uint32_t cpu_count;		/* usable ones; 0: no MADT */
 	uint32_t apic_id[MAX_CPUS];	/* in the table's order */
-	uint32_t cpus_left_out;		/* no room for them */
 	uint32_t ioapic_count;
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
 	struct acpi_isa_irq isa_irq[ISA_IRQS];

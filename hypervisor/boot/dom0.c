@@ -6,7 +6,6 @@
  */
 #include "boot/dom0.h"
 
-#include <xen/features.h>
 #include <xen/xen.h>
 
 #include "boot/boot_info.h"
@@ -44,13 +43,13 @@ struct builder {
 
 static void read_modules(struct builder *builder)
 {
-	builder->kernel_module = &boot_info.module[0];
-	builder->initrd_module = &boot_info.module[1];
+	const struct boot_module *module = &boot_info.module[0];
+
 	if (boot_info.module_count == 0)
-		refuse_to_run("Domain-0: the boot loader gave no module: the first has to be its kernel (a Xen PV ELF)");
-	elf_parse(paddr_to_virt(builder->kernel_module->start), builder->kernel_module->bytes, &builder->kernel);
-	if (builder->kernel.supported_features && !(builder->kernel.supported_features & 1U << XENFEAT_dom0))
-		refuse_to_run("Domain-0: its kernel says that it cannot be Domain-0 (no feature dom0)");
+		refuse_to_run("Domain-0: the boot loader gave no module: the first is its kernel, a Xen PV ELF");
+	elf_parse(paddr_to_virt(module->start), module->bytes, &builder->kernel);
+	builder->kernel_module = module;
+	builder->initrd_module = module + 1;
 }
 
 static void choose_size(struct builder *builder)
@@ -61,7 +60,7 @@ static void choose_size(struct builder *builder)
 	bool is_given = option_text("dom0_mem", text, sizeof(text));
 
 	if (!dom0_memory_choose(is_given ? text : NULL, free, &builder->frames, &builder->most_frames))
-		refuse_to_run("Domain-0: dom0_mem=%s cannot be read: write it as 512M, min:256M,max:1G or -128M", text);
+		refuse_to_run("Domain-0: dom0_mem=%s: write it as 512M, min:256M,max:1G or -128M", text);
 	placement_choose(&builder->kernel, builder->frames, builder->initrd_module->bytes, &builder->place);
 }
 
@@ -83,7 +82,7 @@ static void allocate_frames(struct builder *builder)
 				m2p_set(mfn(first.raw + i), gfn(done));
 			}
 	if (done < builder->frames)
-		refuse_to_run("Domain-0: too little memory: %lu of its %lu frames were there", done, builder->frames);
+		refuse_to_run("Domain-0: too little memory: %lu of %lu frames", done, builder->frames);
 }
 
 static void *page_at(const struct builder *builder, uint64_t pfn)
@@ -158,7 +157,8 @@ static pte_t *entry_for(const struct builder *builder, uint64_t va, uint64_t *ta
 }
 
 /* Returns where the frames for tables, which begin at table_pfn, end. */
-static uint64_t map_pages(const struct builder *builder, uint64_t va, uint64_t pfn, uint64_t count, uint64_t table_pfn)
+static uint64_t map_pages(const struct builder *builder, uint64_t va, uint64_t pfn, uint64_t count,
+			  uint64_t table_pfn)
 {
 	uint64_t tables = placement_pfn(&builder->place, builder->place.tables);
 
@@ -228,7 +228,7 @@ void dom0_build(void)
 	if (domain_create(0, (uint32_t)MAX(MIN(vcpus, (uint64_t)MAX_VCPUS), 1ULL), true, &builder.domain))
 		refuse_to_run("Domain-0: too little memory");
 	choose_size(&builder);		/* of what is left now */
-	log_info("Domain-0: %s, %lu MiB, %u vcpus, initrd %lu KiB\n", builder.kernel.guest_os, builder.frames >> 8,
+	log_info("Domain-0: %lu MiB, %u vcpus, initrd %lu KiB\n", builder.frames >> 8,
 		 builder.domain->vcpu_max, builder.initrd_module->bytes >> 10);
 	allocate_frames(&builder);
 	load_modules(&builder);

@@ -5,6 +5,7 @@
 #include <elf.h>
 
 #include <xen/elfnote.h>
+#include <xen/features.h>
 
 #include "lib/log.h"
 #include "lib/string.h"
@@ -13,7 +14,7 @@
 /* Newer than Debian 12's header: where a PVH kernel may be moved to. Nothing to a PV guest. */
 #define NOTE_PHYS32_RELOC	19
 
-#define refuse(format, ...) refuse_to_run("Domain-0: module 1 cannot be its kernel: " format, ##__VA_ARGS__)
+#define refuse(why, ...) refuse_to_run("Domain-0: module 1 cannot be its kernel: " why, ##__VA_ARGS__)
 
 static bool is_inside(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
 {
@@ -69,13 +70,6 @@ static void check_features(const char *text, size_t bytes)
 	}
 }
 
-/* For messages: cut, and without what a console would take for more than letters. */
-static void take_text(char to[32], const uint8_t *value, uint32_t bytes)
-{
-	for (uint32_t i = 0; i < bytes && i < 31 && value[i]; i++)
-		to[i] = value[i] >= ' ' && value[i] < 127 ? (char)value[i] : '?';
-}
-
 static void take_note(struct elf_kernel *kernel, uint32_t type, const uint8_t *value, uint32_t bytes)
 {
 	/* Where the number of a note goes; one that has no place means nothing here, or is no number. */
@@ -96,8 +90,6 @@ static void take_note(struct elf_kernel *kernel, uint32_t type, const uint8_t *v
 		refuse("it has a note of type %u (0x%x) in Xen's name, which is not known", type, type);
 	if (type == XEN_ELFNOTE_XEN_VERSION && (bytes < 7 || memcmp(value, "xen-3.0", 7)))
 		refuse("its XEN_VERSION is not xen-3.0");
-	if (type == XEN_ELFNOTE_GUEST_OS)
-		take_text(kernel->guest_os, value, bytes);
 	if (type == XEN_ELFNOTE_FEATURES)
 		check_features((const char *)value, bytes);
 	if (!place[type])
@@ -132,17 +124,17 @@ static void read_notes(struct elf_kernel *kernel, const uint8_t *at, uint64_t by
 static void add_segment(struct elf_kernel *kernel, uint32_t i, const Elf64_Phdr *program)
 {
 	uint64_t offset = program->p_paddr - kernel->paddr_offset, va = kernel->virt_base + offset;
-	uint64_t end = va + program->p_memsz;
+	uint64_t bytes = program->p_memsz, end = va + bytes;
 
 	if (kernel->segment_count == ELF_SEGMENTS_MAX)
 		refuse("it has more than %u segments to load", ELF_SEGMENTS_MAX);
-	if (offset >= ELF_IMAGE_MAX || program->p_memsz >= ELF_IMAGE_MAX || program->p_filesz > program->p_memsz ||
+	if (offset >= ELF_IMAGE_MAX || bytes >= ELF_IMAGE_MAX || program->p_filesz > bytes ||
 	    va < kernel->virt_base || end + PAGE_SIZE < va)
-		refuse("segment %u (physical address 0x%lx, PADDR_OFFSET 0x%lx, 0x%lx bytes) does not fit above "
-		       "VIRT_BASE 0x%lx", i, program->p_paddr, kernel->paddr_offset, program->p_memsz,
-		       kernel->virt_base);
+		refuse("segment %u, 0x%lx bytes at 0x%lx, does not fit above VIRT_BASE 0x%lx", i, bytes,
+		       program->p_paddr, kernel->virt_base);
 
-	kernel->segment[kernel->segment_count++] = (struct elf_segment){ va, program->p_offset, program->p_filesz };
+	kernel->segment[kernel->segment_count++] =
+		(struct elf_segment){ va, program->p_offset, program->p_filesz };
 	kernel->start = MIN(kernel->start, va);
 	kernel->end = MAX(kernel->end, ROUND_UP(end, PAGE_SIZE));
 }
@@ -184,4 +176,6 @@ void elf_parse(const uint8_t *file, uint64_t bytes, struct elf_kernel *kernel)
 			add_segment(kernel, i, &program);
 	}
 	check_addresses(kernel);
+	if (kernel->supported_features && !(kernel->supported_features & 1U << XENFEAT_dom0))
+		refuse("it says that it can only be another domain's (no feature dom0)");
 }

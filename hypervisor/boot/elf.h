@@ -17,7 +17,7 @@ struct elf_segment {
 };
 
 struct elf_kernel {
-	char guest_os[32];
+	bool has_notes;			/* in Xen's name */
 	uint64_t entry;			/* ENTRY, or the header's */
 	uint64_t virt_base;		/* VIRT_BASE, or 0: the address of pseudo-physical frame 0 */
 	uint64_t paddr_offset;
@@ -26,7 +26,6 @@ struct elf_kernel {
 	uint64_t start, end;		/* of all segments; the end is a whole page's */
 	uint64_t supported_features;	/* SUPPORTED_FEATURES: bits of XENFEAT_*; 0: it has no such note */
 	uint64_t initrd_by_frame;	/* MOD_START_PFN: not 0: the initrd need not be mapped */
-	bool has_notes;			/* in Xen's name */
 	uint32_t segment_count;
 	struct elf_segment segment[ELF_SEGMENTS_MAX];
 };

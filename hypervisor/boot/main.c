@@ -41,13 +41,14 @@ static void cpu_init(struct cpu *cpu)
 /* What the core keeps: its image, its tables of frames, its heap, and what lies below 1 MiB. */
 static void memory_report(void)
 {
-	uint64_t all = 0, own;
+	uint64_t all = 0, own, free = frames_free() << PAGE_SHIFT, budget;
 
 	for (uint32_t i = 0; i < boot_info.range_count; i++)
 		all += boot_info.range[i].bytes;
-	own = all - ((frames_free() + domain_zero->frame_count) << PAGE_SHIFT);
-	log_info("Memory: %lu MiB; the core keeps %lu KiB of it, and may keep %lu KiB; %lu MiB are free\n", all >> 20,
-		 own >> 10, (BUDGET_BYTES + all * BUDGET_PER_MILLE / 1000) >> 10, frames_free() >> (20 - PAGE_SHIFT));
+	own = all - free - ((uint64_t)domain_zero->frame_count << PAGE_SHIFT);
+	budget = BUDGET_BYTES + all * BUDGET_PER_MILLE / 1000;
+	log_info("Memory: %lu MiB, %lu MiB are free; the core keeps %lu KiB, its budget is %lu KiB\n",
+		 all >> 20, free >> 20, own >> 10, budget >> 10);
 }
 
 void core_main(uint32_t magic, paddr_t info)

@@ -20,7 +20,9 @@ enum info_word {
 	INFO_FLAGS = 0, INFO_COMMAND_LINE = 4, INFO_MODULE_COUNT = 5, INFO_MODULES = 6, INFO_MAP_BYTES = 11,
 	INFO_MAP = 12, INFO_LOADER_NAME = 16, INFO_WORDS = 17,
 };
-enum info_flags { HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6, HAS_LOADER_NAME = 1 << 9 };
+enum info_flags {
+	HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6, HAS_LOADER_NAME = 1 << 9,
+};
 
 struct module_1 {
 	uint32_t start, end, command_line, reserved;
@@ -92,7 +94,8 @@ static void add_map_entry(const struct map_entry *entry)
 static void parse_1(paddr_t address)
 {
 	const uint32_t *info = info_at(address, INFO_WORDS * sizeof(*info)), *bytes;
-	uint32_t flags = info[INFO_FLAGS];
+	uint32_t flags = info[INFO_FLAGS], modules = flags & HAS_MODULES ? info[INFO_MODULE_COUNT] : 0;
+	const struct module_1 *module;
 	bool has_file_names;
 
 	if (flags & HAS_LOADER_NAME)
@@ -101,9 +104,8 @@ static void parse_1(paddr_t address)
 	has_file_names = strncmp(boot_info.loader, "GRUB 2", 6) != 0;
 	if (flags & HAS_COMMAND_LINE)
 		copy_arguments(boot_info.command_line, info_at(info[INFO_COMMAND_LINE], 1), has_file_names);
-	for (uint32_t i = 0; (flags & HAS_MODULES) && i < MIN(info[INFO_MODULE_COUNT], BOOT_MODULES_MAX + 1u); i++) {
-		const struct module_1 *module = info_at(info[INFO_MODULES] + i * sizeof(*module), sizeof(*module));
-
+	for (uint32_t i = 0; i < MIN(modules, BOOT_MODULES_MAX + 1u); i++) {
+		module = info_at(info[INFO_MODULES] + i * sizeof(*module), sizeof(*module));
 		add_module(module->start, module->end,
 			   module->command_line ? info_at(module->command_line, 1) : "", has_file_names);
 	}

@@ -108,8 +108,6 @@ void smp_start_all(void)
 	struct trampoline_words *words;
 	uint32_t self = apic_id();
 
-	if (acpi_info.cpus_left_out > 0)
-		log_warning("smp: %u CPUs are left out: the core knows %u\n", acpi_info.cpus_left_out, MAX_CPUS);
 	if (!boot_info.trampoline) {
 		log_warning("smp: no memory below 1 MiB: one CPU\n");
 		return;

@@ -132,3 +132,13 @@ def test_domain_zero_runs_within_half_a_billion_instructions():
     ticks = int(re.search(r"first instruction at tick (\d+)", machine.text).group(1))
     print(f"Domain-0's first instruction is the {ticks / 1e6:.0f} millionth")
     assert ticks < 500_000_000
+
+
+def test_core_keeps_within_its_memory_budget():
+    """4 MiB and 1.5 % of all memory, said at the end of the boot, modules given back."""
+    with Machine("boot-memory", *by_kernel(HYPERVISOR, [(KERNEL, DOM0_ARGS)]), memory=2048, limit=60) as machine:
+        machine.expect(r"the core keeps (\d+) KiB, its budget is (\d+) KiB", 40)
+    said = re.search(r"Memory: (\d+) MiB, .* keeps (\d+) KiB, its budget is (\d+) KiB", machine.text)
+    memory_mib, keeps, budget = map(int, said.groups())
+    assert 2040 <= memory_mib <= 2048
+    assert keeps <= budget <= 4 * 1024 + 2048 * 1024 * 15 // 1000
