@@ -25,7 +25,7 @@ static void write_line(const struct domain *domain, char *text, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		if (text[i] < ' ' || text[i] > '~')
 			text[i] = ' ';
-	log_guest(domain->id, "%.*s\n", (int)count, text);
+	log_guest(domain->id, text, count);
 }
 
 static long console_write(uint32_t count, uint64_t buffer)

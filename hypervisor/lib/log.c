@@ -12,7 +12,7 @@
 #include "lib/string.h"
 
 #define LINE_BYTES	512
-#define GUEST_LINES	32u		/* of all guests, in a second */
+#define GUEST_LINES	16u		/* of all guests, in a second */
 
 static struct spinlock log_lock;
 static bool seized;			/* atomic */
@@ -75,27 +75,23 @@ void log_set_level(enum log_level level)
 	loglvl = level;
 }
 
-void log_guest(uint16_t domain, const char *format, ...)
+void log_guest(uint16_t domain, const char *text, size_t count)
 {
-	char line[LINE_BYTES], head[64] = "";
+	char line[LINE_BYTES];
 	uint64_t second = time_now_ns() / NSEC_PER_SEC;
-	va_list arguments;
+	uint32_t dropped = 0;
 
-	va_start(arguments, format);
-	format_string_list(line, sizeof(line), format, arguments);
-	va_end(arguments);
 	lock();
 	if (second != guest_second) {
-		if (guest_lines > GUEST_LINES)
-			format_string(head, sizeof(head), "(%u lines of guests dropped)\n", guest_lines - GUEST_LINES);
+		dropped = guest_lines - MIN(guest_lines, GUEST_LINES);
 		guest_second = second;
 		guest_lines = 0;
 	}
 	if (guest_lines++ < GUEST_LINES) {
 		emit_text(in_line ? "\n" : "");
-		emit_text(head);
-		format_string(head, sizeof(head), "d%u: ", domain);
-		emit_text(head);
+		format_string(line, sizeof(line), "(%u lines of guests dropped)\n", dropped);
+		emit_text(dropped ? line : "");
+		format_string(line, sizeof(line), "d%u: %.*s\n", domain, (int)count, text);
 		emit_text(line);
 	}
 	unlock();

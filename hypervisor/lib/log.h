@@ -19,8 +19,8 @@ void log_print_list(enum log_level level, const char *format, va_list arguments)
 #define log_warning(...)	log_print(LOG_WARNING, __VA_ARGS__)
 #define log_info(...)		log_print(LOG_INFO, __VA_ARGS__)
 
-/* What a guest caused: bounded to a few lines a second for all guests, so that none can flood the console. */
-void log_guest(uint16_t domain, const char *format, ...) PRINTF(2, 3);
+/* A line that a guest wrote: bounded to a few lines a second for all guests, so that none can flood the console. */
+void log_guest(uint16_t domain, const char *text, size_t count);
 
 void log_set_level(enum log_level level);
 

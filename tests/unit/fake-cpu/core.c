@@ -42,13 +42,9 @@ WEAK void log_print(enum log_level level, const char *format, ...)
 	va_end(arguments);
 }
 
-WEAK void log_guest(uint16_t domain, const char *format, ...)
+WEAK void log_guest(uint16_t domain, const char *text, size_t count)
 {
-	va_list arguments;
-
-	va_start(arguments, format);
-	log_print_list(LOG_WARNING, format, arguments);
-	va_end(arguments);
+	log_print(LOG_WARNING, "%.*s\n", (int)count, text);
 }
 
 WEAK void log_set_level(enum log_level level) { }
