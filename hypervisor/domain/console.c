@@ -76,5 +76,5 @@ long do_console_io(uint64_t command, uint64_t count, uint64_t buffer)
 void console_input_arrived(void)
 {
 	if (domain_zero)
-		event_send_domain_virq(domain_zero, VIRQ_CONSOLE);
+		event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_CONSOLE);
 }

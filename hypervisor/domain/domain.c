@@ -176,7 +176,7 @@ static void shutdown_tell(struct domain *domain, uint8_t reason)
 		power_domain_zero_ended(reason);
 	update_all(domain);
 	if (domain_zero)
-		event_send_domain_virq(domain_zero, VIRQ_DOM_EXC);
+		event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_DOM_EXC);
 }
 
 void domain_shutdown(struct domain *domain, uint8_t reason)

@@ -32,14 +32,6 @@ struct channel *channel_find(const struct domain *domain, port_t port)
 	return chunk ? &chunk[port % EVENT_CHUNK_PORTS] : NULL;
 }
 
-static void lock_both(struct domain *a, struct domain *b)
-{
-	if (a->id <= b->id)
-		spin_lock_two(&a->event_lock, &b->event_lock);
-	else
-		spin_lock_two(&b->event_lock, &a->event_lock);
-}
-
 /* ---- opening: event_lock is held where it says _locked ---- */
 
 static int grow_to(struct event_table *table, port_t port)
@@ -127,7 +119,7 @@ int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port
 	int error;
 
 	spin_lock(&event_connect_lock);
-	lock_both(binder, peer);
+	spin_lock_two(&binder->event_lock, &peer->event_lock);
 	error = connect_locked(binder, peer, peer_port, port);
 	spin_unlock_two(&binder->event_lock, &peer->event_lock);
 	spin_unlock(&event_connect_lock);
@@ -211,7 +203,7 @@ int channel_close(struct domain *domain, port_t port)
 	/* Held, so what is interdomain or a pirq stays so, and nothing becomes so. */
 	if (read_once(&channel->state) == CHANNEL_INTERDOMAIN)
 		peer = channel->peer;
-	lock_both(domain, peer);
+	spin_lock_two(&domain->event_lock, &peer->event_lock);
 	if (channel->state == CHANNEL_INTERDOMAIN)
 		disconnect_locked(domain, port, channel);
 	if (channel->state == CHANNEL_PIRQ) {

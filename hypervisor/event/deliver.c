@@ -60,27 +60,16 @@ void channel_unmask(struct domain *domain, port_t port, const struct channel *ch
 }
 
 /* A VIRQ that nobody has bound is no news to anybody. */
-static void send_virq(struct domain *domain, struct vcpu *bound_by, uint32_t virq)
+void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq)
 {
+	struct domain *domain = vcpu->domain;
 	port_t port;
 
 	spin_lock(&domain->event_lock);
-	port = bound_by->virq_port[virq];
+	port = vcpu->virq_port[virq];
 	if (port != PORT_NONE)
 		channel_make_pending(domain, port, channel_find(domain, port));
 	spin_unlock(&domain->event_lock);
-}
-
-void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq)
-{
-	send_virq(vcpu->domain, vcpu, virq);
-}
-
-/* Those of a domain are kept by its first vcpu, whichever is told. */
-void event_send_domain_virq(struct domain *domain, uint32_t virq)
-{
-	if (domain->vcpu_max > 0 && domain->vcpu[0])
-		send_virq(domain, domain->vcpu[0], virq);
 }
 
 bool event_port_is_valid(struct domain *domain, port_t port)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Event channels: one bit of news for one domain. 2-level ABI. All of a domain's channels are under its event_lock; two
- * domains' are taken in the order of their ids.
+ * domains' are taken by spin_lock_two().
  *
  *   free --alloc_unbound--> unbound --bind_interdomain by the named peer--> interdomain (both ends)
  *   interdomain --close of one end--> free; the other end falls back to unbound for the same peer
@@ -25,9 +25,8 @@ MUST_CHECK int event_domain_init(struct domain *domain);	/* -ENOMEM */
 MUST_CHECK int event_close_all(struct domain *domain);
 void event_domain_free(struct domain *domain);			/* last; no vcpu, no peer left */
 
-/* To one vcpu: VIRQ_TIMER, VIRQ_DEBUG. To a domain: to whoever bound it. Any CPU, no event_lock held. */
+/* VIRQ_TIMER, VIRQ_DEBUG: a vcpu's own. Those of a domain are kept by its first vcpu, whichever is told. No lock held. */
 void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq);
-void event_send_domain_virq(struct domain *domain, uint32_t virq);
 
 /* From a driver of the core's: a physical interrupt that a domain has bound; masked or acknowledged by eoi. */
 void event_send_pirq(uint32_t pirq);

@@ -17,28 +17,6 @@
 #define IOPL_MAX	3
 #define IO_PORTS	65536
 
-static int eoi(uint32_t pirq)
-{
-	/* All pirqs are edges: there is nothing to unmask. */
-	return pirq_is_bound_to(pirq, current_vcpu()->domain) ? 0 : -EINVAL;
-}
-
-static int set_iopl(uint32_t iopl)
-{
-	if (iopl > IOPL_MAX)
-		return -EINVAL;
-	current_vcpu()->iopl = iopl;
-	return 0;
-}
-
-/* No bitmap is what everybody has; one would let a guest's user mode use ports, which no guest is given. */
-static int set_iobitmap(uint32_t port_count)
-{
-	if (port_count > IO_PORTS)
-		return -EINVAL;
-	return port_count == 0 ? 0 : -ENOSYS;
-}
-
 long do_physdev_op(uint64_t command, uint64_t argument)
 {
 	static const uint8_t bytes[] = {
@@ -60,11 +38,23 @@ long do_physdev_op(uint64_t command, uint64_t argument)
 	if (guest_read(&op, argument, bytes[number]))
 		return -EFAULT;
 	switch (number) {
-	case PHYSDEVOP_eoi: return eoi(op.eoi.irq);
-	case PHYSDEVOP_set_iopl: return set_iopl(op.iopl.iopl);
-	case PHYSDEVOP_set_iobitmap: return set_iobitmap(op.iobitmap.nr_ports);
+	case PHYSDEVOP_eoi:
+		/* All pirqs are edges: there is nothing to unmask. */
+		return pirq_is_bound_to(op.eoi.irq, current_vcpu()->domain) ? 0 : -EINVAL;
+	case PHYSDEVOP_set_iopl:
+		if (op.iopl.iopl > IOPL_MAX)
+			return -EINVAL;
+		current_vcpu()->iopl = op.iopl.iopl;
+		return 0;
+	case PHYSDEVOP_set_iobitmap:
+		/* None is what everybody has; one would let user mode use ports, which no guest is given. */
+		if (op.iobitmap.nr_ports > IO_PORTS)
+			return -EINVAL;
+		return op.iobitmap.nr_ports == 0 ? 0 : -ENOSYS;
 	default:
+		if (op.query.irq >= PIRQ_COUNT)
+			return -EINVAL;
 		op.query.flags = XENIRQSTAT_needs_eoi;
-		return op.query.irq < PIRQ_COUNT ? guest_write(argument, &op.query, sizeof(op.query)) : -EINVAL;
+		return guest_write(argument, &op.query, sizeof(op.query));
 	}
 }

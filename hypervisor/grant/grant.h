@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Grant tables, version 1: a domain lends a frame to another. The loan ends when the user drops it or dies.
- * Lock: a domain's table (its own shared entries, active entries) and its handles: its grant_lock; two in the order of ids.
+ * Lock: a domain's table (its own shared entries, active entries) and its handles: its grant_lock; two by spin_lock_two().
  *
  * G1  A frame that is mapped through a grant is never freed.
  * G2  A grant that its lender has withdrawn is never mapped again.

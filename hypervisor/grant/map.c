@@ -80,9 +80,9 @@ static int map_one(struct vcpu *vcpu, struct gnttab_map_grant_ref *map)
 	lender = map->dom == DOMID_SELF ? NULL : domain_get(map->dom);
 	if (!lender)
 		return GNTST_bad_domain;
-	grant_lock_two(vcpu->domain, lender);
+	spin_lock_two(&vcpu->domain->grant_lock, &lender->grant_lock);
 	status = map_locked(vcpu, lender, map);
-	grant_unlock_two(vcpu->domain, lender);
+	spin_unlock_two(&vcpu->domain->grant_lock, &lender->grant_lock);
 	if (status != GNTST_okay)
 		domain_put(lender);
 	return status;
@@ -104,10 +104,10 @@ static void unmap_complete(struct domain *user, uint32_t number)
 	struct domain *lender = handle->lender;
 	mfn_t frame = mfn(grant_active(lender->grants, handle->gref)->frame);
 
-	grant_lock_two(user, lender);
+	spin_lock_two(&user->grant_lock, &lender->grant_lock);
 	pin_drop(lender, handle->gref, frame_at(frame), !(handle->flags & GNTMAP_readonly));
 	handle_release(user->grants, number);
-	grant_unlock_two(user, lender);
+	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
 

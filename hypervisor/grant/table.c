@@ -12,18 +12,6 @@
 #include "mem/alloc.h"
 #include "mem/frame.h"
 
-void grant_lock_two(struct domain *a, struct domain *b)
-{
-	struct domain *first = a->id <= b->id ? a : b;
-
-	spin_lock_two(&first->grant_lock, first == a ? &b->grant_lock : &a->grant_lock);
-}
-
-void grant_unlock_two(struct domain *a, struct domain *b)
-{
-	spin_unlock_two(&a->grant_lock, &b->grant_lock);
-}
-
 static int table_add_frame(struct domain *domain, struct grant_table *table)
 {
 	struct grant_entry_v1 *shared = heap_alloc(PAGE_SIZE);
@@ -149,10 +137,10 @@ static void handle_destroy(struct domain *user, uint32_t number)
 	if (!handle)
 		return;
 	lender = handle->lender;
-	grant_lock_two(user, lender);
+	spin_lock_two(&user->grant_lock, &lender->grant_lock);
 	grant_unpin(lender, handle->gref, !(handle->flags & GNTMAP_readonly));
 	handle_release(user->grants, number);
-	grant_unlock_two(user, lender);
+	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
 

@@ -87,8 +87,6 @@ static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gre
 {
 	return gref < table->frame_count * GRANTS_PER_FRAME;
 }
-void grant_lock_two(struct domain *a, struct domain *b);
-void grant_unlock_two(struct domain *a, struct domain *b);
 
 struct grant_handle *handle_take(struct grant_table *table, uint32_t *number);	/* NULL: none left */
 struct grant_handle *handle_find(struct grant_table *table, uint32_t number);	/* NULL: not in use */

@@ -35,17 +35,17 @@ static inline bool spin_is_locked(const struct spinlock *lock)
 	return read_once(&lock->next) != read_once(&lock->serving);
 }
 
-/* Takes two locks in the written order (the caller passes the one of the lower domain id first). */
-static inline void spin_lock_two(struct spinlock *first, struct spinlock *second)
+/* Two locks of one kind, perhaps the same one, in the order of their addresses, whichever is named first. */
+static inline void spin_lock_two(struct spinlock *a, struct spinlock *b)
 {
-	spin_lock(first);
-	if (second != first)
-		spin_lock(second);
+	spin_lock(a < b ? a : b);
+	if (a != b)
+		spin_lock(a < b ? b : a);
 }
 
-static inline void spin_unlock_two(struct spinlock *first, struct spinlock *second)
+static inline void spin_unlock_two(struct spinlock *a, struct spinlock *b)
 {
-	if (second != first)
-		spin_unlock(second);
-	spin_unlock(first);
+	spin_unlock(a);
+	if (a != b)
+		spin_unlock(b);
 }

@@ -367,7 +367,7 @@ static void event_from_core(void)
 	if (take8() & 1)
 		event_send_vcpu_virq(domain->vcpu[take_below(GUEST_VCPUS)], take_below(24));
 	else
-		event_send_domain_virq(domain, take_below(24));
+		event_send_vcpu_virq(domain->vcpu[0], take_below(24));
 }
 
 /* ---- descriptor tables, vcpus ---- */

@@ -424,7 +424,7 @@ static void a_virq_of_the_domain_follows_bind_vcpu(void)
 
 	CU_ASSERT_EQUAL(bind_virq(zero, VIRQ_DOM_EXC, 0, &port), 0);
 	CU_ASSERT_EQUAL(move(zero, port, 1), 0);
-	event_send_domain_virq(zero, VIRQ_DOM_EXC);
+	event_send_vcpu_virq(zero->vcpu[0], VIRQ_DOM_EXC);
 	CU_ASSERT_TRUE(is_pending(zero, port));
 	CU_ASSERT_TRUE(is_upcalled(zero->vcpu[1]));
 	CU_ASSERT_FALSE(is_upcalled(zero->vcpu[0]));

@@ -173,7 +173,6 @@ WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *dat
 /* ---- event ---- */
 
 WEAK void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq) { }
-WEAK void event_send_domain_virq(struct domain *domain, uint32_t virq) { }
 WEAK bool event_is_pending(struct domain *domain, port_t port) { return false; }
 WEAK bool event_port_is_valid(struct domain *domain, port_t port) { return true; }
 WEAK void event_info_moved(struct vcpu *vcpu) { }
