@@ -165,6 +165,7 @@ static bool work_step(struct vcpu *vcpu)
 {
 	if (vcpu->deferred_tables) {
 		deferred_step(vcpu);
+		(void)preempt_needed();		/* a tree may be large: lets interrupts in between its tables */
 		return true;
 	}
 	/* The frame tells what could not be loaded; the registers hold 0 instead. */
@@ -172,7 +173,10 @@ static bool work_step(struct vcpu *vcpu)
 		return true;
 	if (work_take(vcpu, VCPU_WORK_NMI) && bounce_to_callback(vcpu, CALLBACKTYPE_nmi))
 		return true;
-	return vcpu_has_deliverable_event(vcpu) && bounce_to_callback(vcpu, CALLBACKTYPE_event);
+	/* Once: other vcpus may clear its mask as fast as it is set. */
+	if (vcpu_has_deliverable_event(vcpu))
+		(void)bounce_to_callback(vcpu, CALLBACKTYPE_event);
+	return false;
 }
 
 void exit_work(struct vcpu *vcpu)

@@ -74,8 +74,8 @@ static int alloc_all(const struct chunk *chunk, mfn_t *first)
 					&first[i]);
 	if (error)
 		for (i = (i - 1) << out->extent_order; i--; )
-			(void)frame_give_up(frame_at(mfn(first[i >> out->extent_order].raw +
-							 (i & ((1ULL << out->extent_order) - 1)))));
+			(void)frame_give_back(mfn(first[i >> out->extent_order].raw +
+						  (i & ((1ULL << out->extent_order) - 1))), chunk->domain);
 	return error;
 }
 
@@ -94,7 +94,7 @@ static int publish(const struct chunk *chunk, const mfn_t *first)
 			continue;
 		}
 		for (uint64_t j = 0; j < 1ULL << out->extent_order; j++)
-			m2p_set(mfn(first[i].raw + j), gfn(gfn_first + j));
+			frame_name(mfn(first[i].raw + j), chunk->domain, gfn(gfn_first + j));
 	}
 	return error;
 }

@@ -53,7 +53,7 @@ struct frame *frame_get(mfn_t number, const struct domain *owner)
 	do {
 		uint64_t references = count & FRAME_COUNT_MASK;
 
-		if (references == 0 || references == FRAME_COUNT_MASK || frame->owner != owner->id)
+		if (references == 0 || references >= FRAME_COUNT_MAX || frame->owner != owner->id)
 			return NULL;
 	} while (!__atomic_compare_exchange_n(&frame->count, &count, count + 1, false, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));
@@ -140,8 +140,13 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 		if (references) {
 			if (old != type || references == FRAME_TYPE_COUNT_MASK)
 				return -EINVAL;
-			if (type != FRAME_WRITABLE && !(word & FRAME_VALIDATED))
-				return -EBUSY;
+			if (!(word & FRAME_VALIDATED)) {
+				if (type != FRAME_WRITABLE)
+					return -EBUSY;
+				cpu_relax_serving();	/* stale translations through it are being flushed */
+				word = load_acquire(&frame->type);
+				continue;
+			}
 			wanted = word + 1;
 		} else if ((word & FRAME_DEFERRED) || (is_partial && old != type)) {
 			if (is_partial && type == FRAME_WRITABLE)
@@ -157,8 +162,10 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 			return 0;
 		if (old != type && old != FRAME_PLAIN)
 			flush_stale(frame);
-		if (type == FRAME_WRITABLE)
+		if (type == FRAME_WRITABLE) {
+			__atomic_fetch_or(&frame->type, FRAME_VALIDATED, __ATOMIC_RELEASE);
 			return 0;
+		}
 		if (is_partial)
 			frame_put(frame);	/* the caller's reference keeps it from here on */
 		else

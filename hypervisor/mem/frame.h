@@ -49,9 +49,10 @@ _Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
 #define FRAME_ALLOCATED		(1ULL << 63)	/* in count: the owner's own reference is not dropped yet */
 #define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap, shared_info, grant table) */
 #define FRAME_COUNT_MASK	((1ULL << 32) - 1)
+#define FRAME_COUNT_MAX		(1ULL << 31)	/* for guests: frame_get_again() has room above it */
 
 #define FRAME_TYPE_SHIFT	56
-#define FRAME_VALIDATED		(1ULL << 55)
+#define FRAME_VALIDATED		(1ULL << 55)	/* who comes second may use it: checked and, after another type, flushed */
 #define FRAME_PARTIAL		(1ULL << 54)
 #define FRAME_DEFERRED		(1ULL << 53)
 #define FRAME_PINNED		(1ULL << 52)	/* MMUEXT_PIN: a type reference of the guest's own */

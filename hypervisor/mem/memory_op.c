@@ -45,7 +45,7 @@ MUST_CHECK static int increase(struct extents *e, bool is_named)
 	if (frame_alloc_for(e->domain, order, XENMEMF_get_address_bits(e->request.mem_flags), &first))
 		return -ENOMEM;
 	for (uint64_t i = 0; is_named && i < 1ULL << order; i++)
-		m2p_set(mfn(first.raw + i), gfn(first_gfn + i));
+		frame_name(mfn(first.raw + i), e->domain, gfn(first_gfn + i));
 	if (!e->request.extent_start.p)
 		return 0;
 	return handle_write(e->request.extent_start, e->done, &first.raw);
@@ -60,15 +60,9 @@ MUST_CHECK static int decrease_one(struct extents *e)
 
 	if (handle_read(&first, e->request.extent_start, e->done))
 		return -EFAULT;
-	for (uint64_t i = 0; i < 1ULL << e->request.extent_order; i++) {
-		struct frame *frame = frame_get(mfn(first + i), e->domain);
-		bool is_given = frame && frame_give_up(frame);
-
-		if (frame)
-			frame_put(frame);
-		if (!is_given)
+	for (uint64_t i = 0; i < 1ULL << e->request.extent_order; i++)
+		if (!frame_give_back(mfn(first + i), e->domain))
 			return -EINVAL;
-	}
 	return 0;
 }
 

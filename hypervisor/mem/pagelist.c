@@ -83,3 +83,23 @@ bool frame_give_up(struct frame *frame)
 	frame_put(frame);
 	return true;
 }
+
+bool frame_give_back(mfn_t number, const struct domain *owner)
+{
+	struct frame *frame = frame_get(number, owner);
+	bool is_given = frame && frame_give_up(frame);
+
+	if (frame)
+		frame_put(frame);
+	return is_given;
+}
+
+void frame_name(mfn_t number, const struct domain *owner, gfn_t guest)
+{
+	struct frame *frame = frame_get(number, owner);
+
+	if (!frame)
+		return;
+	m2p_set(number, guest);
+	frame_put(frame);
+}

@@ -25,3 +25,8 @@ void page_list_release(struct frame *frame);
 
 /* The owner's own reference goes; the frame is freed when nobody else has one. False if it was dropped before. */
 bool frame_give_up(struct frame *frame);
+/* The same by number, and false for a frame that is not `owner`'s: another vcpu may have given it up before. */
+bool frame_give_back(mfn_t number, const struct domain *owner);
+
+/* What its owner calls it, as long as it is its owner. */
+void frame_name(mfn_t number, const struct domain *owner, gfn_t guest);

@@ -26,12 +26,6 @@ static bool is_core_slot(enum frame_type level, uint32_t index)
 	return level == FRAME_L4 && index >= L4_CORE_FIRST && index < L4_CORE_END;
 }
 
-/* T4: the one way in which an L4 may name an L4. It takes no reference: the table would keep itself. */
-static bool is_own_map(const struct frame *table, enum frame_type level, pte_t entry)
-{
-	return level == FRAME_L4 && !(entry & PTE_WRITABLE) && mfn_is(pte_frame(entry), frame_number(table));
-}
-
 static int l1_entry_take(const struct domain *source, pte_t *entry)
 {
 	struct frame *frame = *entry & REFUSED_ALL ? NULL : frame_get(pte_frame(*entry), source);
@@ -56,8 +50,6 @@ static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *e
 	if (*entry & REFUSED_UPPER)
 		return -EINVAL;
 	*entry = (*entry & ~(PTE_WRITE_THROUGH | PTE_CACHE_OFF)) | PTE_USER;
-	if (is_own_map(table, level, *entry))
-		return 0;
 	return frame_get_as(pte_frame(*entry), domain_find(table->owner), level - 1, &frame);
 }
 
@@ -78,7 +70,7 @@ void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
 {
 	struct frame *frame;
 
-	if (!(entry & PTE_PRESENT) || is_own_map(table, level, entry))
+	if (!(entry & PTE_PRESENT))
 		return;
 	frame = frame_at(pte_frame(entry));
 	if (frame->owner != table->owner)
@@ -127,14 +119,14 @@ int table_validate(struct frame *frame, enum frame_type type)
 
 	if (type == FRAME_SEGMENT)
 		return segments_validate(frame);
-	for (uint32_t i = frame->validated; i < TABLE_ENTRIES; i++) {
+	for (uint32_t start = frame->validated, i = start; i < TABLE_ENTRIES; i++) {
 		pte_t entry = entries[i];
 
 		if (!entry || is_core_slot(type, i))
 			continue;
 		frame->validated = (uint16_t)i;
 		/* One L2 entry may bring 512 others with it: the time to stop is before it. */
-		if (type > FRAME_L1 && i % 8 == 0 && i && preempt_needed())
+		if (type > FRAME_L1 && i != start && preempt_needed())
 			return -ERESTART;
 		error = entry_take(frame, type, owner, &entry);
 		if (error == -ERESTART && i)

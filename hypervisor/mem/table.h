@@ -6,7 +6,8 @@
  * T2  An entry never points at another domain's table, and never writable at any table.
  * T3  Slots 256 to 271 of an L4 are the core's, whatever the guest wrote there.
  * T5  An entry for another domain's frame gives its references back only after this domain's TLBs are flushed.
- * T4  A table refers only to tables one level below it (and an L4 read-only to itself), so there is no circle.
+ * T4  A table refers only to tables one level below it: there is no circle, and no L4 as its own L3, through which the
+ *     core's slots would be pages at addresses of the guest's.
  */
 #pragma once
 

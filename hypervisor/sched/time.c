@@ -13,6 +13,7 @@
 #include "domain/domain.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
+#include "lib/string.h"
 #include "mem/mmu.h"
 #include "sched/ops.h"
 #include "sched/queue.h"
@@ -110,8 +111,9 @@ void time_update_vcpu(struct vcpu *vcpu)
 /* As of the last change of state. */
 static void runstate_snapshot(const struct vcpu *vcpu, struct vcpu_runstate_info *info)
 {
-	*info = (struct vcpu_runstate_info){ .state = (int)vcpu->sched.state,
-					     .state_entry_time = vcpu->sched.state_since_ns };
+	memset(info, 0, sizeof(*info));		/* its padding too goes to the guest */
+	info->state = (int)vcpu->sched.state;
+	info->state_entry_time = vcpu->sched.state_since_ns;
 	for (uint32_t i = 0; i < 4; i++)
 		info->time[i] = vcpu->sched.time_in_state[i];
 }

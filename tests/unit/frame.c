@@ -117,6 +117,37 @@ static void frame_in_use_gets_no_other_type(void)		/* F1, F3: each pair */
 	all_is_counted();
 }
 
+static struct frame *watched;
+static bool was_usable, was_flushed;
+
+static void watch_flush(cpumask_t cpus, uint64_t address)
+{
+	was_flushed = true;
+	was_usable |= watched->type & FRAME_VALIDATED;
+}
+
+/* Another vcpu could write a table to it, which a CPU still walks. */
+static void nobody_else_may_write_to_what_was_a_table_until_it_is_flushed(void)	/* F1 */
+{
+	struct memory_guest guest = given_guest(1);
+	void (*model)(cpumask_t cpus, uint64_t address) = fake.tlb_watcher;
+
+	watched = given_plain(guest.domain);
+	CU_ASSERT_EQUAL(take(watched, FRAME_L1), 0);
+	drop(watched);
+	fake_deferred_steps(current_vcpu(), UINT32_MAX);
+	was_usable = was_flushed = false;
+	fake.tlb_watcher = watch_flush;
+	CU_ASSERT_EQUAL(take(watched, FRAME_WRITABLE), 0);
+	fake.tlb_watcher = model;
+	CU_ASSERT_TRUE(was_flushed);
+	CU_ASSERT_FALSE(was_usable);
+	CU_ASSERT_EQUAL(take(watched, FRAME_WRITABLE), 0);
+	drop(watched);
+	drop(watched);
+	all_is_counted();
+}
+
 static void table_that_is_to_be_taken_apart_is_waited_for(void)	/* F2 */
 {
 	struct memory_guest guest = given_guest(1);
@@ -368,6 +399,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(frames_that_are_not_ones_own_cannot_be_referred_to),
 	UNIT_CASE(references_cannot_be_made_to_overflow),
 	UNIT_CASE(frame_in_use_gets_no_other_type),
+	UNIT_CASE(nobody_else_may_write_to_what_was_a_table_until_it_is_flushed),
 	UNIT_CASE(table_that_is_to_be_taken_apart_is_waited_for),
 	UNIT_CASE(table_of_another_that_is_taken_apart_is_busy),
 	UNIT_CASE(stale_translation_ends_before_the_frame_becomes_a_table),

@@ -7,10 +7,12 @@
 #include <xen/memory.h>
 
 #include "cpu/directmap.h"
+#include "cpu/tlb.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
+#include "mem/pagelist.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
 #include "tables.h"
@@ -257,6 +259,52 @@ static void exchange_without_memory_changes_nothing(void)
 	all_is_counted();
 }
 
+static struct { struct domain *owner, *heir; mfn_t frame; } estate;
+
+/* Another vcpu of the owner's gives the frame up, and it goes to somebody else. */
+static void inherit(cpumask_t cpus, uint64_t address)
+{
+	mfn_t again;
+
+	fake.tlb_watcher = NULL;
+	CU_ASSERT(frame_give_back(estate.frame, estate.owner));
+	CU_ASSERT_EQUAL(frame_alloc_for(estate.heir, 0, 0, &again), 0);
+	CU_ASSERT(mfn_is(again, estate.frame));
+}
+
+static void exchange_that_fails_takes_nothing_from_another_domain(void)		/* F3 */
+{
+	struct memory_guest other = given_guest(2), guest = given_guest(1);
+	xen_pfn_t *in = list_of(NULL, 1), *out = list_of(NULL, 4);
+	void (*model)(cpumask_t cpus, uint64_t address) = fake.tlb_watcher;
+	mfn_t last, first;
+
+	CU_ASSERT_EQUAL(populate(in, 1, 2), 1);
+	heap_free(heap_alloc(64));			/* the heap needs none of the frames that are left */
+	last = frame_alloc(1);
+	first = frame_alloc(1);
+	while (!mfn_is(frame_alloc(0), MFN_NONE))
+		;
+	frame_free(last, 0);
+	frame_free(first, 0);
+	frame_at(last)->flushed = tlb_clock();		/* there is a flush when it is taken */
+	frame_at(first)->flushed = 0;
+	estate.owner = guest.domain;
+	estate.heir = other.domain;
+	estate.frame = first;
+	fake.tlb_watcher = inherit;
+	CU_ASSERT_EQUAL(memory_op(XENMEM_exchange, exchange_of(in, 1, 2, out, 4, 0)), -ENOMEM);
+	CU_ASSERT_PTR_NULL(fake.tlb_watcher);
+	fake.tlb_watcher = model;
+	CU_ASSERT_EQUAL(frame_at(first)->owner, other.domain->id);
+	CU_ASSERT_EQUAL(frame_at(first)->count, FRAME_ALLOCATED | 1);
+	/* Nor does the exchange, or who populates, name it any more. */
+	m2p_set(first, gfn(7));
+	frame_name(first, guest.domain, gfn(8));
+	CU_ASSERT_EQUAL(m2p_get(first).raw, 7);
+	all_is_counted();
+}
+
 static void exchange_at_each_fault_of_the_guests_memory_is_counted(void)	/* F3 */
 {
 	for (uint32_t fault = 1; fault < 30; fault++) {
@@ -308,6 +356,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(frame_that_came_back_is_as_stale_as_before),
 	UNIT_CASE(frames_are_exchanged_whole_chunks_at_a_time),
 	UNIT_CASE(exchange_without_memory_changes_nothing),
+	UNIT_CASE(exchange_that_fails_takes_nothing_from_another_domain),
 	UNIT_CASE(exchange_at_each_fault_of_the_guests_memory_is_counted),
 	UNIT_CASE(guest_learns_what_memory_there_is),
 };

@@ -161,26 +161,19 @@ static void table_names_only_tables_one_level_below(void)			/* T4: each level, e
 	}
 }
 
-static void l4_maps_itself_read_only_and_no_other(void)				/* T4 */
+/* One level down the core's slots would be pages, which a hypercall that reads its argument there can see. */
+static void l4_maps_no_l4_and_not_itself(void)					/* T4 */
 {
 	struct memory_guest guest = given_guest(1);
-	uint64_t by_itself = 9UL << 39 | 9UL << 30 | 9UL << 21 | 9UL << 12;
+	uint64_t fresh = unmapped(&guest, DATA);
 
-	CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_KERNEL], WRITABLE)), -EINVAL);
-	CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_USER], READ_ONLY)), -EINVAL);
-	CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_KERNEL], READ_ONLY)), 0);
-	all_is_counted();
-	/* What it shows cannot be written, by the guest or by the core in its name, and no table of the core's is in it. */
-	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(by_itself, false));
-	CU_ASSERT_PTR_NULL(fake_guest_touch(by_itself, true));
-	CU_ASSERT_EQUAL(guest_maps(by_itself, pte(guest.page[L4_KERNEL], WRITABLE)), -EINVAL);
-	CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), by_itself, 0, 8, NULL), -EAGAIN);
-	CU_ASSERT_PTR_NULL(fake_guest_touch(9UL << 39 | 261UL << 30, false));
-	CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, 0), 0);
-	all_is_counted();
-	CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_KERNEL], READ_ONLY)), 0);
-	CU_ASSERT_EQUAL(guest_ends(guest.domain), 0);
-	all_is_counted();
+	for (uint32_t flags = READ_ONLY; flags <= (READ_ONLY | PTE_WRITABLE); flags += PTE_WRITABLE) {
+		CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_KERNEL], flags)), -EINVAL);
+		CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], 9, pte(guest.page[L4_USER], flags)), -EINVAL);
+		words_of(fresh)[9] = pte(fresh, flags);
+		CU_ASSERT_EQUAL(guest_pins(fresh, FRAME_L4), -EINVAL);
+		all_is_counted();
+	}
 }
 
 static void slots_of_the_core_are_not_the_guests(void)				/* T3 */
@@ -318,16 +311,16 @@ static void half_a_table_that_is_wanted_as_another_is_taken_apart_first(void)	/*
 	uint64_t l2 = given_page(guest.domain), l1 = given_page(guest.domain);
 
 	for (uint32_t i = 0; i < 512; i++)
-		words_of(l2)[i] = pte(l1, WRITABLE);
+		words_of(l2)[i] = i % 8 ? pte(l1, WRITABLE) : 0;	/* none where a stop could be counted on */
 	fake.preempt_every = 1;
 	guest_call_tries = 0;
 	CU_ASSERT_EQUAL(guest_pins(l2, FRAME_L2), -ERESTART);
 	guest_call_tries = UINT32_MAX;
 	fake.preempt_every = 0;
 	CU_ASSERT_NOT_EQUAL(frame_at(mfn(l2))->type & FRAME_PARTIAL, 0);
-	CU_ASSERT_EQUAL(type_references(l1), 8);
+	CU_ASSERT_EQUAL(type_references(l1), 0);
 	CU_ASSERT_EQUAL(guest_pins(l2, FRAME_L1), 0);	/* and what was an L1 is now mapped writable */
-	CU_ASSERT_EQUAL(type_references(l1), 512);
+	CU_ASSERT_EQUAL(type_references(l1), 448);
 	all_is_counted();
 }
 
@@ -556,7 +549,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(cache_and_global_bits_are_taken_away),
 	UNIT_CASE(change_of_flags_alone_keeps_the_references),
 	UNIT_CASE(table_names_only_tables_one_level_below),
-	UNIT_CASE(l4_maps_itself_read_only_and_no_other),
+	UNIT_CASE(l4_maps_no_l4_and_not_itself),
 	UNIT_CASE(slots_of_the_core_are_not_the_guests),
 	UNIT_CASE(table_that_is_refused_keeps_no_reference),
 	UNIT_CASE(table_whose_children_are_refused_keeps_none),
