@@ -247,8 +247,11 @@ static void grant_map_op(void)
 		arrange_loan(map[i].dom, map[i].ref, current_vcpu()->domain->id);
 	}
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address_of(map), count, 0);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		remember(&map[i]);
+		if (map[i].status == GNTST_okay && !(map[i].flags & GNTMAP_contains_pte))
+			(void)fake_guest_touch(map[i].host_addr, !(map[i].flags & GNTMAP_readonly));
+	}
 }
 
 static void grant_unmap_op(void)
@@ -321,6 +324,46 @@ static void grant_setup_op(void)
 	setup->nr_frames = take_below(4);
 	setup->frame_list.p = guest_argument(4 * sizeof(xen_pfn_t));
 	guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, address_of(setup), 1, 0);
+}
+
+/* ---- what TLBs remember ---- */
+
+static void update_one(uint64_t table, uint32_t index, pte_t entry)
+{
+	struct mmu_update *request = guest_argument(sizeof(*request));
+
+	request->ptr = table << PAGE_SHIFT | index * 8;
+	request->val = entry;
+	guest_calls(__HYPERVISOR_mmu_update, address_of(request), 1, 0, DOMID_SELF);
+}
+
+/* The page at `va` is used, by all addresses at which its L1 may stand; then it goes, and at once is wanted otherwise. */
+static void use_and_drop(void)
+{
+	uint8_t choice = take8();
+	uint32_t which = take_below(REMEMBERED);
+	grant_handle_t handle = mapped[current_vcpu()->domain->id][which].handle;
+	uint64_t va = choice & 3 ? mapped[current_vcpu()->domain->id][which].place : pick_address();
+	struct gnttab_unmap_grant_ref *unmap = guest_argument(sizeof(*unmap));
+	struct mmuext_op *pin = guest_argument(sizeof(*pin));
+	pte_t entry = 0;
+
+	if (choice & 4)
+		update_one(pick_frame_of_type(FRAME_L2), 2, pick_frame_of_type(FRAME_L1) << PAGE_SHIFT | 7);
+	(void)!mmu_walk(current_vcpu(), va, &entry);
+	for (uint64_t alias = 0; alias < 3; alias++)
+		(void)fake_guest_touch((va & ~0xe00000UL) + (alias << 21), choice & 8);
+	*unmap = (struct gnttab_unmap_grant_ref){ .host_addr = va, .handle = handle };
+	if ((choice & 0x30) == 0)
+		guest_calls(__HYPERVISOR_update_va_mapping, va, 0, UVMF_NONE, 0);
+	else if ((choice & 0x30) == 0x10)
+		update_one(pick_frame_of_type(FRAME_L2), va >> 21 & 511, 0);
+	else
+		guest_calls(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, address_of(unmap), 1, 0);
+	pin->cmd = MMUEXT_PIN_L1_TABLE + take_below(4);
+	pin->arg1.mfn = pte_frame(entry).raw;
+	if (choice & 0x40)
+		guest_calls(__HYPERVISOR_mmuext_op, address_of(pin), 1, 0, DOMID_SELF);
 }
 
 /* ---- event channels ---- */
@@ -447,6 +490,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "mmuext_op", mmuext_op }, { "mmuext_op", mmuext_op }, { "direct write", direct_write },
 	{ "touch", touch }, { "touch", touch }, { "reservation", reservation }, { "exchange", exchange },
 	{ "grant write", grant_write }, { "grant write", grant_write }, { "map", grant_map_op }, { "map", grant_map_op },
+	{ "use and drop", use_and_drop }, { "use and drop", use_and_drop }, { "use and drop", use_and_drop },
 	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
