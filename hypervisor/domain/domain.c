@@ -77,6 +77,17 @@ void domain_put(struct domain *domain)
 		domain_free(domain);
 }
 
+int domain_get_managed(domid_t id, struct domain **domain)
+{
+	*domain = domain_get(id);
+	if (!*domain)
+		return -ESRCH;
+	if (domain_may_manage(current_vcpu()->domain, *domain))
+		return 0;
+	domain_put(*domain);
+	return -EPERM;
+}
+
 /* ---- creation ---- */
 
 static int domain_build(struct domain *domain)

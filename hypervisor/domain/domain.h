@@ -149,6 +149,9 @@ static inline bool domain_may_manage(const struct domain *caller, const struct d
 	return caller == target || caller->is_privileged;
 }
 
+/* domain_get() for a caller that wants to act on it: -ESRCH; -EPERM unless it is its own or the caller is privileged. */
+MUST_CHECK int domain_get_managed(domid_t id, struct domain **domain);
+
 /*
  * The domain broke its contract: it stops, alone, and Dom0 decides. Says the reason and the registers of the
  * current vcpu if it is the domain's. Its vcpus leave their CPUs at the next exit path: callers go on

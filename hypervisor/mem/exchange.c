@@ -143,13 +143,9 @@ long memory_exchange(unsigned long argument)
 	chunk.order = MAX(x->in.extent_order, x->out.extent_order);
 	if (!sides_ok(x, chunk.order))
 		return -EINVAL;
-	chunk.domain = domain_get(x->in.domid);
-	if (!chunk.domain)
-		return -ESRCH;
-	if (!domain_may_manage(current_vcpu()->domain, chunk.domain)) {
-		domain_put(chunk.domain);
-		return -EPERM;
-	}
+	error = domain_get_managed(x->in.domid, &chunk.domain);
+	if (error)
+		return error;
 	per_chunk = extents_in_chunk(&chunk, &x->in);
 	chunks = x->in.nr_extents / per_chunk;
 	for (chunk.index = x->nr_exchanged / per_chunk; chunk.index < chunks && !error; chunk.index++) {

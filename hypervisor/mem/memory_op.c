@@ -77,19 +77,16 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument, int 
 	struct domain *caller = current_vcpu()->domain;
 	struct extents e = { .done = done };
 	bool is_preempted = false;
+	int error;
 
 	if (guest_read(&e.request, argument, sizeof(e.request)))
 		return -EFAULT;
 	if (e.request.extent_order > order_limit(caller) || done > e.request.nr_extents ||
 	    e.request.nr_extents > UINT64_MAX >> (COMMAND_BITS + 1))
 		return (long)done;
-	e.domain = domain_get(e.request.domid);
-	if (!e.domain)
-		return -ESRCH;
-	if (!domain_may_manage(caller, e.domain)) {
-		domain_put(e.domain);
-		return -EPERM;
-	}
+	error = domain_get_managed(e.request.domid, &e.domain);
+	if (error)
+		return error;
 	while (e.done < e.request.nr_extents) {
 		if (e.done != done && preempt_needed()) {
 			is_preempted = true;
@@ -109,16 +106,15 @@ static long frames_of(uint32_t command, uint64_t argument)
 {
 	struct domain *domain;
 	domid_t id;
-	long result = -EPERM;
+	long result;
 
 	if (guest_read(&id, argument, sizeof(id)))
 		return -EFAULT;
-	domain = domain_get(id);
-	if (!domain)
-		return -ESRCH;
-	if (domain_may_manage(current_vcpu()->domain, domain))
-		result = (long)(command == XENMEM_current_reservation ? read_once(&domain->frame_count) :
-								       domain->frame_limit);
+	result = domain_get_managed(id, &domain);
+	if (result)
+		return result;
+	result = (long)(command == XENMEM_current_reservation ? read_once(&domain->frame_count) :
+							       domain->frame_limit);
 	domain_put(domain);
 	return result;
 }

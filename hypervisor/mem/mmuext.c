@@ -15,8 +15,6 @@
 #include "mem/segment.h"
 #include "mem/update.h"
 
-#define OP_CONTINUES	(1U << 31)	/* in `count`: as in mmu_update */
-
 static int unpin(struct domain_locked owner, mfn_t number)
 {
 	struct frame *frame = frame_get(number, owner.domain);
@@ -115,63 +113,46 @@ static int flush_op(struct vcpu *vcpu, const struct mmuext_op *op)
 	return 0;
 }
 
-static int one_op(struct domain *domain, struct vcpu *vcpu, const struct mmuext_op *op)
+static int one_op(const struct batch *batch, uint64_t address)
 {
+	struct vcpu *vcpu = current_vcpu();
 	struct domain_locked owner;
+	struct mmuext_op op;
 	int error;
 
-	switch (op->cmd) {
+	if (guest_read(&op, address, sizeof(op)))
+		return -EFAULT;
+	switch (op.cmd) {
 	case MMUEXT_TLB_FLUSH_LOCAL:
 	case MMUEXT_TLB_FLUSH_MULTI:
 	case MMUEXT_TLB_FLUSH_ALL:
 	case MMUEXT_INVLPG_LOCAL:
 	case MMUEXT_INVLPG_MULTI:
 	case MMUEXT_INVLPG_ALL:
-		return domain == vcpu->domain ? flush_op(vcpu, op) : -EPERM;
+		return batch->tables == vcpu->domain ? flush_op(vcpu, &op) : -EPERM;
 	case MMUEXT_FLUSH_CACHE:
 	case MMUEXT_FLUSH_CACHE_GLOBAL:
 		return -EACCES;		/* for those who have devices; memory is always coherent */
 	default:
-		owner = domain_lock(domain);
-		error = table_op(owner, vcpu, op);
+		owner = domain_lock(batch->tables);
+		error = table_op(owner, vcpu, &op);
 		domain_unlock(owner);
 		return error;
 	}
 }
 
-long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain_id)
+long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain)
 {
-	struct vcpu *vcpu = current_vcpu();
-	uint32_t done = 0, left = (uint32_t)count & ~OP_CONTINUES, i;
-	struct domain *domain = domain_get((domid_t)domain_id);
-	struct mmuext_op op;
-	int error = 0;
+	struct batch batch = {
+		.hypercall = __HYPERVISOR_mmuext_op, .one = one_op, .address = operations,
+		.entry_bytes = sizeof(struct mmuext_op), .count = (uint32_t)count, .preempt_every = 1,
+		.done_address = done_address, .domain = domain,
+	};
+	long result = domain_get_managed((domid_t)domain, &batch.tables);
 
-	if (!domain)
-		return -ESRCH;
-	if (!domain_may_manage(vcpu->domain, domain))
-		error = -EPERM;
-	else if ((count & OP_CONTINUES) && guest_read(&done, done_address, sizeof(done)))
-		error = -EFAULT;
-
-	for (i = 0; !error && i < left; i++) {
-		if (i && preempt_needed())
-			error = -ERESTART;
-		else if (guest_read(&op, operations + i * sizeof(op), sizeof(op)))
-			error = -EFAULT;
-		else
-			error = one_op(domain, vcpu, &op);
-		if (error)
-			break;
+	if (!result) {
+		result = batch_run(&batch);
+		domain_put(batch.tables);
 	}
-	domain_put(domain);
-
-	done += i;
-	if (done_address && guest_write(done_address, &done, sizeof(done)) && !error)
-		error = -EFAULT;
-	if (error == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_mmuext_op, 4, operations + i * sizeof(op),
-					  (uint64_t)((left - i) | (done_address ? OP_CONTINUES : 0)),
-					  done_address, domain_id);
-	return error;
+	return result;
 }

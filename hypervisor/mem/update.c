@@ -15,8 +15,7 @@
 #include "mem/m2p.h"
 #include "mem/table.h"
 
-#define UPDATE_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
-#define PREEMPT_EVERY		32
+#define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
 /* If nothing but these changes in an L1 entry, the references stay as they are. */
 #define NO_REFERENCE_BITS	(PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_NO_EXECUTE | PTE_USER)
 
@@ -74,42 +73,36 @@ int entry_change(struct domain_locked owner, struct entry_change *change, pte_t 
 
 /* ---- mmu_update ---- */
 
-struct update_call {
-	struct domain *tables;		/* whose tables are changed */
-	struct domain *source;		/* whose frames are named */
-};
-
-static void call_end(struct update_call *call)
+long batch_run(const struct batch *batch)
 {
-	if (call->tables)
-		domain_put(call->tables);
-	if (call->source)
-		domain_put(call->source);
-}
+	uint32_t done = 0, left = batch->count & ~BATCH_CONTINUES, i;
+	uint64_t address = batch->address;
+	int error = 0;
 
-/* `domain`: low 16 bits whose frames, high 16 bits whose tables, plus 1, 0 for the caller's own. */
-static int call_begin(struct update_call *call, uint64_t domain)
-{
-	const struct domain *caller = current_vcpu()->domain;
-	uint32_t tables = domain >> 16 & 0xffff;
+	if ((batch->count & BATCH_CONTINUES) && guest_read(&done, batch->done_address, sizeof(done)))
+		return -EFAULT;
+	for (i = 0; i < left; i++, address += batch->entry_bytes) {
+		bool stops = i && i % batch->preempt_every == 0 && preempt_needed();
 
-	call->source = domain_get(domain & 0xffff);
-	call->tables = domain_get(tables ? (domid_t)(tables - 1) : DOMID_SELF);
-	if (!call->source || !call->tables) {
-		call_end(call);
-		return -ESRCH;
+		error = stops ? -ERESTART : batch->one(batch, address);
+		if (error)
+			break;
 	}
-	if (domain_may_manage(caller, call->source) && domain_may_manage(caller, call->tables))
-		return 0;
-	call_end(call);
-	return -EPERM;
+	done += i;
+	if (batch->done_address && guest_write(batch->done_address, &done, sizeof(done)) && !error)
+		error = -EFAULT;
+	if (error != -ERESTART)
+		return error;
+	return hypercall_continue(batch->hypercall, 4, address,
+				  (uint64_t)((left - i) | (batch->done_address ? BATCH_CONTINUES : 0)),
+				  batch->done_address, batch->domain);
 }
 
-static int update_table(struct domain_locked owner, const struct update_call *call, struct frame *frame,
+static int update_table(struct domain_locked owner, const struct batch *batch, struct frame *frame,
 			const struct mmu_update *request, uint32_t command)
 {
 	struct entry_change change = {
-		.table = frame, .index = (request->ptr & ~PAGE_MASK) / 8, .source = call->source,
+		.table = frame, .index = (request->ptr & ~PAGE_MASK) / 8, .source = batch->source,
 		.keeps_ad = command == MMU_PT_UPDATE_PRESERVE_AD,
 	};
 	uint64_t word = load_acquire(&frame->type);
@@ -125,61 +118,51 @@ static int update_table(struct domain_locked owner, const struct update_call *ca
 	return 0;
 }
 
-static int update_one(struct domain_locked owner, const struct update_call *call, const struct mmu_update *request)
+static int update_one(const struct batch *batch, uint64_t address)
 {
-	uint32_t command = request->ptr & 3;
-	mfn_t number = paddr_to_mfn(request->ptr);
+	struct domain_locked owner = { batch->tables };
+	struct mmu_update request;
 	struct frame *frame;
-	int error;
+	uint32_t command;
+	int error = 0;
 
-	frame = frame_get(number, command == MMU_MACHPHYS_UPDATE ? call->source : call->tables);
+	if (guest_read(&request, address, sizeof(request)))
+		return -EFAULT;
+	command = request.ptr & 3;
+	frame = frame_get(paddr_to_mfn(request.ptr), command == MMU_MACHPHYS_UPDATE ? batch->source : batch->tables);
 	if (!frame)
 		return -EINVAL;
-	if (command == MMU_MACHPHYS_UPDATE) {
-		m2p_set(number, gfn(request->val));
-		error = 0;
-	} else {
-		error = request->ptr & 4 ? -EINVAL : update_table(owner, call, frame, request, command);
-	}
+	if (command == MMU_MACHPHYS_UPDATE)
+		m2p_set(frame_number(frame), gfn(request.val));
+	else
+		error = request.ptr & 4 ? -EINVAL : update_table(owner, batch, frame, &request, command);
 	frame_put(frame);
 	return error;
 }
 
+/* `domain`: low 16 bits whose frames, high 16 bits whose tables, plus 1, 0 for the caller's own. */
 long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uint64_t domain)
 {
-	struct update_call call;
+	struct batch batch = {
+		.hypercall = __HYPERVISOR_mmu_update, .one = update_one, .address = requests,
+		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .preempt_every = 32,
+		.done_address = done_address, .domain = domain,
+	};
+	uint32_t tables = domain >> 16 & 0xffff;
 	struct domain_locked owner;
-	struct mmu_update request;
-	uint32_t done = 0, left = (uint32_t)count & ~UPDATE_CONTINUES, i;
-	int error = call_begin(&call, domain);
+	long result = domain_get_managed((domid_t)domain, &batch.source);
 
-	if (error)
-		return error;
-	if ((count & UPDATE_CONTINUES) && guest_read(&done, done_address, sizeof(done)))
-		error = -EFAULT;
-
-	owner = domain_lock(call.tables);
-	for (i = 0; !error && i < left; i++) {
-		if (i && i % PREEMPT_EVERY == 0 && preempt_needed())
-			error = -ERESTART;
-		else if (guest_read(&request, requests + i * sizeof(request), sizeof(request)))
-			error = -EFAULT;
-		else
-			error = update_one(owner, &call, &request);
-		if (error)
-			break;
+	if (result)
+		return result;
+	result = domain_get_managed(tables ? (domid_t)(tables - 1) : DOMID_SELF, &batch.tables);
+	if (!result) {
+		owner = domain_lock(batch.tables);
+		result = batch_run(&batch);
+		domain_unlock(owner);
+		domain_put(batch.tables);
 	}
-	domain_unlock(owner);
-	call_end(&call);
-
-	done += i;
-	if (done_address && guest_write(done_address, &done, sizeof(done)) && !error)
-		error = -EFAULT;
-	if (error == -ERESTART)
-		return hypercall_continue(__HYPERVISOR_mmu_update, 4, requests + i * sizeof(request),
-					  (uint64_t)((left - i) | (done_address ? UPDATE_CONTINUES : 0)),
-					  done_address, domain);
-	return error;
+	domain_put(batch.source);
+	return result;
 }
 
 /* ---- update_va_mapping ---- */
@@ -195,7 +178,6 @@ bool l1_find(struct domain_locked owner, const struct vcpu *vcpu, uint64_t va, s
 
 		*table = frame_at(number);
 		*index = va >> (12 + 9 * (level - 1)) & 511;
-		/* By way of an L4 that maps itself a table of a higher level may stand here. */
 		if (!*table || frame_type_of((*table)->type) != level || (*table)->owner != owner.domain->id)
 			return false;
 		if (level == FRAME_L1)
@@ -264,14 +246,13 @@ long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
 
 long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain)
 {
-	struct domain *source = domain_get((domid_t)domain);
-	long result = -EPERM;
+	struct domain *source;
+	long result = domain_get_managed((domid_t)domain, &source);
 
-	if (!source)
-		return -ESRCH;
-	if (domain_may_manage(current_vcpu()->domain, source))
+	if (!result) {
 		result = update_va(va, entry, flags, source);
-	domain_put(source);
+		domain_put(source);
+	}
 	return result;
 }
 

@@ -21,6 +21,20 @@ struct entry_change {
 MUST_CHECK int entry_change(struct domain_locked owner, struct entry_change *change, pte_t entry);
 
 /*
+ * mmu_update and mmuext_op: a hypercall with many requests. batch_run() calls `one` with the guest's address of each, until
+ * one fails; the count of those done, in all calls of a continued one, goes to `done_address` if that is not 0.
+ */
+struct batch {
+	uint32_t hypercall;
+	int (*one)(const struct batch *batch, uint64_t address);
+	uint64_t address;
+	uint32_t entry_bytes, count, preempt_every;
+	uint64_t done_address, domain;		/* the call's own arguments */
+	struct domain *tables, *source;		/* whose tables are changed; whose frames are named */
+};
+MUST_CHECK long batch_run(const struct batch *batch);
+
+/*
  * The L1 table and index for `va` in the vcpu's kernel address space; false if a level is missing or the slot is the
  * core's. The vcpu's base pointer keeps the tables; with the lock held they stay.
  */
