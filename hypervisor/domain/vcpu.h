@@ -16,7 +16,7 @@
 
 #include "domain/domain.h"
 #include "lib/list.h"
-#include "sched/sched_vcpu.h"
+#include "sched/sched.h"
 #include "sched/timer.h"
 
 struct frame;

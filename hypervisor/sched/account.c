@@ -5,17 +5,13 @@
  *
  * A1  A domain is throttled only while its period timer is set.
  */
+#include "sched/queue.h"
 
-#include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "domain/domain.h"
-#include "domain/vcpu.h"
-#include "sched/sched.h"
-#include "sched/sched_domain.h"
 
-static uint64_t budget_ns(const struct sched_domain *sched)
+static uint64_t budget_ns(const struct domain *domain)
 {
-	return read_once(&sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100);
+	return read_once(&domain->sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100);
 }
 
 static bool count_is_exceeded(const struct account *account)
@@ -33,14 +29,12 @@ static bool count_is_exceeded(const struct account *account)
 static void roll(struct domain *domain, uint64_t now_ns)
 {
 	struct sched_domain *sched = domain->sched;
-	uint64_t periods = now_ns < sched->period_start_ns ? 0 :
-			   (now_ns - sched->period_start_ns) / ACCOUNT_PERIOD_NS;
+	uint64_t periods = elapsed_ns(sched->period_start_ns, now_ns) / ACCOUNT_PERIOD_NS;
 
 	if (periods == 0)
 		return;
 	sched->period_start_ns += periods * ACCOUNT_PERIOD_NS;
-	domain->account.period_start_ns = sched->period_start_ns;
-	sched->cpu_time_ns -= MIN(sched->cpu_time_ns, periods * budget_ns(sched));
+	sched->cpu_time_ns -= MIN(sched->cpu_time_ns, periods * budget_ns(domain));
 	for (uint32_t kind = 0; kind < ACCOUNT_KINDS; kind++)
 		domain->account.at_period_start[kind] = read_once(&domain->account.used[kind]);
 }
@@ -49,49 +43,31 @@ static void roll(struct domain *domain, uint64_t now_ns)
 static bool judge(struct domain *domain)
 {
 	struct sched_domain *sched = domain->sched;
-	uint64_t budget = budget_ns(sched);
-	uint32_t before = sched->throttled, now = 0;
+	uint64_t budget = budget_ns(domain);
+	bool was = sched->throttled, is = (budget && sched->cpu_time_ns >= budget) || count_is_exceeded(&domain->account);
 
-	if (!budget)
-		sched->cpu_time_ns = 0;
-	else if (sched->cpu_time_ns >= budget)
-		now |= THROTTLE_CPU_TIME;
-	if (count_is_exceeded(&domain->account))
-		now |= THROTTLE_COUNT;
-
-	write_once(&sched->throttled, now);
-	if (now)		/* A1 */
+	write_once(&sched->throttled, is);
+	if (is)			/* A1 */
 		timer_set(&sched->period, sched->period_start_ns + ACCOUNT_PERIOD_NS);
-	return !before != !now;
+	return was != is;
 }
 
-static void update_all(struct domain *domain)
+void account_refresh(void *data)
 {
-	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		if (domain->vcpu[i])
-			sched_vcpu_update(domain->vcpu[i]);
-}
-
-void account_refresh(struct domain *domain)
-{
+	struct domain *domain = data;
 	bool has_changed;
 
 	spin_lock(&domain->sched->lock);
 	roll(domain, time_now_ns());
 	has_changed = judge(domain);
 	spin_unlock(&domain->sched->lock);
-	if (has_changed)
-		update_all(domain);
-}
-
-static void period_ends(void *data)
-{
-	account_refresh(data);
+	for (uint32_t i = 0; has_changed && i < domain->vcpu_max; i++)
+		sched_vcpu_update(domain->vcpu[i]);
 }
 
 void account_check_limit(struct domain *domain, enum account_kind kind)
 {
-	if (!(read_once(&domain->sched->throttled) & THROTTLE_COUNT))
+	if (!read_once(&domain->sched->throttled))
 		account_refresh(domain);
 }
 
@@ -100,28 +76,20 @@ void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t no
 {
 	struct sched_domain *sched = domain->sched;
 
-	if (!read_once(&sched->params.cap_percent))
+	if (!budget_ns(domain))
 		return;
 	spin_lock(&sched->lock);
 	sched->cpu_time_ns += run_ns;	/* first: it was run before now */
 	roll(domain, now_ns);
-	if (!(sched->throttled & THROTTLE_CPU_TIME))
+	if (!sched->throttled)
 		judge(domain);
 	spin_unlock(&sched->lock);
 }
 
 uint64_t account_cpu_time_left_ns(const struct domain *domain)
 {
-	uint64_t budget = budget_ns(domain->sched), used = read_once(&domain->sched->cpu_time_ns);
+	uint64_t budget = budget_ns(domain);
 
-	if (!budget)
-		return UINT64_MAX;
 	/* Its other vcpus may be running too. */
-	return budget > used ? (budget - used) / domain->vcpu_max : 0;
-}
-
-void account_domain_init(struct domain *domain)
-{
-	domain->sched->period_start_ns = time_now_ns();
-	timer_init(&domain->sched->period, period_ends, domain);
+	return budget ? elapsed_ns(read_once(&domain->sched->cpu_time_ns), budget) / domain->vcpu_max : UINT64_MAX;
 }

@@ -8,23 +8,17 @@
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "domain/domain.h"
 #include "include/errno.h"
 #include "lib/bits.h"
 #include "mem/alloc.h"
-#include "sched/ops.h"
-#include "sched/sched.h"
 
 #define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)
 #define WARP_ALLOWANCE_NS	(50 * NSEC_PER_USEC)
 #define SLICE_MIN_NS		(50 * NSEC_PER_USEC)
+#define WEIGHT_USUAL		256
+#define WEIGHT_MAX		65535
 #define WARP_MAX_US		1000000
 #define CAP_MAX_PERCENT		(100 * MAX_CPUS)
-
-static bool is_on_its_cpus(const struct vcpu *vcpu, uint32_t cpu)
-{
-	return vcpu_cpus(vcpu) >> cpu & 1;
-}
 
 static void ask_to_choose(struct sched_queue *queue)
 {
@@ -36,7 +30,7 @@ static void ask_to_choose(struct sched_queue *queue)
 /* How long `vcpu` may run before `first` has to; not above 0: its turn has come. */
 static int64_t turn_left_ns(const struct vcpu *vcpu, const struct vcpu *first)
 {
-	bool hurry = first->sched.is_warped && !vcpu->sched.is_warped;
+	bool hurry = first->sched.warp_left_ns && !vcpu->sched.warp_left_ns;
 	int64_t lead = (int64_t)(first->sched.key - vcpu_effective_time(vcpu));
 
 	return (int64_t)(((__int128)lead * vcpu_weight(vcpu)) >> VIRTUAL_SHIFT) +
@@ -49,12 +43,10 @@ static struct vcpu *first_ready(struct sched_queue *queue, uint64_t now_ns)
 	struct vcpu *vcpu, *after;
 
 	list_each(vcpu, after, &queue->waiting, sched.link) {
-		if (!vcpu_may_run(vcpu)) {
-			queue_remove(queue, vcpu);
-			vcpu_set_state(vcpu, RUNSTATE_offline, now_ns);
-		} else if (!load_acquire(&vcpu->is_running)) {
+		if (!vcpu_may_run(vcpu))
+			queue_remove(queue, vcpu, RUNSTATE_offline, now_ns);
+		else if (!load_acquire(&vcpu->is_running))
 			return vcpu;
-		}
 	}
 	return NULL;
 }
@@ -62,7 +54,7 @@ static struct vcpu *first_ready(struct sched_queue *queue, uint64_t now_ns)
 static struct vcpu *choose(struct sched_queue *queue, uint64_t now_ns)
 {
 	struct vcpu *running = queue->running, *first = first_ready(queue, now_ns);
-	bool goes_on = running && vcpu_may_run(running) && is_on_its_cpus(running, queue->cpu->id);
+	bool goes_on = running && vcpu_may_run(running) && vcpu_may_use(running, queue->cpu->id);
 
 	if (!goes_on || !first)
 		return goes_on ? running : first;
@@ -71,43 +63,25 @@ static struct vcpu *choose(struct sched_queue *queue, uint64_t now_ns)
 
 /* ---- changing ---- */
 
-/* How long `running` goes on without a further look; UINT64_MAX: for ever. */
-static uint64_t slice_of(const struct vcpu *running, const struct vcpu *first, uint64_t now_ns)
-{
-	uint64_t slice_ns = account_cpu_time_left_ns(running->domain);
-	int64_t turn_ns;
-
-	if (first) {
-		turn_ns = turn_left_ns(running, first);
-		slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_ns, 0));
-		slice_ns = MIN(slice_ns, warp_left_ns(running, now_ns));
-	}
-	return slice_ns;
-}
-
+/* How long `running` goes on without a further look. */
 static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 {
-	struct vcpu *running = queue->running;
-	uint64_t slice_ns = UINT64_MAX;
+	struct vcpu *running = queue->running, *first = queue_first(queue);
+	uint64_t slice_ns = running ? account_cpu_time_left_ns(running->domain) : UINT64_MAX;
 
-	if (running) {
+	if (running)
 		running->sched.yields = false;
-		slice_ns = slice_of(running, queue_first(queue), now_ns);
+	if (running && first) {
+		slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_left_ns(running, first), 0));
+		if (running->sched.warp_left_ns)
+			slice_ns = MIN(slice_ns, running->sched.warp_left_ns);
 	}
-	if (slice_ns > UINT64_MAX / 2)
-		timer_stop(&queue->slice);
-	else
-		timer_set(&queue->slice, now_ns + MAX(slice_ns, SLICE_MIN_NS));
+	timer_set(&queue->slice, slice_ns == UINT64_MAX ? TIMER_NEVER : now_ns + MAX(slice_ns, SLICE_MIN_NS));
 }
 
 static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
 {
-	cpumask_t bit = 1ULL << queue->cpu->id;
-
-	if (is_idle)
-		__atomic_fetch_or(&sched_idle_cpus, bit, __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_and(&sched_idle_cpus, ~bit, __ATOMIC_SEQ_CST);
+	(is_idle ? bit_test_and_set : bit_test_and_clear)(&sched_idle_cpus, queue->cpu->id);
 	vcpu_set_state(queue->cpu->idle, is_idle ? RUNSTATE_running : RUNSTATE_runnable, now_ns);
 }
 
@@ -118,8 +92,7 @@ static void change(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns
 
 	queue->running = next;
 	if (next) {
-		queue_remove(queue, next);
-		vcpu_set_state(next, RUNSTATE_running, now_ns);
+		queue_remove(queue, next, RUNSTATE_running, now_ns);
 		next->sched.charged_until_ns = now_ns;
 	}
 	if (prev && vcpu_may_run(prev))
@@ -139,7 +112,7 @@ static void switch_to(struct sched_queue *queue, struct vcpu *prev, struct vcpu 
 
 	if (prev) {
 		runstate_left(prev);
-		if (is_on_its_cpus(prev, queue->cpu->id))
+		if (vcpu_may_use(prev, queue->cpu->id))
 			balance_offer(prev);
 		else
 			sched_vcpu_update(prev);
@@ -184,6 +157,16 @@ static void slice_ends(void *data)
 
 /* ---- waking and stopping ---- */
 
+/* For how long a vcpu that wakes is warped. */
+static uint64_t warp_ns(const struct sched_params *params)
+{
+	uint64_t limit_ns = read_once(&params->warp_limit_us) * NSEC_PER_USEC;
+
+	if (!read_once(&params->warp_us))
+		return 0;
+	return limit_ns ? limit_ns : UINT64_MAX;
+}
+
 /* A sleeper comes back, or it has to change CPUs. Both queues are locked; it is in neither. */
 static void join(struct vcpu *vcpu, uint32_t to)
 {
@@ -193,12 +176,10 @@ static void join(struct vcpu *vcpu, uint32_t to)
 	queue_charge(&sched_queue[vcpu->sched.queue_cpu], now_ns);
 	queue_charge(queue, now_ns);
 	queue_adopt(vcpu, to);
-	if (vcpu->sched.state == RUNSTATE_blocked) {
-		vcpu->sched.is_warped = read_once(&vcpu->domain->sched->params.warp_us) != 0;
-		vcpu->sched.warp_since_ns = vcpu_run_time_ns(vcpu, now_ns);
-	}
+	if (vcpu->sched.state == RUNSTATE_blocked)
+		vcpu->sched.warp_left_ns = warp_ns(&vcpu->domain->sched->params);
 	queue_insert(queue, vcpu, now_ns);
-	__atomic_fetch_and(&sched_idle_cpus, ~(1ULL << to), __ATOMIC_SEQ_CST);
+	bit_test_and_clear(&sched_idle_cpus, to);
 	/* Behind another one it changes nothing: that CPU looks again in any case. */
 	if (queue_first(queue) == vcpu)
 		ask_to_choose(queue);
@@ -207,21 +188,15 @@ static void join(struct vcpu *vcpu, uint32_t to)
 void sched_vcpu_update(struct vcpu *vcpu)
 {
 	uint32_t to = balance_choose(vcpu), from = queue_lock_of(vcpu, to);
-	uint32_t state = vcpu->sched.state;
-	bool may_run = vcpu_may_run(vcpu), may_stay = may_run && is_on_its_cpus(vcpu, from);
+	bool may_run = vcpu_may_run(vcpu), may_stay = may_run && vcpu_may_use(vcpu, from);
 
-	if (state == RUNSTATE_running) {
-		if (!may_stay)
-			ask_to_choose(&sched_queue[from]);
-	} else if (state == RUNSTATE_runnable && !may_stay) {
-		queue_remove(&sched_queue[from], vcpu);
-		vcpu_set_state(vcpu, RUNSTATE_offline, time_now_ns());
-		if (may_run)
-			join(vcpu, to);
-	} else if (state != RUNSTATE_runnable && may_run) {
+	if (vcpu->sched.state == RUNSTATE_running && !may_stay)
+		ask_to_choose(&sched_queue[from]);
+	if (vcpu->sched.state == RUNSTATE_runnable && !may_stay)
+		queue_remove(&sched_queue[from], vcpu, RUNSTATE_offline, time_now_ns());
+	if (vcpu->sched.state > RUNSTATE_runnable && may_run)
 		join(vcpu, to);
-	}
-	queue_unlock(from, to);
+	spin_unlock_two(&sched_queue[from].lock, &sched_queue[to].lock);
 }
 
 void sched_vcpu_wait_until_off(struct vcpu *vcpu)
@@ -286,23 +261,27 @@ void sched_init_cpu(struct cpu *cpu)
 	cpu->idle->sched.state = RUNSTATE_running;
 	cpu->idle->sched.state_since_ns = time_now_ns();
 	cpu->idle->sched.queue_cpu = cpu->id;
-	__atomic_fetch_or(&sched_cpus, 1ULL << cpu->id, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&sched_idle_cpus, 1ULL << cpu->id, __ATOMIC_SEQ_CST);
+	bit_test_and_set(&sched_cpus, cpu->id);
+	bit_test_and_set(&sched_idle_cpus, cpu->id);
 }
 
 int sched_domain_init(struct domain *domain)
 {
-	domain->sched = heap_alloc(sizeof(*domain->sched));
-	if (!domain->sched)
+	struct sched_domain *sched = heap_alloc(sizeof(*sched));
+
+	if (!sched)
 		return -ENOMEM;
-	domain->sched->params.weight = WEIGHT_USUAL;
+	sched->params.weight = WEIGHT_USUAL;
 	if (domain->is_privileged) {
-		domain->sched->params.warp_us = 5000;
-		domain->sched->params.warp_limit_us = 2000;
+		sched->params.warp_us = 5000;
+		sched->params.warp_limit_us = 2000;
 	}
-	domain->sched->shutdown_code = -1;
-	account_domain_init(domain);
-	watchdog_domain_init(domain);
+	sched->shutdown_code = -1;
+	sched->period_start_ns = time_now_ns();
+	timer_init(&sched->period, account_refresh, domain);
+	for (uint32_t i = 0; i < WATCHDOGS; i++)
+		timer_init(&sched->watchdog[i], watchdog_barks, domain);
+	domain->sched = sched;
 	return 0;
 }
 
@@ -328,7 +307,7 @@ void sched_vcpu_init(struct vcpu *vcpu)
 
 	while (skip--)
 		cpus &= cpus - 1;
-	vcpu->sched.queue_cpu = (uint32_t)__builtin_ctzll(cpus);
+	vcpu->sched.queue_cpu = bit_lowest(cpus);
 	vcpu->cpu = sched_queue[vcpu->sched.queue_cpu].cpu;
 	vcpu->sched.state = RUNSTATE_offline;
 	vcpu->sched.state_since_ns = time_now_ns();
@@ -352,14 +331,9 @@ int sched_set_params(struct domain *domain, const struct sched_params *params)
 
 	spin_lock(&domain->sched->lock);
 	domain->sched->params = *params;
+	if (!params->cap_percent)
+		domain->sched->cpu_time_ns = 0;
 	spin_unlock(&domain->sched->lock);
 	account_refresh(domain);
 	return 0;
-}
-
-void sched_get_params(struct domain *domain, struct sched_params *params)
-{
-	spin_lock(&domain->sched->lock);
-	*params = domain->sched->params;
-	spin_unlock(&domain->sched->lock);
 }

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* sched_op and set_timer_op: a guest gives up its CPU, ends, or has itself watched. */
-#include "sched/ops.h"
+#include "sched/queue.h"
 
 #include <xen/sched.h>
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
-#include "domain/domain.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "event/event.h"
 #include "include/errno.h"
-#include "sched/sched.h"
-#include "sched/sched_domain.h"
 
 #define POLL_PORTS_MAX	128
 #define POLL_SEVERAL	UINT32_MAX		/* in vcpu->poll_port */
+
+static long yield(void)
+{
+	sched_yield_current();
+	return 0;
+}
 
 static long block(void)
 {
@@ -27,28 +29,15 @@ static long block(void)
 
 /* ---- poll ---- */
 
-static bool any_is_pending(struct domain *domain, const evtchn_port_t *port, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (event_is_pending(domain, port[i]))
-			return true;
-	return false;
-}
-
 /* S4 once more: sched_block_current() looks only for events that are not masked, and a poller waits for any. */
 static void poll_block(struct vcpu *vcpu, const evtchn_port_t *port, uint32_t count, uint64_t deadline_ns)
 {
 	write_once(&vcpu->poll_port, count == 1 ? port[0] : POLL_SEVERAL);
+	timer_set(&vcpu->poll_timer, deadline_ns ? deadline_ns : TIMER_NEVER);
 	sched_block_current();
-	if (!read_once(&vcpu->sched.is_blocked))
-		return;
-	if (any_is_pending(vcpu->domain, port, count)) {
-		sched_unblock_current();
-	} else if (deadline_ns) {
-		timer_set(&vcpu->poll_timer, deadline_ns);
-	} else {
-		timer_stop(&vcpu->poll_timer);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		if (event_is_pending(vcpu->domain, port[i]))
+			sched_unblock_current();
 }
 
 static long poll(uint64_t argument)
@@ -116,45 +105,26 @@ static long shutdown_other(uint64_t argument)
 
 /* ---- watchdogs ---- */
 
-static void watchdog_barks(void *data)
+void watchdog_barks(void *domain)
 {
-	domain_shutdown(data, SHUTDOWN_watchdog);
+	domain_shutdown(domain, SHUTDOWN_watchdog);
 }
 
-void watchdog_domain_init(struct domain *domain)
+/* watchdog_lock is held. Number 0 asks for a new one, and is told its number; a time-out of 0 ends one. */
+static long watchdog_set(struct sched_domain *sched, uint32_t id, uint32_t timeout_s)
 {
-	for (uint32_t i = 0; i < WATCHDOGS; i++)
-		timer_init(&domain->sched->watchdog[i], watchdog_barks, domain);
-}
+	bool is_new = id == 0;
 
-/* The number of the new one. watchdog_lock is held. */
-static long watchdog_start(struct sched_domain *sched, uint64_t deadline_ns)
-{
-	for (uint32_t i = 0; i < WATCHDOGS; i++) {
-		if (sched->watchdogs_used & 1U << i)
-			continue;
-		sched->watchdogs_used |= 1U << i;
-		timer_set(&sched->watchdog[i], deadline_ns);
-		return i + 1;
-	}
-	return -ENOSPC;
-}
-
-static long watchdog_locked(struct sched_domain *sched, uint32_t id, uint32_t timeout_s)
-{
-	uint64_t deadline_ns = time_now_ns() + timeout_s * NSEC_PER_SEC;
-
-	if (id == 0)
-		return timeout_s ? watchdog_start(sched, deadline_ns) : -EINVAL;
-	if (!(sched->watchdogs_used & 1U << (id - 1)))
+	if (is_new)
+		id = (uint32_t)__builtin_ffs((int)~sched->watchdogs_used);	/* the lowest that is free */
+	if (is_new && (!timeout_s || id > WATCHDOGS))
+		return timeout_s ? -ENOSPC : -EINVAL;
+	if (!is_new && !(sched->watchdogs_used & 1U << (id - 1)))
 		return -EINVAL;
-	if (timeout_s) {
-		timer_set(&sched->watchdog[id - 1], deadline_ns);
-	} else {
-		timer_stop(&sched->watchdog[id - 1]);
-		sched->watchdogs_used &= ~(1U << (id - 1));
-	}
-	return 0;
+	timer_set(&sched->watchdog[id - 1], timeout_s ? time_now_ns() + timeout_s * NSEC_PER_SEC : TIMER_NEVER);
+	sched->watchdogs_used &= ~(1U << (id - 1));
+	sched->watchdogs_used |= (timeout_s != 0) << (id - 1);
+	return is_new ? id : 0;
 }
 
 static long watchdog(uint64_t argument)
@@ -168,7 +138,7 @@ static long watchdog(uint64_t argument)
 	if (operation.id > WATCHDOGS)
 		return -EINVAL;
 	spin_lock(&sched->watchdog_lock);
-	result = watchdog_locked(sched, operation.id, operation.timeout);
+	result = watchdog_set(sched, operation.id, operation.timeout);
 	spin_unlock(&sched->watchdog_lock);
 	return result;
 }
@@ -178,25 +148,15 @@ static long watchdog(uint64_t argument)
 long do_sched_op(uint64_t command, uint64_t argument)
 {
 	switch ((uint32_t)command) {
-	case SCHEDOP_yield:
-		sched_yield_current();
-		return 0;
-	case SCHEDOP_block:
-		return block();
-	case SCHEDOP_shutdown:
-		return shutdown_self(argument, false);
-	case SCHEDOP_poll:
-		return poll(argument);
-	case SCHEDOP_remote_shutdown:
-		return shutdown_other(argument);
-	case SCHEDOP_shutdown_code:
-		return shutdown_self(argument, true);
-	case SCHEDOP_watchdog:
-		return watchdog(argument);
-	case SCHEDOP_pin_override:
-		return current_vcpu()->domain->is_privileged ? -ENOSYS : -EPERM;
-	default:
-		return -ENOSYS;
+	case SCHEDOP_yield:		return yield();
+	case SCHEDOP_block:		return block();
+	case SCHEDOP_shutdown:		return shutdown_self(argument, false);
+	case SCHEDOP_poll:		return poll(argument);
+	case SCHEDOP_remote_shutdown:	return shutdown_other(argument);
+	case SCHEDOP_shutdown_code:	return shutdown_self(argument, true);
+	case SCHEDOP_watchdog:		return watchdog(argument);
+	case SCHEDOP_pin_override:	return current_vcpu()->domain->is_privileged ? -ENOSYS : -EPERM;
+	default:			return -ENOSYS;
 	}
 }
 
@@ -209,11 +169,6 @@ long do_sched_op_compat(uint64_t command, uint64_t argument)
 
 long do_set_timer_op(uint64_t deadline_ns)
 {
-	struct timer *timer = &current_vcpu()->singleshot;
-
-	if (deadline_ns)
-		timer_set(timer, deadline_ns);
-	else
-		timer_stop(timer);
+	timer_set(&current_vcpu()->singleshot, deadline_ns ? deadline_ns : TIMER_NEVER);
 	return 0;
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Run queues and virtual time: queue.h has the invariants. */
+/* Run queues, virtual time, and which CPU: queue.h has the invariants. */
 #include "sched/queue.h"
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
+#include "lib/bits.h"
 
 #define CHARGE_MAX_NS (1ULL << 46)	/* 19 hours: << VIRTUAL_SHIFT still fits */
+#define WEIGHT_OF_WARP 256		/* warp is counted in virtual time of the usual weight */
 
 struct sched_queue sched_queue[MAX_CPUS];
 cpumask_t sched_cpus;
 cpumask_t sched_idle_cpus;
+
+static bool virtual_before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
 
 /* ---- one vcpu ---- */
 
@@ -32,50 +39,30 @@ cpumask_t vcpu_cpus(const struct vcpu *vcpu)
 	return wanted ? wanted : online;
 }
 
+bool vcpu_may_use(const struct vcpu *vcpu, uint32_t cpu)
+{
+	return vcpu_cpus(vcpu) >> cpu & 1;
+}
+
 uint32_t vcpu_weight(const struct vcpu *vcpu)
 {
 	return read_once(&vcpu->domain->sched->params.weight);
 }
 
-/* Warp is counted in virtual time of the usual weight. */
 uint64_t vcpu_effective_time(const struct vcpu *vcpu)
 {
-	uint64_t warp_us = read_once(&vcpu->domain->sched->params.warp_us);
-	uint64_t warp = (warp_us * NSEC_PER_USEC << VIRTUAL_SHIFT) / WEIGHT_USUAL;
+	uint64_t warp_us = vcpu->sched.warp_left_ns ? read_once(&vcpu->domain->sched->params.warp_us) : 0;
 
-	return vcpu->sched.actual_virtual_time - (vcpu->sched.is_warped ? warp : 0);
-}
-
-static uint64_t elapsed(uint64_t since_ns, uint64_t now_ns)
-{
-	return now_ns > since_ns ? now_ns - since_ns : 0;	/* CPUs' clocks may differ a little */
-}
-
-uint64_t vcpu_run_time_ns(const struct vcpu *vcpu, uint64_t now_ns)
-{
-	const struct sched_vcpu *sched = &vcpu->sched;
-
-	return sched->time_in_state[RUNSTATE_running] +
-	       (sched->state == RUNSTATE_running ? elapsed(sched->state_since_ns, now_ns) : 0);
+	return vcpu->sched.actual_virtual_time - (warp_us * NSEC_PER_USEC << VIRTUAL_SHIFT) / WEIGHT_OF_WARP;
 }
 
 void vcpu_set_state(struct vcpu *vcpu, uint32_t state, uint64_t now_ns)
 {
 	struct sched_vcpu *sched = &vcpu->sched;
 
-	sched->time_in_state[sched->state] += elapsed(sched->state_since_ns, now_ns);
+	sched->time_in_state[sched->state] += elapsed_ns(sched->state_since_ns, now_ns);
 	sched->state = state;
 	sched->state_since_ns = MAX(now_ns, sched->state_since_ns);
-}
-
-uint64_t warp_left_ns(const struct vcpu *vcpu, uint64_t now_ns)
-{
-	uint64_t limit_ns = read_once(&vcpu->domain->sched->params.warp_limit_us) * NSEC_PER_USEC;
-	uint64_t warped_ns = vcpu_run_time_ns(vcpu, now_ns) - vcpu->sched.warp_since_ns;
-
-	if (!vcpu->sched.is_warped || !limit_ns)
-		return UINT64_MAX;
-	return limit_ns > warped_ns ? limit_ns - warped_ns : 0;
 }
 
 /* ---- the queue ---- */
@@ -97,11 +84,10 @@ void queue_charge(struct sched_queue *queue, uint64_t now_ns)
 	uint64_t run_ns;
 
 	if (vcpu) {
-		run_ns = MIN(elapsed(vcpu->sched.charged_until_ns, now_ns), CHARGE_MAX_NS);
+		run_ns = MIN(elapsed_ns(vcpu->sched.charged_until_ns, now_ns), CHARGE_MAX_NS);
 		vcpu->sched.charged_until_ns += run_ns;
 		vcpu->sched.actual_virtual_time += (run_ns << VIRTUAL_SHIFT) / vcpu_weight(vcpu);
-		if (warp_left_ns(vcpu, now_ns) == 0)
-			vcpu->sched.is_warped = false;
+		vcpu->sched.warp_left_ns -= MIN(run_ns, vcpu->sched.warp_left_ns);
 		account_charge_cpu_time(vcpu->domain, run_ns, now_ns);
 	}
 	advance(queue);
@@ -127,21 +113,20 @@ void queue_insert(struct sched_queue *queue, struct vcpu *vcpu, uint64_t now_ns)
 	vcpu_set_state(vcpu, RUNSTATE_runnable, now_ns);
 }
 
-void queue_remove(struct sched_queue *queue, struct vcpu *vcpu)
+void queue_remove(struct sched_queue *queue, struct vcpu *vcpu, uint32_t state, uint64_t now_ns)
 {
 	ASSERT(vcpu->sched.state == RUNSTATE_runnable, "S2");
 	list_remove(&vcpu->sched.link);
 	write_once(&queue->count, queue->count - 1);
+	vcpu_set_state(vcpu, state, now_ns);
 }
 
 void queue_adopt(struct vcpu *vcpu, uint32_t to)
 {
 	struct sched_vcpu *sched = &vcpu->sched;
-	uint64_t lead = sched->actual_virtual_time - sched_queue[sched->queue_cpu].virtual_time;
+	int64_t lead = (int64_t)(sched->actual_virtual_time - sched_queue[sched->queue_cpu].virtual_time);
 
-	if ((int64_t)lead < 0)
-		lead = 0;		/* S5 */
-	sched->actual_virtual_time = sched_queue[to].virtual_time + lead;
+	sched->actual_virtual_time = sched_queue[to].virtual_time + (uint64_t)MAX(lead, 0);	/* S5 */
 	write_once(&sched->queue_cpu, to);
 }
 
@@ -150,14 +135,66 @@ uint32_t queue_lock_of(struct vcpu *vcpu, uint32_t also)
 	for (;;) {
 		uint32_t cpu = read_once(&vcpu->sched.queue_cpu);
 
-		spin_lock_two(&sched_queue[MIN(cpu, also)].lock, &sched_queue[MAX(cpu, also)].lock);
+		spin_lock_two(&sched_queue[cpu].lock, &sched_queue[also].lock);
 		if (read_once(&vcpu->sched.queue_cpu) == cpu)
 			return cpu;
-		queue_unlock(cpu, also);
+		spin_unlock_two(&sched_queue[cpu].lock, &sched_queue[also].lock);
 	}
 }
 
-void queue_unlock(uint32_t cpu, uint32_t also)
+/* ---- which CPU: who wakes goes to an idle one, and one that becomes idle takes from the longest queue ---- */
+
+/* Where it was last, if it can be: its cache lines are there. A queue that is too long is taken from. */
+uint32_t balance_choose(const struct vcpu *vcpu)
 {
-	spin_unlock_two(&sched_queue[MIN(cpu, also)].lock, &sched_queue[MAX(cpu, also)].lock);
+	cpumask_t cpus = vcpu_cpus(vcpu), idle = cpus & read_once(&sched_idle_cpus);
+	uint32_t last = read_once(&vcpu->sched.queue_cpu);
+
+	cpus = idle ? idle : cpus;
+	return bit_test(&cpus, last) ? last : bit_lowest(cpus);
+}
+
+/* A preempted vcpu waits, maybe: an idle CPU comes and looks. */
+void balance_offer(const struct vcpu *vcpu)
+{
+	cpumask_t idle = vcpu_cpus(vcpu) & read_once(&sched_idle_cpus);
+
+	if (idle && read_once(&vcpu->sched.state) == RUNSTATE_runnable)
+		cpu_raise_softirq(cpu_by_id[bit_lowest(idle)], SOFTIRQ_SCHEDULE);
+}
+
+/* The longest queue of a CPU that is busy: one that is idle is on its way to what waits there. `cpu`: none. */
+static uint32_t longest(uint32_t cpu)
+{
+	uint32_t best = cpu, best_count = 0, other;
+
+	bits_each(other, read_once(&sched_cpus) & ~(1ULL << cpu)) {
+		uint32_t count = read_once(&sched_queue[other].running) ? read_once(&sched_queue[other].count) : 0;
+
+		if (count > best_count) {
+			best = other;
+			best_count = count;
+		}
+	}
+	return best;
+}
+
+void balance_steal(uint32_t cpu)
+{
+	uint32_t from = longest(cpu);
+	uint64_t now_ns = time_now_ns();
+	struct vcpu *vcpu, *after;
+
+	if (from == cpu)
+		return;
+	spin_lock_two(&sched_queue[cpu].lock, &sched_queue[from].lock);
+	list_each(vcpu, after, &sched_queue[from].waiting, sched.link) {
+		if (!vcpu_may_use(vcpu, cpu) || !vcpu_may_run(vcpu))
+			continue;
+		queue_remove(&sched_queue[from], vcpu, RUNSTATE_offline, now_ns);
+		queue_adopt(vcpu, cpu);
+		queue_insert(&sched_queue[cpu], vcpu, now_ns);
+		break;
+	}
+	spin_unlock_two(&sched_queue[cpu].lock, &sched_queue[from].lock);
 }

@@ -7,10 +7,28 @@
 
 #include "include/types.h"
 
+#include <xen/vcpu.h>
+
+#include "lib/list.h"
+
 struct cpu;
 struct domain;
 struct vcpu;
-struct vcpu_runstate_info;
+
+/* What it keeps in each vcpu. The lock of its queue (queue.h, S1) unless said otherwise. */
+struct sched_vcpu {
+	struct list link;		/* in a run queue when runnable and not running */
+	uint32_t queue_cpu;		/* whose queue */
+	uint32_t state;			/* RUNSTATE_running, runnable, blocked, offline */
+	uint64_t state_since_ns;
+	uint64_t time_in_state[4];	/* ns, by RUNSTATE_* */
+	uint64_t charged_until_ns;	/* running: virtual time is counted up to here */
+	uint64_t actual_virtual_time;	/* BVT: grows by time run * SCALE / weight; compared modulo 2^64 */
+	uint64_t key;			/* its place in the queue: effective virtual time */
+	uint64_t warp_left_ns;		/* run time; not 0: warped, effective virtual time = actual - warp */
+	bool yields;			/* it runs, and wants its peers to have a turn */
+	bool is_blocked;		/* by SCHEDOP_block or poll: until an event. Atomic, S4 */
+};
 
 struct sched_params {
 	uint32_t weight;		/* share of CPU time: 1 .. 65535, 256 is usual */
@@ -26,7 +44,6 @@ void sched_vcpu_init(struct vcpu *vcpu);	/* vcpu->affinity is set; chooses vcpu-
 void sched_vcpu_destroy(struct vcpu *vcpu);	/* it is not running and stays so */
 
 MUST_CHECK int sched_set_params(struct domain *domain, const struct sched_params *params);
-void sched_get_params(struct domain *domain, struct sched_params *params);
 
 /*
  * "May it run" has changed: is_up, pause_count, the domain's pause_count, shutdown, its limits. Puts
@@ -52,7 +69,6 @@ NORETURN void context_switch(struct vcpu *prev, struct vcpu *next);
 
 /* Runstate and time as a guest may see them; `now` inclusive. */
 void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info);
-uint64_t sched_vcpu_cpu_time_ns(struct vcpu *vcpu);
 
 /* sched/time.c: writes vcpu->info->time (and the registered copies, if it is current). */
 void time_update_vcpu(struct vcpu *vcpu);

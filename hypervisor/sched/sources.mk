@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 CORE_SOURCES += \
 	hypervisor/sched/account.c \
-	hypervisor/sched/balance.c \
 	hypervisor/sched/bvt.c \
 	hypervisor/sched/ops.c \
 	hypervisor/sched/queue.c \

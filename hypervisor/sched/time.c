@@ -10,14 +10,9 @@
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
-#include "domain/domain.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
 #include "lib/string.h"
 #include "mem/mmu.h"
-#include "sched/ops.h"
 #include "sched/queue.h"
-#include "sched/sched.h"
 
 #define barrier_write() __atomic_thread_fence(__ATOMIC_RELEASE)
 
@@ -26,34 +21,25 @@
 /* The area's address is the guest kernel's, whose tables may not be the loaded ones. */
 static void with_kernel_tables(struct vcpu *vcpu, void (*write)(struct vcpu *vcpu))
 {
-	bool was_user = !vcpu->in_kernel;
+	bool in_kernel = vcpu->in_kernel;
 
-	if (was_user) {
-		vcpu->in_kernel = true;
+	vcpu->in_kernel = true;
+	if (!in_kernel)
 		mmu_load_base(vcpu);
-	}
 	write(vcpu);
-	if (was_user) {
-		vcpu->in_kernel = false;
+	vcpu->in_kernel = in_kernel;
+	if (!in_kernel)
 		mmu_load_base(vcpu);
-	}
 }
 
 /*
- * C2: the mark, a part of `copy`, says that the rest is not to be read, and at last that it is. Nothing here can fail
- * for us: where the guest has unmapped its area it gets no news.
+ * C2: the mark, at `offset` of the copy, says that the rest is not to be read, and at last that it is. Where the guest
+ * has unmapped its area it gets no news: nothing that would be an error for us. guest_write() keeps the order.
  */
-static void area_write(uint64_t area, const void *copy, size_t bytes, const void *mark, size_t mark_bytes, uint64_t done)
+static bool area_write(uint64_t area, const void *copy, size_t bytes, size_t offset, const void *done, size_t done_bytes)
 {
-	uint64_t mark_address = area + (uint64_t)((const char *)mark - (const char *)copy);
-	int error = guest_write(mark_address, mark, mark_bytes);
-
-	barrier_write();
-	if (!error)
-		error = guest_write(area, copy, bytes);
-	barrier_write();
-	if (!error)
-		error = guest_write(mark_address, &done, mark_bytes);
+	return !guest_write(area + offset, (const char *)copy + offset, done_bytes) &&
+	       !guest_write(area, copy, bytes) && !guest_write(area + offset, done, done_bytes);
 }
 
 /* ---- time info ---- */
@@ -67,30 +53,26 @@ static void time_snapshot(struct vcpu_time_info *time)
 					 .flags = tsc_is_stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0 };
 }
 
-static void time_publish(struct vcpu_time_info *shared, const struct vcpu_time_info *time)
+static void time_publish(struct vcpu_time_info *shared, struct vcpu_time_info time)
 {
-	uint32_t version = read_once(&shared->version) | 1;
-
-	write_once(&shared->version, version);
+	time.version = read_once(&shared->version) | 1;
+	write_once(&shared->version, time.version);
 	barrier_write();
-	write_once(&shared->tsc_timestamp, time->tsc_timestamp);
-	write_once(&shared->system_time, time->system_time);
-	write_once(&shared->tsc_to_system_mul, time->tsc_to_system_mul);
-	write_once(&shared->tsc_shift, time->tsc_shift);
-	write_once(&shared->flags, time->flags);
-	store_release(&shared->version, version + 1);
+	*shared = time;
+	store_release(&shared->version, time.version + 1);
 }
 
 void time_write_area(struct vcpu *vcpu)
 {
+	uint32_t version = read_once(&vcpu->info->time.version) & ~1U;
 	struct vcpu_time_info time;
 
 	if (!vcpu->time_area)
 		return;
 	time_snapshot(&time);
-	time.version = read_once(&vcpu->info->time.version) - 1;
-	time.version |= 1;
-	area_write(vcpu->time_area, &time, sizeof(time), &time.version, sizeof(time.version), time.version + 1);
+	time.version = version - 1;
+	area_write(vcpu->time_area, &time, sizeof(time), offsetof(struct vcpu_time_info, version),
+		   &version, sizeof(version));
 }
 
 void time_update_vcpu(struct vcpu *vcpu)
@@ -101,7 +83,7 @@ void time_update_vcpu(struct vcpu *vcpu)
 	if (tsc_is_stable && read_once(&vcpu->info->time.tsc_timestamp) == time.tsc_timestamp &&
 	    read_once(&vcpu->info->time.tsc_to_system_mul) == time.tsc_to_system_mul)
 		return;		/* C1 */
-	time_publish(&vcpu->info->time, &time);
+	time_publish(&vcpu->info->time, time);
 	if (vcpu->time_area && vcpu == current_vcpu())
 		with_kernel_tables(vcpu, time_write_area);
 }
@@ -124,17 +106,8 @@ void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
 	uint64_t now_ns = time_now_ns();
 
 	runstate_snapshot(vcpu, info);
-	queue_unlock(cpu, hint);
-	if (now_ns > info->state_entry_time)
-		info->time[info->state] += now_ns - info->state_entry_time;
-}
-
-uint64_t sched_vcpu_cpu_time_ns(struct vcpu *vcpu)
-{
-	struct vcpu_runstate_info info;
-
-	sched_get_runstate(vcpu, &info);
-	return info.time[RUNSTATE_running];
+	spin_unlock_two(&sched_queue[cpu].lock, &sched_queue[hint].lock);
+	info->time[info->state] += elapsed_ns(info->state_entry_time, now_ns);
 }
 
 static bool has_update_flag(const struct vcpu *vcpu)
@@ -154,7 +127,8 @@ void runstate_write_area(struct vcpu *vcpu)
 	entry_time = info.state_entry_time;
 	if (has_update_flag(vcpu))
 		info.state_entry_time |= XEN_RUNSTATE_UPDATE;
-	area_write(vcpu->runstate_area, &info, sizeof(info), &info.state_entry_time, sizeof(entry_time), entry_time);
+	area_write(vcpu->runstate_area, &info, sizeof(info), offsetof(struct vcpu_runstate_info, state_entry_time),
+		   &entry_time, sizeof(entry_time));
 }
 
 void runstate_update_area(struct vcpu *vcpu)
@@ -175,19 +149,23 @@ void runstate_left(struct vcpu *vcpu)
 static struct spinlock wall_lock;
 static uint64_t wall_origin_ns;		/* since 1970, at time_now_ns() == 0 */
 
-/* wall_lock is held. */
-static void wall_publish(struct domain *domain)
+/* Also to tell it of a new time_offset_s. */
+void time_init_domain(struct domain *domain)
 {
 	shared_info_t *shared = domain->shared_info;
-	uint64_t seconds = wall_origin_ns / NSEC_PER_SEC + (uint64_t)domain->time_offset_s;
-	uint32_t version = read_once(&shared->wc_version) | 1;
+	uint64_t seconds;
+	uint32_t version;
 
+	spin_lock(&wall_lock);
+	seconds = wall_origin_ns / NSEC_PER_SEC + (uint64_t)domain->time_offset_s;
+	version = read_once(&shared->wc_version) | 1;
 	write_once(&shared->wc_version, version);
 	barrier_write();
 	write_once(&shared->wc_sec, (uint32_t)seconds);
 	write_once(&shared->wc_sec_hi, (uint32_t)(seconds >> 32));
 	write_once(&shared->wc_nsec, (uint32_t)(wall_origin_ns % NSEC_PER_SEC));
 	store_release(&shared->wc_version, version + 1);
+	spin_unlock(&wall_lock);
 }
 
 void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
@@ -204,12 +182,4 @@ void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
 		time_init_domain(domain);
 		domain_put(domain);
 	}
-}
-
-/* Also to tell it of a new time_offset_s. */
-void time_init_domain(struct domain *domain)
-{
-	spin_lock(&wall_lock);
-	wall_publish(domain);
-	spin_unlock(&wall_lock);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers in pairing heaps, one for each CPU. The links stand in the timers, so setting one cannot fail.
+ * Timers in skew heaps (Sleator and Tarjan, 1986), one for each CPU. The links stand in the timers, so setting one cannot fail.
  * Lock: the heap's, a leaf.
  *
  * T1  No timer of a heap is due before the deadline that its CPU's hardware timer is programmed for.
@@ -30,68 +30,37 @@ static void place(struct timer **link, struct timer *timer)
 		timer->link = link;
 }
 
-/* Two heaps become one; neither root has a `next`. */
-static struct timer *meld(struct timer *a, struct timer *b)
+/* Two heaps become one, at `link`. What was right comes left on the way down: that keeps it shallow in the long run. */
+static void meld(struct timer **link, struct timer *a, struct timer *b)
 {
 	struct timer *top, *below;
 
-	if (!a || !b)
-		return a ? a : b;
-	top = b->deadline_ns < a->deadline_ns ? b : a;
-	below = top == a ? b : a;
-	place(&below->next, top->child);
-	place(&top->child, below);
-	return top;
-}
-
-/* Melds a row of siblings, two by two and then all: the second pass is what keeps the heap shallow. */
-static struct timer *meld_row(struct timer *row)
-{
-	struct timer *pairs = NULL, *all = NULL, *a, *b;
-
-	while ((a = row) != NULL) {
-		b = a->next;
-		row = b ? b->next : NULL;
-		a->next = NULL;
-		if (b)
-			b->next = NULL;
-		a = meld(a, b);
-		a->next = pairs;
-		pairs = a;
+	while (a && b) {
+		top = b->deadline_ns < a->deadline_ns ? b : a;
+		below = top == a ? b : a;
+		place(link, top);
+		a = top->right;
+		b = below;
+		place(&top->right, top->left);
+		link = &top->left;
 	}
-	while ((a = pairs) != NULL) {
-		pairs = a->next;
-		a->next = NULL;
-		all = meld(all, a);
-	}
-	return all;
+	place(link, a ? a : b);
 }
 
 static void heap_insert(struct timer_heap *heap, struct timer *timer)
 {
-	timer->child = timer->next = NULL;
-	timer->is_set = true;
-	place(&heap->first, meld(heap->first, timer));
+	timer->left = timer->right = NULL;
+	meld(&heap->first, heap->first, timer);
 }
 
-static void heap_remove(struct timer_heap *heap, struct timer *timer)
+static void heap_remove(struct timer *timer)
 {
-	struct timer *below;
-
-	if (!timer->is_set)
-		return;
-	place(timer->link, timer->next);
-	below = meld_row(timer->child);
-	place(&heap->first, meld(heap->first, below));
-	timer->is_set = false;
+	if (timer->link)
+		meld(timer->link, timer->left, timer->right);
+	timer->link = NULL;
 }
 
 /* ---- the heaps of the CPUs ---- */
-
-static void unlock_heaps(uint32_t cpu, uint32_t also)
-{
-	spin_unlock_two(&heaps[MIN(cpu, also)].lock, &heaps[MAX(cpu, also)].lock);
-}
 
 /* Locks the heap of a timer, and `also`. Returns whose the timer's is. */
 static uint32_t lock_heap_of(const struct timer *timer, uint32_t also)
@@ -99,10 +68,10 @@ static uint32_t lock_heap_of(const struct timer *timer, uint32_t also)
 	for (;;) {
 		uint32_t cpu = read_once(&timer->cpu);
 
-		spin_lock_two(&heaps[MIN(cpu, also)].lock, &heaps[MAX(cpu, also)].lock);
+		spin_lock_two(&heaps[cpu].lock, &heaps[also].lock);
 		if (read_once(&timer->cpu) == cpu)
 			return cpu;
-		unlock_heaps(cpu, also);
+		spin_unlock_two(&heaps[cpu].lock, &heaps[also].lock);
 	}
 }
 
@@ -127,32 +96,32 @@ void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 	*timer = (struct timer){ .handler = handler, .data = data };
 }
 
-void timer_set(struct timer *timer, uint64_t deadline_ns)
+/* Returns how many of its handlers run just now. The hardware timer may fire for nothing: cheaper than to program it. */
+static uint32_t move(struct timer *timer, uint64_t deadline_ns)
 {
-	uint32_t here = cpu_id(), from = lock_heap_of(timer, here);
+	uint32_t here = cpu_id(), from = lock_heap_of(timer, here), firing = read_once(&timer->firing);
 
-	heap_remove(&heaps[from], timer);
+	heap_remove(timer);
 	timer->deadline_ns = deadline_ns;
 	write_once(&timer->cpu, here);
-	heap_insert(&heaps[here], timer);
+	if (deadline_ns != TIMER_NEVER)
+		heap_insert(&heaps[here], timer);
 	program(&heaps[here]);
-	unlock_heaps(from, here);
+	spin_unlock_two(&heaps[from].lock, &heaps[here].lock);
+	return firing;
+}
+
+void timer_set(struct timer *timer, uint64_t deadline_ns)
+{
+	move(timer, deadline_ns);
 }
 
 void timer_stop(struct timer *timer)
 {
-	uint32_t here = cpu_id(), own = heaps[here].firing == timer, from;
-	bool fires_elsewhere;
+	uint32_t own = heaps[cpu_id()].firing == timer;
 
-	do {
-		from = lock_heap_of(timer, here);
-		/* The hardware timer may fire for nothing: cheaper than programming it each time. */
-		heap_remove(&heaps[from], timer);
-		fires_elsewhere = read_once(&timer->firing) > own;
-		unlock_heaps(from, here);
-		if (fires_elsewhere)
-			cpu_relax_serving();
-	} while (fires_elsewhere);
+	while (move(timer, TIMER_NEVER) > own)
+		cpu_relax_serving();
 }
 
 /* The first one that is due, taken out; NULL: none, and the hardware waits for the next. */
@@ -163,7 +132,7 @@ static struct timer *take_due(struct timer_heap *heap, uint64_t now_ns)
 	spin_lock(&heap->lock);
 	timer = heap->first;
 	if (timer && timer->deadline_ns <= now_ns) {
-		heap_remove(heap, timer);
+		heap_remove(timer);
 		__atomic_fetch_add(&timer->firing, 1, __ATOMIC_SEQ_CST);
 	} else {
 		timer = NULL;

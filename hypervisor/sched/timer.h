@@ -7,22 +7,22 @@
 
 #include "include/types.h"
 
+#define TIMER_NEVER UINT64_MAX
+
 struct timer {
 	void (*handler)(void *data);	/* set by timer_init */
 	void *data;
 	uint32_t firing;		/* handlers that run just now; atomic */
 	uint64_t deadline_ns;		/* below: the lock of the heap that `cpu` names */
 	uint32_t cpu;			/* where it was set last */
-	bool is_set;			/* it stands in a heap */
-	struct timer *child;		/* the first of those below it */
-	struct timer *next;		/* the next one below the same parent */
-	struct timer **link;		/* what points here: the root, a `child` or a `next` */
+	struct timer *left, *right;	/* those below it */
+	struct timer **link;		/* what points here: the root, a `left` or a `right`; NULL: not set */
 };
 
 void timer_init_cpu(uint32_t cpu);	/* each CPU, before any timer is set there */
 void timer_init(struct timer *timer, void (*handler)(void *data), void *data);
 
-/* Sets or moves the deadline (time_now_ns() scale), for this CPU; one that is past fires at once. */
+/* Sets or moves the deadline (time_now_ns() scale), for this CPU; one that is past fires at once, TIMER_NEVER not. */
 void timer_set(struct timer *timer, uint64_t deadline_ns);
 
 /* After it returns the handler is neither running on another CPU nor will run. */

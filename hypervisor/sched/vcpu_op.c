@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vcpu_op: vcpus are given registers, brought up and down, and tell their guest where time goes. */
-#include "sched/ops.h"
+#include "sched/queue.h"
 
 #include <xen/sched.h>
 #include <xen/vcpu.h>
@@ -9,15 +9,11 @@
 #include "cpu/directmap.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
-#include "domain/domain.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "event/event.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
-#include "sched/sched.h"
-#include "sched/sched_domain.h"
 
 #define PERIOD_MIN_NS NSEC_PER_MSEC
 #define PERIOD_MAX_NS (UINT64_MAX / 4)
@@ -36,8 +32,6 @@ static void periodic_fires(void *data)
 	uint64_t period_ns = read_once(&vcpu->periodic_period_ns), now_ns = time_now_ns();
 	uint64_t next_ns = vcpu->periodic.deadline_ns + period_ns;
 
-	if (!period_ns)
-		return;
 	timer_set(&vcpu->periodic, next_ns > now_ns ? next_ns : now_ns + period_ns);
 	event_send_vcpu_virq(vcpu, VIRQ_TIMER);
 }
@@ -59,7 +53,6 @@ void vcpu_timers_init(struct vcpu *vcpu)
 
 void vcpu_timers_stop(struct vcpu *vcpu)
 {
-	write_once(&vcpu->periodic_period_ns, 0);
 	timer_stop(&vcpu->singleshot);
 	timer_stop(&vcpu->periodic);
 	timer_stop(&vcpu->poll_timer);
@@ -79,11 +72,9 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 	return 0;
 }
 
-static long stop_singleshot(struct vcpu *vcpu)
+static long stop(struct timer *timer)
 {
-	if (vcpu != current_vcpu())
-		return -EINVAL;
-	timer_stop(&vcpu->singleshot);
+	timer_stop(timer);
 	return 0;
 }
 
@@ -97,13 +88,6 @@ static long set_periodic(struct vcpu *vcpu, uint64_t argument)
 		return -EINVAL;
 	write_once(&vcpu->periodic_period_ns, timer.period_ns);
 	timer_set(&vcpu->periodic, time_now_ns() + timer.period_ns);
-	return 0;
-}
-
-static long stop_periodic(struct vcpu *vcpu)
-{
-	write_once(&vcpu->periodic_period_ns, 0);
-	timer_stop(&vcpu->periodic);
 	return 0;
 }
 
@@ -129,52 +113,37 @@ static long bring_up(struct vcpu *vcpu)
 	if (can)
 		write_once(&vcpu->is_up, true);
 	domain_unlock(locked);
-	if (!can)
-		return -EINVAL;
 	sched_vcpu_update(vcpu);
-	return 0;
-}
-
-static bool is_last_up(const struct vcpu *vcpu)
-{
-	const struct domain *domain = vcpu->domain;
-
-	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		if (domain->vcpu[i] != vcpu && domain->vcpu[i]->is_up)
-			return false;
-	return true;
+	return can ? 0 : -EINVAL;
 }
 
 static long bring_down(struct vcpu *vcpu)
 {
-	struct domain_locked locked = domain_lock(vcpu->domain);
-	bool is_last = is_last_up(vcpu);
+	struct domain *domain = vcpu->domain;
+	struct domain_locked locked = domain_lock(domain);
+	bool is_last = true;
 
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		is_last &= domain->vcpu[i] == vcpu || !domain->vcpu[i]->is_up;
 	if (!is_last)
 		write_once(&vcpu->is_up, false);
 	domain_unlock(locked);
 	if (is_last)
-		domain_shutdown(vcpu->domain, SHUTDOWN_poweroff);
+		domain_shutdown(domain, SHUTDOWN_poweroff);
 	sched_vcpu_update(vcpu);
 	return 0;
 }
 
 /* ---- shared memory ---- */
 
-/* domain->lock is held: nobody brings the vcpu up meanwhile. Takes over the caller's reference to the frame. */
-static void info_move(struct vcpu *vcpu, mfn_t number, uint32_t offset)
-{
-	vcpu_info_t *place = (vcpu_info_t *)((char *)mfn_to_virt(number) + offset);
-
-	*place = *vcpu->info;
-	vcpu->info_frame = number;
-	store_release(&vcpu->info, place);
-}
-
-/* -ERESTART: it is down, but still about to leave its CPU. */
+/*
+ * domain->lock is held: nobody brings the vcpu up meanwhile. The frame keeps the reference that is taken here.
+ * -ERESTART: the vcpu is down, but still about to leave its CPU.
+ */
 static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info *area)
 {
 	struct frame *frame;
+	vcpu_info_t *place;
 
 	if (vcpu->info_frame.raw || (vcpu != current_vcpu() && vcpu->is_up))
 		return -EINVAL;
@@ -182,7 +151,10 @@ static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info
 		return -ERESTART;
 	if (!frame_get_writable(mfn(area->mfn), vcpu->domain, &frame))
 		return -EINVAL;
-	info_move(vcpu, mfn(area->mfn), area->offset);
+	place = (vcpu_info_t *)((char *)mfn_to_virt(mfn(area->mfn)) + area->offset);
+	*place = *vcpu->info;
+	vcpu->info_frame = mfn(area->mfn);
+	store_release(&vcpu->info, place);
 	return 0;
 }
 
@@ -246,37 +218,24 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 	if (!vcpu)
 		return -ENOENT;
 	switch ((uint32_t)command) {
-	case VCPUOP_initialise:
-		return initialise(vcpu, argument);
-	case VCPUOP_up:
-		return bring_up(vcpu);
-	case VCPUOP_down:
-		return bring_down(vcpu);
-	case VCPUOP_is_up:
-		return read_once(&vcpu->is_up);
-	case VCPUOP_get_runstate_info:
-		return get_runstate(vcpu, argument);
+	case VCPUOP_initialise:			return initialise(vcpu, argument);
+	case VCPUOP_up:				return bring_up(vcpu);
+	case VCPUOP_down:			return bring_down(vcpu);
+	case VCPUOP_is_up:			return read_once(&vcpu->is_up);
+	case VCPUOP_get_runstate_info:		return get_runstate(vcpu, argument);
+	case VCPUOP_set_periodic_timer:		return set_periodic(vcpu, argument);
+	case VCPUOP_stop_periodic_timer:	return stop(&vcpu->periodic);
+	case VCPUOP_set_singleshot_timer:	return set_singleshot(vcpu, argument);
+	case VCPUOP_stop_singleshot_timer:	return vcpu == current_vcpu() ? stop(&vcpu->singleshot) : -EINVAL;
+	case VCPUOP_register_vcpu_info:		return register_info(vcpu, argument);
+	case VCPUOP_send_nmi:			return send_nmi(vcpu, argument);
+	case VCPUOP_get_physid:			return -EINVAL;	/* only of a vcpu that is pinned for good: none */
 	case VCPUOP_register_runstate_memory_area:
 		return register_area(vcpu, &vcpu->runstate_area, argument, sizeof(struct vcpu_runstate_info),
 				     runstate_write_area);
-	case VCPUOP_set_periodic_timer:
-		return set_periodic(vcpu, argument);
-	case VCPUOP_stop_periodic_timer:
-		return stop_periodic(vcpu);
-	case VCPUOP_set_singleshot_timer:
-		return set_singleshot(vcpu, argument);
-	case VCPUOP_stop_singleshot_timer:
-		return stop_singleshot(vcpu);
-	case VCPUOP_register_vcpu_info:
-		return register_info(vcpu, argument);
-	case VCPUOP_send_nmi:
-		return send_nmi(vcpu, argument);
-	case VCPUOP_get_physid:
-		return -EINVAL;		/* only of a vcpu that is pinned for good, and none is */
 	case VCPUOP_register_vcpu_time_memory_area:
 		return register_area(vcpu, &vcpu->time_area, argument, sizeof(struct vcpu_time_info),
 				     time_write_area);
-	default:
-		return -ENOSYS;
+	default:				return -ENOSYS;
 	}
 }

@@ -14,9 +14,7 @@
 #include "mem/alloc.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
-#include "sched/ops.h"
-#include "sched/sched.h"
-#include "sched/sched_domain.h"
+#include "sched/queue.h"
 #include "tables.h"
 
 #define FRAMES_MAX	120

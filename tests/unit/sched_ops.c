@@ -14,9 +14,7 @@
 #include "event/event.h"
 #include "fake-cpu/frames.h"
 #include "include/errno.h"
-#include "sched/ops.h"
-#include "sched/sched.h"
-#include "sched/sched_domain.h"
+#include "sched/queue.h"
 
 #define NOWHERE 0x10ULL			/* an address that no guest has */
 #define PORTS 4096
