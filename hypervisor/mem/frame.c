@@ -176,23 +176,25 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 
 void frame_put_type(struct frame *frame)
 {
-	uint64_t word = load_acquire(&frame->type), left;
-	bool is_table, is_last;
+	uint64_t word = load_acquire(&frame->type), references, left;
 
-	do {
-		ASSERT((word & FRAME_TYPE_COUNT_MASK) != 0, "F3");
-		is_last = (word & FRAME_TYPE_COUNT_MASK) == 1;
-		is_table = frame_type_of(word) <= FRAME_L4;
+	for (;;) {
+		references = word & FRAME_TYPE_COUNT_MASK;
+		ASSERT(references != 0, "F3");
 		left = word - 1;
-		if (is_last && is_table)
+		if (references == 1 && frame_type_of(word) <= FRAME_L4)
 			left = (left & ~FRAME_VALIDATED) | FRAME_DEFERRED;
-		else if (is_last)
-			left &= ~FRAME_VALIDATED;
-		/* Noted before the count falls: whoever sees it fall sees the time too. */
-		if (is_last && !is_table)
-			frame->flushed = tlb_clock();
-	} while (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-	if (is_last && is_table)
+		else if (references == 1 && (word & FRAME_VALIDATED))
+			left = word & ~FRAME_VALIDATED;		/* nobody can come and go while the time is noted */
+		else if (references == 1)
+			frame->flushed = tlb_clock();		/* whoever sees the count fall sees it too */
+		if (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			continue;
+		if ((left & FRAME_TYPE_COUNT_MASK) != references)
+			break;
+		word = left;
+	}
+	if (left & FRAME_DEFERRED)
 		deferred_add(frame);
 }
 

@@ -55,6 +55,8 @@ extern struct fake fake;
 /* An empty machine: FAKE_CPUS CPUs, each with its idle vcpu; the tests run on CPU 0; all domains gone. */
 void fake_reset(void);
 
+/* What tlb_clock() says, if a test has one of its own. */
+uint32_t fake_tlb_clock(void);
 /* The code under test runs on this CPU from now on; each thread of the host is on one. */
 void fake_on_cpu(uint32_t cpu);
 /* `vcpu` is current on this CPU. NULL: the idle vcpu. */
