@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* xen_version, console_io, sched_op, multicall, vm_assist, what is not there, and bad pointers everywhere. */
+/*
+ * xen_version, console_io, sched_op, multicall, vm_assist, what is not there, and bad pointers everywhere.
+ *
+ * QEMU: -icount shift=0,sleep=off
+ */
 #include "tap.h"
 
 #include "runtime/events.h"

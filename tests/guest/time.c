@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* System time, the wall clock, timers, runstate; and the memory areas that show them. */
+/*
+ * System time, the wall clock, timers, runstate; and the memory areas that show them. By QEMU's own clock, so that a busy
+ * host changes nothing.
+ *
+ * QEMU: -icount shift=0,sleep=off
+ */
 #include "tap.h"
 
 #include "runtime/events.h"

@@ -7,7 +7,7 @@ Errors, each a line "file:line: lint: ...", and exit status 1:
   - an #include that points against the arrows between folders
   - assembly or a privileged instruction outside of hypervisor/boot, cpu and iommu
   - a header that does not compile alone
-  - more than 10,000 lines of code in hypervisor/
+  - more lines of code in hypervisor/ than the ratchet allows on the way to 10,000
   - a file of hypervisor/ that docs/architecture.md's reading order leaves out, or names though it is gone
 Only shown: lines of code by folder, the longest functions and files.
 """
@@ -18,6 +18,8 @@ import subprocess
 import sys
 
 BUDGET = 10000
+# The core is over its budget still (docs/decisions/over-budget.md). It may only shrink: lower this with each cut.
+RATCHET = 11150
 FUNCTION_AIM, FILE_AIM = 60, 400
 
 # Who may include whom; everybody may include the system's headers.
@@ -193,7 +195,9 @@ def show_sizes():
         if os.path.isdir(other):
             print(f"  {code_lines(other):6}  {other}")
     if total > BUDGET:
-        error("hypervisor", 0, f"{total} lines of code, and {BUDGET} are allowed")
+        print(f"  {total - BUDGET:6}  OVER THE BUDGET; the ratchet stands at {RATCHET}")
+    if total > max(BUDGET, RATCHET):
+        error("hypervisor", 0, f"{total} lines of code, and {max(BUDGET, RATCHET)} are allowed")
 
 
 def main():
