@@ -265,7 +265,7 @@ long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d
 			return 0;
 		/* A continuation is the guest's to make or not; meanwhile it is interrupted, or another vcpu runs. */
 		choice = take8();
-		if (choice == 0xff || ++tries > 600)
+		if (choice >= 0xe0 || ++tries > 600)
 			return -ERESTART;
 		if (tries > 20)
 			fake.preempt_every = 0;

@@ -135,6 +135,27 @@ static void touch(void)
 	}
 }
 
+/* A page that nobody uses, filled by the guest before, is pinned: a table so full that the core stops on the way. */
+static void pin_full_table(void)
+{
+	uint64_t number = pick_frame_unused(current_vcpu()->domain), child;
+	struct mmuext_op *pin = guest_argument(sizeof(*pin));
+	uint8_t choice = take8();
+	enum frame_type level = FRAME_L2 + choice % 3;
+	uint64_t *words = mfn_to_virt(mfn(number));
+
+	if (frame_at(mfn(number))->count != (FRAME_ALLOCATED | 1))
+		return;
+	child = choice & 4 ? pick_frame_of_type(level - 1) : pick_frame_unused(current_vcpu()->domain);
+	memset(words, 0, PAGE_SIZE);
+	for (uint32_t i = 0; i < 64; i += 1 + take_below(8))
+		words[i] = child << PAGE_SHIFT | 7;
+	fake.preempt_every = 1 + (choice >> 3 & 3);
+	pin->cmd = MMUEXT_PIN_L1_TABLE + level - 1;
+	pin->arg1.mfn = number;
+	guest_calls(__HYPERVISOR_mmuext_op, address_of(pin), 1, 0, DOMID_SELF);
+}
+
 /* ---- memory ---- */
 
 static void reservation(void)
@@ -490,7 +511,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "mmuext_op", mmuext_op }, { "mmuext_op", mmuext_op }, { "direct write", direct_write },
 	{ "touch", touch }, { "touch", touch }, { "reservation", reservation }, { "exchange", exchange },
 	{ "grant write", grant_write }, { "grant write", grant_write }, { "map", grant_map_op }, { "map", grant_map_op },
-	{ "use and drop", use_and_drop }, { "use and drop", use_and_drop }, { "use and drop", use_and_drop },
+	{ "full table", pin_full_table }, { "use and drop", use_and_drop }, { "use and drop", use_and_drop }, { "use and drop", use_and_drop },
 	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },

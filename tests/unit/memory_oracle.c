@@ -20,6 +20,7 @@ struct expected {
 
 static struct expected expected[FAKE_FRAME_LIMIT];
 static char complaint[200];
+static uint64_t last_table, last_entry;		/* what was looked at last */
 
 /* The first thing that is found wrong. */
 static void complain(const char *format, ...)
@@ -49,7 +50,8 @@ static void expect(mfn_t number, enum frame_type type, const char *who)
 	if (type == FRAME_PLAIN)
 		return;
 	if (e->type_count && e->type != type)
-		complain("frame %lx: %s uses it as type %u, others as %u: F1", number.raw, who, type, e->type);
+		complain("frame %lx: %s uses it as type %u, others as %u: F1 (entry %lx of %lx)", number.raw, who, type,
+			 e->type, last_entry, last_table);
 	e->type = type;
 	e->type_count++;
 }
@@ -90,6 +92,8 @@ static void take_entry(uint64_t table, enum frame_type level, pte_t entry)
 		complain("table %lx (L%u): entry %lx is another domain's: T2", table, level, entry);
 	if ((frame->count & FRAME_CORE) && !(frame->type & FRAME_TYPE_COUNT_MASK))
 		complain("table %lx (L%u): entry %lx maps the core's own frame", table, level, entry);
+	last_entry = entry;
+	last_table = table;
 	expect(pte_frame(entry), level > FRAME_L1 ? level - 1 : entry & PTE_WRITABLE ? FRAME_WRITABLE : FRAME_PLAIN,
 	       "an entry");
 }
