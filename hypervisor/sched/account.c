@@ -25,7 +25,7 @@ static bool count_is_exceeded(const struct account *account)
 	return false;
 }
 
-/* A new period may have begun. CPU time that was used too much is carried over, so that a cap is exact in the long run. */
+/* A new period may have begun. CPU time used too much is carried over, so that a cap is exact in the long run. */
 static void roll(struct domain *domain, uint64_t now_ns)
 {
 	struct sched_domain *sched = domain->sched;
@@ -44,8 +44,9 @@ static bool judge(struct domain *domain)
 {
 	struct sched_domain *sched = domain->sched;
 	uint64_t budget = budget_ns(domain);
-	bool was = sched->throttled, is = (budget && sched->cpu_time_ns >= budget) || count_is_exceeded(&domain->account);
+	bool was = sched->throttled, is = count_is_exceeded(&domain->account);
 
+	is |= budget && sched->cpu_time_ns >= budget;
 	write_once(&sched->throttled, is);
 	if (is)			/* A1 */
 		timer_set(&sched->period, sched->period_start_ns + ACCOUNT_PERIOD_NS);

@@ -208,17 +208,13 @@ void sched_vcpu_wait_until_off(struct vcpu *vcpu)
 
 void sched_vcpu_kick(struct vcpu *vcpu)
 {
-	struct cpu *cpu;
-
 	barrier_full();		/* S4: what it is kicked for was set before */
 	if (read_once(&vcpu->sched.is_blocked) &&
 	    __atomic_exchange_n(&vcpu->sched.is_blocked, false, __ATOMIC_SEQ_CST)) {
 		write_once(&vcpu->poll_port, 0);
 		sched_vcpu_update(vcpu);
-	} else if (read_once(&vcpu->is_running)) {
-		cpu = read_once(&vcpu->cpu);
-		if (cpu != this_cpu())
-			cpu_send_event_check(cpu);
+	} else if (read_once(&vcpu->is_running) && read_once(&vcpu->cpu) != this_cpu()) {
+		cpu_send_event_check(read_once(&vcpu->cpu));
 	}
 }
 
@@ -258,9 +254,8 @@ void sched_init_cpu(struct cpu *cpu)
 	*queue = (struct sched_queue){ .cpu = cpu };
 	list_init(&queue->waiting);
 	timer_init(&queue->slice, slice_ends, queue);
-	cpu->idle->sched.state = RUNSTATE_running;
-	cpu->idle->sched.state_since_ns = time_now_ns();
-	cpu->idle->sched.queue_cpu = cpu->id;
+	cpu->idle->sched = (struct sched_vcpu){ .queue_cpu = cpu->id, .state = RUNSTATE_running,
+						.state_since_ns = time_now_ns() };
 	bit_test_and_set(&sched_cpus, cpu->id);
 	bit_test_and_set(&sched_idle_cpus, cpu->id);
 }

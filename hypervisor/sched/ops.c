@@ -110,21 +110,22 @@ void watchdog_barks(void *domain)
 	domain_shutdown(domain, SHUTDOWN_watchdog);
 }
 
-/* watchdog_lock is held. Number 0 asks for a new one, and is told its number; a time-out of 0 ends one. */
-static long watchdog_set(struct sched_domain *sched, uint32_t id, uint32_t timeout_s)
+/* sched->lock is held. Number 0 asks for a new one, and is told its number; a time-out of 0 ends one. */
+static long watchdog_set(struct sched_domain *sched, uint32_t asked, uint32_t timeout_s)
 {
-	bool is_new = id == 0;
+	uint64_t deadline_ns = timeout_s ? time_now_ns() + timeout_s * NSEC_PER_SEC : TIMER_NEVER;
+	uint32_t number = asked ? asked : 1;
 
-	if (is_new)
-		id = (uint32_t)__builtin_ffs((int)~sched->watchdogs_used);	/* the lowest that is free */
-	if (is_new && (!timeout_s || id > WATCHDOGS))
-		return timeout_s ? -ENOSPC : -EINVAL;
-	if (!is_new && !(sched->watchdogs_used & 1U << (id - 1)))
+	if (!asked && !timeout_s)
 		return -EINVAL;
-	timer_set(&sched->watchdog[id - 1], timeout_s ? time_now_ns() + timeout_s * NSEC_PER_SEC : TIMER_NEVER);
-	sched->watchdogs_used &= ~(1U << (id - 1));
-	sched->watchdogs_used |= (timeout_s != 0) << (id - 1);
-	return is_new ? id : 0;
+	while (!asked && number <= WATCHDOGS && timer_is_set(&sched->watchdog[number - 1]))
+		number++;
+	if (number > WATCHDOGS)
+		return -ENOSPC;
+	if (asked && !timer_is_set(&sched->watchdog[number - 1]))
+		return -EINVAL;
+	timer_set(&sched->watchdog[number - 1], deadline_ns);
+	return asked ? 0 : number;
 }
 
 static long watchdog(uint64_t argument)
@@ -137,9 +138,9 @@ static long watchdog(uint64_t argument)
 		return -EFAULT;
 	if (operation.id > WATCHDOGS)
 		return -EINVAL;
-	spin_lock(&sched->watchdog_lock);
+	spin_lock(&sched->lock);
 	result = watchdog_set(sched, operation.id, operation.timeout);
-	spin_unlock(&sched->watchdog_lock);
+	spin_unlock(&sched->lock);
 	return result;
 }
 

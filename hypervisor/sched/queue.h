@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run queue of one CPU, sorted by effective virtual time, the virtual time that passes there, and what the
- * files of sched/ tell each other.
+ * The run queue of one CPU, sorted by effective virtual time, the virtual time that passes there, and what
+ * the files of sched/ tell each other.
  *
  * S1  What the scheduler keeps in a vcpu is under the lock of the queue that queue_cpu names; it gets another queue
  *     only with both locks held (spin_lock_two).
@@ -43,11 +43,7 @@ struct sched_domain {
 	uint64_t period_start_ns;
 	uint64_t cpu_time_ns;		/* used in this period; what was used too much is carried over */
 	struct timer period;		/* set while it is throttled */
-
-	struct spinlock watchdog_lock;
-	uint32_t watchdogs_used;	/* bit n: watchdog n + 1 */
 	struct timer watchdog[WATCHDOGS];
-
 	int32_t shutdown_code;		/* SCHEDOP_shutdown_code; -1: none. Atomic */
 };
 

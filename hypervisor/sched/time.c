@@ -33,10 +33,11 @@ static void with_kernel_tables(struct vcpu *vcpu, void (*write)(struct vcpu *vcp
 }
 
 /*
- * C2: the mark, at `offset` of the copy, says that the rest is not to be read, and at last that it is. Where the guest
- * has unmapped its area it gets no news: nothing that would be an error for us. guest_write() keeps the order.
+ * C2: the mark, at `offset` of the copy, says that the rest is not to be read, and at last that it is.
+ * Where the guest has unmapped its area it gets no news, and that is all. guest_write() keeps the order.
  */
-static bool area_write(uint64_t area, const void *copy, size_t bytes, size_t offset, const void *done, size_t done_bytes)
+static bool area_write(uint64_t area, const void *copy, size_t bytes,
+		       size_t offset, const void *done, size_t done_bytes)
 {
 	return !guest_write(area + offset, (const char *)copy + offset, done_bytes) &&
 	       !guest_write(area, copy, bytes) && !guest_write(area + offset, done, done_bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers in skew heaps (Sleator and Tarjan, 1986), one for each CPU. The links stand in the timers, so setting one cannot fail.
+ * Timers in skew heaps (Sleator and Tarjan, 1986), one for each CPU.
+ * The links stand in the timers, so setting one cannot fail.
  * Lock: the heap's, a leaf.
  *
  * T1  No timer of a heap is due before the deadline that its CPU's hardware timer is programmed for.
@@ -30,7 +31,7 @@ static void place(struct timer **link, struct timer *timer)
 		timer->link = link;
 }
 
-/* Two heaps become one, at `link`. What was right comes left on the way down: that keeps it shallow in the long run. */
+/* Two heaps become one, at `link`. Sides change on the way down: that keeps it shallow in the long run. */
 static void meld(struct timer **link, struct timer *a, struct timer *b)
 {
 	struct timer *top, *below;
@@ -96,7 +97,7 @@ void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 	*timer = (struct timer){ .handler = handler, .data = data };
 }
 
-/* Returns how many of its handlers run just now. The hardware timer may fire for nothing: cheaper than to program it. */
+/* Returns how many handlers run. The hardware timer may fire for nothing: cheaper than to program it. */
 static uint32_t move(struct timer *timer, uint64_t deadline_ns)
 {
 	uint32_t here = cpu_id(), from = lock_heap_of(timer, here), firing = read_once(&timer->firing);

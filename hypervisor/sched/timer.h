@@ -22,6 +22,8 @@ struct timer {
 void timer_init_cpu(uint32_t cpu);	/* each CPU, before any timer is set there */
 void timer_init(struct timer *timer, void (*handler)(void *data), void *data);
 
+static inline bool timer_is_set(const struct timer *timer) { return read_once(&timer->link) != NULL; }
+
 /* Sets or moves the deadline (time_now_ns() scale), for this CPU; one that is past fires at once, TIMER_NEVER not. */
 void timer_set(struct timer *timer, uint64_t deadline_ns);
 

@@ -433,7 +433,7 @@ static void a_throttled_domain_leaves_no_timer_behind(void)
 	for (int i = 0; i < 2; i++)
 		sched_vcpu_update(domain->vcpu[i]);
 	fake_run_softirqs();
-	CU_ASSERT_TRUE(domain->sched->period.link != NULL);
+	CU_ASSERT_TRUE(timer_is_set(&domain->sched->period));
 	for (int i = 0; i < 2; i++) {
 		sched_vcpu_destroy(domain->vcpu[i]);
 		heap_free(domain->vcpu[i]);

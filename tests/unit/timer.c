@@ -178,7 +178,7 @@ static void in_order(void *data)
 static void nothing_is_overdue(void)
 {
 	for (uint32_t i = 0; i < TIMERS; i++) {
-		CU_ASSERT_EQUAL(probes[i].timer.link != NULL, probes[i].expected_ns != 0);
+		CU_ASSERT_EQUAL(timer_is_set(&probes[i].timer), probes[i].expected_ns != 0);
 		CU_ASSERT_TRUE(!probes[i].expected_ns || probes[i].expected_ns > fake.now_ns);
 	}
 }
