@@ -74,11 +74,12 @@ long do_set_gdt(uint64_t frames, uint64_t entries)
 int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
 {
 	uint32_t count = (uint32_t)((entries * 8 + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	int error = 0;
 
 	if (entries > LDT_ENTRIES_MAX || (base & ~PAGE_MASK) || !guest_range_ok(base, entries * 8))
 		return -EINVAL;
 	frames_drop(vcpu->ldt_frame, LDT_FRAMES);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count && error != -ERESTART; i++) {
 		struct frame *table, *frame;
 		uint32_t index;
 		pte_t entry;
@@ -86,14 +87,17 @@ int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base
 		if (!l1_find(owner, vcpu, base + i * PAGE_SIZE, &table, &index))
 			continue;
 		entry = read_once((pte_t *)mfn_to_virt(frame_number(table)) + index);
-		if ((entry & PTE_PRESENT) && frame_get_as(pte_frame(entry), owner.domain, FRAME_SEGMENT, &frame) == 0)
+		if (!(entry & PTE_PRESENT))
+			continue;
+		error = frame_get_as(pte_frame(entry), owner.domain, FRAME_SEGMENT, &frame);
+		if (!error)
 			vcpu->ldt_frame[i] = pte_frame(entry);
 	}
 	vcpu->ldt_base = base;
 	vcpu->ldt_entries = (uint16_t)entries;
 	if (vcpu == current_vcpu())
 		switch_reload_ldt(vcpu);
-	return 0;
+	return error == -ERESTART ? error : 0;
 }
 
 void segment_drop_all(struct vcpu *vcpu)

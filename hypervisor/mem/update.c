@@ -106,13 +106,15 @@ static int update_table(struct domain_locked owner, const struct batch *batch, s
 		.keeps_ad = command == MMU_PT_UPDATE_PRESERVE_AD,
 	};
 	uint64_t word = load_acquire(&frame->type);
+	int error;
 
 	if ((word & FRAME_VALIDATED) && frame_type_of(word) >= FRAME_L1 && frame_type_of(word) <= FRAME_L4)
 		return entry_change(owner, &change, request->val);
 
 	/* Not a table: an ordinary word of the domain's. */
-	if (frame_get_type(frame, FRAME_WRITABLE))
-		return -EINVAL;
+	error = frame_get_type(frame, FRAME_WRITABLE);
+	if (error)
+		return error == -ERESTART ? error : -EINVAL;
 	write_once(entry_of(frame, change.index), request->val);
 	frame_put_type(frame);
 	return 0;
