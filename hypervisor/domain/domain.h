@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A domain: an address-space owner with vcpus, frames, event channels and grants.
- * Lock order, in every function that takes more than one: grant_lock, lock, event_lock, page_list_lock, the
- * scheduler's; two of one kind: the lower domain id first. Frames have no lock: their counts are atomic.
+ * Lock order, in every function that takes more than one: grant_lock, lock, event_connect_lock, event_lock,
+ * page_list_lock, the scheduler's; two of one kind by spin_lock_two(). Frames have no lock: their counts are atomic.
  *
  *   building --domain_unpause--> running --shutdown, crash--> shut down --destroy--> dying --last reference--> freed
  *
