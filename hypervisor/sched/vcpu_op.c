@@ -12,6 +12,7 @@
 #include "domain/hypercall.h"
 #include "event/event.h"
 #include "include/errno.h"
+#include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 
@@ -152,7 +153,7 @@ static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info
 	if (!frame_get_writable(mfn(area->mfn), vcpu->domain, &frame))
 		return -EINVAL;
 	place = (vcpu_info_t *)((char *)mfn_to_virt(mfn(area->mfn)) + area->offset);
-	*place = *vcpu->info;
+	memmove(place, vcpu->info, sizeof(*place));	/* in the shared info page the two may overlap */
 	vcpu->info_frame = mfn(area->mfn);
 	store_release(&vcpu->info, place);
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "unit.h"
 
+#include "cpu/directmap.h"
 #include "cpu/timer_hw.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
@@ -523,6 +524,22 @@ static void a_registered_info_takes_over_what_the_old_one_said(void)
 	CU_ASSERT_EQUAL(frame_writable_references(frame), 1);
 }
 
+/* As in the shared info page, which is the guest's to name. */
+static void an_info_may_move_onto_itself(void)
+{
+	struct domain *domain = given_running(1);
+	struct vcpu *vcpu = domain->vcpu[0];
+	mfn_t frame = given_frame(domain);
+
+	vcpu->info = mfn_to_virt(frame);
+	vcpu->info->evtchn_upcall_mask = 1;
+	vcpu->info->time.tsc_to_system_mul = 0x12345678;
+	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_register_vcpu_info, 0,
+				GUEST_COPY(struct vcpu_register_vcpu_info, .mfn = frame.raw, .offset = 56)), 0);
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_mask, 1);
+	CU_ASSERT_EQUAL(vcpu->info->time.tsc_to_system_mul, 0x12345678);
+}
+
 static void an_info_is_not_moved_under_a_vcpu_that_is_leaving(void)
 {
 	struct domain *domain = given_running(2);
@@ -693,6 +710,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_vcpu_that_goes_down_itself_can_be_brought_up_again),
 	UNIT_CASE(an_nmi_wakes_its_vcpu),
 	UNIT_CASE(a_registered_info_takes_over_what_the_old_one_said),
+	UNIT_CASE(an_info_may_move_onto_itself),
 	UNIT_CASE(an_info_is_not_moved_under_a_vcpu_that_is_leaving),
 	UNIT_CASE(a_stable_tsc_needs_one_writing),
 	UNIT_CASE(an_unstable_tsc_is_written_each_time),
