@@ -143,19 +143,18 @@ static void pin_full_table(void)
 	uint8_t choice = take8();
 	enum frame_type level = FRAME_L2 + choice % 3;
 	uint64_t *words = mfn_to_virt(mfn(number));
+	struct frame *frame;
 
-	/*
-	 * TODO(#2): with it the oracle sees a TLB entry that breaks F1. This step writes to a frame without mapping it, which
-	 * no guest can; whether that or the core is at fault is not known yet. So it runs only when asked for.
-	 */
-	if (!getenv("SKINK_FUZZ_FULL_TABLES"))
-		return;
 	if (frame_at(mfn(number))->count != (FRAME_ALLOCATED | 1))
 		return;
 	child = choice & 4 ? pick_frame_of_type(level - 1) : pick_frame_unused(current_vcpu()->domain);
+	/* As a guest writes: through a mapping, which the frame's type must allow. */
+	if (!frame_get_writable(mfn(number), current_vcpu()->domain, &frame))
+		return;
 	memset(words, 0, PAGE_SIZE);
 	for (uint32_t i = 0; i < 64; i += 1 + take_below(8))
 		words[i] = child << PAGE_SHIFT | 7;
+	frame_put_writable(frame);
 	fake.preempt_every = 1 + (choice >> 3 & 3);
 	pin->cmd = MMUEXT_PIN_L1_TABLE + level - 1;
 	pin->arg1.mfn = number;
