@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Dom0 may ask of the core beyond Xen's domctl: commands of our own, in struct xen_domctl of Xen 4.17
+ * (interface version 0x15), their argument in its union's first bytes. The rules are domctl's: Domain-0 only, -EPERM to
+ * all others; -ESRCH: no such domain; -EINVAL: a value out of range, and nothing has changed.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define SKINK_DOMCTL_sched	0x534b0001u	/* struct skink_domctl_sched: read, or set and read */
+#define SKINK_DOMCTL_account	0x534b0002u	/* struct skink_domctl_account: read, or set limits and read */
+
+/* The scheduler's parameters of one domain (borrowed virtual time; Duda and Cheriton, SOSP 1999). */
+struct skink_domctl_sched {
+	uint32_t set;			/* in: 0 reads, 1 sets all that follows and reads it back */
+	uint32_t weight;		/* share of CPU time: 1 .. 65535, 256 is usual */
+	uint32_t cap_percent;		/* of one CPU; 0: none */
+	uint32_t warp_us;		/* virtual time that a waking vcpu borrows; 0: none */
+	uint32_t warp_limit_us;		/* run time before warp is withdrawn; 0: no limit */
+};
+
+/* Index into the counts. */
+#define SKINK_ACCOUNT_HYPERCALLS		0
+#define SKINK_ACCOUNT_EVENTS_SENT		1
+#define SKINK_ACCOUNT_GRANT_MAPS		2
+#define SKINK_ACCOUNT_GRANT_COPIES		3
+#define SKINK_ACCOUNT_PAGE_TABLE_UPDATES	4
+#define SKINK_ACCOUNT_KINDS			5
+
+struct skink_domctl_account {
+	uint64_t set;				/* in: 0 reads, 1 sets the limits and reads */
+	uint64_t used[SKINK_ACCOUNT_KINDS];	/* since the domain was created */
+	uint64_t limit[SKINK_ACCOUNT_KINDS];	/* in each period of 10 ms; 0: none */
+};
+
+_Static_assert(sizeof(struct skink_domctl_account) <= 128, "the union of struct xen_domctl has 128 bytes");
