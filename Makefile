@@ -11,6 +11,10 @@
 #   UNIT_COMMON_SOURCES   the fake CPU and what every unit test and fuzzer needs
 #   FUZZ_TARGETS          names; N is tests/fuzz/N.c + FUZZ_N_SOURCES + UNIT_COMMON_SOURCES -> build/fuzz/N
 #   FUZZ_COMMON_SOURCES   linked into each fuzzer
+#   DOM0_LIB_SOURCES      .c of dom0/lib -> build/dom0/libskink.a
+#   DOM0_SKINKD_SOURCES   .c of the daemon, with the library -> build/dom0/skinkd
+#   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink
+#   DOM0_UNIT_TESTS       names; N is tests/unit/dom0/N.c + DOM0_UNIT_N_SOURCES + the library -> build/unit/dom0-N
 #   CFLAGS_<path of a .c> what one file needs besides (CFLAGS_hypervisor/lib/x.c = -O3)
 #
 # Paths are those seen from here.
@@ -45,15 +49,16 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 # The one list of what has to be installed.
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
-	libcunit1-dev cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip
+	libcunit1-dev cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
+	libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 
-include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk tests/*/sources.mk)
+include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
 # ---------------------------------------------------------------- what you can do
 
 .PHONY: all core guests dom0 iso run test test-full unit fuzz bench lint gdb clean help packages
 
-all: core guests dom0 ## build everything into build/ (CC=gcc or clang)
+all: core guests dom0 dom0-programs ## build everything into build/ (CC=gcc or clang)
 
 core: build/skink ## build the core alone: build/skink, and build/skink.elf with its symbols
 
@@ -74,7 +79,7 @@ test: test-builds ## everything that must pass, in under 30 minutes: unit, fuzz,
 test-full: test-builds ## the same with the whole system matrix
 	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
-unit: $(UNIT_TESTS:%=build/unit/%) ## the core's sources on the host against a fake CPU (ASan, UBSan)
+unit: $(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) ## the core's sources on the host against a fake CPU, and Dom0's library (ASan, UBSan)
 	$(Q)set -e; for test in $^; do echo "== $$test"; $(SANITIZE) timeout 300 $$test; done
 
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
@@ -110,7 +115,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/skink.iso build/gcc/skink build/clang/skink build/clang/skink.iso \
-	$(UNIT_TESTS:%=build/unit/%) $(FUZZ_TARGETS:%=build/fuzz/%)
+	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) dom0-programs
 
 # ---------------------------------------------------------------- packages
 
@@ -282,6 +287,51 @@ endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call HOST_RULE,unit,$(test),$(CC_gcc) $(UNIT_FLAGS),-lcunit)))
 $(foreach test,$(FUZZ_TARGETS),$(eval $(call HOST_RULE,fuzz,$(test),$(CC_clang) $(FUZZ_FLAGS),)))
 
+# ---------------------------------------------------------------- Dom0's programs: skinkd, skink and their library
+
+DOM0_FLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -fPIE -fstack-protector-strong -fno-strict-aliasing $(WARNINGS) \
+	$(XEN_HEADERS) -Idom0 -Iprotocols -isystem /usr/include/libxml2
+DOM0_LIBRARIES := -lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore \
+	-lxml2 -luv -ljansson -linih -lz -llzma -lzstd -llz4
+DOM0_SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
+dom0_objects = $(patsubst %,build/dom0/objects/%.o,$(1))
+dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \
+	tests/unit/dom0/$(1).c $(DOM0_UNIT_$(1)_SOURCES) $(DOM0_LIB_SOURCES))))
+
+.PHONY: dom0-programs
+dom0-programs: $(if $(DOM0_LIB_SOURCES),build/dom0/libskink.a) $(if $(DOM0_SKINKD_SOURCES),build/dom0/skinkd) \
+	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) ## build skinkd, skink and their library: build/dom0/
+
+build/dom0/objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-DOM0,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(DOM0_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+build/dom0/libskink.a: $(call dom0_objects,$(DOM0_LIB_SOURCES)) dom0/lib/sources.mk
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcD $@ $(filter %.o,$^)
+
+build/dom0/skinkd: $(call dom0_objects,$(DOM0_SKINKD_SOURCES)) build/dom0/libskink.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES)
+
+build/dom0/skink: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES)
+
+build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-UNIT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(DOM0_FLAGS) $(DOM0_SANITIZE) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+define DOM0_UNIT_RULE
+build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))
+	$$(call say,LINK,$$@)
+	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $$@ $$^ $(DOM0_LIBRARIES) -lcunit
+endef
+$(foreach test,$(DOM0_UNIT_TESTS),$(eval $(call DOM0_UNIT_RULE,$(test))))
+
 # ---------------------------------------------------------------- the first domain: Debian's kernel, busybox
 
 # Small programs that the system tests and the benchmarks start in the guest: C, static, on the guest's libc;
@@ -323,4 +373,4 @@ build/xen/xen: dom0/image/xen.sh | build/packages
 	$(call say,XEN,$@)
 	$(Q)dom0/image/xen.sh build/xen
 
--include $(shell find build/gcc build/clang build/unit build/fuzz -name '*.d' -type f 2>/dev/null)
+-include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects -name '*.d' -type f 2>/dev/null)
