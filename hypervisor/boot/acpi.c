@@ -23,7 +23,6 @@ enum fadt_offset {
 	FADT_PM1B_CONTROL = 68, FADT_PM_TIMER = 76, FADT_FLAGS = 112, FADT_RESET = 116, FADT_RESET_VALUE = 128,
 	FADT_RESET_ADDRESS = 120, FADT_X_DSDT = 140,
 };
-#define FADT_TIMER_32_BITS	(1u << 8)
 #define FADT_HAS_RESET		(1u << 10)
 
 enum madt_entry { MADT_APIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_X2APIC = 9 };
@@ -205,7 +204,6 @@ static void parse_fadt(const struct acpi_table *fadt)
 	acpi_info.pm1_control[0] = (uint16_t)acpi_field(fadt, FADT_PM1A_CONTROL, 4);
 	acpi_info.pm1_control[1] = (uint16_t)acpi_field(fadt, FADT_PM1B_CONTROL, 4);
 	acpi_info.pm_timer_port = (uint16_t)acpi_field(fadt, FADT_PM_TIMER, 4);
-	acpi_info.pm_timer_has_32_bits = flags & FADT_TIMER_32_BITS;
 	if (flags & FADT_HAS_RESET) {
 		acpi_info.reset_space = (enum acpi_space)acpi_field(fadt, FADT_RESET, 1);
 		acpi_info.reset_address = acpi_field(fadt, FADT_RESET_ADDRESS, 8);

@@ -27,7 +27,6 @@ struct acpi_info {
 	struct acpi_isa_irq isa_irq[ISA_IRQS];
 
 	uint16_t pm_timer_port;		/* 3.579545 MHz; 0: none */
-	bool pm_timer_has_32_bits;	/* else 24 */
 	uint16_t pm1_control[2];	/* 0: none */
 	uint16_t smi_command;		/* enable goes there while SCI_EN is clear */
 	uint8_t smi_enable;

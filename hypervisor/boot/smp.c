@@ -88,7 +88,6 @@ static bool start_one(struct trampoline_words *words, uint32_t id)
 		return false;
 	words->cpu = cpu;
 	words->stack = cpu->kernel_stack;
-	tsc_warp_reset();
 	if (!wake(words, id)) {
 		log_warning("smp: the CPU with APIC id %u does not answer\n", id);
 		cpu_by_id[cpu_count] = NULL;

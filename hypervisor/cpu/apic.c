@@ -16,9 +16,8 @@
 
 /* SDM volume 3, table 11-1: offset in memory / 16. */
 enum apic_register {
-	APIC_ID = 0x02, APIC_VERSION = 0x03, APIC_PRIORITY = 0x08, APIC_EOI = 0x0b, APIC_SPURIOUS = 0x0f,
+	APIC_ID = 0x02, APIC_PRIORITY = 0x08, APIC_EOI = 0x0b, APIC_SPURIOUS = 0x0f,
 	APIC_IN_SERVICE = 0x10, APIC_COMMAND = 0x30, APIC_COMMAND_HIGH = 0x31, APIC_LVT_TIMER = 0x32,
-	APIC_LVT_THERMAL = 0x33, APIC_LVT_COUNTERS = 0x34, APIC_LVT_0 = 0x35, APIC_LVT_1 = 0x36,
 	APIC_LVT_ERROR = 0x37, APIC_TIMER_START = 0x38, APIC_TIMER_LEFT = 0x39, APIC_TIMER_DIVIDE = 0x3e,
 };
 
@@ -29,8 +28,6 @@ enum apic_register {
 
 #define SOFTWARE_ENABLED	0x100
 #define LVT_MASKED		0x10000
-#define LVT_NMI			0x400
-#define LVT_BY_DEADLINE		0x40000
 #define DIVIDE_BY_1		0xb
 
 #define COMMAND_INIT		0x4500		/* level asserted */
@@ -121,14 +118,9 @@ uint32_t apic_timer_left(void)
 	return apic_read(APIC_TIMER_LEFT);
 }
 
-void apic_timer_mask(bool masked)
+void apic_timer_set(enum apic_timer mode)
 {
-	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (masked ? LVT_MASKED : 0));
-}
-
-void apic_timer_by_deadline(void)
-{
-	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | LVT_BY_DEADLINE);
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | mode);
 	/* The mode must be set before the first deadline is written. */
 	fence_for_msr();
 }
@@ -136,21 +128,14 @@ void apic_timer_by_deadline(void)
 void apic_init_cpu(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE);
-	uint32_t last_lvt;
 
 	if (!(base & BASE_ENABLED))
 		msr_write(MSR_APIC_BASE, base | BASE_ENABLED);
 	if (is_x2apic && !(base & BASE_X2APIC))
 		msr_write(MSR_APIC_BASE, base | BASE_ENABLED | BASE_X2APIC);
-	last_lvt = apic_read(APIC_VERSION) >> 16 & 0xff;
-	apic_timer_mask(true);
-	apic_write(APIC_LVT_0, VECTOR_SPURIOUS | LVT_MASKED);
-	apic_write(APIC_LVT_1, LVT_NMI | (base & (1 << 8) ? 0 : LVT_MASKED));
-	apic_write(APIC_LVT_ERROR, VECTOR_SPURIOUS | LVT_MASKED);
-	if (last_lvt >= 4)
-		apic_write(APIC_LVT_COUNTERS, VECTOR_SPURIOUS | LVT_MASKED);
-	if (last_lvt >= 5)
-		apic_write(APIC_LVT_THERMAL, VECTOR_SPURIOUS | LVT_MASKED);
+	/* Timer, sensors, counters, both lines, errors: NMIs would tell nothing that anybody here acts on. */
+	for (enum apic_register lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt++)
+		apic_write(lvt, VECTOR_SPURIOUS | LVT_MASKED);
 	apic_write(APIC_PRIORITY, 0);
 	apic_write(APIC_SPURIOUS, SOFTWARE_ENABLED | VECTOR_SPURIOUS);
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);

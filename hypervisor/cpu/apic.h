@@ -20,9 +20,8 @@ void apic_send_ipi_others(uint32_t vector);	/* to all but this one, whatever sta
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, paddr_t page);
 
-/* The timer: counts down from `ticks` and interrupts once; 0 stops it. */
-void apic_timer_start(uint32_t ticks);
+/* The timer interrupts once: when it has counted down, or when the TSC has passed its MSR (cpu/tsc.c writes it). */
+enum apic_timer { APIC_TIMER_ONCE = 0, APIC_TIMER_MASKED = 0x10000, APIC_TIMER_BY_DEADLINE = 0x40000 };
+void apic_timer_set(enum apic_timer mode);
+void apic_timer_start(uint32_t ticks);	/* 0 stops it */
 uint32_t apic_timer_left(void);
-void apic_timer_mask(bool masked);
-/* Interrupts once when the timestamp counter has passed the MSR's value (cpu/tsc.c writes it). */
-void apic_timer_by_deadline(void);

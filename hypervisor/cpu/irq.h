@@ -9,13 +9,14 @@
 
 struct domain;
 
-#define VECTOR_FIRST_IRQ	0x20	/* 0x20 .. 0xef: allocated; 0xf0 .. 0xff: fixed, below; 0x80, 0x82 are guests' int n */
+#define VECTOR_FIRST_IRQ	0x20	/* below: exceptions */
 #define VECTOR_INT80		0x80
-#define VECTOR_HYPERCALL	0x82
+#define VECTOR_FIRST_PIRQ	0x90	/* .. 0xef: given to domains; from 0xf0 on: the core's own */
 #define VECTOR_EVENT_CHECK	0xf0
 #define VECTOR_TLB_FLUSH	0xf1
 #define VECTOR_HALT		0xf2
 #define VECTOR_TIMER		0xf3
+#define VECTOR_CONSOLE		0xf4
 #define VECTOR_SPURIOUS		0xff
 
 void irq_init(void);		/* masks everything; after acpi_init() */
@@ -26,13 +27,10 @@ MUST_CHECK bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector);
 /* entry.S: an interrupt arrived; acknowledges it, sets a softirq. Interrupts are off. */
 void irq_dispatch(uint32_t vector);
 
-/* SOFTIRQ_IRQ: runs the handlers of what has arrived on this CPU, from the exit path, with no lock held. */
+/* SOFTIRQ_IRQ: acts on what has arrived on this CPU, from the exit path, with no lock held. */
 void irq_softirq(void);
 
-/* A vector for the core's own use; the handler is run by irq_softirq. 0 if none is left. */
-uint32_t irq_allocate(void (*handler)(void *data), void *data);
-
-#define PIRQ_COUNT 256
+#define PIRQ_COUNT 256		/* a pirq's number is its vector */
 /* For event channels: -EPERM unless the pirq was given to the domain, -EBUSY if it is bound. */
 MUST_CHECK int pirq_attach(struct domain *domain, uint32_t pirq);
 void pirq_detach(uint32_t pirq);

@@ -1,5 +1,5 @@
 CORE_SOURCES += hypervisor/cpu/memory.c hypervisor/cpu/uart.c hypervisor/cpu/apic.c hypervisor/cpu/ioapic.c
-CORE_SOURCES += hypervisor/cpu/irq.c hypervisor/cpu/tsc.c hypervisor/cpu/refclock.c
+CORE_SOURCES += hypervisor/cpu/irq.c hypervisor/cpu/tsc.c hypervisor/cpu/rtc.c
 CORE_SOURCES += hypervisor/cpu/bootmem.c hypervisor/cpu/paging.c hypervisor/cpu/percpu.c
 CORE_SOURCES += hypervisor/cpu/entry.S hypervisor/cpu/traps.c hypervisor/cpu/bounce.c
 CORE_SOURCES += hypervisor/cpu/callbacks.c hypervisor/cpu/switch.c hypervisor/cpu/uaccess.c

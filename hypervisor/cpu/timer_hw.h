@@ -15,32 +15,17 @@ extern uint64_t tsc_at_boot;		/* time_now_ns() is 0 here */
 extern uint32_t tsc_khz;
 extern bool tsc_is_stable;		/* the same on all CPUs, at one rate: pvclock may say so to guests */
 
-void tsc_calibrate(void);		/* once, on the boot CPU, after apic_init_boot(); by the ACPI PM timer or the PIT */
+void tsc_calibrate(void);		/* once, on the boot CPU, after acpi_init() and apic_init_boot() */
+void tsc_warp_check(void);		/* by each CPU that starts and, at the same time, the boot CPU */
 void tsc_check_stable(void);		/* after all CPUs are up */
 
 uint64_t time_now_ns(void);		/* since boot, monotonic on each CPU */
 uint64_t tsc_to_ns(uint64_t tsc);
-
-/* For smp.c: the CPU that starts and the boot CPU do the check at the same time, after a reset by one of them. */
-void tsc_warp_reset(void);
-void tsc_warp_check(void);
-
 void delay_us(uint64_t us);
 
 /* Raises SOFTIRQ_TIMER on this CPU at `deadline_ns` (at once if it is past); UINT64_MAX stops it. */
 void cpu_timer_program(uint64_t deadline_ns);
 void cpu_timer_init(void);		/* on each CPU */
-
-/* A clock of known rate, to measure the others by. */
-struct refclock {
-	const char *name;
-	uint64_t hz;
-	uint64_t mask;			/* of the bits that it has */
-	uint64_t (*read)(void);		/* counts up */
-};
-
-/* The best that the machine has, running. After acpi_init(). */
-struct refclock refclock_start(void);
 
 /* The real-time clock, in seconds since 1970; read at boot. */
 uint64_t rtc_read_seconds(void);

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's clocks. Time is the timestamp counter, measured once against a clock of known rate; the local
- * APIC's timer is measured in the same interval.
+ * The machine's clocks. Time is the timestamp counter, measured once against ACPI's PM timer; the local APIC's timer is
+ * measured in the same interval.
  * C1  time_now_ns() does not go back on a CPU.
  */
 #include "cpu/timer_hw.h"
 
+#include "boot/acpi.h"
 #include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "lib/log.h"
-#include "lib/spinlock.h"
 
-#define CALIBRATE_MS	10
+#define PM_TIMER_HZ	3579545ULL
+#define PM_TIMER_MASK	0xffffff	/* the bits that all of them have */
+#define CALIBRATE_TICKS	(PM_TIMER_HZ / 50)
+#define TSC_TICKS_MAX	(1ULL << 34)	/* seconds: the PM timer stands still */
 #define READ_TRIES	5
-#define SPINS_MAX	20000000
 #define WARP_ROUNDS	1000
 #define HZ_PER_KHZ	1000
 #define LONGEST_WAIT_NS	NSEC_PER_SEC
@@ -29,8 +31,8 @@ static uint64_t apic_khz;
 
 /* All clocks at one moment. */
 struct sample {
-	uint64_t tsc, reference;
-	uint32_t apic_left;
+	uint64_t tsc;
+	uint32_t reference, apic_left;
 };
 
 uint64_t cpu_tsc(void)
@@ -57,28 +59,19 @@ static uint64_t scale_apply(struct tsc_scale scale, uint64_t value)
 	return (uint64_t)(((unsigned __int128)value * scale.mul) >> 32);
 }
 
-/*
- * At a tick of the reference. Of a few tries the one that took the shortest: whatever runs us may have interrupted
- * the others.
- */
-static struct sample sample_take(const struct refclock *clock)
+/* Of a few tries the one that took the shortest: whatever runs us may have interrupted the others. */
+static struct sample sample_take(void)
 {
+	uint64_t shortest = UINT64_MAX, took;
 	struct sample best = { 0 }, now;
-	uint64_t shortest = UINT64_MAX, before, after, last;
 
 	for (int try = 0; try < READ_TRIES; try++) {
-		last = clock->read();
-		for (int spins = 0; spins < SPINS_MAX; spins++) {
-			before = cpu_tsc();
-			now.reference = clock->read();
-			if (now.reference != last)
-				break;
-		}
+		now.tsc = cpu_tsc();
+		now.reference = port_in32(acpi_info.pm_timer_port);
 		now.apic_left = apic_timer_left();
-		after = cpu_tsc();
-		now.tsc = before + (after - before) / 2;
-		if (after - before < shortest) {
-			shortest = after - before;
+		took = cpu_tsc() - now.tsc;
+		if (took < shortest) {
+			shortest = took;
 			best = now;
 		}
 	}
@@ -87,31 +80,32 @@ static struct sample sample_take(const struct refclock *clock)
 
 void tsc_calibrate(void)
 {
-	struct refclock clock = refclock_start();
-	uint64_t wanted = clock.hz * CALIBRATE_MS / 1000, passed, tsc_hz, apic_hz;
+	uint64_t passed, tsc_hz, apic_hz;
 	struct sample first, last;
 
-	apic_timer_mask(true);
+	if (!acpi_info.pm_timer_port)
+		refuse_to_run("clock: this machine has no ACPI PM timer, by which its other clocks are measured");
+	apic_timer_set(APIC_TIMER_MASKED);
 	apic_timer_start(UINT32_MAX);
-	first = sample_take(&clock);
+	first = sample_take();
 	do {
-		last = sample_take(&clock);
-		passed = (last.reference - first.reference) & clock.mask;
-		if (passed == 0)
-			panic("clock: the %s does not tick", clock.name);
-	} while (passed < wanted);
+		last = sample_take();
+		passed = (last.reference - first.reference) & PM_TIMER_MASK;
+		if (last.tsc - first.tsc > TSC_TICKS_MAX)
+			panic("clock: the PM timer does not tick");
+	} while (passed < CALIBRATE_TICKS);
 	apic_timer_start(0);
 
-	tsc_hz = (last.tsc - first.tsc) * clock.hz / passed;
-	apic_hz = (uint64_t)(first.apic_left - last.apic_left) * clock.hz / passed;
+	tsc_hz = (last.tsc - first.tsc) * PM_TIMER_HZ / passed;
+	apic_hz = (uint64_t)(first.apic_left - last.apic_left) * PM_TIMER_HZ / passed;
 	if (tsc_hz < NSEC_PER_SEC / 1000 || apic_hz < HZ_PER_KHZ)
 		panic("clock: TSC at %lu Hz, APIC timer at %lu Hz?", tsc_hz, apic_hz);
 	tsc_khz = (uint32_t)((tsc_hz + HZ_PER_KHZ / 2) / HZ_PER_KHZ);
 	tsc_scale = scale_of(tsc_hz, NSEC_PER_SEC);
 	apic_khz = apic_hz / HZ_PER_KHZ;
 	tsc_at_boot = last.tsc;
-	log_info("clock: TSC at %u.%03u MHz by %s, APIC timer at %lu MHz\n", tsc_khz / 1000, tsc_khz % 1000,
-		 clock.name, apic_hz / 1000000);
+	log_info("clock: TSC at %u.%03u MHz, APIC timer at %lu MHz\n", tsc_khz / 1000, tsc_khz % 1000,
+		 apic_hz / 1000000);
 }
 
 uint64_t tsc_to_ns(uint64_t tsc)
@@ -136,10 +130,7 @@ void delay_us(uint64_t us)
 
 void cpu_timer_init(void)
 {
-	if (cpu_features.tsc_deadline)
-		apic_timer_by_deadline();
-	else
-		apic_timer_mask(false);
+	apic_timer_set(cpu_features.tsc_deadline ? APIC_TIMER_BY_DEADLINE : APIC_TIMER_ONCE);
 }
 
 void cpu_timer_program(uint64_t deadline_ns)
@@ -160,35 +151,25 @@ void cpu_timer_program(uint64_t deadline_ns)
 		apic_timer_start((uint32_t)MIN(ticks, UINT32_MAX));
 }
 
-/* Two CPUs take turns to read their counters; what one reads must not be before what the other has read. */
-static struct spinlock warp_lock;
-static uint64_t warp_last, warp_worst;
-
-void tsc_warp_reset(void)
-{
-	warp_last = 0;
-}
+/* What one CPU reads must not be before what another has read: the last reading of any of them. */
+static uint64_t warp_last;
+static bool warp_found;
 
 void tsc_warp_check(void)
 {
-	uint64_t now;
-
 	for (int round = 0; round < WARP_ROUNDS; round++) {
-		spin_lock(&warp_lock);
-		now = cpu_tsc();
-		if (now < warp_last)
-			warp_worst = MAX(warp_worst, warp_last - now);
-		warp_last = now;
-		spin_unlock(&warp_lock);
+		uint64_t last = load_acquire(&warp_last), now = cpu_tsc();
+
+		if (now < last)
+			warp_found = true;
+		store_release(&warp_last, now);
 	}
 }
 
 void tsc_check_stable(void)
 {
-	bool is_constant = cpu_features.invariant_tsc || cpu_features.hypervisor;
-
-	if (warp_worst > 0)
-		log_warning("clock: the CPUs' TSCs differ by %lu ticks or more\n", warp_worst);
-	tsc_is_stable = is_constant && warp_worst == 0;
+	if (warp_found)
+		log_warning("clock: the CPUs' TSCs differ\n");
+	tsc_is_stable = !warp_found && (cpu_features.invariant_tsc || cpu_features.hypervisor);
 	log_info("clock: the TSC is %s\n", tsc_is_stable ? "stable" : "not stable: guests are told so");
 }

@@ -95,8 +95,7 @@ size_t uart_read(char *to, size_t room)
 	return count;
 }
 
-/* The UART has something; U2. */
-static void uart_receive(void *data)
+void uart_receive(void)		/* U2 */
 {
 	uint32_t before;
 	bool is_news;
@@ -113,16 +112,6 @@ static void uart_receive(void *data)
 		console_input_arrived();
 }
 
-/* "com1=9600"; what may follow after a comma, as in Xen's options, is as on every PC. */
-static void choose(const struct uart *chosen)
-{
-	char text[32];
-	const char *end;
-	uint64_t baud = option_text(chosen->name, text, sizeof(text)) ? text_number(text, &end) : 0;
-
-	uart_set_up(chosen, baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
-}
-
 static void set_level(void)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug", "all" };
@@ -134,35 +123,33 @@ static void set_level(void)
 			log_set_level((enum log_level)MIN(i, (size_t)LOG_DEBUG));
 }
 
+/* "com1=9600"; what may follow after a comma, as in Xen's options, is as on every PC. "com1,vga" is an old habit. */
 void console_init(void)
 {
-	char text[64];
+	const struct uart *chosen = &uarts[0];
+	char text[64], rate[32];
+	const char *end;
+	uint64_t baud;
 
 	set_level();
-	uart = NULL;
-	if (!option_text("console", text, sizeof(text)))
-		string_copy(text, "com1", sizeof(text));
-	/* "com1,vga" is an old habit. */
-	for (size_t i = 0; i < ARRAY_SIZE(uarts) && !uart; i++)
-		if (strstr(text, uarts[i].name))
-			choose(&uarts[i]);
-	if (!strstr(text, "com") && strcmp(text, "none")) {
-		choose(&uarts[0]);
-		log_warning("console=%s is unknown: com1, com2 or none; com1 is used\n", text);
-	}
+	(void)option_text("console", text, sizeof(text));
+	if (strstr(text, uarts[1].name) && !strstr(text, uarts[0].name))
+		chosen = &uarts[1];
+	(void)option_text(chosen->name, rate, sizeof(rate));
+	baud = text_number(rate, &end);
+	uart_set_up(chosen, baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
+	if (!strcmp(text, "none"))
+		uart = NULL;
 }
 
 void console_enable_input(void)
 {
-	uint32_t vector;
-
 	if (!uart)
 		return;
-	vector = irq_allocate(uart_receive, NULL);
-	if (vector == 0 || !ioapic_route_isa(uart->irq, vector)) {
+	if (!ioapic_route_isa(uart->irq, VECTOR_CONSOLE)) {
 		log_warning("console: no interrupt for the UART: no input\n");
 		return;
 	}
 	uart_out(UART_INTERRUPTS, INTERRUPT_RECEIVE);
-	uart_receive(NULL);
+	uart_receive();
 }

@@ -7,6 +7,7 @@
 void uart_early_init(void);		/* COM1, 115200 baud; before anything else */
 void console_init(void);		/* as the options say, loglvl= too */
 void console_enable_input(void);	/* by interrupt; after irq_init() */
+void uart_receive(void);		/* VECTOR_CONSOLE: something was typed */
 
 /* Under the log's lock, or alone. A UART that does not answer costs a bounded time, once. */
 void uart_write(const char *bytes, size_t count);

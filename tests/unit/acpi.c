@@ -372,7 +372,6 @@ static void power_off_and_reset_are_found(void)
 	CU_ASSERT_EQUAL(acpi_info.s5[1], 1);
 	CU_ASSERT_EQUAL(acpi_info.smi_command, 0xb2);
 	CU_ASSERT_EQUAL(acpi_info.smi_enable, 0xa0);
-	CU_ASSERT_TRUE(acpi_info.pm_timer_has_32_bits);
 	CU_ASSERT_EQUAL(acpi_info.reset_space, ACPI_SPACE_IO);
 	CU_ASSERT_EQUAL(acpi_info.reset_value, 0x0f);
 }

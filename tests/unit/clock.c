@@ -20,26 +20,29 @@
 
 #include <string.h>
 
-/* The machine: a TSC of `tsc_hz`, an APIC timer of `apic_hz`, a reference clock of 24 bits that may wrap. */
-static uint64_t tsc_hz, apic_hz;
-static uint32_t apic_started, apic_mask_calls;
-static bool by_deadline;
-static uint64_t apic_started_at;
+#define PM_TIMER_PORT	0x608
 
-static uint64_t reference_read(void)
+/* The machine: a TSC of `tsc_hz`, an APIC timer of `apic_hz`, a PM timer that may wrap and may have more than 24 bits. */
+static uint64_t tsc_hz, apic_hz;
+static uint32_t apic_started;
+static enum apic_timer mode;
+static uint64_t apic_started_at;
+struct acpi_info acpi_info;
+
+static uint32_t pm_timer(uint16_t port)
 {
+	CU_ASSERT_EQUAL(port, PM_TIMER_PORT);
 	fake_tsc += 700;	/* a port is slow */
-	return (uint64_t)((unsigned __int128)fake_tsc * 3579545 / tsc_hz + 0xfff000) & 0xffffff;
+	return (uint32_t)((unsigned __int128)fake_tsc * PM_TIMER_HZ / tsc_hz + 0x5fff000);
 }
 
-static const struct refclock reference = { "test", 3579545, 0xffffff, reference_read };
-static const struct refclock *chosen;
-struct refclock refclock_start(void) { return *chosen; }
-static uint64_t stuck_read(void) { return 5; }
-static const struct refclock stuck = { "stuck clock", 1000000, UINT32_MAX, stuck_read };
+static uint32_t stuck(uint16_t port)
+{
+	fake_tsc += 1 << 24;
+	return 5;
+}
 
-void apic_timer_mask(bool masked) { apic_mask_calls++; }
-void apic_timer_by_deadline(void) { by_deadline = true; }
+void apic_timer_set(enum apic_timer new_mode) { mode = new_mode; }
 void apic_timer_start(uint32_t ticks) { apic_started = ticks; apic_started_at = fake_tsc; }
 
 uint32_t apic_timer_left(void)
@@ -55,10 +58,11 @@ static void given(uint64_t tsc, uint64_t apic, bool has_deadline)
 	fake_tsc_step = 20;
 	tsc_hz = tsc;
 	apic_hz = apic;
-	by_deadline = false;
-	chosen = &reference;
+	fake_port_in = pm_timer;
+	acpi_info.pm_timer_port = PM_TIMER_PORT;
 	cpu_features = (struct cpu_features){ .tsc_deadline = has_deadline, .invariant_tsc = true };
-	warp_worst = warp_last = 0;
+	warp_last = 0;
+	warp_found = false;
 	real_tsc_calibrate();
 	real_cpu_timer_init();
 	this_cpu()->softirqs = 0;
@@ -73,12 +77,17 @@ static bool is_near(uint64_t a, uint64_t b, uint64_t per_million)
 
 static const uint64_t rates[] = { 800000000, 1000000000, 2399987000, 3000000000, 4294967296, 5800000000 };
 
-static void a_clock_that_stands_still_is_named(void)
+static void a_machine_without_a_reference_is_refused(void)
 {
 	bool died;
 
 	given(1000000000, 1000000000, false);
-	chosen = &stuck;
+	acpi_info.pm_timer_port = 0;
+	FAKE_DIES(died, real_tsc_calibrate());
+	CU_ASSERT_TRUE(died);
+
+	given(1000000000, 1000000000, false);
+	fake_port_in = stuck;
 	FAKE_DIES(died, real_tsc_calibrate());
 	CU_ASSERT_TRUE(died);
 }
@@ -140,7 +149,7 @@ static void the_counter_reaches_the_deadline_and_not_before(void)
 		uint64_t now;
 
 		given(rates[i], 66666666, false);
-		CU_ASSERT_FALSE(by_deadline);
+		CU_ASSERT_EQUAL(mode, APIC_TIMER_ONCE);
 		now = real_time_now_ns();
 		real_cpu_timer_program(now + NSEC_PER_MSEC);
 		CU_ASSERT_TRUE(is_near(apic_started, 66666, 500));
@@ -156,7 +165,7 @@ static void the_tsc_deadline_is_where_it_should_be(void)
 		uint64_t now;
 
 		given(rates[i], 66666666, true);
-		CU_ASSERT_TRUE(by_deadline);
+		CU_ASSERT_EQUAL(mode, APIC_TIMER_BY_DEADLINE);
 		now = real_time_now_ns();
 		real_cpu_timer_program(now + NSEC_PER_MSEC);
 		CU_ASSERT_TRUE(is_near(real_tsc_to_ns(fake_msr[MSR_TSC_DEADLINE]), now + NSEC_PER_MSEC, 20));
@@ -183,7 +192,6 @@ static void an_absurd_deadline_is_neither_past_nor_zero(void)
 static void a_tsc_is_stable_if_it_is_constant_and_the_same_everywhere(void)
 {
 	given(3000000000, 1000000000, false);
-	tsc_warp_reset();
 	tsc_warp_check();
 	real_tsc_check_stable();
 	CU_ASSERT_TRUE(tsc_is_stable);
@@ -203,7 +211,7 @@ static void a_tsc_is_stable_if_it_is_constant_and_the_same_everywhere(void)
 }
 
 static const struct unit_case cases[] = {
-	UNIT_CASE(a_clock_that_stands_still_is_named),
+	UNIT_CASE(a_machine_without_a_reference_is_refused),
 	UNIT_CASE(rates_are_measured_to_some_parts_per_million),
 	UNIT_CASE(the_scale_is_exact_over_days),
 	UNIT_CASE(time_before_the_start_is_zero),

@@ -282,8 +282,6 @@ void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_
 
 void trap_show_guest(struct vcpu *vcpu) { }
 
-uint32_t irq_allocate(void (*handler)(void *data), void *data) { return VECTOR_FIRST_IRQ; }
-
 int pirq_create(struct domain *domain, uint32_t *pirq, uint64_t *msi_address, uint32_t *msi_data)
 {
 	for (uint32_t i = 16; i < PIRQ_COUNT; i++) {
@@ -316,8 +314,6 @@ void pirq_detach(uint32_t pirq)
 	ASSERT(pirqs[pirq].is_bound, "E3");
 	pirqs[pirq].is_bound = false;
 }
-
-void pirq_unmask(uint32_t pirq) { }
 
 /* ---- the end ---- */
 

@@ -23,6 +23,7 @@ static uint64_t fake_msr[FAKE_MSRS];
 static struct fake_write fake_writes[FAKE_WRITES_MAX];
 static uint32_t fake_write_count;
 static uint64_t fake_tsc, fake_tsc_step;
+static uint32_t (*fake_port_in)(uint16_t port);	/* NULL: nobody there */
 
 static inline void fake_note(bool is_port, uint32_t number, uint64_t value)
 {
@@ -40,6 +41,7 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 	fake_msr[msr % FAKE_MSRS] = value;
 }
 
+static inline uint32_t port_in32(uint16_t port) { return fake_port_in ? fake_port_in(port) : UINT32_MAX; }
 static inline void port_out8(uint16_t port, uint8_t value) { fake_note(true, port, value); }
 
 /* How often a register was written, and what it got last. */
