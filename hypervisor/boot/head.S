@@ -6,6 +6,7 @@
  * boot_start: in: eax = magic, ebx = physical address of the loader's information    out: core_main(), never back
  */
 #include "cpu/layout.h"
+#include "offsets.h"
 
 #define PHYS(symbol) (symbol - IMAGE_BASE)
 
@@ -46,41 +47,14 @@ boot_start:
 	mov	%ebx, %esi
 	lea	PHYS(boot_stack_end)(%ebp), %esp
 
-	/* L4: slot 0 (until C takes it out) and the direct map share one L3; slot 261 has the image. */
-	lea	PHYS(core_l4)(%ebp), %ebx
-	lea	PHYS(boot_l3_low + 3)(%ebp), %eax
-	mov	%eax, (%ebx)
-	mov	%eax, 262 * 8(%ebx)
-	lea	PHYS(boot_l3_image + 3)(%ebp), %eax
-	mov	%eax, 261 * 8(%ebx)
-
-	/* 4 GiB in pages of 2 MiB, at slot 0 and at the direct map; the image: 16 MiB from where it was loaded. */
-	mov	$0x200000, %edx
-	mov	$0x83, %eax
-	lea	PHYS(boot_l2_low)(%ebp), %ebx
-	mov	$2048, %ecx
-	call	fill
-	lea	0x83 + IMAGE_LOAD(%ebp), %eax
-	lea	PHYS(boot_l2_image + 8)(%ebp), %ebx
-	mov	$8, %ecx
-	call	fill
-	mov	$4096, %edx
-	lea	PHYS(boot_l2_low + 3)(%ebp), %eax
-	lea	PHYS(boot_l3_low)(%ebp), %ebx
-	mov	$4, %ecx
-	call	fill
-	lea	PHYS(boot_l2_image + 3)(%ebp), %eax
-	mov	%eax, PHYS(boot_l3_image)(%ebp)
-
-	/* The first CPU's window: its main stack. */
-	lea	PHYS(boot_l2_windows + 3)(%ebp), %eax
-	mov	%eax, PHYS(boot_l3_image + 8)(%ebp)
-	lea	PHYS(boot_l1_windows + 3)(%ebp), %eax
-	mov	%eax, PHYS(boot_l2_windows)(%ebp)
-	lea	PHYS(boot_stack + 3)(%ebp), %eax
-	lea	PHYS(boot_l1_windows + 8 * STACK_MAIN_FIRST_PAGE)(%ebp), %ebx
-	mov	$4, %ecx
-	call	fill
+	/* Each entry below that is not 0 says where something in the image lies. */
+	lea	PHYS(boot_tables)(%ebp), %ebx
+	mov	$(boot_tables_end - boot_tables) / 8, %ecx
+2:	cmpl	$0, (%ebx)
+	je	3f
+	add	%ebp, (%ebx)
+3:	add	$8, %ebx
+	loop	2b
 
 	/* PAE, long mode, no-execute if there is any, paging with write protection. */
 	mov	%cr4, %eax
@@ -103,36 +77,43 @@ boot_start:
 	push	%eax
 	lret
 
-	/* ecx entries from ebx on: eax, eax + edx, ... */
-fill:	mov	%eax, (%ebx)
-	add	%edx, %eax
-	add	$8, %ebx
-	loop	fill
-	ret
-
 	.code64
 boot_long:
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	movabs	$2f, %rax
-	jmp	*%rax
-2:	movabs	$WINDOWS_START + STACK_SPAN - 64, %rsp
-	mov	%ebp, %edx
-	mov	%edx, image_moved(%rip)
-	lea	boot_cpu(%rip), %rax
+	movabs	$WINDOWS_START + STACK_SPAN - 64, %rsp
+	movabs	$boot_cpu, %rax
 	mov	%rax, 64 - STACK_CPU_OFFSET(%rsp)
+	mov	%ebp, image_moved(%rip)
 	mov	%edi, %edi
 	mov	%esi, %esi
+	movabs	$core_main, %rax
+
+	/* in: rax = a function, rdi, rsi = its arguments, rsp = its stack */
+enter_c:
 	xor	%ebp, %ebp			/* ends back traces */
+	mov	%ebp, %ds
+	mov	%ebp, %es
+	mov	%ebp, %ss
 	push	%rbp
 	push	%rbp
-	call	core_main
+	call	*%rax
 	ud2
+
+	/* The other CPUs come here, from trampoline.S. Who is not expected (S1) gets no stack. */
+	.globl secondary_start
+secondary_start:
+	xor	%edi, %edi
+	xchg	%rdi, smp_expected(%rip)
+	test	%rdi, %rdi
+	jz	1f
+	mov	CPU_KERNEL_STACK(%rdi), %rsp
+	movabs	$cpu_secondary_main, %rax
+	jmp	enter_c
+1:	hlt
+	jmp	1b
 
 	.section .data
 	.balign 8
+	.globl boot_gdt
 boot_gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff
@@ -144,16 +125,39 @@ boot_gdt_pointer:
 image_moved:					/* physical address of the image, less IMAGE_LOAD */
 	.quad	0
 
+/*
+ * The first page tables, until C has built its own: 4 GiB at slot 0 and at the direct map (262), which share one L3; at
+ * slot 261 the image, 16 MiB from where it was loaded, and the first CPU's window with nothing but its stack.
+ */
+	.globl core_l4
+	.balign 4096
+boot_tables:
+core_l4:	.quad PHYS(boot_l3_low) + 3
+		.fill 260, 8, 0
+		.quad PHYS(boot_l3_image) + 3, PHYS(boot_l3_low) + 3
+		.fill 249, 8, 0
+boot_l3_low:	.quad PHYS(boot_l2_low) + 0x3, PHYS(boot_l2_low) + 0x1003
+		.quad PHYS(boot_l2_low) + 0x2003, PHYS(boot_l2_low) + 0x3003
+		.fill 508, 8, 0
+boot_l3_image:	.quad PHYS(boot_l2_image) + 3, PHYS(boot_l2_windows) + 3
+		.fill 510, 8, 0
+boot_l2_image:	.quad 0, 0x200083, 0x400083, 0x600083, 0x800083, 0xa00083, 0xc00083, 0xe00083, 0x1000083
+		.fill 503, 8, 0
+boot_l2_windows: .quad PHYS(boot_l1_windows) + 3
+		.fill 511, 8, 0
+boot_l1_windows: .fill STACK_MAIN_FIRST_PAGE, 8, 0
+		.quad PHYS(boot_stack) + 0x3, PHYS(boot_stack) + 0x1003
+		.quad PHYS(boot_stack) + 0x2003, PHYS(boot_stack) + 0x3003
+		.fill 508 - STACK_MAIN_FIRST_PAGE, 8, 0
+boot_tables_end:
+boot_l2_low:	.set at, 0			/* not moved */
+		.rept 2048
+		.quad at + 0x83
+		.set at, at + 0x200000
+		.endr
+
 	.section .bss.page, "aw", @nobits
 	.balign 4096
-	.globl core_l4, boot_l3_image, boot_l2_image, boot_l2_windows, boot_l1_windows, boot_l3_low
-core_l4:	.skip 4096
-boot_l3_low:	.skip 4096
-boot_l3_image:	.skip 4096
-boot_l2_low:	.skip 4096 * 4
-boot_l2_image:	.skip 4096
-boot_l2_windows: .skip 4096
-boot_l1_windows: .skip 4096
 boot_stack:	.skip 4096 * 4
 boot_stack_end:
 	.section .note.GNU-stack, "", @progbits

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a CPU starts. smp.c copies this to a page below 1 MiB and fills in the words at the end, for one CPU at a time.
+ * Where a CPU starts. smp.c copies this to a page below 1 MiB and fills in the words at the end.
  * Real mode begins with cs = page >> 4, ip = 0, so that ds = cs makes offsets from trampoline_start addresses.
  */
-#include "cpu/layout.h"
-
 #define HERE(label) (label - trampoline_start)
 
 	.section .rodata.trampoline, "a"
@@ -18,12 +16,6 @@ trampoline_start:
 	cld
 	mov	%cs, %ax
 	mov	%ax, %ds
-	/* A CPU that comes so late that it was given up finds nobody waiting for it. */
-	mov	$1, %eax
-	mov	$2, %ecx
-	lock cmpxchg %ecx, HERE(word_state)
-	jne	1f
-
 	lgdtl	HERE(word_gdt_pointer)
 	/* Straight to long mode: PAE, the page tables, EFER, then protection and paging at once. */
 	mov	$0x20, %eax
@@ -37,39 +29,15 @@ trampoline_start:
 	mov	$0x80010033, %eax		/* PG, WP, NE, ET, MP, PE */
 	mov	%eax, %cr0
 	ljmpl	*HERE(word_far)
-1:	hlt
-	jmp	1b
-
-	.code64
-long_mode:
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	word_stack(%rip), %rsp
-	mov	word_entry(%rip), %rax
-	mov	word_cpu(%rip), %rdi
-	xor	%ebp, %ebp			/* ends back traces */
-	push	%rbp
-	push	%rbp
-	push	%rbp				/* no way back; and the stack is as after a call */
-	jmp	*%rax
-
-	.balign 8
-trampoline_gdt:
-	.quad	0
-	.quad	0x00af9b000000ffff
 
 	/* struct trampoline_words in smp.c */
 	.balign 8
 trampoline_words:
-word_state:		.long 0
 word_cr3:		.long 0
 word_efer:		.long 0
-word_far:		.long HERE(long_mode)	/* smp.c adds the page's address */
+word_far:		.long 0			/* secondary_start, where it lies in memory */
 			.short 8
 word_gdt_pointer:	.short 15
-			.long HERE(trampoline_gdt)	/* likewise */
-word_stack:		.quad 0
-word_entry:		.quad 0
-word_cpu:		.quad 0
+			.long 0			/* boot_gdt, likewise */
 trampoline_end:
 	.section .note.GNU-stack, "", @progbits
