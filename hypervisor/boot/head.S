@@ -60,7 +60,7 @@ boot_start:
 	mov	%cr4, %eax
 	or	$0x20, %eax
 	mov	%eax, %cr4
-	lea	PHYS(core_l4)(%ebp), %eax
+	lea	PHYS(start_l4)(%ebp), %eax
 	mov	%eax, %cr3
 	mov	$0xc0000080, %ecx
 	rdmsr
@@ -129,10 +129,10 @@ image_moved:					/* physical address of the image, less IMAGE_LOAD */
  * The first page tables, until C has built its own: 4 GiB at slot 0 and at the direct map (262), which share one L3; at
  * slot 261 the image, 16 MiB from where it was loaded, and the first CPU's window with nothing but its stack.
  */
-	.globl core_l4
+	.globl start_l4, boot_stack
 	.balign 4096
 boot_tables:
-core_l4:	.quad PHYS(boot_l3_low) + 3
+start_l4:	.quad PHYS(boot_l3_low) + 3
 		.fill 260, 8, 0
 		.quad PHYS(boot_l3_image) + 3, PHYS(boot_l3_low) + 3
 		.fill 249, 8, 0

@@ -1,99 +1,98 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RAM before there is an allocator: the loader's map less what is occupied. Allocations come from the top of the
- * highest free range below 4 GiB, which head.S has mapped.
+ * RAM before there is an allocator: its largest piece below 4 GiB (head.S has mapped that much) in which nothing lies.
+ * Pages come from the low end of it, large ones from the high end; what is left in between is the allocator's.
  */
 #include "boot/boot_info.h"
 #include "cpu/directmap.h"
 #include "cpu/paging.h"
-#include "include/types.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
 
-#define LOW_MEMORY	0x100000	/* below: the BIOS, and where CPUs start */
-#define MAPPED_EARLY	0x100000000
-#define RANGES_MAX	(2 * BOOT_RANGES_MAX)
+#define LOW_MEMORY	0x100000UL	/* below: the BIOS, and where CPUs start */
+#define MAPPED_EARLY	0x100000000UL
 
 extern char image_start[], image_end[];
 
-static struct memory_range free_range[RANGES_MAX];
-static uint32_t free_count;
+enum { IMAGE, PAGES, LARGE_PAGES, MODULES };
+
+static struct piece {
+	paddr_t start, end;
+} taken[MODULES + BOOT_MODULES_MAX];
+static struct piece area;
 static bool is_closed;
 
-static void range_add(paddr_t start, paddr_t end)
-{
-	if (free_count == RANGES_MAX)
-		refuse_to_run("boot: the memory map is in more than %d pieces", RANGES_MAX);
-	free_range[free_count++] = (struct memory_range){ start, end - start };
-}
-
-/* Ranges may become empty. */
-static void reserve(paddr_t start, uint64_t bytes)
-{
-	paddr_t end = ROUND_UP(start + bytes, PAGE_SIZE);
-	uint32_t count = free_count;
-
-	start &= PAGE_MASK;
-	for (uint32_t i = 0; i < count; i++) {
-		struct memory_range *range = &free_range[i];
-		paddr_t range_end = range->start + range->bytes;
-
-		if (end <= range->start || start >= range_end)
-			continue;
-		if (end < range_end)
-			range_add(end, range_end);
-		range->bytes = MAX(start, range->start) - range->start;
-	}
-}
-
-static void ranges_collect(void)
+/* Calls `found` for each piece of RAM of which nothing is taken. */
+static void pieces_each(void (*found)(paddr_t start, paddr_t end))
 {
 	for (uint32_t i = 0; i < boot_info.range_count; i++) {
 		const struct memory_range *range = &boot_info.range[i];
-		paddr_t start = ROUND_UP(MAX(range->start, (paddr_t)LOW_MEMORY), PAGE_SIZE);
-		paddr_t end = (range->start + range->bytes) & PAGE_MASK;
+		paddr_t limit = (range->start + range->bytes) & PAGE_MASK, end, next;
 
-		if (end > start)
-			range_add(start, end);
+		for (paddr_t at = ROUND_UP(MAX(range->start, LOW_MEMORY), PAGE_SIZE); at < limit; at = next) {
+			end = next = limit;
+			for (const struct piece *in = taken; in < taken + ARRAY_SIZE(taken); in++)
+				if (in->start < end && in->end > at) {
+					end = MAX(in->start, at);
+					next = in->end;
+				}
+			if (at < end)
+				found(at, end);
+		}
 	}
-	reserve(virt_to_paddr(image_start), (uint64_t)(image_end - image_start));
-	for (uint32_t i = 0; i < boot_info.module_count; i++)
-		reserve(boot_info.module[i].start, boot_info.module[i].bytes);
 }
 
-paddr_t boot_alloc(uint64_t bytes, uint64_t align)
+static void take(uint32_t which, paddr_t start, uint64_t bytes)
 {
-	const struct memory_range *best = NULL;
-	paddr_t place = 0;
+	taken[which] = (struct piece){ start & PAGE_MASK, ROUND_UP(start + bytes, PAGE_SIZE) };
+}
 
-	if (free_count == 0)
-		ranges_collect();
+static void area_compare(paddr_t start, paddr_t end)
+{
+	end = MIN(end, MAPPED_EARLY) & ~(LARGE_PAGE - 1);
+	if (start < end && end - start > area.end - area.start)
+		area = (struct piece){ start, end };
+}
+
+static void area_choose(void)
+{
+	take(IMAGE, virt_to_paddr(image_start), (uint64_t)(image_end - image_start));
+	for (uint32_t i = 0; i < boot_info.module_count; i++)
+		take(MODULES + i, boot_info.module[i].start, boot_info.module[i].bytes);
+	pieces_each(area_compare);
+	take(PAGES, area.start, 0);
+	take(LARGE_PAGES, area.end, 0);
+}
+
+paddr_t boot_alloc(uint64_t bytes)
+{
+	paddr_t place;
+
 	ASSERT(!is_closed, "boot_alloc() is closed");
-	for (uint32_t i = 0; i < free_count; i++) {
-		const struct memory_range *range = &free_range[i];
-		paddr_t end = MIN(range->start + range->bytes, (paddr_t)MAPPED_EARLY);
-		paddr_t last = (end - bytes) & ~(align - 1);	/* as high as it goes */
-
-		if (end < bytes || last < range->start || (best && range->start < best->start))
-			continue;
-		best = range;
-		place = last;
-	}
-	if (!best)
+	if (!area.end)
+		area_choose();
+	if (taken[LARGE_PAGES].start - taken[PAGES].end < bytes)
 		refuse_to_run("boot: too little memory: no %lu KiB in one piece below 4 GiB", bytes >> 10);
-	reserve(place, bytes);
+	if (bytes == LARGE_PAGE) {
+		place = taken[LARGE_PAGES].start -= bytes;
+	} else {
+		place = taken[PAGES].end;
+		taken[PAGES].end += bytes;
+	}
 	memset(paddr_to_virt(place), 0, bytes);
 	return place;
+}
+
+static void give(paddr_t start, paddr_t end)
+{
+	alloc_add(start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 }
 
 void alloc_init(void)
 {
 	is_closed = true;
-	for (uint32_t i = 0; i < free_count; i++)
-		if (free_range[i].bytes)
-			alloc_add(free_range[i].start >> PAGE_SHIFT,
-				  (free_range[i].start + free_range[i].bytes) >> PAGE_SHIFT);
+	pieces_each(give);
 }
 
 paddr_t core_page(void)
@@ -101,7 +100,7 @@ paddr_t core_page(void)
 	mfn_t page;
 
 	if (!is_closed)
-		return boot_alloc(PAGE_SIZE, PAGE_SIZE);
+		return boot_alloc(PAGE_SIZE);
 	page = frame_alloc(0);
 	if (mfn_is(page, MFN_NONE))
 		refuse_to_run("boot: too little memory for the core's own tables and stacks");

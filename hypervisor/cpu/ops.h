@@ -113,7 +113,6 @@ static inline void cpu_hlt_enabled(void) { asm volatile("sti\n\thlt\n\tcli" : : 
 static inline void cpu_hlt(void) { asm volatile("hlt" : : : "memory"); }
 
 static inline void invlpg(uint64_t address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
-static inline void wbinvd(void) { asm volatile("wbinvd" : : : "memory"); }
 
 /* The operand of lgdt, lidt. */
 struct descriptor_pointer {

@@ -19,14 +19,14 @@
 #include "mem/mmu.h"
 
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY)
-#define LARGE_PAGE	0x200000UL
 #define CHUNK_FRAMES	(LARGE_PAGE / sizeof(struct frame))	/* frames that 2 MiB of frame table describe */
 #define M2P_FRAMES	(LARGE_PAGE / sizeof(uint64_t))
 
-extern char image_start[], text_end[], rodata_end[], image_end[];
-extern uint64_t image_moved;
+/* boot/head.S */
+extern char image_start[], text_end[], rodata_end[], image_end[], boot_stack[];
+extern uint64_t image_moved, start_l4[512];
 
-static uint64_t start_l4[512] ALIGNED(4096);
+uint64_t core_l4[512] ALIGNED(4096);
 
 void *paddr_to_virt(paddr_t address)
 {
@@ -56,23 +56,25 @@ static uint64_t *table_below(uint64_t *entry)
 	return table_of(*entry);
 }
 
-static uint64_t *l2_entry(uint64_t va)
+/* The entry that maps `va` in a table of `level`; tables on the way are made as needed. */
+static uint64_t *entry_at(uint64_t va, unsigned int level)
 {
-	uint64_t *l3 = table_below(&core_l4[va >> 39 & 511]);
-	uint64_t *l2 = table_below(&l3[va >> 30 & 511]);
+	uint64_t *table = core_l4;
 
-	return &l2[va >> 21 & 511];
+	for (unsigned int above = 4; above > level; above--)
+		table = table_below(&table[va >> (9 * above + 3) & 511]);
+	return &table[va >> (9 * level + 3) & 511];
 }
 
 uint64_t *paging_l1_entry(uint64_t va)
 {
-	return &table_below(l2_entry(va))[va >> 12 & 511];
+	return entry_at(va, 1);
 }
 
 /* Where the large page at `va` lies; 0 if there is none. */
 static paddr_t large_page(uint64_t va)
 {
-	return *l2_entry(va) & PTE_ADDRESS;
+	return *entry_at(va, 2) & PTE_ADDRESS;
 }
 
 static uint64_t leaf_flags(uint64_t flags)
@@ -91,54 +93,38 @@ void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags)
 		uint64_t step = is_large ? LARGE_PAGE : PAGE_SIZE;
 
 		if (is_large)
-			*l2_entry(va) = pa | flags | PTE_LARGE;
+			*entry_at(va, 2) = pa | flags | PTE_LARGE;
 		else
-			*paging_l1_entry(va) = pa | flags;
+			*entry_at(va, 1) = pa | flags;
 		va += step;
 		pa += step;
 		bytes -= step;
 	}
 }
 
-static void map_part(paddr_t start, paddr_t end, uint64_t flags)
-{
-	if (start < end)
-		paging_map(DIRECTMAP_START + start, start, end - start, flags);
-}
-
-/* P1 holds here too: the image's text and constants are not writable through the direct map either. */
+/* Of the direct map. P1 holds there too: the image's text and constants are not writable. */
 static void map_ram(paddr_t start, paddr_t end)
 {
-	paddr_t fixed = virt_to_paddr(image_start), fixed_end = virt_to_paddr(rodata_end);
+	paddr_t fixed = virt_to_paddr(image_start), fixed_end = virt_to_paddr(rodata_end), next;
 
 	if (end > CORE_END - DIRECTMAP_START)
 		panic("paging: RAM at 0x%lx, beyond the 5 TiB that the core can map", end);
-	map_part(start, MIN(end, fixed), CORE_WRITE);
-	map_part(MAX(start, fixed), MIN(end, fixed_end), CORE_READ);
-	map_part(MAX(start, fixed_end), end, CORE_WRITE);
+	for (; start < end; start = next) {
+		bool is_fixed = start >= fixed && start < fixed_end;
+
+		next = is_fixed ? MIN(end, fixed_end) : start < fixed ? MIN(end, fixed) : end;
+		paging_map(DIRECTMAP_START + start, start, next - start, is_fixed ? CORE_READ : CORE_WRITE);
+	}
 }
 
-static void map_image(void)
+static void map_image(const char *start, const char *end, uint64_t flags)
 {
-	paddr_t start = virt_to_paddr(image_start), l2_new = core_page();
-	uint64_t *l3 = table_of(core_l4[IMAGE_BASE >> 39 & 511]), *l2_old = table_of(l3[0]);
-
-	/* The text that runs this is mapped by the old table until the entry above it is replaced at once. */
-	for (const char *page = image_start; page < image_end; page += PAGE_SIZE) {
-		uint64_t va = (uint64_t)page;
-		uint64_t *l1 = table_below((uint64_t *)paddr_to_virt(l2_new) + (va >> 21 & 511));
-		uint64_t flags = page < text_end ? CORE_EXECUTE : page < rodata_end ? CORE_READ : CORE_WRITE;
-
-		l1[va >> 12 & 511] = (start + (uint64_t)(page - image_start)) | leaf_flags(flags);
-	}
-	l3[0] = l2_new | TABLE_FLAGS;
-	tlb_flush_local();
-	memset(l2_old, 0, PAGE_SIZE);
+	paging_map((uint64_t)start, virt_to_paddr(start), (uint64_t)(end - start), flags);
 }
 
 static paddr_t large_page_new(uint64_t va, uint64_t flags)
 {
-	paddr_t page = boot_alloc(LARGE_PAGE, LARGE_PAGE);
+	paddr_t page = boot_alloc(LARGE_PAGE);
 
 	paging_map(va, page, LARGE_PAGE, flags);
 	return page;
@@ -167,10 +153,6 @@ static void map_frame_tables(uint64_t first, uint64_t end)
 
 void paging_init(void)
 {
-	/* The tables of head.S stay in force until all is built. */
-	memcpy(start_l4, core_l4, sizeof(start_l4));
-	cr3_write(virt_to_paddr(start_l4));
-	core_l4[DIRECTMAP_START >> 39 & 511] = 0;
 	for (uint32_t i = 0; i < boot_info.range_count; i++) {
 		const struct memory_range *range = &boot_info.range[i];
 		uint64_t first = range->start >> PAGE_SHIFT;
@@ -179,11 +161,14 @@ void paging_init(void)
 		map_ram(first << PAGE_SHIFT, end << PAGE_SHIFT);
 		map_frame_tables(first, end);
 	}
-	map_image();
+	map_image(image_start, text_end, CORE_EXECUTE);
+	map_image(text_end, rodata_end, CORE_READ);
+	map_image(rodata_end, image_end, CORE_WRITE);
+	paging_map(WINDOWS_START + STACK_MAIN_FIRST_PAGE * PAGE_SIZE, virt_to_paddr(boot_stack),
+		   STACK_SPAN - STACK_MAIN_FIRST_PAGE * PAGE_SIZE, CORE_WRITE);
 	table_below(&core_l4[MMIO_START >> 39 & 511]);
-	memcpy(&start_l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
-	core_l4[0] = 0;
 	paging_load_core();
+	paging_fill_core_slots(start_l4);
 }
 
 paddr_t core_cr3(void)
@@ -238,8 +223,7 @@ static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)
 	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va = mmio_next;
 
 	mmio_next += size + PAGE_SIZE;		/* a guard between any two */
-	for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE)
-		*paging_l1_entry(va + offset) = (start + offset) | leaf_flags(flags);
+	paging_map(va, start, size, flags);
 	return va + (address - start);
 }
 

@@ -10,6 +10,8 @@
 #define CORE_UNCACHED	0x8000000000000013ULL
 #define CORE_GUEST_READ	0x8000000000000005ULL
 
+#define LARGE_PAGE	0x200000UL
+
 extern uint64_t core_l4[512];
 
 /* Direct map, image with its permissions, frame table and machine-to-physical table. Boot CPU, once. */
@@ -31,8 +33,8 @@ void paging_fill_core_slots(uint64_t *l4);
 /* Whether whoever runs on `l4` sees the machine-to-physical table, slot 256. */
 void paging_set_m2p_slot(uint64_t *l4, bool is_visible);
 
-/* Memory before alloc_init(), which gets what is left: zeroed, never freed; `bytes` and `align` in whole pages. */
-paddr_t boot_alloc(uint64_t bytes, uint64_t align);
+/* PAGE_SIZE or LARGE_PAGE of memory before alloc_init(), which gets what is left: aligned, zeroed, never freed. */
+paddr_t boot_alloc(uint64_t bytes);
 
 /* One page for the core itself, for good, at any time: zeroed. refuse_to_run() without memory. */
 paddr_t core_page(void);

@@ -10,11 +10,9 @@
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/tlb.h"
-#include "include/types.h"
 #include "lib/bits.h"
 #include "lib/spinlock.h"
 
-#define WRITE_BACK	1UL		/* as a job's address: not an address at all, but wbinvd */
 #define CLOCK_PERIOD	(1U << 30)
 
 static uint32_t flush_clock = 1;
@@ -56,11 +54,9 @@ void tlb_flush_local(void)
 	tlb_load_base(cr3_read());
 }
 
-static void do_job(uint64_t address)
+static void flush_here(uint64_t address)
 {
-	if (address == WRITE_BACK)
-		wbinvd();
-	else if (address == TLB_ALL_PAGES)
+	if (address == TLB_ALL_PAGES)
 		tlb_flush_local();
 	else
 		invlpg(address);
@@ -72,20 +68,21 @@ void tlb_serve_requests(void)
 
 	if (!(load_acquire(&job_waits_for) & self))
 		return;
-	do_job(job_address);
+	flush_here(job_address);
 	__atomic_fetch_and(&job_waits_for, ~self, __ATOMIC_SEQ_CST);
 }
 
-static void run_job(cpumask_t cpus, uint64_t address)
+void tlb_flush(cpumask_t cpus, uint64_t address)
 {
 	cpumask_t self = 1ULL << cpu_id(), others = 0;
 	uint32_t id;
 
+	barrier_full();		/* what the caller changed is visible before anybody flushes */
 	bits_each(id, cpus & ~self)
 		if (cpu_by_id[id] && read_once(&cpu_by_id[id]->online))
 			others |= 1ULL << id;
 	if (cpus & self)
-		do_job(address);
+		flush_here(address);
 	if (!others)
 		return;
 	spin_lock(&job_lock);
@@ -95,15 +92,4 @@ static void run_job(cpumask_t cpus, uint64_t address)
 	while (load_acquire(&job_waits_for))
 		cpu_pause();
 	spin_unlock(&job_lock);
-}
-
-void tlb_flush(cpumask_t cpus, uint64_t address)
-{
-	barrier_full();		/* what the caller changed is visible before anybody flushes */
-	run_job(cpus, address == TLB_ALL_PAGES ? address : address & PAGE_MASK);
-}
-
-void cache_flush(cpumask_t cpus)
-{
-	run_job(cpus, WRITE_BACK);
 }

@@ -25,6 +25,3 @@ cpumask_t tlb_not_flushed_since(cpumask_t cpus, uint32_t stamp);
 
 /* Called where other CPUs wait for us: does what they ask. */
 void tlb_serve_requests(void);
-
-/* Write back and invalidate the caches of these CPUs. */
-void cache_flush(cpumask_t cpus);

@@ -5,7 +5,6 @@
 static inline uint64_t cr3_read(void);
 static inline void cr3_write(uint64_t table);
 static inline void invlpg(uint64_t address) { fake_note(false, 0x1000, address); }
-static inline void wbinvd(void) { fake_note(false, 0x1001, 0); }
 
 /* The fake CPU has these too, for all other tests. */
 #define tlb_clock		real_tlb_clock
@@ -13,7 +12,6 @@ static inline void wbinvd(void) { fake_note(false, 0x1001, 0); }
 #define tlb_flush_local		real_tlb_flush_local
 #define tlb_serve_requests	real_tlb_serve_requests
 #define tlb_flush		real_tlb_flush
-#define cache_flush		real_cache_flush
 #include "../../hypervisor/cpu/tlb.c"
 
 #include "unit.h"
@@ -76,10 +74,8 @@ static void one_page_is_one_page(void)
 	given(1);
 	real_tlb_flush(1, 0x12345);
 	CU_ASSERT_EQUAL(fake_written(false, 0x1000, &address), 1);
-	CU_ASSERT_EQUAL(address, 0x12000);
+	CU_ASSERT_EQUAL(address >> PAGE_SHIFT, 0x12);
 	CU_ASSERT_EQUAL(flushed, 0);
-	real_cache_flush(1);
-	CU_ASSERT_EQUAL(fake_written(false, 0x1001, &address), 1);
 }
 
 static void a_cpu_that_is_not_online_is_left_out(void)

@@ -242,7 +242,6 @@ void tlb_flush_page_local(uint64_t address) { tlb_flush(1ULL << here, address); 
 uint32_t fake_tlb_clock(void) { return flush_clock; }
 __attribute__((weak)) uint32_t tlb_clock(void) { return fake_tlb_clock(); }
 void tlb_serve_requests(void) { }
-void cache_flush(cpumask_t on) { fake.cache_flushes++; }
 
 cpumask_t tlb_not_flushed_since(cpumask_t of, uint32_t stamp)
 {

@@ -36,7 +36,6 @@ struct fake {
 	uint32_t tlb_page_flushes;
 	cpumask_t tlb_flushed_cpus;		/* all that were asked since the last look */
 	void (*tlb_watcher)(cpumask_t cpus, uint64_t address);	/* told of each flush; tables.c's, where TLBs are modelled */
-	uint32_t cache_flushes;
 	uint32_t base_loads;			/* mmu_load_base(), if cpu/ is asked for it */
 	uint32_t crashes;			/* domain_crash(), if domain/ is not linked */
 	struct domain *crashed;
