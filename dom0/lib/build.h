@@ -39,6 +39,10 @@ struct build_error {
 	char text[512];			/* what is wrong, and what to do */
 };
 
+/* Fills in *error, if there is one, and returns `result`. */
+int build_refuse(struct build_error *error, enum build_blame blame, int result, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 struct built {
 	domid_t id;
 	xen_pfn_t console_mfn, store_mfn;

@@ -70,5 +70,5 @@ int core_port_for_dom0(struct core *core, domid_t id);
 int core_machine(struct core *core, struct xen_sysctl_physinfo *info);
 /* The core's log from its beginning: bytes copied to text, not more than room; no NUL. */
 int core_log(struct core *core, char *text, uint32_t room);
-/* Copies of the core's version strings: each at least 1,024 bytes of room. */
-int core_version(struct core *core, char *version, size_t room);
+/* The version that the core says it is: "4.17.0-skink". */
+int core_version(struct core *core, char *text, size_t room);

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What can be wrong with the files is found before a domain is made.
+ * T1  In the first page tables the frames that are page tables are mapped read-only, all others writable.
+ */
+#include "lib/build.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+
+#include "lib/file.h"
+#include "lib/kernel.h"
+#include "lib/layout.h"
+#include "lib/pvelf.h"
+#include "lib/tables.h"
+
+#define INITRD_FILE_MAX		(4UL << 30)
+#define MEMORY_SLACK_KIB	1024		/* beyond the maximum, as every tool of Xen's gives */
+#define RFLAGS_START		0x200UL
+#define DR6_START		0xffff0ff0UL
+#define DR7_START		0x400UL
+
+struct builder {
+	struct core *core;
+	const struct build_request *request;
+	struct build_error *error;
+
+	struct bytes elf;
+	struct pvelf kernel;
+	int initrd;			/* descriptor; -1: none */
+	size_t initrd_bytes;
+	struct layout layout;
+
+	struct built built;
+	bool has_domain;
+	uint64_t frames;
+	xen_pfn_t *mfn;			/* of each pseudo-physical frame */
+	uint8_t *memory;		/* the frames that are spoken for, in order, mapped here */
+	xen_pfn_t shared_info_mfn;
+};
+
+int build_refuse(struct build_error *error, enum build_blame blame, int result, const char *format, ...)
+{
+	va_list arguments;
+
+	if (error) {
+		error->blame = blame;
+		va_start(arguments, format);
+		vsnprintf(error->text, sizeof(error->text), format, arguments);
+		va_end(arguments);
+	}
+	return result;
+}
+
+/* The core, or Dom0's kernel, said no. */
+static int failed(const struct builder *builder, const char *what, int result)
+{
+	return build_refuse(builder->error, BLAME_MACHINE, result, "%s: %s", what, strerror(-result));
+}
+
+/* ---- the files ---- */
+
+static int open_initrd(struct builder *builder)
+{
+	builder->initrd = -1;
+	if (!builder->request->initrd)
+		return 0;
+	builder->initrd = file_open(builder->request->initrd, INITRD_FILE_MAX, BLAME_INITRD, &builder->initrd_bytes,
+				    builder->error);
+	return builder->initrd < 0 ? builder->initrd : 0;
+}
+
+static int check_command_line(const struct builder *builder)
+{
+	const char *line = builder->request->command_line;
+
+	if (line && strlen(line) >= MAX_GUEST_CMDLINE)
+		return build_refuse(builder->error, BLAME_COMMAND_LINE, -E2BIG, "it has %zu characters: at most %d fit",
+				    strlen(line), MAX_GUEST_CMDLINE - 1);
+	return 0;
+}
+
+static int read_files(struct builder *builder)
+{
+	int result = open_initrd(builder);
+
+	builder->frames = builder->request->memory_kib >> (FRAME_SHIFT - 10);
+	if (!result)
+		result = check_command_line(builder);
+	if (!result)
+		result = kernel_load(builder->request->kernel, &builder->elf, builder->error);
+	if (!result)
+		result = pvelf_parse(builder->elf.at, builder->elf.count, &builder->kernel, builder->error);
+	if (!result)
+		result = layout_choose(&builder->kernel, builder->frames, builder->initrd_bytes, &builder->layout,
+				       builder->error);
+	return result;
+}
+
+/* ---- the domain and its memory ---- */
+
+static int make_domain(struct builder *builder)
+{
+	const struct build_request *request = builder->request;
+	struct xen_domctl_getdomaininfo info;
+	int result = core_domain_create(builder->core, request->uuid, request->vcpus_max, &builder->built.id);
+
+	if (result)
+		return failed(builder, "the core does not create a domain", result);
+	builder->has_domain = true;
+	result = core_memory_limit_set(builder->core, builder->built.id, request->memory_max_kib + MEMORY_SLACK_KIB);
+	if (result)
+		return failed(builder, "the core does not set its memory limit", result);
+	result = core_domain_info(builder->core, builder->built.id, &info);
+	if (result)
+		return failed(builder, "the new domain has gone", result);
+	builder->shared_info_mfn = info.shared_info_frame;
+	return 0;
+}
+
+static int refuse_memory(const struct builder *builder, int result)
+{
+	struct xen_sysctl_physinfo machine = { 0 };
+
+	core_machine(builder->core, &machine);
+	return build_refuse(builder->error, BLAME_MEMORY, result, "%lu MiB are more than this machine has free, about %lu: give "
+			    "it less, or end another domain", builder->frames >> 8,
+			    (machine.free_pages >> 8) + (builder->built.id ? builder->frames >> 8 : 0));
+}
+
+static int give_memory(struct builder *builder)
+{
+	uint64_t mapped = builder->layout.frames_needed;
+	int result;
+
+	builder->mfn = calloc(builder->layout.p2m_bytes / sizeof(xen_pfn_t), sizeof(xen_pfn_t));
+	if (!builder->mfn)
+		return failed(builder, "no memory in Domain-0 for a list of frames", -ENOMEM);
+	result = core_populate(builder->core, builder->built.id, 0, builder->frames, builder->mfn);
+	if (result)
+		return refuse_memory(builder, result);
+	builder->memory = core_map(builder->core, builder->built.id, PROT_READ | PROT_WRITE, builder->mfn, mapped);
+	return builder->memory ? 0 : failed(builder, "its memory cannot be mapped", -(errno ? errno : EFAULT));
+}
+
+static void unmap_memory(struct builder *builder)
+{
+	if (builder->memory)
+		core_unmap(builder->core, builder->memory, builder->layout.frames_needed);
+	builder->memory = NULL;
+}
+
+static int open_ports(struct builder *builder)
+{
+	int store = core_port_for_dom0(builder->core, builder->built.id);
+	int console = core_port_for_dom0(builder->core, builder->built.id);
+
+	if (store < 0 || console < 0)
+		return failed(builder, "no event channels for it", store < 0 ? store : console);
+	builder->built.store_port = (uint32_t)store;
+	builder->built.console_port = (uint32_t)console;
+	return 0;
+}
+
+/* ---- what stands in its memory ---- */
+
+static void *at_address(const struct builder *builder, uint64_t va)
+{
+	return builder->memory + (va - builder->layout.start);
+}
+
+static void *at_frame(const struct builder *builder, uint64_t pfn)
+{
+	return builder->memory + (pfn << FRAME_SHIFT);
+}
+
+static xen_pfn_t mfn_of(const struct builder *builder, uint64_t va)
+{
+	return builder->mfn[layout_pfn(&builder->layout, va)];
+}
+
+static void load_kernel(struct builder *builder)
+{
+	for (uint32_t i = 0; i < builder->kernel.segment_count; i++) {
+		const struct pvelf_segment *segment = &builder->kernel.segment[i];
+		uint8_t *to = at_address(builder, segment->va);
+
+		memcpy(to, builder->elf.at + segment->file_offset, segment->file_bytes);
+		memset(to + segment->file_bytes, 0, segment->bytes - segment->file_bytes);
+	}
+	bytes_free(&builder->elf);
+}
+
+/* What a PV64 kernel calls the core through: each hypercall has 32 bytes, by its number. */
+static void fill_hypercall_page(const struct builder *builder)
+{
+	/* push %rcx; push %r11 (syscall destroys them); mov $number, %eax; syscall; pop %r11; pop %rcx; ret */
+	static const uint8_t stub[] = {
+		0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3,
+	};
+	/* push %rcx; push %r11; push %rax (so its frame begins); mov $number, %eax; syscall: it does not come back */
+	static const uint8_t stub_iret[] = {
+		0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05,
+	};
+	enum { STUB_BYTES = 32, NUMBER_AT = 4 };
+	uint8_t *page;
+
+	if (builder->kernel.hypercall_page == PVELF_NONE)
+		return;
+	page = at_address(builder, builder->kernel.hypercall_page);
+	memset(page, 0xcc, FRAME_BYTES);
+	for (uint32_t i = 0; i < FRAME_BYTES / STUB_BYTES; i++) {
+		memcpy(page + i * STUB_BYTES, stub, sizeof(stub));
+		page[i * STUB_BYTES + NUMBER_AT] = (uint8_t)i;
+	}
+	memcpy(page + __HYPERVISOR_iret * STUB_BYTES, stub_iret, sizeof(stub_iret));
+}
+
+static int load_initrd(struct builder *builder)
+{
+	if (builder->initrd < 0)
+		return 0;
+	return file_read(builder->initrd, at_frame(builder, builder->layout.initrd_pfn), builder->initrd_bytes, BLAME_INITRD,
+			 builder->error);
+}
+
+static void fill_start_info(struct builder *builder)
+{
+	const struct layout *layout = &builder->layout;
+	struct start_info *info = at_address(builder, layout->start_info);
+
+	builder->built.store_mfn = mfn_of(builder, layout->store);
+	builder->built.console_mfn = mfn_of(builder, layout->console);
+	memset(at_address(builder, layout->store), 0, FRAME_BYTES);
+	memset(at_address(builder, layout->console), 0, FRAME_BYTES);
+	memset(info, 0, FRAME_BYTES);
+	strcpy(info->magic, "xen-3.0-x86_64");
+	info->nr_pages = builder->frames;
+	info->shared_info = builder->shared_info_mfn << FRAME_SHIFT;
+	info->store_mfn = builder->built.store_mfn;
+	info->store_evtchn = builder->built.store_port;
+	info->console.domU.mfn = builder->built.console_mfn;
+	info->console.domU.evtchn = builder->built.console_port;
+	info->pt_base = layout->tables;
+	info->nr_pt_frames = layout->table_count;
+	info->mfn_list = layout->p2m;
+	if (layout->p2m_is_outside) {
+		info->first_p2m_pfn = layout->p2m_pfn;
+		info->nr_p2m_frames = (layout->p2m_bytes >> FRAME_SHIFT) + layout->p2m_table_count;
+	}
+	info->mod_len = builder->initrd_bytes;
+	info->mod_start = layout->initrd ? layout->initrd : layout->initrd_pfn;
+	if (info->mod_len && !layout->initrd)
+		info->flags |= SIF_MOD_START_PFN;
+	if (builder->request->command_line)
+		strcpy((char *)info->cmd_line, builder->request->command_line);
+}
+
+static int fill_memory(struct builder *builder)
+{
+	const struct layout *layout = &builder->layout;
+	int result;
+
+	load_kernel(builder);
+	fill_hypercall_page(builder);
+	result = load_initrd(builder);
+	if (result)
+		return result;
+	memcpy(at_frame(builder, layout->p2m_pfn), builder->mfn, layout->p2m_bytes);
+	fill_start_info(builder);
+	tables_fill(layout, builder->mfn, builder->memory);
+	return 0;
+}
+
+/* ---- what stands beside its memory ---- */
+
+/* Event delivery is masked until the kernel has set up its callback. */
+static int fill_shared_info(struct builder *builder)
+{
+	struct shared_info *shared = core_map(builder->core, builder->built.id, PROT_READ | PROT_WRITE,
+					      &builder->shared_info_mfn, 1);
+
+	if (!shared)
+		return failed(builder, "its shared info cannot be mapped", -(errno ? errno : EFAULT));
+	for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+		shared->vcpu_info[i].evtchn_upcall_mask = 1;
+	core_unmap(builder->core, shared, 1);
+	return 0;
+}
+
+/* xenstored and xenconsoled map their rings by grant: the two reserved entries say that they may. */
+static int fill_grants(struct builder *builder)
+{
+	struct core *core = builder->core;
+	grant_entry_v1_t *entry;
+	void *at = NULL;
+	xenforeignmemory_resource_handle *resource =
+		xenforeignmemory_map_resource(core->memory, builder->built.id, XENMEM_resource_grant_table,
+					      XENMEM_resource_grant_table_id_shared, 0, 1, &at, PROT_READ | PROT_WRITE, 0);
+
+	if (!resource)
+		return failed(builder, "its grant table cannot be mapped", -(errno ? errno : EFAULT));
+	entry = at;
+	entry[GNTTAB_RESERVED_CONSOLE].frame = (uint32_t)builder->built.console_mfn;
+	entry[GNTTAB_RESERVED_CONSOLE].flags = GTF_permit_access;
+	entry[GNTTAB_RESERVED_XENSTORE].frame = (uint32_t)builder->built.store_mfn;
+	entry[GNTTAB_RESERVED_XENSTORE].flags = GTF_permit_access;
+	xenforeignmemory_unmap_resource(core->memory, resource);
+	return 0;
+}
+
+static int start_vcpu(struct builder *builder)
+{
+	const struct layout *layout = &builder->layout;
+	vcpu_guest_context_t context = { .flags = VGCF_in_kernel | VGCF_online };
+	xen_pfn_t root = mfn_of(builder, layout->tables);
+	int result = core_pin_root(builder->core, builder->built.id, root);
+
+	if (result)
+		return failed(builder, "the core refuses its first page tables", result);
+	context.user_regs.rip = builder->kernel.entry;
+	context.user_regs.rsp = layout->stack_end;
+	context.user_regs.rsi = layout->start_info;
+	context.user_regs.rflags = RFLAGS_START;
+	context.user_regs.cs = FLAT_KERNEL_CS;
+	context.user_regs.ds = FLAT_KERNEL_DS;
+	context.user_regs.es = FLAT_KERNEL_DS;
+	context.user_regs.fs = FLAT_KERNEL_DS;
+	context.user_regs.gs = FLAT_KERNEL_DS;
+	context.user_regs.ss = FLAT_KERNEL_SS;
+	context.kernel_ss = FLAT_KERNEL_SS;
+	context.kernel_sp = layout->stack_end;
+	context.debugreg[6] = DR6_START;
+	context.debugreg[7] = DR7_START;
+	context.ctrlreg[3] = root << FRAME_SHIFT;
+	result = core_vcpu_context_set(builder->core, builder->built.id, 0, &context);
+	return result ? failed(builder, "the core refuses the state of its first vcpu", result) : 0;
+}
+
+/* ---- the whole ---- */
+
+static int build(struct builder *builder)
+{
+	int result = read_files(builder);
+
+	if (!result)
+		result = make_domain(builder);
+	if (!result)
+		result = give_memory(builder);
+	if (!result)
+		result = open_ports(builder);
+	if (!result)
+		result = fill_memory(builder);
+	if (result)
+		return result;
+
+	/* A frame that is mapped writable anywhere is not taken as a page table. */
+	unmap_memory(builder);
+	result = fill_shared_info(builder);
+	if (!result)
+		result = fill_grants(builder);
+	if (!result)
+		result = start_vcpu(builder);
+	return result;
+}
+
+static void release(struct builder *builder)
+{
+	unmap_memory(builder);
+	bytes_free(&builder->elf);
+	free(builder->mfn);
+	if (builder->initrd >= 0)
+		close(builder->initrd);
+}
+
+int build_domain(struct core *core, const struct build_request *request, struct built *built,
+		 struct build_error *error)
+{
+	struct builder builder = { .core = core, .request = request, .error = error, .initrd = -1 };
+	int result = build(&builder);
+
+	release(&builder);
+	if (result && builder.has_domain)
+		core_domain_destroy(core, builder.built.id);		/* U1 */
+	*built = builder.built;
+	return result;
+}
+
+int build_check(const struct build_request *request, struct build_error *error)
+{
+	struct builder builder = { .request = request, .error = error, .initrd = -1 };
+	int result = read_files(&builder);
+
+	release(&builder);
+	return result;
+}
