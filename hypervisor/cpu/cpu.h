@@ -15,6 +15,7 @@ enum softirq {
 	SOFTIRQ_TIMER,		/* timer_softirq: a deadline has passed */
 	SOFTIRQ_SCHEDULE,	/* sched_softirq: choose again who runs here */
 	SOFTIRQ_IRQ,		/* irq_softirq: devices have interrupted */
+	SOFTIRQ_DOMAIN,		/* domain_end_dead: nobody holds anything of a dying domain any more */
 	SOFTIRQ_COUNT
 };
 

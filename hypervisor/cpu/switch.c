@@ -150,6 +150,8 @@ static void do_softirqs(struct cpu *cpu)
 		timer_softirq();
 	if (bits & 1ULL << SOFTIRQ_IRQ)
 		irq_softirq();
+	if (bits & 1ULL << SOFTIRQ_DOMAIN)
+		domain_end_dead();
 	if (bits & 1ULL << SOFTIRQ_SCHEDULE)
 		sched_softirq();	/* may not return: last */
 }

@@ -162,3 +162,45 @@ int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context
 	domain_unlock(locked);
 	return error;
 }
+
+/* ---- and back ---- */
+
+static void get_traps(const struct vcpu_trap_state *trap, struct vcpu_guest_context *context)
+{
+	const struct vcpu_callback *failsafe = &trap->callback[CALLBACKTYPE_failsafe];
+	const struct vcpu_callback *syscall = &trap->callback[CALLBACKTYPE_syscall];
+
+	memcpy(context->trap_ctxt, trap->entry, sizeof(trap->entry));
+	context->event_callback_eip = trap->callback[CALLBACKTYPE_event].address;
+	context->failsafe_callback_eip = failsafe->address;
+	context->syscall_callback_eip = syscall->address;
+	context->flags |= (failsafe->masks_events ? VGCF_failsafe_disables_events : 0) |
+			  (syscall->masks_events ? VGCF_syscall_disables_events : 0);
+}
+
+void vcpu_get_context(struct vcpu *vcpu, struct vcpu_guest_context *context)
+{
+	context->flags = VGCF_i387_valid | (vcpu->in_kernel ? VGCF_in_kernel : 0) | (vcpu->is_up ? VGCF_online : 0);
+	memcpy(&context->fpu_ctxt, vcpu->fpu, sizeof(context->fpu_ctxt));
+	context->user_regs = vcpu->regs;
+	context->user_regs.rflags |= vcpu->iopl << RFLAGS_IOPL_SHIFT;
+	context->user_regs.saved_upcall_mask = read_once(&vcpu->info->evtchn_upcall_mask);
+	get_traps(&vcpu->trap, context);
+	for (uint32_t i = 0; i < ARRAY_SIZE(vcpu->gdt_frame); i++)
+		context->gdt_frames[i] = vcpu->gdt_frame[i].raw;
+	context->gdt_ents = vcpu->gdt_entries;
+	context->ldt_base = vcpu->ldt_base;
+	context->ldt_ents = vcpu->ldt_entries;
+	context->kernel_ss = vcpu->kernel_stack_selector;
+	context->kernel_sp = vcpu->kernel_stack_pointer;
+	context->ctrlreg[0] = vcpu->guest_cr0_ts ? CR0_TASK_SWITCHED : 0;
+	context->ctrlreg[1] = mfn_to_paddr(vcpu->table_user);
+	context->ctrlreg[2] = vcpu->guest_cr2;
+	context->ctrlreg[3] = mfn_to_paddr(vcpu->table_kernel);
+	context->ctrlreg[4] = vcpu->guest_cr4;
+	memcpy(context->debugreg, vcpu->debug_register, sizeof(context->debugreg));
+	context->fs_base = vcpu->fs_base;
+	context->gs_base_kernel = vcpu->gs_base_kernel;
+	context->gs_base_user = vcpu->gs_base_user;
+	context->vm_assist = vcpu->domain->vm_assist;
+}

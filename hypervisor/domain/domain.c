@@ -2,8 +2,8 @@
 /*
  * The life of a domain, from domain_create() to the last domain_put().
  *
- * D1  A domain that somebody holds a reference to is not freed. The table of ids holds one itself, until
- *     domain_destroy() has found nothing left.
+ * D1  A domain that somebody holds a reference to is not freed. The table of ids holds one itself, until the domain is
+ *     taken apart and nobody maps a frame of it.
  * D2  A dying domain gets no new frame, channel or grant mapping.
  */
 #include "domain/domain.h"
@@ -51,6 +51,19 @@ struct domain *domain_get(domid_t id)
 	return domain;
 }
 
+struct domain *domain_get_from(uint32_t id)
+{
+	struct domain *domain = NULL;
+
+	spin_lock(&table_lock);
+	while (!domain && id < MAX_DOMAINS)
+		domain = table[id++];
+	if (domain)
+		__atomic_fetch_add(&domain->references, 1, __ATOMIC_RELAXED);
+	spin_unlock(&table_lock);
+	return domain;
+}
+
 /* Also what a domain_create() that failed leaves behind: any part may be missing. */
 static void domain_free(struct domain *domain)
 {
@@ -64,6 +77,7 @@ static void domain_free(struct domain *domain)
 	if (domain->sched)
 		sched_domain_destroy(domain);
 	heap_free(domain->ports);
+	ASSERT(!domain->shared_info || frame_unshare(domain->shared_info), "D1");
 	heap_free(domain->shared_info);
 	heap_free(domain);
 }
@@ -97,6 +111,8 @@ static int domain_build(struct domain *domain)
 	domain->shared_info = heap_alloc(PAGE_SIZE);
 	if (!domain->shared_info)
 		return -ENOMEM;
+	frame_share(domain->shared_info, domain, true);
+	time_init_domain(domain);
 	error = sched_domain_init(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		error = vcpu_create(domain, i);
@@ -133,8 +149,6 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 		domain_free(domain);
 		return error;
 	}
-	frame_share(domain->shared_info, domain, true);
-	time_init_domain(domain);
 	if (id == 0)
 		domain_zero = domain;
 	*result = domain;
@@ -181,19 +195,34 @@ static bool shut_down_once(struct domain *domain, uint8_t reason)
 	return true;
 }
 
+static void tell_domain_zero(void)
+{
+	if (domain_zero)
+		event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_DOM_EXC);
+}
+
 static void shutdown_tell(struct domain *domain, uint8_t reason)
 {
 	if (domain == domain_zero)
 		power_domain_zero_ended(reason);
 	update_all(domain);
-	if (domain_zero)
-		event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_DOM_EXC);
+	tell_domain_zero();
 }
 
 void domain_shutdown(struct domain *domain, uint8_t reason)
 {
 	if (shut_down_once(domain, reason))
 		shutdown_tell(domain, reason);
+}
+
+int domain_resume(struct domain *domain)
+{
+	if (!load_acquire(&domain->is_shut_down) || read_once(&domain->shutdown_reason) == SHUTDOWN_crash)
+		return -EINVAL;
+	write_once(&domain->is_shut_down, false);
+	store_release(&domain->shutdown_reason, SHUTDOWN_NONE);
+	update_all(domain);
+	return 0;
 }
 
 void domain_crash(struct domain *domain, const char *format, ...)
@@ -224,7 +253,9 @@ static void domain_kill(struct domain *domain)
 	spin_lock(&domain->grant_lock);
 	spin_lock(&domain->lock);
 	spin_lock(&domain->event_lock);
+	spin_lock(&domain->page_list_lock);
 	write_once(&domain->is_dying, true);
+	spin_unlock(&domain->page_list_lock);
 	spin_unlock(&domain->event_lock);
 	spin_unlock(&domain->lock);
 	spin_unlock(&domain->grant_lock);
@@ -232,12 +263,43 @@ static void domain_kill(struct domain *domain)
 		vcpu_stop(domain->vcpu[i]);
 }
 
+/* Domains are destroyed one at a time; before all other locks. */
+static struct spinlock destroy_lock;
+
+/* If nobody maps a frame of it any more the id is free again, and the table's own reference goes. */
+static void end_if_dead(struct domain *domain)
+{
+	if (!domain->is_taken_apart || read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
+	    !frame_unshare(domain->shared_info))
+		return;
+	spin_lock(&table_lock);
+	write_once(&table[domain->id], NULL);
+	spin_unlock(&table_lock);
+	domain_put(domain);
+	tell_domain_zero();
+}
+
+void domain_may_end(const struct domain *domain)
+{
+	if (unlikely(read_once(&domain->is_dying)) && !read_once(&domain->frame_count))
+		cpu_raise_softirq(this_cpu(), SOFTIRQ_DOMAIN);
+}
+
+void domain_end_dead(void)
+{
+	spin_lock(&destroy_lock);
+	for (domid_t id = 0; id < MAX_DOMAINS; id++)
+		if (domain_find(id))
+			end_if_dead(domain_find(id));
+	spin_unlock(&destroy_lock);
+}
+
 /* Each part starts again where it stopped, and has nothing to do once it has said 0. */
 static int destroy_step(struct domain *domain)
 {
 	int error;
 
-	if (domain_find(domain->id) != domain)
+	if (domain->is_taken_apart)
 		return 0;
 	if (!read_once(&domain->is_dying))
 		domain_kill(domain);
@@ -250,23 +312,14 @@ static int destroy_step(struct domain *domain)
 		error = mmu_domain_destroy(domain);
 	if (error)
 		return error;
-
-	/* Others may still map some of its frames: then it stays, dying, until they have let go. */
-	if (read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
-	    !frame_unshare(domain->shared_info))
-		return -EBUSY;
-
-	/* The id is free again; the table's own reference goes. */
-	spin_lock(&table_lock);
-	write_once(&table[domain->id], NULL);
-	spin_unlock(&table_lock);
-	domain_put(domain);
+	domain->is_taken_apart = true;
+	tell_domain_zero();
+	end_if_dead(domain);
 	return 0;
 }
 
 int domain_destroy(struct domain *domain)
 {
-	static struct spinlock destroy_lock;	/* one at a time; before all others */
 	int error;
 
 	if (domain == domain_zero || domain == current_vcpu()->domain)

@@ -6,7 +6,7 @@
  *
  *   building --domain_unpause--> running --shutdown, crash--> shut down --destroy--> dying --last reference--> freed
  *
- * D1  A domain that somebody holds a reference to is not freed.
+ * D1  A domain that somebody holds a reference to is not freed. While one of its frames is mapped it keeps its id.
  * D2  A dying domain gets no new frame, channel or grant mapping.
  */
 #pragma once
@@ -69,7 +69,8 @@ struct domain {
 
 	/* Atomic. */
 	uint32_t references;
-	bool is_dying;			/* D2: set once, under all three locks */
+	bool is_dying;			/* D2: set once, under all the locks below but the scheduler's */
+	bool is_taken_apart;		/* dying, and nothing keeps it but what others map */
 	bool is_shut_down;		/* SCHEDOP_shutdown or a crash: no vcpu runs */
 	uint8_t shutdown_reason;	/* SHUTDOWN_*: set once, before is_shut_down */
 	uint32_t pause_count;		/* no vcpu runs while it is above 0 */
@@ -84,6 +85,7 @@ struct domain {
 	/* page_list_lock, a leaf. */
 	struct spinlock page_list_lock;
 	uint32_t page_list;		/* first of its frames: struct frame links; FRAME_LINK_NONE ends */
+	uint32_t page_list_kept;	/* of a dying domain: those that only others hold */
 	uint64_t frame_count;
 
 	/* event_lock */
@@ -142,6 +144,8 @@ void domain_put(struct domain *domain);
 
 /* Also a dying one, and without a reference: for who holds something that keeps it, as a frame of it. */
 struct domain *domain_find(domid_t id);
+/* The first domain with this id or a higher one, dying or not, with a reference; NULL if there is none. */
+struct domain *domain_get_from(uint32_t id);
 
 /* May `caller` act on `target`'s memory: on its own always, on others' if privileged. */
 static inline bool domain_may_manage(const struct domain *caller, const struct domain *target)
@@ -162,11 +166,19 @@ void domain_crash(struct domain *domain, const char *format, ...) PRINTF(2, 3);
 /* All vcpus stop; VIRQ_DOM_EXC goes to Dom0. For Domain-0 the machine powers off, reboots or halts. */
 void domain_shutdown(struct domain *domain, uint8_t reason);
 
+/* After SCHEDOP_shutdown, as if it had never been. -EINVAL: it is not shut down, or has crashed. */
+MUST_CHECK int domain_resume(struct domain *domain);
+
 /*
- * Takes a domain apart, a bounded piece at a time: -ERESTART while there is more, -EBUSY while others map its frames
- * (call again later), 0 when its id is free. The caller holds a reference. -EINVAL: Domain-0, or the caller's own.
+ * Takes a domain apart, a bounded piece at a time: -ERESTART while there is more. At 0 nothing is left but frames that
+ * others map: with the last of them it goes, and its id is free. The caller holds a reference. -EINVAL: Domain-0, or
+ * the caller's own.
  */
 MUST_CHECK int domain_destroy(struct domain *domain);
+
+/* Something that kept `domain` has gone: if it was the last, of a dying one, SOFTIRQ_DOMAIN calls domain_end_dead(). */
+void domain_may_end(const struct domain *domain);
+void domain_end_dead(void);
 
 void domain_pause(struct domain *domain);	/* returns when no vcpu of it runs; counts */
 void domain_unpause(struct domain *domain);

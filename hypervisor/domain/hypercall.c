@@ -56,6 +56,8 @@ static long run(struct vcpu *vcpu, uint64_t number, const uint64_t a[6])
 	case __HYPERVISOR_callback_op:		return do_callback_op(a[0], a[1]);
 	case __HYPERVISOR_event_channel_op:	return do_event_channel_op(a[0], a[1]);
 	case __HYPERVISOR_physdev_op:		return do_physdev_op(a[0], a[1]);
+	case __HYPERVISOR_sysctl:		return do_sysctl(a[0]);
+	case __HYPERVISOR_domctl:		return do_domctl(a[0]);
 	default:				return -ENOSYS;
 	}
 }

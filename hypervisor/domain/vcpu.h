@@ -134,3 +134,5 @@ void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
  */
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);
+/* The same way back; *context is all zeroes before. The vcpu does not run. */
+void vcpu_get_context(struct vcpu *vcpu, struct vcpu_guest_context *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the core says goes to the console, line by line. What guests cause is bounded: so many lines a second, then only how many there were.
- * Lock: log_lock, a leaf; after log_seize() nobody waits for it any more.
+ * The last of it is kept, for Domain-0 to read. Lock: log_lock, a leaf; after log_seize() nobody waits for it any more.
  */
 #include "lib/log.h"
 
@@ -13,6 +13,7 @@
 
 #define LINE_BYTES	512
 #define GUEST_LINES	16u		/* of all guests, in a second */
+#define KEPT_BYTES	16384u
 
 static struct spinlock log_lock;
 static bool seized;			/* atomic */
@@ -20,6 +21,9 @@ static enum log_level loglvl = LOG_INFO;
 static bool in_line;			/* below: log_lock; the last message did not end its line */
 static uint64_t guest_second;		/* the one that guest_lines is for */
 static uint32_t guest_lines;
+static char kept[KEPT_BYTES];
+static uint32_t kept_end;		/* how much was ever said, modulo 2^32: the place of what comes next */
+static uint32_t kept_bytes;		/* so many before it are kept */
 
 static void lock(void)
 {
@@ -38,6 +42,12 @@ void log_seize(void)
 	write_once(&seized, true);
 }
 
+static void keep(char c)
+{
+	kept[kept_end++ % KEPT_BYTES] = c;
+	kept_bytes = MIN(kept_bytes + 1, KEPT_BYTES);
+}
+
 /* A carriage return before each end of line; "skink: " before each begin. */
 static void emit_text(const char *text)
 {
@@ -46,7 +56,33 @@ static void emit_text(const char *text)
 			uart_write("skink: ", 7);
 		in_line = *text != '\n';
 		uart_write(in_line ? text : "\r\n", in_line ? 1 : 2);
+		keep(*text);
 	}
+}
+
+uint32_t log_first(void)
+{
+	return read_once(&kept_end) - read_once(&kept_bytes);
+}
+
+void log_forget(void)
+{
+	lock();
+	kept_bytes = 0;
+	unlock();
+}
+
+uint32_t log_read(uint32_t *place, char *to, uint32_t room)
+{
+	uint32_t count = 0;
+
+	lock();
+	if (kept_end - *place > kept_bytes)
+		*place = kept_end - kept_bytes;
+	while (count < room && *place != kept_end)
+		to[count++] = kept[(*place)++ % KEPT_BYTES];
+	unlock();
+	return count;
 }
 
 void log_print_list(enum log_level level, const char *format, va_list arguments)

@@ -22,6 +22,14 @@ void log_print_list(enum log_level level, const char *format, va_list arguments)
 /* A line that a guest wrote: bounded to a few lines a second for all guests, so that none can flood the console. */
 void log_guest(uint16_t domain, const char *text, size_t count);
 
+/*
+ * What is kept of the log, from its first byte on: a place is a count of all that was ever said, modulo 2^32. log_read()
+ * moves `place` past what it gives, and to the first byte if that is gone by now.
+ */
+uint32_t log_first(void);
+uint32_t log_read(uint32_t *place, char *to, uint32_t room);
+void log_forget(void);
+
 void log_set_level(enum log_level level);
 
 /* printf into a buffer: always ends in NUL, returns the length that the whole would have had. */

@@ -78,6 +78,8 @@ void frame_put(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) != 0, "F3");
 	if ((before & FRAME_COUNT_MASK) == 1)
 		page_list_release(frame);
+	else if (unlikely(before == (FRAME_CORE | 2)) && domain_find(frame->owner))
+		domain_may_end(domain_find(frame->owner));
 }
 
 /* Before a frame gets another use nobody may hold a stale translation to it, or through it. */

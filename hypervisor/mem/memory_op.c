@@ -9,6 +9,7 @@
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
+#include "grant/grant.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/exchange.h"
@@ -102,6 +103,14 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument, int 
 	return (long)e.done;
 }
 
+/* As its guest says in its shared info; a builder has said it first. */
+static long highest_pfn(const struct domain *domain)
+{
+	uint64_t count = read_once(&domain->shared_info->arch.max_pfn);
+
+	return (long)(count ? count - 1 : 0);
+}
+
 static long frames_of(uint32_t command, uint64_t argument)
 {
 	struct domain *domain;
@@ -113,8 +122,8 @@ static long frames_of(uint32_t command, uint64_t argument)
 	result = domain_get_managed(id, &domain);
 	if (result)
 		return result;
-	result = (long)(command == XENMEM_current_reservation ? read_once(&domain->frame_count) :
-							       domain->frame_limit);
+	result = command == XENMEM_maximum_gpfn ? highest_pfn(domain) :
+		 (long)read_once(command == XENMEM_current_reservation ? &domain->frame_count : &domain->frame_limit);
 	domain_put(domain);
 	return result;
 }
@@ -166,6 +175,47 @@ static long machine_memory_map(uint64_t argument)
 	return 0;
 }
 
+/* The frames of a domain's grant table, for its builder to map: so many, or with no list how many there can be. */
+static long grant_frames(struct domain *domain, const struct xen_mem_acquire_resource *resource)
+{
+	mfn_t frame;
+	int error = 0;
+
+	if (resource->type != XENMEM_resource_grant_table || resource->id != XENMEM_resource_grant_table_id_shared)
+		return -EOPNOTSUPP;
+	if (resource->frame >= GRANT_FRAMES_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; !error && i < resource->nr_frames; i++) {
+		error = grant_frame(domain, (uint32_t)resource->frame + i, &frame);
+		if (!error)
+			error = handle_write(resource->frame_list, i, &frame.raw);
+	}
+	return error;
+}
+
+static long acquire_resource(uint64_t argument)
+{
+	struct xen_mem_acquire_resource resource;
+	struct domain *domain;
+	long result;
+
+	if (guest_read(&resource, argument, sizeof(resource)))
+		return -EFAULT;
+	if (resource.pad || (!resource.frame_list.p && (resource.nr_frames || resource.frame)))
+		return -EINVAL;
+	if (!current_vcpu()->domain->is_privileged)
+		return -EPERM;
+	result = domain_get_managed(resource.domid, &domain);
+	if (result)
+		return result;
+	result = grant_frames(domain, &resource);
+	domain_put(domain);
+	if (result || resource.frame_list.p)
+		return result;
+	resource.nr_frames = GRANT_FRAMES_MAX;
+	return guest_write(argument, &resource, sizeof(resource));
+}
+
 long do_memory_op(uint64_t command_word, uint64_t argument)
 {
 	uint32_t command = command_word & COMMAND_MASK;
@@ -190,6 +240,7 @@ long do_memory_op(uint64_t command_word, uint64_t argument)
 		return (long)frame_limit;
 	case XENMEM_current_reservation:
 	case XENMEM_maximum_reservation:
+	case XENMEM_maximum_gpfn:
 		return frames_of(command, argument);
 	case XENMEM_machphys_mfn_list:
 		return machphys_list(argument);
@@ -197,6 +248,8 @@ long do_memory_op(uint64_t command_word, uint64_t argument)
 		return machphys_mapping(argument);
 	case XENMEM_machine_memory_map:
 		return machine_memory_map(argument);
+	case XENMEM_acquire_resource:
+		return acquire_resource(argument);
 	default:
 		return -ENOSYS;
 	}

@@ -135,7 +135,7 @@ static int one_op(const struct batch *batch, uint64_t address)
 		return -EACCES;		/* for those who have devices; memory is always coherent */
 	default:
 		owner = domain_lock(batch->tables);
-		error = table_op(owner, vcpu, &op);
+		error = owner.domain->is_dying ? -ESRCH : table_op(owner, vcpu, &op);	/* D2 */
 		domain_unlock(owner);
 		return error;
 	}

@@ -8,31 +8,50 @@
 #include "mem/m2p.h"
 #include "mem/pagelist.h"
 
-void page_list_add(struct domain *domain, struct frame *frame)
+/* The list's lock is held, here and below. */
+static void link_locked(uint32_t *head, struct frame *frame)
 {
 	uint32_t number = (uint32_t)frame_number(frame).raw;
 
-	frame->owner = domain->id;
-	spin_lock(&domain->page_list_lock);
 	frame->prev = FRAME_LINK_NONE;
-	frame->next = domain->page_list;
+	frame->next = *head;
 	if (frame->next != FRAME_LINK_NONE)
 		frame_at(mfn(frame->next))->prev = number;
-	domain->page_list = number;
-	domain->frame_count++;
-	spin_unlock(&domain->page_list_lock);
-	store_release(&frame->count, FRAME_ALLOCATED | 1);
+	*head = number;
 }
 
-void page_list_remove(struct domain *domain, struct frame *frame)
+void page_list_add(struct domain *domain, struct frame *frame)
 {
 	spin_lock(&domain->page_list_lock);
+	if (read_once(&domain->is_dying)) {	/* D2 */
+		spin_unlock(&domain->page_list_lock);
+		store_release(&frame->count, 1);
+		frame_put(frame);
+		return;
+	}
+	frame->owner = domain->id;
+	link_locked(&domain->page_list, frame);
+	domain->frame_count++;
+	store_release(&frame->count, FRAME_ALLOCATED | 1);
+	spin_unlock(&domain->page_list_lock);
+}
+
+static void unlink_locked(struct domain *domain, struct frame *frame)
+{
+	uint32_t *head = domain->page_list == frame_number(frame).raw ? &domain->page_list : &domain->page_list_kept;
+
 	if (frame->next != FRAME_LINK_NONE)
 		frame_at(mfn(frame->next))->prev = frame->prev;
 	if (frame->prev != FRAME_LINK_NONE)
 		frame_at(mfn(frame->prev))->next = frame->next;
 	else
-		domain->page_list = frame->next;
+		*head = frame->next;
+}
+
+void page_list_remove(struct domain *domain, struct frame *frame)
+{
+	spin_lock(&domain->page_list_lock);
+	unlink_locked(domain, frame);
 	domain->frame_count--;
 	frame->owner = DOMID_INVALID;
 	spin_unlock(&domain->page_list_lock);
@@ -43,8 +62,10 @@ void page_list_release(struct frame *frame)
 	struct domain *owner = domain_find(frame->owner);
 
 	ASSERT(!(frame->type & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED)), "F3");
-	if (owner)
+	if (owner) {
 		page_list_remove(owner, frame);
+		domain_may_end(owner);
+	}
 	m2p_set(frame_number(frame), GFN_NONE);
 	frame->flushed = tlb_clock();
 	frame_free(frame_number(frame), 0);
@@ -56,24 +77,24 @@ static bool is_held_by_owner(const struct frame *frame)
 	return (read_once(&frame->count) & FRAME_ALLOCATED) || (read_once(&frame->type) & (FRAME_PINNED | FRAME_PARTIAL));
 }
 
-/*
- * Frames that others still map stay on the list without the owner's reference. They are few, and stand behind those that
- * have it only by being older: so the whole list may have to be looked at, once.
- */
+/* Frames that only others hold go to a list of their own: so each is looked at once. */
 struct frame *page_list_next_owned(struct domain *domain)
 {
-	struct frame *found = NULL;
+	struct frame *frame = NULL;
 
 	spin_lock(&domain->page_list_lock);
-	for (uint32_t i = domain->page_list; i != FRAME_LINK_NONE; i = frame_at(mfn(i))->next) {
-		if (!is_held_by_owner(frame_at(mfn(i))))
-			continue;
-		found = frame_at(mfn(i));
-		frame_get_again(found);
-		break;
+	while (domain->page_list != FRAME_LINK_NONE) {
+		frame = frame_at(mfn(domain->page_list));
+		if (is_held_by_owner(frame))
+			break;
+		unlink_locked(domain, frame);
+		link_locked(&domain->page_list_kept, frame);
+		frame = NULL;
 	}
+	if (frame)
+		frame_get_again(frame);
 	spin_unlock(&domain->page_list_lock);
-	return found;
+	return frame;
 }
 
 bool frame_give_up(struct frame *frame)

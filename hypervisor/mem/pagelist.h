@@ -9,7 +9,8 @@ struct frame;
 
 /*
  * `frame` becomes the domain's, with one reference, the owner's own. It is nobody's before. The name of its last type
- * stays: for one that comes back to its owner there may be stale TLB entries still.
+ * stays: for one that comes back to its owner there may be stale TLB entries still. A dying domain gets none (D2): the
+ * frame is freed.
  */
 void page_list_add(struct domain *domain, struct frame *frame);
 void page_list_remove(struct domain *domain, struct frame *frame);

@@ -159,7 +159,7 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 	result = domain_get_managed(tables ? (domid_t)(tables - 1) : DOMID_SELF, &batch.tables);
 	if (!result) {
 		owner = domain_lock(batch.tables);
-		result = batch_run(&batch);
+		result = batch.tables->is_dying ? -ESRCH : batch_run(&batch);	/* D2 */
 		domain_unlock(owner);
 		domain_put(batch.tables);
 	}

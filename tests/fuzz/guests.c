@@ -164,6 +164,16 @@ bool guest_enter(domid_t id)
 	return true;
 }
 
+/* Others may still map frames of one that is taken apart. */
+static void forget_if_gone(domid_t id)
+{
+	domain_end_dead();
+	if (domain_find(id) == guest[id])
+		return;
+	domain_put(guest[id]);
+	guest[id] = NULL;
+}
+
 int guest_destroy_step(domid_t id)
 {
 	struct vcpu *caller = guest[0]->vcpu[0];
@@ -179,10 +189,7 @@ int guest_destroy_step(domid_t id)
 	}
 	error = domain_destroy(guest[id]);
 	fake_deferred_steps(current_vcpu(), take8() & 1 ? UINT32_MAX : 1);
-	if (error == 0) {
-		domain_put(guest[id]);
-		guest[id] = NULL;
-	}
+	forget_if_gone(id);
 	return error;
 }
 
@@ -211,10 +218,7 @@ static void end_one(domid_t id)
 		if (++tries > TRIES_MAX)
 			fuzz_fails("the end of a domain makes no progress");
 	} while (error == -ERESTART);
-	if (id && error == 0) {
-		domain_put(guest[id]);
-		guest[id] = NULL;
-	}
+	forget_if_gone(id);
 }
 
 void guests_end(void)

@@ -181,12 +181,12 @@ static void take_vcpu(const struct vcpu *vcpu)
 	take_deferred_list(vcpu);
 }
 
-static void take_page_list(const struct domain *domain)
+static uint64_t take_page_list(const struct domain *domain, uint32_t first)
 {
 	uint32_t before = FRAME_LINK_NONE;
 	uint64_t count = 0;
 
-	for (uint32_t i = domain->page_list; i != FRAME_LINK_NONE && !complaint[0]; i = record(i)->next) {
+	for (uint32_t i = first; i != FRAME_LINK_NONE && !complaint[0]; i = record(i)->next) {
 		if (expected[i].is_listed || record(i)->owner != domain->id || record(i)->prev != before)
 			complain("frame %x: in the page list of domain %u, owner %u, link %x", i, domain->id,
 				 record(i)->owner, record(i)->prev);
@@ -194,15 +194,17 @@ static void take_page_list(const struct domain *domain)
 		before = i;
 		count++;
 	}
-	if (count != domain->frame_count)
-		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
+	return count;
 }
 
 static void take_domain(const struct domain *domain)
 {
+	uint64_t count = take_page_list(domain, domain->page_list) + take_page_list(domain, domain->page_list_kept);
+
+	if (count != domain->frame_count)
+		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		take_vcpu(domain->vcpu[i]);
-	take_page_list(domain);
 	if (spin_is_locked(&domain->lock) || spin_is_locked(&domain->page_list_lock) ||
 	    spin_is_locked(&domain->grant_lock))
 		complain("domain %u: a lock was left locked", domain->id);

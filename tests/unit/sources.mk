@@ -27,7 +27,8 @@ UNIT_emulate_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/decode.c
 	hypervisor/cpu/emulate_table.c
 UNIT_TESTS += domain
 UNIT_domain_SOURCES := tests/unit/fake-cpu/domain.c hypervisor/domain/context.c hypervisor/domain/domain.c \
-	hypervisor/domain/hypercall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c hypervisor/domain/version.c
+	hypervisor/domain/hypercall.c hypervisor/domain/platform.c hypervisor/domain/vcpu.c hypervisor/domain/version.c \
+	hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c
 UNIT_TESTS += cpuid
 UNIT_cpuid_SOURCES := hypervisor/cpu/cpuid.c
 UNIT_TESTS += msr
@@ -56,6 +57,7 @@ REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state
 REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \
 	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/vcpu.c \
 	hypervisor/domain/platform.c hypervisor/domain/version.c \
+	hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c

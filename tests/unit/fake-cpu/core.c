@@ -48,6 +48,17 @@ WEAK void log_guest(uint16_t domain, const char *text, size_t count)
 }
 
 WEAK void log_set_level(enum log_level level) { }
+WEAK uint32_t log_first(void) { return 0; }
+WEAK void log_forget(void) { fake.log_length = 0; }
+
+WEAK uint32_t log_read(uint32_t *place, char *to, uint32_t room)
+{
+	uint32_t count = MIN(room, (uint32_t)fake.log_length - MIN(*place, (uint32_t)fake.log_length));
+
+	memcpy(to, fake.log + *place, count);
+	*place += count;
+	return count;
+}
 
 WEAK void log_write_raw(const char *bytes, size_t count)
 {
@@ -95,6 +106,7 @@ WEAK gfn_t m2p_get(mfn_t frame) { return GFN_NONE; }
 /* ---- domain ---- */
 
 WEAK struct domain *domain_zero;
+WEAK void domain_may_end(const struct domain *domain) { }
 
 WEAK struct domain *domain_get(domid_t id)
 {

@@ -23,6 +23,7 @@
 
 #pragma weak timer_softirq
 #pragma weak sched_softirq
+#pragma weak domain_end_dead
 #pragma weak sched_init_cpu
 #pragma weak alloc_init
 
@@ -156,6 +157,8 @@ static void run_softirqs_here(uint64_t softirqs)
 
 	if ((softirqs & 1ULL << SOFTIRQ_TIMER) && timer_softirq)
 		timer_softirq();
+	if ((softirqs & 1ULL << SOFTIRQ_DOMAIN) && domain_end_dead)
+		domain_end_dead();
 	if ((softirqs & 1ULL << SOFTIRQ_SCHEDULE) && sched_softirq) {
 		switch_exit = &after_switch;
 		if (setjmp(after_switch) == 0)

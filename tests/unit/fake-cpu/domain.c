@@ -17,9 +17,12 @@
 #include "mem/frame.h"
 #include "mem/mmu.h"
 #include "mem/segment.h"
-#include "sched/sched.h"
+#include "sched/queue.h"
 
 #define WEAK __attribute__((weak))
+
+/* As much as the largest of them has: a domain's scheduling, a vcpu's FPU registers. */
+#define FAKE_PART_BYTES 1024
 
 struct fake_parts fake_parts;
 
@@ -33,7 +36,7 @@ static int part_init(void **part)
 {
 	if (fake_parts.fail_after && !--fake_parts.fail_after)
 		return -ENOMEM;
-	*part = heap_alloc(16);
+	*part = heap_alloc(FAKE_PART_BYTES);
 	if (!*part)
 		return -ENOMEM;
 	fake_parts.alive++;
@@ -66,6 +69,24 @@ WEAK void sched_vcpu_init(struct vcpu *vcpu)
 
 WEAK void sched_vcpu_destroy(struct vcpu *vcpu) { fake_parts.alive--; }
 WEAK void time_init_domain(struct domain *domain) { }
+
+WEAK int sched_set_params(struct domain *domain, const struct sched_params *params)
+{
+	if (!params->weight)
+		return -EINVAL;
+	domain->sched->params = *params;
+	return 0;
+}
+
+WEAK void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
+{
+	*info = (struct vcpu_runstate_info){ .state = vcpu->sched.state, .time = { vcpu->sched.time_in_state[0] } };
+}
+
+WEAK uint64_t frame_limit = 4096;
+WEAK uint64_t frames_total(void) { return 2048; }
+WEAK uint64_t frames_free(void) { return 1024; }
+WEAK void account_refresh(void *domain) { fake_parts.account_refreshes++; }
 
 WEAK void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t at_ns)
 {

@@ -12,7 +12,7 @@ struct fake_parts {
 	int alive;				/* parts made and not yet freed */
 	int event_steps, grant_steps, mmu_steps;/* -ERESTART so often */
 	int validate_after, validate_steps;	/* the same of frame_get_type(), after so many calls */
-	uint32_t gdt_sets, fpu_sets;
+	uint32_t gdt_sets, fpu_sets, account_refreshes;
 	uint64_t wall_clock_s;
 	uint32_t wall_clock_ns;
 	uint32_t called, calls;			/* the last hypercall; all of them */
