@@ -29,28 +29,16 @@
 #define PAGE_FLAGS	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED)
 
+static const struct boot_module *const kernel_module = &boot_info.module[0];
+static const struct boot_module *const initrd_module = &boot_info.module[1];	/* 0 bytes if there is none */
+
 struct builder {
-	const struct boot_module *kernel_module;
-	const struct boot_module *initrd_module;	/* with 0 bytes if there is none */
 	struct elf_kernel kernel;
 	struct placement place;
 	uint64_t frames, most_frames;
 	uint64_t *frame_of;				/* machine frame of each pseudo-physical one */
 	struct domain *domain;
 };
-
-/* ---- what is asked for ---- */
-
-static void read_modules(struct builder *builder)
-{
-	const struct boot_module *module = &boot_info.module[0];
-
-	if (boot_info.module_count == 0)
-		refuse_to_run("Domain-0: the boot loader gave no module: the first is its kernel, a Xen PV ELF");
-	elf_parse(paddr_to_virt(module->start), module->bytes, &builder->kernel);
-	builder->kernel_module = module;
-	builder->initrd_module = module + 1;
-}
 
 static void choose_size(struct builder *builder)
 {
@@ -61,7 +49,7 @@ static void choose_size(struct builder *builder)
 
 	if (!dom0_memory_choose(is_given ? text : NULL, free, &builder->frames, &builder->most_frames))
 		refuse_to_run("Domain-0: dom0_mem=%s: write it as 512M, min:256M,max:1G or -128M", text);
-	placement_choose(&builder->kernel, builder->frames, builder->initrd_module->bytes, &builder->place);
+	placement_choose(&builder->kernel, builder->frames, initrd_module->bytes, &builder->place);
 }
 
 /* ---- its frames ---- */
@@ -72,7 +60,7 @@ static void allocate_frames(struct builder *builder)
 	uint64_t done = 0;
 	mfn_t first;
 
-	builder->frame_of = heap_alloc(builder->place.p2m_bytes);
+	builder->frame_of = heap_alloc(builder->frames * sizeof(uint64_t));
 	builder->domain->frame_limit = builder->most_frames;
 	for (unsigned int order = FRAME_ORDER_MAX + 1; builder->frame_of && order-- > 0;)
 		while (1ULL << order <= builder->frames - done &&
@@ -109,42 +97,45 @@ static void load_modules(const struct builder *builder)
 	const struct elf_segment *segment = kernel->segment;
 
 	for (; segment < kernel->segment + kernel->segment_count; segment++)
-		copy_in(builder, segment->va - builder->place.start,
-			paddr_to_virt(builder->kernel_module->start + segment->file_offset), segment->file_bytes);
+		copy_in(builder, segment->va - kernel->virt_base,
+			paddr_to_virt(kernel_module->start + segment->file_offset), segment->file_bytes);
 	if (kernel->hypercall_page != ELF_ADDRESS_NONE)
-		hypercall_page_fill(page_at(builder, placement_pfn(&builder->place, kernel->hypercall_page)));
-	copy_in(builder, builder->place.initrd_pfn << PAGE_SHIFT, paddr_to_virt(builder->initrd_module->start),
-		builder->initrd_module->bytes);
+		hypercall_page_fill(page_at(builder, (kernel->hypercall_page - kernel->virt_base) >> PAGE_SHIFT));
+	copy_in(builder, builder->place.initrd.pfn << PAGE_SHIFT, paddr_to_virt(initrd_module->start),
+		initrd_module->bytes);
+	copy_in(builder, builder->place.p2m.pfn << PAGE_SHIFT, (const uint8_t *)builder->frame_of,
+		builder->frames * sizeof(uint64_t));
 }
 
 static void fill_start_info(const struct builder *builder)
 {
 	const struct placement *place = &builder->place;
-	struct start_info *info = page_at(builder, placement_pfn(place, place->start_info));
+	struct start_info *info = page_at(builder, place->start_info.pfn);
 
 	string_copy(info->magic, "xen-3.0-x86_64", sizeof(info->magic));
 	info->nr_pages = builder->frames;
 	info->shared_info = virt_to_paddr(builder->domain->shared_info);
 	info->flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
 	info->console.dom0.info_off = sizeof(*info);	/* and no screen: info_size 0 */
-	info->pt_base = place->tables;
-	info->nr_pt_frames = place->table_count;
-	info->mfn_list = place->p2m;
-	if (place->p2m_is_outside) {
-		info->first_p2m_pfn = place->p2m_pfn;
-		info->nr_p2m_frames = (place->p2m_bytes >> PAGE_SHIFT) + place->p2m_table_count;
+	info->pt_base = place->tables.va;
+	info->nr_pt_frames = place->tables.pages;
+	info->mfn_list = place->p2m.va;
+	if (place->p2m_tables) {
+		info->first_p2m_pfn = place->p2m.pfn;
+		info->nr_p2m_frames = place->p2m.pages + place->p2m_tables;
 	}
-	info->mod_len = builder->initrd_module->bytes;
-	info->mod_start = place->initrd ? place->initrd : place->initrd_pfn;
-	if (info->mod_len && !place->initrd)
-		info->flags |= SIF_MOD_START_PFN;
-	string_copy((char *)info->cmd_line, builder->kernel_module->command_line, sizeof(info->cmd_line));
+	if (initrd_module->bytes) {
+		info->mod_len = initrd_module->bytes;
+		info->mod_start = place->initrd.va ? place->initrd.va : place->initrd.pfn;
+		info->flags |= place->initrd.va ? 0 : SIF_MOD_START_PFN;
+	}
+	string_copy((char *)info->cmd_line, kernel_module->command_line, sizeof(info->cmd_line));
 }
 
 /* The L1 entry for `va`; tables that are missing are taken from the frames from *table_pfn on. */
 static pte_t *entry_for(const struct builder *builder, uint64_t va, uint64_t *table_pfn)
 {
-	pte_t *table = page_at(builder, placement_pfn(&builder->place, builder->place.tables));
+	pte_t *table = page_at(builder, builder->place.tables.pfn);
 
 	for (unsigned int shift = 39; shift > PAGE_SHIFT; shift -= 9) {
 		pte_t *entry = &table[va >> shift & 511];
@@ -157,16 +148,13 @@ static pte_t *entry_for(const struct builder *builder, uint64_t va, uint64_t *ta
 }
 
 /* Returns where the frames for tables, which begin at table_pfn, end. */
-static uint64_t map_pages(const struct builder *builder, uint64_t va, uint64_t pfn, uint64_t count,
-			  uint64_t table_pfn)
+static uint64_t map_region(const struct builder *builder, struct region region, uint64_t table_pfn)
 {
-	uint64_t tables = placement_pfn(&builder->place, builder->place.tables);
+	for (uint64_t i = 0; i < region.pages; i++) {
+		bool is_table = region.pfn + i - builder->place.tables.pfn < builder->place.tables.pages;	/* T1 */
 
-	for (uint64_t i = 0; i < count; i++) {
-		bool is_table = pfn + i - tables < builder->place.table_count;		/* T1 */
-
-		*entry_for(builder, va + i * PAGE_SIZE, &table_pfn) =
-			builder->frame_of[pfn + i] << PAGE_SHIFT | PAGE_FLAGS | (is_table ? 0 : PTE_WRITABLE);
+		*entry_for(builder, region.va + i * PAGE_SIZE, &table_pfn) =
+			builder->frame_of[region.pfn + i] << PAGE_SHIFT | PAGE_FLAGS | (is_table ? 0 : PTE_WRITABLE);
 	}
 	return table_pfn;
 }
@@ -174,12 +162,11 @@ static uint64_t map_pages(const struct builder *builder, uint64_t va, uint64_t p
 static void map_all(const struct builder *builder)
 {
 	const struct placement *place = &builder->place;
-	uint64_t p2m_pages = place->p2m_bytes >> PAGE_SHIFT, tables = placement_pfn(place, place->tables);
-	uint64_t end = map_pages(builder, place->start, 0, placement_pfn(place, place->end), tables + 1);
+	uint64_t end = map_region(builder, place->mapped, place->tables.pfn + 1);
 
-	ASSERT(end <= tables + place->table_count, "placement_choose() counted the tables");
-	if (place->p2m_is_outside)
-		map_pages(builder, place->p2m, place->p2m_pfn, p2m_pages, place->p2m_pfn + p2m_pages);
+	ASSERT(end <= place->tables.pfn + place->tables.pages, "placement_choose() counted the tables");
+	if (place->p2m_tables)
+		map_region(builder, place->p2m, place->p2m.pfn + place->p2m.pages);
 }
 
 /* The loader's copies are not needed any more. Pages that something else may share stay. */
@@ -197,7 +184,7 @@ static void release_module(const struct boot_module *module)
 static void start_vcpu(const struct builder *builder)
 {
 	struct vcpu *vcpu = builder->domain->vcpu[0];
-	mfn_t root = mfn(builder->frame_of[placement_pfn(&builder->place, builder->place.tables)]);
+	mfn_t root = mfn(builder->frame_of[builder->place.tables.pfn]);
 	int error;
 
 	do
@@ -206,8 +193,8 @@ static void start_vcpu(const struct builder *builder)
 	if (error)
 		refuse_to_run("Domain-0: its first page tables are refused: error %d", error);
 	vcpu->regs.rip = builder->kernel.entry;
-	vcpu->regs.rsp = builder->place.stack_end;
-	vcpu->regs.rsi = builder->place.start_info;
+	vcpu->regs.rsp = builder->place.stack.va + PAGE_SIZE;
+	vcpu->regs.rsi = builder->place.start_info.va;
 	vcpu->regs.rflags = RFLAGS_START;
 	vcpu->regs.cs = FLAT_KERNEL_CS;
 	vcpu->regs.ss = FLAT_KERNEL_SS;
@@ -224,20 +211,20 @@ void dom0_build(void)
 	static struct builder builder;
 	uint64_t vcpus = option_number("dom0_max_vcpus", cpu_count);
 
-	read_modules(&builder);
+	if (boot_info.module_count == 0)
+		refuse_to_run("Domain-0: the boot loader gave no module: the first is its kernel, a Xen PV ELF");
+	elf_parse(paddr_to_virt(kernel_module->start), kernel_module->bytes, &builder.kernel);
 	if (domain_create(0, (uint32_t)MAX(MIN(vcpus, (uint64_t)MAX_VCPUS), 1ULL), true, &builder.domain))
 		refuse_to_run("Domain-0: too little memory");
 	choose_size(&builder);		/* of what is left now */
 	log_info("Domain-0: %lu MiB, %u vcpus, initrd %lu KiB\n", builder.frames >> 8,
-		 builder.domain->vcpu_max, builder.initrd_module->bytes >> 10);
+		 builder.domain->vcpu_max, initrd_module->bytes >> 10);
 	allocate_frames(&builder);
 	load_modules(&builder);
-	copy_in(&builder, builder.place.p2m_pfn << PAGE_SHIFT, (const uint8_t *)builder.frame_of,
-		builder.frames * sizeof(uint64_t));
 	fill_start_info(&builder);
 	map_all(&builder);
-	release_module(builder.kernel_module);
-	release_module(builder.initrd_module);
+	release_module(kernel_module);
+	release_module(initrd_module);
 	start_vcpu(&builder);
 	heap_free(builder.frame_of);
 }

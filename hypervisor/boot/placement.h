@@ -15,19 +15,16 @@
 
 struct elf_kernel;
 
+struct region {
+	uint64_t va;			/* 0: not mapped */
+	uint64_t pfn, pages;
+};
+
 struct placement {
-	uint64_t start, end;		/* addresses; frame 0 is at `start` */
-	uint64_t start_info;
-	uint64_t tables;		/* page tables: the L4 first, then as they are needed */
-	uint64_t table_count;
-	uint64_t stack_end;		/* the first stack pointer */
-	uint64_t initrd;		/* 0: it is not mapped (or there is none) */
-	uint64_t initrd_pfn;
-	uint64_t p2m;			/* address of the list */
-	uint64_t p2m_pfn;
-	uint64_t p2m_bytes;		/* whole pages */
-	uint64_t p2m_table_count;	/* tables behind the list, if that is mapped elsewhere; else 0 */
-	bool p2m_is_outside;
+	struct region mapped;		/* all from the kernel's start to the end; frame 0 is its first */
+	struct region initrd, p2m, start_info, stack;
+	struct region tables;		/* page tables for `mapped`: the L4 first, then as they are needed */
+	uint64_t p2m_tables;		/* frames behind the list for the tables that map it outside of `mapped`, or 0 */
 	uint64_t frames_needed;		/* frames that are spoken for: 0 .. frames_needed - 1 */
 };
 
@@ -35,7 +32,8 @@ struct placement {
 void placement_choose(const struct elf_kernel *kernel, uint64_t frames, uint64_t initrd_bytes,
 		      struct placement *place);
 
-static inline uint64_t placement_pfn(const struct placement *place, uint64_t va)
-{
-	return (va - place->start) >> PAGE_SHIFT;
-}
+/*
+ * dom0_mem=: `<size>`, `min:<size>`, `max:<size>`, with commas; `-<size>` is all but so much; NULL: not given.
+ * Frames to begin with, and the most it may ever have, when `free` frames are there. False: the text cannot be read.
+ */
+MUST_CHECK bool dom0_memory_choose(const char *text, uint64_t free, uint64_t *frames, uint64_t *most);

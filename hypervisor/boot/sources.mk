@@ -1,2 +1,2 @@
 CORE_SOURCES += $(addprefix hypervisor/boot/, head.S trampoline.S main.c multiboot.c memory_map.c options.c acpi.c \
-	smp.c power.c dom0.c dom0_size.c elf.c placement.c)
+	smp.c power.c dom0.c elf.c placement.c)

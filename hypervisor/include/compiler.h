@@ -10,8 +10,6 @@
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))
-#define SECTION(name)	__attribute__((section(name)))
-#define UNUSED		__attribute__((unused))
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)

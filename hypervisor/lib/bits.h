@@ -31,16 +31,6 @@ static inline uint32_t bit_lowest(uint64_t word)
 	return (uint32_t)__builtin_ctzll(word);
 }
 
-/* How many bits are set. */
-static inline uint32_t bits_count(uint64_t word)
-{
-	uint32_t count = 0;
-
-	for (; word; word &= word - 1)
-		count++;
-	return count;
-}
-
 /* For each set bit in a cpumask_t or other word. */
 #define bits_each(bit, word)						\
 	for (uint64_t bits_left_ = (word); bits_left_ &&		\

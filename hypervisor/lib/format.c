@@ -46,16 +46,12 @@ static const char *convert(struct sink *sink, const char *format, va_list *argum
 	int64_t value;
 	bool is_long;
 
-	if (*format == '.') {
-		limit = text_number(format + 1, &format);
-		if (*format == '*') {
-			limit = va_arg(*arguments, unsigned int);
-			format++;
-		}
+	if (format[0] == '.' && format[1] == '*') {
+		limit = va_arg(*arguments, unsigned int);
+		format += 2;
 	}
-	is_long = *format == 'l' || *format == 'z';
-	while (*format == 'l' || *format == 'z')
-		format++;
+	is_long = *format == 'l';
+	format += is_long;
 	switch (*format) {
 	case 's':
 		put_text(sink, va_arg(*arguments, const char *), limit);
@@ -110,12 +106,7 @@ size_t format_string(char *to, size_t room, const char *format, ...)
 
 size_t string_copy(char *to, const char *from, size_t room)
 {
-	struct sink sink = { to, room, 0 };
-
-	put_text(&sink, from, SIZE_MAX);
-	if (room > 0)
-		to[MIN(sink.length, room - 1)] = 0;
-	return sink.length;
+	return format_string(to, room, "%s", from);
 }
 
 static unsigned int digit_of(char c)

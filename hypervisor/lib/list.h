@@ -35,7 +35,6 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
-#define list_item(link, type, member) container_of(link, type, member)
 #define list_first(head, type, member) container_of((head)->next, type, member)
 
 /* The body may remove `item`, and nothing else. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the core says, to the serial console.
- * Formats, as in printf: %s %.8s %.*s %%, %d %u %x and the long %ld %lu %lx %zu, %016lx (filled with zeroes only).
+ * Formats, as in printf: %s %.*s %%, %d %u %x and the long %ld %lu %lx, %016lx (filled with zeroes only).
  */
 #pragma once
 

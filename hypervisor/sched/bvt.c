@@ -298,11 +298,9 @@ void sched_domain_destroy(struct domain *domain)
 void sched_vcpu_init(struct vcpu *vcpu)
 {
 	cpumask_t cpus = vcpu_cpus(vcpu);
-	uint32_t skip = (vcpu->domain->id + vcpu->id) % bits_count(cpus);
+	cpumask_t later = cpus & ~0ULL << (vcpu->domain->id + vcpu->id) % MAX(cpu_count, 1u);
 
-	while (skip--)
-		cpus &= cpus - 1;
-	vcpu->sched.queue_cpu = bit_lowest(cpus);
+	vcpu->sched.queue_cpu = bit_lowest(later ? later : cpus);
 	vcpu->cpu = sched_queue[vcpu->sched.queue_cpu].cpu;
 	vcpu->sched.state = RUNSTATE_offline;
 	vcpu->sched.state_since_ns = time_now_ns();

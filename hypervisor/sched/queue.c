@@ -106,7 +106,7 @@ void queue_insert(struct sched_queue *queue, struct vcpu *vcpu, uint64_t now_ns)
 	vcpu->sched.yields = false;
 	vcpu->sched.key = key;
 	while (place->prev != &queue->waiting &&
-	       virtual_before(key, list_item(place->prev, struct vcpu, sched.link)->sched.key))
+	       virtual_before(key, container_of(place->prev, struct vcpu, sched.link)->sched.key))
 		place = place->prev;
 	list_insert_before(&vcpu->sched.link, place);
 	write_once(&queue->count, queue->count + 1);

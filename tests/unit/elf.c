@@ -323,16 +323,19 @@ static bool choose(uint64_t frames, uint64_t initrd_bytes)
 	return !died;
 }
 
+static uint64_t end_of(struct region region) { return region.va + region.pages * PAGE_SIZE; }
+
 /* What "Start-of-day memory layout" promises. */
 static void check_promises(uint64_t frames)
 {
-	CU_ASSERT_EQUAL(place.end % MIB(4), 0);
-	CU_ASSERT(place.end - place.stack_end >= 512 << 10);
-	CU_ASSERT(place.tables == place.start_info + PAGE_SIZE);
-	CU_ASSERT(place.stack_end == place.tables + (place.table_count + 1) * PAGE_SIZE);
+	CU_ASSERT_EQUAL(end_of(place.mapped) % MIB(4), 0);
+	CU_ASSERT(end_of(place.mapped) - end_of(place.stack) >= 512 << 10);
+	CU_ASSERT(place.tables.va == place.start_info.va + PAGE_SIZE);
+	CU_ASSERT(end_of(place.stack) == end_of(place.tables) + PAGE_SIZE);
+	CU_ASSERT_EQUAL(place.stack.pfn * PAGE_SIZE, place.stack.va - place.mapped.va);
 	CU_ASSERT(place.frames_needed <= frames);
-	CU_ASSERT(place.p2m_bytes >= frames * 8);
-	CU_ASSERT_EQUAL(place.start_info % PAGE_SIZE, 0);
+	CU_ASSERT(place.p2m.pages * PAGE_SIZE >= frames * 8);
+	CU_ASSERT_EQUAL(place.start_info.va % PAGE_SIZE, 0);
 }
 
 static void linux_is_placed_as_the_abi_has_it(void)
@@ -341,16 +344,17 @@ static void linux_is_placed_as_the_abi_has_it(void)
 	CU_ASSERT(parse());
 	CU_ASSERT(choose(FRAMES(512), MIB(30) + 1));
 	check_promises(FRAMES(512));
-	CU_ASSERT_EQUAL(place.start, LINUX_BASE);
-	CU_ASSERT_EQUAL(place.start_info, kernel.end);
-	CU_ASSERT_EQUAL(place.table_count, 1 + 1 + 1 + (place.end - place.start) / MIB(2));
-	CU_ASSERT(place.p2m_is_outside);
-	CU_ASSERT_EQUAL(place.p2m, 0x8000000000);
-	CU_ASSERT_EQUAL(place.p2m_pfn, placement_pfn(&place, place.end));
-	CU_ASSERT_EQUAL(place.p2m_table_count, 3);
-	CU_ASSERT_EQUAL(place.initrd, 0);
-	CU_ASSERT_EQUAL(place.initrd_pfn, place.p2m_pfn + 256 + 3);
-	CU_ASSERT_EQUAL(place.frames_needed, place.initrd_pfn + FRAMES(30) + 1);
+	CU_ASSERT_EQUAL(place.mapped.va, LINUX_BASE);
+	CU_ASSERT_EQUAL(place.mapped.pfn, 0);
+	CU_ASSERT_EQUAL(place.start_info.va, kernel.end);
+	CU_ASSERT_EQUAL(place.tables.pages, 1 + 1 + 1 + place.mapped.pages / 512);
+	CU_ASSERT_EQUAL(place.p2m.va, 0x8000000000);
+	CU_ASSERT_EQUAL(place.p2m.pfn, place.mapped.pages);
+	CU_ASSERT_EQUAL(place.p2m.pages, 256);
+	CU_ASSERT_EQUAL(place.p2m_tables, 3);
+	CU_ASSERT_EQUAL(place.initrd.va, 0);
+	CU_ASSERT_EQUAL(place.initrd.pfn, place.p2m.pfn + 256 + 3);
+	CU_ASSERT_EQUAL(place.frames_needed, place.initrd.pfn + FRAMES(30) + 1);
 }
 
 static void a_minimal_kernel_has_all_in_one_piece(void)
@@ -359,12 +363,13 @@ static void a_minimal_kernel_has_all_in_one_piece(void)
 	CU_ASSERT(parse());
 	CU_ASSERT(choose(FRAMES(64), 5000));
 	check_promises(FRAMES(64));
-	CU_ASSERT_EQUAL(place.start, 0);
-	CU_ASSERT_EQUAL(place.initrd, kernel.end);
-	CU_ASSERT_EQUAL(place.p2m, kernel.end + 2 * PAGE_SIZE);
-	CU_ASSERT_EQUAL(place.p2m_pfn, place.p2m >> PAGE_SHIFT);
-	CU_ASSERT_EQUAL(place.start_info, place.p2m + place.p2m_bytes);
-	CU_ASSERT_EQUAL(place.frames_needed, place.end >> PAGE_SHIFT);
+	CU_ASSERT_EQUAL(place.mapped.va, 0);
+	CU_ASSERT_EQUAL(place.initrd.va, kernel.end);
+	CU_ASSERT_EQUAL(place.p2m.va, kernel.end + 2 * PAGE_SIZE);
+	CU_ASSERT_EQUAL(place.p2m.pfn, place.p2m.va >> PAGE_SHIFT);
+	CU_ASSERT_EQUAL(place.start_info.va, end_of(place.p2m));
+	CU_ASSERT_EQUAL(place.p2m_tables, 0);
+	CU_ASSERT_EQUAL(place.frames_needed, place.mapped.pages);
 }
 
 static void the_layout_holds_at_every_size(void)

@@ -9,7 +9,7 @@ UNIT_TESTS += grant
 UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/map.c \
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
 UNIT_TESTS += elf
-UNIT_elf_SOURCES := tests/unit/fake-cpu/refuse.c hypervisor/boot/elf.c hypervisor/boot/placement.c hypervisor/boot/dom0_size.c \
+UNIT_elf_SOURCES := tests/unit/fake-cpu/refuse.c hypervisor/boot/elf.c hypervisor/boot/placement.c \
 	hypervisor/lib/format.c
 UNIT_TESTS += dom0
 UNIT_dom0_SOURCES := $(UNIT_elf_SOURCES) hypervisor/boot/dom0.c
