@@ -10,7 +10,6 @@
 #include "cpu/features.h"
 #include "cpu/irq.h"
 #include "cpu/paging.h"
-#include "cpu/percpu.h"
 #include "cpu/speculation.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"

@@ -4,7 +4,7 @@
  * C1  No feature is shown that a PV guest cannot use: nothing of rings 0 to 2, of paging that the core does not
  *     validate, of registers that are not switched with the vcpu.
  */
-#include "cpu/cpuid.h"
+#include "cpu/emulate.h"
 
 #include "cpu/features.h"
 #include "cpu/ops.h"

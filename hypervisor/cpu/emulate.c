@@ -8,12 +8,9 @@
 #include "cpu/emulate.h"
 
 #include "cpu/cpu.h"
-#include "cpu/cpuid.h"
-#include "cpu/debug.h"
 #include "cpu/features.h"
-#include "cpu/fpu.h"
-#include "cpu/msr.h"
 #include "cpu/ops.h"
+#include "cpu/registers.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"

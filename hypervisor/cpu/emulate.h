@@ -24,3 +24,15 @@ MUST_CHECK bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instructio
 
 /* Within the emulation: the instruction is done; on to the next, with a #DB if the guest single-steps. */
 void emulate_finish(struct vcpu *vcpu, const struct instruction *done);
+
+/* What a guest sees when it asks by the emulated cpuid; docs/abi.md has the list. out: eax, ebx, ecx, edx. `vcpu` is the current one. */
+void cpuid_for_guest(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/*
+ * Model-specific registers as the current guest's kernel may read and write them: what is not on the list does not
+ * exist, and false means #GP.
+ */
+MUST_CHECK bool msr_guest_read(const struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+MUST_CHECK bool msr_guest_write(const struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+#define MSR_PAT_VALUE	0x050100070406ULL	/* the ABI's: WB, WT, UC-, UC, WC, WP */

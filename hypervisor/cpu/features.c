@@ -2,7 +2,7 @@
 /* What the CPUs can do, and how each one is set up for the core and its guests. */
 #include "cpu/features.h"
 
-#include "cpu/msr.h"
+#include "cpu/emulate.h"
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
 #include "domain/vcpu.h"

@@ -4,7 +4,7 @@
  * M1  No write by a guest reaches a register of the machine, but for its segment bases and the prediction barrier.
  * M2  A read gives the guest's own state, a constant, or a property of the machine that CPUID would not hide.
  */
-#include "cpu/msr.h"
+#include "cpu/emulate.h"
 
 #include "cpu/cpu.h"
 #include "cpu/features.h"

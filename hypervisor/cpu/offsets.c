@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Offsets that assembly needs, by way of generated/offsets.h. */
 #include "cpu/cpu.h"
-#include "cpu/percpu.h"
+#include "cpu/entry.h"
 #include "domain/vcpu.h"
-#include "include/types.h"
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
 #define REGISTER(name) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, name))

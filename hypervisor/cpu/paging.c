@@ -11,7 +11,6 @@
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/tlb.h"
-#include "include/types.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/frame.h"

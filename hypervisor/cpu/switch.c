@@ -3,24 +3,15 @@
  * The switch from one vcpu to another, and the ways out of the core. General registers need no switch: they lie in
  * vcpu->regs already.
  */
-#include "include/types.h"
-
-#include <xen/callback.h>
-#include <xen/xen.h>
-
-#include "cpu/bounce.h"
 #include "cpu/cpu.h"
-#include "cpu/debug.h"
 #include "cpu/entry.h"
-#include "cpu/fpu.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"
-#include "cpu/percpu.h"
+#include "cpu/registers.h"
 #include "cpu/speculation.h"
-#include "cpu/switch.h"
 #include "cpu/tlb.h"
-#include "cpu/layout.h"
+#include "cpu/traps.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"

@@ -3,21 +3,12 @@
  * Exceptions. Of a guest: mended or emulated by the core, or handed to the guest's own handler. Of the core: one of the
  * instructions that may fault (extable), or the end.
  */
-#include "include/types.h"
-
-#include <xen/callback.h>
-#include <xen/xen.h>
-
-#include "cpu/bounce.h"
 #include "cpu/cpu.h"
-#include "cpu/debug.h"
 #include "cpu/emulate.h"
 #include "cpu/entry.h"
-#include "cpu/fpu.h"
 #include "cpu/irq.h"
-#include "cpu/layout.h"
 #include "cpu/ops.h"
-#include "cpu/switch.h"
+#include "cpu/registers.h"
 #include "cpu/traps.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"

@@ -9,7 +9,6 @@
 #include "cpu/ops.h"
 #include "cpu/uaccess.h"
 #include "include/errno.h"
-#include "include/types.h"
 #include "lib/string.h"
 
 #define SMAP_SITE(is_open)							\

@@ -8,8 +8,7 @@
 #include <xen/xen.h>
 
 #include "cpu/cpu.h"
-#include "cpu/debug.h"
-#include "cpu/fpu.h"
+#include "cpu/registers.h"
 #include "cpu/uaccess.h"
 #include "include/errno.h"
 #include "lib/string.h"

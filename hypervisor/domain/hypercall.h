@@ -15,7 +15,7 @@ long hypercall_continue(uint32_t number, uint32_t count, ...);
 struct vcpu;
 void hypercall_dispatch(struct vcpu *vcpu);
 
-long do_set_trap_table(uint64_t traps);					/* cpu/callbacks.c */
+long do_set_trap_table(uint64_t traps);					/* cpu/bounce.c */
 long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done, uint64_t domain);
 long do_set_gdt(uint64_t frames, uint64_t entries);
 long do_stack_switch(uint64_t selector, uint64_t pointer);

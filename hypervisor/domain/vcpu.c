@@ -3,8 +3,7 @@
 #include "domain/vcpu.h"
 
 #include "cpu/cpu.h"
-#include "cpu/debug.h"
-#include "cpu/fpu.h"
+#include "cpu/registers.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"

@@ -4,7 +4,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
-#include "cpu/switch.h"
+#include "cpu/entry.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"

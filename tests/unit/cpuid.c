@@ -10,7 +10,7 @@
 
 #include <xen/arch-x86/cpuid.h>
 
-#include "cpu/cpuid.h"
+#include "cpu/emulate.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"

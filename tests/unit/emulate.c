@@ -12,13 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "cpu/cpuid.h"
-#include "cpu/debug.h"
 #include "cpu/emulate.h"
 #include "cpu/features.h"
-#include "cpu/fpu.h"
-#include "cpu/msr.h"
 #include "cpu/ops.h"
+#include "cpu/registers.h"
 #include "cpu/traps.h"
 #include "domain/hypercall.h"
 #include "include/errno.h"

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/emulate.h"
 #include "cpu/features.h"
-#include "cpu/msr.h"
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
 #include "domain/hypercall.h"

@@ -40,7 +40,7 @@ UNIT_options_SOURCES := hypervisor/boot/options.c hypervisor/lib/format.c
 UNIT_multiboot_SOURCES := hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/lib/format.c \
 	tests/unit/fake-cpu/refuse.c
 UNIT_TESTS += registers
-UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/fpu.c hypervisor/cpu/debug.c
+UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/registers.c
 UNIT_TESTS += acpi
 UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
 # These include the source under test, with fake instructions in place of cpu/ops.h.

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#include "cpu/debug.h"
-#include "cpu/fpu.h"
+#include "cpu/registers.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/event.h"

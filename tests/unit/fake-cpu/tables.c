@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "cpu/directmap.h"
+#include "cpu/entry.h"
 #include "cpu/paging.h"
 #include "cpu/speculation.h"
-#include "cpu/switch.h"
 #include "cpu/tlb.h"
 #include "lib/bits.h"
 #include "mem/alloc.h"
