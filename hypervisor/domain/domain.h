@@ -18,7 +18,7 @@
 #include "lib/spinlock.h"
 
 struct vcpu;
-struct event_table;		/* event/event.h */
+struct channel;			/* event/channel.h */
 struct grant_table;		/* grant/grant.h */
 struct sched_domain;		/* sched/sched.h */
 
@@ -90,7 +90,8 @@ struct domain {
 
 	/* event_lock */
 	struct spinlock event_lock;
-	struct event_table *events;
+	struct channel *events;		/* by port */
+	port_t event_free_from;		/* no port below it is free */
 
 	/* grant_lock */
 	struct spinlock grant_lock;

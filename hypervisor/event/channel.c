@@ -24,71 +24,57 @@ static struct { struct domain *domain; port_t port; } pirq_bound[PIRQ_COUNT];
 
 struct channel *channel_find(const struct domain *domain, port_t port)
 {
-	struct channel *chunk;
-
 	if (port == PORT_NONE || port >= EVENT_PORTS_MAX)
 		return NULL;
-	chunk = load_acquire(&domain->events->chunk[array_index(port, EVENT_PORTS_MAX) / EVENT_CHUNK_PORTS]);
-	return chunk ? &chunk[port % EVENT_CHUNK_PORTS] : NULL;
+	return &domain->events[array_index(port, EVENT_PORTS_MAX)];
+}
+
+bool virq_is_per_vcpu(uint32_t virq)
+{
+	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
+}
+
+/* Where the port of a VIRQ is kept: with its vcpu, or with the first one if it is the domain's. */
+static uint32_t *virq_kept(struct domain *domain, const struct channel *channel)
+{
+	return &domain->vcpu[virq_is_per_vcpu(channel->virq) ? channel->vcpu : 0]->virq_port[channel->virq];
 }
 
 /* ---- opening: event_lock is held where it says _locked ---- */
 
-static int grow_to(struct event_table *table, port_t port)
+static int open_locked(struct domain *domain, struct channel content, port_t *port)
 {
-	struct channel **chunk = &table->chunk[port / EVENT_CHUNK_PORTS];
-	struct channel *page;
-
-	if (*chunk)
-		return 0;
-	page = heap_alloc(PAGE_SIZE);
-	if (!page)
-		return -ENOMEM;
-	store_release(chunk, page);
-	return 0;
-}
-
-static int find_free_locked(struct domain *domain, port_t *port)
-{
-	port_t *candidate = &domain->events->free_from;
+	uint32_t *kept = content.state == CHANNEL_VIRQ ? virq_kept(domain, &content) : NULL;
+	port_t *candidate = &domain->event_free_from;
 
 	if (read_once(&domain->is_dying))
 		return -ESRCH;
-	for (; *candidate < EVENT_PORTS_MAX; ++*candidate) {
-		if (grow_to(domain->events, *candidate))
-			return -ENOMEM;
-		*port = *candidate;
-		if (channel_find(domain, *port)->state == CHANNEL_FREE)
-			return 0;
-	}
-	return -ENOSPC;
-}
-
-static int open_locked(struct domain *domain, struct channel content, uint32_t *kept, port_t *port)
-{
-	int error = kept && *kept != PORT_NONE ? -EEXIST : find_free_locked(domain, port);
-
-	if (error)
-		return error;
-	*channel_find(domain, *port) = content;
+	if (kept && *kept != PORT_NONE)
+		return -EEXIST;
+	while (*candidate < EVENT_PORTS_MAX && domain->events[*candidate].state != CHANNEL_FREE)
+		++*candidate;
+	if (*candidate == EVENT_PORTS_MAX)
+		return -ENOSPC;
+	*port = *candidate;
+	domain->events[*port] = content;
 	if (kept)
 		*kept = *port;
 	return 0;
 }
 
-int channel_open(struct domain *domain, struct channel content, uint32_t *kept, port_t *port)
+int channel_open(struct domain *domain, struct channel content, port_t *port)
 {
 	int error;
 
 	spin_lock(&domain->event_lock);
-	error = open_locked(domain, content, kept, port);
+	error = open_locked(domain, content, port);
 	spin_unlock(&domain->event_lock);
 	return error;
 }
 
 int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port)
 {
-	return channel_open(domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer }, NULL, port);
+	return channel_open(domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer }, port);
 }
 
 static int connect_locked(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
@@ -101,7 +87,7 @@ static int connect_locked(struct domain *binder, struct domain *peer, port_t pee
 		return -ESRCH;
 	if (!offer || offer->state != CHANNEL_UNBOUND || offer->for_id != binder->id)
 		return -EINVAL;
-	error = open_locked(binder, content, NULL, port);
+	error = open_locked(binder, content, port);
 	if (error)
 		return error;
 
@@ -133,7 +119,7 @@ int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port)
 	spin_lock(&event_connect_lock);
 	error = pirq_attach(domain, pirq);
 	if (!error) {
-		error = channel_open(domain, (struct channel){ .state = CHANNEL_PIRQ, .pirq = pirq }, NULL, port);
+		error = channel_open(domain, (struct channel){ .state = CHANNEL_PIRQ, .pirq = pirq }, port);
 		if (error)
 			pirq_detach(pirq);
 	}
@@ -163,12 +149,6 @@ void event_send_pirq(uint32_t pirq)
 
 /* ---- closing ---- */
 
-/* Where the port of a VIRQ is kept: with its vcpu, or with the first one if it is the domain's. */
-static uint32_t *virq_kept(struct domain *domain, const struct channel *channel)
-{
-	return &domain->vcpu[virq_is_per_vcpu(channel->virq) ? channel->vcpu : 0]->virq_port[channel->virq];
-}
-
 /* event_lock is held. The pending bit goes along: whoever gets the port next starts without news. */
 static int close_locked(struct domain *domain, port_t port, struct channel *channel)
 {
@@ -177,7 +157,7 @@ static int close_locked(struct domain *domain, port_t port, struct channel *chan
 	if (channel->state == CHANNEL_VIRQ)
 		*virq_kept(domain, channel) = PORT_NONE;
 	*channel = (struct channel){ .state = CHANNEL_FREE };
-	domain->events->free_from = MIN(domain->events->free_from, port);
+	domain->event_free_from = MIN(domain->event_free_from, port);
 	bit_test_and_clear(domain->shared_info->evtchn_pending, port);
 	return 0;
 }
@@ -219,10 +199,9 @@ int channel_close(struct domain *domain, port_t port)
 int event_close_all(struct domain *domain)
 {
 	uint32_t closed = 0;
-	struct channel *channel;
 
-	for (port_t port = 1; (channel = channel_find(domain, port)) != NULL; port++) {
-		if (read_once(&channel->state) == CHANNEL_FREE || channel_close(domain, port))
+	for (port_t port = 1; port < EVENT_PORTS_MAX; port++) {
+		if (read_once(&domain->events[port].state) == CHANNEL_FREE || channel_close(domain, port))
 			continue;
 		if (++closed % CLOSES_AT_ONCE == 0 && preempt_needed())
 			return -ERESTART;
@@ -234,21 +213,13 @@ int event_close_all(struct domain *domain)
 
 int event_domain_init(struct domain *domain)
 {
-	struct event_table *table = heap_alloc(sizeof(*table));
-
-	if (!table || grow_to(table, 0)) {
-		heap_free(table);
-		return -ENOMEM;
-	}
-	table->free_from = 1;
-	domain->events = table;
-	return 0;
+	domain->events = heap_alloc(EVENT_PORTS_MAX * sizeof(struct channel));
+	domain->event_free_from = 1;
+	return domain->events ? 0 : -ENOMEM;
 }
 
 void event_domain_free(struct domain *domain)
 {
-	for (uint32_t i = 0; domain->events && i < EVENT_CHUNKS; i++)
-		heap_free(domain->events->chunk[i]);
 	heap_free(domain->events);
 	domain->events = NULL;
 }

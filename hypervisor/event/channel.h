@@ -11,8 +11,6 @@
 #include "domain/vcpu.h"
 
 #define EVENT_PORTS_MAX		4096		/* the 2-level ABI's: 64 words of 64 bits */
-#define EVENT_CHUNK_PORTS	(PAGE_SIZE / sizeof(struct channel))
-#define EVENT_CHUNKS		(EVENT_PORTS_MAX / EVENT_CHUNK_PORTS)
 
 #define PORT_NONE 0				/* no channel ever has this port */
 
@@ -33,12 +31,7 @@ struct channel {
 	};
 	struct domain *peer;			/* interdomain */
 };
-_Static_assert(PAGE_SIZE % sizeof(struct channel) == 0, "chunks are whole pages");
-
-struct event_table {
-	struct channel *chunk[EVENT_CHUNKS];	/* grows, in order; never shrinks while the domain is there */
-	port_t free_from;			/* no port below it is free */
-};
+_Static_assert(sizeof(struct channel) == 16, "64 KiB for each domain");
 
 /*
  * Interdomain and pirq channels come and go under this lock (besides the event_locks of their domains), so whoever
@@ -49,11 +42,8 @@ extern struct spinlock event_connect_lock;
 /* The channel of a port, in any state; NULL if there is none. No lock needed. */
 struct channel *channel_find(const struct domain *domain, port_t port);
 
-/*
- * A free port becomes what `content` says. -ENOSPC, -ENOMEM, -ESRCH if the domain is dying. `kept` (or NULL) is where
- * the port of a VIRQ is kept: -EEXIST if there is one.
- */
-MUST_CHECK int channel_open(struct domain *domain, struct channel content, uint32_t *kept, port_t *port);
+/* A free port becomes what `content` says. -ENOSPC, -ESRCH if the domain is dying, -EEXIST if the VIRQ is bound (E3). */
+MUST_CHECK int channel_open(struct domain *domain, struct channel content, port_t *port);
 MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port);
 MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);	/* pirq < PIRQ_COUNT */
 int channel_close(struct domain *domain, port_t port);		/* -EINVAL: it is not open */

@@ -67,30 +67,30 @@ static int alloc_unbound(struct domain *domain, union event_operation *op, port_
 	return event_alloc_unbound(domain, peer == DOMID_SELF ? caller()->id : peer, port);
 }
 
-static int bind_interdomain(struct domain *peer, union event_operation *op, port_t *port)
+static int bind_interdomain(struct domain *domain, union event_operation *op, port_t *port)
 {
-	return channel_connect(caller(), peer, op->bind_interdomain.remote_port, port);
-}
+	struct domain *peer = domain_get(op->bind_interdomain.remote_dom);
+	int error;
 
-bool virq_is_per_vcpu(uint32_t virq)
-{
-	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
+	if (!peer)
+		return -ESRCH;
+	error = channel_connect(domain, peer, op->bind_interdomain.remote_port, port);
+	domain_put(peer);
+	return error;
 }
 
 /* VIRQs of a domain are bound on its first vcpu and can then be moved; they are news for Dom0 alone. */
 static int bind_virq(struct domain *domain, union event_operation *op, port_t *port)
 {
 	uint32_t virq = op->bind_virq.virq, id = op->bind_virq.vcpu;
-	struct vcpu *vcpu = find_vcpu(domain, id);
 
 	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && id != 0))
 		return -EINVAL;
-	if (!vcpu)
+	if (!find_vcpu(domain, id))
 		return -ENOENT;
 	if (!virq_is_per_vcpu(virq) && !domain->is_privileged)
 		return -EPERM;
-	return channel_open(domain, (struct channel){ .state = CHANNEL_VIRQ, .vcpu = (uint16_t)id, .virq = virq },
-			    &vcpu->virq_port[virq], port);
+	return channel_open(domain, (struct channel){ .state = CHANNEL_VIRQ, .vcpu = (uint16_t)id, .virq = virq }, port);
 }
 
 static int bind_ipi(struct domain *domain, union event_operation *op, port_t *port)
@@ -99,7 +99,7 @@ static int bind_ipi(struct domain *domain, union event_operation *op, port_t *po
 
 	if (!find_vcpu(domain, id))
 		return -ENOENT;
-	return channel_open(domain, (struct channel){ .state = CHANNEL_IPI, .vcpu = (uint16_t)id }, NULL, port);
+	return channel_open(domain, (struct channel){ .state = CHANNEL_IPI, .vcpu = (uint16_t)id }, port);
 }
 
 static int bind_pirq(struct domain *domain, union event_operation *op, port_t *port)
@@ -142,9 +142,8 @@ static int status(struct domain *domain, union event_operation *op, port_t *port
 
 static bool may_be_moved(const struct channel *channel)
 {
-	if (channel->state == CHANNEL_VIRQ)
-		return !virq_is_per_vcpu(channel->virq);
-	return channel->state != CHANNEL_FREE && channel->state != CHANNEL_IPI;
+	return channel->state != CHANNEL_FREE && channel->state != CHANNEL_IPI &&
+	       !(channel->state == CHANNEL_VIRQ && virq_is_per_vcpu(channel->virq));
 }
 
 static int bind_vcpu(struct domain *domain, union event_operation *op, port_t *port)
@@ -182,43 +181,31 @@ static int reset(struct domain *domain, union event_operation *op, port_t *port)
 	return event_close_all(domain);
 }
 
-enum names { NAMES_NOBODY, NAMES_PEER, NAMES_MANAGED };	/* what the first field is: a domain, or none */
-
 /* `name` as EVTCHNOP_ and struct evtchn_ have it; `port` is the field for a port that was opened. */
-#define PLAIN(name, names) [EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), 0, false, names }
-#define OPENS(name, port, names) \
-	[EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), offsetof(struct evtchn_##name, port), true, names }
+#define PLAIN(name, is_for) [EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), 0, false, is_for }
+#define OPENS(name, port, is_for) \
+	[EVTCHNOP_##name] = { name, sizeof(struct evtchn_##name), offsetof(struct evtchn_##name, port), true, is_for }
+#define FOR_ITSELF	false
+#define FOR_DOMAIN	true	/* that the first field names; another's channels are the toolstack's business alone */
 
 static const struct operation {
 	int (*run)(struct domain *domain, union event_operation *op, port_t *port);
 	uint8_t bytes;
 	uint8_t port_at;
 	bool is_answered;		/* its argument is written back */
-	enum names names;
+	bool is_for_domain;
 } operations[] = {			/* without send, which is quicker */
-	OPENS(alloc_unbound, port, NAMES_MANAGED),
-	OPENS(bind_interdomain, local_port, NAMES_PEER),
-	OPENS(bind_virq, port, NAMES_NOBODY),
-	OPENS(bind_ipi, port, NAMES_NOBODY),
-	OPENS(bind_pirq, port, NAMES_NOBODY),
-	PLAIN(close, NAMES_NOBODY),
-	PLAIN(bind_vcpu, NAMES_NOBODY),
-	PLAIN(unmask, NAMES_NOBODY),
-	PLAIN(reset, NAMES_MANAGED),
-	[EVTCHNOP_status] = { status, sizeof(struct evtchn_status), 0, true, NAMES_MANAGED },
+	OPENS(alloc_unbound, port, FOR_DOMAIN),
+	OPENS(bind_interdomain, local_port, FOR_ITSELF),
+	OPENS(bind_virq, port, FOR_ITSELF),
+	OPENS(bind_ipi, port, FOR_ITSELF),
+	OPENS(bind_pirq, port, FOR_ITSELF),
+	PLAIN(close, FOR_ITSELF),
+	PLAIN(bind_vcpu, FOR_ITSELF),
+	PLAIN(unmask, FOR_ITSELF),
+	PLAIN(reset, FOR_DOMAIN),
+	[EVTCHNOP_status] = { status, sizeof(struct evtchn_status), 0, true, FOR_DOMAIN },
 };
-
-/* Another domain's channels are the toolstack's business alone. To be given back by domain_put(). */
-static int find_domain(enum names names, domid_t id, struct domain **domain)
-{
-	*domain = domain_get(names == NAMES_NOBODY ? DOMID_SELF : id);
-	if (!*domain)
-		return -ESRCH;
-	if (names != NAMES_MANAGED || domain_may_manage(caller(), *domain))
-		return 0;
-	domain_put(*domain);
-	return -EPERM;
-}
 
 static int run(const struct operation *operation, struct domain *domain, union event_operation *op, uint64_t argument)
 {
@@ -231,7 +218,7 @@ static int run(const struct operation *operation, struct domain *domain, union e
 		memcpy((char *)op + operation->port_at, &port, sizeof(port));
 	error = guest_write(argument, op, operation->bytes);
 	if (error && operation->port_at)
-		channel_close(operation->names == NAMES_PEER ? caller() : domain, port);
+		channel_close(domain, port);
 	return error;
 }
 
@@ -248,7 +235,7 @@ long do_event_channel_op(uint64_t command, uint64_t argument)
 		return -ENOSYS;		/* init_control, expand_array, set_priority: the FIFO ABI's */
 	if (guest_read(&op, argument, operations[number].bytes))
 		return -EFAULT;
-	error = find_domain(operations[number].names, op.domain, &domain);
+	error = domain_get_managed(operations[number].is_for_domain ? op.domain : DOMID_SELF, &domain);
 	if (error)
 		return error;
 	error = run(&operations[number], domain, &op, argument);

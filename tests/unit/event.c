@@ -14,7 +14,7 @@ static void unreadable_arguments_are_refused(void)
 		CU_ASSERT_EQUAL(do_event_channel_op(command, 0xffff800000000000ULL), -EFAULT);
 		CU_ASSERT_EQUAL(do_event_channel_op(command, UINT64_MAX - 3), -EFAULT);
 	}
-	CU_ASSERT_EQUAL(guest->events->free_from, 1);
+	CU_ASSERT_EQUAL(guest->event_free_from, 1);
 	all_is_consistent();
 }
 
@@ -54,7 +54,7 @@ static void what_cannot_be_answered_is_undone(void)
 	fake.guest_fault_access = 2;
 	CU_ASSERT_EQUAL(bind_pirq(guest, pirq, &port), -EFAULT);
 
-	CU_ASSERT_EQUAL(guest->events->free_from, 1);
+	CU_ASSERT_EQUAL(guest->event_free_from, 1);
 	CU_ASSERT_EQUAL(state_of(other, offer + 1), EVTCHNSTAT_closed);
 	CU_ASSERT_EQUAL(state_of(guest, 1), EVTCHNSTAT_closed);
 	CU_ASSERT_FALSE(is_pending(guest, 1));
@@ -66,7 +66,7 @@ static void what_cannot_be_answered_is_undone(void)
 
 static void ports_that_do_not_exist_are_refused(void)
 {
-	static const port_t wrong[] = { 0, 256, 4095, 4096, 4097, 65536, 1U << 31, UINT32_MAX };
+	static const port_t wrong[] = { 0, 4096, 4097, 65536, 1U << 31, UINT32_MAX };
 	struct domain *guest = given_domain(), *other = given_domain();
 	port_t port;
 
@@ -122,7 +122,7 @@ static void other_domains_are_the_toolstacks_business(void)
 	CU_ASSERT_EQUAL(offer_for(guest, 99, guest->id, &port), -ESRCH);
 	CU_ASSERT_EQUAL(call(guest, EVTCHNOP_status, query), -EPERM);
 	CU_ASSERT_EQUAL(call(guest, EVTCHNOP_reset, op), -EPERM);
-	CU_ASSERT_EQUAL(victim->events->free_from, 1);
+	CU_ASSERT_EQUAL(victim->event_free_from, 1);
 
 	CU_ASSERT_EQUAL(offer_for(zero, victim->id, 0, &port), 0);
 	CU_ASSERT_EQUAL(status_of(zero, victim->id, port).status, EVTCHNSTAT_unbound);
@@ -165,8 +165,8 @@ static void virqs_that_make_no_sense_are_refused(void)
 	CU_ASSERT_EQUAL(bind_virq(zero, VIRQ_DOM_EXC, 1, &port), -EINVAL);
 	CU_ASSERT_EQUAL(bind_virq(guest, VIRQ_DOM_EXC, 0, &port), -EPERM);
 	CU_ASSERT_EQUAL(bind_virq(guest, VIRQ_CONSOLE, 0, &port), -EPERM);
-	CU_ASSERT_EQUAL(zero->events->free_from, 1);
-	CU_ASSERT_EQUAL(guest->events->free_from, 1);
+	CU_ASSERT_EQUAL(zero->event_free_from, 1);
+	CU_ASSERT_EQUAL(guest->event_free_from, 1);
 }
 
 static void a_virq_belongs_to_one_port(void)				/* E3 */
@@ -190,7 +190,7 @@ static void ipis_of_no_vcpu_are_refused(void)
 	CU_ASSERT_EQUAL(bind_ipi(guest, MAX_VCPUS, &port), -ENOENT);
 	CU_ASSERT_EQUAL(bind_ipi(given_domain(), 1, &port), -ENOENT);
 	CU_ASSERT_EQUAL(bind_ipi(guest, UINT32_MAX, &port), -ENOENT);
-	CU_ASSERT_EQUAL(guest->events->free_from, 1);
+	CU_ASSERT_EQUAL(guest->event_free_from, 1);
 }
 
 static void what_belongs_to_a_vcpu_stays_with_it(void)
@@ -278,22 +278,11 @@ static void when_all_ports_are_used_the_next_is_refused(void)
 
 static void without_memory_nothing_changes(void)
 {
-	struct domain *guest = given_domain();
 	struct domain broken = { .id = 9 };
-	port_t port;
 
-	for (uint32_t i = 1; i < EVENT_CHUNK_PORTS; i++)
-		CU_ASSERT_EQUAL(event_alloc_unbound(guest, 0, &port), 0);
 	fake.heap_fail_call = 1;
-	CU_ASSERT_EQUAL(event_alloc_unbound(guest, 0, &port), -ENOMEM);
-	CU_ASSERT_EQUAL(event_alloc_unbound(guest, 0, &port), 0);
-	CU_ASSERT_EQUAL(port, EVENT_CHUNK_PORTS);
-
-	for (uint32_t call_number = 1; call_number <= 2; call_number++) {
-		fake.heap_fail_call = call_number;
-		CU_ASSERT_EQUAL(event_domain_init(&broken), -ENOMEM);
-		CU_ASSERT_PTR_NULL(broken.events);
-	}
+	CU_ASSERT_EQUAL(event_domain_init(&broken), -ENOMEM);
+	CU_ASSERT_PTR_NULL(broken.events);
 	all_is_consistent();
 }
 
@@ -496,7 +485,7 @@ static void a_reset_closes_all_and_is_continued(void)
 	CU_ASSERT_EQUAL(fake.continued_number, __HYPERVISOR_event_channel_op);
 	CU_ASSERT_EQUAL(fake.continued[0], EVTCHNOP_reset);
 	CU_ASSERT_EQUAL(fake.continued[1], guest_address(op));
-	CU_ASSERT_EQUAL(pair.b->events->free_from, 1);
+	CU_ASSERT_EQUAL(pair.b->event_free_from, 1);
 	CU_ASSERT_EQUAL(state_of(pair.a, pair.a_port), EVTCHNSTAT_unbound);
 	CU_ASSERT_EQUAL(bind_virq(pair.b, VIRQ_TIMER, 0, &port), 0);
 	all_is_consistent();

@@ -127,7 +127,7 @@ static void ports_of_every_word_are_delivered(void)
 	port_t port = 0;
 
 	while (port < EVENT_PORTS_MAX - 1) {
-		CU_ASSERT_EQUAL_FATAL(channel_open(guest, ipi, NULL, &port), 0);
+		CU_ASSERT_EQUAL_FATAL(channel_open(guest, ipi, &port), 0);
 		info->evtchn_pending_sel = 0;
 		if (port % 61 != 0 && port != EVENT_PORTS_MAX - 1)
 			continue;
@@ -232,7 +232,7 @@ static void *quarrel(void *cpu)
 		case 1: case 2: done += !channel_connect(me, peer, random >> 16 & 15, &port); break;
 		case 3: done += !channel_close(me, random >> 16 & 15); break;
 		case 4: event_send_vcpu_virq(peer->vcpu[0], VIRQ_TIMER); break;
-		case 5: done += !channel_open(me, timer, &me->vcpu[0]->virq_port[VIRQ_TIMER], &port); break;
+		case 5: done += !channel_open(me, timer, &port); break;
 		default:
 			done += !do_event_channel_op(EVTCHNOP_send, guest_address(&contested_send[random >> 16 & 15]));
 		}

@@ -23,11 +23,11 @@ static bool is_among(const struct domain *one, struct domain *const *domains, ui
 
 static const char *check_channel(struct domain *domain, port_t port, struct domain *const *domains, uint32_t count)
 {
-	const struct channel *channel = channel_find(domain, port), *other;
+	const struct channel *channel = &domain->events[port], *other;
 
 	if (channel->vcpu >= domain->vcpu_max)
 		return complain(domain, port, "tells a vcpu that does not exist");
-	if ((channel->state == CHANNEL_FREE) && port < domain->events->free_from)
+	if ((channel->state == CHANNEL_FREE) && port < domain->event_free_from)
 		return complain(domain, port, "is free and below free_from");
 	if (channel->state != CHANNEL_INTERDOMAIN)
 		return channel->peer ? complain(domain, port, "has a peer and is not interdomain: E1") : NULL;
@@ -56,8 +56,8 @@ static const char *check_virqs(struct domain *domain)
 				return complain(domain, port, "a vcpu keeps it for a VIRQ, and it is none: E3");
 		}
 	}
-	for (port_t port = 1; channel_find(domain, port); port++)
-		bound += channel_find(domain, port)->state == CHANNEL_VIRQ;
+	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
+		bound += domain->events[port].state == CHANNEL_VIRQ;
 	return kept == bound ? NULL : complain(domain, 0, "VIRQ channels that no vcpu keeps, or one kept twice: E3");
 }
 
@@ -66,7 +66,7 @@ const char *event_oracle_complaint(struct domain *const *domains, uint32_t count
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < count && !wrong; i++) {
-		for (port_t port = 1; channel_find(domains[i], port) && !wrong; port++)
+		for (port_t port = 1; port < EVENT_PORTS_MAX && !wrong; port++)
 			wrong = check_channel(domains[i], port, domains, count);
 		if (!wrong)
 			wrong = check_virqs(domains[i]);

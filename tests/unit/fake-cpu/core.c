@@ -118,6 +118,17 @@ WEAK struct domain *domain_get(domid_t id)
 	return domain;
 }
 
+WEAK int domain_get_managed(domid_t id, struct domain **domain)
+{
+	*domain = domain_get(id);
+	if (!*domain)
+		return -ESRCH;
+	if (domain_may_manage(current_vcpu()->domain, *domain))
+		return 0;
+	domain_put(*domain);
+	return -EPERM;
+}
+
 WEAK void domain_put(struct domain *domain)
 {
 	ASSERT(__atomic_fetch_sub(&domain->references, 1, __ATOMIC_SEQ_CST) > 1, "D1");
