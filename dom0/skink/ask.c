@@ -50,6 +50,22 @@ double number_of(const json_t *object, const char *key)
 	return json_number_value(json_object_get(object, key));
 }
 
+uint64_t count_of(const json_t *object, const char *key)
+{
+	double number = number_of(object, key);
+
+	if (!(number > 0))
+		return 0;
+	return number < 0x1p62 ? (uint64_t)number : (uint64_t)1 << 62;
+}
+
+uint64_t kib_of(const json_t *object, const char *key)
+{
+	uint64_t count = count_of(object, key);
+
+	return count < (uint64_t)1 << 52 ? count * 1024 : (uint64_t)1 << 62;
+}
+
 bool flag_of(const json_t *object, const char *key)
 {
 	return json_is_true(json_object_get(object, key));

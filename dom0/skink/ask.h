@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "client.h"
 #include "verb.h"
@@ -19,6 +20,8 @@ double limit_for(double timeout);
 /* Fields of an object; "" and 0 where there is no such field or it is of another kind. */
 const char *text_of(const json_t *object, const char *key);
 double number_of(const json_t *object, const char *key);
+uint64_t count_of(const json_t *object, const char *key);	/* 0 .. 2^62 */
+uint64_t kib_of(const json_t *object, const char *key);	/* the same, in bytes */
 bool flag_of(const json_t *object, const char *key);
 
 /* Each string of a list of lines, to stderr: warnings. */

@@ -142,8 +142,8 @@ int verb_mem_set(const struct invocation *invocation)
 	} else {
 		print_text(stdout, invocation->operands[0]);
 		printf(": %s now, of the %s it was told to have\n",
-		       format_size(has, 1024 * (uint64_t)number_of(result, "memory_kib")),
-		       format_size(target, 1024 * (uint64_t)number_of(result, "memory_target_kib")));
+		       format_size(has, kib_of(result, "memory_kib")),
+		       format_size(target, kib_of(result, "memory_target_kib")));
 	}
 	json_decref(result);
 	return EXIT_DONE;

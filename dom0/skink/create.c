@@ -67,7 +67,7 @@ static void tell(const struct invocation *invocation, const json_t *result)
 static int unpause(struct client *client, const json_t *domain)
 {
 	const struct call call = {.method = "unpause", .what = "unpause",
-				  .params = json_pack("{s:I}", "domain", (json_int_t)number_of(domain, "id"))};
+				  .params = json_pack("{s:I}", "domain", (json_int_t)count_of(domain, "id"))};
 
 	return client_call(client, &call, NULL);
 }

@@ -270,7 +270,7 @@ int verb_dump_core(const struct invocation *invocation)
 	if (code)
 		return code;
 	text = need_text("dumped to %s, %s", text_of(result, "file"),
-			 format_size(size, (uint64_t)number_of(result, "bytes")));
+			 format_size(size, count_of(result, "bytes")));
 	tell(invocation, result, deed.domain, text);
 	free(text);
 	return EXIT_DONE;

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define LINES_MAX (64UL << 20)
+#define LINES_MAX (16UL << 20)
 
 struct lines {
 	char *buffer;

@@ -38,7 +38,7 @@ static void state_cell(struct table *table, const json_t *domain)
 /* What somebody should know who sees it in a list. */
 static void note_cell(struct table *table, const json_t *domain)
 {
-	int restarts = (int)number_of(domain, "restarts");
+	uint64_t restarts = count_of(domain, "restarts");
 	const char *role = text_of(domain, "role");
 	bool is_driver = strcmp(role, "net") == 0 || strcmp(role, "blk") == 0;
 
@@ -49,7 +49,7 @@ static void note_cell(struct table *table, const json_t *domain)
 	else if (!flag_of(domain, "managed") && number_of(domain, "id") != 0)
 		snprintf(text, sizeof(text), "not built by skinkd");
 	if (restarts)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%srestarted %d %s", *text ? ", " : "",
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%srestarted %lu %s", *text ? ", " : "",
 			 restarts, restarts == 1 ? "time" : "times");
 	table_cell(table, "%s", text);
 }
@@ -65,7 +65,7 @@ static void print_domains(const json_t *domains)
 	json_array_foreach(domains, index, domain) {
 		table_cell(table, "%s", text_of(domain, "name"));
 		table_cell(table, "%.0f", number_of(domain, "id"));
-		table_cell(table, "%s", format_size(size, 1024 * (uint64_t)number_of(domain, "memory_kib")));
+		table_cell(table, "%s", format_size(size, kib_of(domain, "memory_kib")));
 		table_cell(table, "%.0f", number_of(domain, "vcpus"));
 		state_cell(table, domain);
 		table_cell(table, "%.1f", number_of(domain, "cpu_seconds"));
@@ -144,18 +144,19 @@ static void print_size_field(const json_t *object, const char *key, const char *
 	char size[UNITS_TEXT];
 
 	if (json_is_number(json_object_get(object, key)))
-		print_field(name, "%s", format_size(size, 1024 * (uint64_t)number_of(object, key)));
+		print_field(name, "%s", format_size(size, kib_of(object, key)));
 }
 
 static void print_started(const json_t *domain)
 {
-	time_t started = (time_t)number_of(domain, "started");
+	time_t started = (time_t)count_of(domain, "started");
 	char text[64], ago[UNITS_TEXT];
 	struct tm local;
 
 	if (!json_is_number(json_object_get(domain, "started")))
 		return;
-	localtime_r(&started, &local);
+	if (!localtime_r(&started, &local))
+		return;
 	strftime(text, sizeof(text), "%F %T", &local);
 	print_field("started", "%s, %s ago", text, format_duration(ago, difftime(time(NULL), started)));
 }
@@ -239,7 +240,7 @@ static void print_host(const json_t *host)
 	print_size_field(host, "memory_kib", "memory");
 	print_size_field(host, "memory_free_kib", "memory free");
 	print_field("domains", "%.0f", number_of(host, "domains"));
-	print_field("skinkd runs since", "%s", format_duration(duration, number_of(host, "uptime_seconds")));
+	print_field("skinkd has run for", "%s", format_duration(duration, number_of(host, "uptime_seconds")));
 	print_text_field(host, "socket_group", "socket group");
 }
 

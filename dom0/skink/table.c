@@ -20,6 +20,7 @@ struct table {
 	size_t column_count;
 	struct cell *cells;
 	size_t cell_count, room;
+	int blanks;			/* between the cell printed last and the next one in its row */
 };
 
 static void add(struct table *table, char *text, enum colour colour)
@@ -80,22 +81,27 @@ static int column_width(const struct table *table, size_t column)
 	return widest;
 }
 
-static void print_cell(const struct table *table, size_t index, int width)
+/* Blanks are printed only when something follows them in the row. */
+static void print_cell(struct table *table, size_t index, int width)
 {
 	const struct cell *cell = &table->cells[index];
 	size_t column = index % table->column_count;
-	int blanks = width - width_of(cell->text);
-	bool right = table->columns[column][0] == '>', last = column + 1 == table->column_count;
+	int missing = width - width_of(cell->text);
+	bool right = table->columns[column][0] == '>';
 
-	if (right)
-		printf("%*s", blanks, "");
-	fputs(cell->colour ? colour(stdout, cell->colour) : "", stdout);
-	print_text(stdout, cell->text);
-	fputs(cell->colour ? colour(stdout, PLAIN) : "", stdout);
-	if (last)
+	if (*cell->text) {
+		printf("%*s", table->blanks + (right ? missing : 0), "");
+		fputs(cell->colour ? colour(stdout, cell->colour) : "", stdout);
+		print_text(stdout, cell->text);
+		fputs(cell->colour ? colour(stdout, PLAIN) : "", stdout);
+		table->blanks = 2 + (right ? 0 : missing);
+	} else {
+		table->blanks += width + 2;
+	}
+	if (column + 1 == table->column_count) {
 		putchar('\n');
-	else
-		printf("%*s", right ? 2 : blanks + 2, "");
+		table->blanks = 0;
+	}
 }
 
 void table_print(struct table *table)

@@ -85,18 +85,23 @@ static enum colour kind_colour(const char *kind)
 	return strcmp(kind, "created") == 0 || strcmp(kind, "rebooted") == 0 ? GREEN : PLAIN;
 }
 
+static int milliseconds_of(double seconds)
+{
+	return seconds > 0 && seconds < 0x1p52 ? (int)((seconds - (double)(uint64_t)seconds) * 1000) : 0;
+}
+
 static void print_event(const json_t *event)
 {
 	double seconds = number_of(event, "time");
-	time_t whole = (time_t)seconds;
+	time_t whole = (time_t)count_of(event, "time");
 	const char *kind = text_of(event, "kind"), *domain = text_of(event, "domain");
 	enum colour painted = kind_colour(kind);
 	struct tm local;
-	char time[32];
+	char time[64] = "?";
 
-	localtime_r(&whole, &local);
-	strftime(time, sizeof(time), "%F %T", &local);
-	printf("%s.%03d  %s", time, (int)((seconds - (double)whole) * 1000), painted ? colour(stdout, painted) : "");
+	if (localtime_r(&whole, &local))
+		strftime(time, sizeof(time), "%F %T", &local);
+	printf("%s.%03d  %s", time, milliseconds_of(seconds), painted ? colour(stdout, painted) : "");
 	print_text(stdout, kind);
 	printf("%s  ", painted ? colour(stdout, PLAIN) : "");
 	if (*domain) {

@@ -186,8 +186,8 @@ static void print_heading(const struct top *top)
 
 	printf("skink top: %zu domains, %.0f CPUs, %s memory, %s free\n",
 	       json_array_size(json_object_get(top->now, "domains")), number_of(top->now, "cpus"),
-	       format_size(all, 1024 * (uint64_t)number_of(top->now, "memory_kib")),
-	       format_size(idle, 1024 * (uint64_t)number_of(top->now, "memory_free_kib")));
+	       format_size(all, kib_of(top->now, "memory_kib")),
+	       format_size(idle, kib_of(top->now, "memory_free_kib")));
 }
 
 /* A screen: it begins in the corner, and what was longer before is cleared. */

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: MIT
+"""Each verb of skink(1): what it asks, what it prints, as text and as JSON."""
+import json
+import re
+
+import pytest
+
+import command
+from fake_skinkd import domain
+
+MANIFEST = "<domain type='skink'><name>new</name></domain>\n"
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "new.xml"
+    path.write_text(MANIFEST)
+    return str(path)
+
+
+# ------------------------------------------------------------------ requests, and the answer told in a line
+
+REQUESTS = [
+    # arguments, method, parameters, what is printed
+    (["destroy", "web"], "destroy", {"domain": "web"}, "web: destroyed\n"),
+    (["pause", "web"], "pause", {"domain": "web"}, "web: paused\n"),
+    (["unpause", "3"], "unpause", {"domain": "3"}, "3: running\n"),
+    (["suspend", "web"], "pause", {"domain": "web"}, "web: paused\n"),
+    (["resume", "web"], "unpause", {"domain": "web"}, "web: running\n"),
+    (["shutdown", "web"], "shutdown", {"domain": "web", "wait": True, "timeout": 60.0}, "web: shut down\n"),
+    (["shutdown", "-w", "web"], "shutdown", {"domain": "web", "wait": True, "timeout": 60.0}, "web: shut down\n"),
+    (["shutdown", "web", "--timeout", "2m"], "shutdown", {"domain": "web", "wait": True, "timeout": 120.0},
+     "web: shut down\n"),
+    (["shutdown", "web", "--no-wait"], "shutdown", {"domain": "web", "wait": False, "timeout": 60.0},
+     "web: asked to shut down\n"),
+    (["reboot", "web"], "reboot", {"domain": "web", "wait": True, "timeout": 60.0}, "web: rebooted, its id is now 13\n"),
+    (["reboot", "--no-wait", "web"], "reboot", {"domain": "web", "wait": False, "timeout": 60.0},
+     "web: asked to reboot\n"),
+    (["wait", "web", "--for", "shutdown"], "wait", {"domain": "web", "for": "shutdown", "timeout": 31536000.0},
+     "web: shutdown\n"),
+    (["wait", "web", "--timeout=1.5"], "wait", {"domain": "web", "for": "running", "timeout": 1.5}, "web: running\n"),
+    (["sysrq", "web", "h"], "sysrq", {"domain": "web", "key": "h"}, ""),
+    (["dump-core", "web", "/tmp/core"], "dump-core", {"domain": "web", "file": "/tmp/core"},
+     "web: dumped to /tmp/core, 128 MiB\n"),
+    (["dump-core", "web"], "dump-core", {"domain": "web"}, "web: dumped to /var/lib/skink/cores/web.core, 128 MiB\n"),
+    (["autostart", "web"], "autostart", {"domain": "web", "enable": True}, "web: will be started when the host boots\n"),
+    (["autostart", "--disable", "web"], "autostart", {"domain": "web", "enable": False},
+     "web: will not be started when the host boots\n"),
+    (["vcpu-set", "web", "2"], "vcpu-set", {"domain": "web", "vcpus": 2, "wait": True, "timeout": 60.0},
+     "web: 2 online\n"),
+    (["vcpu", "set", "web", "2"], "vcpu-set", {"domain": "web", "vcpus": 2, "wait": True, "timeout": 60.0},
+     "web: 2 online\n"),
+    (["mem-set", "web", "1.5GiB"], "mem-set", {"domain": "web", "memory_kib": 1572864, "wait": True, "timeout": 60.0},
+     "web: 1536 MiB now, of the 1536 MiB it was told to have\n"),
+    (["mem-set", "web", "100"], "mem-set", {"domain": "web", "memory_kib": 102400, "wait": True, "timeout": 60.0},
+     "web: 100 MiB now, of the 100 MiB it was told to have\n"),
+    (["dmesg"], "dmesg", {}, "Skink, on GRUB\nCPU: 2\n"),
+    (["logs", "web", "-n", "2"], "logs", {"domain": "web", "lines": 2}, "line 0\nline 1\n"),
+    (["dumpxml", "web"], "dumpxml", {"domain": "web"}, "<domain type='skink'><name>web</name></domain>\n"),
+    (["events"], "events", {"follow": False},
+     "2026-01-01 00:00:00.250  created  web: created from web.xml\n"
+     "2026-01-01 00:00:01.500  started  skinkd started\n"),
+    (["events", "-n", "1"], "events", {"follow": False, "count": 1},
+     "2026-01-01 00:00:01.500  started  skinkd started\n"),
+    (["version"], "version", {},
+     "core                : 4.17.0-skink\nskinkd              : skinkd 1\nprotocol            : 1\n"),
+]
+
+
+@pytest.mark.parametrize("arguments, method, params, printed", REQUESTS, ids=lambda value: str(value)[:40])
+def test_asks_and_tells(skink, skinkd, arguments, method, params, printed):
+    result = skink(*arguments)
+    assert result.code == 0 and result.err == "", result
+    assert skinkd.asked(method) == [params]
+    assert result.out == printed
+
+
+JSON = [["list"], ["list", "web"], ["info"], ["info", "web"], ["version"], ["dmesg"], ["logs", "web"], ["dumpxml", "web"],
+        ["destroy", "web"], ["pause", "web"], ["unpause", "web"], ["shutdown", "web"], ["reboot", "web"], ["wait", "web"],
+        ["dump-core", "web"], ["autostart", "web"], ["vcpu-list"], ["vcpu-set", "web", "1"], ["vcpu-pin", "web", "0", "all"],
+        ["mem-set", "web", "64"], ["sched"], ["sched", "web"]]
+
+
+@pytest.mark.parametrize("arguments", JSON, ids=" ".join)
+@pytest.mark.parametrize("place", ["after", "before"])
+def test_json_is_json(skink, arguments, place):
+    result = skink(*arguments, "--json") if place == "after" else skink("--json", *arguments)
+    assert result.code == 0 and result.err == "", result
+    assert json.loads(result.out)
+
+
+def test_list_has_the_columns_that_xl_users_know(skink, skinkd):
+    result = skink("list")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["Name", "ID", "Mem", "VCPUs", "State", "Time(s)"]
+    assert lines[1].split() == ["Domain-0", "0", "128", "MiB", "2", "running", "12.5"]
+    assert lines[3].split(maxsplit=7) == ["db", "5", "128", "MiB", "1", "crashed", "(watchdog)", "1.2  restarted 2 times"]
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_list_of_some_keeps_their_order(skink):
+    assert [facts["name"] for facts in json.loads(skink("list", "5", "web", "--json").out)] == ["db", "web"]
+
+
+def test_list_lines_up_names_that_are_not_ascii(skink, skinkd):
+    skinkd.domains = [domain("fenêtre", 1), domain("abcdefg", 2)]
+    lines = skink("list").out.splitlines()
+    assert lines[1].index("1") == lines[2].index("2")
+
+
+def test_list_says_what_is_a_driver_and_what_is_not_ours(skink, skinkd):
+    skinkd.domains = [domain("net0", 1, role="net", restarts=1), domain("other", 2, managed=False)]
+    out = skink("list").out
+    assert "net driver, restarted 1 time" in out and "not built by skinkd" in out
+
+
+def test_info_says_units_and_limits(skink):
+    out = skink("info", "web").out
+    assert re.search(r"^memory +: 128 MiB$", out, re.M)
+    assert re.search(r"^hypercalls +: 1200 \(at most 5000 in 10 ms\)$", out, re.M)
+    assert re.search(r"^started +: 2026-01-01 00:00:00, .* ago$", out, re.M)
+    assert "initrd" not in out and "reason" not in out
+
+
+def test_shutdown_all_leaves_domain_0_alone(skink, skinkd):
+    result = skink("shutdown", "--all")
+    assert result.code == 0, result
+    assert [params["domain"] for params in skinkd.asked("shutdown")] == ["web", "db"]
+
+
+def test_several_domains_one_after_the_other(skink, skinkd):
+    result = skink("destroy", "web", "nope", "db")
+    assert result.code == 3
+    assert result.out == "web: destroyed\ndb: destroyed\n"
+    assert "there is no domain 'nope'" in result.err
+
+
+def test_vcpu_list_and_pin(skink, skinkd):
+    lines = skink("vcpu-list", "Domain-0").out.splitlines()
+    assert lines[0].split() == ["Name", "ID", "VCPU", "CPU", "State", "Time(s)", "Affinity"]
+    assert lines[2].split() == ["Domain-0", "0", "1", "-", "offline", "1.5", "all"]
+    assert skink("vcpu", "pin", "web", "0", "0-1").code == 0
+    assert skink("vcpupin", "web", "all", "all").code == 0
+    assert skinkd.asked("vcpu-pin") == [{"domain": "web", "vcpu": 0, "cpus": "0-1"},
+                                        {"domain": "web", "vcpu": "all", "cpus": "all"}]
+
+
+def test_sched_sets_what_is_given_and_shows(skink, skinkd):
+    result = skink("sched", "web", "--weight", "512", "-c", "150", "--warp=200", "--warp-limit", "1000")
+    assert skinkd.asked("sched") == [{"domain": "web", "weight": 512, "cap": 150, "warp_us": 200, "warp_limit_us": 1000}]
+    assert result.out.splitlines()[1].split() == ["web", "512", "150%", "200", "us", "1000", "us"]
+    assert len(skink("sched").out.splitlines()) == 4
+
+
+# ------------------------------------------------------------------ create
+
+def test_create_sends_the_text_and_tells_the_id(skink, skinkd, manifest):
+    result = skink("create", manifest)
+    assert skinkd.asked("create") == [{"xml": MANIFEST, "file": manifest, "paused": False}]
+    assert result.code == 0 and result.out == "new: running, its id is 7\n"
+    assert "warning: there is none" in result.err
+
+
+def test_create_paused(skink, manifest):
+    assert skink("create", "-p", manifest).out == "new: paused, its id is 7\n"
+
+
+def test_create_from_standard_input(skink, skinkd):
+    assert skink("create", "-", typed=MANIFEST).code == 0
+    assert skinkd.asked("create")[0]["xml"] == MANIFEST
+
+
+def test_create_no_wait_ends_when_it_has_begun(skink, skinkd, manifest):
+    def never_ready(params, connection):
+        connection.progress("unpacking")
+        return connection
+    skinkd.answers["create"] = never_ready
+    result = skink("create", manifest, "--no-wait")
+    assert result.code == 0 and result.out == "being created: see 'skink list'\n", result
+
+
+def test_create_no_wait_still_says_what_is_wrong_with_the_manifest(skink, skinkd, tmp_path):
+    bad = tmp_path / "bad.xml"
+    bad.write_text("<x/>")
+    result = skink("create", "--no-wait", str(bad))
+    assert result.code == 2
+    assert result.err == f"{bad}:1:1: <x>: it is not a <domain>: write one\nskink: {bad} is no good manifest\n"
+
+
+# ------------------------------------------------------------------ top, events
+
+def test_top_in_batches(skink, skinkd):
+    result = skink("top", "--batch", "-n", "2", "-d", "0.1")
+    assert result.code == 0, result
+    first, second = [part.splitlines() for part in result.out.strip().split("\n\n")]
+    assert first[1].split() == ["NAME", "ID", "STATE", "CPU%", "VCPUS", "MEM", "MEM%", "EVENTS/s", "HYPERCALLS/s"]
+    assert first[2].split()[3] == "-"
+    assert second[2].split() == ["web", "3", "running", "50.0", "1", "128", "MiB", "3.1", "30", "12.0k"]
+    assert second[3].split()[0] == "Domain-0"
+
+
+def test_top_shows_network_and_disk_where_there_are_any(skink, skinkd):
+    sample = skinkd.do_top({}, None)
+    sample["domains"][1]["net"] = {"tx_bytes": 0, "rx_bytes": 0}
+    sample["domains"][1]["disk"] = {"read_bytes": 0, "write_bytes": 0}
+    later = json.loads(json.dumps(sample))
+    later["time_ns"] += 2000000000
+    later["domains"][1]["net"] = {"tx_bytes": 4194304, "rx_bytes": 2048}
+    later["domains"][1]["disk"] = {"read_bytes": 0, "write_bytes": 20480}
+    samples = [sample, later]
+    skinkd.answers["top"] = lambda params, connection: samples.pop(0)
+    lines = skink("top", "-b", "-n", "2", "-d", "0.1").out.splitlines()
+    assert lines[1].split()[-4:] == ["NETTX/s", "NETRX/s", "VBD-RD/s", "VBD-WR/s"]
+    web = next(line for line in lines[8:] if line.startswith("web"))
+    assert re.search(r"2 MiB +1 KiB +0 B +10 KiB$", web), web
+
+
+def test_top_does_not_make_up_rates_of_a_domain_with_a_used_id(skink, skinkd):
+    sample = skinkd.do_top({}, None)
+    later = json.loads(json.dumps(sample))
+    later["time_ns"] += 1000000000
+    later["domains"][1]["cpu_ns"] = 0
+    samples = [sample, later]
+    skinkd.answers["top"] = lambda params, connection: samples.pop(0)
+    lines = skink("top", "-b", "-n", "2", "-d", "0.1").out.splitlines()
+    assert [line.split()[3] for line in lines if line.startswith("web")] == ["-", "-"]
+
+
+def test_top_as_json_is_a_sample_a_line(skink):
+    lines = skink("top", "--json", "-n", "2", "-d", "0.1").out.splitlines()
+    assert [len(json.loads(line)["domains"]) for line in lines] == [3, 3]
+
+
+def test_events_follow(skinkd):
+    def follow(params, connection):
+        connection.result({"events": [{"time": 1, "kind": "created", "domain": "web", "id": 3, "text": "one"}]})
+        event = {"time": 2, "kind": "crashed", "domain": "web", "id": 3, "text": "two"}
+        connection.send({"jsonrpc": "2.0", "method": "event", "params": event})
+        return connection
+    skinkd.answers["events"] = follow
+    child = command.start(skinkd.path, "events", "--follow", "--json")
+    lines = [json.loads(child.stdout.readline()) for _ in range(2)]
+    assert [line["text"] for line in lines] == ["one", "two"]
+    result = command.interrupt(child)
+    assert result.code == 130 and result.err == "", result
+    assert skinkd.asked("events") == [{"follow": True}]
+
+
+# ------------------------------------------------------------------ manifests
+
+def test_plan_sends_all_manifests_of_the_directory(skink, skinkd, tmp_path):
+    for name in ["b.xml", "a.xml", "note.txt", ".hidden.xml"]:
+        (tmp_path / name).write_text(MANIFEST)
+    result = skink("plan", str(tmp_path))
+    params = skinkd.asked("plan")[0]
+    assert [file["file"] for file in params["files"]] == [f"{tmp_path}/a.xml", f"{tmp_path}/b.xml"]
+    assert params["prune"] is False and params["restart"] is False
+    assert result.code == 0 and result.out == (
+        "~ change   web\n"
+        "    memory: 131072 KiB -> 262144 KiB\n"
+        "? blocked  db: it would have to be restarted: --restart allows it\n"
+        "    kernel: /boot/a -> (nothing) (by a restart)\n"
+        "+ create   mail\n"
+        "Nothing has been changed: 'skink apply' does it.\n")
+
+
+def test_apply_prunes_and_restarts_only_when_told(skink, skinkd, tmp_path):
+    assert skink("apply", str(tmp_path)).code == 0
+    assert skink("apply", str(tmp_path), "--prune", "--restart").code == 0
+    assert [(params["prune"], params["restart"]) for params in skinkd.asked("apply")] == [(False, False), (True, True)]
+
+
+def test_apply_says_when_there_is_nothing_to_do(skink, skinkd, tmp_path):
+    skinkd.answers["apply"] = {"steps": [{"domain": "web", "action": "keep", "changes": [], "note": None, "done": True,
+                                          "error": None}], "warnings": ["a.xml:1:1: <x>: w"]}
+    result = skink("apply", str(tmp_path))
+    assert result.out == "= keep     web\nNothing to do: the host is as the manifests say.\n"
+    assert result.err == "a.xml:1:1: <x>: w\n"
+
+
+def test_plan_and_apply_as_json(skink, tmp_path):
+    assert len(json.loads(skink("plan", str(tmp_path), "--json").out)["steps"]) == 3
+    assert json.loads(skink("apply", str(tmp_path), "--json").out)["steps"][2]["done"] is True
+
+
+def test_apply_shows_the_steps_when_one_failed(skink, skinkd, tmp_path):
+    from fake_skinkd import Error
+
+    def fail(params, connection):
+        raise Error(1, "1 of 1 steps failed", [{"domain": "web", "action": "create", "changes": [], "note": None,
+                                                "done": False, "error": "no memory"}])
+    skinkd.answers["apply"] = fail
+    result = skink("apply", str(tmp_path))
+    assert result.code == 1
+    assert result.out == "+ create   web: failed: no memory\n"
+    assert result.err == "skink: 1 of 1 steps failed\n"
