@@ -8,10 +8,8 @@
 
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
-#include "cpu/apic.h"
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
-#include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 #include "lib/log.h"
@@ -46,7 +44,7 @@ static void sleep_by_acpi(void)
 static void say_and_stop_others(const char *what)
 {
 	interrupts_disable();
-	apic_send_ipi_others(VECTOR_HALT);
+	cpu_halt_others();
 	log_info("%s\n", what);
 }
 

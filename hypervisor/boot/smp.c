@@ -47,17 +47,17 @@ static bool wake(struct cpu *cpu)
 	uint64_t end_ns;
 
 	store_release(&smp_expected, cpu);
-	apic_send_init(cpu->apic_id);
+	apic_command(cpu->apic_id, APIC_INIT);
 	delay_us(RESET_US);
 	for (int tries = 0; tries < 2; tries++) {
-		apic_send_startup(cpu->apic_id, boot_info.trampoline);
+		apic_command(cpu->apic_id, APIC_STARTUP | (uint32_t)(boot_info.trampoline >> PAGE_SHIFT));
 		for (end_ns = time_now_ns() + ARRIVE_NS; time_now_ns() < end_ns; cpu_pause())
 			if (!load_acquire(&smp_expected))
 				return true;
 	}
 	if (!__atomic_exchange_n(&smp_expected, NULL, __ATOMIC_SEQ_CST))
 		return true;
-	apic_send_init(cpu->apic_id);		/* S1 */
+	apic_command(cpu->apic_id, APIC_INIT);		/* S1 */
 	return false;
 }
 

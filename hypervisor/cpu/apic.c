@@ -21,6 +21,8 @@ enum apic_register {
 	APIC_LVT_ERROR = 0x37, APIC_TIMER_START = 0x38, APIC_TIMER_LEFT = 0x39, APIC_TIMER_DIVIDE = 0x3e,
 };
 
+#define PIC_1_MASK		0x21
+#define PIC_2_MASK		0xa1
 #define MSR_X2APIC		0x800
 #define BASE_X2APIC		(1ULL << 10)
 #define BASE_ENABLED		(1ULL << 11)
@@ -30,11 +32,8 @@ enum apic_register {
 #define LVT_MASKED		0x10000
 #define DIVIDE_BY_1		0xb
 
-#define COMMAND_INIT		0x4500		/* level asserted */
-#define COMMAND_STARTUP		0x4600
 #define COMMAND_FIXED		0x4000
 #define COMMAND_BUSY		0x1000
-#define COMMAND_ALL_OTHERS	0xc0000
 #define BUSY_POLLS_MAX		1000000
 
 static bool is_x2apic;
@@ -69,7 +68,7 @@ static void fence_for_msr(void)
 	asm volatile("mfence\n\tlfence" : : : "memory");
 }
 
-static void apic_command(uint32_t id, uint32_t command)
+void apic_command(uint32_t id, uint32_t command)
 {
 	/* What we wrote to memory must be seen by whoever is interrupted. */
 	fence_for_msr();
@@ -90,22 +89,6 @@ void apic_send_ipi(cpumask_t cpus, uint32_t vector)
 	bits_each(id, cpus)
 		if (cpu_by_id[id])
 			apic_command(cpu_by_id[id]->apic_id, COMMAND_FIXED | vector);
-}
-
-void apic_send_ipi_others(uint32_t vector)
-{
-	if (is_x2apic || registers)
-		apic_command(0, COMMAND_ALL_OTHERS | COMMAND_FIXED | vector);
-}
-
-void apic_send_init(uint32_t id)
-{
-	apic_command(id, COMMAND_INIT);
-}
-
-void apic_send_startup(uint32_t id, paddr_t page)
-{
-	apic_command(id, COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
 }
 
 void apic_timer_start(uint32_t ticks)
@@ -145,23 +128,13 @@ void apic_init_cpu(void)
 			apic_eoi();
 }
 
-/* The two 8259: all inputs masked, and their vectors away from the exceptions in case one comes all the same. */
-static void silence_pics(void)
-{
-	static const struct { uint16_t port; uint8_t value; } steps[] = {
-		{ 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, 0x20 }, { 0xa1, 0x28 }, { 0x21, 0x04 }, { 0xa1, 0x02 },
-		{ 0x21, 0x01 }, { 0xa1, 0x01 }, { 0x21, 0xff }, { 0xa1, 0xff },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		port_out8(steps[i].port, steps[i].value);
-}
-
 void apic_init_boot(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE);
 
-	silence_pics();
+	/* The two 8259; what they have to say all the same comes by a line that is masked below. */
+	port_out8(PIC_1_MASK, 0xff);
+	port_out8(PIC_2_MASK, 0xff);
 	/* Firmware that has switched it on already may have reasons; switching back takes a reset. */
 	is_x2apic = (base & BASE_X2APIC) || (cpu_features.x2apic && option_flag("x2apic", true));
 	if (!is_x2apic)

@@ -14,11 +14,11 @@ void apic_eoi(void);
 
 /* To the CPUs of the set that exist; with interrupts off, or at least not from a handler in between. */
 void apic_send_ipi(cpumask_t cpus, uint32_t vector);
-void apic_send_ipi_others(uint32_t vector);	/* to all but this one, whatever state they are in */
 
-/* Starting a CPU: reset, then run the real-mode code on `page`, below 1 MiB. */
-void apic_send_init(uint32_t apic_id);
-void apic_send_startup(uint32_t apic_id, paddr_t page);
+/* To start a CPU: reset it, then let it run the real-mode code on a page below 1 MiB, whose number is added. */
+#define APIC_INIT	0x4500
+#define APIC_STARTUP	0x4600
+void apic_command(uint32_t apic_id, uint32_t command);
 
 /* The timer interrupts once: when it has counted down, or when the TSC has passed its MSR (cpu/tsc.c writes it). */
 enum apic_timer { APIC_TIMER_ONCE = 0, APIC_TIMER_MASKED = 0x10000, APIC_TIMER_BY_DEADLINE = 0x40000 };

@@ -53,5 +53,6 @@ void cpu_relax_serving(void);
 /* The timestamp counter, ordered after earlier loads. */
 uint64_t cpu_tsc(void);
 
-/* Stops all CPUs for good: the others when they next take an interrupt. */
+/* For good: the others, when they next take an interrupt; all. */
+void cpu_halt_others(void);
 NORETURN void cpu_halt_all(void);

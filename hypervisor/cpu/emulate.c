@@ -131,15 +131,15 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	return error;
 }
 
-#define CR_EXISTS(which) (0x1d >> (which) & 1)	/* 0, 2, 3, 4 */
-
+/* -ENODEV, as do_get_debugreg(), for one that does not exist. */
 static uint64_t read_control(const struct vcpu *vcpu, unsigned int which)
 {
 	switch (which) {
 	case 0:	 return guest_cr0(vcpu);
 	case 2:	 return read_once(&vcpu->info->arch.cr2);
 	case 3:	 return mfn_to_paddr(vcpu->table_kernel);
-	default: return vcpu->guest_cr4 | CR4_SHOWN;
+	case 4:	 return vcpu->guest_cr4 | CR4_SHOWN;
+	default: return (uint64_t)-ENODEV;
 	}
 }
 
@@ -156,10 +156,12 @@ static int write_control(struct vcpu *vcpu, unsigned int which, uint64_t value)
 		return 0;
 	case 3:
 		return write_cr3(vcpu, value);
-	default:
+	case 4:
 		vcpu->guest_cr4 = value & (CR4_TSD | CR4_DE | (cpu_features.xsave ? CR4_OSXSAVE : 0));
 		cpu_load_guest_cr4(vcpu);
 		return 0;
+	default:
+		return -ENODEV;
 	}
 }
 
@@ -167,22 +169,13 @@ static int do_control(struct vcpu *vcpu, const struct instruction *in)
 {
 	uint64_t value = register_read(&vcpu->regs, in->rm, 8);
 
-	if (!(in->opcode & 1) && !CR_EXISTS(in->reg))
-		return -EINVAL;
-	switch (in->opcode) {
-	case 0x0f20:
-		value = read_control(vcpu, in->reg);
-		break;
-	case 0x0f21:
-		value = (uint64_t)do_get_debugreg(in->reg);
-		if (value == (uint64_t)-ENODEV)
-			return -ENODEV;
-		break;
-	case 0x0f22:
+	if (in->opcode == 0x0f22)
 		return write_control(vcpu, in->reg, value);
-	default:
+	if (in->opcode == 0x0f23)
 		return (int)do_set_debugreg(in->reg, value);
-	}
+	value = in->opcode == 0x0f20 ? read_control(vcpu, in->reg) : (uint64_t)do_get_debugreg(in->reg);
+	if (value == (uint64_t)-ENODEV)
+		return -ENODEV;
 	register_write(&vcpu->regs, in->rm, 8, value);
 	return 0;
 }

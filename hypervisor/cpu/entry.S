@@ -7,11 +7,11 @@
 #include "cpu/layout.h"
 #include "offsets.h"
 
-/* 3 bytes that do nothing; smap_init() puts clac or stac here on a CPU that has them. */
-.macro CLAC
-771:	.byte	0x0f, 0x1f, 0x00
+/* smap_init() takes it out where the CPU does not know it. */
+.macro CLOSE_GUEST
+771:	clac
 	.pushsection .smap_sites, "a"
-	.long	771b - ., 0
+	.long	771b - .
 	.popsection
 .endm
 
@@ -91,12 +91,12 @@ entry_trap:
 	testb	$3, REGS_cs - REGS_error_code(%rsp)
 	jz	from_core
 	cld
-	CLAC
+	CLOSE_GUEST
 	FROM_GUEST_TO trap_from_guest
 
 from_core:
 	cld
-	CLAC
+	CLOSE_GUEST
 	PUSH_REGISTERS
 	mov	%rsp, %rdi
 	sub	$8, %rsp

@@ -131,9 +131,14 @@ void cpu_send_event_check(struct cpu *cpu)
 		apic_send_ipi(1ULL << cpu->id, VECTOR_EVENT_CHECK);
 }
 
+void cpu_halt_others(void)
+{
+	apic_send_ipi(~(1ULL << cpu_id()), VECTOR_HALT);
+}
+
 void cpu_halt_all(void)
 {
-	apic_send_ipi_others(VECTOR_HALT);
+	cpu_halt_others();
 	log_error("All CPUs are halted.\n");
 	for (;;)
 		cpu_hlt();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest memory, by the address space that is loaded. With SMAP the pages of guests are closed to the core but between
- * stac and clac, which smap_init() puts into the places noted here and in entry.S.
+ * stac and clac, here and in entry.S; smap_init() takes them out where the CPU does not know them.
  */
 #include "cpu/directmap.h"
 #include "cpu/features.h"
@@ -11,24 +11,20 @@
 #include "include/errno.h"
 #include "lib/string.h"
 
-#define SMAP_SITE(is_open)							\
-	"771: .byte 0x0f, 0x1f, 0x00\n\t"					\
+#define SMAP_SITE(instruction)							\
+	"771: " #instruction "\n\t"						\
 	".pushsection .smap_sites, \"a\"\n\t"					\
-	".long 771b - ., " #is_open "\n\t"					\
+	".long 771b - .\n\t"							\
 	".popsection\n\t"
 
-struct smap_site { int32_t at; uint32_t is_open; };
-extern const struct smap_site smap_sites_start[], smap_sites_end[];
+extern const int32_t smap_sites_start[], smap_sites_end[];
 
 void smap_init(void)
 {
-	static const uint8_t clac[] = { 0x0f, 0x01, 0xca }, stac[] = { 0x0f, 0x01, 0xcb };
+	static const uint8_t nothing[] = { 0x0f, 0x1f, 0x00 };
 
-	if (!cpu_features.smap)
-		return;
-	for (const struct smap_site *site = smap_sites_start; site < smap_sites_end; site++)
-		memcpy(paddr_to_virt(virt_to_paddr((const char *)&site->at + site->at)),
-		       site->is_open ? stac : clac, sizeof(clac));
+	for (const int32_t *site = smap_sites_start; site < smap_sites_end && !cpu_features.smap; site++)
+		memcpy(paddr_to_virt(virt_to_paddr((const char *)site + *site)), nothing, sizeof(nothing));
 }
 
 bool guest_range_ok(uint64_t address, uint64_t bytes)
@@ -45,13 +41,13 @@ static size_t copy_words(void *to, const void *from, size_t bytes)
 {
 	size_t left = bytes / 8, rest = bytes % 8;
 
-	asm volatile(SMAP_SITE(1)
+	asm volatile(SMAP_SITE(stac)
 		     "1: rep movsq\n\t"
 		     "mov %3, %0\n\t"
 		     "2: rep movsb\n\t"
 		     "jmp 4f\n"
 		     "3: lea (%3, %0, 8), %0\n"
-		     "4: " SMAP_SITE(0)
+		     "4: " SMAP_SITE(clac)
 		     EXTABLE("1b", "3b") EXTABLE("2b", "4b")
 		     : "+&c"(left), "+&D"(to), "+&S"(from) : "r"(rest) : "memory");
 	return left;

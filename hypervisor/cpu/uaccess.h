@@ -8,7 +8,7 @@
 
 #include "include/types.h"
 
-/* Puts stac and clac into the text, on CPUs that have SMAP. Boot CPU, before paging_init() makes text read-only. */
+/* Takes stac and clac out of the text, on CPUs without SMAP. Boot CPU, before paging_init() makes text read-only. */
 void smap_init(void);
 
 MUST_CHECK int guest_read(void *to, uint64_t from, size_t bytes);

@@ -15,6 +15,9 @@
 #include "lib/spinlock.h"
 #include "lib/string.h"
 
+#define UART_PORT		0x3f8
+#define UART_ISA_IRQ		4
+
 enum uart_register {
 	UART_DATA = 0, UART_DIVISOR_LOW = 0, UART_INTERRUPTS = 1, UART_DIVISOR_HIGH = 1,
 	UART_FIFO = 2, UART_LINE = 3, UART_MODEM = 4, UART_STATUS = 5,
@@ -31,25 +34,18 @@ enum uart_register {
 #define POLLS_MAX		200000	/* a read of a port takes about 1 us */
 #define RING_BYTES		1024u
 
-static const struct uart {
-	char name[5];
-	uint16_t port;
-	uint8_t irq;
-} uarts[] = { { "com1", 0x3f8, 4 }, { "com2", 0x2f8, 3 } };
-
-static const struct uart *uart;		/* NULL: none */
+static bool is_there;			/* and wanted */
 static bool has_stopped;		/* U1 */
 
 static struct spinlock receive_lock;
 static char ring[RING_BYTES];
 static uint32_t ring_head, ring_tail;	/* bytes ever put in and taken out */
 
-static uint8_t uart_in(enum uart_register reg) { return port_in8((uint16_t)(uart->port + reg)); }
-static void uart_out(enum uart_register reg, uint8_t value) { port_out8((uint16_t)(uart->port + reg), value); }
+static uint8_t uart_in(enum uart_register reg) { return port_in8((uint16_t)(UART_PORT + reg)); }
+static void uart_out(enum uart_register reg, uint8_t value) { port_out8((uint16_t)(UART_PORT + reg), value); }
 
-static void uart_set_up(const struct uart *chosen, uint64_t divisor)
+static void uart_set_up(uint64_t divisor)
 {
-	uart = chosen;
 	uart_out(UART_INTERRUPTS, 0);
 	uart_out(UART_LINE, LINE_DIVISOR);
 	uart_out(UART_DIVISOR_LOW, (uint8_t)divisor);
@@ -57,13 +53,12 @@ static void uart_set_up(const struct uart *chosen, uint64_t divisor)
 	uart_out(UART_LINE, LINE_8N1);
 	uart_out(UART_FIFO, FIFO_ON_AND_CLEAR);
 	uart_out(UART_MODEM, MODEM_DTR_RTS_OUT2);
-	if (uart_in(UART_STATUS) == 0xff)
-		uart = NULL;		/* nobody there */
+	is_there = uart_in(UART_STATUS) != 0xff;
 }
 
 void uart_early_init(void)
 {
-	uart_set_up(&uarts[0], 1);
+	uart_set_up(1);
 }
 
 static bool wait_until_empty(void)
@@ -78,7 +73,7 @@ static bool wait_until_empty(void)
 
 void uart_write(const char *bytes, size_t count)
 {
-	for (size_t i = 0; uart && i < count && wait_until_empty(); i++)
+	for (size_t i = 0; is_there && i < count && wait_until_empty(); i++)
 		uart_out(UART_DATA, (uint8_t)bytes[i]);
 }
 
@@ -123,33 +118,28 @@ static void set_level(void)
 			log_set_level((enum log_level)MIN(i, (size_t)LOG_DEBUG));
 }
 
-/* "com1=9600"; what may follow after a comma, as in Xen's options, is as on every PC. "com1,vga" is an old habit. */
+/* "com1=9600"; what may follow after a comma, as in Xen's options, is as on every PC. */
 void console_init(void)
 {
-	const struct uart *chosen = &uarts[0];
-	char text[64], rate[32];
+	char text[32];
 	const char *end;
 	uint64_t baud;
 
 	set_level();
+	(void)option_text("com1", text, sizeof(text));
+	baud = text_number(text, &end);
+	uart_set_up(baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
 	(void)option_text("console", text, sizeof(text));
-	if (strstr(text, uarts[1].name) && !strstr(text, uarts[0].name))
-		chosen = &uarts[1];
-	(void)option_text(chosen->name, rate, sizeof(rate));
-	baud = text_number(rate, &end);
-	uart_set_up(chosen, baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
 	if (!strcmp(text, "none"))
-		uart = NULL;
+		is_there = false;
 }
 
 void console_enable_input(void)
 {
-	if (!uart)
+	if (!is_there)
 		return;
-	if (!ioapic_route_isa(uart->irq, VECTOR_CONSOLE)) {
+	if (!ioapic_route_isa(UART_ISA_IRQ, VECTOR_CONSOLE))
 		log_warning("console: no interrupt for the UART: no input\n");
-		return;
-	}
 	uart_out(UART_INTERRUPTS, INTERRUPT_RECEIVE);
 	uart_receive();
 }

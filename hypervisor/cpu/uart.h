@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The console: a 16550 on COM1 or COM2. Options: console=com1|com2|none, com1=baud, com2=baud; always 8n1. */
+/* The console: a 16550 as COM1. Options: console=com1|none, com1=baud; always 8n1. */
 #pragma once
 
 #include "include/types.h"
 
-void uart_early_init(void);		/* COM1, 115200 baud; before anything else */
+void uart_early_init(void);		/* 115200 baud; before anything else */
 void console_init(void);		/* as the options say, loglvl= too */
 void console_enable_input(void);	/* by interrupt; after irq_init() */
 void uart_receive(void);		/* VECTOR_CONSOLE: something was typed */
