@@ -123,15 +123,6 @@ static int set_time_offset(struct domain *domain, int64_t seconds)
 	return 0;
 }
 
-static int resume(struct domain *domain)
-{
-	int error = domain_resume(domain);
-
-	if (!error)
-		write_once(&domain->sched->shutdown_code, -1);
-	return error;
-}
-
 /* ---- our own ---- */
 
 static int schedule(struct domain *domain, struct skink_domctl_sched *wanted)
@@ -172,7 +163,7 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case XEN_DOMCTL_destroydomain:		return domain_destroy(domain);
 	case XEN_DOMCTL_pausedomain:		return pause(domain, true);
 	case XEN_DOMCTL_unpausedomain:		return pause(domain, false);
-	case XEN_DOMCTL_resumedomain:		return resume(domain);
+	case XEN_DOMCTL_resumedomain:		return domain_resume(domain);
 	case XEN_DOMCTL_getdomaininfo:		return get_info(domain, op);
 	/* They are there from the beginning. */
 	case XEN_DOMCTL_max_vcpus:		return op->u.max_vcpus.max == domain->vcpu_max ? 0 : -EINVAL;

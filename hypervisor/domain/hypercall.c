@@ -33,7 +33,6 @@ static long run(struct vcpu *vcpu, uint64_t number, const uint64_t a[6])
 	case __HYPERVISOR_stack_switch:		return do_stack_switch(a[0], a[1]);
 	case __HYPERVISOR_set_callbacks:	return do_set_callbacks(a[0], a[1], a[2]);
 	case __HYPERVISOR_fpu_taskswitch:	return do_fpu_taskswitch(a[0]);
-	case __HYPERVISOR_sched_op_compat:	return do_sched_op_compat(a[0], a[1]);
 	case __HYPERVISOR_platform_op:		return do_platform_op(a[0]);
 	case __HYPERVISOR_set_debugreg:		return do_set_debugreg(a[0], a[1]);
 	case __HYPERVISOR_get_debugreg:		return do_get_debugreg(a[0]);

@@ -45,4 +45,3 @@ long do_platform_op(uint64_t operation);
 long do_sysctl(uint64_t operation);
 long do_domctl(uint64_t operation);
 long do_nmi_op(uint64_t command, uint64_t argument);
-long do_sched_op_compat(uint64_t command, uint64_t argument);

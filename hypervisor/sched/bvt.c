@@ -271,7 +271,6 @@ int sched_domain_init(struct domain *domain)
 		sched->params.warp_us = 5000;
 		sched->params.warp_limit_us = 2000;
 	}
-	sched->shutdown_code = -1;
 	sched->period_start_ns = time_now_ns();
 	timer_init(&sched->period, account_refresh, domain);
 	for (uint32_t i = 0; i < WATCHDOGS; i++)

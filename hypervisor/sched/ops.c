@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* sched_op and set_timer_op: a guest gives up its CPU, ends, or has itself watched. */
+/*
+ * sched_op, set_timer_op and vcpu_op: a guest gives up its CPU, ends, or has itself watched; its vcpus are given
+ * registers, brought up and down, and tell it where time goes.
+ */
 #include "sched/queue.h"
 
 #include <xen/sched.h>
+#include <xen/vcpu.h>
 
 #include "cpu/cpu.h"
+#include "cpu/directmap.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
 #include "include/errno.h"
+#include "lib/string.h"
+#include "mem/alloc.h"
+#include "mem/frame.h"
 
 #define POLL_PORTS_MAX	128
 #define POLL_SEVERAL	UINT32_MAX		/* in vcpu->poll_port */
+#define PERIOD_MIN_NS	NSEC_PER_MSEC
+#define PERIOD_MAX_NS	(UINT64_MAX / 4)
+
+/* ---- sched_op ---- */
 
 static long yield(void)
 {
@@ -26,8 +38,6 @@ static long block(void)
 	sched_block_current();
 	return 0;
 }
-
-/* ---- poll ---- */
 
 /* S4 once more: sched_block_current() looks only for events that are not masked, and a poller waits for any. */
 static void poll_block(struct vcpu *vcpu, const evtchn_port_t *port, uint32_t count, uint64_t deadline_ns)
@@ -61,49 +71,31 @@ static long poll(uint64_t argument)
 	return 0;
 }
 
-/* ---- the end ---- */
-
-static long end_domain(struct domain *domain, uint8_t reason)
+static long shutdown_self(uint64_t argument)
 {
-	int32_t code = read_once(&domain->sched->shutdown_code);
-
-	domain_shutdown(domain, code >= 0 ? (uint8_t)code : reason);
-	return 0;
-}
-
-static long shutdown_self(uint64_t argument, bool only_code)
-{
-	struct domain *domain = current_vcpu()->domain;
 	struct sched_shutdown operation;
-	int32_t none = -1;
 
 	if (guest_read(&operation, argument, sizeof(operation)))
 		return -EFAULT;
-	if (!only_code)
-		return end_domain(domain, (uint8_t)operation.reason);
-	__atomic_compare_exchange_n(&domain->sched->shutdown_code, &none, (uint8_t)operation.reason, false,
-				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	domain_shutdown(current_vcpu()->domain, (uint8_t)operation.reason);
 	return 0;
 }
 
 static long shutdown_other(uint64_t argument)
 {
-	struct domain *caller = current_vcpu()->domain, *domain;
 	struct sched_remote_shutdown operation;
-	long result = -EPERM;
+	struct domain *domain;
+	int error;
 
 	if (guest_read(&operation, argument, sizeof(operation)))
 		return -EFAULT;
-	domain = domain_get(operation.domain_id);
-	if (!domain)
-		return -ESRCH;
-	if (caller->is_privileged)
-		result = end_domain(domain, (uint8_t)operation.reason);
+	error = domain_get_managed(operation.domain_id, &domain);
+	if (error)
+		return error;
+	domain_shutdown(domain, (uint8_t)operation.reason);
 	domain_put(domain);
-	return result;
+	return 0;
 }
-
-/* ---- watchdogs ---- */
 
 void watchdog_barks(void *domain)
 {
@@ -144,32 +136,237 @@ static long watchdog(uint64_t argument)
 	return result;
 }
 
-/* ---- the hypercalls ---- */
-
 long do_sched_op(uint64_t command, uint64_t argument)
 {
 	switch ((uint32_t)command) {
 	case SCHEDOP_yield:		return yield();
 	case SCHEDOP_block:		return block();
-	case SCHEDOP_shutdown:		return shutdown_self(argument, false);
+	case SCHEDOP_shutdown:		return shutdown_self(argument);
 	case SCHEDOP_poll:		return poll(argument);
 	case SCHEDOP_remote_shutdown:	return shutdown_other(argument);
-	case SCHEDOP_shutdown_code:	return shutdown_self(argument, true);
 	case SCHEDOP_watchdog:		return watchdog(argument);
 	case SCHEDOP_pin_override:	return current_vcpu()->domain->is_privileged ? -ENOSYS : -EPERM;
 	default:			return -ENOSYS;
 	}
 }
 
-long do_sched_op_compat(uint64_t command, uint64_t argument)
-{
-	if (command == SCHEDOP_shutdown)
-		return end_domain(current_vcpu()->domain, (uint8_t)argument);
-	return command == SCHEDOP_yield || command == SCHEDOP_block ? do_sched_op(command, 0) : -ENOSYS;
-}
-
 long do_set_timer_op(uint64_t deadline_ns)
 {
 	timer_set(&current_vcpu()->singleshot, deadline_ns ? deadline_ns : TIMER_NEVER);
 	return 0;
+}
+
+/* ---- vcpu_op: timers ---- */
+
+static void singleshot_fires(void *data)
+{
+	event_send_vcpu_virq(data, VIRQ_TIMER);
+}
+
+/* Ticks that were missed are not made up for. */
+static void periodic_fires(void *data)
+{
+	struct vcpu *vcpu = data;
+	uint64_t period_ns = read_once(&vcpu->periodic_period_ns), now_ns = time_now_ns();
+	uint64_t next_ns = vcpu->periodic.deadline_ns + period_ns;
+
+	timer_set(&vcpu->periodic, next_ns > now_ns ? next_ns : now_ns + period_ns);
+	event_send_vcpu_virq(vcpu, VIRQ_TIMER);
+}
+
+static void poll_ends(void *data)
+{
+	struct vcpu *vcpu = data;
+
+	if (read_once(&vcpu->poll_port))
+		sched_vcpu_kick(vcpu);
+}
+
+void vcpu_timers_init(struct vcpu *vcpu)
+{
+	timer_init(&vcpu->singleshot, singleshot_fires, vcpu);
+	timer_init(&vcpu->periodic, periodic_fires, vcpu);
+	timer_init(&vcpu->poll_timer, poll_ends, vcpu);
+}
+
+void vcpu_timers_stop(struct vcpu *vcpu)
+{
+	timer_stop(&vcpu->singleshot);
+	timer_stop(&vcpu->periodic);
+	timer_stop(&vcpu->poll_timer);
+}
+
+static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_set_singleshot_timer timer;
+
+	if (vcpu != current_vcpu())
+		return -EINVAL;
+	if (guest_read(&timer, argument, sizeof(timer)))
+		return -EFAULT;
+	if ((timer.flags & VCPU_SSHOTTMR_future) && timer.timeout_abs_ns < time_now_ns())
+		return -ETIME;
+	timer_set(&vcpu->singleshot, timer.timeout_abs_ns);
+	return 0;
+}
+
+static long stop(struct timer *timer)
+{
+	timer_stop(timer);
+	return 0;
+}
+
+static long set_periodic(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_set_periodic_timer timer;
+
+	if (guest_read(&timer, argument, sizeof(timer)))
+		return -EFAULT;
+	if (timer.period_ns < PERIOD_MIN_NS || timer.period_ns > PERIOD_MAX_NS)
+		return -EINVAL;
+	write_once(&vcpu->periodic_period_ns, timer.period_ns);
+	timer_set(&vcpu->periodic, time_now_ns() + timer.period_ns);
+	return 0;
+}
+
+/* ---- vcpu_op: up and down ---- */
+
+static long initialise(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_guest_context *context = heap_alloc(sizeof(*context));	/* too large for the stack */
+	long result;
+
+	if (!context)
+		return -ENOMEM;
+	result = guest_read(context, argument, sizeof(*context)) ? -EFAULT : vcpu_set_context(vcpu, context);
+	heap_free(context);
+	return result == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 0) : result;
+}
+
+static long bring_up(struct vcpu *vcpu)
+{
+	struct domain_locked locked = domain_lock(vcpu->domain);
+	bool can = vcpu->is_initialised;
+
+	if (can)
+		write_once(&vcpu->is_up, true);
+	domain_unlock(locked);
+	sched_vcpu_update(vcpu);
+	return can ? 0 : -EINVAL;
+}
+
+static long bring_down(struct vcpu *vcpu)
+{
+	struct domain *domain = vcpu->domain;
+	struct domain_locked locked = domain_lock(domain);
+	bool is_last = true;
+
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		is_last &= domain->vcpu[i] == vcpu || !domain->vcpu[i]->is_up;
+	if (!is_last)
+		write_once(&vcpu->is_up, false);
+	domain_unlock(locked);
+	if (is_last)
+		domain_shutdown(domain, SHUTDOWN_poweroff);
+	sched_vcpu_update(vcpu);
+	return 0;
+}
+
+/* ---- vcpu_op: shared memory ---- */
+
+/* domain->lock is held: nobody brings the vcpu up meanwhile. The frame keeps the reference that is taken here. */
+static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info *area)
+{
+	struct frame *frame;
+	vcpu_info_t *place;
+
+	if (vcpu->info_frame.raw || (vcpu != current_vcpu() && vcpu->is_up))
+		return -EINVAL;
+	if (!frame_get_writable(mfn(area->mfn), vcpu->domain, &frame))
+		return -EINVAL;
+	place = (vcpu_info_t *)((char *)mfn_to_virt(mfn(area->mfn)) + area->offset);
+	memmove(place, vcpu->info, sizeof(*place));	/* in the shared info page the two may overlap */
+	vcpu->info_frame = mfn(area->mfn);
+	store_release(&vcpu->info, place);
+	return 0;
+}
+
+static long register_info(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_register_vcpu_info area;
+	struct domain_locked locked;
+	int error;
+
+	if (guest_read(&area, argument, sizeof(area)))
+		return -EFAULT;
+	if (area.offset > PAGE_SIZE - sizeof(vcpu_info_t) || area.offset % sizeof(xen_ulong_t))
+		return -ENXIO;
+	locked = domain_lock(vcpu->domain);
+	error = info_register(vcpu, &area);
+	domain_unlock(locked);
+	if (!error)
+		event_info_moved(vcpu);
+	return error;
+}
+
+/* Of runstate and of time; address 0 ends it. `write` writes it for the first time. */
+static long register_area(struct vcpu *vcpu, uint64_t *area, uint64_t argument, size_t bytes,
+			  void (*write)(struct vcpu *vcpu))
+{
+	uint64_t address;
+
+	_Static_assert(sizeof(struct vcpu_register_runstate_memory_area) == sizeof(address), "vcpu.h: an address");
+	_Static_assert(sizeof(struct vcpu_register_time_memory_area) == sizeof(address), "vcpu.h: an address");
+	if (guest_read(&address, argument, sizeof(address)) || !guest_range_ok(address, bytes))
+		return -EFAULT;
+	write_once(area, address);
+	write(vcpu);
+	return 0;
+}
+
+static long get_runstate(struct vcpu *vcpu, uint64_t argument)
+{
+	struct vcpu_runstate_info info;
+
+	sched_get_runstate(vcpu, &info);
+	return guest_write(argument, &info, sizeof(info));
+}
+
+static long send_nmi(struct vcpu *vcpu, uint64_t argument)
+{
+	if (argument)
+		return -EINVAL;
+	vcpu_add_work(vcpu, VCPU_WORK_NMI);
+	sched_vcpu_kick(vcpu);
+	return 0;
+}
+
+long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
+{
+	struct domain *domain = current_vcpu()->domain;
+	struct vcpu *vcpu = (uint32_t)id < domain->vcpu_max ? domain->vcpu[(uint32_t)id] : NULL;
+
+	if (!vcpu)
+		return -ENOENT;
+	switch ((uint32_t)command) {
+	case VCPUOP_initialise:			return initialise(vcpu, argument);
+	case VCPUOP_up:				return bring_up(vcpu);
+	case VCPUOP_down:			return bring_down(vcpu);
+	case VCPUOP_is_up:			return read_once(&vcpu->is_up);
+	case VCPUOP_get_runstate_info:		return get_runstate(vcpu, argument);
+	case VCPUOP_set_periodic_timer:		return set_periodic(vcpu, argument);
+	case VCPUOP_stop_periodic_timer:	return stop(&vcpu->periodic);
+	case VCPUOP_set_singleshot_timer:	return set_singleshot(vcpu, argument);
+	case VCPUOP_stop_singleshot_timer:	return vcpu == current_vcpu() ? stop(&vcpu->singleshot) : -EINVAL;
+	case VCPUOP_register_vcpu_info:		return register_info(vcpu, argument);
+	case VCPUOP_send_nmi:			return send_nmi(vcpu, argument);
+	case VCPUOP_get_physid:			return -EINVAL;	/* only of a vcpu that is pinned for good: none */
+	case VCPUOP_register_runstate_memory_area:
+		return register_area(vcpu, &vcpu->runstate_area, argument, sizeof(struct vcpu_runstate_info),
+				     runstate_write_area);
+	case VCPUOP_register_vcpu_time_memory_area:
+		return register_area(vcpu, &vcpu->time_area, argument, sizeof(struct vcpu_time_info),
+				     time_write_area);
+	default:				return -ENOSYS;
+	}
 }

@@ -69,11 +69,10 @@ void vcpu_set_state(struct vcpu *vcpu, uint32_t state, uint64_t now_ns)
 
 static void advance(struct sched_queue *queue)
 {
-	struct vcpu *vcpu, *after, *least = queue->running;
+	struct vcpu *least = queue->running, *first = queue_first(queue);
 
-	list_each(vcpu, after, &queue->waiting, sched.link)
-		if (!least || virtual_before(vcpu->sched.actual_virtual_time, least->sched.actual_virtual_time))
-			least = vcpu;
+	if (!least || (first && virtual_before(first->sched.actual_virtual_time, least->sched.actual_virtual_time)))
+		least = first;
 	if (least && virtual_before(queue->virtual_time, least->sched.actual_virtual_time))
 		queue->virtual_time = least->sched.actual_virtual_time;
 }
@@ -142,7 +141,7 @@ uint32_t queue_lock_of(struct vcpu *vcpu, uint32_t also)
 	}
 }
 
-/* ---- which CPU: who wakes goes to an idle one, and one that becomes idle takes from the longest queue ---- */
+/* ---- which CPU: who wakes goes to an idle one, and one that becomes idle takes from a busy one ---- */
 
 /* Where it was last, if it can be: its cache lines are there. A queue that is too long is taken from. */
 uint32_t balance_choose(const struct vcpu *vcpu)
@@ -163,38 +162,33 @@ void balance_offer(const struct vcpu *vcpu)
 		cpu_raise_softirq(cpu_by_id[bit_lowest(idle)], SOFTIRQ_SCHEDULE);
 }
 
-/* The longest queue of a CPU that is busy: one that is idle is on its way to what waits there. `cpu`: none. */
-static uint32_t longest(uint32_t cpu)
+/* One vcpu that waits elsewhere and may run here. */
+static bool steal(struct sched_queue *from, struct sched_queue *to)
 {
-	uint32_t best = cpu, best_count = 0, other;
-
-	bits_each(other, read_once(&sched_cpus) & ~(1ULL << cpu)) {
-		uint32_t count = read_once(&sched_queue[other].running) ? read_once(&sched_queue[other].count) : 0;
-
-		if (count > best_count) {
-			best = other;
-			best_count = count;
-		}
-	}
-	return best;
-}
-
-void balance_steal(uint32_t cpu)
-{
-	uint32_t from = longest(cpu);
-	uint64_t now_ns = time_now_ns();
 	struct vcpu *vcpu, *after;
+	bool found = false;
 
-	if (from == cpu)
-		return;
-	spin_lock_two(&sched_queue[cpu].lock, &sched_queue[from].lock);
-	list_each(vcpu, after, &sched_queue[from].waiting, sched.link) {
-		if (!vcpu_may_use(vcpu, cpu) || !vcpu_may_run(vcpu))
+	spin_lock_two(&from->lock, &to->lock);
+	list_each(vcpu, after, &from->waiting, sched.link) {
+		found = vcpu_may_use(vcpu, to->cpu->id) && vcpu_may_run(vcpu);
+		if (!found)
 			continue;
-		queue_remove(&sched_queue[from], vcpu, RUNSTATE_offline, now_ns);
-		queue_adopt(vcpu, cpu);
-		queue_insert(&sched_queue[cpu], vcpu, now_ns);
+		queue_remove(from, vcpu, RUNSTATE_offline, time_now_ns());
+		queue_adopt(vcpu, to->cpu->id);
+		queue_insert(to, vcpu, time_now_ns());
 		break;
 	}
-	spin_unlock_two(&sched_queue[cpu].lock, &sched_queue[from].lock);
+	spin_unlock_two(&from->lock, &to->lock);
+	return found;
+}
+
+/* From a CPU that is busy: one that is idle is on its way to what waits there. */
+void balance_steal(uint32_t cpu)
+{
+	uint32_t from;
+
+	bits_each(from, read_once(&sched_cpus) & ~(1ULL << cpu))
+		if (read_once(&sched_queue[from].running) && read_once(&sched_queue[from].count) &&
+		    steal(&sched_queue[from], &sched_queue[cpu]))
+			return;
 }

@@ -44,7 +44,6 @@ struct sched_domain {
 	uint64_t cpu_time_ns;		/* used in this period; what was used too much is carried over */
 	struct timer period;		/* set while it is throttled */
 	struct timer watchdog[WATCHDOGS];
-	int32_t shutdown_code;		/* SCHEDOP_shutdown_code; -1: none. Atomic */
 };
 
 extern struct sched_queue sched_queue[MAX_CPUS];
@@ -92,7 +91,7 @@ HIDDEN void account_refresh(void *domain);			/* the limits have changed, or its 
 /* bvt.c: the current vcpu has blocked itself and finds that it need not have. */
 void sched_unblock_current(void);
 
-/* ops.c and vcpu_op.c: what timers call. */
+/* ops.c: what timers call. */
 HIDDEN void watchdog_barks(void *domain);
 void vcpu_timers_init(struct vcpu *vcpu);
 void vcpu_timers_stop(struct vcpu *vcpu);

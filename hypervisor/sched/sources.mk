@@ -5,5 +5,4 @@ CORE_SOURCES += \
 	hypervisor/sched/ops.c \
 	hypervisor/sched/queue.c \
 	hypervisor/sched/time.c \
-	hypervisor/sched/timer.c \
-	hypervisor/sched/vcpu_op.c
+	hypervisor/sched/timer.c

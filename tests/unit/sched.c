@@ -472,7 +472,7 @@ static void whoever_wakes_goes_to_an_idle_cpu(void)
 	CU_ASSERT_TRUE(runs(spinner));
 }
 
-static void a_cpu_that_becomes_idle_takes_from_the_longest_queue(void)
+static void a_cpu_that_becomes_idle_takes_from_a_busy_one(void)
 {
 	struct vcpu *here = given_spinner(256, 2), *a, *b, *c;
 
@@ -696,7 +696,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_throttled_domain_leaves_no_timer_behind),
 	UNIT_CASE(spinners_spread_over_idle_cpus),
 	UNIT_CASE(whoever_wakes_goes_to_an_idle_cpu),
-	UNIT_CASE(a_cpu_that_becomes_idle_takes_from_the_longest_queue),
+	UNIT_CASE(a_cpu_that_becomes_idle_takes_from_a_busy_one),
 	UNIT_CASE(a_new_affinity_moves_it_wherever_it_is),
 	UNIT_CASE(whoever_changes_cpus_brings_no_debt_and_no_credit),
 	UNIT_CASE(a_vcpu_that_is_still_on_its_old_cpu_is_not_taken),

@@ -90,8 +90,7 @@ static long vcpu_op(uint32_t command, uint32_t id, const void *argument)
 
 static void unreadable_arguments_are_refused(void)
 {
-	const uint32_t sched[] = { SCHEDOP_shutdown, SCHEDOP_poll, SCHEDOP_remote_shutdown, SCHEDOP_shutdown_code,
-				   SCHEDOP_watchdog };
+	const uint32_t sched[] = { SCHEDOP_shutdown, SCHEDOP_poll, SCHEDOP_remote_shutdown, SCHEDOP_watchdog };
 	const uint32_t vcpu[] = { VCPUOP_initialise, VCPUOP_get_runstate_info, VCPUOP_register_runstate_memory_area,
 				  VCPUOP_set_periodic_timer, VCPUOP_set_singleshot_timer, VCPUOP_register_vcpu_info,
 				  VCPUOP_register_vcpu_time_memory_area };
@@ -111,7 +110,7 @@ static void unknown_operations_and_vcpus_do_not_exist(void)
 	given_running(2);
 	CU_ASSERT_EQUAL(do_sched_op(8, 0), -ENOSYS);
 	CU_ASSERT_EQUAL(do_sched_op(UINT32_MAX, 0), -ENOSYS);
-	CU_ASSERT_EQUAL(do_sched_op_compat(SCHEDOP_poll, 0), -ENOSYS);
+	CU_ASSERT_EQUAL(do_sched_op(SCHEDOP_shutdown_code, 0), -ENOSYS);
 	CU_ASSERT_EQUAL(vcpu_op(14, 0, NULL), -ENOSYS);
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_is_up, 2, NULL), -ENOENT);
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_up, UINT32_MAX, NULL), -ENOENT);
@@ -232,7 +231,7 @@ static void block_unmasks_and_waits_for_an_event(void)
 	fake_run_softirqs();
 	CU_ASSERT_TRUE(runs(vcpu));
 	vcpu->info->evtchn_upcall_mask = 1;
-	CU_ASSERT_EQUAL(do_sched_op_compat(SCHEDOP_block, 0), 0);	/* it was masked, and is pending */
+	CU_ASSERT_EQUAL(do_sched_op(SCHEDOP_block, 0), 0);	/* it was masked, and is pending */
 	fake_run_softirqs();
 	CU_ASSERT_TRUE(runs(vcpu));
 }
@@ -320,26 +319,6 @@ static void the_deadline_of_an_old_poll_does_not_end_the_next(void)
 	CU_ASSERT_EQUAL(poll((evtchn_port_t[]){ 8 }, 1, 0), 0);
 	run_for(20 * MS);
 	CU_ASSERT_FALSE(runs(vcpu));
-}
-
-static void the_latched_code_is_what_a_shutdown_reports(void)
-{
-	struct domain *domain = given_running(1);
-
-	CU_ASSERT_EQUAL(sched_op(SCHEDOP_shutdown_code, GUEST_COPY(struct sched_shutdown, .reason = SHUTDOWN_crash)), 0);
-	CU_ASSERT_EQUAL(sched_op(SCHEDOP_shutdown_code, GUEST_COPY(struct sched_shutdown, .reason = 1)), 0);
-	CU_ASSERT_EQUAL(fake.shutdowns, 0);
-	CU_ASSERT_EQUAL(sched_op(SCHEDOP_shutdown, GUEST_COPY(struct sched_shutdown, .reason = SHUTDOWN_reboot)), 0);
-	CU_ASSERT_EQUAL(domain->shutdown_reason, SHUTDOWN_crash);
-}
-
-static void the_old_shutdown_takes_its_reason_by_value(void)
-{
-	struct domain *domain = given_running(1);
-
-	CU_ASSERT_EQUAL(do_sched_op_compat(SCHEDOP_shutdown, SHUTDOWN_reboot), 0);
-	CU_ASSERT_EQUAL(fake.shutdowns, 1);
-	CU_ASSERT_EQUAL(domain->shutdown_reason, SHUTDOWN_reboot);
 }
 
 static long watchdog(uint32_t id, uint32_t timeout_s)
@@ -540,21 +519,6 @@ static void an_info_may_move_onto_itself(void)
 	CU_ASSERT_EQUAL(vcpu->info->time.tsc_to_system_mul, 0x12345678);
 }
 
-static void an_info_is_not_moved_under_a_vcpu_that_is_leaving(void)
-{
-	struct domain *domain = given_running(2);
-	mfn_t frame = given_frame(domain);
-
-	domain->vcpu[1]->is_up = false;
-	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_register_vcpu_info, 1,
-				GUEST_COPY(struct vcpu_register_vcpu_info, .mfn = frame.raw)), -ERESTART);
-	CU_ASSERT_EQUAL(fake.continued_number, __HYPERVISOR_vcpu_op);
-	sched_vcpu_update(domain->vcpu[1]);
-	fake_run_softirqs();
-	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_register_vcpu_info, 1,
-				GUEST_COPY(struct vcpu_register_vcpu_info, .mfn = frame.raw)), 0);
-}
-
 static uint64_t guest_reads(const struct vcpu_time_info *time, uint64_t tsc)
 {
 	uint64_t ticks_since = tsc - time->tsc_timestamp;
@@ -697,8 +661,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(poll_ends_at_its_deadline),
 	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_a_block),
 	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_the_next),
-	UNIT_CASE(the_latched_code_is_what_a_shutdown_reports),
-	UNIT_CASE(the_old_shutdown_takes_its_reason_by_value),
 	UNIT_CASE(a_watchdog_barks_unless_it_is_poked),
 	UNIT_CASE(a_single_shot_timer_fires_and_can_be_stopped),
 	UNIT_CASE(a_deadline_that_is_past_is_etime_only_if_asked),
@@ -711,7 +673,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(an_nmi_wakes_its_vcpu),
 	UNIT_CASE(a_registered_info_takes_over_what_the_old_one_said),
 	UNIT_CASE(an_info_may_move_onto_itself),
-	UNIT_CASE(an_info_is_not_moved_under_a_vcpu_that_is_leaving),
 	UNIT_CASE(a_stable_tsc_needs_one_writing),
 	UNIT_CASE(an_unstable_tsc_is_written_each_time),
 	UNIT_CASE(the_vdsos_copy_is_written_when_it_is_registered),

@@ -17,7 +17,7 @@ UNIT_dom0_SOURCES := $(UNIT_elf_SOURCES) hypervisor/boot/dom0.c
 UNIT_TESTS += timer sched sched_race sched_ops
 UNIT_timer_SOURCES := hypervisor/sched/timer.c
 UNIT_sched_SOURCES := tests/unit/fake-cpu/sched.c tests/unit/fake-cpu/frames.c hypervisor/sched/account.c \
-	hypervisor/sched/bvt.c hypervisor/sched/ops.c hypervisor/sched/queue.c hypervisor/sched/time.c hypervisor/sched/timer.c hypervisor/sched/vcpu_op.c
+	hypervisor/sched/bvt.c hypervisor/sched/ops.c hypervisor/sched/queue.c hypervisor/sched/time.c hypervisor/sched/timer.c
 UNIT_sched_race_SOURCES := $(UNIT_sched_SOURCES)
 UNIT_sched_ops_SOURCES := $(UNIT_sched_SOURCES)
 UNIT_TESTS += decode

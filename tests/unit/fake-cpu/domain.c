@@ -180,7 +180,6 @@ WEAK long do_set_gdt(uint64_t a, uint64_t b) { return called(2, a, b); }
 WEAK long do_stack_switch(uint64_t a, uint64_t b) { return called(3, a, b); }
 WEAK long do_set_callbacks(uint64_t a, uint64_t b, uint64_t c) { return called(4, a, c); }
 WEAK long do_fpu_taskswitch(uint64_t a) { return called(5, a, 0); }
-WEAK long do_sched_op_compat(uint64_t a, uint64_t b) { return called(6, a, b); }
 WEAK long do_set_debugreg(uint64_t a, uint64_t b) { return called(8, a, b); }
 WEAK long do_get_debugreg(uint64_t a) { return called(9, a, 0); }
 WEAK long do_update_descriptor(uint64_t a, uint64_t b) { return called(10, a, b); }
