@@ -325,6 +325,9 @@ build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(DOM0_FLAGS) $(DOM0_SANITIZE) $(CFLAGS_$<) -MMD -MP -c $< -o $@
 
+# The schema is part of the library, by .incbin.
+build/dom0/objects/dom0/lib/manifest_schema.c.o build/unit/dom0-objects/dom0/lib/manifest_schema.c.o: manifests/skink.rng
+
 define DOM0_UNIT_RULE
 build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))
 	$$(call say,LINK,$$@)

@@ -36,9 +36,8 @@ struct report_entry {
 };
 
 struct report {
-	struct report_entry *entries;
+	struct report_entry *entries;	/* see NEED_ONE_MORE() */
 	size_t entry_count;
-	size_t entry_capacity;
 	size_t left_out;	/* R1 */
 	size_t error_count;	/* those left out included */
 	size_t warning_count;
@@ -62,6 +61,12 @@ void report_warning(struct report *report, const struct blame *blame, const char
 	__attribute__((format(printf, 3, 4)));
 void report_add(struct report *report, enum severity severity, const struct blame *blame, const char *format,
 		va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/* R1: whatever comes now is counted and not kept, so it need not be worded with care. */
+static inline bool report_is_full(const struct report *report)
+{
+	return report->entry_count == REPORT_ENTRIES_MAX;
+}
 
 /* In the order of the files as they were first named, then of lines and columns. */
 void report_sort(struct report *report);
