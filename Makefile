@@ -47,7 +47,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # The one list of what has to be installed.
-PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest \
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
@@ -115,7 +115,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/skink.iso build/gcc/skink build/clang/skink build/clang/skink.iso \
-	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) dom0-programs
+	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) dom0-programs build/dom0/skink-checked
 
 # ---------------------------------------------------------------- packages
 
@@ -327,6 +327,12 @@ build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 
 # The schema is part of the library, by .incbin.
 build/dom0/objects/dom0/lib/manifest_schema.c.o build/unit/dom0-objects/dom0/lib/manifest_schema.c.o: manifests/skink.rng
+
+# The command with sanitizers, for tests/skink.
+build/dom0/skink-checked: $(patsubst %,build/unit/dom0-objects/%.o,$(sort $(DOM0_SKINK_SOURCES) $(DOM0_LIB_SOURCES)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $@ $^ $(DOM0_LIBRARIES)
 
 define DOM0_UNIT_RULE
 build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))

@@ -256,7 +256,7 @@ static bool take_notification(struct pending *pending, const json_t *message)
 /* True: the call has ended, with *code. */
 static bool take_line(struct pending *pending, const char *line, size_t length, int *code, json_t **result)
 {
-	json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	json_t *id = json_object_get(message, "id"), *answer = json_object_get(message, "result");
 	json_t *error = json_object_get(message, "error");
 	bool ended = true;

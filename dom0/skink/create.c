@@ -21,10 +21,10 @@ static char *find_manifest(const char *operand)
 {
 	char *path;
 
-	if (strchr(operand, '/') || file_exists(operand))
+	if (strchr(operand, '/') || files_exist(operand))
 		return need_copy(operand);
 	path = need_text(DOMAINS_DIRECTORY "/%s.xml", operand);
-	if (file_exists(path))
+	if (files_exist(path))
 		return path;
 	free(path);
 	return need_copy(operand);
@@ -36,7 +36,7 @@ static json_t *params_of(const struct invocation *invocation, const char *file)
 	json_t *params;
 	bool paused = invocation->given[OPTION_PAUSED] || invocation->given[OPTION_CONSOLE];
 
-	if (!file_read(file, &text))
+	if (!files_read(file, &text))
 		return NULL;
 	params = json_pack("{s:s, s:s, s:b}", "xml", text, "file", file, "paused", paused);
 	if (!params)

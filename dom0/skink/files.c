@@ -13,7 +13,7 @@
 #include "lib/need.h"
 #include "message.h"
 
-bool file_exists(const char *path)
+bool files_exist(const char *path)
 {
 	struct stat stat;
 
@@ -42,7 +42,7 @@ static bool judge(const char *path, FILE *file, const char *text, size_t length)
 	return false;
 }
 
-bool file_read(const char *path, char **text)
+bool files_read(const char *path, char **text)
 {
 	bool is_input = strcmp(path, "-") == 0, good;
 	FILE *file = is_input ? stdin : fopen(path, "re");

@@ -7,13 +7,13 @@
 
 #define DOMAINS_DIRECTORY "/etc/skink/domains"
 
-bool file_exists(const char *path);
+bool files_exist(const char *path);
 
 /*
  * The whole text; "-" is standard input. False: it cannot be read, is no text or far too large for a manifest, and that
  * has been said. The caller frees.
  */
-bool file_read(const char *path, char **text);
+bool files_read(const char *path, char **text);
 
 /* The *.xml of a directory, or a file alone, sorted by name; names[count] is NULL. False: said why. */
 bool files_of(const char *path, char ***names, size_t *count);

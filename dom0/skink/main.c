@@ -98,11 +98,11 @@ static int run(int argc, char **argv, const struct beginning *beginning)
 		argc--;
 		argv++;
 	}
-	verb_parse(verb, argc, argv, &invocation);
 	if (beginning->json && !(verb->options & TAKES(JSON))) {
 		complain("%s prints no facts: leave --json out", verb->name);
 		return EXIT_BAD_INPUT;
 	}
+	verb_parse(verb, argc, argv, &invocation);
 	invocation.given[OPTION_JSON] |= beginning->json;
 	code = verb->run(&invocation);
 	free(invocation.operands);

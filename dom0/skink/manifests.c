@@ -60,7 +60,7 @@ static void add_file(struct set *set, const char *path)
 	char *text;
 
 	set->files++;
-	if (!file_read(path, &text)) {
+	if (!files_read(path, &text)) {
 		set->unreadable = true;
 		return;
 	}
@@ -124,7 +124,7 @@ static json_t *read_files(char **names, json_t *files)
 		char *text;
 		json_t *file;
 
-		if (!file_read(names[i], &text))
+		if (!files_read(names[i], &text))
 			return NULL;
 		file = json_pack("{s:s, s:s}", "file", names[i], "xml", text);
 		free(text);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/need.h"
+#include "tty.h"
 
 static bool progress_shown;
 
@@ -39,11 +40,12 @@ static size_t control_length(const unsigned char *text)
 	return text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
 }
 
-void print_text(FILE *file, const char *text)
+void print_text_of(FILE *file, const char *text, size_t length)
 {
+	const char *end = text + length;
 	bool terminal = isatty(fileno(file));
 
-	while (*text) {
+	while (text < end) {
 		size_t control = terminal ? control_length((const unsigned char *)text) : 0;
 
 		if (control && *text != '\r')
@@ -54,10 +56,16 @@ void print_text(FILE *file, const char *text)
 	}
 }
 
+void print_text(FILE *file, const char *text)
+{
+	print_text_of(file, text, strlen(text));
+}
+
 static void say(const char *before, const char *format, va_list arguments)
 {
 	char *text = need_vtext(format, arguments);
 
+	tty_restore();
 	progress_erase();
 	fflush(stdout);
 	fputs(before, stderr);

@@ -4,6 +4,7 @@
  * M1  Errors and notes go to stderr, facts to stdout.
  * M2  Colour and the progress line appear on a terminal only.
  * M3  What others wrote (names, guests' lines) reaches a terminal without control characters.
+ * M4  An error or a note finds the terminal as it was found (tty.h).
  */
 #pragma once
 
@@ -24,6 +25,8 @@ const char *colour(FILE *file, enum colour);
 
 /* Text of others, whole lines or parts of them (M3). */
 void print_text(FILE *file, const char *text);
+/* The same with a length: there may be zero bytes in it. A zero byte follows. */
+void print_text_of(FILE *file, const char *text, size_t length);
 
 /* A fact as JSON on stdout. */
 void print_json(const json_t *fact);

@@ -11,12 +11,15 @@
 #include "units.h"
 #include "verbs.h"
 
-static void print_lines(const char *text)
+/* A guest may have written zero bytes. */
+static void print_lines(const json_t *string)
 {
-	size_t length = strlen(text);
+	size_t length = json_string_length(string);
 
-	print_text(stdout, text);
-	if (length && text[length - 1] != '\n')
+	if (length == 0)
+		return;
+	print_text_of(stdout, json_string_value(string), length);
+	if (json_string_value(string)[length - 1] != '\n')
 		putchar('\n');
 }
 
@@ -31,7 +34,7 @@ static int show_field(const struct invocation *invocation, const struct call *ca
 	if (invocation->given[OPTION_JSON])
 		print_json(result);
 	else
-		print_lines(text_of(result, field));
+		print_lines(json_object_get(result, field));
 	json_decref(result);
 	return EXIT_DONE;
 }

@@ -21,7 +21,7 @@ def domain(name, number, **more):
              "vcpus": 1, "vcpus_max": 2, "memory_kib": 131072, "memory_max_kib": 262144, "memory_target_kib": 131072,
              "cpu_seconds": 1.25, "started": 1767225600, "managed": number != 0, "autostart": False,
              "role": "guest" if number else "control", "title": None, "restarts": 0}
-    return dict(facts, **more)
+    return {**facts, **more}
 
 
 class Error(Exception):
@@ -81,10 +81,11 @@ class FakeSkinkd:
 
     def _answer(self, connection, request):
         connection.id = request["id"]
-        answer = self.answers.get(request["method"], getattr(self, "do_" + request["method"].replace("-", "_"), None))
+        unknown = Error(2, f"there is no method '{request['method']}'")
+        answer = self.answers.get(request["method"], getattr(self, "do_" + request["method"].replace("-", "_"), unknown))
         try:
-            if answer is None:
-                raise Error(2, f"there is no method '{request['method']}'")
+            if answer is unknown:
+                raise unknown
             result = answer(request["params"], connection) if callable(answer) else answer
         except Error as error:
             connection.send({"jsonrpc": "2.0", "id": request["id"], "error": error.object})
