@@ -79,7 +79,7 @@ static int get_info(struct vcpu *vcpu, struct xen_domctl_getvcpuinfo *info)
 	struct vcpu_runstate_info runstate;
 
 	if (!vcpu)
-		return -ESRCH;
+		return -EINVAL;
 	sched_get_runstate(vcpu, &runstate);
 	info->online = read_once(&vcpu->is_up);
 	info->blocked = read_once(&vcpu->sched.is_blocked);
@@ -123,9 +123,7 @@ static int affinity(struct vcpu *vcpu, const struct xen_domctl *op)
 {
 	const struct xen_domctl_vcpuaffinity *affinity = &op->u.vcpuaffinity;
 
-	if (!vcpu)
-		return -ESRCH;
-	if (affinity->flags & ~(XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT) || !affinity->flags)
+	if (!vcpu || affinity->flags & ~(XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT) || !affinity->flags)
 		return -EINVAL;
 	return (op->cmd == XEN_DOMCTL_setvcpuaffinity ? set_affinity : get_affinity)(vcpu, affinity);
 }

@@ -51,7 +51,7 @@ def guests(name, hypervisor):
     results = {}
     for path in sorted(glob.glob(f"{BUILD}/guest/bench*.elf")):
         print(f"  {name}: {os.path.basename(path)} ...", flush=True)
-        with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, "")], GUEST_CORE_ARGS),
+        with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, ""), (path, "")], GUEST_CORE_ARGS),
                      *STEADY, memory=512, limit=LIMIT) as machine:
             try:
                 machine.wait_for_end(LIMIT)

@@ -7,6 +7,7 @@ The small kernels of tests/guest, each booted as the first domain. They speak TA
     ARGS: words                  its command line
     CORE: words                  the core's command line, after dom0_mem=64M and the console
     INITRD: words                a second module with these words in it
+    MODULE: name                 a second module: the kernel of that name in tests/guest
     EXPECT: regular expression   said by the core after the plan is done; the guest need not power off then
 """
 import glob
@@ -27,12 +28,12 @@ PLAN = re.compile(r"^1\.\.(\d+)$", re.MULTILINE)
 
 def wishes(test):
     """What the head of the source asks for."""
-    found = {"QEMU": "", "ARGS": "", "CORE": "", "INITRD": None, "EXPECT": None}
+    found = {"QEMU": "", "ARGS": "", "CORE": "", "INITRD": None, "MODULE": None, "EXPECT": None}
     path = f"tests/guest/{test}.c"
     if os.path.exists(path):
         with open(path, encoding="utf-8") as source:
             for line in [line for line, _ in zip(source, range(30))]:
-                wish = re.match(r"[\s/*]*(QEMU|ARGS|CORE|INITRD|EXPECT):\s+(.*?)\s*(\*/)?$", line)
+                wish = re.match(r"[\s/*]*(QEMU|ARGS|CORE|INITRD|MODULE|EXPECT):\s+(.*?)\s*(\*/)?$", line)
                 if wish:
                     found[wish.group(1)] = wish.group(2)
     return found
@@ -45,6 +46,8 @@ def boot(test, wish):
         with open(f"{BUILD}/test/{test}.initrd", "w", encoding="utf-8") as initrd:
             initrd.write(wish["INITRD"])
         modules.append((f"{BUILD}/test/{test}.initrd", ""))
+    if wish["MODULE"]:
+        modules.append((f"{BUILD}/guest/{wish['MODULE']}.elf", ""))
     options = dict(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
     return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
