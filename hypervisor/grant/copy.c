@@ -13,56 +13,32 @@
 #include "lib/string.h"
 #include "mem/frame.h"
 
-static void side_release_frame(struct grant_copy_side *side, bool writable)
-{
-	if (!side->frame)
-		return;
-	grant_frame_put(side->frame, writable);
-	if (side->is_gref) {
-		spin_lock(&side->domain->grant_lock);
-		grant_unpin(side->domain, (grant_ref_t)side->name, writable);
-		spin_unlock(&side->domain->grant_lock);
-	}
-	side->frame = NULL;
-}
-
 static void side_release(struct grant_copy_side *side, bool writable)
 {
-	side_release_frame(side, writable);
+	if (side->frame) {
+		frame_put_access(side->frame, writable);
+		if (side->is_gref) {
+			spin_lock(&side->domain->grant_lock);
+			grant_unpin(side->domain, (grant_ref_t)side->name, writable);
+			spin_unlock(&side->domain->grant_lock);
+		}
+	}
 	if (side->domain)
 		domain_put(side->domain);
+	side->frame = NULL;
 	side->domain = NULL;
 }
 
-static int side_take_domain(struct grant_copy_side *side, domid_t domid, bool writable)
-{
-	if (side->domain && side->domid == domid)
-		return GNTST_okay;
-	side_release(side, writable);
-	side->domain = domain_get(domid);
-	side->domid = domid;
-	return side->domain ? GNTST_okay : GNTST_bad_domain;
-}
-
-static int side_take_gref(struct grant_copy_side *side, domid_t user, bool writable)
+static int side_pin(struct grant_copy_side *side, domid_t user, bool writable)
 {
 	int status;
 
+	if (!side->is_gref)
+		return frame_get_access(mfn(side->name), side->domain, writable, &side->frame) ? GNTST_bad_page : GNTST_okay;
 	spin_lock(&side->domain->grant_lock);
 	status = grant_pin(side->domain, (grant_ref_t)side->name, user, writable, &side->frame);
 	spin_unlock(&side->domain->grant_lock);
-	if (status != GNTST_okay)
-		side->frame = NULL;
 	return status;
-}
-
-static int side_take_own(struct grant_copy_side *side, bool writable)
-{
-	if (!writable)
-		side->frame = frame_get(mfn(side->name), side->domain);
-	else if (!frame_get_writable(mfn(side->name), side->domain, &side->frame))
-		side->frame = NULL;
-	return side->frame ? GNTST_okay : GNTST_bad_page;
 }
 
 static inline uint64_t pointer_name(const struct gnttab_copy_ptr *pointer, bool is_gref)
@@ -81,25 +57,19 @@ static int side_take(struct grant_batch *batch, struct grant_copy_side *side,
 {
 	int status;
 
-	side_release_frame(side, writable);
-	status = side_take_domain(side, pointer->domid, writable);
-	if (status != GNTST_okay)
-		return status;
+	side_release(side, writable);
+	side->domain = domain_get(pointer->domid);
+	if (!side->domain)
+		return GNTST_bad_domain;
+	side->domid = pointer->domid;
 	side->name = pointer_name(pointer, is_gref);
 	side->is_gref = is_gref;
-	status = is_gref ? side_take_gref(side, batch->domain->id, writable) : side_take_own(side, writable);
+	status = side_pin(side, batch->domain->id, writable);
 	if (status == GNTST_okay)
 		side->bytes = mfn_to_virt(frame_number(side->frame));
-	return status;
-}
-
-/* Both sides may be the same frame, and overlap. */
-static void bytes_copy(void *to, const void *from, size_t bytes)
-{
-	if (bytes == PAGE_SIZE)
-		page_copy(to, from);
 	else
-		memmove(to, from, bytes);
+		side->frame = NULL;
+	return status;
 }
 
 static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
@@ -116,9 +86,8 @@ static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
 		status = side_take(batch, &batch->source, &copy->source, from_gref, false);
 	if (status == GNTST_okay && unlikely(!side_has(&batch->dest, &copy->dest, to_gref)))
 		status = side_take(batch, &batch->dest, &copy->dest, to_gref, true);
-	if (status == GNTST_okay)
-		bytes_copy(batch->dest.bytes + copy->dest.offset,
-			   batch->source.bytes + copy->source.offset, copy->len);
+	if (status == GNTST_okay)	/* both sides may be the same frame, and overlap */
+		memmove(batch->dest.bytes + copy->dest.offset, batch->source.bytes + copy->source.offset, copy->len);
 	return status;
 }
 

@@ -26,46 +26,30 @@ static pte_t map_entry(const struct frame *frame, uint32_t flags)
 	return flags & GNTMAP_readonly ? entry : entry | PTE_WRITABLE | PTE_DIRTY;
 }
 
-static void pin_drop(struct domain *lender, grant_ref_t gref, struct frame *frame, bool writable)
-{
-	grant_frame_put(frame, writable);
-	grant_unpin(lender, gref, writable);
-}
-
-/* What may fail, with nothing left behind if it does. */
-static int map_pin(struct vcpu *vcpu, struct domain *lender, struct gnttab_map_grant_ref *map)
-{
-	bool writable = !(map->flags & GNTMAP_readonly);
-	struct frame *frame;
-	int status = grant_pin(lender, map->ref, vcpu->domain->id, writable, &frame);
-
-	if (status != GNTST_okay)
-		return status;
-	status = grant_pte_set(vcpu, map->host_addr, map->flags & GNTMAP_contains_pte, map_entry(frame, map->flags));
-	if (status != GNTST_okay)
-		pin_drop(lender, map->ref, frame, writable);
-	map->dev_bus_addr = mfn_to_paddr(frame_number(frame));
-	return status;
-}
-
 /* On success the handle keeps the caller's reference to the lender. */
 static int map_locked(struct vcpu *vcpu, struct domain *lender, struct gnttab_map_grant_ref *map)
 {
-	struct grant_table *table = vcpu->domain->grants;
-	struct grant_handle *handle = handle_take(table, &map->handle);
+	struct grant_handle handle = { lender, map->ref, map->flags & (GNTMAP_readonly | GNTMAP_contains_pte) };
+	bool writable = !(map->flags & GNTMAP_readonly);
+	struct frame *frame;
 	int status;
 
-	if (!handle)
+	if (vcpu->domain->is_dying)
+		return GNTST_general_error;
+	if (!handle_is_left(vcpu->domain->grants))
 		return GNTST_no_space;
-	status = vcpu->domain->is_dying ? GNTST_general_error : map_pin(vcpu, lender, map);
-	if (status != GNTST_okay) {
-		handle_release(table, map->handle);
+	status = grant_pin(lender, map->ref, vcpu->domain->id, writable, &frame);
+	if (status != GNTST_okay)
 		return status;
+	map->dev_bus_addr = mfn_to_paddr(frame_number(frame));
+	status = grant_pte_set(vcpu, map->host_addr, map->flags & GNTMAP_contains_pte, map_entry(frame, map->flags));
+	if (status == GNTST_okay) {
+		map->handle = handle_take(vcpu->domain->grants, handle);
+	} else {
+		frame_put_access(frame, writable);
+		grant_unpin(lender, map->ref, writable);
 	}
-	handle->lender = lender;
-	handle->gref = map->ref;
-	handle->flags = map->flags & (GNTMAP_readonly | GNTMAP_contains_pte);
-	return GNTST_okay;
+	return status;
 }
 
 static int map_one(struct vcpu *vcpu, struct gnttab_map_grant_ref *map)
@@ -97,28 +81,23 @@ void grant_map(struct grant_batch *batch, void *operations, uint32_t count)
 	account_charge(batch->domain, ACCOUNT_GRANT_MAPS, count);
 }
 
-/* Second half of an unmap: nobody can reach the frame through it any more. */
-static void unmap_complete(struct domain *user, uint32_t number)
+static mfn_t handle_frame(const struct grant_handle *handle)
 {
-	struct grant_handle *handle = handle_find(user->grants, number);
-	struct domain *lender = handle->lender;
-	mfn_t frame = mfn(grant_active(lender->grants, handle->gref)->frame);
-
-	spin_lock_two(&user->grant_lock, &lender->grant_lock);
-	pin_drop(lender, handle->gref, frame_at(frame), !(handle->flags & GNTMAP_readonly));
-	handle_release(user->grants, number);
-	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
-	domain_put(lender);
+	return mfn(grant_active(handle->lender->grants, handle->gref)->frame);
 }
 
+/* Second half of the unmaps: nobody can reach the frames through them any more. */
 void grant_unmap_flush(struct grant_batch *batch)
 {
 	if (batch->pending_count == 0)
 		return;
 	/* All pages, and not one alone: the guest may have the same page table at several addresses. */
 	tlb_flush(read_once(&batch->domain->dirty_cpus), TLB_ALL_PAGES);
-	for (uint32_t i = 0; i < batch->pending_count; i++)
-		unmap_complete(batch->domain, batch->pending[i]);
+	for (uint32_t i = 0; i < batch->pending_count; i++) {
+		struct grant_handle *handle = handle_find(batch->domain->grants, batch->pending[i]);
+
+		handle_end(batch->domain, batch->pending[i], frame_at(handle_frame(handle)));
+	}
 	batch->pending_count = 0;
 }
 
@@ -126,16 +105,14 @@ void grant_unmap_flush(struct grant_batch *batch)
 static int unmap_begin(struct grant_batch *batch, const struct gnttab_unmap_grant_ref *unmap)
 {
 	struct grant_handle *handle = handle_find(batch->domain->grants, unmap->handle);
-	mfn_t frame;
 	int status;
 
 	if (!handle || handle->flags & HANDLE_GOING)
 		return GNTST_bad_handle;
 	if (!unmap->host_addr)
 		return GNTST_okay;
-	frame = mfn(grant_active(handle->lender->grants, handle->gref)->frame);
-	status = grant_pte_clear(batch->vcpu, unmap->host_addr, handle->flags & GNTMAP_contains_pte, frame,
-				 !(handle->flags & GNTMAP_readonly));
+	status = grant_pte_clear(batch->vcpu, unmap->host_addr, handle->flags & GNTMAP_contains_pte,
+				 handle_frame(handle), !(handle->flags & GNTMAP_readonly));
 	if (status != GNTST_okay)
 		return status;
 	handle->flags |= HANDLE_GOING;

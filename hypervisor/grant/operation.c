@@ -65,21 +65,6 @@ static long grant_batch(const struct grant_command *command, uint32_t number, ui
 	return hypercall_continue(__HYPERVISOR_grant_table_op, 3, (uint64_t)number, address, (uint64_t)left);
 }
 
-/* The domain whose table the caller asks about: its own, or any if it is privileged. GNTST_*. */
-static int target_get(domid_t domid, struct domain **target)
-{
-	struct domain *domain = domain_get(domid);
-
-	if (!domain)
-		return GNTST_bad_domain;
-	if (!domain_may_manage(current_vcpu()->domain, domain)) {
-		domain_put(domain);
-		return GNTST_permission_denied;
-	}
-	*target = domain;
-	return GNTST_okay;
-}
-
 static int setup_frames(struct domain *domain, const struct gnttab_setup_table *setup)
 {
 	if (setup->nr_frames > GRANT_FRAMES_MAX)
@@ -110,9 +95,10 @@ static const uint8_t question_bytes[] = {
 	[GNTTABOP_set_version] = sizeof(struct gnttab_set_version),
 };
 
-/* `target` is NULL if there is none, which `status` explains. */
-static long answer(uint32_t number, union grant_question *question, struct domain *target, int status)
+/* `target` is NULL if there is none for the caller, which `error` explains. */
+static long answer(uint32_t number, union grant_question *question, struct domain *target, int error)
 {
+	int status = !error ? GNTST_okay : error == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
 	uint32_t wanted = question->set.version;
 
 	switch (number) {
@@ -127,10 +113,8 @@ static long answer(uint32_t number, union grant_question *question, struct domai
 		}
 		return 0;
 	case GNTTABOP_get_version:
-		if (!target)
-			return status == GNTST_bad_domain ? -ESRCH : -EPERM;
 		question->get.version = 1;
-		return 0;
+		return error;
 	default:
 		/* Version 2 is refused in the way of a Xen that does not have it; the guest reads what it has instead. */
 		question->set.version = 1;
@@ -138,18 +122,19 @@ static long answer(uint32_t number, union grant_question *question, struct domai
 	}
 }
 
+/* Of the caller's own table, or of any if it is privileged. */
 static long grant_ask(uint32_t number, uint64_t address)
 {
 	union grant_question question;
-	struct domain *target = NULL;
-	int status;
+	struct domain *target;
 	long result;
+	int error;
 
 	if (guest_read(&question, address, question_bytes[number]))
 		return -EFAULT;
-	status = target_get(number == GNTTABOP_set_version ? DOMID_SELF : question.domain, &target);
-	result = answer(number, &question, target, status);
-	if (target)
+	error = domain_get_managed(number == GNTTABOP_set_version ? DOMID_SELF : question.domain, &target);
+	result = answer(number, &question, error ? NULL : target, error);
+	if (!error)
 		domain_put(target);
 	return guest_write(address, &question, question_bytes[number]) ? -EFAULT : result;
 }

@@ -11,6 +11,7 @@
 #include "include/types.h"
 
 #include "grant/table.h"
+#include "include/errno.h"
 #include "mem/frame.h"
 
 /* A lender that changes its entry under our hands so often does not want the loan. */
@@ -47,35 +48,13 @@ static void entry_unmark(struct grant_entry_v1 *entry, const struct grant_active
 		__atomic_fetch_and(&entry->flags, (uint16_t)~marks, __ATOMIC_SEQ_CST);
 }
 
-/* G1, G3: by a reference of its own, a writable one of the right type, for each pin. */
-static int pin_take_frame(mfn_t number, const struct domain *lender, bool writable, struct frame **frame)
-{
-	if (writable && frame_get_writable(number, lender, frame))
-		return GNTST_okay;
-	*frame = frame_get(number, lender);
-	if (!*frame)
-		return GNTST_bad_page;
-	if (!writable)
-		return GNTST_okay;
-	frame_put(*frame);
-	return GNTST_general_error;
-}
-
-void grant_frame_put(struct frame *frame, bool writable)
-{
-	if (writable)
-		frame_put_writable(frame);
-	else
-		frame_put(frame);
-}
-
 int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writable, struct frame **frame)
 {
 	struct grant_table *table = lender->grants;
 	struct grant_entry_v1 *entry;
 	struct grant_active *active;
 	bool is_first;
-	int status = GNTST_okay;
+	int status = GNTST_okay, error;
 
 	if (lender->is_dying)
 		return GNTST_bad_domain;
@@ -94,10 +73,11 @@ int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writab
 	/* While it is pinned the frame is the one of the first pin, whatever the entry says by now. */
 	if (is_first)
 		active->frame = read_once(&entry->frame);
-	status = pin_take_frame(mfn(active->frame), lender, writable, frame);
-	if (status != GNTST_okay) {
+	/* G1, G3: by a reference of its own, a writable one of the right type, for each pin. */
+	error = frame_get_access(mfn(active->frame), lender, writable, frame);
+	if (error) {
 		entry_unmark(entry, active);
-		return status;
+		return error == -EINVAL ? GNTST_bad_page : GNTST_general_error;
 	}
 	active->user = user;
 	if (writable)
@@ -110,11 +90,9 @@ int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writab
 void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
 {
 	struct grant_active *active = grant_active(lender->grants, gref);
+	uint32_t *pins = writable ? &active->writers : &active->readers;
 
-	ASSERT(writable ? active->writers > 0 : active->readers > 0, "G4");
-	if (writable)
-		active->writers--;
-	else
-		active->readers--;
+	ASSERT(*pins > 0, "G4");
+	--*pins;
 	entry_unmark(grant_entry(lender->grants, gref), active);
 }

@@ -12,33 +12,27 @@
 #include "mem/alloc.h"
 #include "mem/frame.h"
 
-static int table_add_frame(struct domain *domain, struct grant_table *table)
-{
-	struct grant_entry_v1 *shared = heap_alloc(PAGE_SIZE);
-	struct grant_active *active = heap_alloc(GRANTS_PER_FRAME * sizeof(*active));
-
-	if (!shared || !active) {
-		heap_free(shared);
-		heap_free(active);
-		return -ENOMEM;
-	}
-	frame_share(shared, domain, true);
-	table->shared[table->frame_count] = shared;
-	table->active[table->frame_count] = active;
-	table->frame_count++;
-	return 0;
-}
-
-int grant_table_grow(struct domain *domain, uint32_t frame_count)
+static int table_grow(struct domain *domain, uint32_t frame_count)
 {
 	struct grant_table *table = domain->grants;
-	int error = 0;
 
 	if (frame_count > GRANT_FRAMES_MAX || domain->is_dying)
 		return -EINVAL;
-	while (!error && table->frame_count < frame_count)
-		error = table_add_frame(domain, table);
-	return error;
+	for (uint32_t i = table->frame_count; i < frame_count; i++) {
+		struct grant_entry_v1 *shared = heap_alloc(PAGE_SIZE);
+		struct grant_active *active = heap_alloc(GRANTS_PER_FRAME * sizeof(*active));
+
+		if (!shared || !active) {
+			heap_free(shared);
+			heap_free(active);
+			return -ENOMEM;
+		}
+		frame_share(shared, domain, true);
+		table->shared[i] = shared;
+		table->active[i] = active;
+		table->frame_count++;
+	}
+	return 0;
 }
 
 int grant_domain_init(struct domain *domain)
@@ -49,7 +43,7 @@ int grant_domain_init(struct domain *domain)
 		return -ENOMEM;
 	table->handle_free = HANDLE_NONE;
 	domain->grants = table;
-	if (grant_table_grow(domain, 1) == 0)
+	if (table_grow(domain, 1) == 0)
 		return 0;
 	heap_free(table);
 	domain->grants = NULL;
@@ -63,7 +57,7 @@ int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame)
 	if (index >= GRANT_FRAMES_MAX)
 		return -EINVAL;
 	spin_lock(&domain->grant_lock);
-	error = grant_table_grow(domain, index + 1);
+	error = table_grow(domain, index + 1);
 	if (!error)
 		*frame = virt_to_mfn(domain->grants->shared[index]);
 	spin_unlock(&domain->grant_lock);
@@ -94,55 +88,49 @@ static bool handle_grow(struct grant_table *table)
 	return true;
 }
 
-struct grant_handle *handle_take(struct grant_table *table, uint32_t *number)
+bool handle_is_left(struct grant_table *table)
 {
-	struct grant_handle *handle;
+	return table->handle_free != HANDLE_NONE || handle_grow(table);
+}
 
-	if (table->handle_free == HANDLE_NONE && !handle_grow(table))
-		return NULL;
-	*number = table->handle_free;
-	handle = handle_at(table, *number);
+uint32_t handle_take(struct grant_table *table, struct grant_handle content)
+{
+	uint32_t number = table->handle_free;
+	struct grant_handle *handle = handle_at(table, number);
+
 	table->handle_free = handle->gref;
-	return handle;
+	*handle = content;
+	return number;
 }
 
 struct grant_handle *handle_find(struct grant_table *table, uint32_t number)
 {
+	uint32_t count = table->handle_pages * HANDLES_PER_PAGE;
 	struct grant_handle *handle;
 
-	if (number >= table->handle_pages * HANDLES_PER_PAGE)
+	if (number >= count)
 		return NULL;
-	handle = handle_at(table, number);
+	handle = handle_at(table, (uint32_t)array_index(number, count));
 	return handle->lender ? handle : NULL;
 }
 
-void handle_release(struct grant_table *table, uint32_t number)
+void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 {
-	struct grant_handle *handle = handle_at(table, number);
+	struct grant_handle *handle = handle_at(user->grants, number);
+	bool writable = !(handle->flags & GNTMAP_readonly);
+	struct domain *lender = handle->lender;
 
-	handle->lender = NULL;
-	handle->flags = 0;
-	handle->gref = table->handle_free;
-	table->handle_free = number;
-}
-
-/* ---- the end ---- */
-
-/* Takes one handle of a dying domain away. The reference to the frame goes when its page table does. */
-static void handle_destroy(struct domain *user, uint32_t number)
-{
-	struct grant_handle *handle = handle_find(user->grants, number);
-	struct domain *lender;
-
-	if (!handle)
-		return;
-	lender = handle->lender;
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
-	grant_unpin(lender, handle->gref, !(handle->flags & GNTMAP_readonly));
-	handle_release(user->grants, number);
+	if (frame)
+		frame_put_access(frame, writable);
+	grant_unpin(lender, handle->gref, writable);
+	*handle = (struct grant_handle){ .gref = user->grants->handle_free };
+	user->grants->handle_free = number;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
+
+/* ---- the end ---- */
 
 /* No vcpu of the domain runs any more, so nobody else touches its handles. */
 int grant_domain_destroy(struct domain *domain)
@@ -150,7 +138,10 @@ int grant_domain_destroy(struct domain *domain)
 	struct grant_table *table = domain->grants;
 
 	while (table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
-		handle_destroy(domain, table->handle_destroy++);
+		/* The reference to the frame goes when its page table does. */
+		if (handle_find(table, table->handle_destroy))
+			handle_end(domain, table->handle_destroy, NULL);
+		table->handle_destroy++;
 		if (table->handle_destroy % 64 == 0 && preempt_needed())
 			return -ERESTART;
 	}

@@ -69,7 +69,6 @@ struct grant_batch {
 };
 
 /* table.c. grant_lock is held. */
-MUST_CHECK int grant_table_grow(struct domain *domain, uint32_t frame_count);	/* -EINVAL, -ENOMEM */
 static inline struct grant_entry_v1 *grant_entry(struct grant_table *table, grant_ref_t gref)
 {
 	return &table->shared[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
@@ -88,9 +87,12 @@ static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gre
 	return gref < table->frame_count * GRANTS_PER_FRAME;
 }
 
-struct grant_handle *handle_take(struct grant_table *table, uint32_t *number);	/* NULL: none left */
+/* A handle is left, and the next handle_take() has it; its lender is not NULL. */
+MUST_CHECK bool handle_is_left(struct grant_table *table);
+uint32_t handle_take(struct grant_table *table, struct grant_handle content);
 struct grant_handle *handle_find(struct grant_table *table, uint32_t number);	/* NULL: not in use */
-void handle_release(struct grant_table *table, uint32_t number);
+/* No lock held: drops a mapping's pin, its reference to the lender, and that to `frame` if it is the caller's. */
+void handle_end(struct domain *user, uint32_t number, struct frame *frame);
 
 /*
  * pin.c. The lender's grant_lock is held. A pin marks the shared entry as being read or written and takes one
@@ -100,7 +102,6 @@ MUST_CHECK int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, 
 			 struct frame **frame);
 /* Ends it, and not its reference to the frame: that is the caller's, or its page table's. */
 void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable);
-void grant_frame_put(struct frame *frame, bool writable);
 
 /* `count` operations that were copied in; each gets its status. */
 typedef void grant_run(struct grant_batch *batch, void *operations, uint32_t count);

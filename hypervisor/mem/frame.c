@@ -219,6 +219,26 @@ void frame_put_as(struct frame *frame)
 	frame_put(frame);
 }
 
+int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **frame)
+{
+	int error;
+
+	*frame = frame_get(number, owner);
+	if (!*frame)
+		return -EINVAL;
+	error = writable ? frame_get_type(*frame, FRAME_WRITABLE) : 0;
+	if (error)
+		frame_put(*frame);
+	return error == -EINVAL ? -EBUSY : error;
+}
+
+void frame_put_access(struct frame *frame, bool writable)
+{
+	if (writable)
+		frame_put_type(frame);
+	frame_put(frame);
+}
+
 /* The core's own type reference keeps a shared page from ever being a table, or writable. */
 void frame_share(void *page, struct domain *domain, bool writable)
 {

@@ -92,12 +92,12 @@ void frame_put_type(struct frame *frame);
 MUST_CHECK int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame);
 void frame_put_as(struct frame *frame);
 
-/* The same for a frame to write to; false if there is none. */
-MUST_CHECK static inline bool frame_get_writable(mfn_t number, const struct domain *owner, struct frame **frame)
-{
-	return frame_get_as(number, owner, FRAME_WRITABLE, frame) == 0;
-}
-static inline void frame_put_writable(struct frame *frame) { frame_put_as(frame); }
+/*
+ * The same for who maps, reads or writes a frame: by type, FRAME_WRITABLE, only if it is for writing too. -EINVAL: it is not
+ * `owner`'s; -EBUSY: it is a table; -ERESTART.
+ */
+MUST_CHECK int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **frame);
+void frame_put_access(struct frame *frame, bool writable);
 
 /* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
 void frame_share(void *page, struct domain *domain, bool writable);

@@ -34,10 +34,10 @@ static int clear_page(struct domain_locked owner, mfn_t number)
 {
 	struct frame *frame;
 
-	if (!frame_get_writable(number, owner.domain, &frame))
+	if (frame_get_access(number, owner.domain, true, &frame))
 		return -EINVAL;
 	page_clear(mfn_to_virt(number));
-	frame_put_writable(frame);
+	frame_put_access(frame, true);
 	return 0;
 }
 
@@ -48,9 +48,9 @@ static int copy_page(struct domain_locked owner, mfn_t to_number, mfn_t from_num
 
 	if (!from)
 		return -EINVAL;
-	if (frame_get_writable(to_number, owner.domain, &to)) {
+	if (!frame_get_access(to_number, owner.domain, true, &to)) {
 		page_copy(mfn_to_virt(to_number), mfn_to_virt(from_number));
-		frame_put_writable(to);
+		frame_put_access(to, true);
 		error = 0;
 	}
 	frame_put(from);

@@ -28,19 +28,12 @@ static bool is_core_slot(enum frame_type level, uint32_t index)
 
 static int l1_entry_take(const struct domain *source, pte_t *entry)
 {
-	struct frame *frame = *entry & REFUSED_ALL ? NULL : frame_get(pte_frame(*entry), source);
-	int error = 0;
+	struct frame *frame;
 
-	if (!frame)
+	if (*entry & REFUSED_ALL)
 		return -EINVAL;
-	if (*entry & PTE_WRITABLE)
-		error = frame_get_type(frame, FRAME_WRITABLE);
-	if (error) {
-		frame_put(frame);
-		return error == -EINVAL ? -EBUSY : error;	/* it is a table: what the ABI says of that */
-	}
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
-	return 0;
+	return frame_get_access(pte_frame(*entry), source, *entry & PTE_WRITABLE, &frame);
 }
 
 static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
@@ -75,9 +68,7 @@ void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
 	frame = frame_at(pte_frame(entry));
 	if (frame->owner != table->owner)
 		flush_foreign(domain_find(table->owner));
-	if (level != FRAME_L1 || (entry & PTE_WRITABLE))
-		frame_put_type(frame);
-	frame_put(frame);
+	frame_put_access(frame, level != FRAME_L1 || (entry & PTE_WRITABLE));
 }
 
 /*

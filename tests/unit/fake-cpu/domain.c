@@ -255,6 +255,13 @@ WEAK void frame_put_type(struct frame *frame)
 		frame->type = 0;
 }
 
+WEAK void frame_put_access(struct frame *frame, bool writable)
+{
+	if (writable)
+		frame_put_type(frame);
+	frame_put(frame);
+}
+
 WEAK void frame_put_as(struct frame *frame)
 {
 	frame_put_type(frame);

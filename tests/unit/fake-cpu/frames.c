@@ -84,28 +84,29 @@ void frame_put(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) > 0, "F3");
 }
 
-/* Only writable ones: nothing else is asked for where mem/ is not linked. */
-int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **result)
+int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **result)
 {
 	struct frame *frame = frame_get(number, owner);
 
-	ASSERT(type == FRAME_WRITABLE, "F1");
 	if (!frame)
 		return -EINVAL;
-	if (frame_type_of(frame->type) == FRAME_L1) {
+	if (writable && frame_type_of(frame->type) == FRAME_L1) {
 		frame_put(frame);
-		return -EINVAL;
+		return -EBUSY;
 	}
-	__atomic_fetch_add(&frame->type, 1, __ATOMIC_SEQ_CST);
+	if (writable)
+		__atomic_fetch_add(&frame->type, 1, __ATOMIC_SEQ_CST);
 	*result = frame;
 	return 0;
 }
 
-void frame_put_as(struct frame *frame)
+void frame_put_access(struct frame *frame, bool writable)
 {
-	uint64_t before = __atomic_fetch_sub(&frame->type, 1, __ATOMIC_SEQ_CST);
+	if (writable) {
+		uint64_t before = __atomic_fetch_sub(&frame->type, 1, __ATOMIC_SEQ_CST);
 
-	ASSERT((before & FRAME_TYPE_COUNT_MASK) > 0, "F1");
+		ASSERT((before & FRAME_TYPE_COUNT_MASK) > 0, "F1");
+	}
 	frame_put(frame);
 }
 
@@ -163,10 +164,7 @@ static void entry_drop(pte_t entry)
 {
 	if (!(entry & PTE_PRESENT))
 		return;
-	if (entry & PTE_WRITABLE)
-		frame_put_writable(frame_at(pte_frame(entry)));
-	else
-		frame_put(frame_at(pte_frame(entry)));
+	frame_put_access(frame_at(pte_frame(entry)), entry & PTE_WRITABLE);
 }
 
 void fake_entry_drop(uint32_t index)
