@@ -24,8 +24,9 @@ enum fadt_offset {
 	FADT_RESET_ADDRESS = 120, FADT_X_DSDT = 140,
 };
 #define FADT_HAS_RESET		(1u << 10)
+#define SPACE_IO		1
 
-enum madt_entry { MADT_APIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_X2APIC = 9 };
+enum madt_entry { MADT_APIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9 };
 #define MADT_FIRST_ENTRY	44
 #define MADT_CPU_ENABLED	1u
 
@@ -130,7 +131,6 @@ static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 {
 	uint32_t byte_3 = acpi_field(madt, at + 3, 1);
 	uint32_t word_4 = acpi_field(madt, at + 4, 4), word_8 = acpi_field(madt, at + 8, 4);
-	uint32_t flags = acpi_field(madt, at + 8, 2);
 
 	switch ((enum madt_entry)acpi_field(madt, at, 1)) {
 	case MADT_APIC:
@@ -143,12 +143,6 @@ static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 	case MADT_IOAPIC:
 		if (acpi_info.ioapic_count < ACPI_IOAPICS_MAX)
 			acpi_info.ioapic[acpi_info.ioapic_count++] = (struct acpi_ioapic){ word_4, word_8 };
-		break;
-	case MADT_OVERRIDE:
-		/* Polarity and trigger: 3 is low or level, 0 as on the ISA bus: high, edge. */
-		if (byte_3 < ISA_IRQS)
-			acpi_info.isa_irq[byte_3] = (struct acpi_isa_irq){
-				word_4, (flags >> 2 & 3) == 3, (flags & 3) == 3 };
 		break;
 	}
 }
@@ -191,32 +185,24 @@ static void search_s5(const struct acpi_table *table)
 
 static void parse_fadt(const struct acpi_table *fadt)
 {
-	uint32_t flags = (uint32_t)acpi_field(fadt, FADT_FLAGS, 4);
 	const struct acpi_table *dsdt = map_table(acpi_field(fadt, FADT_X_DSDT, 8));
 
 	search_s5(dsdt ? dsdt : map_table(acpi_field(fadt, FADT_DSDT, 4)));
-	for (uint32_t i = 0; i < table_count && !acpi_info.has_s5; i++)
-		if (!memcmp(tables[i]->signature, "SSDT", 4))
-			search_s5(tables[i]);
 	acpi_info.smi_command = (uint16_t)acpi_field(fadt, FADT_SMI_COMMAND, 4);
 	acpi_info.smi_enable = (uint8_t)acpi_field(fadt, FADT_ACPI_ENABLE, 1);
 	/* Ports: what newer tables have in 64 bits besides says the same. */
 	acpi_info.pm1_control[0] = (uint16_t)acpi_field(fadt, FADT_PM1A_CONTROL, 4);
 	acpi_info.pm1_control[1] = (uint16_t)acpi_field(fadt, FADT_PM1B_CONTROL, 4);
 	acpi_info.pm_timer_port = (uint16_t)acpi_field(fadt, FADT_PM_TIMER, 4);
-	if (flags & FADT_HAS_RESET) {
-		acpi_info.reset_space = (enum acpi_space)acpi_field(fadt, FADT_RESET, 1);
-		acpi_info.reset_address = acpi_field(fadt, FADT_RESET_ADDRESS, 8);
-		acpi_info.reset_value = (uint8_t)acpi_field(fadt, FADT_RESET_VALUE, 1);
-	}
+	if ((acpi_field(fadt, FADT_FLAGS, 4) & FADT_HAS_RESET) && acpi_field(fadt, FADT_RESET, 1) == SPACE_IO)
+		acpi_info.reset_port = (uint16_t)acpi_field(fadt, FADT_RESET_ADDRESS, 8);
+	acpi_info.reset_value = (uint8_t)acpi_field(fadt, FADT_RESET_VALUE, 1);
 }
 
 void acpi_init(void)
 {
 	acpi_info = (struct acpi_info){ .cpu_count = 0 };
 	table_count = 0;
-	for (uint32_t i = 0; i < ISA_IRQS; i++)
-		acpi_info.isa_irq[i].gsi = i;
 	if (!find_rsdp()) {
 		log_warning("acpi: no tables found: one CPU, no power-off\n");
 		return;

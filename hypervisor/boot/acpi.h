@@ -5,18 +5,10 @@
 #include "include/types.h"
 
 #define ACPI_IOAPICS_MAX	16
-#define ISA_IRQS		16
-
-enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_IO = 1 };
 
 struct acpi_ioapic {
 	paddr_t address;
 	uint32_t gsi_base;		/* number of its first input */
-};
-
-struct acpi_isa_irq {
-	uint32_t gsi;
-	bool is_level, is_active_low;
 };
 
 struct acpi_info {
@@ -24,7 +16,6 @@ struct acpi_info {
 	uint32_t apic_id[MAX_CPUS];	/* in the table's order */
 	uint32_t ioapic_count;
 	struct acpi_ioapic ioapic[ACPI_IOAPICS_MAX];
-	struct acpi_isa_irq isa_irq[ISA_IRQS];
 
 	uint16_t pm_timer_port;		/* 3.579545 MHz; 0: none */
 	uint16_t pm1_control[2];	/* 0: none */
@@ -32,9 +23,8 @@ struct acpi_info {
 	uint8_t smi_enable;
 	bool has_s5;
 	uint8_t s5[2];			/* sleep types of soft-off, for each of pm1_control */
-	uint64_t reset_address;		/* 0: no such register */
-	enum acpi_space reset_space;
-	uint8_t reset_value;
+	uint16_t reset_port;		/* 0: none */
+	uint8_t reset_value;		/* goes there */
 };
 
 extern struct acpi_info acpi_info;

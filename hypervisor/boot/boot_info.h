@@ -42,8 +42,8 @@ void memory_map_add(paddr_t start, uint64_t bytes, bool is_ram);
 void memory_map_finish(void);
 
 /*
- * Options of the core's command line, Xen's spelling: "name=value"; "name" has the value "", and "no-name" is
- * "name=no". option_text copies the value ("" if there is none) and says whether the option is there.
+ * Options of the core's command line, Xen's spelling: "name=value"; "name" has the value "".
+ * option_text copies the value ("" if there is none) and says whether the option is there.
  */
 bool option_text(const char *name, char *value, size_t room);
 bool option_flag(const char *name, bool otherwise);

@@ -22,7 +22,6 @@
 #include "mem/alloc.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"
-#include "sched/sched.h"
 
 #define RFLAGS_START	0x202UL
 #define LOW_FRAMES	256		/* the first MiB is not for allocation */

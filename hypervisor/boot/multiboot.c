@@ -15,14 +15,12 @@
 #define MAGIC_2		0x36d76289
 #define KIND_RAM	1
 
-/* Multiboot 1: words of the information structure, and bits of the first of them. */
-enum info_word {
-	INFO_FLAGS = 0, INFO_COMMAND_LINE = 4, INFO_MODULE_COUNT = 5, INFO_MODULES = 6, INFO_MAP_BYTES = 11,
-	INFO_MAP = 12, INFO_LOADER_NAME = 16, INFO_WORDS = 17,
+/* Multiboot 1: the information structure, and which of its fields are there. */
+struct info_1 {
+	uint32_t flags, memory[2], boot_device, command_line, module_count, modules, symbols[4], map_bytes, map;
+	uint32_t drives[2], configuration, loader_name;
 };
-enum info_flags {
-	HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6, HAS_LOADER_NAME = 1 << 9,
-};
+enum info_flags { HAS_COMMAND_LINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MAP = 1 << 6, HAS_LOADER_NAME = 1 << 9 };
 
 struct module_1 {
 	uint32_t start, end, command_line, reserved;
@@ -93,24 +91,26 @@ static void add_map_entry(const struct map_entry *entry)
 
 static void parse_1(paddr_t address)
 {
-	const uint32_t *info = info_at(address, INFO_WORDS * sizeof(*info)), *bytes;
-	uint32_t flags = info[INFO_FLAGS], modules = flags & HAS_MODULES ? info[INFO_MODULE_COUNT] : 0;
+	const struct info_1 *info = info_at(address, sizeof(*info));
+	uint32_t modules = info->flags & HAS_MODULES ? info->module_count : 0;
+	uint32_t map_bytes = info->flags & HAS_MAP ? info->map_bytes : 0;
 	const struct module_1 *module;
+	const uint32_t *bytes;
 	bool has_file_names;
 
-	if (flags & HAS_LOADER_NAME)
-		string_copy(boot_info.loader, info_at(info[INFO_LOADER_NAME], 1), sizeof(boot_info.loader));
+	if (info->flags & HAS_LOADER_NAME)
+		string_copy(boot_info.loader, info_at(info->loader_name, 1), sizeof(boot_info.loader));
 	/* GRUB 2 hands over arguments alone, all others put the file's name first. */
 	has_file_names = strncmp(boot_info.loader, "GRUB 2", 6) != 0;
-	if (flags & HAS_COMMAND_LINE)
-		copy_arguments(boot_info.command_line, info_at(info[INFO_COMMAND_LINE], 1), has_file_names);
+	if (info->flags & HAS_COMMAND_LINE)
+		copy_arguments(boot_info.command_line, info_at(info->command_line, 1), has_file_names);
 	for (uint32_t i = 0; i < MIN(modules, BOOT_MODULES_MAX + 1u); i++) {
-		module = info_at(info[INFO_MODULES] + i * sizeof(*module), sizeof(*module));
+		module = info_at(info->modules + i * sizeof(*module), sizeof(*module));
 		add_module(module->start, module->end,
 			   module->command_line ? info_at(module->command_line, 1) : "", has_file_names);
 	}
-	for (uint32_t at = 0; (flags & HAS_MAP) && at < info[INFO_MAP_BYTES]; at += *bytes + sizeof(*bytes)) {
-		bytes = info_at((uint64_t)info[INFO_MAP] + at, sizeof(*bytes) + sizeof(struct map_entry));
+	for (uint32_t at = 0; at < map_bytes; at += *bytes + sizeof(*bytes)) {
+		bytes = info_at((uint64_t)info->map + at, sizeof(*bytes) + sizeof(struct map_entry));
 		if (*bytes < sizeof(struct map_entry) || *bytes > PAGE_SIZE)
 			refuse_to_run("multiboot: a memory map entry of %u bytes", *bytes);
 		add_map_entry((const void *)(bytes + 1));

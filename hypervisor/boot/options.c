@@ -6,7 +6,7 @@
 
 bool option_text(const char *name, char *value, size_t room)
 {
-	const char *word = boot_info.command_line, *key, *end, *start;
+	const char *word = boot_info.command_line, *end;
 	size_t length = strlen(name);
 	bool found = false;
 
@@ -14,11 +14,10 @@ bool option_text(const char *name, char *value, size_t room)
 	for (; *word; word = *end ? end + 1 : end) {
 		for (end = word; *end && *end != ' ' && *end != '\t';)
 			end++;
-		key = word + (strncmp(word, "no-", 3) ? 0 : 3);
-		if (strncmp(key, name, length) || (key + length != end && key[length] != '='))
+		if (strncmp(word, name, length) || (word + length != end && word[length] != '='))
 			continue;
-		start = key == word ? MIN(key + length + 1, end) : "no";
-		string_copy(value, start, key == word ? MIN(room, (size_t)(end - start) + 1) : room);
+		word = MIN(word + length + 1, end);
+		string_copy(value, word, MIN(room, (size_t)(end - word) + 1));
 		found = true;
 	}
 	return found;

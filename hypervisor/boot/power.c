@@ -2,14 +2,12 @@
 /* The end of the machine: each way to reset is tried, the next one if we are still there after a moment. */
 #include "boot/power.h"
 
-#include "include/types.h"
 
 #include <xen/sched.h>
 
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
 #include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 #include "lib/log.h"
@@ -60,13 +58,10 @@ void power_off(void)
 void power_reset(void)
 {
 	static const struct descriptor_pointer no_vectors = { 0, 0 };
-	uint64_t address = acpi_info.reset_address;
 
 	say_and_stop_others("reset");
-	if (address && acpi_info.reset_space == ACPI_SPACE_IO)
-		port_out8((uint16_t)address, acpi_info.reset_value);
-	if (address && acpi_info.reset_space == ACPI_SPACE_MEMORY)
-		*(volatile uint8_t *)mmio_map(address, 1) = acpi_info.reset_value;
+	if (acpi_info.reset_port)
+		port_out8(acpi_info.reset_port, acpi_info.reset_value);
 	delay_us(MOMENT_US);
 	port_out8(RESET_CONTROL, 0x02);
 	port_out8(RESET_CONTROL, 0x06);

@@ -151,8 +151,6 @@ void cpu_halt_all(void)
 #define REGISTER_VERSION	1
 #define REGISTER_ENTRY(n)	(0x10 + 2 * (n))
 #define ENTRY_MASKED		0x10000u
-#define ENTRY_LEVEL		0x8000u
-#define ENTRY_ACTIVE_LOW	0x2000u
 
 static struct ioapic {
 	volatile uint32_t *registers;
@@ -178,16 +176,13 @@ void irq_init(void)
 
 bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector)
 {
-	const struct acpi_isa_irq *irq = &acpi_info.isa_irq[isa_irq];
-	uint32_t low = vector | (irq->is_level ? ENTRY_LEVEL : 0) | (irq->is_active_low ? ENTRY_ACTIVE_LOW : 0);
-
 	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
-		uint32_t input = irq->gsi - acpi_info.ioapic[n].gsi_base;
+		uint32_t input = isa_irq - acpi_info.ioapic[n].gsi_base;
 
 		if (input >= ioapic[n].inputs)
 			continue;	/* below the first, too */
 		*window(&ioapic[n], REGISTER_ENTRY(input) + 1) = cpu_by_id[0]->apic_id << 24;
-		*window(&ioapic[n], REGISTER_ENTRY(input)) = low;
+		*window(&ioapic[n], REGISTER_ENTRY(input)) = vector;
 		return true;
 	}
 	return false;

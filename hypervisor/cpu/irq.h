@@ -21,7 +21,7 @@ struct domain;
 
 void irq_init(void);		/* masks everything; after acpi_init() */
 
-/* Sends an ISA interrupt to the boot CPU as `vector`. False if no IOAPIC has it. */
+/* Sends an ISA interrupt (not one that ACPI overrides: the timer, its own) to the boot CPU. False if no IOAPIC has it. */
 MUST_CHECK bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector);
 
 /* entry.S: an interrupt arrived; acknowledges it, sets a softirq. Interrupts are off. */

@@ -101,7 +101,6 @@ static void without_tables_there_is_nothing(void)
 	CU_ASSERT_EQUAL(acpi_info.cpu_count, 0);
 	CU_ASSERT_FALSE(acpi_info.has_s5);
 	CU_ASSERT_PTR_NULL(acpi_find("APIC"));
-	CU_ASSERT_EQUAL(acpi_info.isa_irq[4].gsi, 4);
 }
 
 static void a_root_pointer_with_a_wrong_checksum_does_not_count(void)
@@ -174,7 +173,6 @@ static void a_madt_may_end_anywhere(void)			/* A1 */
 		acpi_init();
 		CU_ASSERT_EQUAL(acpi_info.cpu_count, bytes < 16 ? 0 : bytes < 24 ? 1 : bytes < 32 ? 2 : bytes < 48 ? 3 : 4);
 		CU_ASSERT_EQUAL(acpi_info.ioapic_count, bytes >= 60);
-		CU_ASSERT_EQUAL(acpi_info.isa_irq[4].gsi, bytes >= 70 ? 5 : 4);
 	}
 }
 
@@ -209,17 +207,6 @@ static void more_cpus_and_ioapics_than_fit_are_left_out(void)
 	CU_ASSERT_EQUAL(acpi_info.ioapic_count, ACPI_IOAPICS_MAX);
 }
 
-static void overrides_of_no_isa_interrupt_are_skipped(void)
-{
-	uint8_t body[8 + 10] = { [8] = 2, 10, 0, 200, 7 };
-
-	begin();
-	given_last_table("APIC", body, sizeof(body));
-	acpi_init();
-	for (uint32_t i = 0; i < ISA_IRQS; i++)
-		CU_ASSERT_EQUAL(acpi_info.isa_irq[i].gsi, i);
-}
-
 static void given_fadt(uint32_t bytes, const void *aml, uint32_t aml_bytes)
 {
 	static uint8_t fadt[244 - 36];
@@ -247,7 +234,7 @@ static void a_fadt_may_end_anywhere(void)			/* A1 */
 		acpi_init();
 		CU_ASSERT_EQUAL(acpi_info.pm1_control[0], bytes >= 68 ? 0x604 : 0);
 		CU_ASSERT_EQUAL(acpi_info.pm_timer_port, bytes >= 80 ? 0x608 : 0);
-		CU_ASSERT_EQUAL(acpi_info.reset_address, bytes >= 128 ? 0xcf9 : 0);
+		CU_ASSERT_EQUAL(acpi_info.reset_port, bytes >= 128 ? 0xcf9 : 0);
 	}
 }
 
@@ -352,17 +339,6 @@ static void cpus_that_are_disabled_or_named_twice_count_once(void)
 	CU_ASSERT_EQUAL(acpi_info.apic_id[2], 300);
 }
 
-static void overrides_say_where_and_how(void)
-{
-	uint8_t body[8 + 10] = { [8] = 2, 10, 0, 9, 20, 0, 0, 0, 0x0f, 0 };
-
-	begin();
-	given_last_table("APIC", body, sizeof(body));
-	acpi_init();
-	CU_ASSERT_EQUAL(acpi_info.isa_irq[9].gsi, 20);
-	CU_ASSERT_TRUE(acpi_info.isa_irq[9].is_level && acpi_info.isa_irq[9].is_active_low);
-}
-
 static void power_off_and_reset_are_found(void)
 {
 	given_fadt(244, s5, sizeof(s5));
@@ -372,7 +348,7 @@ static void power_off_and_reset_are_found(void)
 	CU_ASSERT_EQUAL(acpi_info.s5[1], 1);
 	CU_ASSERT_EQUAL(acpi_info.smi_command, 0xb2);
 	CU_ASSERT_EQUAL(acpi_info.smi_enable, 0xa0);
-	CU_ASSERT_EQUAL(acpi_info.reset_space, ACPI_SPACE_IO);
+	CU_ASSERT_EQUAL(acpi_info.reset_port, 0xcf9);
 	CU_ASSERT_EQUAL(acpi_info.reset_value, 0x0f);
 }
 
@@ -386,7 +362,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_madt_may_end_anywhere),
 	UNIT_CASE(a_madt_entry_without_length_ends_the_table),
 	UNIT_CASE(more_cpus_and_ioapics_than_fit_are_left_out),
-	UNIT_CASE(overrides_of_no_isa_interrupt_are_skipped),
 	UNIT_CASE(a_fadt_may_end_anywhere),
 	UNIT_CASE(a_dsdt_may_end_anywhere),
 	UNIT_CASE(what_only_looks_like_s5_does_not_count),
@@ -394,7 +369,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(the_tables_are_found_through_the_bios_area),
 	UNIT_CASE(an_old_machine_has_an_rsdt),
 	UNIT_CASE(cpus_that_are_disabled_or_named_twice_count_once),
-	UNIT_CASE(overrides_say_where_and_how),
 	UNIT_CASE(power_off_and_reset_are_found),
 };
 
