@@ -7,6 +7,7 @@
  */
 #include "tap.h"
 
+#include "builder.h"
 #include "runtime/events.h"
 #include "runtime/grants.h"
 #include "runtime/time.h"
@@ -118,6 +119,32 @@ static void multicall_of_32(void)
 	hypercall(__HYPERVISOR_multicall, calls, 32);
 }
 
+/* ---- with a second domain, a child of this one (builder.h) ---- */
+
+enum { ASK_NOTHING, ASK_YIELD };
+
+static struct child child;
+
+/* Yields until it is told to stop. */
+static int64_t answer(uint32_t what, const uint64_t *argument)
+{
+	while (what == ASK_YIELD && *(const volatile uint64_t *)argument == 0)
+		yield();
+	return 0;
+}
+
+static void event_there_and_back(void)
+{
+	child_call(&child, ASK_NOTHING, 0, 0);
+}
+
+static void create_and_destroy(void)
+{
+	static struct child passing;
+
+	ASSERT(child_create(&passing) == 0 && child_destroy(&passing) == 0);
+}
+
 /* The best of five: what the hypervisor's own timers add falls away. */
 static void measure(const char *name, void (*operation)(void), unsigned int rounds)
 {
@@ -159,10 +186,27 @@ static void prepare(void)
 	trap_set_handler(TRAP_INVALID_OPCODE, skip_ud2);
 }
 
+static void measure_two_domains(void)
+{
+	if (boot_info->mod_len == 0) {
+		printf("# no second kernel: nothing between two domains\n");
+		return;
+	}
+	ASSERT(child_start(&child) == 0);
+	measure("event_ping_pong", event_there_and_back, ROUNDS);
+	child_ask(&child, ASK_YIELD, 0, 0);
+	measure("yield_there_and_back", yield, ROUNDS);
+	child.mailbox->argument[0] = 1;
+	ASSERT(child_wait(&child) == 0 && child_destroy(&child) == 0);
+	measure("domain_4_mib_create_destroy", create_and_destroy, 10);
+}
+
 RUNTIME_KERNEL
 
 void guest_main(void)
 {
+	if (!boot_is_dom0())
+		child_serve(answer);
 	printf("1..1\n");
 	prepare();
 	measure("loop", nothing, ROUNDS);
@@ -180,5 +224,6 @@ void guest_main(void)
 	measure("yield", yield, ROUNDS);
 	measure("multicall_32", multicall_of_32, 200);
 	time_set_timer(0);
+	measure_two_domains();
 	printf("ok 1 - every operation was measured\n");
 }
