@@ -1,7 +1,7 @@
 # Fuzzers: see the Makefile for the names.
 FUZZ_TARGETS += hypercalls
 FUZZ_hypercalls_SOURCES = tests/fuzz/guests.c tests/unit/event_oracle.c $(ORACLE_SOURCES) $(REAL_CORE_SOURCES) \
-	tests/unit/fake-cpu/domain.c hypervisor/sched/vcpu_op.c
+	tests/unit/fake-cpu/domain.c hypervisor/sched/ops.c
 
 # They look for mistakes of the core's, not for their own: fast, and no coverage to be found in them.
 CFLAGS_tests/unit/memory_oracle.c = -O3 -fno-sanitize=all

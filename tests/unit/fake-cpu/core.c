@@ -179,6 +179,7 @@ WEAK void sched_vcpu_kick(struct vcpu *vcpu)
 WEAK void sched_vcpu_update(struct vcpu *vcpu) { }
 WEAK void sched_vcpu_wait_until_off(struct vcpu *vcpu) { }
 WEAK void sched_block_current(void) { current_vcpu()->sched.is_blocked = true; }
+WEAK void sched_unblock_current(void) { current_vcpu()->sched.is_blocked = false; }
 WEAK void sched_yield_current(void) { }
 WEAK void account_check_limit(struct domain *domain, enum account_kind kind) { }
 WEAK void timer_stop(struct timer *timer) { timer->deadline_ns = UINT64_MAX; }
