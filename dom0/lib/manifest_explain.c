@@ -123,7 +123,7 @@ static void complain_unknown_element(const struct place *place, const xmlNode *c
 	char shown[VALUE_SHOWN], *instead;
 
 	if (refused) {
-		report_error(place->document->report, &blame, "%s\n%s", schema_attribute(refused, "what"),
+		report_error(place->document->report, &blame, "is refused, %s\n%s", schema_attribute(refused, "what"),
 			     schema_attribute(refused, "instead"));
 		return;
 	}
@@ -152,7 +152,7 @@ static void complain_unknown_attribute(const struct place *place, const xmlAttr 
 
 	value_show(name, shown);
 	if (refused) {
-		report_error(place->document->report, &blame, "'%s': %s\n%s", shown, schema_attribute(refused, "what"),
+		report_error(place->document->report, &blame, "'%s' is refused, %s\n%s", shown, schema_attribute(refused, "what"),
 			     schema_attribute(refused, "instead"));
 		return;
 	}

@@ -75,7 +75,7 @@ static void read_address(struct reader *reader, struct manifest_interface *inter
 	const char *text = read_attribute(reader, node, "address"), *family = read_attribute(reader, node, "family");
 	char canonical[INET6_ADDRSTRLEN];
 
-	if (!text)
+	if (!text || text[strspn(text, "0123456789abcdefABCDEF.:")])
 		return;
 	if (!canonical_address(text, family, canonical)) {
 		read_error(reader, node, "address", "address='%.48s' is no %s address of a host\nwrite one, as 192.0.2.10 or "

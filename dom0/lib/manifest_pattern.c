@@ -71,7 +71,7 @@ static bool choice_fits(const xmlNode *choice, const char *text, char **why)
 			return true;
 	value_show(text, shown);
 	if (refused) {
-		*why = need_text("'%s' %s\n%s", shown, schema_attribute(refused, "what"), schema_attribute(refused, "instead"));
+		*why = need_text("'%s' is refused, %s\n%s", shown, schema_attribute(refused, "what"), schema_attribute(refused, "instead"));
 		return false;
 	}
 	values = values_of(choice);
@@ -91,14 +91,16 @@ static bool is_whole_number(const char *text)
 static bool number_fits(const xmlNode *data, const char *text, char **why)
 {
 	long long low = number_param(data, "minInclusive", LLONG_MIN), high = number_param(data, "maxInclusive", LLONG_MAX);
-	const char *or = schema_note(data, "or");
+	const char *or = schema_note(data, "or"), *hint = schema_note(data, "hint");
 	char shown[VALUE_SHOWN];
 	long long number = strtoll(text, NULL, 10);	/* far out of range: the limits of long long, which are out too */
 
 	value_show(text, shown);
 	if (is_whole_number(text) && number >= low && number <= high)
 		return true;
-	if (!is_whole_number(text))
+	if (!is_whole_number(text) && hint)
+		*why = need_text("'%s' is not a whole number\n%s", shown, hint);
+	else if (!is_whole_number(text))
 		*why = need_text("'%s' is not a whole number\nwrite %lld to %lld", shown, low, high);
 	else if (number < low)
 		*why = need_text("'%s' is too small\nwrite %lld or more%s%s", shown, low, or ? ", or " : "", or ? or : "");

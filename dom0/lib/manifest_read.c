@@ -186,7 +186,7 @@ static void read_name(struct reader *reader, const xmlNode *node)
 	const char *name = read_text(reader, node);
 	uint8_t uuid[16];
 
-	if (!name)
+	if (!name || !*name)
 		return;
 	reader->manifest->name = need_copy(name);
 	if (name[strspn(name, "0123456789")] == 0)
@@ -244,9 +244,9 @@ static void read_texts(struct reader *reader, const xmlNode *domain)
 static bool read_memory_of(struct reader *reader, const xmlNode *node, uint64_t *kib)
 {
 	const char *number = read_text(reader, node), *unit = read_attribute(reader, node, "unit");
-	uint64_t digits;
+	uint64_t count, one;
 
-	if (!number || !value_unsigned(number, &digits))
+	if (!number || !value_unsigned(number, &count) || count == 0 || !value_memory("1", unit, &one))
 		return false;
 	if (!value_memory(number, unit, kib) || *kib > MEMORY_KIB_MAX) {
 		read_error(reader, node, NULL, "'%.20s' %s is more than any machine has\nwrite 16 TiB or less", number,
@@ -361,8 +361,10 @@ static void read_clock(struct reader *reader, const xmlNode *clock)
 
 void read_domain(struct reader *reader, const xmlNode *domain)
 {
-	const char *role = read_attribute(reader, read_our_child(domain, "driver"), "role");
+	const xmlNode *driver = read_our_child(domain, "driver");
+	const char *role = read_attribute(reader, driver, "role");
 
+	reader->manifest->role = driver ? ROLE_NET : ROLE_GUEST;
 	for (enum manifest_role i = ROLE_NET; role && i <= ROLE_BLK; i++)
 		if (strcmp(role, manifest_role_name(i)) == 0)
 			reader->manifest->role = i;

@@ -59,16 +59,25 @@ const xmlNode *schema_define(const xmlNode *ref)
 	abort();	/* libxml2 has found every define */
 }
 
+static bool is_refusal(const xmlNode *node, const char *key, const char *name)
+{
+	const char *value = node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, "refused") == 0 ?
+		schema_attribute(node, key) : NULL;
+
+	return value && strcmp(value, name) == 0;
+}
+
 const xmlNode *schema_refused(const xmlNode *node, const char *key, const char *name)
 {
-	for (const xmlNode *child = node->children; child; child = child->next) {
-		const char *value = child->type == XML_ELEMENT_NODE && strcmp((const char *)child->name, "refused") == 0 ?
-			schema_attribute(child, key) : NULL;
+	const xmlNode *found = NULL;
 
-		if (value && strcmp(value, name) == 0)
-			return child;
+	for (const xmlNode *child = node->children; child && !found; child = child->next) {
+		if (is_refusal(child, key, name))
+			found = child;
+		else if (schema_is(child, "ref") && strcmp(schema_attribute(child, "name"), "anything") != 0)
+			found = schema_refused(schema_define(child), key, name);
 	}
-	return NULL;
+	return found;
 }
 
 /* ---- shapes ---- */

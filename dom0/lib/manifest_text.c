@@ -170,9 +170,13 @@ static size_t behind_tag(const struct document *document, size_t offset)
 static size_t add_tag(struct document *document, size_t offset, struct position at)
 {
 	size_t end = behind_name(document, offset + 1);
-	struct tag *tag = NEED_ONE_MORE(document->tags, document->tag_count);
+	char *name = need_copy_of(document->text + offset + 1, end - offset - 1);
 
-	*tag = (struct tag) { offset, at, need_copy_of(document->text + offset + 1, end - offset - 1) };
+	/* A '<' without a name is no tag, and the parser will say so. */
+	if (*name)
+		*NEED_ONE_MORE(document->tags, document->tag_count) = (struct tag) { offset, at, name };
+	else
+		free(name);
 	return behind_tag(document, end);
 }
 
@@ -258,7 +262,7 @@ bool document_open(struct document *document, const char *text, size_t length, c
 	}
 	if (is_blank(text, length))
 		return refuse(document, 0, "domain", "the file is empty\nwrite <domain type='skink'> … </domain>; "
-			      "manifests/examples has some to begin with");
+			      "docs/manifest.md has some to begin with");
 	return encoding_is_right(document) && find_tags(document);
 }
 

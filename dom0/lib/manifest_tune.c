@@ -8,6 +8,7 @@
 
 #define WEIGHT_USUAL	256
 #define CAP_PERCENT_MAX	(100 * MANIFEST_CPUS_MAX)
+#define PERIOD_US_MIN	1000
 #define WARP_US_MAX	3600000000u
 #define LIMIT_PERIODS	100	/* in a second: protocols/control.h */
 
@@ -16,7 +17,7 @@ static bool read_cpus(struct reader *reader, const xmlNode *node, uint64_t *cpus
 	const char *text = read_attribute(reader, node, "cpuset");
 	uint64_t large = 0;
 
-	if (!text)
+	if (!text || !*text || text[strspn(text, "0123456789-,^ ")])
 		return false;
 	if (value_cpus(text, cpus, &large))
 		return true;
@@ -85,8 +86,9 @@ static uint64_t read_quota(struct reader *reader, const xmlNode *node, const xml
 		read_warning(reader, period_node, NULL, "is not used, there is no quota to go with it\nleave it out");
 	if (!text || !value_signed(text + (*text == '+'), &quota) || quota == -1)
 		return 0;
-	if (quota < 1000) {
-		read_error(reader, node, NULL, "'%lld' is too small\nwrite 1000 or more, or -1 for no limit", (long long)quota);
+	if (quota < PERIOD_US_MIN) {
+		read_error(reader, node, NULL, "'%lld' is too small\nwrite %d or more, or -1 for no limit", (long long)quota,
+			   PERIOD_US_MIN);
 		return 0;
 	}
 	return quota;
@@ -105,7 +107,7 @@ static void read_cap(struct reader *reader, const xmlNode *cputune)
 			   "<global_quota> of all together");
 		return;
 	}
-	if (each_period == 0 || all_period == 0)
+	if (each_period < PERIOD_US_MIN || all_period < PERIOD_US_MIN)
 		return;
 	percent = all_us ? (all_us * 100 + all_period - 1) / all_period :
 		(each_us * 100 * manifest->vcpus + each_period - 1) / each_period;

@@ -30,7 +30,7 @@ static const struct wording {
 	{ XML_ERR_ATTRIBUTE_REDEFINED, "attribute '%1' stands here twice\nkeep one of them" },
 	{ XML_ERR_SPACE_REQUIRED, "a space is missing\nwrite one between the attributes" },
 	{ XML_ERR_NAME_REQUIRED, "a name is missing: '<' or '&' begins no tag here\nwrite &lt; or &amp; if it is text" },
-	{ XML_ERR_INVALID_CHAR, "a control character is here\ntake it out" },
+	{ XML_ERR_INVALID_CHAR, "a character that XML does not allow is here\ntake it out" },
 	{ XML_ERR_UNDECLARED_ENTITY, "'&%1;' is not defined, XML has only &amp; &lt; &gt; &quot; and &apos;\n"
 	  "write the text itself, and &amp; for '&'" },
 	{ XML_WAR_UNDECLARED_ENTITY, "'&%1;' is not defined, XML has only &amp; &lt; &gt; &quot; and &apos;\n"
@@ -84,14 +84,25 @@ static char *filled_in(const char *wording, const xmlError *error)
 	return text;
 }
 
+/* The element that a complaint is about: the one that libxml2 names, or the last that began before. */
+static const char *element_for(const struct document *document, const xmlError *error, struct position at)
+{
+	const struct tag *tag = document_tag_before(document, at);
+
+	if (error->code == XML_ERR_DOCUMENT_END)
+		return document->tag_count ? document->tags[0].name : "domain";
+	if ((error->code == XML_ERR_TAG_NAME_MISMATCH || error->code == XML_ERR_TAG_NOT_FINISHED) && error->str1)
+		return error->str1;
+	return tag ? tag->name : "domain";
+}
+
 /* The first one counts: what a parser says after it has lost its way helps nobody. */
 static void on_error(void *context, xmlError *error)
 {
 	struct complaint *complaint = context;
 	struct document *document = complaint->document;
 	struct position at = { error->line > 0 ? error->line : 1, error->int2 > 0 ? error->int2 : 1 };
-	const struct tag *tag = document_tag_before(document, at);
-	struct blame blame = { document->file, at, tag ? tag->name : "domain" };
+	struct blame blame = { document->file, at, element_for(document, error, at) };
 	const char *wording = wording_for(error->code);
 	char *text;
 
