@@ -255,9 +255,9 @@ bool document_open(struct document *document, const char *text, size_t length, c
 	if (length > MANIFEST_BYTES_MAX) {
 		struct blame blame = { file, { 1, 1 }, "domain" };
 
-		report_error(report, &blame, "the file has %zu KiB, a manifest has at most %u KiB\n"
+		report_error(report, &blame, "the file is larger than any manifest, %u KiB\n"
 			     "name the file that holds the manifest; what else there is belongs on a disk",
-			     length / 1024, MANIFEST_BYTES_MAX / 1024);
+			     MANIFEST_BYTES_MAX / 1024);
 		return false;
 	}
 	if (is_blank(text, length))

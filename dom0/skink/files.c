@@ -29,14 +29,29 @@ static char *read_all(FILE *file, size_t *length)
 	return text;
 }
 
+/* What no manifest can be, in the words that manifests are judged in. */
+static void refuse(const char *path, const char *text, size_t length)
+{
+	struct report report = { 0 };
+	struct manifest *manifest;
+
+	if (manifest_parse(text, length, path, &manifest, &report))
+		manifest_free(manifest);
+	for (size_t i = 0; i < report.entry_count; i++) {
+		char *line = report_line(&report.entries[i]);
+
+		note("%s", line);
+		free(line);
+	}
+	report_free(&report);
+}
+
 static bool judge(const char *path, FILE *file, const char *text, size_t length)
 {
 	if (ferror(file))
 		complain("%s: cannot read it: %s: name a manifest", path, strerror(errno));
-	else if (length > MANIFEST_BYTES_MAX)
-		complain("%s: it is larger than 1 MiB: no manifest is; name a manifest", path);
-	else if (strlen(text) != length)
-		complain("%s: it is no text (there is a zero byte in it): write it in UTF-8", path);
+	else if (length > MANIFEST_BYTES_MAX || strlen(text) != length)
+		refuse(path, text, length);
 	else
 		return true;
 	return false;
