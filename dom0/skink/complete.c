@@ -197,6 +197,25 @@ static void complete(struct completion *completion)
 		offer_operand(completion);
 }
 
+/* bash makes three words of --for=running: the middle one goes, or is the empty beginning of what is being typed. */
+static void join_options(struct completion *completion)
+{
+	char **words = completion->words;
+
+	for (int from = 1, to = 1;; from++) {
+		bool between = words[from] && strcmp(words[from], "=") == 0 && strncmp(words[from - 1], "--", 2) == 0;
+
+		if (between && from == completion->at)
+			completion->begun = "";
+		else if (between && from < completion->at)
+			completion->at--;
+		if (!between || from == completion->at)
+			words[to++] = words[from];
+		if (!words[from])
+			return;
+	}
+}
+
 int verb_complete(const struct invocation *invocation)
 {
 	struct invocation with_socket = *invocation;
@@ -209,6 +228,7 @@ int verb_complete(const struct invocation *invocation)
 		return EXIT_BAD_INPUT;
 	completion.at = (int)at;
 	completion.begun = completion.words[at] ? completion.words[at] : "";
+	join_options(&completion);
 	find_verb(&completion, &with_socket);
 	complete(&completion);
 	return EXIT_DONE;
