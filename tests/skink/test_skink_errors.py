@@ -278,8 +278,8 @@ def test_bad_usage_is_2_and_teaches(skink, skinkd, arguments, said):
 
 
 def test_manifests_that_are_no_text(skink, skinkd, tmp_path):
-    for content, said in [(b"<domain>\0</domain>", "there is a zero byte in it"), (b"<domain>\xff</domain>", "not UTF-8"),
-                          (b"<" + b"x" * (1 << 20), "it is larger than 1 MiB")]:
+    for content, said in [(b"<domain>\0</domain>", "a NUL byte is here"), (b"<domain>\xff</domain>", "not UTF-8"),
+                          (b"<" + b"x" * (1 << 20), "the file is larger than any manifest")]:
         file = tmp_path / "x.xml"
         file.write_bytes(content)
         for verb, operand in (("create", file), ("plan", tmp_path)):
