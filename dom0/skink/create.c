@@ -40,7 +40,7 @@ static json_t *params_of(const struct invocation *invocation, const char *file)
 		return NULL;
 	params = json_pack("{s:s, s:s, s:b}", "xml", text, "file", file, "paused", paused);
 	if (!params)
-		complain("%s: it is not UTF-8: write it in UTF-8", file);
+		complain("%s: its name is not UTF-8: rename it", file);
 	free(text);
 	return params;
 }

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +44,24 @@ static void refuse(const char *path, const char *text, size_t length)
 		note("%s", line);
 		free(line);
 	}
+	if (report.error_count == 0)
+		complain("%s: it is not UTF-8: write it in UTF-8", path);
 	report_free(&report);
+}
+
+static bool is_utf8(const char *text, size_t length)
+{
+	json_t *string = json_stringn(text, length);
+
+	json_decref(string);
+	return string != NULL;
 }
 
 static bool judge(const char *path, FILE *file, const char *text, size_t length)
 {
 	if (ferror(file))
 		complain("%s: cannot read it: %s: name a manifest", path, strerror(errno));
-	else if (length > MANIFEST_BYTES_MAX || strlen(text) != length)
+	else if (length > MANIFEST_BYTES_MAX || strlen(text) != length || !is_utf8(text, length))
 		refuse(path, text, length);
 	else
 		return true;
@@ -103,7 +114,7 @@ bool files_of(const char *path, char ***names, size_t *count)
 		return one_file(path, names, count);
 	found = scandir(path, &entries, is_manifest, alphasort);
 	if (found < 0) {
-		complain("%s: cannot read it: %s: name a directory with manifests", path, strerror(errno));
+		complain("%s: cannot read it: %s: name a manifest, or a directory with manifests", path, strerror(errno));
 		return false;
 	}
 	*names = need_zeroed((size_t)found + 1, sizeof(**names));

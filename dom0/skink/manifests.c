@@ -129,7 +129,7 @@ static json_t *read_files(char **names, json_t *files)
 		file = json_pack("{s:s, s:s}", "file", names[i], "xml", text);
 		free(text);
 		if (!file) {
-			complain("%s: it is not UTF-8: write it in UTF-8", names[i]);
+			complain("%s: its name is not UTF-8: rename it", names[i]);
 			return NULL;
 		}
 		json_array_append_new(files, file);

@@ -260,7 +260,7 @@ USAGE = [
     (["create", "no-such-name"], "no-such-name: cannot open it"),
     (["create", "x.xml", "-c", "--json"], "--console and --json do not go together"),
     (["create", "x.xml", "-c", "--no-wait"], "--console and --no-wait do not go together"),
-    (["plan", "/nowhere"], "/nowhere: cannot read it: No such file or directory: name a directory with manifests"),
+    (["plan", "/nowhere"], "/nowhere: cannot read it: No such file or directory: name a manifest, or a directory with manifests"),
     (["destroy", "\udcff\udcfe"], "something in it is not UTF-8"),
     (["--json", "sysrq", "web", "h"], "sysrq prints no facts: leave --json out"),
     (["--wrong", "list"], "unrecognized option '--wrong'"),
@@ -275,6 +275,15 @@ def test_bad_usage_is_2_and_teaches(skink, skinkd, arguments, said):
     assert result.code == 2, result
     assert said in (result.out if not arguments else result.err), result
     assert not [request for request in skinkd.requests if request["method"] != "list"]
+
+
+def test_a_file_whose_name_is_not_utf8(skink, skinkd, tmp_path):
+    name = os.fsencode(tmp_path) + b"/\xff.xml"
+    with open(name, "w") as file:
+        file.write("<domain/>")
+    for verb, operand in (("create", name), ("plan", tmp_path)):
+        result = skink(verb, operand)
+        assert result.code == 2 and "its name is not UTF-8: rename it" in result.err and not skinkd.requests, result
 
 
 def test_manifests_that_are_no_text(skink, skinkd, tmp_path):
