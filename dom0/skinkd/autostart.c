@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/autostart.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/file.h"
+#include "lib/manifest.h"
+#include "skinkd/host.h"
+#include "skinkd/state.h"
+
+static int is_manifest(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name);
+
+	return length > 4 && entry->d_name[0] != '.' && !strcmp(entry->d_name + length - 4, ".xml");
+}
+
+/* "10-web.xml" is web's, and so is "web.xml". */
+static bool is_of(const char *file, const char *domain)
+{
+	size_t digits = strspn(file, "0123456789"), length = strlen(domain);
+
+	if (!strncmp(file, domain, length) && !strcmp(file + length, ".xml"))
+		return true;
+	return digits && file[digits] == '-' && !strncmp(file + digits + 1, domain, length) &&
+	       !strcmp(file + digits + 1 + length, ".xml");
+}
+
+/* The file's whole name, or "" if there is none. */
+static void find(const char *domain, char path[CONF_TEXT + 260])
+{
+	DIR *folder = opendir(host.conf.domains_dir);
+	struct dirent *entry;
+
+	*path = 0;
+	while (folder && !*path && (entry = readdir(folder)))
+		if (is_of(entry->d_name, domain))
+			snprintf(path, CONF_TEXT + 260, "%s/%s", host.conf.domains_dir, entry->d_name);
+	if (folder)
+		closedir(folder);
+}
+
+bool autostart_is_on(const char *domain)
+{
+	char path[CONF_TEXT + 260];
+
+	find(domain, path);
+	return *path;
+}
+
+int autostart_set(const char *domain, const char *xml)
+{
+	char path[CONF_TEXT + 260];
+
+	find(domain, path);
+	if (!xml)
+		return !*path || !unlink(path) ? 0 : -errno;
+	if (!*path)
+		snprintf(path, sizeof(path), "%s/%s.xml", host.conf.domains_dir, domain);
+	return file_replace(path, xml);
+}
+
+static json_t *read_one(const char *folder, const char *name)
+{
+	struct build_error error = { 0 };
+	char path[CONF_TEXT + 260];
+	struct bytes bytes;
+	json_t *one;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (file_read_all(path, MANIFEST_BYTES_MAX, BLAME_NOBODY, &bytes, &error)) {
+		say("%s", error.text);
+		return NULL;
+	}
+	one = json_pack("{s:s, s:s%}", "file", path, "xml", (const char *)bytes.at, bytes.count);
+	if (!one)
+		say("%s: it is not UTF-8: it is left out", path);
+	bytes_free(&bytes);
+	return one;
+}
+
+json_t *autostart_files(const char *folder)
+{
+	struct dirent **entries;
+	json_t *files = json_array();
+	int count = scandir(folder, &entries, is_manifest, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		json_t *one = read_one(folder, entries[i]->d_name);
+
+		if (one)
+			json_array_append_new(files, one);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return files;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* /etc/skink/skinkd.conf: lines `key = value`, as skinkd.conf(5) has them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONF_FILE	"/etc/skink/skinkd.conf"
+#define CONF_TEXT	256
+
+struct conf {
+	char socket[108];		/* as long as a Unix socket's name may be */
+	char socket_group[64];		/* may look; "" : root alone */
+	char state_dir[CONF_TEXT];
+	char log_dir[CONF_TEXT];
+	char console_dir[CONF_TEXT];	/* where xenconsoled logs to */
+	char domains_dir[CONF_TEXT];
+	char system_dir[CONF_TEXT];
+	uint64_t cores_kib_max;		/* of all core files together */
+	uint64_t memory_reserve_kib;	/* of the machine, that no domain is given */
+	uint64_t events_kept;
+};
+
+void conf_defaults(struct conf *conf);
+
+/* A file that is not there leaves the defaults, if `may_be_absent`. False: said on standard error what is wrong. */
+bool conf_read(struct conf *conf, const char *file, bool may_be_absent);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain that skinkd built: its manifest, and where it is in its life.
+ *
+ *            life_create()          built                the guest has ended           life_end()
+ *   (none) ---------------> BUILDING ----> RUNNING -------------------------> ENDED ------------> ENDING ---> (none)
+ *                              |  ^           |                                 | (dump first)        |
+ *                     failed   v  |           +--------- life_end() ------------)---------------------+
+ *                           (none)|                                             v                     |
+ *                                 |                                          DUMPING ----> ENDING     |
+ *                                 +--------------------- restart ------------------------------------+
+ * D1  A name and a UUID belong to one record at most.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "lib/core.h"
+#include "lib/manifest.h"
+
+enum phase {
+	PHASE_BUILDING,			/* on the work queue, or waiting for it */
+	PHASE_RUNNING,			/* in the core; it may be paused */
+	PHASE_ENDED,			/* shut down or crashed, and preserved */
+	PHASE_DUMPING,
+	PHASE_ENDING,			/* being destroyed */
+};
+
+struct domain {
+	struct domain *next;
+	struct manifest *manifest;
+	uint8_t uuid[16];
+	domid_t id;			/* not while PHASE_BUILDING */
+	enum phase phase;
+	bool is_doomed;			/* it was asked to be destroyed: no policy is obeyed */
+	bool starts_paused;
+	uint64_t memory_target_kib;
+	uint32_t vcpus_target;
+	double started;			/* seconds since 1970 */
+	uint64_t started_ms;		/* uv_now(); 0: before skinkd was started */
+	uint32_t restarts;
+	uint32_t quick_deaths;		/* in a row */
+};
+
+/* Whom a request means: a record, or a domain of the core that is not ours, or both. */
+struct target {
+	struct domain *record;		/* NULL: Domain-0, or somebody else built it */
+	domid_t id;
+	bool has_id;
+	struct xen_domctl_getdomaininfo info;	/* if has_id */
+	char name[64];
+};
+
+struct domain *domain_add(struct manifest *manifest);		/* takes it */
+void domain_remove(struct domain *domain);
+struct domain *domain_by_name(const char *name);
+struct domain *domain_by_id(domid_t id);
+struct domain *domain_by_uuid(const uint8_t uuid[16]);
+
+/* A name, a number or a UUID, as text or number. False: there is none. */
+bool target_find(const json_t *named, struct target *target);
+
+/* All that are there: those in the core by id, then those that are being built. The caller frees *targets. */
+size_t target_list(struct target **targets);
+
+/* The fields that `list` shows of each. */
+json_t *target_json(const struct target *target);
+json_t *domain_json(const struct domain *domain);
+
+const char *reason_name(uint32_t flags);
+bool uuid_parse(const char *text, uint8_t uuid[16]);

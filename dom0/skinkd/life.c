@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/life.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <xen/sched.h>
+
+#include "skinkd/events.h"
+#include "skinkd/job.h"
+#include "skinkd/state.h"
+#include "skinkd/wait.h"
+
+/* A domain that ends sooner than this, this often in a row, is not started again: it would never stop. */
+#define QUICK_MS	5000
+#define QUICK_DEATHS	5
+
+struct build_job {
+	struct job job;
+	struct build_job *next;
+	struct domain *domain;
+	struct build_request request;
+	struct built built;
+	struct build_error error;
+	done_fn done;			/* NULL: nobody waits */
+	void *context;
+};
+
+struct end_job {
+	struct job job;
+	struct domain *domain;
+	domid_t id;
+	bool is_restart;
+};
+
+static struct build_job *builds;	/* the first is being built (L1) */
+
+static const char *name_of(const struct domain *domain)
+{
+	return domain->manifest->name;
+}
+
+/* Something has changed: it is remembered, and whoever waits may look. */
+static void changed(void)
+{
+	state_save();
+	wait_look();
+}
+
+/* ---- building ---- */
+
+static int run_build(struct job *job, struct core *core)
+{
+	struct build_job *build = (struct build_job *)job;
+
+	return build_domain(core, &build->request, &build->built, &build->error);
+}
+
+static void warn_if(const struct domain *domain, int result, const char *what)
+{
+	if (result)
+		event("failed", name_of(domain), domain->id, "%s: %s", what, strerror(-result));
+}
+
+void life_tune(struct domain *domain)
+{
+	const struct manifest_sched *wanted = &domain->manifest->sched;
+	struct skink_domctl_sched sched = { 1, wanted->weight, wanted->cap_percent, wanted->warp_us, wanted->warp_limit_us };
+	struct skink_domctl_account account = { .set = 1 };
+
+	warn_if(domain, core_sched(&host.core, domain->id, &sched), "the core does not take its scheduling");
+	memcpy(account.limit, domain->manifest->limit, sizeof(account.limit));
+	warn_if(domain, core_account(&host.core, domain->id, &account), "the core does not take its limits");
+	for (uint32_t i = 0; i < domain->manifest->vcpus; i++)
+		if (domain->manifest->affinity[i])
+			warn_if(domain, core_vcpu_affinity_set(&host.core, domain->id, i, domain->manifest->affinity[i]),
+				"the core does not pin its vcpu");
+}
+
+/* Which element of the manifest is to blame. */
+static enum manifest_element element_of(enum build_blame blame)
+{
+	switch (blame) {
+	case BLAME_KERNEL:
+		return MANIFEST_KERNEL;
+	case BLAME_INITRD:
+		return MANIFEST_INITRD;
+	case BLAME_COMMAND_LINE:
+		return MANIFEST_CMDLINE;
+	case BLAME_MEMORY:
+		return MANIFEST_CURRENT_MEMORY;
+	case BLAME_VCPUS:
+		return MANIFEST_VCPU;
+	case BLAME_NOBODY:
+	case BLAME_MACHINE:
+		break;
+	}
+	return MANIFEST_DOMAIN;
+}
+
+struct outcome life_blame(const struct manifest *manifest, const struct build_error *error)
+{
+	struct blame blame = manifest_blame(manifest, element_of(error->blame));
+	struct report report = { 0 };
+	struct outcome result;
+	const char *remedy = strrchr(error->text, ':');
+	char *line;
+
+	if (error->blame == BLAME_MACHINE || error->blame == BLAME_NOBODY)
+		return outcome(CODE_FAILED, "'%s' cannot be built: %s", manifest->name, error->text);
+	if (remedy)
+		report_error(&report, &blame, "%.*s\n%s", (int)(remedy - error->text), error->text, remedy + 2);
+	else
+		report_error(&report, &blame, "%s\nchange it", error->text);
+	line = report_line(&report.entries[0]);
+	result = outcome(CODE_BAD, "'%s' cannot be built", manifest->name);
+	result.lines = json_pack("[s]", line);
+	free(line);
+	report_free(&report);
+	return result;
+}
+
+/* The domain is in the core, paused: everybody else is told of it. */
+static int introduce(struct build_job *build)
+{
+	struct domain *domain = build->domain;
+	const struct store_domain entry = {
+		.built = &build->built, .name = name_of(domain), .uuid = domain->uuid,
+		.memory_kib = domain->manifest->current_memory_kib, .memory_max_kib = domain->manifest->memory_kib,
+		.vcpus = domain->manifest->current_vcpus, .vcpus_max = domain->manifest->vcpus,
+		.has_console = domain->manifest->has_console,
+	};
+	int result = host.store.handle ? store_add(&host.store, &entry) : -ENOTCONN;
+
+	if (result)
+		return build_refuse(&build->error, BLAME_MACHINE, result, "xenstored does not take it: %s", strerror(-result));
+	domain->id = build->built.id;
+	domain->phase = PHASE_RUNNING;
+	domain->started = (double)time(NULL);
+	domain->started_ms = uv_now(host.loop);
+	life_tune(domain);
+	state_save();			/* L2: once it runs, no skinkd takes it for half built */
+	if (!domain->starts_paused)
+		result = core_domain_unpause(&host.core, domain->id);
+	if (result)
+		build_refuse(&build->error, BLAME_MACHINE, result, "the core does not let it run: %s", strerror(-result));
+	return result;
+}
+
+static void forget_failed(struct build_job *build)
+{
+	struct domain *domain = build->domain;
+
+	/* A build that failed has left nothing (U1); one that failed after that is still in the core. */
+	if (!build->job.result) {
+		core_domain_destroy(&host.core, build->built.id);
+		if (host.store.handle)
+			store_remove(&host.store, build->built.id, domain->uuid);
+	}
+	event("failed", name_of(domain), build->built.id, "%s", build->error.text);
+}
+
+static void start_next_build(void);
+
+static void built(struct job *job)
+{
+	struct build_job *build = (struct build_job *)job;
+	struct domain *domain = build->domain;
+	struct outcome result = outcome(0, "done");
+
+	builds = build->next;
+	if (job->result || introduce(build)) {
+		forget_failed(build);
+		if (!build->error.text[0])
+			build_refuse(&build->error, BLAME_MACHINE, job->result, "%s", strerror(-job->result));
+		result = life_blame(domain->manifest, &build->error);
+		domain_remove(domain);
+	} else {
+		event(domain->restarts ? "rebooted" : "created", name_of(domain), domain->id, "%lu MiB, %u vcpu%s, from %s",
+		      domain->manifest->current_memory_kib >> 10, domain->manifest->current_vcpus,
+		      domain->manifest->current_vcpus == 1 ? "" : "s", domain->manifest->file);
+		if (domain->is_doomed)
+			life_destroy(domain);
+	}
+	if (build->done)
+		build->done(build->context, &result);
+	json_decref(result.lines);
+	free(build);
+	changed();
+	start_next_build();
+}
+
+static void start_next_build(void)
+{
+	if (builds)
+		job_start(&builds->job);
+}
+
+static void build(struct domain *domain, done_fn done, void *context)
+{
+	struct build_job *build = need_memory(calloc(1, sizeof(*build))), **at = &builds;
+	const struct manifest *manifest = domain->manifest;
+
+	domain->phase = PHASE_BUILDING;
+	domain->id = DOMID_INVALID;
+	domain->memory_target_kib = manifest->current_memory_kib;
+	domain->vcpus_target = manifest->current_vcpus;
+	*build = (struct build_job){ .job = { .run = run_build, .done = built }, .domain = domain, .done = done,
+				     .context = context };
+	build->request = (struct build_request){
+		.kernel = manifest->kernel, .initrd = manifest->initrd, .command_line = manifest->cmdline,
+		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
+		.vcpus_max = manifest->vcpus,
+	};
+	memcpy(build->request.uuid, domain->uuid, sizeof(build->request.uuid));
+	state_save();			/* L2 */
+	while (*at)
+		at = &(*at)->next;
+	*at = build;
+	if (builds == build)
+		start_next_build();
+}
+
+void life_create(struct manifest *manifest, bool starts_paused, done_fn done, void *context)
+{
+	struct domain *domain = domain_add(manifest);
+
+	domain->starts_paused = starts_paused;
+	build(domain, done, context);
+}
+
+/* ---- ending ---- */
+
+static int run_end(struct job *job, struct core *core)
+{
+	return core_domain_destroy(core, ((struct end_job *)job)->id);
+}
+
+static void ended(struct job *job)
+{
+	struct end_job *end = (struct end_job *)job;
+	struct domain *domain = end->domain;
+
+	if (job->result && job->result != -ESRCH) {
+		warn_if(domain, job->result, "the core does not destroy it");
+		domain->phase = PHASE_ENDED;
+	} else {
+		if (host.store.handle)
+			store_remove(&host.store, end->id, domain->uuid);
+		if (end->is_restart && !domain->is_doomed) {
+			domain->restarts++;
+			build(domain, NULL, NULL);
+		} else {
+			event("destroyed", name_of(domain), end->id, "its memory is free again");
+			domain_remove(domain);
+		}
+	}
+	free(end);
+	changed();
+}
+
+static void end(struct domain *domain, bool is_restart)
+{
+	struct end_job *end = need_memory(calloc(1, sizeof(*end)));
+
+	*end = (struct end_job){ .job = { .run = run_end, .done = ended }, .domain = domain, .id = domain->id,
+				 .is_restart = is_restart };
+	domain->phase = PHASE_ENDING;
+	state_save();			/* L2 */
+	job_start(&end->job);
+}
+
+void life_destroy(struct domain *domain)
+{
+	domain->is_doomed = true;
+	if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
+		end(domain, false);
+	else
+		state_save();		/* whatever goes on now ends in its end */
+}
+
+void life_restart(struct domain *domain)
+{
+	if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
+		end(domain, true);
+}
+
+/* ---- core files ---- */
+
+struct dump_end {
+	struct domain *domain;
+	bool is_restart;
+};
+
+static void dumped(void *context, const struct outcome *result)
+{
+	struct dump_end *next = context;
+
+	if (result->code)
+		event("failed", name_of(next->domain), next->domain->id, "no core file: %s", result->message);
+	end(next->domain, next->is_restart);
+	free(next);
+}
+
+static void dump_and_end(struct domain *domain, bool is_restart)
+{
+	struct dump_end *next = need_memory(malloc(sizeof(*next)));
+
+	*next = (struct dump_end){ domain, is_restart };
+	domain->phase = PHASE_ENDED;
+	life_dump(domain, NULL, false, dumped, next);
+}
+
+/* ---- policies ---- */
+
+static bool may_restart(struct domain *domain)
+{
+	uint64_t lived_ms = uv_now(host.loop) - domain->started_ms;
+
+	domain->quick_deaths = lived_ms < QUICK_MS ? domain->quick_deaths + 1 : 0;
+	if (domain->quick_deaths < QUICK_DEATHS)
+		return true;
+	event("failed", name_of(domain), domain->id, "it has ended within %d s of its start %d times in a row: it is not started "
+	      "again", QUICK_MS / 1000, QUICK_DEATHS);
+	return false;
+}
+
+static enum manifest_action action_for(const struct domain *domain, uint32_t reason)
+{
+	switch (reason) {
+	case SHUTDOWN_crash:
+	case SHUTDOWN_watchdog:
+		return domain->manifest->on_crash;
+	case SHUTDOWN_reboot:
+	case SHUTDOWN_soft_reset:
+		return domain->manifest->on_reboot;
+	default:
+		return domain->manifest->on_poweroff;
+	}
+}
+
+static void obey(struct domain *domain, enum manifest_action action)
+{
+	switch (action) {
+	case ACTION_DESTROY:
+		end(domain, false);
+		return;
+	case ACTION_RESTART:
+		end(domain, may_restart(domain));
+		return;
+	case ACTION_PRESERVE:
+		domain->phase = PHASE_ENDED;
+		changed();
+		return;
+	case ACTION_COREDUMP_DESTROY:
+		dump_and_end(domain, false);
+		return;
+	case ACTION_COREDUMP_RESTART:
+		dump_and_end(domain, may_restart(domain));
+		return;
+	}
+}
+
+static void has_shut_down(struct domain *domain, uint32_t flags)
+{
+	uint32_t reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
+	enum manifest_action action = action_for(domain, reason);
+
+	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s", reason_name(flags),
+	      manifest_action_name(action));
+	if (is_crash)
+		death_note(name_of(domain), domain->id, reason_name(flags));
+	obey(domain, action);
+}
+
+/* Somebody else destroyed it. */
+static void has_gone(struct domain *domain)
+{
+	event("destroyed", name_of(domain), domain->id, "not by skinkd");
+	if (host.store.handle)
+		store_remove(&host.store, domain->id, domain->uuid);
+	domain_remove(domain);
+	changed();
+}
+
+static void look_at(struct domain *domain)
+{
+	struct xen_domctl_getdomaininfo info;
+	int result = core_domain_info(&host.core, domain->id, &info);
+
+	if (result && result != -ESRCH)
+		return;
+	if (result || info.flags & XEN_DOMINF_dying || memcmp(info.handle, domain->uuid, sizeof(info.handle)))
+		has_gone(domain);
+	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING)
+		has_shut_down(domain, info.flags);
+}
+
+void life_look(void)
+{
+	struct domain *next;
+
+	uv_update_time(host.loop);
+	for (struct domain *domain = host.domains; domain; domain = next) {
+		next = domain->next;
+		if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
+			look_at(domain);
+	}
+	wait_look();
+}
+
+/* ---- after skinkd was started again ---- */
+
+/* What a build had made when skinkd was killed carries the UUID, but nobody has been told its id. */
+static void undo_build(struct domain *domain)
+{
+	struct target *list;
+	size_t count = target_list(&list);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].has_id || memcmp(list[i].info.handle, domain->uuid, sizeof(domain->uuid)))
+			continue;
+		core_domain_destroy(&host.core, list[i].id);
+		if (host.store.handle)
+			store_remove(&host.store, list[i].id, domain->uuid);
+	}
+	free(list);
+}
+
+static void resume(struct domain *domain)
+{
+	switch (domain->phase) {
+	case PHASE_BUILDING:
+		undo_build(domain);
+		if (domain->restarts && !domain->is_doomed) {
+			build(domain, NULL, NULL);
+			return;
+		}
+		event("failed", name_of(domain), 0, "skinkd was ended while it was being built: create it again");
+		domain_remove(domain);
+		return;
+	case PHASE_ENDING:
+	case PHASE_DUMPING:
+		end(domain, false);
+		return;
+	case PHASE_RUNNING:
+	case PHASE_ENDED:
+		if (domain->is_doomed)
+			end(domain, false);
+		return;
+	}
+}
+
+void life_resume(void)
+{
+	struct domain *next;
+
+	for (struct domain *domain = host.domains; domain; domain = next) {
+		next = domain->next;
+		resume(domain);
+	}
+	state_save();
+	life_look();
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * skinkd: the only program that changes anything on a host. It runs in the foreground and says on standard error what
+ * happens; whoever supervises it keeps that and starts it again when it ends. Its domains do not notice either way.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "skinkd/events.h"
+#include "skinkd/host.h"
+#include "skinkd/life.h"
+#include "skinkd/methods.h"
+#include "skinkd/rpc.h"
+#include "skinkd/state.h"
+
+#define LOOK_MS		5000		/* in case the store told us nothing */
+
+struct host host;
+
+static uv_poll_t store_poll;
+static uv_timer_t look_timer;
+static uv_signal_t signals[2];
+
+struct arguments {
+	const char *conf_file;
+	bool is_named, only_check;
+};
+
+const char *argp_program_version = "skinkd 0.3";
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'c':
+		arguments->conf_file = value;
+		arguments->is_named = true;
+		return 0;
+	case 't':
+		arguments->only_check = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s': skinkd takes options only", value);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- the store tells when domains come and go ---- */
+
+static void store_lost(void)
+{
+	uv_poll_stop(&store_poll);
+	store_close(&host.store);
+	event("failed", NULL, 0, "xenstored has gone: running domains go on; none can be started, shut down in order or resized until "
+	      "the machine is started again");
+}
+
+static void store_has_news(uv_poll_t *poll, int status, int what)
+{
+	char **news;
+
+	errno = 0;
+	while (host.store.handle && (news = xs_check_watch(host.store.handle)))
+		free(news);
+	if (status < 0 || (errno && errno != EAGAIN))
+		store_lost();
+	life_look();
+}
+
+static void watch_store(void)
+{
+	int result = store_open(&host.store);
+
+	if (result) {
+		event("failed", NULL, 0, "xenstored does not answer (%s): no domain can be started", strerror(-result));
+		return;
+	}
+	xs_watch(host.store.handle, "@releaseDomain", "release");
+	xs_watch(host.store.handle, "@introduceDomain", "introduce");
+	uv_poll_init(host.loop, &store_poll, xs_fileno(host.store.handle));
+	uv_poll_start(&store_poll, UV_READABLE, store_has_news);
+}
+
+static void look(uv_timer_t *timer)
+{
+	life_look();
+}
+
+/* ---- start and end ---- */
+
+static void stop(uv_signal_t *handle, int number)
+{
+	event("stopped", NULL, 0, "signal %d: the domains go on", number);
+	state_save();
+	rpc_close();
+	exit(0);
+}
+
+static void make_folders(void)
+{
+	const char *const folders[] = { host.conf.state_dir, host.conf.log_dir, host.conf.domains_dir, host.conf.system_dir };
+	char folder[sizeof(host.conf.socket)];
+
+	snprintf(folder, sizeof(folder), "%s", host.conf.socket);
+	if (strrchr(folder, '/'))
+		*strrchr(folder, '/') = 0;
+	mkdir(folder, 0755);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (mkdir(folders[i], 0750) && errno != EEXIST)
+			say("%s: %s", folders[i], strerror(errno));
+}
+
+static void take_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	uv_signal_init(host.loop, &signals[0]);
+	uv_signal_init(host.loop, &signals[1]);
+	uv_signal_start(&signals[0], stop, SIGTERM);
+	uv_signal_start(&signals[1], stop, SIGINT);
+}
+
+/* The machine has been started: its domains are what the folders say. */
+static void begin_anew(void)
+{
+	state_save();
+	apply_folder(host.conf.system_dir);
+	apply_folder(host.conf.domains_dir);
+}
+
+static bool begin(void)
+{
+	int result;
+
+	make_folders();
+	result = core_open(&host.core);
+	if (result) {
+		say("this is not Domain-0 of Skink, or /dev/xen/privcmd is missing: %s", strerror(-result));
+		return false;
+	}
+	events_open();
+	watch_store();
+	take_signals();
+	if (state_load())
+		life_resume();
+	else
+		begin_anew();
+	if (!rpc_open())
+		return false;
+	uv_timer_init(host.loop, &look_timer);
+	uv_timer_start(&look_timer, look, LOOK_MS, LOOK_MS);
+	event("started", NULL, 0, "skinkd answers at %s", host.conf.socket);
+	return true;
+}
+
+int main(int count, char **values)
+{
+	static const struct argp_option options[] = {
+		{ "config", 'c', "FILE", 0, "read FILE instead of " CONF_FILE, 0 },
+		{ "test", 't', NULL, 0, "only check the configuration", 0 },
+		{ NULL, 0, NULL, 0, NULL, 0 },
+	};
+	static const struct argp argp = { options, parse, NULL, "The daemon of Skink's Domain-0: it builds domains and follows "
+					  "their life.", NULL, NULL, NULL };
+	struct arguments arguments = { .conf_file = CONF_FILE };
+
+	argp_parse(&argp, count, values, 0, NULL, &arguments);
+	conf_defaults(&host.conf);
+	if (!conf_read(&host.conf, arguments.conf_file, !arguments.is_named))
+		return 2;
+	if (arguments.only_check)
+		return 0;
+	host.loop = uv_default_loop();
+	host.started_ms = uv_now(host.loop);
+	if (!begin())
+		return 1;
+	return uv_run(host.loop, UV_RUN_DEFAULT);
+}

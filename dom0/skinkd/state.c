@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "skinkd/domain.h"
+#include "skinkd/host.h"
+
+#define STATE_VERSION	1
+#define BOOT_ID_FILE	"/proc/sys/kernel/random/boot_id"
+
+static const char *const phase_names[] = { "building", "running", "ended", "dumping", "ending" };
+
+static int write_whole(int file, const char *text)
+{
+	size_t bytes = strlen(text);
+
+	while (bytes) {
+		ssize_t put = write(file, text, bytes);
+
+		if (put < 0 && errno != EINTR)
+			return -errno;
+		if (put > 0) {
+			text += put;
+			bytes -= (size_t)put;
+		}
+	}
+	return fsync(file) ? -errno : 0;
+}
+
+int file_replace(const char *path, const char *text)
+{
+	char beside[CONF_TEXT + 300];
+	int file, result;
+
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (file < 0)
+		return -errno;
+	result = write_whole(file, text);
+	close(file);
+	if (!result && rename(beside, path))
+		result = -errno;
+	if (result)
+		unlink(beside);
+	return result;
+}
+
+/* ST2: Dom0's kernel is started anew exactly when the machine is. */
+static void boot_id(char text[64])
+{
+	FILE *file = fopen(BOOT_ID_FILE, "re");
+
+	*text = 0;
+	if (file && fgets(text, 64, file))
+		text[strcspn(text, "\n")] = 0;
+	if (file)
+		fclose(file);
+}
+
+static void state_path(char path[CONF_TEXT + 32])
+{
+	snprintf(path, CONF_TEXT + 32, "%s/state.json", host.conf.state_dir);
+}
+
+/* ---- out ---- */
+
+static json_t *domain_out(const struct domain *domain)
+{
+	char uuid[UUID_TEXT], *xml = need_memory(manifest_write(domain->manifest));
+	json_t *json;
+
+	uuid_text(domain->uuid, uuid);
+	json = json_pack("{s:s, s:s, s:i, s:s, s:f, s:i, s:I, s:i, s:b, s:s, s:s}", "name", domain->manifest->name, "uuid", uuid,
+			 "id", domain->id, "phase", phase_names[domain->phase], "started", domain->started,
+			 "restarts", domain->restarts, "memory_target_kib", (json_int_t)domain->memory_target_kib,
+			 "vcpus_target", domain->vcpus_target, "doomed", domain->is_doomed, "file", domain->manifest->file,
+			 "xml", xml);
+	free(xml);
+	return json;
+}
+
+void state_save(void)
+{
+	json_t *list = json_array(), *state;
+	char path[CONF_TEXT + 32], boot[64], *text;
+	int result;
+
+	for (struct domain *domain = host.domains; domain; domain = domain->next)
+		json_array_append_new(list, domain_out(domain));
+	boot_id(boot);
+	state = json_pack("{s:i, s:s, s:o}", "version", STATE_VERSION, "boot", boot, "domains", list);
+	text = need_memory(json_dumps(state, JSON_INDENT(1)));
+	json_decref(state);
+	state_path(path);
+	result = file_replace(path, text);
+	if (result)
+		say("%s: %s: if skinkd is started again now, it does not know all of its domains", path, strerror(-result));
+	free(text);
+}
+
+/* ---- in ---- */
+
+static bool phase_parse(const char *name, enum phase *phase)
+{
+	for (size_t i = 0; i < sizeof(phase_names) / sizeof(phase_names[0]); i++)
+		if (!strcmp(phase_names[i], name)) {
+			*phase = (enum phase)i;
+			return true;
+		}
+	return false;
+}
+
+static void domain_in(json_t *json)
+{
+	const char *uuid, *phase, *file, *xml;
+	int id, restarts, vcpus, doomed;
+	struct manifest *manifest;
+	struct report report = { 0 };
+	struct domain *domain;
+	json_int_t memory;
+	double started;
+
+	if (json_unpack(json, "{s:s, s:i, s:s, s:F, s:i, s:I, s:i, s:b, s:s, s:s}", "uuid", &uuid, "id", &id, "phase", &phase,
+			"started", &started, "restarts", &restarts, "memory_target_kib", &memory, "vcpus_target", &vcpus,
+			"doomed", &doomed, "file", &file, "xml", &xml) ||
+	    !manifest_parse(xml, strlen(xml), file, &manifest, &report)) {
+		say("state.json: an entry that cannot be read is left out");
+		report_print(&report, stderr);
+		report_free(&report);
+		return;
+	}
+	report_free(&report);
+	domain = domain_add(manifest);
+	domain->id = (domid_t)id;
+	domain->started = started;
+	domain->restarts = (uint32_t)restarts;
+	domain->memory_target_kib = (uint64_t)memory;
+	domain->vcpus_target = (uint32_t)vcpus;
+	domain->is_doomed = doomed;
+	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase))
+		domain_remove(domain);
+}
+
+bool state_load(void)
+{
+	char path[CONF_TEXT + 32], boot[64];
+	const char *was = NULL;
+	json_error_t error;
+	json_t *state, *list = NULL, *one;
+	int version = 0;
+	size_t i;
+
+	state_path(path);
+	state = json_load_file(path, 0, &error);
+	if (!state && !access(path, F_OK))
+		say("%s:%d: %s: it is left alone, and no domain is known", path, error.line, error.text);
+	boot_id(boot);
+	if (!state || json_unpack(state, "{s:i, s:s, s:o}", "version", &version, "boot", &was, "domains", &list) ||
+	    version != STATE_VERSION || strcmp(was, boot)) {
+		if (state && version != STATE_VERSION)
+			say("%s: it is of version %d, not %d: no domain is known", path, version, STATE_VERSION);
+		json_decref(state);
+		return false;
+	}
+	json_array_foreach(list, i, one)
+		domain_in(one);
+	json_decref(state);
+	return true;
+}

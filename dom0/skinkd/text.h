@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Small things about text: sets of CPUs, the end of a file. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* "0-3,5" or "all"; bits in *cpus. False: it is neither, or names a CPU beyond 63. */
+bool cpus_parse(const char *text, uint64_t *cpus);
+
+#define CPUS_TEXT	256
+/* "all" if every one of the machine's is in it. */
+void cpus_print(uint64_t cpus, uint32_t cpu_count, char text[CPUS_TEXT]);
+
+/* Printable ASCII, not empty: what a name out of the store must be. */
+bool text_is_plain(const char *text);
+
+/* Makes UTF-8 of what may be anything, in place: what is not stands as '?'. */
+void text_make_utf8(char *text);
+
+/* The last lines of what a domain's console said; NULL: nothing is there. The caller frees both (file may be NULL). */
+char *console_tail(const char *domain, size_t lines, char **file);
