@@ -26,7 +26,7 @@ struct boot_info {
 	uint32_t module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
 	uint8_t rsdp[36];		/* ACPI's root pointer; rsdp[0] == 0: search the BIOS area */
-	paddr_t trampoline;		/* RAM below 1 MiB, where nothing is allocated, and no module; 0: none */
+	paddr_t trampoline;		/* RAM below 1 MiB, where nothing is allocated and no module may be; 0: none */
 };
 
 extern struct boot_info boot_info;
@@ -48,3 +48,4 @@ void memory_map_finish(void);
 bool option_text(const char *name, char *value, size_t room);
 bool option_flag(const char *name, bool otherwise);
 uint64_t option_number(const char *name, uint64_t otherwise);
+void options_check(void);	/* warns of each word that is none of ours */

@@ -24,7 +24,6 @@
 #include "mem/mmu.h"
 
 #define RFLAGS_START	0x202UL
-#define LOW_FRAMES	256		/* the first MiB is not for allocation */
 #define PAGE_FLAGS	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED)
 
@@ -171,7 +170,7 @@ static void map_all(const struct builder *builder)
 /* The loader's copies are not needed any more. Pages that something else may share stay. */
 static void release_module(const struct boot_module *module)
 {
-	uint64_t first = MAX(ROUND_UP(module->start, PAGE_SIZE) >> PAGE_SHIFT, (uint64_t)LOW_FRAMES);
+	uint64_t first = ROUND_UP(module->start, PAGE_SIZE) >> PAGE_SHIFT;
 	uint64_t end = (module->start + module->bytes) >> PAGE_SHIFT;
 
 	if (first < end)

@@ -56,6 +56,7 @@ void core_main(uint32_t magic, paddr_t info)
 	multiboot_parse(magic, info);
 	console_init();
 	log_info("Skink, on %s\n", boot_info.loader);
+	options_check();
 
 	cpu_features_init();
 	cpu_features_enable();

@@ -56,21 +56,12 @@ static void append(paddr_t start, paddr_t end)
 	*next = (struct memory_range){ start, end - start };
 }
 
-static bool module_lies_in(paddr_t page)
-{
-	for (uint32_t i = 0; i < boot_info.module_count; i++)
-		if (boot_info.module[i].start < page + PAGE_SIZE &&
-		    page < boot_info.module[i].start + boot_info.module[i].bytes)
-			return true;
-	return false;
-}
-
 static paddr_t low_page(void)
 {
 	paddr_t end;
 
 	for (paddr_t page = LOW_END - PAGE_SIZE; page > 0; page -= PAGE_SIZE)
-		if (is_ram_at(page, &end) && end >= page + PAGE_SIZE && !module_lies_in(page))
+		if (is_ram_at(page, &end) && end >= page + PAGE_SIZE)
 			return page;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #define MAGIC_1		0x2badb002
 #define MAGIC_2		0x36d76289
 #define KIND_RAM	1
+#define LOW_MEMORY	0x100000	/* below it is the page where CPUs start */
 
 /* Multiboot 1: the information structure, and which of its fields are there. */
 struct info_1 {
@@ -76,8 +77,9 @@ static void add_module(uint32_t start, uint32_t end, const char *arguments, bool
 		log_warning("multiboot: only %u modules are looked at\n", BOOT_MODULES_MAX);
 		return;
 	}
-	if (start > end)
-		refuse_to_run("multiboot: module %u ends before it begins", boot_info.module_count + 1);
+	if (start < LOW_MEMORY || start > end)
+		refuse_to_run("multiboot: module %u, from 0x%x to 0x%x, is not above 1 MiB",
+			      boot_info.module_count + 1, start, end);
 	module->start = start;
 	module->bytes = end - start;
 	copy_arguments(module->command_line, arguments, has_file_name);

@@ -28,11 +28,12 @@
 #define store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define barrier_full()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-NORETURN void assert_failed(const char *what, const char *invariant, const char *file, int line);
+/* Stops everything for good: prints, back trace, halts all CPUs (lib/panic.c). */
+NORETURN void panic(const char *format, ...) PRINTF(1, 2);
 
 /* A broken invariant of the core's own. On in every build; nothing that a guest does may reach one. */
 #define ASSERT(condition, invariant)							\
 	do {										\
 		if (unlikely(!(condition)))						\
-			assert_failed(#condition, (invariant), __FILE__, __LINE__);	\
+			panic("%s: %s (%s:%d)", invariant, #condition, __FILE__, __LINE__);	\
 	} while (0)

@@ -48,8 +48,5 @@ void panic_begin(void);
 /* Prints `address` and the callers that the frame pointer (rbp) leads to, by name; a broken chain ends it. */
 void backtrace_print(uint64_t address, uint64_t frame_pointer);
 
-/* Stops everything for good: prints, back trace, halts all CPUs. */
-NORETURN void panic(const char *format, ...) PRINTF(1, 2);
-
 /* What the core was given cannot be run: says why, and halts. Nothing in the core is broken: no back trace. */
 NORETURN void refuse_to_run(const char *format, ...) PRINTF(1, 2);

@@ -88,8 +88,3 @@ void refuse_to_run(const char *format, ...)
 	log_error("\n");
 	cpu_halt_all();
 }
-
-void assert_failed(const char *what, const char *invariant, const char *file, int line)
-{
-	panic("%s: %s (%s:%d)", invariant, what, file, line);
-}

@@ -99,8 +99,6 @@ static void change(struct sched_queue *queue, struct vcpu *next, uint64_t now_ns
 		queue_insert(queue, prev, now_ns);
 	else if (prev)
 		vcpu_set_state(prev, prev->sched.is_blocked ? RUNSTATE_blocked : RUNSTATE_offline, now_ns);
-	if (!prev != !next)
-		note_idle(queue, !next, now_ns);
 	enters->cpu = queue->cpu;
 	write_once(&enters->is_running, true);
 }
@@ -110,13 +108,10 @@ static void switch_to(struct sched_queue *queue, struct vcpu *prev, struct vcpu 
 {
 	struct vcpu *idle = queue->cpu->idle;
 
-	if (prev) {
+	if (prev)
 		runstate_left(prev);
-		if (vcpu_may_use(prev, queue->cpu->id))
-			balance_offer(prev);
-		else
-			sched_vcpu_update(prev);
-	}
+	if (prev && read_once(&prev->sched.state) == RUNSTATE_runnable)
+		sched_vcpu_update(prev);
 	context_switch(prev ? prev : idle, next ? next : idle);
 }
 
@@ -136,6 +131,7 @@ void sched_softirq(void)
 	next = choose(queue, now_ns);
 	if (next != prev)
 		change(queue, next, now_ns);
+	note_idle(queue, !next, now_ns);
 	slice_start(queue, now_ns);
 	/* Somebody is still on another CPU, or became ready after we had looked. */
 	must_wait = !next && queue->count;
@@ -189,10 +185,11 @@ void sched_vcpu_update(struct vcpu *vcpu)
 {
 	uint32_t to = balance_choose(vcpu), from = queue_lock_of(vcpu, to);
 	bool may_run = vcpu_may_run(vcpu), may_stay = may_run && vcpu_may_use(vcpu, from);
+	bool need_not_wait = from != to && sched_queue[from].running;
 
 	if (vcpu->sched.state == RUNSTATE_running && !may_stay)
 		ask_to_choose(&sched_queue[from]);
-	if (vcpu->sched.state == RUNSTATE_runnable && !may_stay)
+	if (vcpu->sched.state == RUNSTATE_runnable && (!may_stay || need_not_wait))
 		queue_remove(&sched_queue[from], vcpu, RUNSTATE_offline, time_now_ns());
 	if (vcpu->sched.state > RUNSTATE_runnable && may_run)
 		join(vcpu, to);

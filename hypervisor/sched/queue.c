@@ -153,15 +153,6 @@ uint32_t balance_choose(const struct vcpu *vcpu)
 	return bit_test(&cpus, last) ? last : bit_lowest(cpus);
 }
 
-/* A preempted vcpu waits, maybe: an idle CPU comes and looks. */
-void balance_offer(const struct vcpu *vcpu)
-{
-	cpumask_t idle = vcpu_cpus(vcpu) & read_once(&sched_idle_cpus);
-
-	if (idle && read_once(&vcpu->sched.state) == RUNSTATE_runnable)
-		cpu_raise_softirq(cpu_by_id[bit_lowest(idle)], SOFTIRQ_SCHEDULE);
-}
-
 /* One vcpu that waits elsewhere and may run here. */
 static bool steal(struct sched_queue *from, struct sched_queue *to)
 {

@@ -80,7 +80,6 @@ void queue_adopt(struct vcpu *vcpu, uint32_t to);
 
 /* Which CPU. */
 uint32_t balance_choose(const struct vcpu *vcpu);	/* the best one for who becomes runnable: a guess, no lock needed */
-void balance_offer(const struct vcpu *vcpu);		/* it waits: an idle CPU may come and take it */
 void balance_steal(uint32_t cpu);			/* into this CPU's queue; maybe one that has not left its CPU yet */
 
 /* account.c. The vcpu's queue is locked in the first two. */

@@ -83,6 +83,21 @@ static void the_last_of_several_counts(void)
 	CU_ASSERT_TRUE(option_flag("c", false));
 }
 
+static void unknown_words_are_named(void)
+{
+	given(" console=com1 noreboot\tdom0mem=1G x2apic=off maxcpus com loglvl ");
+	fake.log[0] = 0;
+	options_check();
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "option com is unknown"));
+	given("console=com1 noreboot dom0mem=1G x2apic=off");
+	options_check();
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "option dom0mem=1G is unknown"));
+	fake.log[0] = 0;
+	given("console=com1 noreboot x2apic=off dom0_mem=1G,max:2G dom0_max_vcpus=1");
+	options_check();
+	CU_ASSERT_STRING_EQUAL(fake.log, "");
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(odd_lines_have_no_options),
 	UNIT_CASE(more_words_than_can_be_counted_do_no_harm),
@@ -90,6 +105,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(numbers_that_are_none_do_not_count),
 	UNIT_CASE(values_and_flags_are_found),
 	UNIT_CASE(the_last_of_several_counts),
+	UNIT_CASE(unknown_words_are_named),
 };
 
 int main(void)

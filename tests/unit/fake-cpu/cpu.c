@@ -327,14 +327,6 @@ static NORETURN void die(const char *what)
 	abort();
 }
 
-void assert_failed(const char *what, const char *invariant, const char *file, int line)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text), "%s:%d: ASSERT(%s): %s is broken", file, line, what, invariant);
-	die(text);
-}
-
 __attribute__((weak)) void panic(const char *format, ...)
 {
 	char text[512];

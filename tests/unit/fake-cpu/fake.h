@@ -79,7 +79,7 @@ void fake_guest_window(void *start, size_t bytes);
 /* A frame of the fake RAM, for tests that do not link mem/alloc.c. */
 mfn_t fake_frame(void);
 
-/* Does `statement` end in panic() or assert_failed()? Sets `died`. The lock it held stays held. */
+/* Does `statement` end in panic() or a failed ASSERT()? Sets `died`. The lock it held stays held. */
 extern jmp_buf *fake_death;
 #define FAKE_DIES(died, statement)				\
 	do {							\
