@@ -137,7 +137,7 @@ bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address)
 		return false;
 	if (guest_read(&old, in.address, in.bytes) || !find_result(&in, regs, old, &value, &flags))
 		return false;
-	error = mmu_emulate_write(vcpu, in.address, value & operand_mask(in.bytes), in.bytes, &(uint64_t){ old });
+	error = mmu_emulate_write(vcpu, in.address, value & operand_mask(in.bytes), in.bytes, old);
 	if (error)
 		return error == -EBUSY;		/* somebody else was faster: the guest tries again */
 

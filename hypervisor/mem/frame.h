@@ -62,6 +62,14 @@ extern uint64_t frame_limit;		/* frames 0 .. frame_limit - 1 have a struct frame
 
 static inline enum frame_type frame_type_of(uint64_t type) { return type >> FRAME_TYPE_SHIFT & 0xf; }
 
+/* A page table, validated. The owner's lock is held, and a reference, or the answer is already old. */
+static inline bool frame_is_table(const struct frame *frame)
+{
+	uint64_t word = load_acquire(&frame->type);
+
+	return (word & FRAME_VALIDATED) && frame_type_of(word) <= FRAME_L4;
+}
+
 /* The frame table exists in pieces of 2 MiB, where there is RAM; paging.c says so at boot. */
 #define FRAME_CHUNK_SHIFT 16
 bool frame_chunk_exists(uint64_t chunk);

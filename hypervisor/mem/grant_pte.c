@@ -11,62 +11,41 @@
 
 #include <xen/grant_table.h>
 
-/* The L1 table and index that `host_addr` means. With `contains_pte` the table gets a reference, else none. */
-static bool place_find(struct domain_locked owner, struct vcpu *user, uint64_t host_addr, bool contains_pte,
-		       struct frame **table, uint32_t *index)
+/* The L1 entry that `host_addr` means; NULL if there is none. */
+static pte_t *place_find(struct domain_locked owner, struct vcpu *user, uint64_t host_addr, bool contains_pte)
 {
-	uint64_t word;
+	pte_t *at;
 
 	if (!contains_pte)
-		return l1_find(owner, user, host_addr, table, index);
-	if (host_addr & 7)
-		return false;
-	*table = frame_at(paddr_to_mfn(host_addr));
-	*index = (host_addr & ~PAGE_MASK) / 8;
-	if (!*table || (*table)->owner != owner.domain->id)
-		return false;
-	word = load_acquire(&(*table)->type);
-	/* Validated, and by our lock it stays so. */
-	return (word & FRAME_VALIDATED) && frame_type_of(word) == FRAME_L1;
-}
-
-static pte_t *entry_of(const struct frame *table, uint32_t index)
-{
-	return (pte_t *)mfn_to_virt(frame_number(table)) + index;
+		return entry_for(owner, user, host_addr);
+	at = entry_at(owner, host_addr);
+	return at && frame_type_of(frame_at(virt_to_mfn(at))->type) == FRAME_L1 ? at : NULL;
 }
 
 int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_t entry)
 {
 	struct domain_locked owner = domain_lock(user->domain);
-	int status = GNTST_bad_virt_addr;
-	struct frame *table;
-	uint32_t index;
+	pte_t *at = place_find(owner, user, host_addr, contains_pte);
 
-	if (place_find(owner, user, host_addr, contains_pte, &table, &index)) {
-		pte_t old = __atomic_exchange_n(entry_of(table, index), entry | PTE_USER, __ATOMIC_SEQ_CST);
+	if (at) {
+		pte_t old = __atomic_exchange_n(at, entry | PTE_USER, __ATOMIC_SEQ_CST);
 
-		entry_drop(table, FRAME_L1, old);
-		status = GNTST_okay;
+		entry_drop(frame_at(virt_to_mfn(at)), FRAME_L1, old);
 	}
 	domain_unlock(owner);
-	return status;
+	return at ? GNTST_okay : GNTST_bad_virt_addr;
 }
 
 int grant_pte_clear(struct vcpu *user, uint64_t host_addr, bool contains_pte, mfn_t frame, bool writable)
 {
 	struct domain_locked owner = domain_lock(user->domain);
-	int status = GNTST_bad_virt_addr;
-	struct frame *table;
-	uint32_t index;
+	pte_t *at = place_find(owner, user, host_addr, contains_pte);
+	pte_t old = at ? read_once(at) : 0;
+	int status = at ? GNTST_general_error : GNTST_bad_virt_addr;
 
-	if (place_find(owner, user, host_addr, contains_pte, &table, &index)) {
-		pte_t *at = entry_of(table, index), old = read_once(at);
-
-		status = GNTST_general_error;
-		if ((old & PTE_PRESENT) && !!(old & PTE_WRITABLE) == writable && mfn_is(pte_frame(old), frame)) {
-			__atomic_store_n(at, 0, __ATOMIC_SEQ_CST);
-			status = GNTST_okay;
-		}
+	if ((old & PTE_PRESENT) && !!(old & PTE_WRITABLE) == writable && mfn_is(pte_frame(old), frame)) {
+		__atomic_store_n(at, 0, __ATOMIC_SEQ_CST);
+		status = GNTST_okay;
 	}
 	domain_unlock(owner);
 	return status;

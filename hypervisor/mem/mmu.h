@@ -50,13 +50,10 @@ void mmu_load_base(struct vcpu *vcpu);
 
 /*
  * A guest's direct write of `bytes` (1, 2, 4, 8) to `va`, which faulted because the page is a table: validates and does
- * it. With `expected`, a compare-and-swap: *expected becomes what was there. 0; -EAGAIN: not a table's page, the fault
- * is the guest's; -EBUSY: the comparison failed, or (*expected is the same) the guest should try again; else the entry is refused: the guest gets its fault.
+ * it if `expected` is still there. 0; -EAGAIN: not a table's page, the fault is the guest's; -EBUSY: something else is there,
+ * or for another reason the guest should try again; else the entry is refused: the guest gets its fault.
  */
-MUST_CHECK int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t *expected);
-
-/* The entries that map `va` in the current address space, level 4 down to 1; false where one is not present. */
-MUST_CHECK bool mmu_walk(struct vcpu *vcpu, uint64_t va, pte_t *l1_entry);
+MUST_CHECK int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t expected);
 
 /* Domain builder: validates `l4` as both the pinned base pointer of vcpu 0. */
 MUST_CHECK int mmu_set_first_base(struct vcpu *vcpu, mfn_t l4);

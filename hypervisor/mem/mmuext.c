@@ -88,29 +88,15 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 	}
 }
 
+/* Six commands: here, on some vcpus, on all, and of each first the whole flush and then that of one page. */
 static int flush_op(struct vcpu *vcpu, const struct mmuext_op *op)
 {
-	cpumask_t cpus = 1ULL << cpu_id();
-	uint64_t what = TLB_ALL_PAGES;
+	uint32_t which = op->cmd - MMUEXT_TLB_FLUSH_LOCAL;
+	bool is_page = which % 2;
 
-	switch (op->cmd) {
-	case MMUEXT_INVLPG_LOCAL:
-	case MMUEXT_INVLPG_MULTI:
-	case MMUEXT_INVLPG_ALL:
-		if (!guest_range_ok(op->arg1.linear_addr, 1))
-			return 0;
-		what = op->arg1.linear_addr;
-		break;
-	default:
-		break;
-	}
-	if (op->cmd == MMUEXT_TLB_FLUSH_ALL || op->cmd == MMUEXT_INVLPG_ALL)
-		cpus = read_once(&vcpu->domain->dirty_cpus);
-	else if ((op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI) &&
-		 vcpus_to_cpus(vcpu->domain, (uint64_t)op->arg2.vcpumask.p, &cpus))
-		return -EFAULT;
-	tlb_flush(cpus, what);
-	return 0;
+	if (is_page && !guest_range_ok(op->arg1.linear_addr, 1))
+		return 0;
+	return flush_where(vcpu, which / 2, (uint64_t)op->arg2.vcpumask.p, is_page ? op->arg1.linear_addr : TLB_ALL_PAGES);
 }
 
 static int one_op(const struct batch *batch, uint64_t address)
@@ -123,12 +109,7 @@ static int one_op(const struct batch *batch, uint64_t address)
 	if (guest_read(&op, address, sizeof(op)))
 		return -EFAULT;
 	switch (op.cmd) {
-	case MMUEXT_TLB_FLUSH_LOCAL:
-	case MMUEXT_TLB_FLUSH_MULTI:
-	case MMUEXT_TLB_FLUSH_ALL:
-	case MMUEXT_INVLPG_LOCAL:
-	case MMUEXT_INVLPG_MULTI:
-	case MMUEXT_INVLPG_ALL:
+	case MMUEXT_TLB_FLUSH_LOCAL ... MMUEXT_INVLPG_ALL:
 		return batch->tables == vcpu->domain ? flush_op(vcpu, &op) : -EPERM;
 	case MMUEXT_FLUSH_CACHE:
 	case MMUEXT_FLUSH_CACHE_GLOBAL:

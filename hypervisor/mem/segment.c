@@ -80,13 +80,9 @@ int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base
 		return -EINVAL;
 	frames_drop(vcpu->ldt_frame, LDT_FRAMES);
 	for (uint32_t i = 0; i < count && error != -ERESTART; i++) {
-		struct frame *table, *frame;
-		uint32_t index;
-		pte_t entry;
+		pte_t *at = entry_for(owner, vcpu, base + i * PAGE_SIZE), entry = at ? read_once(at) : 0;
+		struct frame *frame;
 
-		if (!l1_find(owner, vcpu, base + i * PAGE_SIZE, &table, &index))
-			continue;
-		entry = read_once((pte_t *)mfn_to_virt(frame_number(table)) + index);
 		if (!(entry & PTE_PRESENT))
 			continue;
 		error = frame_get_as(pte_frame(entry), owner.domain, FRAME_SEGMENT, &frame);
@@ -107,34 +103,24 @@ void segment_drop_all(struct vcpu *vcpu)
 	vcpu->gdt_entries = vcpu->ldt_entries = 0;
 }
 
-static int descriptor_write(struct frame *frame, uint64_t address, uint64_t descriptor)
-{
-	uint64_t word = load_acquire(&frame->type);
-	bool is_segment = frame_type_of(word) == FRAME_SEGMENT && (word & FRAME_VALIDATED);
-
-	if (!is_segment && frame_get_type(frame, FRAME_WRITABLE))
-		return -EINVAL;
-	write_once((uint64_t *)mfn_to_virt(frame_number(frame)) + (address & ~PAGE_MASK) / 8, descriptor);
-	if (!is_segment)
-		frame_put_type(frame);
-	return 0;
-}
-
+/* Into a table of descriptors, or a page that nothing but data can be. */
 long do_update_descriptor(uint64_t address, uint64_t descriptor)
 {
 	struct domain *domain = current_vcpu()->domain;
 	struct domain_locked owner;
 	struct frame *frame;
-	int error = -EINVAL;
+	int error;
 
 	if ((address & 7) || !descriptor_check(&descriptor))
 		return -EINVAL;
 	owner = domain_lock(domain);
-	frame = frame_get(paddr_to_mfn(address), domain);
-	if (frame) {
-		error = descriptor_write(frame, address, descriptor);
-		frame_put(frame);
+	error = frame_get_as(paddr_to_mfn(address), domain, FRAME_WRITABLE, &frame);
+	if (error == -EINVAL)
+		error = frame_get_as(paddr_to_mfn(address), domain, FRAME_SEGMENT, &frame);
+	if (!error) {
+		write_once((uint64_t *)paddr_to_virt(address), descriptor);
+		frame_put_as(frame);
 	}
 	domain_unlock(owner);
-	return error;
+	return error ? -EINVAL : 0;
 }

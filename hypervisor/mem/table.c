@@ -16,16 +16,6 @@
 /* Memory is always cached: mixed cache types of one frame are the machine's trouble, not only the guest's. */
 #define CACHE_BITS	(PTE_WRITE_THROUGH | PTE_CACHE_OFF | PTE_LARGE)
 
-static pte_t *table_entries(const struct frame *frame)
-{
-	return mfn_to_virt(frame_number(frame));
-}
-
-static bool is_core_slot(enum frame_type level, uint32_t index)
-{
-	return level == FRAME_L4 && index >= L4_CORE_FIRST && index < L4_CORE_END;
-}
-
 static int l1_entry_take(const struct domain *source, pte_t *entry)
 {
 	struct frame *frame;
@@ -87,7 +77,7 @@ bool descriptor_check(uint64_t *descriptor)
 
 static int segments_validate(struct frame *frame)
 {
-	uint64_t *descriptor = mfn_to_virt(frame_number(frame));
+	uint64_t *descriptor = table_entries(frame);
 
 	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
 		if (!descriptor_check(&descriptor[i]))

@@ -11,11 +11,22 @@
  */
 #pragma once
 
+#include "cpu/directmap.h"
 #include "include/types.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
 
 #define TABLE_ENTRIES	512
+
+static inline pte_t *table_entries(const struct frame *frame)
+{
+	return mfn_to_virt(frame_number(frame));
+}
+
+static inline bool is_core_slot(enum frame_type level, uint64_t index)
+{
+	return level == FRAME_L4 && index >= L4_CORE_FIRST && index < L4_CORE_END;
+}
 
 /*
  * Takes the references of all entries from frame->validated on. 0; -ERESTART: stopped after frame->validated entries, which

@@ -19,56 +19,61 @@
 /* If nothing but these changes in an L1 entry, the references stay as they are. */
 #define NO_REFERENCE_BITS	(PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_NO_EXECUTE | PTE_USER)
 
-static pte_t *entry_of(const struct frame *table, uint32_t index)
-{
-	return (pte_t *)mfn_to_virt(frame_number(table)) + index;
-}
-
-/* Puts `entry` in place of what is there; `*old` is what was. False if a comparison failed. */
-static bool entry_exchange(struct entry_change *change, pte_t *at, pte_t entry, pte_t *old)
-{
-	pte_t wanted = entry;
-
-	*old = read_once(at);
-	do {
-		if (change->compares && *old != change->expected)
-			return false;
-		if (change->keeps_ad && (entry & PTE_PRESENT))
-			wanted = entry | (*old & (PTE_ACCESSED | PTE_DIRTY));
-	} while (!__atomic_compare_exchange_n(at, old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-	return true;
-}
-
 static bool keeps_references(enum frame_type level, pte_t old, pte_t new)
 {
 	return level == FRAME_L1 && (old & PTE_PRESENT) && !((old ^ new) & ~NO_REFERENCE_BITS);
 }
 
-int entry_change(struct domain_locked owner, struct entry_change *change, pte_t entry)
+/* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EBUSY, -ERESTART. */
+static int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
 {
-	enum frame_type level = frame_type_of(change->table->type);
-	pte_t *at = entry_of(change->table, change->index);
-	pte_t old = read_once(at), unused;
-	int error;
+	struct frame *table = frame_at(virt_to_mfn(at));
+	enum frame_type level = frame_type_of(table->type);
+	bool keeps = keeps_references(level, old, entry);
+	int error = 0;
 
-	if (level == FRAME_L4 && change->index >= L4_CORE_FIRST && change->index < L4_CORE_END)
+	if (is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)))
 		return -EINVAL;
-	if (change->compares && old != change->expected)
-		return -EAGAIN;
-	if (keeps_references(level, old, entry)) {
+	if (keeps)
 		entry |= PTE_USER;
-		return entry_exchange(change, at, entry, &unused) ? 0 : -EAGAIN;
-	}
-	error = entry_take(change->table, level, change->source, &entry);
+	else
+		error = entry_take(table, level, source, &entry);
 	if (error)
 		return error;
-	if (!entry_exchange(change, at, entry, &old)) {
-		entry_drop(change->table, level, entry);
+	if (!__atomic_compare_exchange_n(at, &old, entry, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		if (!keeps)
+			entry_drop(table, level, entry);
 		return -EAGAIN;
 	}
-	entry_drop(change->table, level, old);
-	account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
+	if (!keeps) {
+		entry_drop(table, level, old);
+		account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
+	}
 	return 0;
+}
+
+/* The same for whatever is there. With `keeps_ad` accessed and dirty stay as the CPU has set them. */
+static int entry_write(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t entry, bool keeps_ad)
+{
+	pte_t kept_bits = keeps_ad && (entry & PTE_PRESENT) ? PTE_ACCESSED | PTE_DIRTY : 0;
+	int error;
+
+	do {
+		pte_t old = read_once(at);
+
+		error = entry_replace(owner, at, source, old, entry | (old & kept_bits));
+	} while (error == -EAGAIN);
+	return error;
+}
+
+pte_t *entry_at(struct domain_locked owner, paddr_t address)
+{
+	struct frame *table = frame_get(paddr_to_mfn(address), owner.domain);
+	bool is_table = table && frame_is_table(table);
+
+	if (table)
+		frame_put(table);
+	return is_table && address % sizeof(pte_t) == 0 ? paddr_to_virt(address) : NULL;
 }
 
 /* ---- mmu_update ---- */
@@ -98,25 +103,14 @@ long batch_run(const struct batch *batch)
 				  batch->done_address, batch->domain);
 }
 
-static int update_table(struct domain_locked owner, const struct batch *batch, struct frame *frame,
-			const struct mmu_update *request, uint32_t command)
+static int update_machphys(const struct batch *batch, const struct mmu_update *request)
 {
-	struct entry_change change = {
-		.table = frame, .index = (request->ptr & ~PAGE_MASK) / 8, .source = batch->source,
-		.keeps_ad = command == MMU_PT_UPDATE_PRESERVE_AD,
-	};
-	uint64_t word = load_acquire(&frame->type);
-	int error;
+	struct frame *frame = frame_get(paddr_to_mfn(request->ptr), batch->source);
 
-	if ((word & FRAME_VALIDATED) && frame_type_of(word) >= FRAME_L1 && frame_type_of(word) <= FRAME_L4)
-		return entry_change(owner, &change, request->val);
-
-	/* Not a table: an ordinary word of the domain's. */
-	error = frame_get_type(frame, FRAME_WRITABLE);
-	if (error)
-		return error == -ERESTART ? error : -EINVAL;
-	write_once(entry_of(frame, change.index), request->val);
-	frame_put_type(frame);
+	if (!frame)
+		return -EINVAL;
+	m2p_set(frame_number(frame), gfn(request->val));
+	frame_put(frame);
 	return 0;
 }
 
@@ -126,20 +120,29 @@ static int update_one(const struct batch *batch, uint64_t address)
 	struct mmu_update request;
 	struct frame *frame;
 	uint32_t command;
-	int error = 0;
+	paddr_t place;
+	pte_t *at;
+	int error;
 
 	if (guest_read(&request, address, sizeof(request)))
 		return -EFAULT;
-	command = request.ptr & 3;
-	frame = frame_get(paddr_to_mfn(request.ptr), command == MMU_MACHPHYS_UPDATE ? batch->source : batch->tables);
-	if (!frame)
-		return -EINVAL;
+	command = request.ptr % sizeof(pte_t);
+	place = request.ptr - command;
 	if (command == MMU_MACHPHYS_UPDATE)
-		m2p_set(frame_number(frame), gfn(request.val));
-	else
-		error = request.ptr & 4 ? -EINVAL : update_table(owner, batch, frame, &request, command);
-	frame_put(frame);
-	return error;
+		return update_machphys(batch, &request);
+	if (command > MMU_PT_UPDATE_NO_TRANSLATE)
+		return -EINVAL;
+	at = entry_at(owner, place);
+	if (at)
+		return entry_write(owner, at, batch->source, request.val, command == MMU_PT_UPDATE_PRESERVE_AD);
+
+	/* Not a table: an ordinary word of the domain's. */
+	error = frame_get_access(paddr_to_mfn(place), owner.domain, true, &frame);
+	if (error)
+		return error == -ERESTART ? error : -EINVAL;
+	write_once((uint64_t *)paddr_to_virt(place), request.val);
+	frame_put_access(frame, true);
+	return 0;
 }
 
 /* `domain`: low 16 bits whose frames, high 16 bits whose tables, plus 1, 0 for the caller's own. */
@@ -169,71 +172,68 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 
 /* ---- update_va_mapping ---- */
 
-bool l1_find(struct domain_locked owner, const struct vcpu *vcpu, uint64_t va, struct frame **table, uint32_t *index)
+/* No level needs a check: a base pointer's table is validated, and so is all below it (F2, T2, T4). */
+pte_t *entry_for(struct domain_locked owner, const struct vcpu *vcpu, uint64_t va)
 {
-	mfn_t number = vcpu->table_kernel;
+	mfn_t table = vcpu->table_kernel;
 
-	if (!guest_range_ok(va, 1) || number.raw == 0)
-		return false;
-	for (unsigned int level = FRAME_L4; ; level--) {
-		pte_t entry;
+	if (!guest_range_ok(va, 1) || table.raw == 0)
+		return NULL;
+	for (unsigned int shift = PAGE_SHIFT + 27; ; shift -= 9) {
+		pte_t *at = (pte_t *)mfn_to_virt(table) + (va >> shift & 511);
 
-		*table = frame_at(number);
-		*index = va >> (12 + 9 * (level - 1)) & 511;
-		if (!*table || frame_type_of((*table)->type) != level || (*table)->owner != owner.domain->id)
-			return false;
-		if (level == FRAME_L1)
-			return true;
-		entry = read_once(entry_of(*table, *index));
-		if (!(entry & PTE_PRESENT))
-			return false;
-		number = pte_frame(entry);
+		if (shift == PAGE_SHIFT)
+			return at;
+		if (!(read_once(at) & PTE_PRESENT))
+			return NULL;
+		table = pte_frame(*at);
 	}
 }
 
-int vcpus_to_cpus(const struct domain *domain, uint64_t address, cpumask_t *cpus)
+int flush_where(struct vcpu *vcpu, enum flush_scope scope, uint64_t mask_address, uint64_t what)
 {
-	uint32_t id, bytes = (domain->vcpu_max + 7) / 8;
+	const struct domain *domain = vcpu->domain;
+	cpumask_t cpus = 1ULL << cpu_id();
 	uint64_t mask = 0;
+	uint32_t id;
 
-	*cpus = 0;
-	if (guest_read(&mask, address, bytes))
-		return -EFAULT;
-	bits_each(id, mask & ((1ULL << domain->vcpu_max) - 1))
-		if (read_once(&domain->vcpu[id]->is_running))
-			*cpus |= 1ULL << domain->vcpu[id]->cpu->id;
-	*cpus &= read_once(&domain->dirty_cpus);
+	if (scope != FLUSH_HERE)
+		cpus = read_once(&domain->dirty_cpus);
+	if (scope == FLUSH_VCPUS) {
+		cpumask_t running = 0;
+
+		if (guest_read(&mask, mask_address, (domain->vcpu_max + 7) / 8))
+			return -EFAULT;
+		bits_each(id, mask & ((1ULL << domain->vcpu_max) - 1))
+			if (read_once(&domain->vcpu[id]->is_running))
+				running |= 1ULL << domain->vcpu[id]->cpu->id;
+		cpus &= running;
+	}
+	tlb_flush(cpus, what);
 	return 0;
 }
 
-int flush_as_asked(struct vcpu *vcpu, uint64_t va, uint64_t flags)
+/* UVMF_*. */
+static int flush_as_asked(struct vcpu *vcpu, uint64_t va, uint64_t flags)
 {
 	uint64_t kind = flags & UVMF_FLUSHTYPE_MASK, where = flags & ~UVMF_FLUSHTYPE_MASK;
-	uint64_t what = kind == UVMF_INVLPG ? va : TLB_ALL_PAGES;
-	cpumask_t cpus = read_once(&vcpu->domain->dirty_cpus);
 
 	if (kind == UVMF_NONE)
 		return 0;
 	if (kind != UVMF_TLB_FLUSH && kind != UVMF_INVLPG)
 		return -ENOSYS;
 	/* UVMF_LOCAL and UVMF_MULTI are the same bits: a pointer of 0 is "here". */
-	if (where == UVMF_LOCAL)
-		cpus = 1ULL << cpu_id();
-	else if (where != UVMF_ALL && vcpus_to_cpus(vcpu->domain, where, &cpus))
-		return -EFAULT;
-	tlb_flush(cpus, what);
-	return 0;
+	return flush_where(vcpu, where == UVMF_LOCAL ? FLUSH_HERE : where == UVMF_ALL ? FLUSH_ALL : FLUSH_VCPUS, where,
+			   kind == UVMF_INVLPG ? va : TLB_ALL_PAGES);
 }
 
 static long update_va(uint64_t va, pte_t entry, uint64_t flags, struct domain *source)
 {
 	struct vcpu *vcpu = current_vcpu();
-	struct entry_change change = { .source = source };
 	struct domain_locked owner = domain_lock(vcpu->domain);
-	int error = -EINVAL;
+	pte_t *at = entry_for(owner, vcpu, va);
+	int error = at ? entry_write(owner, at, source, entry, false) : -EINVAL;
 
-	if (l1_find(owner, vcpu, va, &change.table, &change.index))
-		error = entry_change(owner, &change, entry);
 	domain_unlock(owner);
 	if (error == -ERESTART)
 		return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags,
@@ -260,19 +260,6 @@ long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flag
 
 /* ---- a guest's own writes ---- */
 
-bool mmu_walk(struct vcpu *vcpu, uint64_t va, pte_t *l1_entry)
-{
-	struct domain_locked owner = domain_lock(vcpu->domain);
-	struct frame *table;
-	uint32_t index;
-	bool found = l1_find(owner, vcpu, va, &table, &index);
-
-	if (found)
-		*l1_entry = read_once(entry_of(table, index));
-	domain_unlock(owner);
-	return found && (*l1_entry & PTE_PRESENT);
-}
-
 /* `bytes` of `word` at `offset` replaced. */
 static uint64_t word_merge(uint64_t word, uint64_t value, unsigned int offset, unsigned int bytes)
 {
@@ -282,41 +269,25 @@ static uint64_t word_merge(uint64_t word, uint64_t value, unsigned int offset, u
 }
 
 static int emulate_write(struct domain_locked owner, struct vcpu *vcpu, uint64_t va, uint64_t value,
-			 unsigned int bytes, uint64_t *expected)
+			 unsigned int bytes, uint64_t expected)
 {
-	struct entry_change change = { .source = vcpu->domain, .index = (va & ~PAGE_MASK) / 8, .compares = true };
-	unsigned int offset = va & 7;
-	struct frame *mapper;
-	uint32_t index;
-	uint64_t word;
-	pte_t entry;
+	pte_t *mapper = entry_for(owner, vcpu, va), mapped = mapper ? read_once(mapper) : 0, old, *at;
+	unsigned int offset = va % sizeof(pte_t);
 	int error;
 
-	if (!l1_find(owner, vcpu, va, &mapper, &index))
+	if (!(mapped & PTE_PRESENT))
 		return -EAGAIN;
-	entry = read_once(entry_of(mapper, index));
-	change.table = frame_at(pte_frame(entry));
-	if (!(entry & PTE_PRESENT) || !change.table || change.table->owner != owner.domain->id)
+	at = entry_at(owner, (mapped & PTE_ADDRESS) + va % PAGE_SIZE - offset);
+	if (!at)
 		return -EAGAIN;
-	word = load_acquire(&change.table->type);
-	if (!(word & FRAME_VALIDATED) || frame_type_of(word) < FRAME_L1 || frame_type_of(word) > FRAME_L4)
-		return -EAGAIN;
-
-	do {
-		word = read_once(entry_of(change.table, change.index));
-		change.expected = word;
-		if (expected && word_merge(word, *expected, offset, bytes) != word) {
-			*expected = word >> offset * 8;
-			return -EBUSY;
-		}
-		error = entry_change(owner, &change, word_merge(word, value, offset, bytes));
-	} while (error == -EAGAIN);
-	if (error == -ERESTART)
+	old = read_once(at);
+	if (word_merge(old, expected, offset, bytes) != old)
 		return -EBUSY;
-	return error ? -EPERM : 0;
+	error = entry_replace(owner, at, vcpu->domain, old, word_merge(old, value, offset, bytes));
+	return !error ? 0 : error == -EAGAIN || error == -ERESTART ? -EBUSY : -EPERM;
 }
 
-int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t *expected)
+int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t expected)
 {
 	struct domain_locked owner;
 	int error;

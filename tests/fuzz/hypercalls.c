@@ -22,6 +22,7 @@
 #include "event/channel.h"
 #include "event/event.h"
 #include "grant/table.h"
+#include "mem/update.h"
 #include "include/errno.h"
 #include "input.h"
 #include "lib/bits.h"
@@ -98,16 +99,15 @@ static void mmuext_op(void)
 /* As its first instruction would do it that meets a write-protected table. */
 static void direct_write(void)
 {
-	uint64_t va = pick_address() + pick_index() * 8, value = pick_entry(), expected = 0;
+	uint64_t va = pick_address() + pick_index() * 8, value = pick_entry(), expected;
 	uint8_t choice = take8();
 	uint32_t bytes = 1U << (choice & 3);
 	const uint64_t *seen = fake_guest_touch(va, false);
 
-	if (choice & 0x10)
-		expected = seen && choice & 0x20 ? *seen : take64();
 	if (bytes < 8)
 		va += take8() & 7;
-	(void)!mmu_emulate_write(current_vcpu(), va, value, bytes, choice & 0x10 ? &expected : NULL);
+	expected = seen && choice & 0x30 ? *seen >> (va & 7) * 8 : take64();
+	(void)!mmu_emulate_write(current_vcpu(), va, value, bytes, expected);
 }
 
 /* The guest's own loads and stores, also in user mode. */
@@ -372,11 +372,15 @@ static void use_and_drop(void)
 	uint64_t va = choice & 3 ? mapped[current_vcpu()->domain->id][which].place : pick_address();
 	struct gnttab_unmap_grant_ref *unmap = guest_argument(sizeof(*unmap));
 	struct mmuext_op *pin = guest_argument(sizeof(*pin));
-	pte_t entry = 0;
+	struct domain_locked owner;
+	pte_t *at, entry;
 
 	if (choice & 4)
 		update_one(pick_frame_of_type(FRAME_L2), 2, pick_frame_of_type(FRAME_L1) << PAGE_SHIFT | 7);
-	(void)!mmu_walk(current_vcpu(), va, &entry);
+	owner = domain_lock(current_vcpu()->domain);
+	at = entry_for(owner, current_vcpu(), va);
+	entry = at ? *at : 0;
+	domain_unlock(owner);
 	for (uint64_t alias = 0; alias < 3; alias++)
 		(void)fake_guest_touch((va & ~0xe00000UL) + (alias << 21), choice & 8);
 	*unmap = (struct gnttab_unmap_grant_ref){ .host_addr = va, .handle = handle };

@@ -31,7 +31,7 @@ static long task_switched;
 static uint64_t xcr0;
 static bool msr_allowed;
 
-int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t *expected)
+int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t expected)
 {
 	uint64_t now = 0;
 
@@ -39,10 +39,8 @@ int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned i
 	if (write_error)
 		return write_error;
 	memcpy(&now, (void *)va, bytes);
-	if (expected && *expected != now) {
-		*expected = now;
+	if (expected != now)
 		return -EBUSY;
-	}
 	CU_ASSERT_TRUE(bytes == 8 || value >> (8 * bytes) == 0);
 	memcpy((void *)va, &value, bytes);
 	return 0;

@@ -69,6 +69,14 @@ static void entry_for_a_frame_of_another_or_of_nobody_is_refused(void)		/* F2 */
 	all_is_counted();
 }
 
+/* By an instruction, and nobody else has written meanwhile. */
+static int guest_writes(uint64_t va, uint64_t value, unsigned int bytes)
+{
+	const uint64_t *word = fake_guest_touch(va, false);
+
+	return mmu_emulate_write(current_vcpu(), va, value, bytes, word ? *word : 0);
+}
+
 static void table_is_never_mapped_writable(void)				/* F1, T2: each table, each way */
 {
 	struct memory_guest guest = given_guest(1);
@@ -78,10 +86,10 @@ static void table_is_never_mapped_writable(void)				/* F1, T2: each table, each 
 
 		CU_ASSERT_EQUAL(guest_maps(address, pte(guest.page[i], WRITABLE)), -EBUSY);
 		CU_ASSERT_EQUAL(guest_updates(guest.page[L1], i, pte(guest.page[i], WRITABLE)), -EBUSY);
-		CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), L1 * PAGE_SIZE + i * 8, pte(guest.page[i], WRITABLE), 8, NULL),
+		CU_ASSERT_EQUAL(guest_writes(L1 * PAGE_SIZE + i * 8, pte(guest.page[i], WRITABLE), 8),
 				-EPERM);
 		/* One byte is enough to set the bit. */
-		CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), L1 * PAGE_SIZE + i * 8, WRITABLE, 1, NULL), -EPERM);
+		CU_ASSERT_EQUAL(guest_writes(L1 * PAGE_SIZE + i * 8, WRITABLE, 1), -EPERM);
 		CU_ASSERT_PTR_NULL(fake_guest_touch(address, true));
 		CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(address, false));
 		all_is_counted();
@@ -184,7 +192,7 @@ static void slots_of_the_core_are_not_the_guests(void)				/* T3 */
 	for (uint32_t i = L4_CORE_FIRST; i < L4_CORE_END; i++) {
 		CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], i, pte(guest.page[L3], WRITABLE)), -EINVAL);
 		CU_ASSERT_EQUAL(guest_updates(guest.page[L4_KERNEL], i, 0), -EINVAL);
-		CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), L4_KERNEL * PAGE_SIZE + i * 8, 0, 8, NULL), -EPERM);
+		CU_ASSERT_EQUAL(guest_writes(L4_KERNEL * PAGE_SIZE + i * 8, 0, 8), -EPERM);
 		words_of(fresh)[i] = pte(guest.page[L3], WRITABLE);
 	}
 	words_of(fresh)[L4_CORE_FIRST - 1] = words_of(fresh)[L4_CORE_END] = pte(guest.page[L3], WRITABLE);
@@ -407,7 +415,7 @@ static void lent_frame_whose_entry_goes_is_flushed_first(void)			/* T5: each way
 		if (way == 2)
 			CU_ASSERT_EQUAL(guest_updates(loan.user.page[L2], 1, 0), 0);
 		if (way == 3)
-			CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), L1_SECOND * PAGE_SIZE, 0, 8, NULL), 0);
+			CU_ASSERT_EQUAL(guest_writes(L1_SECOND * PAGE_SIZE, 0, 8), 0);
 		fake_deferred_steps(current_vcpu(), UINT32_MAX);
 		all_is_counted();
 		CU_ASSERT_EQUAL(guest_updates(loan.user.page[L2], 1, 0), 0);
@@ -424,7 +432,7 @@ static void lent_frame_is_not_made_writable_by_its_user(void)			/* G3 */
 
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(loan.number, WRITABLE)), -EINVAL);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(1), pte(loan.number, READ_ONLY)), -EINVAL);
-	CU_ASSERT_EQUAL(mmu_emulate_write(current_vcpu(), L1_SECOND * PAGE_SIZE, WRITABLE, 1, NULL), -EPERM);
+	CU_ASSERT_EQUAL(guest_writes(L1_SECOND * PAGE_SIZE, WRITABLE, 1), -EPERM);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(loan.number, READ_ONLY | PTE_NO_EXECUTE)), 0);
 	CU_ASSERT_PTR_NULL(fake_guest_touch(FREE_VA(0), true));
 	all_is_counted();
