@@ -44,28 +44,28 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	uint64_t stack = was_in_kernel ? regs->rsp : vcpu->kernel_stack_pointer;
 	uint8_t mask = read_once(&vcpu->info->evtchn_upcall_mask);
 	uint64_t frame[12];
-	uint32_t words = 0;
+	uint32_t first = 7;
 
-	frame[words++] = regs->rcx;
-	frame[words++] = regs->r11;
-	if (bounce->has_segments) {
-		frame[words++] = regs->ds;
-		frame[words++] = regs->es;
-		frame[words++] = regs->fs;
-		frame[words++] = regs->gs;
-	}
+	frame[11] = regs->ss;
+	frame[10] = regs->rsp;
+	frame[9] = flags_for_guest(vcpu, mask);
+	frame[8] = selector | (uint64_t)mask << 32;
+	frame[7] = regs->rip;
 	if (bounce->has_error)
-		frame[words++] = bounce->error_code;
-	frame[words++] = regs->rip;
-	frame[words++] = selector | (uint64_t)mask << 32;
-	frame[words++] = flags_for_guest(vcpu, mask);
-	frame[words++] = regs->rsp;
-	frame[words++] = regs->ss;
+		frame[--first] = bounce->error_code;
+	if (bounce->has_segments) {
+		frame[--first] = regs->gs;
+		frame[--first] = regs->fs;
+		frame[--first] = regs->es;
+		frame[--first] = regs->ds;
+	}
+	frame[--first] = regs->r11;
+	frame[--first] = regs->rcx;
 
 	if (!was_in_kernel)
 		mode_toggle(vcpu);
-	stack = (stack & ~15ULL) - words * 8;
-	if (guest_write(stack, frame, words * 8)) {
+	stack = (stack & ~15ULL) - (sizeof(frame) - first * 8);
+	if (guest_write(stack, &frame[first], sizeof(frame) - first * 8)) {
 		domain_crash(vcpu->domain, "vcpu %u: no room on its kernel stack at 0x%lx for a handler's frame",
 			     vcpu->id, stack);
 		return;
@@ -78,10 +78,10 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	regs->rflags &= ~HANDLER_CLEARS;
 	regs->rsp = stack;
 	regs->ss = SELECTOR_GUEST_DATA;
-	/* The handler finds its rcx and r11 on the stack: so the quick way out may use them. */
+	/* The handler finds its rcx and r11 on the stack: so sysret may use them. */
 	regs->rcx = regs->rip;
 	regs->r11 = regs->rflags;
-	regs->entry_vector = ENTRY_SYSCALL;
+	regs->entry_vector = regs->cs == SELECTOR_GUEST_CODE64 ? ENTRY_SYSCALL : ENTRY_HANDLER;
 }
 
 bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
@@ -120,14 +120,9 @@ long do_iret(void)
 	regs->rflags = (frame.rflags & ~IRET_CLEARS) | IRET_SETS;
 	regs->rsp = frame.rsp;
 	regs->ss = (uint16_t)frame.ss | 3;
-	if (frame.flags & VGCF_in_syscall) {
-		regs->rcx = regs->rip;
-		regs->r11 = regs->rflags;
-	} else {
-		regs->rcx = frame.rcx;
-		regs->r11 = frame.r11;
-		regs->entry_vector = 0;
-	}
+	regs->rcx = frame.flags & VGCF_in_syscall ? regs->rip : frame.rcx;
+	regs->r11 = frame.flags & VGCF_in_syscall ? regs->rflags : frame.r11;
+	regs->entry_vector = 0;
 	if (vcpu->domain->vm_assist & (1ULL << VMASST_TYPE_architectural_iopl))
 		vcpu->iopl = frame.rflags >> 12 & 3;
 	write_once(&vcpu->info->evtchn_upcall_mask, !(frame.rflags & FLAG_IF));

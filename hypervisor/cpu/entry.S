@@ -189,20 +189,10 @@ exit_on_empty_stack:
 	call	exit_work
 	lea	VCPU_REGS(%rbx), %rdi
 
-	/* sysretq is quicker, and does the same if the guest came by syscall and rcx and r11 agree. */
+	/* sysretq is quicker. An address that is not canonical would make it fault in ring 0, on the guest's stack. */
 	cmpl	$ENTRY_SYSCALL, REGS_entry_vector(%rdi)
 	jne	1f
-	mov	REGS_rcx(%rdi), %rcx
-	cmp	REGS_rip(%rdi), %rcx
-	jne	1f
-	mov	REGS_r11(%rdi), %r11
-	cmp	REGS_rflags(%rdi), %r11
-	jne	1f
-	cmpw	$SELECTOR_GUEST_CODE64, REGS_cs(%rdi)
-	jne	1f
-	cmpw	$SELECTOR_GUEST_DATA, REGS_ss(%rdi)
-	jne	1f
-	/* An address that is not canonical would fault in ring 0, on the guest's stack. */
+	mov	REGS_rip(%rdi), %rcx
 	mov	%rcx, %rax
 	shl	$16, %rax
 	sar	$16, %rax

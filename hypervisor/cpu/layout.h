@@ -57,7 +57,11 @@
 #define IST_MACHINE_CHECK	3
 #define IST_DEBUG		4
 
-/* entry_vector of what is no exception or interrupt. */
+/*
+ * entry_vector of what is no exception or interrupt. ENTRY_SYSCALL: rcx is rip, r11 is rflags, cs and ss are the flat
+ * ones, so that sysret may end it; whoever changes one of them changes entry_vector, too.
+ */
 #define ENTRY_SYSCALL		0x100
 #define ENTRY_SYSCALL32		0x101
 #define ENTRY_SYSENTER		0x102
+#define ENTRY_HANDLER		0x103		/* to be entered, with a code selector of its own */

@@ -17,8 +17,6 @@ void offsets(void)
 	DEFINE(CPU_KERNEL_STACK, offsetof(struct cpu, kernel_stack));
 	DEFINE(STUB_FRAME_END, offsetof(struct stub_data, frame_end));
 	DEFINE(STUB_GUEST_STACK, offsetof(struct stub_data, guest_stack));
-	REGISTER(r11);
-	REGISTER(rcx);
 	REGISTER(rdi);
 	REGISTER(error_code);
 	REGISTER(entry_vector);

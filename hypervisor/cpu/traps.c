@@ -227,7 +227,7 @@ static NORETURN void iret_failed(uint32_t error_code)
 	struct vcpu *vcpu = current_vcpu();
 
 	switch_note_selectors(vcpu);
-	if (vcpu->in_kernel && vcpu->regs.entry_vector == ENTRY_SYSCALL)
+	if (vcpu->in_kernel && vcpu->regs.entry_vector >= ENTRY_SYSCALL)
 		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
 			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
 	else if (!bounce_to_callback(vcpu, CALLBACKTYPE_failsafe))

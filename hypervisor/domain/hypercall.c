@@ -93,6 +93,7 @@ long hypercall_continue(uint32_t number, uint32_t count, ...)
 		return 0;
 	}
 	regs->rip -= SYSCALL_BYTES;
+	regs->entry_vector = 0;		/* cpu/layout.h: no longer as syscall left it */
 	return number;
 }
 
