@@ -62,8 +62,9 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
-UNIT_TESTS += frame table alloc memory_op
+UNIT_TESTS += frame table alloc memory_op domctl
 UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c
 UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
+UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
