@@ -353,9 +353,12 @@ static void read_clock(struct reader *reader, const xmlNode *clock)
 	for (enum manifest_clock i = CLOCK_UTC; offset && i <= CLOCK_VARIABLE; i++)
 		if (strcmp(offset, manifest_clock_name(i)) == 0)
 			manifest->clock = i;
-	if (adjustment && manifest->clock != CLOCK_VARIABLE)
+	/* "reset" is what libvirt writes where the guest's own changes are forgotten, and they always are. */
+	if (!adjustment || strcmp(adjustment, "reset") == 0)
+		return;
+	if (manifest->clock != CLOCK_VARIABLE)
 		read_error(reader, clock, "adjustment", "'adjustment' is for offset='variable' only\nleave it out, or write that");
-	else if (adjustment)
+	else
 		value_signed(adjustment + (*adjustment == '+'), &manifest->clock_adjustment_s);
 }
 
