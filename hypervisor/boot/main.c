@@ -70,8 +70,8 @@ void core_main(uint32_t magic, paddr_t info)
 	this_cpu()->online = true;
 	cpu_init_entry(this_cpu());
 	acpi_init();
-	irq_init();
 	apic_init_boot();
+	irq_init();
 	tsc_calibrate();
 	cpu_init(this_cpu());
 	speculation_report();

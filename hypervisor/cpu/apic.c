@@ -112,9 +112,9 @@ void apic_init_cpu(void)
 {
 	uint64_t base = msr_read(MSR_APIC_BASE);
 
-	if (!(base & BASE_ENABLED))
-		msr_write(MSR_APIC_BASE, base | BASE_ENABLED);
-	if (is_x2apic && !(base & BASE_X2APIC))
+	/* To x2APIC only from there. */
+	msr_write(MSR_APIC_BASE, base | BASE_ENABLED);
+	if (is_x2apic)
 		msr_write(MSR_APIC_BASE, base | BASE_ENABLED | BASE_X2APIC);
 	/* Timer, sensors, counters, both lines, errors: NMIs would tell nothing that anybody here acts on. */
 	for (enum apic_register lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt++)

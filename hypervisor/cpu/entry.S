@@ -22,13 +22,7 @@
 	.endr
 .endm
 
-.macro POP_REGISTERS
-	.irp	register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-	pop	%\register
-	.endr
-.endm
-
-/* The same out of a struct cpu_user_regs at rdi. */
+/* Out of a struct cpu_user_regs at rdi. */
 .macro LOAD_REGISTERS
 	offset = 0
 	.irp	register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
@@ -101,9 +95,9 @@ from_core:
 	mov	%rsp, %rdi
 	sub	$8, %rsp
 	call	trap_from_core
-	add	$8, %rsp
-	POP_REGISTERS
-	add	$8, %rsp
+	lea	8(%rsp), %rdi
+	LOAD_REGISTERS
+	add	$(8 + REGS_rip), %rsp
 	iretq
 
 /* entry_own_stack: a stack of its own, since syscall may be stepped into, or an NMI come, before it has one. */

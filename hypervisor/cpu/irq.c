@@ -149,41 +149,22 @@ void cpu_halt_all(void)
 #define SELECT			0		/* of 32-bit words */
 #define WINDOW			4
 #define REGISTER_VERSION	1
-#define REGISTER_ENTRY(n)	(0x10 + 2 * (n))
+#define FIRST_ENTRY		0x10
 #define ENTRY_MASKED		0x10000u
-
-static struct ioapic {
-	volatile uint32_t *registers;
-	uint32_t inputs;
-} ioapic[ACPI_IOAPICS_MAX];
-
-/* Selects a register. */
-static volatile uint32_t *window(const struct ioapic *of, uint32_t reg)
-{
-	of->registers[SELECT] = reg;
-	return &of->registers[WINDOW];
-}
 
 void irq_init(void)
 {
 	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
-		ioapic[n].registers = mmio_map(acpi_info.ioapic[n].address, 32);
-		ioapic[n].inputs = (*window(&ioapic[n], REGISTER_VERSION) >> 16 & 0xff) + 1;
-		for (uint32_t input = 0; input < ioapic[n].inputs; input++)
-			*window(&ioapic[n], REGISTER_ENTRY(input)) = ENTRY_MASKED;
-	}
-}
+		volatile uint32_t *registers = mmio_map(acpi_info.ioapic[n].address, 32);
+		uint32_t gsi = acpi_info.ioapic[n].gsi_base, entry, last;
 
-bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector)
-{
-	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
-		uint32_t input = isa_irq - acpi_info.ioapic[n].gsi_base;
-
-		if (input >= ioapic[n].inputs)
-			continue;	/* below the first, too */
-		*window(&ioapic[n], REGISTER_ENTRY(input) + 1) = cpu_by_id[0]->apic_id << 24;
-		*window(&ioapic[n], REGISTER_ENTRY(input)) = vector;
-		return true;
+		registers[SELECT] = REGISTER_VERSION;
+		last = gsi + (registers[WINDOW] >> 16 & 0xff);
+		for (entry = FIRST_ENTRY; gsi <= last; gsi++, entry += 2) {
+			registers[SELECT] = entry + 1;
+			registers[WINDOW] = cpu_by_id[0]->apic_id << 24;
+			registers[SELECT] = entry;
+			registers[WINDOW] = gsi == UART_IRQ ? VECTOR_CONSOLE : ENTRY_MASKED;
+		}
 	}
-	return false;
 }

@@ -19,10 +19,7 @@ struct domain;
 #define VECTOR_CONSOLE		0xf4
 #define VECTOR_SPURIOUS		0xff
 
-void irq_init(void);		/* masks everything; after acpi_init() */
-
-/* Sends an ISA interrupt (not one that ACPI overrides: the timer, its own) to the boot CPU. False if no IOAPIC has it. */
-MUST_CHECK bool ioapic_route_isa(uint32_t isa_irq, uint32_t vector);
+void irq_init(void);		/* masks all of the IOAPICs but the UART; after acpi_init() and apic_init_boot() */
 
 /* entry.S: an interrupt arrived; acknowledges it, sets a softirq. Interrupts are off. */
 void irq_dispatch(uint32_t vector);

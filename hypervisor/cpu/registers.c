@@ -121,13 +121,10 @@ void fpu_no_device(struct vcpu *vcpu)
 	}
 }
 
+/* x87, and SSE, and AVX, and AVX-512: each needs those before it. */
 static bool xcr0_is_valid(uint64_t value)
 {
-	if (!(value & XCR0_X87) || value & ~cpu_features.xcr0_mask)
-		return false;
-	if (value & XCR0_AVX && !(value & XCR0_SSE))
-		return false;
-	return !(value & XCR0_AVX512) || ((value & XCR0_AVX512) == XCR0_AVX512 && value & XCR0_AVX);
+	return (value == 0x1 || value == 0x3 || value == 0x7 || value == 0xe7) && !(value & ~cpu_features.xcr0_mask);
 }
 
 bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value)

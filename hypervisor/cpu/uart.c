@@ -16,7 +16,6 @@
 #include "lib/string.h"
 
 #define UART_PORT		0x3f8
-#define UART_ISA_IRQ		4
 
 enum uart_register {
 	UART_DATA = 0, UART_DIVISOR_LOW = 0, UART_INTERRUPTS = 1, UART_DIVISOR_HIGH = 1,
@@ -138,8 +137,6 @@ void console_enable_input(void)
 {
 	if (!is_there)
 		return;
-	if (!ioapic_route_isa(UART_ISA_IRQ, VECTOR_CONSOLE))
-		log_warning("console: no interrupt for the UART: no input\n");
 	uart_out(UART_INTERRUPTS, INTERRUPT_RECEIVE);
 	uart_receive();
 }

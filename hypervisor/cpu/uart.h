@@ -4,6 +4,8 @@
 
 #include "include/types.h"
 
+#define UART_IRQ	4
+
 void uart_early_init(void);		/* 115200 baud; before anything else */
 void console_init(void);		/* as the options say, loglvl= too */
 void console_enable_input(void);	/* by interrupt; after irq_init() */
