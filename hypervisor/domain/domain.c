@@ -301,8 +301,6 @@ static int destroy_step(struct domain *domain)
 
 	if (domain->is_taken_apart)
 		return 0;
-	if (!read_once(&domain->is_dying))
-		domain_kill(domain);
 	error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
@@ -324,6 +322,9 @@ int domain_destroy(struct domain *domain)
 
 	if (domain == domain_zero || domain == current_vcpu()->domain)
 		return -EINVAL;
+	/* Not under the lock: one of its vcpus may be about to leave its CPU, and wait for it in domain_end_dead(). */
+	if (!read_once(&domain->is_dying))
+		domain_kill(domain);
 	spin_lock(&destroy_lock);
 	error = destroy_step(domain);
 	spin_unlock(&destroy_lock);

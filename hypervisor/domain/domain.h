@@ -172,8 +172,8 @@ MUST_CHECK int domain_resume(struct domain *domain);
 
 /*
  * Takes a domain apart, a bounded piece at a time: -ERESTART while there is more. At 0 nothing is left but frames that
- * others map: with the last of them it goes, and its id is free. The caller holds a reference. -EINVAL: Domain-0, or
- * the caller's own.
+ * others map: with the last of them it goes, and its id is free. The caller holds a reference, and is the only
+ * one (domctl_lock). -EINVAL: Domain-0, or the caller's own.
  */
 MUST_CHECK int domain_destroy(struct domain *domain);
 
