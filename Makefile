@@ -11,6 +11,7 @@
 #   UNIT_COMMON_SOURCES   the fake CPU and what every unit test and fuzzer needs
 #   FUZZ_TARGETS          names; N is tests/fuzz/N.c + FUZZ_N_SOURCES + UNIT_COMMON_SOURCES -> build/fuzz/N
 #   FUZZ_COMMON_SOURCES   linked into each fuzzer
+#   DOM0_FUZZ_TARGETS     names; N is tests/fuzz/N.c + DOM0_FUZZ_N_SOURCES -> build/fuzz/dom0-N, which begins with DOM0_FUZZ_N_SEEDS
 #   DOM0_LIB_SOURCES      .c of dom0/lib -> build/dom0/libskink.a
 #   DOM0_SKINKD_SOURCES   .c of the daemon, with the library -> build/dom0/skinkd
 #   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink
@@ -82,9 +83,9 @@ test-full: test-builds ## the same with the whole system matrix
 unit: $(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) ## the core's sources on the host against a fake CPU, and Dom0's library (ASan, UBSan)
 	$(Q)set -e; for test in $^; do echo "== $$test"; $(SANITIZE) timeout 300 $$test; done
 
-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
 	$(Q)set -e; for test in $^; do echo "== $$test"; mkdir -p $$test.corpus; \
-		$(SANITIZE) $$test -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))) -print_final_stats=1 -verbosity=0 \
+		$(SANITIZE) $$test -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS) $(DOM0_FUZZ_TARGETS)))) -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=$$test. $$test.corpus; done
 
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
@@ -115,7 +116,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/skink.iso build/gcc/skink build/clang/skink build/clang/skink.iso \
-	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) dom0-programs build/dom0/skink-checked
+	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%) dom0-programs build/dom0/skink-checked
 
 # ---------------------------------------------------------------- packages
 
@@ -326,7 +327,8 @@ build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(Q)$(CC_gcc) $(DOM0_FLAGS) $(DOM0_SANITIZE) $(CFLAGS_$<) -MMD -MP -c $< -o $@
 
 # The schema is part of the library, by .incbin.
-build/dom0/objects/dom0/lib/manifest_schema.c.o build/unit/dom0-objects/dom0/lib/manifest_schema.c.o: manifests/skink.rng
+build/dom0/objects/dom0/lib/manifest_schema.c.o build/unit/dom0-objects/dom0/lib/manifest_schema.c.o \
+	build/fuzz/dom0-objects/dom0/lib/manifest_schema.c.o: manifests/skink.rng
 
 # The command with sanitizers, for tests/skink.
 build/dom0/skink-checked: $(patsubst %,build/unit/dom0-objects/%.o,$(sort $(DOM0_SKINK_SOURCES) $(DOM0_LIB_SOURCES)))
@@ -340,6 +342,21 @@ build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))
 	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $$@ $$^ $(DOM0_LIBRARIES) -lcunit
 endef
 $(foreach test,$(DOM0_UNIT_TESTS),$(eval $(call DOM0_UNIT_RULE,$(test))))
+
+build/fuzz/dom0-objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_clang) $(filter-out -O2,$(DOM0_FLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		$(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+define DOM0_FUZZ_RULE
+build/fuzz/dom0-$(1): $(addprefix build/fuzz/dom0-objects/,$(addsuffix .o,tests/fuzz/$(1).c $(DOM0_FUZZ_$(1)_SOURCES)))
+	$$(call say,LINK,$$@)
+	$(Q)$(CC_clang) -fsanitize=fuzzer,address,undefined -Wl,--as-needed -o $$@ $$^ $(DOM0_LIBRARIES)
+	$(Q)mkdir -p $$@.corpus
+	$(Q)for seed in $(DOM0_FUZZ_$(1)_SEEDS); do cp $$$$seed $$@.corpus/$$$$(echo $$$$seed | tr / -); done
+endef
+$(foreach test,$(DOM0_FUZZ_TARGETS),$(eval $(call DOM0_FUZZ_RULE,$(test))))
 
 # ---------------------------------------------------------------- the first domain: Debian's kernel, busybox
 

@@ -7,3 +7,7 @@ FUZZ_hypercalls_SOURCES = tests/fuzz/guests.c tests/unit/event_oracle.c $(ORACLE
 CFLAGS_tests/unit/memory_oracle.c = -O3 -fno-sanitize=all
 CFLAGS_tests/unit/grant_oracle.c = -O3 -fno-sanitize=all
 CFLAGS_tests/unit/event_oracle.c = -O3 -fno-sanitize=all
+
+DOM0_FUZZ_TARGETS += manifest
+DOM0_FUZZ_manifest_SOURCES = $(filter dom0/lib/manifest% dom0/lib/need.c dom0/lib/report.c,$(DOM0_LIB_SOURCES))
+DOM0_FUZZ_manifest_SEEDS = $(wildcard tests/manifests/*/*.xml manifests/*.xml manifests/examples/*.xml)

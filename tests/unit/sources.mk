@@ -68,3 +68,5 @@ UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
+
+DOM0_UNIT_TESTS += manifest
