@@ -86,7 +86,7 @@ struct domain {
 	struct spinlock page_list_lock;
 	uint32_t page_list;		/* first of its frames: struct frame links; FRAME_LINK_NONE ends */
 	uint32_t page_list_kept;	/* of a dying domain: those that only others hold */
-	uint64_t frame_count;
+	uint64_t frame_count;		/* on it, or on their way to it */
 
 	/* event_lock */
 	struct spinlock event_lock;

@@ -16,21 +16,13 @@
 /* Out of the giver's hands, and out of its TLBs before anybody else writes to it. */
 static int frame_take(struct domain *giver, mfn_t number, struct frame **frame)
 {
-	struct domain_locked locked;
-	int error;
+	struct domain_locked locked = domain_lock(giver);
+	int error = frame_steal(locked, number, frame);
 
-	*frame = frame_get(number, giver);
-	if (!*frame)
-		return GNTST_bad_page;
-	locked = domain_lock(giver);
-	error = frame_steal(locked, *frame);
 	domain_unlock(locked);
-	if (error) {
-		frame_put(*frame);
-		return GNTST_bad_page;
-	}
-	tlb_flush(read_once(&giver->dirty_cpus), TLB_ALL_PAGES);
-	return GNTST_okay;
+	if (!error)
+		tlb_flush(read_once(&giver->dirty_cpus), TLB_ALL_PAGES);
+	return error ? GNTST_bad_page : GNTST_okay;
 }
 
 /*
@@ -49,18 +41,20 @@ static int transfer_locked(struct domain *giver, struct domain *receiver, const 
 		return GNTST_bad_gntref;
 	entry = grant_entry(receiver->grants, transfer->ref);
 	word = grant_entry_word(entry);
-	if (receiver->is_dying || read_once(word) != waiting || transfer->mfn > UINT32_MAX ||
-	    read_once(&receiver->frame_count) >= read_once(&receiver->frame_limit))
+	if (read_once(word) != waiting || transfer->mfn > UINT32_MAX || !page_list_reserve(receiver, 1))
 		return GNTST_general_error;
 	status = frame_take(giver, mfn(transfer->mfn), &frame);
-	if (status != GNTST_okay)
-		return status;
-	if (!__atomic_compare_exchange_n(word, &waiting, waiting | GTF_transfer_committed, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+	if (status == GNTST_okay && !__atomic_compare_exchange_n(word, &waiting, waiting | GTF_transfer_committed, false,
+								 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
 		page_list_add(giver, frame);
-		return GNTST_general_error;
+		status = GNTST_general_error;
+	}
+	if (status != GNTST_okay) {
+		page_list_unreserve(receiver, 1);
+		return status;
 	}
 
+	page_list_unreserve(giver, 1);
 	m2p_set(mfn(transfer->mfn), gfn(read_once(&entry->frame)));
 	page_list_add(receiver, frame);
 	write_once(&entry->frame, (uint32_t)transfer->mfn);

@@ -149,21 +149,33 @@ void frame_free(mfn_t first, unsigned int order)
 	spin_unlock(&alloc_lock);
 }
 
-int frame_alloc_for(struct domain *domain, unsigned int order, unsigned int address_bits, mfn_t *first)
+mfn_t extent_alloc(unsigned int order, unsigned int address_bits)
 {
 	uint64_t limit = address_bits >= 64 || !address_bits ? UINT64_MAX :
 			 address_bits <= PAGE_SHIFT ? 0 : 1ULL << (address_bits - PAGE_SHIFT);
+	mfn_t first = take(order, limit);
 
-	if (read_once(&domain->is_dying) || order > FRAME_ORDER_MAX ||
-	    read_once(&domain->frame_count) + (1ULL << order) > read_once(&domain->frame_limit))
+	if (!mfn_is(first, MFN_NONE))
+		memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
+	return first;
+}
+
+void extent_give(struct domain *domain, mfn_t first, unsigned int order)
+{
+	for (uint64_t i = 0; i < 1ULL << order; i++)
+		page_list_add(domain, frame_at(mfn(first.raw + i)));
+}
+
+int frame_alloc_for(struct domain *domain, unsigned int order, unsigned int address_bits, mfn_t *first)
+{
+	if (order > FRAME_ORDER_MAX || !page_list_reserve(domain, 1ULL << order))
 		return -ENOMEM;
-	*first = take(order, limit);
-	if (mfn_is(*first, MFN_NONE))
+	*first = extent_alloc(order, address_bits);
+	if (mfn_is(*first, MFN_NONE)) {
+		page_list_unreserve(domain, 1ULL << order);
 		return -ENOMEM;
-	for (uint64_t i = 0; i < 1ULL << order; i++) {
-		page_clear(mfn_to_virt(mfn(first->raw + i)));
-		page_list_add(domain, frame_at(mfn(first->raw + i)));
 	}
+	extent_give(domain, *first, order);
 	return 0;
 }
 

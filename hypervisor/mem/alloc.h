@@ -19,6 +19,10 @@ void alloc_add(uint64_t first, uint64_t end);
 mfn_t frame_alloc(unsigned int order);
 void frame_free(mfn_t first, unsigned int order);
 
+/* The same below 2^address_bits (0: any), zeroed: for extent_give() to a domain that has room for it, or frame_free(). */
+mfn_t extent_alloc(unsigned int order, unsigned int address_bits);
+void extent_give(struct domain *domain, mfn_t first, unsigned int order);
+
 /* Frames for a domain, in its page list, each with the owner's reference; below 2^address_bits. -ENOMEM. */
 MUST_CHECK int frame_alloc_for(struct domain *domain, unsigned int order, unsigned int address_bits, mfn_t *first);
 

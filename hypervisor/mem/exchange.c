@@ -34,52 +34,57 @@ static uint64_t extents_in_chunk(const struct chunk *chunk, const struct xen_mem
 	return 1ULL << (chunk->order - side->extent_order);
 }
 
-/* Takes all frames of the chunk from the guest, or none: then they are nobody's, and only we know them. */
-static int steal_all(const struct chunk *chunk, struct frame **taken)
+/* The chunk's frame `i` is taken from the guest. */
+static int steal(const struct chunk *chunk, struct domain_locked owner, uint64_t i, struct frame **taken)
 {
 	const struct xen_memory_reservation *in = &chunk->exchange.in;
-	uint64_t first = chunk->index * extents_in_chunk(chunk, in), number, i;
+	uint64_t extent = chunk->index * extents_in_chunk(chunk, in) + (i >> in->extent_order), first;
+
+	if (handle_read(&first, in->extent_start, extent))
+		return -EFAULT;
+	return frame_steal(owner, mfn(first + i % (1ULL << in->extent_order)), taken);
+}
+
+/* All frames of the chunk, or none: then they are nobody's, and only we know them. */
+static int steal_all(const struct chunk *chunk, struct frame **taken)
+{
 	struct domain_locked owner = domain_lock(chunk->domain);
+	uint64_t done = 0;
 	int error = 0;
 
-	for (i = 0; i < 1ULL << chunk->order && !error; i++) {
-		if (handle_read(&number, in->extent_start, first + (i >> in->extent_order))) {
-			error = -EFAULT;
-			break;
-		}
-		number += i & ((1ULL << in->extent_order) - 1);
-		taken[i] = frame_get(mfn(number), chunk->domain);
-		error = taken[i] ? frame_steal(owner, taken[i]) : -EINVAL;
-		if (error) {
-			if (taken[i])
-				frame_put(taken[i]);
-			break;
-		}
+	while (done < 1ULL << chunk->order && !error) {
+		error = steal(chunk, owner, done, &taken[done]);
+		done += !error;
 	}
-	while (error && i--)
-		page_list_add(chunk->domain, taken[i]);
+	while (error && done--)
+		page_list_add(chunk->domain, taken[done]);
 	domain_unlock(owner);
 	return error;
+}
+
+static void extents_free(const struct chunk *chunk, const mfn_t *first, uint64_t count)
+{
+	while (count--)
+		frame_free(first[count], chunk->exchange.out.extent_order);
 }
 
 /* New extents for the guest: all or none. */
 static int alloc_all(const struct chunk *chunk, mfn_t *first)
 {
 	const struct xen_memory_reservation *out = &chunk->exchange.out;
-	uint64_t count = extents_in_chunk(chunk, out), i;
-	int error = 0;
 
-	for (i = 0; i < count && !error; i++)
-		error = frame_alloc_for(chunk->domain, out->extent_order, XENMEMF_get_address_bits(out->mem_flags),
-					&first[i]);
-	if (error)
-		for (i = (i - 1) << out->extent_order; i--; )
-			(void)frame_give_back(mfn(first[i >> out->extent_order].raw +
-						  (i & ((1ULL << out->extent_order) - 1))), chunk->domain);
-	return error;
+	for (uint64_t i = 0; i < extents_in_chunk(chunk, out); i++) {
+		first[i] = extent_alloc(out->extent_order, XENMEMF_get_address_bits(out->mem_flags));
+		if (mfn_is(first[i], MFN_NONE)) {
+			extents_free(chunk, first, i);
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
-static int publish(const struct chunk *chunk, const mfn_t *first)
+/* They are the guest's, which is told, and told us how it calls them. */
+static int give_all(const struct chunk *chunk, const mfn_t *first)
 {
 	const struct xen_memory_reservation *out = &chunk->exchange.out;
 	uint64_t count = extents_in_chunk(chunk, out), gfn_first;
@@ -88,6 +93,7 @@ static int publish(const struct chunk *chunk, const mfn_t *first)
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t extent = chunk->index * count + i;
 
+		extent_give(chunk->domain, first[i], out->extent_order);
 		if (handle_read(&gfn_first, out->extent_start, extent) ||
 		    handle_write(out->extent_start, extent, &first[i].raw)) {
 			error = -EFAULT;
@@ -99,23 +105,22 @@ static int publish(const struct chunk *chunk, const mfn_t *first)
 	return error;
 }
 
+/* As many come as go: the domain's room for them stays as it is. */
 static int chunk_exchange(const struct chunk *chunk)
 {
 	uint64_t frames = 1ULL << chunk->order;
 	struct frame **taken = heap_alloc(2 * frames * sizeof(uint64_t));
 	mfn_t *first = (mfn_t *)(taken + frames);
-	int error = taken ? steal_all(chunk, taken) : -ENOMEM;
+	int error = taken ? alloc_all(chunk, first) : -ENOMEM;
 
 	if (!error) {
-		error = alloc_all(chunk, first);
-		for (uint64_t i = 0; i < frames; i++) {
-			if (error)
-				page_list_add(chunk->domain, taken[i]);
-			else
-				frame_put(taken[i]);
-		}
+		error = steal_all(chunk, taken);
+		if (error)
+			extents_free(chunk, first, extents_in_chunk(chunk, &chunk->exchange.out));
+		for (uint64_t i = 0; !error && i < frames; i++)
+			frame_put(taken[i]);
 		if (!error)
-			error = publish(chunk, first);
+			error = give_all(chunk, first);
 	}
 	heap_free(taken);
 	return error;
@@ -126,7 +131,8 @@ static bool sides_ok(const struct xen_memory_exchange *x, unsigned int order)
 	return x->in.extent_order <= CHUNK_ORDER_MAX && x->out.extent_order <= CHUNK_ORDER_MAX &&
 	       x->in.nr_extents < 1ULL << 40 && x->out.nr_extents < 1ULL << 40 &&
 	       x->in.nr_extents << x->in.extent_order == x->out.nr_extents << x->out.extent_order &&
-	       !((x->in.nr_extents << x->in.extent_order) & ((1ULL << order) - 1)) &&
+	       (x->in.nr_extents << x->in.extent_order) % (1ULL << order) == 0 &&
+	       (x->nr_exchanged << x->in.extent_order) % (1ULL << order) == 0 &&
 	       x->nr_exchanged <= x->in.nr_extents && x->in.domid == x->out.domid;
 }
 
@@ -134,9 +140,8 @@ long memory_exchange(unsigned long argument)
 {
 	struct chunk chunk;
 	struct xen_memory_exchange *x = &chunk.exchange;
-	uint64_t chunks, per_chunk;
-	bool is_preempted = false;
-	int error = 0;
+	uint64_t per_chunk;
+	int error;
 
 	if (guest_read(x, argument, sizeof(*x)))
 		return -EFAULT;
@@ -147,13 +152,9 @@ long memory_exchange(unsigned long argument)
 	if (error)
 		return error;
 	per_chunk = extents_in_chunk(&chunk, &x->in);
-	chunks = x->in.nr_extents / per_chunk;
-	for (chunk.index = x->nr_exchanged / per_chunk; chunk.index < chunks && !error; chunk.index++) {
-		if (chunk.index * per_chunk != x->nr_exchanged || preempt_needed()) {
-			is_preempted = chunk.index * per_chunk == x->nr_exchanged;
-			break;
-		}
-		error = chunk_exchange(&chunk);
+	while (!error && x->nr_exchanged < x->in.nr_extents) {
+		chunk.index = x->nr_exchanged / per_chunk;
+		error = preempt_needed() ? -ERESTART : chunk_exchange(&chunk);
 		if (!error)
 			x->nr_exchanged += per_chunk;
 	}
@@ -161,7 +162,7 @@ long memory_exchange(unsigned long argument)
 	if (guest_write(argument + offsetof(struct xen_memory_exchange, nr_exchanged), &x->nr_exchanged,
 			sizeof(x->nr_exchanged)))
 		return -EFAULT;
-	if (is_preempted)
+	if (error == -ERESTART)
 		return hypercall_continue(__HYPERVISOR_memory_op, 2, (uint64_t)XENMEM_exchange, argument);
 	return error;
 }

@@ -264,15 +264,20 @@ bool frame_unshare(void *page)
 	return true;
 }
 
-int frame_steal(struct domain_locked owner, struct frame *frame)
+int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
 {
-	uint64_t only = FRAME_ALLOCATED | 2;	/* the owner's and the caller's */
+	struct frame *frame = frame_get(number, owner.domain);
+	uint64_t only = FRAME_ALLOCATED | 2;	/* the owner's and ours */
 
-	if (read_once(&frame->type) & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED))
-		return -EBUSY;
+	if (!frame)
+		return -EINVAL;
 	/* At 0 nobody can get another reference, until it has no owner by whom to find it. */
-	if (!__atomic_compare_exchange_n(&frame->count, &only, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if ((read_once(&frame->type) & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED)) ||
+	    !__atomic_compare_exchange_n(&frame->count, &only, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		frame_put(frame);
 		return -EBUSY;
+	}
+	*stolen = frame;
 	page_list_remove(owner.domain, frame);
 	frame->flushed = tlb_clock();
 	store_release(&frame->count, 1);

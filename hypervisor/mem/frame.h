@@ -113,8 +113,8 @@ void frame_share(void *page, struct domain *domain, bool writable);
 MUST_CHECK bool frame_unshare(void *page);
 
 /*
- * A frame leaves its owner (exchange, transfer): only if the caller holds the one reference besides the owner's. Then
- * it is nobody's and in no page list; the caller's reference stays: frame_put() frees it, page_list_add() makes it the
- * new owner's. -EBUSY: all is as before.
+ * A frame leaves its owner (exchange, transfer): only if nobody else refers to it. Then it is nobody's and in no page list,
+ * its room still counted, with one reference for the caller: frame_put() frees it, page_list_add() makes it somebody's.
+ * -EINVAL: it is not the owner's; -EBUSY: all is as before.
  */
-MUST_CHECK int frame_steal(struct domain_locked owner, struct frame *frame);
+MUST_CHECK int frame_steal(struct domain_locked owner, mfn_t number, struct frame **frame);

@@ -8,6 +8,26 @@
 #include "mem/m2p.h"
 #include "mem/pagelist.h"
 
+bool page_list_reserve(struct domain *domain, uint64_t frames)
+{
+	bool fits;
+
+	spin_lock(&domain->page_list_lock);
+	fits = !read_once(&domain->is_dying) && domain->frame_count + frames <= read_once(&domain->frame_limit);
+	if (fits)
+		domain->frame_count += frames;
+	spin_unlock(&domain->page_list_lock);
+	return fits;
+}
+
+void page_list_unreserve(struct domain *domain, uint64_t frames)
+{
+	spin_lock(&domain->page_list_lock);
+	domain->frame_count -= frames;
+	spin_unlock(&domain->page_list_lock);
+	domain_may_end(domain);
+}
+
 /* The list's lock is held, here and below. */
 static void link_locked(uint32_t *head, struct frame *frame)
 {
@@ -22,18 +42,21 @@ static void link_locked(uint32_t *head, struct frame *frame)
 
 void page_list_add(struct domain *domain, struct frame *frame)
 {
+	bool is_dying;
+
 	spin_lock(&domain->page_list_lock);
-	if (read_once(&domain->is_dying)) {	/* D2 */
-		spin_unlock(&domain->page_list_lock);
+	is_dying = read_once(&domain->is_dying);	/* D2 */
+	if (!is_dying) {
+		frame->owner = domain->id;
+		link_locked(&domain->page_list, frame);
+		store_release(&frame->count, FRAME_ALLOCATED | 1);
+	}
+	spin_unlock(&domain->page_list_lock);
+	if (is_dying) {
+		page_list_unreserve(domain, 1);
 		store_release(&frame->count, 1);
 		frame_put(frame);
-		return;
 	}
-	frame->owner = domain->id;
-	link_locked(&domain->page_list, frame);
-	domain->frame_count++;
-	store_release(&frame->count, FRAME_ALLOCATED | 1);
-	spin_unlock(&domain->page_list_lock);
 }
 
 static void unlink_locked(struct domain *domain, struct frame *frame)
@@ -52,7 +75,6 @@ void page_list_remove(struct domain *domain, struct frame *frame)
 {
 	spin_lock(&domain->page_list_lock);
 	unlink_locked(domain, frame);
-	domain->frame_count--;
 	frame->owner = DOMID_INVALID;
 	spin_unlock(&domain->page_list_lock);
 }
@@ -64,7 +86,7 @@ void page_list_release(struct frame *frame)
 	ASSERT(!(frame->type & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED)), "F3");
 	if (owner) {
 		page_list_remove(owner, frame);
-		domain_may_end(owner);
+		page_list_unreserve(owner, 1);
 	}
 	m2p_set(frame_number(frame), GFN_NONE);
 	frame->flushed = tlb_clock();

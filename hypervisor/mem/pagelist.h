@@ -8,11 +8,19 @@ struct domain;
 struct frame;
 
 /*
- * `frame` becomes the domain's, with one reference, the owner's own. It is nobody's before. The name of its last type
- * stays: for one that comes back to its owner there may be stale TLB entries still. A dying domain gets none (D2): the
- * frame is freed.
+ * Room for so many more frames: the domain's frame_count counts those on its list and those on their way to it. False if
+ * that is more than its limit, or it is dying (D2).
+ */
+MUST_CHECK bool page_list_reserve(struct domain *domain, uint64_t frames);
+void page_list_unreserve(struct domain *domain, uint64_t frames);
+
+/*
+ * `frame` becomes the domain's, which has room for it, with one reference, the owner's own. It is nobody's before. The
+ * name of its last type stays: for one that comes back to its owner there may be stale TLB entries still. A dying domain
+ * gets none (D2): the frame is freed.
  */
 void page_list_add(struct domain *domain, struct frame *frame);
+/* Off the list; its room stays. */
 void page_list_remove(struct domain *domain, struct frame *frame);
 
 /*

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/directmap.h"
+#include "cpu/tlb.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
@@ -52,6 +53,32 @@ static void what_cannot_be_had_is_not_given(void)
 	CU_ASSERT_PTR_NULL(heap_alloc(1));
 	CU_ASSERT_PTR_NULL(heap_alloc(PAGE_SIZE));
 	all_is_counted();
+}
+
+static struct domain *limited;
+
+static void want_the_last_too(cpumask_t cpus, uint64_t address)
+{
+	mfn_t number;
+
+	fake.tlb_watcher = NULL;
+	CU_ASSERT_EQUAL(frame_alloc_for(limited, 0, 0, &number), -ENOMEM);
+}
+
+/* Two vcpus at once: the second comes while the first has found a frame and does not have it yet. */
+static void last_frame_of_a_domain_is_given_once(void)
+{
+	struct memory_guest guest = given_guest(1);
+	mfn_t number = frame_alloc(0);
+
+	frame_free(number, 0);
+	frame_at(number)->flushed = tlb_clock();
+	limited = guest.domain;
+	limited->frame_limit = limited->frame_count + 1;
+	fake.tlb_watcher = want_the_last_too;
+	CU_ASSERT_EQUAL(frame_alloc_for(limited, 0, 0, &number), 0);
+	CU_ASSERT_PTR_NULL(fake.tlb_watcher);
+	CU_ASSERT_EQUAL(limited->frame_count, limited->frame_limit);
 }
 
 static void domain_gets_no_more_than_it_may(void)
@@ -256,6 +283,7 @@ static void many_domains_come_and_go_and_leave_nothing(void)
 }
 
 static const struct unit_case cases[] = {
+	UNIT_CASE(last_frame_of_a_domain_is_given_once),
 	UNIT_CASE(what_cannot_be_had_is_not_given),
 	UNIT_CASE(domain_gets_no_more_than_it_may),
 	UNIT_CASE(dying_domain_gets_nothing),

@@ -317,16 +317,12 @@ static void frame_in_use_cannot_be_stolen(void)
 {
 	struct memory_guest guest = given_guest(1);
 	struct domain_locked owner = domain_lock(guest.domain);
-	struct frame *frame = frame_get(mfn(guest.page[DATA]), guest.domain);
+	struct frame *frame;
 
-	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
-	frame_put(frame);
-	frame = frame_get(virt_to_mfn(guest.domain->shared_info), guest.domain);
-	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
-	frame_put(frame);
-	frame = frame_get(mfn(guest.page[L4_KERNEL]), guest.domain);
-	CU_ASSERT_EQUAL(frame_steal(owner, frame), -EBUSY);
-	frame_put(frame);
+	CU_ASSERT_EQUAL(frame_steal(owner, mfn(guest.page[DATA]), &frame), -EBUSY);
+	CU_ASSERT_EQUAL(frame_steal(owner, virt_to_mfn(guest.domain->shared_info), &frame), -EBUSY);
+	CU_ASSERT_EQUAL(frame_steal(owner, mfn(guest.page[L4_KERNEL]), &frame), -EBUSY);
+	CU_ASSERT_EQUAL(frame_steal(owner, MFN_NONE, &frame), -EINVAL);
 	domain_unlock(owner);
 	all_is_counted();
 }
@@ -342,8 +338,7 @@ static void stolen_frame_that_comes_back_is_flushed_before_it_is_a_table(void)	/
 	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(va, true));
 	CU_ASSERT_EQUAL(guest_maps(va, 0), 0);
 	owner = domain_lock(guest.domain);
-	frame = frame_get(mfn(guest.page[DATA]), guest.domain);
-	CU_ASSERT_EQUAL(frame_steal(owner, frame), 0);
+	CU_ASSERT_EQUAL(frame_steal(owner, mfn(guest.page[DATA]), &frame), 0);
 	domain_unlock(owner);
 	page_list_add(guest.domain, frame);
 	all_is_counted();

@@ -129,14 +129,30 @@ bool frame_unshare(void *page)
 	return true;
 }
 
-int frame_steal(struct domain_locked owner, struct frame *frame)
+bool page_list_reserve(struct domain *domain, uint64_t frames)
 {
+	bool fits = !domain->is_dying && domain->frame_count + frames <= domain->frame_limit;
+
+	domain->frame_count += fits ? frames : 0;
+	return fits;
+}
+
+void page_list_unreserve(struct domain *domain, uint64_t frames) { domain->frame_count -= frames; }
+
+int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
+{
+	struct frame *frame = frame_get(number, owner.domain);
+
+	if (!frame)
+		return -EINVAL;
 	if (frame->count != (FRAME_ALLOCATED | 2) || frame->owner != owner.domain->id ||
-	    (frame->type & FRAME_TYPE_COUNT_MASK))
+	    (frame->type & FRAME_TYPE_COUNT_MASK)) {
+		frame_put(frame);
 		return -EBUSY;
+	}
 	frame->count = 1;
 	frame->owner = DOMID_INVALID;
-	owner.domain->frame_count--;
+	*stolen = frame;
 	return 0;
 }
 
@@ -145,7 +161,6 @@ void page_list_add(struct domain *domain, struct frame *frame)
 	ASSERT(frame->count == 1, "F3");
 	frame->owner = domain->id;
 	frame->count = FRAME_ALLOCATED | 1;
-	domain->frame_count++;
 }
 
 void m2p_set(mfn_t frame, gfn_t guest) { m2p[frame.raw] = guest.raw; }
@@ -210,6 +225,7 @@ mfn_t given_frame(struct domain *domain)
 	mfn_t number = fake_frame();
 
 	frame_at(number)->count = 1;
+	domain->frame_count++;
 	page_list_add(domain, frame_at(number));
 	return number;
 }
