@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xen/domctl.h>
 #include <xen/grant_table.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
@@ -460,14 +461,14 @@ static void segments(void)
 	guest_calls(__HYPERVISOR_set_gdt, address_of(list), entries, 0, 0);
 }
 
-static void vcpu_initialise(void)
+static struct vcpu_guest_context *pick_context(const struct domain *domain)
 {
 	struct vcpu_guest_context *context = guest_argument(sizeof(*context));
 	uint8_t choice = take8();
 
 	context->flags = choice & 1 ? VGCF_in_kernel : 0;
-	context->ctrlreg[3] = xen_pfn_to_cr3(choice & 2 ? pick_frame_of_type(FRAME_L4) : pick_frame());
-	context->ctrlreg[1] = choice & 4 ? xen_pfn_to_cr3(pick_frame_of_type(FRAME_L4)) : 0;
+	context->ctrlreg[3] = xen_pfn_to_cr3(choice & 2 ? pick_frame_used_as(domain, FRAME_L4) : pick_frame());
+	context->ctrlreg[1] = choice & 4 ? xen_pfn_to_cr3(pick_frame_used_as(domain, FRAME_L4)) : 0;
 	if (choice & 8) {
 		context->gdt_ents = 1 + take_below(3) * 512;
 		for (uint32_t i = 0; i < 3; i++)
@@ -477,6 +478,13 @@ static void vcpu_initialise(void)
 		context->ldt_base = pick_address();
 		context->ldt_ents = take16() & 0xfff;
 	}
+	return context;
+}
+
+static void vcpu_initialise(void)
+{
+	const struct vcpu_guest_context *context = pick_context(current_vcpu()->domain);
+
 	guest_calls(__HYPERVISOR_vcpu_op, VCPUOP_initialise, take_below(GUEST_VCPUS), address_of(context), 0);
 }
 
@@ -503,6 +511,70 @@ static void vcpu_op(void)
 	}
 }
 
+/* ---- what the first domain does with the others ---- */
+
+static void fill_domctl(struct xen_domctl *op)
+{
+	const struct domain *target = op->domain < GUESTS && guest[op->domain] ? guest[op->domain] : guest[0];
+
+	switch (op->cmd) {
+	case XEN_DOMCTL_createdomain:
+		op->u.createdomain.max_vcpus = GUEST_VCPUS;
+		return;
+	case XEN_DOMCTL_max_mem:
+		op->u.max_mem.max_memkb = take16();
+		return;
+	case XEN_DOMCTL_setvcpucontext:
+	case XEN_DOMCTL_getvcpucontext:
+		set_xen_guest_handle(op->u.vcpucontext.ctxt, pick_context(target));
+		op->u.vcpucontext.vcpu = take_below(GUEST_VCPUS + 1);
+		op->u.vcpucontext.ctxt.p->flags |= take8() & 1 ? VGCF_online : 0;
+		return;
+	default:
+		for (uint32_t i = 0; i < 8; i++)
+			op->u.pad[i] = take8();
+	}
+}
+
+/* Also the commands that are not there. A domain that was made is a guest of ours: it never runs, and is destroyed. */
+static void control(void)
+{
+	static const uint32_t commands[] = {
+		XEN_DOMCTL_createdomain, XEN_DOMCTL_destroydomain, XEN_DOMCTL_pausedomain, XEN_DOMCTL_unpausedomain,
+		XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_max_mem, XEN_DOMCTL_setvcpucontext, XEN_DOMCTL_setvcpucontext,
+		XEN_DOMCTL_getvcpucontext, XEN_DOMCTL_getvcpuinfo, XEN_DOMCTL_resumedomain, XEN_DOMCTL_setvcpuaffinity,
+	};
+	struct xen_domctl *op = guest_argument(sizeof(*op));
+	uint32_t choice = take8();
+
+	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	op->cmd = choice < 240 ? commands[choice % ARRAY_SIZE(commands)] : choice - 240 + 16;
+	op->domain = take8() & 7 ? (domid_t)take_below(GUESTS) : pick_domain();
+	fill_domctl(op);
+	if (op->cmd == XEN_DOMCTL_createdomain && (op->domain == 0 || op->domain >= GUESTS || guest[op->domain]))
+		return;
+	(void)guest_calls(__HYPERVISOR_domctl, address_of(op), 0, 0, 0);
+	if (op->cmd == XEN_DOMCTL_createdomain && op->domain < GUESTS)
+		guest[op->domain] = domain_get(op->domain);
+}
+
+static void acquire(void)
+{
+	struct xen_mem_acquire_resource *op = guest_argument(sizeof(*op));
+	uint64_t *list = guest_argument(SOME * sizeof(*list));
+
+	op->domid = pick_domain();
+	op->type = XENMEM_resource_grant_table;
+	op->frame = take_below(3);
+	op->nr_frames = take_below(SOME + 1 - (uint32_t)op->frame);	/* the oracle has room for four */
+	if (take8() & 7)
+		set_xen_guest_handle(op->frame_list, list);
+	if (guest_calls(__HYPERVISOR_memory_op, XENMEM_acquire_resource, address_of(op), 0, 0) == 0)
+		guest_calls(__HYPERVISOR_update_va_mapping_otherdomain, pick_address(),
+			    list[0] << PAGE_SHIFT | PTE_PRESENT | PTE_USER | (take8() & 1 ? PTE_WRITABLE : 0), 0,
+			    op->domid);
+}
+
 /* ---- the machine around them ---- */
 
 static void trouble(void)
@@ -524,6 +596,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
+	{ "control", control }, { "control", control }, { "acquire", acquire },
 };
 
 /* A guest that cannot run any more, or has lived long enough, ends; then there is a new one in its place. */

@@ -10,9 +10,10 @@
 #include "tables.h"
 
 #define DOMAIN_IDS 16
+#define FRAMES 4		/* of a table, as many as tests make */
 
 static char complaint[200];
-static uint16_t readers[DOMAIN_IDS][GRANTS_PER_FRAME * 4], writers[DOMAIN_IDS][GRANTS_PER_FRAME * 4];
+static uint16_t readers[DOMAIN_IDS][GRANTS_PER_FRAME * FRAMES], writers[DOMAIN_IDS][GRANTS_PER_FRAME * FRAMES];
 static int16_t mapped[FAKE_FRAME_LIMIT][2];	/* by the domain at hand, read-only and writable */
 
 /* G4, the other way round: each handle in use is counted. Lenders that are gone are not looked at. */
@@ -47,6 +48,7 @@ static void check_active(const struct domain *lender)
 {
 	const struct grant_table *table = lender->grants;
 
+	ASSERT(table->frame_count <= FRAMES, "room in the oracle");
 	for (grant_ref_t gref = 0; gref < table->frame_count * GRANTS_PER_FRAME; gref++) {
 		const struct grant_active *active = &table->active[gref / GRANTS_PER_FRAME][gref % GRANTS_PER_FRAME];
 
