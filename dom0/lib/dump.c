@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DU2  A guest may have built tables that map the same things for ever: what is looked at is bounded by what it owns, and
- *      a file that had to stop there is an error, not a shorter file.
+ * DU2  A guest may have built tables that map the same things for ever: what is looked at is bounded by what it owns.
+ * DU3  One table is followed at most ALIASES_MAX times. Linux has its L1 tables in the direct map and in the kernel's own
+ *      mapping, which is both wanted, and those of its espfix stacks in 65,536 places, which nobody wants.
  */
 #include "lib/dump.h"
 
@@ -22,6 +23,7 @@
 #define FIRST_KERNEL_SLOT	272u		/* of the L4: below are the core's, and programs */
 #define SEGMENTS_MAX		65000u		/* an ELF counts them in 16 bits */
 #define CHUNK			256u		/* frames mapped at once */
+#define ALIASES_MAX		4
 #define SLOT_NONE		UINT64_MAX
 #define NOTE_BYTES		(sizeof(Elf64_Nhdr) + 8 + ((sizeof(struct elf_prstatus) + 3) & ~3UL))
 
@@ -41,9 +43,11 @@ struct dumper {
 	struct core *core;
 	domid_t id;
 	struct slots slots;
+	struct slots tables;
+	uint8_t *visits;		/* by slot of a table (DU3) */
 	struct segment *segment;
 	uint32_t segment_count;
-	uint64_t entries_left, tables_left;	/* DU2 */
+	uint64_t entries_left;		/* DU2 */
 	uint8_t *notes;
 	uint32_t vcpu_count;
 	int file;
@@ -74,6 +78,12 @@ static bool slots_open(struct slots *slots, uint64_t frames)
 	for (uint64_t i = 0; i < slots->room; i++)
 		slots->place[i].slot = SLOT_NONE;
 	return true;
+}
+
+static void slots_close(struct slots *slots)
+{
+	free(slots->place);
+	free(slots->mfn);
 }
 
 /* The frame's slot; a new one if it has none. */
@@ -116,10 +126,15 @@ static int walk(struct dumper *dumper, unsigned int level, xen_pfn_t mfn, uint64
 {
 	uint64_t table[ENTRIES], *mapped;
 	unsigned int shift = FRAME_SHIFT + 9 * (level - 1);
+	uint64_t slot = slot_of(&dumper->tables, mfn);
 	int result = 0;
 
-	if (!dumper->tables_left--)
+	if (slot == SLOT_NONE)
 		return -ELOOP;
+	if (dumper->visits[slot]++ == ALIASES_MAX) {
+		dumper->visits[slot] = ALIASES_MAX;
+		return 0;
+	}
 	mapped = core_map(dumper->core, dumper->id, PROT_READ, &mfn, 1);
 	if (!mapped)
 		return 0;
@@ -281,9 +296,10 @@ static int dump(struct dumper *dumper, struct build_error *error)
 		return build_refuse(error, BLAME_MACHINE, result, "the domain has gone");
 	/* What it maps may be a little more than it owns: grants of others. */
 	dumper->entries_left = 4 * info.tot_pages + 65536;
-	dumper->tables_left = info.tot_pages;
+	dumper->visits = calloc(info.tot_pages + 1, 1);
 	dumper->segment = malloc(SEGMENTS_MAX * sizeof(*dumper->segment));
-	if (!dumper->segment || !slots_open(&dumper->slots, info.tot_pages + 16384))
+	if (!dumper->segment || !dumper->visits || !slots_open(&dumper->tables, info.tot_pages + 1) ||
+	    !slots_open(&dumper->slots, info.tot_pages + 16384))
 		return build_refuse(error, BLAME_MACHINE, -ENOMEM, "Domain-0 has too little memory for it");
 	result = take_vcpus(dumper, info.max_vcpu_id + 1, &root);
 	if (!result)
@@ -310,8 +326,9 @@ int dump_core(struct core *core, domid_t id, const char *file, uint64_t *bytes, 
 	if (result)
 		unlink(file);
 	free(dumper.segment);
-	free(dumper.slots.place);
-	free(dumper.slots.mfn);
+	slots_close(&dumper.slots);
+	slots_close(&dumper.tables);
+	free(dumper.visits);
 	free(dumper.notes);
 	return result;
 }
