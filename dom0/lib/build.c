@@ -6,8 +6,6 @@
 #include "lib/build.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -46,19 +44,6 @@ struct builder {
 	uint8_t *memory;		/* the frames that are spoken for, in order, mapped here */
 	xen_pfn_t shared_info_mfn;
 };
-
-int build_refuse(struct build_error *error, enum build_blame blame, int result, const char *format, ...)
-{
-	va_list arguments;
-
-	if (error) {
-		error->blame = blame;
-		va_start(arguments, format);
-		vsnprintf(error->text, sizeof(error->text), format, arguments);
-		va_end(arguments);
-	}
-	return result;
-}
 
 /* The core, or Dom0's kernel, said no. */
 static int failed(const struct builder *builder, const char *what, int result)

@@ -11,3 +11,8 @@ CFLAGS_tests/unit/event_oracle.c = -O3 -fno-sanitize=all
 DOM0_FUZZ_TARGETS += manifest
 DOM0_FUZZ_manifest_SOURCES = $(filter dom0/lib/manifest% dom0/lib/need.c dom0/lib/report.c,$(DOM0_LIB_SOURCES))
 DOM0_FUZZ_manifest_SEEDS = $(wildcard tests/manifests/*/*.xml manifests/*.xml manifests/examples/*.xml)
+
+DOM0_FUZZ_TARGETS += kernel
+DOM0_FUZZ_kernel_SOURCES = dom0/lib/file.c dom0/lib/kernel.c dom0/lib/layout.c dom0/lib/pvelf.c dom0/lib/refuse.c dom0/lib/tables.c \
+	dom0/lib/unpack.c
+DOM0_FUZZ_kernel_SEEDS = $(wildcard build/guest/*.elf)

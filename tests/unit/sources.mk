@@ -69,4 +69,4 @@ UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
 
-DOM0_UNIT_TESTS += manifest
+DOM0_UNIT_TESTS += manifest kernel
