@@ -14,7 +14,10 @@
 #include "domain/vcpu.h"
 #include "include/errno.h"
 #include "lib/string.h"
+#include "mem/frame.h"
 #include "sched/queue.h"
+
+#define FRAME_TYPES_MAX 1024		/* of one call */
 
 static struct spinlock domctl_lock;
 
@@ -90,10 +93,43 @@ void domain_get_info(struct domain *domain, struct xen_domctl_getdomaininfo *inf
 			       (uint32_t)read_once(&domain->shutdown_reason) << XEN_DOMINF_shutdownshift;
 }
 
+static xen_pfn_t frame_info(const struct frame *frame)
+{
+	uint64_t word = frame ? load_acquire(&frame->type) : 0;
+	xen_pfn_t info = (uint64_t)frame_type_of(word) << XEN_DOMCTL_PFINFO_LTAB_SHIFT;
+
+	if (!frame || (read_once(&frame->count) & FRAME_CORE))
+		return XEN_DOMCTL_PFINFO_XTAB;
+	if (!(word & FRAME_VALIDATED) || frame_type_of(word) > FRAME_L4)
+		return XEN_DOMCTL_PFINFO_NOTAB;
+	return word & FRAME_PINNED ? info | XEN_DOMCTL_PFINFO_LPINTAB : info;
+}
+
 static int get_info(struct domain *domain, struct xen_domctl *op)
 {
 	domain_get_info(domain, &op->u.getdomaininfo);
 	op->domain = domain->id;
+	return 0;
+}
+
+/* As the caller has written them into its list, which becomes what each is: a page table or not, or not the domain's. */
+static int frame_types(struct domain *domain, const struct xen_domctl_getpageframeinfo3 *list)
+{
+	if (list->num > FRAME_TYPES_MAX)
+		return -E2BIG;
+	for (uint32_t i = 0; i < list->num; i++) {
+		xen_pfn_t entry;
+		struct frame *frame;
+
+		if (handle_read(&entry, list->array, i))
+			return -EFAULT;
+		frame = frame_get(mfn(entry), domain);
+		entry = frame_info(frame);
+		if (frame)
+			frame_put(frame);
+		if (handle_write(list->array, i, &entry))
+			return -EFAULT;
+	}
 	return 0;
 }
 
@@ -165,6 +201,7 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case XEN_DOMCTL_unpausedomain:		return pause(domain, false);
 	case XEN_DOMCTL_resumedomain:		return domain_resume(domain);
 	case XEN_DOMCTL_getdomaininfo:		return get_info(domain, op);
+	case XEN_DOMCTL_getpageframeinfo3:	return frame_types(domain, &op->u.getpageframeinfo3);
 	/* They are there from the beginning. */
 	case XEN_DOMCTL_max_vcpus:		return op->u.max_vcpus.max == domain->vcpu_max ? 0 : -EINVAL;
 	case XEN_DOMCTL_max_mem:		return set_limit(domain, op->u.max_mem.max_memkb);

@@ -23,7 +23,7 @@ static unsigned long free_before;
 
 /* ---- what the child does when it is asked ---- */
 
-enum { ASK_ECHO, ASK_FORBIDDEN, ASK_LEND, ASK_ACCEPT, ASK_ACCEPTED, ASK_SUSPEND, ASK_CRASH };
+enum { ASK_ECHO, ASK_FORBIDDEN, ASK_LEND, ASK_ACCEPT, ASK_ACCEPTED, ASK_SUSPEND, ASK_BUSY, ASK_CRASH };
 
 static uint64_t *lent;
 
@@ -73,6 +73,35 @@ static int64_t accepted(void)
 	return *(volatile int64_t *)VIEW;
 }
 
+/* Does everything at once, until it is ended. */
+static void __attribute__((noreturn)) be_busy(void)
+{
+	grant_ref_t gref = (grant_ref_t)lend();
+	struct gnttab_copy copy = { .len = PAGE_SIZE, .flags = GNTCOPY_dest_gref };
+	evtchn_port_t port;
+
+	copy.source.domid = DOMID_SELF;
+	copy.dest.u.ref = gref;
+	copy.dest.domid = DOMID_SELF;
+	for (;;) {
+		void *page = page_alloc();
+
+		copy.source.u.gmfn = virt_to_mfn(page);
+		event_send((evtchn_port_t)boot_info->store_evtchn);
+		if (event_alloc(0, &port) == 0)
+			event_close(port);
+		grant_op(GNTTABOP_copy, &copy, 1);
+		memory_map(VIEW, virt_to_mfn(page) << 12 | PTE_KERNEL);
+		memory_map(VIEW, 0);
+		memory_protect(page, PTE_KERNEL_RO);
+		memory_ext(MMUEXT_PIN_L1_TABLE, virt_to_mfn(page));
+		memory_ext(MMUEXT_UNPIN_TABLE, virt_to_mfn(page));
+		memory_protect(page, PTE_KERNEL);
+		page_free(page);
+		time_set_timer(time_now_ns() + 1000);
+	}
+}
+
 static int64_t answer(uint32_t what, const uint64_t *argument)
 {
 	struct sched_shutdown suspend = { SHUTDOWN_suspend };
@@ -84,6 +113,7 @@ static int64_t answer(uint32_t what, const uint64_t *argument)
 	case ASK_ACCEPT:	return accept();
 	case ASK_ACCEPTED:	return accepted();
 	case ASK_SUSPEND:	return hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &suspend);
+	case ASK_BUSY:		be_busy();
 	default:		panic("asked for");
 	}
 }
@@ -322,6 +352,22 @@ static void vcpu_runs_where_it_is_told(void)
 	check_equal(cpus[0] & 1, 1);
 	check_equal(cpus[15], 0);
 	check_equal(child_call(&child, ASK_ECHO, 1, 0), 2);
+}
+
+static void frames_are_told_by_what_they_are(void)
+{
+	xen_pfn_t frames[4] = { child.mfn[child.table_pfn], child.mfn[child.table_pfn + 3], child.mfn[3],
+				virt_to_mfn(&child) };
+	struct xen_domctl op = { .u.getpageframeinfo3.num = 4 };
+
+	set_xen_guest_handle(op.u.getpageframeinfo3.array, frames);
+	check_equal(domctl(XEN_DOMCTL_getpageframeinfo3, child.id, &op), 0);
+	check_equal(frames[0], XEN_DOMCTL_PFINFO_L4TAB | XEN_DOMCTL_PFINFO_LPINTAB);
+	check_equal(frames[1], XEN_DOMCTL_PFINFO_L1TAB);
+	check_equal(frames[2], XEN_DOMCTL_PFINFO_NOTAB);
+	check_equal(frames[3], XEN_DOMCTL_PFINFO_XTAB);
+	op.u.getpageframeinfo3.num = 1025;
+	check_equal(domctl(XEN_DOMCTL_getpageframeinfo3, child.id, &op), -XEN_E2BIG);
 }
 
 static void page_that_is_lent_is_mapped_and_copied(void)
@@ -645,6 +691,20 @@ static void grant_keeps_its_frame_alone(void)
 	check_equal(frames_free_at_last(), free_before);
 }
 
+/* Wherever it was, on this CPU or another. */
+static void busy_domain_can_be_ended(void)
+{
+	for (unsigned int i = 0; i < ROUNDS / 5; i++) {
+		check_equal(child_start(&child), 0);
+		check_equal(child_call(&child, ASK_ECHO, i, 0), i + 1);
+		child_ask(&child, ASK_BUSY, 0, 0);
+		time_sleep_ns(SECOND / 1000 + i * 10000);
+		check_equal(child_destroy(&child), 0);
+		check(child_is_gone());
+	}
+	check_equal(frames_free_at_last(), free_before);
+}
+
 static void domains_come_and_go_and_leave_nothing(void)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -673,6 +733,7 @@ static const struct tap_test tests[] = {
 	TEST(paused_domain_stands_still),
 	TEST(vcpu_can_be_looked_at),
 	TEST(vcpu_runs_where_it_is_told),
+	TEST(frames_are_told_by_what_they_are),
 	TEST(page_that_is_lent_is_mapped_and_copied),
 	TEST(page_can_be_given_away),
 	TEST(grant_table_of_the_child_can_be_mapped),
@@ -688,6 +749,7 @@ static const struct tap_test tests[] = {
 	TEST(domain_that_is_destroyed_lasts_while_it_is_mapped),
 	TEST(given_page_comes_back_to_the_machine),
 	TEST(grant_keeps_its_frame_alone),
+	TEST(busy_domain_can_be_ended),
 	TEST(domains_come_and_go_and_leave_nothing),
 };
 

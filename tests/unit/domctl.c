@@ -226,6 +226,37 @@ static void flags_say_how_it_is(void)
 	CU_ASSERT_EQUAL(info_of(OTHER).flags & ~0xfbU, XEN_DOMINF_shutdown | SHUTDOWN_reboot << XEN_DOMINF_shutdownshift);
 }
 
+static void frames_say_what_they_are(void)
+{
+	struct memory_guest other = given_other();
+	uint64_t free = frames_free();
+	xen_pfn_t *list = fake_guest_memory(6 * sizeof(*list));
+	struct xen_domctl *op = given_op(XEN_DOMCTL_getpageframeinfo3, OTHER);
+
+	list[0] = other.page[L4_KERNEL];
+	list[1] = other.page[L2];
+	list[2] = other.page[DATA];
+	list[3] = virt_to_mfn(other.domain->shared_info).raw;
+	list[4] = UINT64_MAX;
+	list[5] = 0x77;
+	set_xen_guest_handle(op->u.getpageframeinfo3.array, list);
+	op->u.getpageframeinfo3.num = 5;
+	CU_ASSERT_EQUAL(run(op), 0);
+	CU_ASSERT_EQUAL(list[0], XEN_DOMCTL_PFINFO_L4TAB | XEN_DOMCTL_PFINFO_LPINTAB);
+	CU_ASSERT_EQUAL(list[1], XEN_DOMCTL_PFINFO_L2TAB);
+	CU_ASSERT_EQUAL(list[2], XEN_DOMCTL_PFINFO_NOTAB);
+	CU_ASSERT_EQUAL(list[3], XEN_DOMCTL_PFINFO_XTAB);
+	CU_ASSERT_EQUAL(list[4], XEN_DOMCTL_PFINFO_XTAB);
+	CU_ASSERT_EQUAL(list[5], 0x77);
+	op->u.getpageframeinfo3.num = 1ULL << 32;
+	CU_ASSERT_EQUAL(run(op), -E2BIG);
+	op->u.getpageframeinfo3.num = 1;
+	op->u.getpageframeinfo3.array.p = (xen_pfn_t *)8;
+	CU_ASSERT_EQUAL(run(op), -EFAULT);
+	CU_ASSERT_EQUAL(frames_free(), free);
+	all_is_counted();
+}
+
 /* ---- pausing, resuming ---- */
 
 static void pauses_count(void)
@@ -733,6 +764,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(limits_of_memory_and_vcpus),
 	UNIT_CASE(the_next_domain_is_told_of),
 	UNIT_CASE(flags_say_how_it_is),
+	UNIT_CASE(frames_say_what_they_are),
 	UNIT_CASE(pauses_count),
 	UNIT_CASE(only_what_is_shut_down_and_whole_is_resumed),
 	UNIT_CASE(registers_of_oneself_or_nobody_are_refused),
