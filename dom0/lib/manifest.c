@@ -110,12 +110,38 @@ void manifest_free(struct manifest *manifest)
 
 /* ---- whom to blame ---- */
 
-struct blame manifest_blame(const struct manifest *manifest, enum manifest_element element)
+static bool is_there(const struct manifest *manifest, enum manifest_element element)
 {
 	struct position at = manifest->at[element], of_domain = manifest->at[MANIFEST_DOMAIN];
-	bool is_there = at.line != of_domain.line || at.column != of_domain.column;
 
-	return (struct blame) { manifest->file, at, manifest_element_name(is_there ? element : MANIFEST_DOMAIN) };
+	return at.line != of_domain.line || at.column != of_domain.column;
+}
+
+/* Where the same could have been said: the default of one comes from the other. */
+static enum manifest_element instead_of(enum manifest_element element)
+{
+	switch (element) {
+	case MANIFEST_CURRENT_MEMORY:
+		return MANIFEST_MEMORY;
+	case MANIFEST_CPUTUNE:
+		return MANIFEST_VCPU;
+	case MANIFEST_FALLBACK:
+	case MANIFEST_DMA:
+	case MANIFEST_RESTART:
+	case MANIFEST_HOOK:
+		return MANIFEST_DRIVER;
+	default:
+		return MANIFEST_DOMAIN;
+	}
+}
+
+struct blame manifest_blame(const struct manifest *manifest, enum manifest_element element)
+{
+	if (!is_there(manifest, element))
+		element = instead_of(element);
+	if (!is_there(manifest, element))
+		element = MANIFEST_DOMAIN;
+	return (struct blame) { manifest->file, manifest->at[element], manifest_element_name(element) };
 }
 
 struct blame manifest_blame_disk(const struct manifest *manifest, size_t index)

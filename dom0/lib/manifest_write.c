@@ -1,128 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* N2: canonical XML, with every default written out. One writer function for each element, in the order of the schema. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "manifest_names.h"
+#include "manifest_put.h"
 #include "manifest_value.h"
-#include "need.h"
 
 #define LIMIT_PERIODS	100	/* in a second: protocols/control.h */
-
-struct writer {
-	FILE *out;
-	int depth;
-};
-
-/* ---- XML ---- */
-
-/* In an attribute white space must be written as a reference, or a parser makes blanks of it. */
-static void put_escaped(struct writer *writer, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", writer->out);
-			break;
-		case '<':
-			fputs("&lt;", writer->out);
-			break;
-		case '>':
-			fputs("&gt;", writer->out);
-			break;
-		case '\'':
-			fputs("&apos;", writer->out);
-			break;
-		case '\r':
-			fputs("&#13;", writer->out);
-			break;
-		default:
-			fputc(*text, writer->out);
-		}
-	}
-}
-
-static void indent(struct writer *writer)
-{
-	fprintf(writer->out, "%*s", 2 * writer->depth, "");
-}
-
-/* "name='value'" for each pair, up to a NULL for a name; a NULL for a value leaves the attribute out. */
-static void put_tag(struct writer *writer, const char *name, const char *end, va_list attributes)
-{
-	const char *key;
-
-	indent(writer);
-	fprintf(writer->out, "<%s", name);
-	while ((key = va_arg(attributes, const char *))) {
-		const char *value = va_arg(attributes, const char *);
-
-		if (!value)
-			continue;
-		fprintf(writer->out, " %s='", key);
-		put_escaped(writer, value);
-		fputc('\'', writer->out);
-	}
-	fputs(end, writer->out);
-}
-
-static void put_empty(struct writer *writer, const char *name, ...)
-{
-	va_list attributes;
-
-	va_start(attributes, name);
-	put_tag(writer, name, "/>\n", attributes);
-	va_end(attributes);
-}
-
-static void put_begin(struct writer *writer, const char *name, ...)
-{
-	va_list attributes;
-
-	va_start(attributes, name);
-	put_tag(writer, name, ">\n", attributes);
-	va_end(attributes);
-	writer->depth++;
-}
-
-static void put_end(struct writer *writer, const char *name)
-{
-	writer->depth--;
-	indent(writer);
-	fprintf(writer->out, "</%s>\n", name);
-}
-
-/* NULL: nothing is written. */
-static void put_text(struct writer *writer, const char *name, const char *text)
-{
-	if (!text)
-		return;
-	indent(writer);
-	fprintf(writer->out, "<%s>", name);
-	put_escaped(writer, text);
-	fprintf(writer->out, "</%s>\n", name);
-}
 
 static const char *yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
-}
-
-/* A number as text for one call. */
-#define NUMBER_TEXT	24
-static const char *number(char text[NUMBER_TEXT], unsigned long long value)
-{
-	snprintf(text, NUMBER_TEXT, "%llu", value);
-	return text;
-}
-
-static void put_number(struct writer *writer, const char *name, uint64_t value)
-{
-	char text[NUMBER_TEXT];
-
-	put_text(writer, name, number(text, value));
 }
 
 /* ---- the domain ---- */
@@ -136,7 +25,7 @@ static void write_names(struct writer *writer, const struct manifest *manifest)
 	put_text(writer, "title", manifest->title);
 	put_text(writer, "description", manifest->description);
 	if (manifest->metadata) {
-		indent(writer);
+		put_indent(writer);
 		fprintf(writer->out, "%s\n", manifest->metadata);
 	}
 	free(uuid);
@@ -146,7 +35,7 @@ static void write_kib(struct writer *writer, const char *name, uint64_t kib)
 {
 	char text[NUMBER_TEXT];
 
-	indent(writer);
+	put_indent(writer);
 	fprintf(writer->out, "<%s unit='KiB'>%s</%s>\n", name, number(text, kib), name);
 }
 
@@ -155,7 +44,7 @@ static void write_cpus(struct writer *writer, const struct manifest *manifest)
 	char vcpu[NUMBER_TEXT];
 	bool has_pins = false;
 
-	indent(writer);
+	put_indent(writer);
 	fprintf(writer->out, "<vcpu current='%u'>%u</vcpu>\n", manifest->current_vcpus, manifest->vcpus);
 	for (uint32_t i = 0; i < manifest->vcpus; i++)
 		has_pins |= manifest->affinity[i] != 0;

@@ -133,8 +133,8 @@ def includes_for(path):
         return ["-DSKINK_HOST", *[f"-I{f}" for f in SEARCH["hypervisor"] + ["tests/unit", "tests/unit/fake-cpu"]]]
     if path.startswith("tests/guest"):
         return ["-ffreestanding", *[f"-I{f}" for f in SEARCH["driver-domain"] + ["tests/guest"]]]
-    freestanding = ["-ffreestanding"] if top in ("hypervisor", "driver-domain") else []
-    return freestanding + [f"-I{f}" for f in SEARCH.get(top, [])]
+    own = {"hypervisor": ["-ffreestanding"], "driver-domain": ["-ffreestanding"], "dom0": ["-isystem/usr/include/libxml2"]}
+    return own.get(top, []) + [f"-I{f}" for f in SEARCH.get(top, [])]
 
 
 def check_headers(compiler):

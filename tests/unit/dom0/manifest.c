@@ -484,6 +484,7 @@ static void a_check_of_the_host_can_blame_an_element(void)
 	CU_ASSERT_STRING_EQUAL(line, "x.xml:4:2: <kernel>: '/boot/vmlinuz' is not there: name a kernel");
 	CU_ASSERT_STRING_EQUAL(initrd.element, "domain");
 	CU_ASSERT_EQUAL(initrd.at.line, 1);
+	CU_ASSERT_STRING_EQUAL(manifest_blame(manifest, MANIFEST_CURRENT_MEMORY).element, "memory");
 	free(line);
 	report_free(&report);
 	manifest_free(manifest);
