@@ -84,7 +84,8 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	regs->entry_vector = regs->cs == SELECTOR_GUEST_CODE64 ? ENTRY_SYSCALL : ENTRY_HANDLER;
 }
 
-bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
+/* Flat: the way of each system call of a guest's programs. */
+__attribute__((flatten)) bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
 {
 	struct bounce bounce = {
 		.target = vcpu->trap.callback[type].address, .has_segments = type == CALLBACKTYPE_failsafe,
@@ -97,9 +98,8 @@ bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
 	return bounce.target != 0;
 }
 
-long do_iret(void)
+long do_iret(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = current_vcpu();
 	struct cpu_user_regs *regs = &vcpu->regs;
 	struct iret_context frame;
 

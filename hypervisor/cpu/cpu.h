@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "cpu/layout.h"
 #include "include/types.h"
 
 struct vcpu;
@@ -34,7 +35,17 @@ extern struct cpu *cpu_by_id[MAX_CPUS];
 extern uint32_t cpu_count;		/* CPUs that are up; they have the ids 0 .. cpu_count - 1 */
 
 /* The CPU that runs this: found from its stack, no segment register needed. */
+#if __STDC_HOSTED__
 struct cpu *this_cpu(void);
+#else
+static inline struct cpu *this_cpu(void)
+{
+	uint64_t stack;
+
+	asm("mov %%rsp, %0" : "=r"(stack));
+	return *(struct cpu **)((stack | (STACK_SPAN - 1)) + 1 - STACK_CPU_OFFSET);
+}
+#endif
 static inline uint32_t cpu_id(void) { return this_cpu()->id; }
 static inline struct vcpu *current_vcpu(void) { return this_cpu()->current; }
 

@@ -91,10 +91,7 @@ void paging_map(uint64_t va, paddr_t pa, uint64_t bytes, uint64_t flags)
 		bool is_large = bytes >= LARGE_PAGE && !((va | pa) & (LARGE_PAGE - 1));
 		uint64_t step = is_large ? LARGE_PAGE : PAGE_SIZE;
 
-		if (is_large)
-			*entry_at(va, 2) = pa | flags | PTE_LARGE;
-		else
-			*entry_at(va, 1) = pa | flags;
+		*entry_at(va, is_large ? 2 : 1) = pa | flags | (is_large ? PTE_LARGE : 0);
 		va += step;
 		pa += step;
 		bytes -= step;

@@ -21,43 +21,40 @@
 bool speculation_clear_buffers;
 uint64_t speculation_l1tf_limit;
 
-static struct {
-	bool has_meltdown, has_mds, has_enhanced_ibrs;
-} machine;
+static bool has_mds, has_enhanced_ibrs;
 
 /* A CPU of Intel's that does not say that it is safe, is not. L1TF goes with Meltdown. */
 void speculation_init(void)
 {
 	uint64_t capabilities = cpu_features.arch_capabilities ? msr_read(MSR_ARCH_CAPABILITIES) : 0;
-	bool is_intel = cpu_features.vendor == VENDOR_INTEL;
+	bool is_intel = cpu_features.vendor == VENDOR_INTEL, has_meltdown = is_intel && !(capabilities & ARCH_RDCL_NO);
 
-	machine.has_meltdown = is_intel && !(capabilities & ARCH_RDCL_NO);
-	machine.has_mds = is_intel && !(capabilities & ARCH_MDS_NO);
-	machine.has_enhanced_ibrs = cpu_features.ibrs && capabilities & ARCH_IBRS_ALL;
+	has_mds = is_intel && !(capabilities & ARCH_MDS_NO);
+	has_enhanced_ibrs = cpu_features.ibrs && capabilities & ARCH_IBRS_ALL;
 
-	speculation_clear_buffers = machine.has_mds && cpu_features.md_clear;
+	speculation_clear_buffers = has_mds && cpu_features.md_clear;
 	/* The L1 cache compares so many bits of an address; no RAM of ours lies above the machine's address space. */
-	speculation_l1tf_limit = machine.has_meltdown ? 1ULL << (cpu_features.address_bits - 1) : 0;
+	speculation_l1tf_limit = has_meltdown ? 1ULL << (cpu_features.address_bits - 1) : 0;
 }
 
 void speculation_enable(void)
 {
-	if (machine.has_enhanced_ibrs)
+	if (has_enhanced_ibrs)
 		msr_write(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
 }
 
 void speculation_report(void)
 {
 	log_info("Speculation: retpolines%s%s%s%s\n", cpu_features.ibpb ? ", IBPB between domains" : "",
-		 machine.has_enhanced_ibrs ? ", IBRS always on" : "",
+		 has_enhanced_ibrs ? ", IBRS always on" : "",
 		 speculation_clear_buffers ? ", buffers cleared on return" : "",
 		 speculation_l1tf_limit ? ", L1TF entries refused" : "");
-	if (machine.has_meltdown)
+	if (speculation_l1tf_limit)
 		log_warning("This CPU has Meltdown, which is not mitigated: a guest can read all memory. "
 			    "Run only guests that you trust.\n");
 	if (!cpu_features.ibpb)
 		log_warning("This CPU has no IBPB: domains can steer each other's branch predictions.\n");
-	if (machine.has_mds && !speculation_clear_buffers)
+	if (has_mds && !speculation_clear_buffers)
 		log_warning("This CPU has MDS and no microcode against it: guests can sample others' data.\n");
 }
 

@@ -19,7 +19,7 @@ extern uint64_t speculation_l1tf_limit;	/* 0: not affected */
 /* Last thing before the return to a guest. */
 static inline void speculation_leave(void)
 {
-	uint16_t selector = 0;
+	static const uint16_t selector;
 
 	if (speculation_clear_buffers)
 		asm volatile("verw %0" : : "m"(selector) : "cc");

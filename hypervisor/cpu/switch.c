@@ -20,14 +20,6 @@
 #include "mem/mmu.h"
 #include "sched/sched.h"
 
-struct cpu *this_cpu(void)
-{
-	uint64_t stack;
-
-	asm("mov %%rsp, %0" : "=r"(stack));
-	return *(struct cpu **)((stack | (STACK_SPAN - 1)) + 1 - STACK_CPU_OFFSET);
-}
-
 void cpu_relax_serving(void)
 {
 	cpu_pause();
@@ -172,14 +164,22 @@ static bool work_step(struct vcpu *vcpu)
 	return false;
 }
 
+/* Apart, so that the common way needs no stack. */
+static NOINLINE void exit_work_do(struct cpu *cpu, struct vcpu *vcpu)
+{
+	do {
+		while (unlikely(read_once(&cpu->softirqs)))
+			do_softirqs(cpu);
+	} while (work_step(vcpu) || read_once(&cpu->softirqs));
+}
+
 void exit_work(struct vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
-	do {
-		while (unlikely(read_once(&cpu->softirqs)))
-			do_softirqs(cpu);
-	} while (unlikely(work_step(vcpu)) || unlikely(read_once(&cpu->softirqs)));
+	if (unlikely(read_once(&cpu->softirqs) || read_once(&vcpu->work) || vcpu->deferred_tables ||
+		     vcpu_has_deliverable_event(vcpu)))
+		exit_work_do(cpu, vcpu);
 	speculation_leave();
 }
 

@@ -146,15 +146,14 @@ void trap_from_guest(struct vcpu *vcpu)
 
 void syscall_from_guest(struct vcpu *vcpu)
 {
-	uint32_t vector = vcpu->regs.entry_vector;
-	uint32_t type = vector == ENTRY_SYSCALL ? CALLBACKTYPE_syscall :
-			vector == ENTRY_SYSCALL32 ? CALLBACKTYPE_syscall32 : CALLBACKTYPE_sysenter;
+	static const uint8_t type[] = { CALLBACKTYPE_syscall, CALLBACKTYPE_syscall32, CALLBACKTYPE_sysenter };
+	uint32_t way = vcpu->regs.entry_vector - ENTRY_SYSCALL;
 
-	if (vcpu->in_kernel && vector == ENTRY_SYSCALL)
+	if (likely(vcpu->in_kernel && way == 0))
 		hypercall_dispatch(vcpu);
-	else if (!vcpu->in_kernel && bounce_to_callback(vcpu, type))
+	else if (!vcpu->in_kernel && bounce_to_callback(vcpu, type[way]))
 		return;
-	else if (vector == ENTRY_SYSENTER)
+	else if (type[way] == CALLBACKTYPE_sysenter)
 		trap_inject_error(vcpu, TRAP_PROTECTION, 0);
 	else
 		trap_inject(vcpu, TRAP_INVALID_OPCODE);

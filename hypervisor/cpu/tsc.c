@@ -168,8 +168,6 @@ void tsc_warp_check(void)
 
 void tsc_check_stable(void)
 {
-	if (warp_found)
-		log_warning("clock: the CPUs' TSCs differ\n");
 	tsc_is_stable = !warp_found && (cpu_features.invariant_tsc || cpu_features.hypervisor);
 	log_info("clock: the TSC is %s\n", tsc_is_stable ? "stable" : "not stable: guests are told so");
 }

@@ -23,40 +23,39 @@
  * A switch, not a table of functions: the compiler makes comparisons of it, and no indirect branch depends on
  * what a guest says.
  */
-static long run(struct vcpu *vcpu, uint64_t number, const uint64_t a[6])
+static long run(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
 	switch (number) {
-	case __HYPERVISOR_set_trap_table:	return do_set_trap_table(a[0]);
-	case __HYPERVISOR_mmu_update:		return do_mmu_update(a[0], a[1], a[2], a[3]);
-	case __HYPERVISOR_set_gdt:		return do_set_gdt(a[0], a[1]);
-	case __HYPERVISOR_stack_switch:		return do_stack_switch(a[0], a[1]);
-	case __HYPERVISOR_set_callbacks:	return do_set_callbacks(a[0], a[1], a[2]);
-	case __HYPERVISOR_fpu_taskswitch:	return do_fpu_taskswitch(a[0]);
-	case __HYPERVISOR_platform_op:		return do_platform_op(a[0]);
-	case __HYPERVISOR_set_debugreg:		return do_set_debugreg(a[0], a[1]);
-	case __HYPERVISOR_get_debugreg:		return do_get_debugreg(a[0]);
-	case __HYPERVISOR_update_descriptor:	return do_update_descriptor(a[0], a[1]);
-	case __HYPERVISOR_memory_op:		return do_memory_op(a[0], a[1]);
-	case __HYPERVISOR_multicall:		return do_multicall(a[0], a[1]);
-	case __HYPERVISOR_update_va_mapping:	return do_update_va_mapping(a[0], a[1], a[2]);
-	case __HYPERVISOR_set_timer_op:		return do_set_timer_op(a[0]);
-	case __HYPERVISOR_xen_version:		return do_xen_version(a[0], a[1]);
-	case __HYPERVISOR_console_io:		return do_console_io(a[0], a[1], a[2]);
-	case __HYPERVISOR_grant_table_op:	return do_grant_table_op(a[0], a[1], a[2]);
-	case __HYPERVISOR_vm_assist:		return do_vm_assist(a[0], a[1]);
+	case __HYPERVISOR_set_trap_table:	return do_set_trap_table(a);
+	case __HYPERVISOR_mmu_update:		return do_mmu_update(a, b, c, d);
+	case __HYPERVISOR_set_gdt:		return do_set_gdt(a, b);
+	case __HYPERVISOR_stack_switch:		return do_stack_switch(a, b);
+	case __HYPERVISOR_set_callbacks:	return do_set_callbacks(a, b, c);
+	case __HYPERVISOR_fpu_taskswitch:	return do_fpu_taskswitch(a);
+	case __HYPERVISOR_platform_op:		return do_platform_op(a);
+	case __HYPERVISOR_set_debugreg:		return do_set_debugreg(a, b);
+	case __HYPERVISOR_get_debugreg:		return do_get_debugreg(a);
+	case __HYPERVISOR_update_descriptor:	return do_update_descriptor(a, b);
+	case __HYPERVISOR_memory_op:		return do_memory_op(a, b);
+	case __HYPERVISOR_multicall:		return do_multicall(a, b);
+	case __HYPERVISOR_update_va_mapping:	return do_update_va_mapping(a, b, c);
+	case __HYPERVISOR_set_timer_op:		return do_set_timer_op(a);
+	case __HYPERVISOR_xen_version:		return do_xen_version(a, b);
+	case __HYPERVISOR_console_io:		return do_console_io(a, b, c);
+	case __HYPERVISOR_grant_table_op:	return do_grant_table_op(a, b, c);
+	case __HYPERVISOR_vm_assist:		return do_vm_assist(a, b);
 	case __HYPERVISOR_update_va_mapping_otherdomain:
-		return do_update_va_mapping_otherdomain(a[0], a[1], a[2], a[3]);
-	case __HYPERVISOR_vcpu_op:		return do_vcpu_op(a[0], a[1], a[2]);
-	case __HYPERVISOR_set_segment_base:	return do_set_segment_base(a[0], a[1]);
-	case __HYPERVISOR_mmuext_op:		return do_mmuext_op(a[0], a[1], a[2], a[3]);
-	case __HYPERVISOR_nmi_op:		return do_nmi_op(a[0], a[1]);
-	case __HYPERVISOR_sched_op:		return do_sched_op(a[0], a[1]);
-	case __HYPERVISOR_callback_op:		return do_callback_op(a[0], a[1]);
-	case __HYPERVISOR_event_channel_op:	return do_event_channel_op(a[0], a[1]);
-	case __HYPERVISOR_physdev_op:		return do_physdev_op(a[0], a[1]);
-	case __HYPERVISOR_sysctl:		return do_sysctl(a[0]);
-	case __HYPERVISOR_domctl:		return do_domctl(a[0]);
+		return do_update_va_mapping_otherdomain(a, b, c, d);
+	case __HYPERVISOR_vcpu_op:		return do_vcpu_op(a, b, c);
+	case __HYPERVISOR_set_segment_base:	return do_set_segment_base(a, b);
+	case __HYPERVISOR_mmuext_op:		return do_mmuext_op(a, b, c, d);
+	case __HYPERVISOR_nmi_op:		return do_nmi_op(a, b);
+	case __HYPERVISOR_sched_op:		return do_sched_op(a, b);
+	case __HYPERVISOR_callback_op:		return do_callback_op(a, b);
+	case __HYPERVISOR_event_channel_op:	return do_event_channel_op(a, b);
+	case __HYPERVISOR_physdev_op:		return do_physdev_op(a, b);
+	case __HYPERVISOR_sysctl:		return do_sysctl(a);
+	case __HYPERVISOR_domctl:		return do_domctl(a);
 	default:				return -ENOSYS;
 	}
 }
@@ -64,14 +63,12 @@ static long run(struct vcpu *vcpu, uint64_t number, const uint64_t a[6])
 void hypercall_dispatch(struct vcpu *vcpu)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
-	uint64_t words[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
 
-	if (regs->rax == __HYPERVISOR_iret) {	/* sets all registers; not in multicalls */
-		account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
-		regs->rax = (uint64_t)do_iret();
-		return;
-	}
-	regs->rax = (uint64_t)run(vcpu, regs->rax, words);
+	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
+	if (regs->rax == __HYPERVISOR_iret)	/* sets all registers; not in multicalls */
+		regs->rax = (uint64_t)do_iret(vcpu);
+	else
+		regs->rax = (uint64_t)run(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
 }
 
 /* Alone, what is returned goes to rax: the number, for the syscall instruction that runs once more. */
@@ -105,7 +102,8 @@ static int run_entry(struct vcpu *vcpu, uint64_t address, bool *is_continued)
 	if (guest_read(&entry, address, sizeof(entry)))
 		return -EFAULT;
 	vcpu->multicall = &entry;
-	entry.result = (uint64_t)run(vcpu, entry.op, entry.args);
+	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
+	entry.result = (uint64_t)run(entry.op, entry.args[0], entry.args[1], entry.args[2], entry.args[3]);
 	*is_continued = !vcpu->multicall;
 	vcpu->multicall = NULL;
 	if (*is_continued)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls: one function each, six words in, one out (0, a count, or -errno). A long one stops when
- * preempt_needed() and returns hypercall_continue(), which sets the guest's registers (or the multicall's
- * entry) so that it is called again with what is left to do.
+ * Hypercalls: one function each, up to four words in (the ABI has room for six), one out (0, a count, or -errno). A
+ * long one stops when preempt_needed() and returns hypercall_continue(), which sets the guest's registers (or the
+ * multicall's entry) so that it is called again with what is left to do.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ long do_console_io(uint64_t command, uint64_t count, uint64_t buffer);
 long do_physdev_op(uint64_t command, uint64_t argument);
 long do_grant_table_op(uint64_t command, uint64_t operations, uint64_t count);
 long do_vm_assist(uint64_t command, uint64_t type);
-long do_iret(void);
+long do_iret(struct vcpu *vcpu);
 long do_vcpu_op(uint64_t command, uint64_t vcpu, uint64_t argument);
 long do_set_segment_base(uint64_t which, uint64_t base);
 long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done, uint64_t domain);

@@ -64,7 +64,7 @@ static void given_cpu(const char *vendor, uint32_t signature, uint32_t leaf7_edx
 
 	fake_machine_reset();
 	memset(&tested_features, 0, sizeof(tested_features));
-	memset(&machine, 0, sizeof(machine));
+	has_mds = has_enhanced_ibrs = false;
 	leaf_count = 0;
 	barriers = 0;
 	memcpy(name, vendor, 12);

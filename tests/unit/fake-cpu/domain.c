@@ -192,7 +192,7 @@ WEAK long do_update_va_mapping_otherdomain(uint64_t a, uint64_t b, uint64_t c, u
 {
 	return called(22, a, d);
 }
-WEAK long do_iret(void)
+WEAK long do_iret(struct vcpu *vcpu)
 {
 	called(23, 0, 0);
 	return 0x1234;
