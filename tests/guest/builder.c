@@ -342,7 +342,7 @@ int64_t child_call(struct child *child, uint32_t what, uint64_t first, uint64_t 
 int64_t child_wait(struct child *child)
 {
 	struct mailbox *mailbox = child->mailbox;
-	uint64_t end = time_now_ns() + 5 * SECOND;
+	uint64_t end = time_now_ns() + 20 * SECOND;     /* the machine may be a slow one */
 
 	while (mailbox->is_asked) {
 		event_clear(child->port);

@@ -51,7 +51,7 @@ long child_destroy(struct child *child);
 long foreign_map(domid_t owner, uint64_t address, uint64_t entry);
 
 void child_ask(struct child *child, uint32_t what, uint64_t first, uint64_t second);
-int64_t child_wait(struct child *child);                /* -ETIME after five seconds */
+int64_t child_wait(struct child *child);                /* -ETIME after 20 seconds */
 int64_t child_call(struct child *child, uint32_t what, uint64_t first, uint64_t second);
 void child_print_console(const struct child *child);    /* what it said, each line as a # line */
 

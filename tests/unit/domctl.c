@@ -586,7 +586,7 @@ static void a_dying_domain_gets_no_frame(void)			/* D2 */
 	struct domain *zero = domain_zero;
 	mfn_t number;
 	uint64_t free;
-	struct frame *frame;
+	struct frame *frame, *stolen;
 	struct domain_locked locked;
 
 	frame = frame_get(mfn(other.page[DATA]), other.domain);		/* so that it stays */
@@ -595,9 +595,9 @@ static void a_dying_domain_gets_no_frame(void)			/* D2 */
 	CU_ASSERT_EQUAL(frame_alloc_for(other.domain, 0, 0, &(mfn_t){ 0 }), -ENOMEM);
 	free = frames_free();
 	locked = domain_lock(zero);
-	CU_ASSERT_EQUAL(frame_steal(locked, frame_get(number, zero)), 0);
+	CU_ASSERT_EQUAL(frame_steal(locked, number, &stolen), 0);
 	domain_unlock(locked);
-	page_list_add(other.domain, frame_at(number));
+	page_list_add(other.domain, stolen);
 	CU_ASSERT_EQUAL(frames_free(), free + 1);
 	CU_ASSERT_EQUAL(info_of(OTHER).tot_pages, 1);
 	frame_put(frame);
