@@ -15,7 +15,9 @@
 #include "tty.h"
 #include "verbs.h"
 
-#define PIECE 4096
+#define PIECE	4096
+#define MADE_S	5.0
+#define AGAIN_S 0.05
 
 /* What is on its way in one direction. */
 struct flow {
@@ -43,13 +45,31 @@ static void make_transparent(int tty)
 	tcsetattr(tty, TCSANOW, &termios);
 }
 
+/* xenconsoled makes the terminal a moment after skinkd has made the domain: it is asked for again until then. */
+static int ask_tty(struct client *client, const char *domain, json_t **result)
+{
+	struct call call = {.method = "console", .what = "console"};
+	double until = now() + MADE_S;
+
+	for (;;) {
+		int code;
+
+		call.quiet = now() < until;
+		call.params = json_pack("{s:s}", "domain", domain);
+		code = client_call(client, &call, result);
+		if (code != EXIT_FAILED || !call.quiet)
+			return code;
+		signals_wait(NULL, 0, AGAIN_S);
+		if (signal_caught())
+			return 128 + signal_caught();
+	}
+}
+
 int console_open(struct client *client, const char *domain, const char *name, struct console *console)
 {
-	const struct call call = {.method = "console", .what = "console",
-				  .params = json_pack("{s:s}", "domain", domain)};
 	const char *path;
 	json_t *result;
-	int code = client_call(client, &call, &result);
+	int code = ask_tty(client, domain, &result);
 
 	if (code)
 		return code;

@@ -9,7 +9,7 @@ import pytest
 
 import command
 from command import Terminal
-from fake_skinkd import domain
+from fake_skinkd import Error, domain
 
 
 @pytest.fixture
@@ -193,6 +193,27 @@ def test_create_c_runs_the_domain_only_when_its_console_is_open(skinkd, manifest
     assert skinkd.asked("create")[0]["paused"] is True
     assert skinkd.asked("unpause") == [{"domain": 7}]
     assert skinkd.connections == 1
+
+
+def test_create_c_waits_for_the_console_to_be_made(skinkd, manifest):
+    def not_yet(params, connection):
+        if len(skinkd.asked("console")) < 3:
+            raise Error(1, "'new' has no console yet")
+        return skinkd.do_console({"domain": "new"}, connection)
+    skinkd.answers["console"] = not_yet
+    with Terminal(skinkd.path, "create", "-c", manifest) as terminal:
+        command.until(terminal.is_raw, "raw mode")
+        terminal.type("\x1d")
+        assert terminal.end() == 0
+        assert "no console yet" not in terminal.text
+
+
+def test_a_console_that_is_never_made_is_an_error(skink, skinkd):
+    def never(params, connection):
+        raise Error(1, "'web' has no console yet: does xenconsoled run?")
+    skinkd.answers["console"] = never
+    result = skink("console", "web")
+    assert result.code == 1 and result.err == "skink: 'web' has no console yet: does xenconsoled run?\n", result
 
 
 def test_create_c_says_when_the_domain_stays_paused(skinkd, skink, manifest):
