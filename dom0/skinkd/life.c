@@ -145,6 +145,7 @@ static int introduce(struct build_job *build)
 	state_save();			/* L2: once it runs, no skinkd takes it for half built */
 	if (!domain->starts_paused)
 		result = core_domain_unpause(&host.core, domain->id);
+	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
 	if (result)
 		build_refuse(&build->error, BLAME_MACHINE, result, "the core does not let it run: %s", strerror(-result));
 	return result;
