@@ -35,15 +35,13 @@ struct domain *domain_find(domid_t id)
 	return id < MAX_DOMAINS ? load_acquire(&table[id]) : NULL;
 }
 
-struct domain *domain_get(domid_t id)
+static struct domain *get(domid_t id, bool may_be_dying)
 {
 	struct domain *domain;
 
-	if (id == DOMID_SELF)
-		id = current_vcpu()->domain->id;
 	spin_lock(&table_lock);
 	domain = domain_find(id);
-	if (domain && read_once(&domain->is_dying))
+	if (domain && read_once(&domain->is_dying) && !may_be_dying)
 		domain = NULL;
 	if (domain)
 		__atomic_fetch_add(&domain->references, 1, __ATOMIC_RELAXED);
@@ -51,16 +49,18 @@ struct domain *domain_get(domid_t id)
 	return domain;
 }
 
+struct domain *domain_get(domid_t id)
+{
+	return get(id == DOMID_SELF ? current_vcpu()->domain->id : id, false);
+}
+
 struct domain *domain_get_from(uint32_t id)
 {
 	struct domain *domain = NULL;
 
-	spin_lock(&table_lock);
-	while (!domain && id < MAX_DOMAINS)
-		domain = table[id++];
-	if (domain)
-		__atomic_fetch_add(&domain->references, 1, __ATOMIC_RELAXED);
-	spin_unlock(&table_lock);
+	for (; !domain && id < MAX_DOMAINS; id++)
+		if (domain_find((domid_t)id))
+			domain = get((domid_t)id, true);
 	return domain;
 }
 
