@@ -15,7 +15,6 @@
 #include <xen/memory.h>
 
 #include "lib/file.h"
-#include "lib/kernel.h"
 #include "lib/layout.h"
 #include "lib/pvelf.h"
 #include "lib/tables.h"
@@ -31,7 +30,6 @@ struct builder {
 	const struct build_request *request;
 	struct build_error *error;
 
-	struct bytes elf;
 	struct pvelf kernel;
 	int initrd;			/* descriptor; -1: none */
 	size_t initrd_bytes;
@@ -81,9 +79,9 @@ static int read_files(struct builder *builder)
 	if (!result)
 		result = check_command_line(builder);
 	if (!result)
-		result = kernel_load(builder->request->kernel, &builder->elf, builder->error);
+		result = kernel_load(builder->request->kernel, builder->request->cache, &builder->built.kernel, builder->error);
 	if (!result)
-		result = pvelf_parse(builder->elf.at, builder->elf.count, &builder->kernel, builder->error);
+		result = pvelf_parse(builder->built.kernel.elf.at, builder->built.kernel.elf.count, &builder->kernel, builder->error);
 	if (!result)
 		result = layout_choose(&builder->kernel, builder->frames, builder->initrd_bytes, &builder->layout,
 				       builder->error);
@@ -178,10 +176,11 @@ static void load_kernel(struct builder *builder)
 		const struct pvelf_segment *segment = &builder->kernel.segment[i];
 		uint8_t *to = at_address(builder, segment->va);
 
-		memcpy(to, builder->elf.at + segment->file_offset, segment->file_bytes);
+		memcpy(to, builder->built.kernel.elf.at + segment->file_offset, segment->file_bytes);
 		memset(to + segment->file_bytes, 0, segment->bytes - segment->file_bytes);
 	}
-	bytes_free(&builder->elf);
+	if (!builder->built.kernel.is_new)
+		bytes_free(&builder->built.kernel.elf);
 }
 
 /* What a PV64 kernel calls the core through: each hypercall has 32 bytes, by its number. */
@@ -360,7 +359,6 @@ static int build(struct builder *builder)
 static void release(struct builder *builder)
 {
 	unmap_memory(builder);
-	bytes_free(&builder->elf);
 	free(builder->mfn);
 	if (builder->initrd >= 0)
 		close(builder->initrd);
@@ -373,6 +371,8 @@ int build_domain(struct core *core, const struct build_request *request, struct 
 	int result = build(&builder);
 
 	release(&builder);
+	if (result)
+		bytes_free(&builder.built.kernel.elf);
 	if (result && builder.has_domain)
 		core_domain_destroy(core, builder.built.id);		/* U1 */
 	*built = builder.built;
@@ -385,5 +385,6 @@ int build_check(const struct build_request *request, struct build_error *error)
 	int result = read_files(&builder);
 
 	release(&builder);
+	bytes_free(&builder.built.kernel.elf);
 	return result;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/core.h"
+#include "lib/kernel.h"
 
 struct build_request {
 	const char *kernel;		/* file names */
@@ -21,6 +22,7 @@ struct build_request {
 	uint64_t memory_kib;		/* what it begins with */
 	uint64_t memory_max_kib;	/* what it may grow to; at least memory_kib */
 	uint32_t vcpus_max;
+	const char *cache;		/* folder of kernels unpacked before; NULL: none */
 };
 
 /* Whose fault it was: so that the caller can point to a place in a manifest. */
@@ -44,6 +46,7 @@ int build_refuse(struct build_error *error, enum build_blame blame, int result, 
 	__attribute__((format(printf, 4, 5)));
 
 struct built {
+	struct kernel kernel;		/* as it was unpacked, for whoever wants to keep it: the caller frees ->elf */
 	domid_t id;
 	xen_pfn_t console_mfn, store_mfn;
 	uint32_t console_port, store_port;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/build.h"
 #include "lib/file.h"
@@ -99,10 +100,35 @@ int kernel_extract(struct bytes *image, struct bytes *elf, struct build_error *e
 	return result;
 }
 
-int kernel_load(const char *file, struct bytes *elf, struct build_error *error)
+static int load(int descriptor, size_t bytes, const char *cache, struct kernel *kernel, struct build_error *error)
 {
+	bool has_key = cache && cache_key(descriptor, &kernel->key);
 	struct bytes image;
-	int result = file_read_all(file, KERNEL_FILE_MAX, BLAME_KERNEL, &image, error);
+	int result;
 
-	return result ? result : kernel_extract(&image, elf, error);
+	if (has_key && cache_find(cache, &kernel->key, &kernel->elf))
+		return 0;
+	image = bytes_alloc(bytes);
+	if (!image.at)
+		return build_refuse(error, BLAME_MACHINE, -ENOMEM, "Domain-0 has no %zu MiB to read it", (bytes >> 20) + 1);
+	result = file_read(descriptor, image.at, bytes, BLAME_KERNEL, error);
+	if (result) {
+		bytes_free(&image);
+		return result;
+	}
+	kernel->is_new = has_key && !is_elf(&image);
+	return kernel_extract(&image, &kernel->elf, error);
+}
+
+int kernel_load(const char *file, const char *cache, struct kernel *kernel, struct build_error *error)
+{
+	size_t bytes;
+	int descriptor = file_open(file, KERNEL_FILE_MAX, BLAME_KERNEL, &bytes, error), result;
+
+	*kernel = (struct kernel){ 0 };
+	if (descriptor < 0)
+		return descriptor;
+	result = load(descriptor, bytes, cache, kernel, error);
+	close(descriptor);
+	return result;
 }

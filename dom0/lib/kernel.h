@@ -5,15 +5,23 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/cache.h"
 #include "lib/unpack.h"
 
 #define KERNEL_FILE_MAX	(256UL << 20)	/* of the file, and of what is in it */
 
-/* 0 or -errno and *error. The caller frees *elf. */
-int kernel_load(const char *file, struct bytes *elf, struct build_error *error);
+struct kernel {
+	struct bytes elf;		/* the caller frees it */
+	struct cache_key key;		/* what file it came out of ... */
+	bool is_new;			/* ... and it is worth keeping: it was unpacked, and not found */
+};
+
+/* cache: a folder where it may have been kept; NULL: there is none. 0 or -errno and *error. */
+int kernel_load(const char *file, const char *cache, struct kernel *kernel, struct build_error *error);
 
 /* The same of a file that is in memory: *image is taken over, and freed if need be. */
 int kernel_extract(struct bytes *image, struct bytes *elf, struct build_error *error);

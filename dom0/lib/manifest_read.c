@@ -9,6 +9,7 @@
 #include "need.h"
 
 #define CMDLINE_BYTES_MAX	1023		/* MAX_GUEST_CMDLINE of xen.h, less its NUL */
+#define SPACES		" \t\r\n"
 #define MEMORY_KIB_MAX		(1ull << 34)	/* 16 TiB */
 
 /* ---- the tree ---- */
@@ -213,6 +214,21 @@ static char *copy_of(const char *text)
 	return text ? need_copy(text) : NULL;
 }
 
+/* As it is, but for white space at its ends: what is between may stand in quotes. NULL: not there. */
+static char *trimmed_text(const xmlNode *node)
+{
+	xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
+	const char *text = content ? (const char *)content + strspn((const char *)content, SPACES) : "";
+	size_t length = strlen(text);
+	char *trimmed;
+
+	while (length && strchr(SPACES, text[length - 1]))
+		length--;
+	trimmed = node ? need_copy_of(text, length) : NULL;
+	xmlFree(content);
+	return trimmed;
+}
+
 /* As it is written, with the declarations of the prefixes that it uses. */
 static char *read_metadata(const xmlNode *node)
 {
@@ -237,7 +253,7 @@ static void read_texts(struct reader *reader, const xmlNode *domain)
 	read_name(reader, read_child(domain, "name"));
 	read_uuid(reader, read_child(domain, "uuid"));
 	manifest->title = copy_of(read_text(reader, read_child(domain, "title")));
-	manifest->description = copy_of(read_text(reader, read_child(domain, "description")));
+	manifest->description = trimmed_text(read_child(domain, "description"));
 	manifest->metadata = metadata ? read_metadata(metadata) : NULL;
 }
 
@@ -283,17 +299,12 @@ static bool read_path(struct reader *reader, const xmlNode *node, char **path)
 	return text;
 }
 
-/* The line as it is, but for white space at its ends: what is between may stand in quotes. */
 static void read_cmdline(struct reader *reader, const xmlNode *node)
 {
-	xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
-	const char *text = content ? (const char *)content + strspn((const char *)content, " \t\r\n") : "";
-	size_t length = strlen(text);
+	char *text = trimmed_text(node);
+	size_t length = text ? strlen(text) : 0;
 
-	while (length && strchr(" \t\r\n", text[length - 1]))
-		length--;
-	reader->manifest->cmdline = need_copy_of(text, length);
-	xmlFree(content);
+	reader->manifest->cmdline = text ? text : need_copy("");
 	if (strpbrk(reader->manifest->cmdline, "\r\n\t"))
 		read_error(reader, node, NULL, "the command line goes on in another line, or has a tab\n"
 			   "write it on one line, with spaces");

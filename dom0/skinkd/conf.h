@@ -17,6 +17,8 @@ struct conf {
 	char console_dir[CONF_TEXT];	/* where xenconsoled logs to */
 	char domains_dir[CONF_TEXT];
 	char system_dir[CONF_TEXT];
+	char prepare_kernels[CONF_TEXT];	/* files, as the shell names them: unpacked when skinkd starts; "": none */
+	uint64_t kernel_cache_kib;	/* of kernels that are kept unpacked; 0: none */
 	uint64_t cores_kib_max;		/* of all core files together */
 	uint64_t memory_reserve_kib;	/* of the machine, that no domain is given */
 	uint64_t events_kept;

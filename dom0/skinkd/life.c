@@ -11,6 +11,7 @@
 
 #include "skinkd/events.h"
 #include "skinkd/job.h"
+#include "skinkd/kernels.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
 
@@ -189,6 +190,7 @@ static void built(struct job *job)
 	if (build->done)
 		build->done(build->context, &result);
 	json_decref(result.lines);
+	kernels_keep(&build->built.kernel);
 	free(build);
 	changed();
 	start_next_build();
@@ -214,7 +216,7 @@ static void build(struct domain *domain, done_fn done, void *context)
 	build->request = (struct build_request){
 		.kernel = manifest->kernel, .initrd = manifest->initrd, .command_line = manifest->cmdline,
 		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
-		.vcpus_max = manifest->vcpus,
+		.vcpus_max = manifest->vcpus, .cache = kernels_folder(),
 	};
 	memcpy(build->request.uuid, domain->uuid, sizeof(build->request.uuid));
 	state_save();			/* L2 */

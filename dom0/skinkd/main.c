@@ -12,6 +12,7 @@
 
 #include "skinkd/events.h"
 #include "skinkd/host.h"
+#include "skinkd/kernels.h"
 #include "skinkd/life.h"
 #include "skinkd/methods.h"
 #include "skinkd/rpc.h"
@@ -155,6 +156,7 @@ static bool begin(void)
 		return false;
 	uv_timer_init(host.loop, &look_timer);
 	uv_timer_start(&look_timer, look, LOOK_MS, LOOK_MS);
+	kernels_prepare();
 	event("started", NULL, 0, "skinkd answers at %s", host.conf.socket);
 	return true;
 }

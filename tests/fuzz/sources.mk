@@ -13,6 +13,6 @@ DOM0_FUZZ_manifest_SOURCES = $(filter dom0/lib/manifest% dom0/lib/need.c dom0/li
 DOM0_FUZZ_manifest_SEEDS = $(wildcard tests/manifests/*/*.xml manifests/*.xml manifests/examples/*.xml)
 
 DOM0_FUZZ_TARGETS += kernel
-DOM0_FUZZ_kernel_SOURCES = dom0/lib/file.c dom0/lib/kernel.c dom0/lib/layout.c dom0/lib/pvelf.c dom0/lib/refuse.c dom0/lib/tables.c \
+DOM0_FUZZ_kernel_SOURCES = dom0/lib/cache.c dom0/lib/file.c dom0/lib/kernel.c dom0/lib/layout.c dom0/lib/pvelf.c dom0/lib/refuse.c dom0/lib/tables.c \
 	dom0/lib/unpack.c
 DOM0_FUZZ_kernel_SEEDS = $(wildcard build/guest/*.elf)

@@ -6,6 +6,7 @@
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -32,14 +33,14 @@ static bool complains(const char *text)
 
 /* ---- a kernel that is right ---- */
 
-struct kernel {
+struct given {
 	Elf64_Ehdr *header;
 	Elf64_Phdr *program;
 	uint8_t file[FILE_BYTES];
 	size_t notes;
 };
 
-static void add_note(struct kernel *kernel, uint32_t type, const void *value, uint32_t bytes)
+static void add_note(struct given *kernel, uint32_t type, const void *value, uint32_t bytes)
 {
 	Elf64_Nhdr note = { 4, bytes, type };
 	uint8_t *at = kernel->file + NOTES_AT + kernel->notes;
@@ -51,14 +52,14 @@ static void add_note(struct kernel *kernel, uint32_t type, const void *value, ui
 	kernel->program[1].p_filesz = kernel->notes;
 }
 
-static void add_number(struct kernel *kernel, uint32_t type, uint64_t number)
+static void add_number(struct given *kernel, uint32_t type, uint64_t number)
 {
 	add_note(kernel, type, &number, sizeof(number));
 }
 
-static struct kernel *given_kernel(void)
+static struct given *given_kernel(void)
 {
-	struct kernel *kernel = calloc(1, sizeof(*kernel));
+	struct given *kernel = calloc(1, sizeof(*kernel));
 
 	kernel->header = (Elf64_Ehdr *)kernel->file;
 	kernel->program = (Elf64_Phdr *)(kernel->file + sizeof(Elf64_Ehdr));
@@ -78,7 +79,7 @@ static struct kernel *given_kernel(void)
 }
 
 /* Parses and frees it. */
-static int parse(struct kernel *kernel, struct pvelf *parsed)
+static int parse(struct given *kernel, struct pvelf *parsed)
 {
 	uint8_t *exact = malloc(FILE_BYTES);	/* so that a byte too far is seen */
 	int result;
@@ -106,7 +107,7 @@ static void kernel_that_is_right_is_taken(void)
 
 static void file_cut_anywhere_is_refused_or_harmless(void)	/* U2 */
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	for (size_t bytes = 0; bytes < TEXT_AT + 0x1000; bytes += 7) {
@@ -121,7 +122,7 @@ static void file_cut_anywhere_is_refused_or_harmless(void)	/* U2 */
 
 static void elf_of_another_machine_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->header->e_machine = EM_AARCH64;
@@ -131,7 +132,7 @@ static void elf_of_another_machine_is_refused(void)
 
 static void kernel_without_notes_is_no_pv_kernel(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->program[1].p_filesz = 0;
@@ -142,7 +143,7 @@ static void kernel_without_notes_is_no_pv_kernel(void)
 
 static void kernel_for_pvh_alone_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->notes = 0;
@@ -153,7 +154,7 @@ static void kernel_for_pvh_alone_is_refused(void)
 
 static void note_that_runs_out_of_its_segment_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	((Elf64_Nhdr *)(kernel->file + NOTES_AT))->n_descsz = 0xfffffff0;
@@ -163,7 +164,7 @@ static void note_that_runs_out_of_its_segment_is_refused(void)
 
 static void number_of_an_odd_size_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	add_note(kernel, XEN_ELFNOTE_INIT_P2M, "abcdefghijkl", 12);
@@ -173,7 +174,7 @@ static void number_of_an_odd_size_is_refused(void)
 
 static void feature_that_we_lack_is_named(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	add_note(kernel, XEN_ELFNOTE_FEATURES, "!writable_page_tables|!auto_translated_physmap", 46);
@@ -183,7 +184,7 @@ static void feature_that_we_lack_is_named(void)
 
 static void segment_beyond_the_file_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->program[0].p_offset = UINT64_MAX - 10;
@@ -193,7 +194,7 @@ static void segment_beyond_the_file_is_refused(void)
 
 static void segment_larger_in_the_file_than_in_memory_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->program[0].p_memsz = 0x800;
@@ -203,7 +204,7 @@ static void segment_larger_in_the_file_than_in_memory_is_refused(void)
 
 static void segment_that_wraps_around_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	kernel->program[0].p_paddr = 0x7ffff000;
@@ -213,7 +214,7 @@ static void segment_that_wraps_around_is_refused(void)
 
 static void entry_outside_of_the_kernel_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	add_number(kernel, XEN_ELFNOTE_ENTRY, 0x1234);
@@ -223,7 +224,7 @@ static void entry_outside_of_the_kernel_is_refused(void)
 
 static void hypercall_page_outside_of_the_kernel_is_refused(void)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct pvelf parsed;
 
 	add_number(kernel, XEN_ELFNOTE_HYPERCALL_PAGE, VIRT_BASE + LOAD_AT + 0x4000);
@@ -273,7 +274,7 @@ static size_t pack_lz4(const uint8_t *from, size_t bytes, uint8_t *to, size_t ro
 /* A bzImage with the kernel in it; claims[] may lie. */
 static struct bytes given_image(pack_fn pack, uint32_t claimed_bytes)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 	struct bytes image = bytes_alloc(IMAGE_BYTES);
 	uint32_t length = (uint32_t)pack(kernel->file, FILE_BYTES, image.at + PAYLOAD_AT, IMAGE_BYTES - PAYLOAD_AT - 4);
 	uint32_t offset = 0;
@@ -291,7 +292,7 @@ static struct bytes given_image(pack_fn pack, uint32_t claimed_bytes)
 static void every_packing_is_unpacked(void)
 {
 	static const pack_fn packs[] = { pack_gzip, pack_xz, pack_zstd, pack_lz4 };
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 
 	for (size_t i = 0; i < sizeof(packs) / sizeof(packs[0]); i++) {
 		struct bytes image = given_image(packs[i], FILE_BYTES), elf = { 0 };
@@ -364,19 +365,99 @@ static void text_is_no_kernel(void)
 
 static void file_that_is_not_there_is_named(void)
 {
-	struct bytes elf;
+	struct kernel loaded;
 
-	CU_ASSERT_NOT_EQUAL(kernel_load("/nonexistent/vmlinuz", &elf, &error), 0);
+	CU_ASSERT_NOT_EQUAL(kernel_load("/nonexistent/vmlinuz", NULL, &loaded, &error), 0);
 	CU_ASSERT(complains("/nonexistent/vmlinuz"));
-	CU_ASSERT_NOT_EQUAL(kernel_load("/dev", &elf, &error), 0);
+	CU_ASSERT_NOT_EQUAL(kernel_load("/dev", NULL, &loaded, &error), 0);
 	CU_ASSERT(complains("no regular file"));
+}
+
+/* ---- kernels that are kept ---- */
+
+static char folder[] = "/tmp/skink-unit-XXXXXX", file_name[64], cache_name[64];
+
+static void given_folder(pack_fn pack)
+{
+	struct bytes image = given_image(pack, FILE_BYTES);
+	FILE *file;
+
+	strcpy(folder, "/tmp/skink-unit-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	snprintf(file_name, sizeof(file_name), "%s/vmlinuz", folder);
+	snprintf(cache_name, sizeof(cache_name), "%s/cache", folder);
+	file = fopen(file_name, "w");
+	CU_ASSERT_EQUAL(fwrite(image.at, 1, image.count, file), image.count);
+	fclose(file);
+	bytes_free(&image);
+}
+
+static void remove_folder(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
+static bool load_is_new(void)
+{
+	struct kernel loaded;
+	bool is_new;
+
+	CU_ASSERT_EQUAL_FATAL(kernel_load(file_name, cache_name, &loaded, &error), 0);
+	CU_ASSERT_EQUAL(loaded.elf.count, FILE_BYTES);
+	is_new = loaded.is_new;
+	if (is_new)
+		CU_ASSERT_EQUAL(cache_keep(cache_name, &loaded.key, &loaded.elf, 1024), 0);
+	bytes_free(&loaded.elf);
+	return is_new;
+}
+
+static void kept_kernel_is_found_until_its_file_changes(void)	/* CA1 */
+{
+	FILE *file;
+
+	given_folder(pack_xz);
+	CU_ASSERT_TRUE(load_is_new());
+	CU_ASSERT_FALSE(load_is_new());
+	file = fopen(file_name, "r+");
+	fputc(0, file);
+	fclose(file);
+	CU_ASSERT_TRUE(load_is_new());
+	CU_ASSERT_FALSE(load_is_new());
+	remove_folder();
+}
+
+static void damaged_cache_is_not_used(void)			/* CA2 */
+{
+	struct cache_key key;
+	char path[256];
+	FILE *file;
+
+	given_folder(pack_gzip);
+	CU_ASSERT_TRUE(load_is_new());
+	file = fopen(file_name, "r");
+	CU_ASSERT_TRUE_FATAL(cache_key(fileno(file), &key));
+	fclose(file);
+	snprintf(path, sizeof(path), "%s/%lx-%lx.kernel", cache_name, key.device, key.inode);
+	for (long at = 0; at < 400; at += 13) {
+		file = fopen(path, "r+");
+		fseek(file, at, SEEK_SET);
+		fputc(0xa5, file);
+		fclose(file);
+		CU_ASSERT_TRUE(load_is_new());
+	}
+	CU_ASSERT_EQUAL(truncate(path, 30), 0);
+	CU_ASSERT_TRUE(load_is_new());
+	remove_folder();
 }
 
 /* ---- layout and page tables ---- */
 
 static void given_parsed(struct pvelf *parsed, uint64_t init_p2m, bool initrd_by_frame)
 {
-	struct kernel *kernel = given_kernel();
+	struct given *kernel = given_kernel();
 
 	if (init_p2m)
 		add_number(kernel, XEN_ELFNOTE_INIT_P2M, init_p2m);
@@ -501,6 +582,8 @@ int main(void)
 	TEST(packing_that_is_not_unpacked_is_named);
 	TEST(text_is_no_kernel);
 	TEST(file_that_is_not_there_is_named);
+	TEST(kept_kernel_is_found_until_its_file_changes);
+	TEST(damaged_cache_is_not_used);
 	TEST(too_little_memory_says_how_much_is_needed);
 	TEST(initrd_larger_than_memory_is_refused);
 	TEST(p2m_in_the_hypervisors_part_is_refused);
