@@ -187,10 +187,7 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
 	write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0);
 }
 
-struct frame *frame_table(void)
-{
-	return (struct frame *)FRAMES_START;
-}
+struct frame *const frame_table = (struct frame *)FRAMES_START;
 
 void m2p_set(mfn_t frame, gfn_t guest)
 {

@@ -14,7 +14,6 @@
 #include "lib/string.h"
 #include "mem/base.h"
 #include "mem/mmu.h"
-#include "mem/segment.h"
 
 #define CR0_TASK_SWITCHED	8UL
 #define CR4_GUEST_MAY_SET	0xcUL	/* TSD and DE */

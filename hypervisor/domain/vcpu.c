@@ -75,7 +75,7 @@ void vcpu_release_info(struct vcpu *vcpu)
 		return;
 	write_once(&vcpu->info, (vcpu_info_t *)&vcpu->domain->shared_info->vcpu_info[vcpu->id]);
 	vcpu->info_frame = mfn(0);
-	frame_put_access(frame_at(registered), true);
+	frame_put_as(frame_at(registered), FRAME_WRITABLE);
 }
 
 void vcpu_free(struct vcpu *vcpu)

@@ -16,7 +16,7 @@
 static void side_release(struct grant_copy_side *side, bool writable)
 {
 	if (side->frame) {
-		frame_put_access(side->frame, writable);
+		frame_put_as(side->frame, frame_access(writable));
 		if (side->is_gref) {
 			spin_lock(&side->domain->grant_lock);
 			grant_unpin(side->domain, (grant_ref_t)side->name, writable);
@@ -34,7 +34,8 @@ static int side_pin(struct grant_copy_side *side, domid_t user, bool writable)
 	int status;
 
 	if (!side->is_gref)
-		return frame_get_access(mfn(side->name), side->domain, writable, &side->frame) ? GNTST_bad_page : GNTST_okay;
+		return frame_get_as(mfn(side->name), side->domain, frame_access(writable), &side->frame) ? GNTST_bad_page :
+													   GNTST_okay;
 	spin_lock(&side->domain->grant_lock);
 	status = grant_pin(side->domain, (grant_ref_t)side->name, user, writable, &side->frame);
 	spin_unlock(&side->domain->grant_lock);

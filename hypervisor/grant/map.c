@@ -46,7 +46,7 @@ static int map_locked(struct vcpu *vcpu, struct domain *lender, struct gnttab_ma
 	if (status == GNTST_okay) {
 		map->handle = handle_take(vcpu->domain->grants, handle);
 	} else {
-		frame_put_access(frame, writable);
+		frame_put_as(frame, frame_access(writable));
 		grant_unpin(lender, map->ref, writable);
 	}
 	return status;
@@ -96,7 +96,7 @@ void grant_unmap_flush(struct grant_batch *batch)
 	for (uint32_t i = 0; i < batch->pending_count; i++) {
 		struct grant_handle *handle = handle_find(batch->domain->grants, batch->pending[i]);
 
-		handle_end(batch->domain, batch->pending[i], frame_at(handle_frame(handle)));
+		handle_end(batch->domain, batch->pending[i], frame_of(handle_frame(handle)));
 	}
 	batch->pending_count = 0;
 }

@@ -74,7 +74,7 @@ int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writab
 	if (is_first)
 		active->frame = read_once(&entry->frame);
 	/* G1, G3: by a reference of its own, a writable one of the right type, for each pin. */
-	error = frame_get_access(mfn(active->frame), lender, writable, frame);
+	error = frame_get_as(mfn(active->frame), lender, frame_access(writable), frame);
 	if (error) {
 		entry_unmark(entry, active);
 		return error == -EINVAL ? GNTST_bad_page : GNTST_general_error;

@@ -122,7 +122,7 @@ void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
 	if (frame)
-		frame_put_access(frame, writable);
+		frame_put_as(frame, frame_access(writable));
 	grant_unpin(lender, handle->gref, writable);
 	*handle = (struct grant_handle){ .gref = user->grants->handle_free };
 	user->grants->handle_free = number;

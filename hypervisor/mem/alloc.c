@@ -26,24 +26,15 @@ uint64_t frames_total(void) { return total_count; }
 
 static void block_insert(uint64_t first, unsigned int order)
 {
-	struct frame *head = frame_at(mfn(first));
+	struct frame *head = frame_of(mfn(first));
 
 	head->type = FREE_HEAD | order;
-	head->prev = FRAME_LINK_NONE;
-	head->next = free_list[order];
-	if (head->next != FRAME_LINK_NONE)
-		frame_at(mfn(head->next))->prev = (uint32_t)first;
-	free_list[order] = (uint32_t)first;
+	frame_link(&free_list[order], head);
 }
 
 static void block_remove(struct frame *head, unsigned int order)
 {
-	if (head->next != FRAME_LINK_NONE)
-		frame_at(mfn(head->next))->prev = head->prev;
-	if (head->prev != FRAME_LINK_NONE)
-		frame_at(mfn(head->prev))->next = head->next;
-	else
-		free_list[order] = head->next;
+	frame_unlink(&free_list[order], head);
 	head->type = 0;
 }
 
@@ -66,7 +57,7 @@ static void block_free(uint64_t first, unsigned int order)
 static uint64_t block_find(unsigned int order, uint64_t limit, unsigned int *found)
 {
 	for (*found = order; *found <= FRAME_ORDER_MAX; (*found)++)
-		for (uint32_t i = free_list[*found]; i != FRAME_LINK_NONE; i = frame_at(mfn(i))->next)
+		for (uint32_t i = free_list[*found]; i != FRAME_LINK_NONE; i = frame_of(mfn(i))->next)
 			if (i + (1ULL << order) <= limit)
 				return i;
 	return 0;
@@ -79,7 +70,7 @@ static uint64_t block_take(unsigned int order, uint64_t limit)
 
 	if (!first)
 		return 0;
-	block_remove(frame_at(mfn(first)), found);
+	block_remove(frame_of(mfn(first)), found);
 	while (found > order) {
 		found--;
 		block_insert(first + (1ULL << found), found);
@@ -94,7 +85,7 @@ static void flush_stale(uint64_t first, unsigned int order)
 	cpumask_t stale = 0, online = cpu_count >= MAX_CPUS ? ~0ULL : (1ULL << cpu_count) - 1;
 
 	for (uint64_t i = 0; i < 1ULL << order && stale != online; i++) {
-		struct frame *frame = frame_at(mfn(first + i));
+		struct frame *frame = frame_of(mfn(first + i));
 
 		if (frame->flushed)
 			stale |= tlb_not_flushed_since(online & ~stale, frame->flushed);
@@ -104,7 +95,8 @@ static void flush_stale(uint64_t first, unsigned int order)
 		tlb_flush(stale, TLB_ALL_PAGES);
 }
 
-static mfn_t take(unsigned int order, uint64_t limit)
+/* Each frame's count becomes `count`. */
+static mfn_t take(unsigned int order, uint64_t limit, uint64_t count)
 {
 	uint64_t first;
 
@@ -114,8 +106,8 @@ static mfn_t take(unsigned int order, uint64_t limit)
 	first = block_take(order, limit);
 	/* From here on nobody else's: count is not 0. And no domain's, so that none can get a reference. */
 	for (uint64_t i = 0; first && i < 1ULL << order; i++) {
-		frame_at(mfn(first + i))->owner = DOMID_INVALID;
-		frame_at(mfn(first + i))->count = FRAME_CORE;
+		frame_of(mfn(first + i))->owner = DOMID_INVALID;
+		frame_of(mfn(first + i))->count = count;
 	}
 	spin_unlock(&alloc_lock);
 	if (!first)
@@ -126,19 +118,14 @@ static mfn_t take(unsigned int order, uint64_t limit)
 
 mfn_t frame_alloc(unsigned int order)
 {
-	mfn_t first = take(order, UINT64_MAX);
-
-	if (!mfn_is(first, MFN_NONE))
-		for (uint64_t i = 0; i < 1ULL << order; i++)
-			frame_at(mfn(first.raw + i))->count = FRAME_CORE | 1;
-	return first;
+	return take(order, UINT64_MAX, FRAME_CORE | 1);
 }
 
 void frame_free(mfn_t first, unsigned int order)
 {
 	spin_lock(&alloc_lock);
 	for (uint64_t i = 0; i < 1ULL << order; i++) {
-		struct frame *frame = frame_at(mfn(first.raw + i));
+		struct frame *frame = frame_of(mfn(first.raw + i));
 
 		frame->count = 0;
 		frame->type = 0;
@@ -153,7 +140,7 @@ mfn_t extent_alloc(unsigned int order, unsigned int address_bits)
 {
 	uint64_t limit = address_bits >= 64 || !address_bits ? UINT64_MAX :
 			 address_bits <= PAGE_SHIFT ? 0 : 1ULL << (address_bits - PAGE_SHIFT);
-	mfn_t first = take(order, limit);
+	mfn_t first = take(order, limit, FRAME_CORE);	/* no reference: none can be taken */
 
 	if (!mfn_is(first, MFN_NONE))
 		memset(mfn_to_virt(first), 0, PAGE_SIZE << order);
@@ -163,7 +150,7 @@ mfn_t extent_alloc(unsigned int order, unsigned int address_bits)
 void extent_give(struct domain *domain, mfn_t first, unsigned int order)
 {
 	for (uint64_t i = 0; i < 1ULL << order; i++)
-		page_list_add(domain, frame_at(mfn(first.raw + i)));
+		page_list_add(domain, frame_of(mfn(first.raw + i)));
 }
 
 int frame_alloc_for(struct domain *domain, unsigned int order, unsigned int address_bits, mfn_t *first)

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Base pointers: which tables a vcpu runs on, from its first to the end of its domain. */
+/*
+ * What a vcpu runs on, from its first to the end of its domain: base pointers, and descriptor tables, which are frames of
+ * type FRAME_SEGMENT with every descriptor checked.
+ */
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
+#include "cpu/entry.h"
 #include "cpu/paging.h"
 #include "cpu/tlb.h"
+#include "cpu/uaccess.h"
+#include "domain/hypercall.h"
 #include "domain/vcpu.h"
 #include "include/errno.h"
 #include "include/types.h"
@@ -11,7 +17,13 @@
 #include "mem/frame.h"
 #include "mem/mmu.h"
 #include "mem/pagelist.h"
-#include "mem/segment.h"
+#include "mem/table.h"
+#include "mem/update.h"
+
+#define GDT_FRAMES	14
+#define GDT_ENTRIES_MAX	(GDT_FRAMES * 512)
+#define LDT_FRAMES	16
+#define LDT_ENTRIES_MAX	8192
 
 void mmu_load_base(struct vcpu *vcpu)
 {
@@ -23,11 +35,16 @@ void mmu_load_base(struct vcpu *vcpu)
 		paging_load_core();
 }
 
-static void table_drop(mfn_t number)
+static void frames_drop(mfn_t *frame, uint32_t count, enum frame_type type)
 {
-	if (number.raw)
-		frame_put_as(frame_at(number));
+	for (uint32_t i = 0; i < count; i++) {
+		if (frame[i].raw)
+			frame_put_as(frame_of(frame[i]), type);
+		frame[i] = mfn(0);
+	}
 }
+
+/* ---- base pointers ---- */
 
 int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level)
 {
@@ -35,10 +52,19 @@ int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level)
 	int error = frame_get_as(number, owner.domain, level, &frame);
 
 	if (!error && (__atomic_fetch_or(&frame->type, FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED)) {
-		frame_put_as(frame);
+		frame_put_as(frame, level);
 		error = -EINVAL;
 	}
 	return error;
+}
+
+bool table_unpin(struct frame *frame)
+{
+	uint64_t word = __atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL);
+
+	if (word & FRAME_PINNED)
+		frame_put_as(frame, frame_type_of(word));
+	return word & FRAME_PINNED;
 }
 
 int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
@@ -59,7 +85,7 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 	*base = l4;
 	if (vcpu == current_vcpu() && vcpu->in_kernel == for_kernel)
 		mmu_load_base(vcpu);
-	table_drop(old);
+	frames_drop(&old, 1, FRAME_L4);
 	return 0;
 }
 
@@ -74,12 +100,109 @@ int mmu_set_first_base(struct vcpu *vcpu, mfn_t l4)
 	return error;
 }
 
+/* ---- descriptor tables ---- */
+
+int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
+{
+	uint32_t count = (entries + 511) / 512;
+	mfn_t taken[GDT_FRAMES] = { { 0 } };
+	struct domain_locked owner;
+	struct frame *frame;
+	int error = 0;
+
+	if (entries > GDT_ENTRIES_MAX)
+		return -EINVAL;
+	owner = domain_lock(vcpu->domain);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		error = frame_get_as(mfn(frames[i]), vcpu->domain, FRAME_SEGMENT, &frame);
+		if (!error)
+			taken[i] = mfn(frames[i]);
+	}
+	if (error) {
+		frames_drop(taken, count, FRAME_SEGMENT);
+	} else {
+		frames_drop(vcpu->gdt_frame, GDT_FRAMES, FRAME_SEGMENT);
+		for (uint32_t i = 0; i < count; i++)
+			vcpu->gdt_frame[i] = taken[i];
+		vcpu->gdt_entries = (uint16_t)entries;
+		if (vcpu == current_vcpu())
+			switch_reload_gdt(vcpu);
+	}
+	domain_unlock(owner);
+	return error;
+}
+
+long do_set_gdt(uint64_t frames, uint64_t entries)
+{
+	uint64_t copy[GDT_FRAMES];
+	int error;
+
+	if (entries > GDT_ENTRIES_MAX)
+		return -EINVAL;
+	if (guest_read(copy, frames, (entries + 511) / 512 * sizeof(uint64_t)))
+		return -EFAULT;
+	error = mmu_set_gdt(current_vcpu(), copy, (uint32_t)entries);
+	return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames, entries) : error;
+}
+
+int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
+{
+	uint32_t count = (uint32_t)((entries * 8 + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	int error = 0;
+
+	if (entries > LDT_ENTRIES_MAX || (base & ~PAGE_MASK) || !guest_range_ok(base, entries * 8))
+		return -EINVAL;
+	frames_drop(vcpu->ldt_frame, LDT_FRAMES, FRAME_SEGMENT);
+	for (uint32_t i = 0; i < count && error != -ERESTART; i++) {
+		pte_t *at = entry_for(owner, vcpu, base + i * PAGE_SIZE), entry = at ? read_once(at) : 0;
+		struct frame *frame;
+
+		if (!(entry & PTE_PRESENT))
+			continue;
+		error = frame_get_as(pte_frame(entry), owner.domain, FRAME_SEGMENT, &frame);
+		if (!error)
+			vcpu->ldt_frame[i] = pte_frame(entry);
+	}
+	vcpu->ldt_base = base;
+	vcpu->ldt_entries = (uint16_t)entries;
+	if (vcpu == current_vcpu())
+		switch_reload_ldt(vcpu);
+	return error == -ERESTART ? error : 0;
+}
+
+/* Into a table of descriptors, or a page that nothing but data can be. */
+long do_update_descriptor(uint64_t address, uint64_t descriptor)
+{
+	enum frame_type type = FRAME_WRITABLE;
+	struct domain_locked owner;
+	struct frame *frame;
+	int error;
+
+	if ((address & 7) || !descriptor_check(&descriptor))
+		return -EINVAL;
+	owner = domain_lock(current_vcpu()->domain);
+	error = frame_get_as(paddr_to_mfn(address), owner.domain, type, &frame);
+	if (error == -EBUSY) {
+		type = FRAME_SEGMENT;
+		error = frame_get_as(paddr_to_mfn(address), owner.domain, type, &frame);
+	}
+	if (!error) {
+		write_once((uint64_t *)paddr_to_virt(address), descriptor);
+		frame_put_as(frame, type);
+	}
+	domain_unlock(owner);
+	return error ? -EINVAL : 0;
+}
+
+/* ---- the end ---- */
+
 void base_drop_all(struct vcpu *vcpu)
 {
-	table_drop(vcpu->table_kernel);
-	table_drop(vcpu->table_user);
-	vcpu->table_kernel = vcpu->table_user = mfn(0);
-	segment_drop_all(vcpu);
+	frames_drop(&vcpu->table_kernel, 1, FRAME_L4);
+	frames_drop(&vcpu->table_user, 1, FRAME_L4);
+	frames_drop(vcpu->gdt_frame, GDT_FRAMES, FRAME_SEGMENT);
+	frames_drop(vcpu->ldt_frame, LDT_FRAMES, FRAME_SEGMENT);
+	vcpu->gdt_entries = vcpu->ldt_entries = 0;
 	if (vcpu != current_vcpu())
 		deferred_adopt(vcpu);
 }
@@ -87,10 +210,9 @@ void base_drop_all(struct vcpu *vcpu)
 /* One frame of a dying domain: what the guest itself held of it goes. */
 static void frame_let_go(struct frame *frame)
 {
-	uint64_t word = __atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL);
+	uint64_t word = read_once(&frame->type);
 
-	if (word & FRAME_PINNED)
-		frame_put_as(frame);
+	(void)table_unpin(frame);
 	if ((word & FRAME_PARTIAL) && !(word & FRAME_TYPE_COUNT_MASK))
 		deferred_add_partial(frame);
 	(void)frame_give_up(frame);

@@ -32,7 +32,7 @@ void deferred_add_partial(struct frame *frame)
 void deferred_adopt(struct vcpu *from)
 {
 	while (from->deferred_tables) {
-		struct frame *frame = frame_at(mfn(from->deferred_tables));
+		struct frame *frame = frame_of(mfn(from->deferred_tables));
 
 		from->deferred_tables = frame->flushed;
 		list_push(frame);
@@ -41,7 +41,7 @@ void deferred_adopt(struct vcpu *from)
 
 void deferred_step(struct vcpu *vcpu)
 {
-	struct frame *frame = frame_at(mfn(vcpu->deferred_tables));
+	struct frame *frame = frame_of(mfn(vcpu->deferred_tables));
 	enum frame_type type = frame_type_of(frame->type);
 	struct domain_locked owner = domain_lock(domain_find(frame->owner));
 

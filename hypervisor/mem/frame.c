@@ -3,6 +3,7 @@
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/layout.h"
+#include "cpu/speculation.h"
 #include "cpu/tlb.h"
 #include "domain/domain.h"
 #include "domain/vcpu.h"
@@ -17,7 +18,8 @@
 
 uint64_t frame_limit;
 
-#define CHUNKS_MAX	((CORE_END - DIRECTMAP_START) >> (PAGE_SHIFT + FRAME_CHUNK_SHIFT))
+#define FRAMES_MAX	((CORE_END - DIRECTMAP_START) >> PAGE_SHIFT)
+#define CHUNKS_MAX	(FRAMES_MAX >> FRAME_CHUNK_SHIFT)
 static uint64_t chunk_exists[CHUNKS_MAX / 64];
 
 bool frame_chunk_exists(uint64_t chunk)
@@ -34,12 +36,28 @@ struct frame *frame_at(mfn_t number)
 {
 	if (!frame_chunk_exists(number.raw >> FRAME_CHUNK_SHIFT))
 		return NULL;
-	return frame_table() + number.raw;
+	return frame_table + array_index(number.raw, FRAMES_MAX);
 }
 
-mfn_t frame_number(const struct frame *frame)
+void frame_link(uint32_t *list, struct frame *frame)
 {
-	return mfn((uint64_t)(frame - frame_table()));
+	uint32_t number = (uint32_t)frame_number(frame).raw;
+
+	frame->prev = FRAME_LINK_NONE;
+	frame->next = *list;
+	if (frame->next != FRAME_LINK_NONE)
+		frame_table[frame->next].prev = number;
+	*list = number;
+}
+
+void frame_unlink(uint32_t *list, struct frame *frame)
+{
+	if (frame->next != FRAME_LINK_NONE)
+		frame_table[frame->next].prev = frame->prev;
+	if (frame->prev != FRAME_LINK_NONE)
+		frame_table[frame->prev].next = frame->next;
+	else
+		*list = frame->next;
 }
 
 struct frame *frame_get(mfn_t number, const struct domain *owner)
@@ -137,7 +155,7 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 	for (;;) {
 		enum frame_type old = frame_type_of(word);
 		uint64_t references = word & FRAME_TYPE_COUNT_MASK;
-		bool is_partial = word & FRAME_PARTIAL;
+		bool is_partial = word & FRAME_PARTIAL, is_stale = old != type && old != FRAME_PLAIN;
 
 		if (references) {
 			if (old != type || references == FRAME_TYPE_COUNT_MASK)
@@ -156,13 +174,15 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 			return wait_for_table(frame, word);
 		} else {
 			wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
+			if (type == FRAME_WRITABLE && !is_stale)
+				wanted |= FRAME_VALIDATED;
 		}
 		if (!__atomic_compare_exchange_n(&frame->type, &word, wanted, false, __ATOMIC_ACQ_REL,
 						 __ATOMIC_ACQUIRE))
 			continue;
-		if (references)
+		if (wanted & FRAME_VALIDATED)
 			return 0;
-		if (old != type && old != FRAME_PLAIN)
+		if (is_stale)
 			flush_stale(frame);
 		if (type == FRAME_WRITABLE) {
 			__atomic_fetch_or(&frame->type, FRAME_VALIDATED, __ATOMIC_RELEASE);
@@ -178,26 +198,24 @@ int frame_get_type(struct frame *frame, enum frame_type type)
 
 void frame_put_type(struct frame *frame)
 {
-	uint64_t word = load_acquire(&frame->type), references, left;
+	uint64_t word = load_acquire(&frame->type), left;
 
-	for (;;) {
-		references = word & FRAME_TYPE_COUNT_MASK;
-		ASSERT(references != 0, "F3");
+	do {
+		bool is_last = (word & FRAME_TYPE_COUNT_MASK) == 1;
+
+		ASSERT((word & FRAME_TYPE_COUNT_MASK) != 0, "F3");
 		left = word - 1;
-		if (references == 1 && frame_type_of(word) <= FRAME_L4)
+		if (is_last && frame_type_of(word) <= FRAME_L4)
 			left = (left & ~FRAME_VALIDATED) | FRAME_DEFERRED;
-		else if (references == 1 && (word & FRAME_VALIDATED))
-			left = word & ~FRAME_VALIDATED;		/* nobody can come and go while the time is noted */
-		else if (references == 1)
-			frame->flushed = tlb_clock();		/* whoever sees the count fall sees it too */
-		if (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			continue;
-		if ((left & FRAME_TYPE_COUNT_MASK) != references)
-			break;
-		word = left;
-	}
-	if (left & FRAME_DEFERRED)
+		else if (is_last)
+			left = word & ~FRAME_VALIDATED;		/* still counted: nobody can come and go */
+	} while (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	if (left & FRAME_DEFERRED) {
 		deferred_add(frame);
+	} else if (!(left & FRAME_VALIDATED)) {
+		frame->flushed = tlb_clock();			/* whoever sees the count fall sees it too */
+		store_release(&frame->type, left - 1);
+	}
 }
 
 int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame)
@@ -207,34 +225,15 @@ int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type,
 	*frame = frame_get(number, owner);
 	if (!*frame)
 		return -EINVAL;
-	error = frame_get_type(*frame, type);
+	error = type == FRAME_PLAIN ? 0 : frame_get_type(*frame, type);
 	if (error)
 		frame_put(*frame);
-	return error;
+	return error == -EINVAL && type == FRAME_WRITABLE ? -EBUSY : error;
 }
 
-void frame_put_as(struct frame *frame)
+void frame_put_as(struct frame *frame, enum frame_type type)
 {
-	frame_put_type(frame);
-	frame_put(frame);
-}
-
-int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **frame)
-{
-	int error;
-
-	*frame = frame_get(number, owner);
-	if (!*frame)
-		return -EINVAL;
-	error = writable ? frame_get_type(*frame, FRAME_WRITABLE) : 0;
-	if (error)
-		frame_put(*frame);
-	return error == -EINVAL ? -EBUSY : error;
-}
-
-void frame_put_access(struct frame *frame, bool writable)
-{
-	if (writable)
+	if (type != FRAME_PLAIN)
 		frame_put_type(frame);
 	frame_put(frame);
 }
@@ -242,7 +241,7 @@ void frame_put_access(struct frame *frame, bool writable)
 /* The core's own type reference keeps a shared page from ever being a table, or writable. */
 void frame_share(void *page, struct domain *domain, bool writable)
 {
-	struct frame *frame = frame_at(virt_to_mfn(page));
+	struct frame *frame = frame_of(virt_to_mfn(page));
 
 	frame->owner = domain->id;
 	frame->type = (uint64_t)(writable ? FRAME_WRITABLE : FRAME_READ_ONLY) << FRAME_TYPE_SHIFT | FRAME_VALIDATED | 1;
@@ -251,7 +250,7 @@ void frame_share(void *page, struct domain *domain, bool writable)
 
 bool frame_unshare(void *page)
 {
-	struct frame *frame = frame_at(virt_to_mfn(page));
+	struct frame *frame = frame_of(virt_to_mfn(page));
 	uint64_t alone = FRAME_CORE | 1;
 
 	/* From one reference, ours, to none: nobody can get one any more. */

@@ -75,11 +75,17 @@ static inline bool frame_is_table(const struct frame *frame)
 bool frame_chunk_exists(uint64_t chunk);
 void frame_chunk_add(uint64_t chunk);
 
-struct frame *frame_table(void);
+extern struct frame *const frame_table;
 
 /* The record of a frame; NULL if the machine has no RAM there. Any number may be asked for. */
 struct frame *frame_at(mfn_t frame);
-mfn_t frame_number(const struct frame *frame);
+/* The same for one that is known to be RAM. */
+static inline struct frame *frame_of(mfn_t number) { return frame_table + number.raw; }
+static inline mfn_t frame_number(const struct frame *frame) { return mfn((uint64_t)(frame - frame_table)); }
+
+/* Lists of frames, named by their first; FRAME_LINK_NONE: empty. Whose list it is has its lock. */
+void frame_link(uint32_t *list, struct frame *frame);
+void frame_unlink(uint32_t *list, struct frame *frame);
 
 /* A reference to a frame that `owner` owns, or NULL. Give it back by frame_put(). */
 struct frame *frame_get(mfn_t number, const struct domain *owner);
@@ -96,16 +102,15 @@ MUST_CHECK int frame_get_type(struct frame *frame, enum frame_type type);
 /* Drops it. Of a table's last one nothing blocks: the table goes to the current vcpu's deferred list. */
 void frame_put_type(struct frame *frame);
 
-/* A general reference and one by type, at once or neither: -EINVAL if the frame is not `owner`'s; as frame_get_type(). */
-MUST_CHECK int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame);
-void frame_put_as(struct frame *frame);
-
 /*
- * The same for who maps, reads or writes a frame: by type, FRAME_WRITABLE, only if it is for writing too. -EINVAL: it is not
- * `owner`'s; -EBUSY: it is a table; -ERESTART.
+ * A general reference and one by type (FRAME_PLAIN: none), at once or neither: -EINVAL if the frame is not `owner`'s; -EBUSY
+ * if it is to be FRAME_WRITABLE and is a table; else as frame_get_type().
  */
-MUST_CHECK int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **frame);
-void frame_put_access(struct frame *frame, bool writable);
+MUST_CHECK int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame);
+void frame_put_as(struct frame *frame, enum frame_type type);
+
+/* As what a frame is taken by who reads it, and may write to it. */
+static inline enum frame_type frame_access(bool writable) { return writable ? FRAME_WRITABLE : FRAME_PLAIN; }
 
 /* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
 void frame_share(void *page, struct domain *domain, bool writable);

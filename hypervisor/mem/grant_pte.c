@@ -19,7 +19,7 @@ static pte_t *place_find(struct domain_locked owner, struct vcpu *user, uint64_t
 	if (!contains_pte)
 		return entry_for(owner, user, host_addr);
 	at = entry_at(owner, host_addr);
-	return at && frame_type_of(frame_at(virt_to_mfn(at))->type) == FRAME_L1 ? at : NULL;
+	return at && frame_type_of(frame_of(virt_to_mfn(at))->type) == FRAME_L1 ? at : NULL;
 }
 
 int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_t entry)
@@ -30,7 +30,7 @@ int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_
 	if (at) {
 		pte_t old = __atomic_exchange_n(at, entry | PTE_USER, __ATOMIC_SEQ_CST);
 
-		entry_drop(frame_at(virt_to_mfn(at)), FRAME_L1, old);
+		entry_drop(frame_of(virt_to_mfn(at)), FRAME_L1, old);
 	}
 	domain_unlock(owner);
 	return at ? GNTST_okay : GNTST_bad_virt_addr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Small memory for the core: blocks of 32 to 2048 bytes out of pages of one size each; from a page on, whole frames.
- * A frame of the heap says in `validated` which: a size class, or LARGE and its order.
+ * The first frame of the heap's pages has the shift of its blocks' size in `validated`.
  */
 #include "cpu/directmap.h"
 #include "include/types.h"
@@ -10,90 +10,82 @@
 #include "mem/alloc.h"
 #include "mem/frame.h"
 
-#define CLASS_FIRST_SHIFT	5
-#define CLASS_COUNT		7		/* 32 .. 2048 */
-#define LARGE			0x100
+#define SHIFT_FIRST 5
 
 struct block { struct block *next; };
 
 static struct spinlock heap_lock;
-static struct block *free_block[CLASS_COUNT];
+static struct block *free_block[PAGE_SHIFT];	/* by shift */
 
-static uint32_t class_of(size_t bytes)
+static unsigned int shift_of(size_t bytes)
 {
-	uint32_t class = 0;
+	unsigned int shift = SHIFT_FIRST;
 
-	while ((1UL << (CLASS_FIRST_SHIFT + class)) < bytes)
-		class++;
-	return class;
+	while ((1UL << shift) < bytes)
+		shift++;
+	return shift;
 }
 
-/* heap_lock held. */
-static bool refill(uint32_t class)
+/* A page, or the pages that a larger block needs. */
+static void *pages_alloc(unsigned int shift)
 {
-	mfn_t frame = frame_alloc(0);
+	mfn_t first = frame_alloc(MAX(shift, PAGE_SHIFT) - PAGE_SHIFT);
+
+	if (mfn_is(first, MFN_NONE))
+		return NULL;
+	frame_of(first)->validated = (uint16_t)shift;
+	return mfn_to_virt(first);
+}
+
+static void block_put(struct block *block, unsigned int shift)
+{
+	block->next = free_block[shift];
+	free_block[shift] = block;
+}
+
+static void *block_take(unsigned int shift)
+{
+	struct block *block = free_block[shift];
 	char *page;
 
-	if (mfn_is(frame, MFN_NONE))
-		return false;
-	frame_at(frame)->validated = (uint16_t)class;
-	page = mfn_to_virt(frame);
-	for (size_t at = 0; at < PAGE_SIZE; at += 1UL << (CLASS_FIRST_SHIFT + class)) {
-		struct block *block = (struct block *)(page + at);
-
-		block->next = free_block[class];
-		free_block[class] = block;
+	if (!block) {
+		page = pages_alloc(shift);
+		for (size_t at = 0; page && at < PAGE_SIZE; at += 1UL << shift)
+			block_put((struct block *)(page + at), shift);
+		block = free_block[shift];
 	}
-	return true;
-}
-
-static void *alloc_large(size_t bytes)
-{
-	unsigned int order = 0;
-	mfn_t frame;
-
-	while ((PAGE_SIZE << order) < bytes)
-		order++;
-	frame = frame_alloc(order);
-	if (mfn_is(frame, MFN_NONE))
-		return NULL;
-	frame_at(frame)->validated = (uint16_t)(LARGE | order);
-	memset(mfn_to_virt(frame), 0, PAGE_SIZE << order);
-	return mfn_to_virt(frame);
+	if (block)
+		free_block[shift] = block->next;
+	return block;
 }
 
 void *heap_alloc(size_t bytes)
 {
-	uint32_t class = class_of(bytes);
-	struct block *block = NULL;
+	unsigned int shift = shift_of(bytes);
+	void *memory;
 
-	if (class >= CLASS_COUNT)
-		return alloc_large(bytes);
-	spin_lock(&heap_lock);
-	if (free_block[class] || refill(class)) {
-		block = free_block[class];
-		free_block[class] = block->next;
+	if (shift >= PAGE_SHIFT) {
+		memory = pages_alloc(shift);
+	} else {
+		spin_lock(&heap_lock);
+		memory = block_take(shift);
+		spin_unlock(&heap_lock);
 	}
-	spin_unlock(&heap_lock);
-	if (block)
-		memset(block, 0, 1UL << (CLASS_FIRST_SHIFT + class));
-	return block;
+	return memory ? memset(memory, 0, 1UL << shift) : NULL;
 }
 
 void heap_free(void *memory)
 {
-	struct block *block = memory;
-	struct frame *frame;
+	unsigned int shift;
 
 	if (!memory)
 		return;
-	frame = frame_at(virt_to_mfn(memory));
-	if (frame->validated & LARGE) {
-		frame_free(frame_number(frame), frame->validated & 0xff);
+	shift = frame_of(virt_to_mfn(memory))->validated;
+	if (shift >= PAGE_SHIFT) {
+		frame_free(virt_to_mfn(memory), shift - PAGE_SHIFT);
 		return;
 	}
 	spin_lock(&heap_lock);
-	block->next = free_block[frame->validated];
-	free_block[frame->validated] = block;
+	block_put(memory, shift);
 	spin_unlock(&heap_lock);
 }

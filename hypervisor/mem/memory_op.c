@@ -52,10 +52,7 @@ MUST_CHECK static int increase(struct extents *e, bool is_named)
 	return handle_write(e->request.extent_start, e->done, &first.raw);
 }
 
-static int populate_one(struct extents *e) { return increase(e, true); }
-static int increase_one(struct extents *e) { return increase(e, false); }
-
-MUST_CHECK static int decrease_one(struct extents *e)
+MUST_CHECK static int decrease(struct extents *e)
 {
 	uint64_t first;
 
@@ -73,11 +70,10 @@ static unsigned int order_limit(const struct domain *caller)
 }
 
 /* Returns how many extents were done, in all calls together: the ABI's way to say that some were not. */
-static long reservation(uint32_t command, uint64_t done, uint64_t argument, int (*one)(struct extents *))
+static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 {
 	struct domain *caller = current_vcpu()->domain;
 	struct extents e = { .done = done };
-	bool is_preempted = false;
 	int error;
 
 	if (guest_read(&e.request, argument, sizeof(e.request)))
@@ -88,17 +84,17 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument, int 
 	error = domain_get_managed(e.request.domid, &e.domain);
 	if (error)
 		return error;
-	while (e.done < e.request.nr_extents) {
-		if (e.done != done && preempt_needed()) {
-			is_preempted = true;
-			break;
-		}
-		if (one(&e))
-			break;
-		e.done++;
+	while (e.done < e.request.nr_extents && !error) {
+		if (e.done != done && preempt_needed())
+			error = -ERESTART;
+		else if (command == XENMEM_decrease_reservation)
+			error = decrease(&e);
+		else
+			error = increase(&e, command == XENMEM_populate_physmap);
+		e.done += !error;
 	}
 	domain_put(e.domain);
-	if (is_preempted)
+	if (error == -ERESTART)
 		return hypercall_continue(__HYPERVISOR_memory_op, 2, command | e.done << COMMAND_BITS, argument);
 	return (long)e.done;
 }
@@ -221,19 +217,14 @@ long do_memory_op(uint64_t command_word, uint64_t argument)
 	uint32_t command = command_word & COMMAND_MASK;
 	uint64_t done = command_word >> COMMAND_BITS;
 
-	switch (command) {
-	case XENMEM_populate_physmap:
-		return reservation(command, done, argument, populate_one);
-	case XENMEM_increase_reservation:
-		return reservation(command, done, argument, increase_one);
-	case XENMEM_decrease_reservation:
-		return reservation(command, done, argument, decrease_one);
-	default:
-		break;
-	}
-	if (done)
+	if (done && command != XENMEM_populate_physmap && command != XENMEM_increase_reservation &&
+	    command != XENMEM_decrease_reservation)
 		return -ENOSYS;
 	switch (command) {
+	case XENMEM_populate_physmap:
+	case XENMEM_increase_reservation:
+	case XENMEM_decrease_reservation:
+		return reservation(command, done, argument);
 	case XENMEM_exchange:
 		return memory_exchange(argument);
 	case XENMEM_maximum_ram_page:

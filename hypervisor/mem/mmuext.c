@@ -12,32 +12,26 @@
 #include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
-#include "mem/segment.h"
 #include "mem/update.h"
 
 static int unpin(struct domain_locked owner, mfn_t number)
 {
 	struct frame *frame = frame_get(number, owner.domain);
-	int error = -EINVAL;
+	bool was_pinned = frame && table_unpin(frame);
 
-	if (!frame)
-		return -EINVAL;
-	if (__atomic_fetch_and(&frame->type, ~FRAME_PINNED, __ATOMIC_ACQ_REL) & FRAME_PINNED) {
-		frame_put_as(frame);
-		error = 0;
-	}
-	frame_put(frame);
-	return error;
+	if (frame)
+		frame_put(frame);
+	return was_pinned ? 0 : -EINVAL;
 }
 
 static int clear_page(struct domain_locked owner, mfn_t number)
 {
 	struct frame *frame;
 
-	if (frame_get_access(number, owner.domain, true, &frame))
+	if (frame_get_as(number, owner.domain, FRAME_WRITABLE, &frame))
 		return -EINVAL;
 	page_clear(mfn_to_virt(number));
-	frame_put_access(frame, true);
+	frame_put_as(frame, FRAME_WRITABLE);
 	return 0;
 }
 
@@ -48,9 +42,9 @@ static int copy_page(struct domain_locked owner, mfn_t to_number, mfn_t from_num
 
 	if (!from)
 		return -EINVAL;
-	if (!frame_get_access(to_number, owner.domain, true, &to)) {
+	if (!frame_get_as(to_number, owner.domain, FRAME_WRITABLE, &to)) {
 		page_copy(mfn_to_virt(to_number), mfn_to_virt(from_number));
-		frame_put_access(to, true);
+		frame_put_as(to, FRAME_WRITABLE);
 		error = 0;
 	}
 	frame_put(from);

@@ -28,18 +28,6 @@ void page_list_unreserve(struct domain *domain, uint64_t frames)
 	domain_may_end(domain);
 }
 
-/* The list's lock is held, here and below. */
-static void link_locked(uint32_t *head, struct frame *frame)
-{
-	uint32_t number = (uint32_t)frame_number(frame).raw;
-
-	frame->prev = FRAME_LINK_NONE;
-	frame->next = *head;
-	if (frame->next != FRAME_LINK_NONE)
-		frame_at(mfn(frame->next))->prev = number;
-	*head = number;
-}
-
 void page_list_add(struct domain *domain, struct frame *frame)
 {
 	bool is_dying;
@@ -48,7 +36,7 @@ void page_list_add(struct domain *domain, struct frame *frame)
 	is_dying = read_once(&domain->is_dying);	/* D2 */
 	if (!is_dying) {
 		frame->owner = domain->id;
-		link_locked(&domain->page_list, frame);
+		frame_link(&domain->page_list, frame);
 		store_release(&frame->count, FRAME_ALLOCATED | 1);
 	}
 	spin_unlock(&domain->page_list_lock);
@@ -59,16 +47,12 @@ void page_list_add(struct domain *domain, struct frame *frame)
 	}
 }
 
+/* The list's lock is held. */
 static void unlink_locked(struct domain *domain, struct frame *frame)
 {
-	uint32_t *head = domain->page_list == frame_number(frame).raw ? &domain->page_list : &domain->page_list_kept;
+	bool is_first = domain->page_list == frame_number(frame).raw;
 
-	if (frame->next != FRAME_LINK_NONE)
-		frame_at(mfn(frame->next))->prev = frame->prev;
-	if (frame->prev != FRAME_LINK_NONE)
-		frame_at(mfn(frame->prev))->next = frame->next;
-	else
-		*head = frame->next;
+	frame_unlink(is_first ? &domain->page_list : &domain->page_list_kept, frame);
 }
 
 void page_list_remove(struct domain *domain, struct frame *frame)
@@ -106,11 +90,11 @@ struct frame *page_list_next_owned(struct domain *domain)
 
 	spin_lock(&domain->page_list_lock);
 	while (domain->page_list != FRAME_LINK_NONE) {
-		frame = frame_at(mfn(domain->page_list));
+		frame = frame_of(mfn(domain->page_list));
 		if (is_held_by_owner(frame))
 			break;
 		unlink_locked(domain, frame);
-		link_locked(&domain->page_list_kept, frame);
+		frame_link(&domain->page_list_kept, frame);
 		frame = NULL;
 	}
 	if (frame)

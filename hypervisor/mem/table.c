@@ -23,7 +23,7 @@ static int l1_entry_take(const struct domain *source, pte_t *entry)
 	if (*entry & REFUSED_ALL)
 		return -EINVAL;
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
-	return frame_get_access(pte_frame(*entry), source, *entry & PTE_WRITABLE, &frame);
+	return frame_get_as(pte_frame(*entry), source, frame_access(*entry & PTE_WRITABLE), &frame);
 }
 
 static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
@@ -43,22 +43,29 @@ int entry_take(struct frame *table, enum frame_type level, const struct domain *
 	return level == FRAME_L1 ? l1_entry_take(source, entry) : upper_entry_take(table, level, entry);
 }
 
-/* T5: a stale TLB entry for another domain's frame is not in the flushes that its owner knows of. */
-static void flush_foreign(const struct domain *owner)
-{
-	tlb_flush(read_once(&owner->dirty_cpus), TLB_ALL_PAGES);
-}
-
-void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
+/*
+ * T5: a stale TLB entry for another domain's frame is not in the flushes that its owner knows of. Once is enough for a
+ * table that is taken apart: nothing leads to it any more.
+ */
+static void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed)
 {
 	struct frame *frame;
 
 	if (!(entry & PTE_PRESENT))
 		return;
-	frame = frame_at(pte_frame(entry));
-	if (frame->owner != table->owner)
-		flush_foreign(domain_find(table->owner));
-	frame_put_access(frame, level != FRAME_L1 || (entry & PTE_WRITABLE));
+	frame = frame_of(pte_frame(entry));
+	if (frame->owner != table->owner && !*is_flushed) {
+		tlb_flush(read_once(&domain_find(table->owner)->dirty_cpus), TLB_ALL_PAGES);
+		*is_flushed = true;
+	}
+	frame_put_as(frame, level == FRAME_L1 ? frame_access(entry & PTE_WRITABLE) : level - 1);
+}
+
+void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
+{
+	bool is_flushed = false;
+
+	entry_release(table, level, entry, &is_flushed);
 }
 
 /*
@@ -129,10 +136,11 @@ int table_validate(struct frame *frame, enum frame_type type)
 void table_release(struct frame *frame, enum frame_type type)
 {
 	pte_t *entries = table_entries(frame);
+	bool is_flushed = false;
 
 	if (type == FRAME_SEGMENT)
 		return;
 	for (uint32_t i = 0; i < frame->validated; i++)
 		if (entries[i] && !is_core_slot(type, i))
-			entry_drop(frame, type, entries[i]);
+			entry_release(frame, type, entries[i], &is_flushed);
 }

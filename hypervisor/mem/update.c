@@ -27,7 +27,7 @@ static bool keeps_references(enum frame_type level, pte_t old, pte_t new)
 /* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EBUSY, -ERESTART. */
 static int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
 {
-	struct frame *table = frame_at(virt_to_mfn(at));
+	struct frame *table = frame_of(virt_to_mfn(at));
 	enum frame_type level = frame_type_of(table->type);
 	bool keeps = keeps_references(level, old, entry);
 	int error = 0;
@@ -137,11 +137,11 @@ static int update_one(const struct batch *batch, uint64_t address)
 		return entry_write(owner, at, batch->source, request.val, command == MMU_PT_UPDATE_PRESERVE_AD);
 
 	/* Not a table: an ordinary word of the domain's. */
-	error = frame_get_access(paddr_to_mfn(place), owner.domain, true, &frame);
+	error = frame_get_as(paddr_to_mfn(place), owner.domain, FRAME_WRITABLE, &frame);
 	if (error)
 		return error == -ERESTART ? error : -EINVAL;
 	write_once((uint64_t *)paddr_to_virt(place), request.val);
-	frame_put_access(frame, true);
+	frame_put_as(frame, FRAME_WRITABLE);
 	return 0;
 }
 
@@ -151,7 +151,7 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 	struct batch batch = {
 		.hypercall = __HYPERVISOR_mmu_update, .one = update_one, .address = requests,
 		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .preempt_every = 32,
-		.done_address = done_address, .domain = domain,
+		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain,
 	};
 	uint32_t tables = domain >> 16 & 0xffff;
 	struct domain_locked owner;
@@ -159,12 +159,14 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 
 	if (result)
 		return result;
-	result = domain_get_managed(tables ? (domid_t)(tables - 1) : DOMID_SELF, &batch.tables);
+	if (tables)
+		result = domain_get_managed((domid_t)(tables - 1), &batch.tables);
 	if (!result) {
 		owner = domain_lock(batch.tables);
 		result = batch.tables->is_dying ? -ESRCH : batch_run(&batch);	/* D2 */
 		domain_unlock(owner);
-		domain_put(batch.tables);
+		if (tables)
+			domain_put(batch.tables);
 	}
 	domain_put(batch.source);
 	return result;

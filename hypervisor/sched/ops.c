@@ -282,7 +282,7 @@ static int info_register(struct vcpu *vcpu, const struct vcpu_register_vcpu_info
 
 	if (vcpu->info_frame.raw || (vcpu != current_vcpu() && vcpu->is_up))
 		return -EINVAL;
-	if (frame_get_access(mfn(area->mfn), vcpu->domain, true, &frame))
+	if (frame_get_as(mfn(area->mfn), vcpu->domain, FRAME_WRITABLE, &frame))
 		return -EINVAL;
 	place = (vcpu_info_t *)((char *)mfn_to_virt(mfn(area->mfn)) + area->offset);
 	memmove(place, vcpu->info, sizeof(*place));	/* in the shared info page the two may overlap */

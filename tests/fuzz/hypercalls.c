@@ -150,12 +150,12 @@ static void pin_full_table(void)
 		return;
 	child = choice & 4 ? pick_frame_of_type(level - 1) : pick_frame_unused(current_vcpu()->domain);
 	/* As a guest writes: through a mapping, which the frame's type must allow. */
-	if (frame_get_access(mfn(number), current_vcpu()->domain, true, &frame))
+	if (frame_get_as(mfn(number), current_vcpu()->domain, FRAME_WRITABLE, &frame))
 		return;
 	memset(words, 0, PAGE_SIZE);
 	for (uint32_t i = 0; i < 64; i += 1 + take_below(8))
 		words[i] = child << PAGE_SHIFT | 7;
-	frame_put_access(frame, true);
+	frame_put_as(frame, FRAME_WRITABLE);
 	fake.preempt_every = 1 + (choice >> 3 & 3);
 	pin->cmd = MMUEXT_PIN_L1_TABLE + level - 1;
 	pin->arg1.mfn = number;

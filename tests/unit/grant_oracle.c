@@ -63,7 +63,7 @@ static void check_active(const struct domain *lender)
 static void check_mappings(struct domain *user)
 {
 	for (uint64_t t = FAKE_FRAME_FIRST; t < FAKE_FRAME_LIMIT; t++) {
-		const struct frame *table = &frame_table()[t];
+		const struct frame *table = &frame_table[t];
 		const pte_t *entries;
 
 		if (table->count == 0 || table->owner != user->id || frame_type_of(table->type) != FRAME_L1 ||
@@ -71,13 +71,13 @@ static void check_mappings(struct domain *user)
 			continue;
 		entries = mfn_to_virt(mfn(t));
 		for (uint32_t i = 0; i < table->validated; i++)
-			if ((entries[i] & PTE_PRESENT) && frame_table()[pte_frame(entries[i]).raw].owner != user->id)
+			if ((entries[i] & PTE_PRESENT) && frame_table[pte_frame(entries[i]).raw].owner != user->id)
 				mapped[pte_frame(entries[i]).raw][!!(entries[i] & PTE_WRITABLE)]++;
 	}
 	for (uint64_t i = FAKE_FRAME_FIRST; i < FAKE_FRAME_LIMIT; i++)
 		if (mapped[i][0] > 0 || mapped[i][1] > 0)
 			snprintf(complaint, sizeof(complaint), "domain %u maps frame %lx of %u without a grant", user->id, i,
-				 frame_table()[i].owner);
+				 frame_table[i].owner);
 }
 
 const char *grant_oracle_complaint(void)

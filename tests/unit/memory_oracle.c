@@ -314,7 +314,7 @@ const char *memory_oracle_complaint(void)
 	uint64_t unused = 0;
 
 	complaint[0] = 0;
-	frames = frame_table();
+	frames = frame_table;
 	memset(expected, 0, sizeof(expected));
 	for (domid_t id = 0; id < DOMAIN_IDS; id++)
 		if (domain_find(id))

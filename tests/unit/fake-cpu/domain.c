@@ -15,7 +15,6 @@
 #include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
-#include "mem/segment.h"
 #include "sched/queue.h"
 
 #define WEAK __attribute__((weak))
@@ -255,15 +254,9 @@ WEAK void frame_put_type(struct frame *frame)
 		frame->type = 0;
 }
 
-WEAK void frame_put_access(struct frame *frame, bool writable)
+WEAK void frame_put_as(struct frame *frame, enum frame_type type)
 {
-	if (writable)
+	if (type != FRAME_PLAIN)
 		frame_put_type(frame);
-	frame_put(frame);
-}
-
-WEAK void frame_put_as(struct frame *frame)
-{
-	frame_put_type(frame);
 	frame_put(frame);
 }

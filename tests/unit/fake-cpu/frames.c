@@ -15,6 +15,7 @@
 #define FRAMES (FAKE_RAM_BYTES / PAGE_SIZE)
 
 static struct frame frames[FRAMES];
+struct frame *const frame_table = frames;
 static uint64_t m2p[FRAMES];
 pte_t fake_entries[FAKE_ENTRIES];
 
@@ -56,11 +57,6 @@ struct frame *frame_at(mfn_t number)
 	return number.raw < FRAMES ? &frames[number.raw] : NULL;
 }
 
-mfn_t frame_number(const struct frame *frame)
-{
-	return mfn((uint64_t)(frame - frames));
-}
-
 struct frame *frame_get(mfn_t number, const struct domain *owner)
 {
 	struct frame *frame = frame_at(number);
@@ -84,25 +80,25 @@ void frame_put(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) > 0, "F3");
 }
 
-int frame_get_access(mfn_t number, const struct domain *owner, bool writable, struct frame **result)
+int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **result)
 {
 	struct frame *frame = frame_get(number, owner);
 
 	if (!frame)
 		return -EINVAL;
-	if (writable && frame_type_of(frame->type) == FRAME_L1) {
+	if (type != FRAME_PLAIN && frame_type_of(frame->type) == FRAME_L1) {
 		frame_put(frame);
 		return -EBUSY;
 	}
-	if (writable)
+	if (type != FRAME_PLAIN)
 		__atomic_fetch_add(&frame->type, 1, __ATOMIC_SEQ_CST);
 	*result = frame;
 	return 0;
 }
 
-void frame_put_access(struct frame *frame, bool writable)
+void frame_put_as(struct frame *frame, enum frame_type type)
 {
-	if (writable) {
+	if (type != FRAME_PLAIN) {
 		uint64_t before = __atomic_fetch_sub(&frame->type, 1, __ATOMIC_SEQ_CST);
 
 		ASSERT((before & FRAME_TYPE_COUNT_MASK) > 0, "F1");
@@ -179,7 +175,7 @@ static void entry_drop(pte_t entry)
 {
 	if (!(entry & PTE_PRESENT))
 		return;
-	frame_put_access(frame_at(pte_frame(entry)), entry & PTE_WRITABLE);
+	frame_put_as(frame_at(pte_frame(entry)), frame_access(entry & PTE_WRITABLE));
 }
 
 void fake_entry_drop(uint32_t index)

@@ -28,7 +28,7 @@ static mfn_t base[FAKE_CPUS];
 
 static void tlb_forget(cpumask_t cpus, uint64_t address);
 
-struct frame *frame_table(void) { return frames; }
+struct frame *const frame_table = frames;
 void m2p_set(mfn_t frame, gfn_t guest) { machine_to_physical[frame.raw] = guest.raw; }
 gfn_t m2p_get(mfn_t frame) { return gfn(machine_to_physical[frame.raw]); }
 mfn_t m2p_extent_frame(uint32_t index) { return mfn(1 + index); }
