@@ -14,6 +14,7 @@
 
 #define WINDOW 0x5000000000UL
 #define ROUNDS 2000
+#define CROWD 100               /* domains that are only there */
 
 static domid_t self;
 static void *page, *other;
@@ -145,6 +146,16 @@ static void create_and_destroy(void)
 	ASSERT(child_create(&passing) == 0 && child_destroy(&passing) == 0);
 }
 
+static xen_domctl_getdomaininfo_t list[CROWD + 2];
+
+static void list_of_domains(void)
+{
+	struct xen_sysctl op = { .u.getdomaininfolist.max_domains = CROWD + 2 };
+
+	set_xen_guest_handle(op.u.getdomaininfolist.buffer, list);
+	ASSERT(sysctl(XEN_SYSCTL_getdomaininfolist, &op) == 0);
+}
+
 /* The best of five: what the hypervisor's own timers add falls away. */
 static void measure(const char *name, void (*operation)(void), unsigned int rounds)
 {
@@ -186,6 +197,24 @@ static void prepare(void)
 	trap_set_handler(TRAP_INVALID_OPCODE, skip_ud2);
 }
 
+/* The same again, and what is not the same, with a crowd around them. */
+static void measure_crowd(void)
+{
+	static struct child crowd;
+	static domid_t ids[CROWD];
+
+	for (unsigned int i = 0; i < CROWD; i++) {
+		ASSERT(child_create_empty(&crowd) == 0);
+		ids[i] = crowd.id;
+	}
+	measure("null_hypercall_102", null_hypercall, ROUNDS);
+	measure("event_ping_pong_102", event_there_and_back, ROUNDS);
+	measure("grant_map_unmap_102", grant_map_and_unmap, ROUNDS);
+	measure("list_102_domains", list_of_domains, 10);
+	for (unsigned int i = 0; i < CROWD; i++)
+		ASSERT(domctl_plain(XEN_DOMCTL_destroydomain, ids[i]) == 0);
+}
+
 static void measure_two_domains(void)
 {
 	if (boot_info->mod_len == 0) {
@@ -197,7 +226,9 @@ static void measure_two_domains(void)
 	child_ask(&child, ASK_YIELD, 0, 0);
 	measure("yield_there_and_back", yield, ROUNDS);
 	child.mailbox->argument[0] = 1;
-	ASSERT(child_wait(&child) == 0 && child_destroy(&child) == 0);
+	ASSERT(child_wait(&child) == 0);
+	measure_crowd();
+	ASSERT(child_destroy(&child) == 0);
 	measure("domain_4_mib_create_destroy", create_and_destroy, 10);
 }
 

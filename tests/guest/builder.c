@@ -102,7 +102,7 @@ static long populate(struct child *child)
 	return done < 0 ? done : done == CHILD_PAGES ? 0 : -XEN_ENOMEM;
 }
 
-long child_create(struct child *child)
+long child_create_empty(struct child *child)
 {
 	struct xen_domctl op = {
 		.u.createdomain = { .max_vcpus = 1, .max_evtchn_port = 1023, .max_grant_frames = 4,
@@ -123,6 +123,13 @@ long child_create(struct child *child)
 	op = (struct xen_domctl){ 0 };
 	error = domctl(XEN_DOMCTL_getdomaininfo, child->id, &op);
 	child->shared_info_mfn = op.u.getdomaininfo.shared_info_frame;
+	return error;
+}
+
+long child_create(struct child *child)
+{
+	long error = child_create_empty(child);
+
 	return error ? error : populate(child);
 }
 

@@ -40,6 +40,7 @@ unsigned long frames_free(void);
 
 /* Each 0 or the hypervisor's error. child_start() is all of the four before it. */
 long child_create(struct child *child);                 /* a domain and its frames */
+long child_create_empty(struct child *child);           /* and no frames */
 long child_load(struct child *child);                   /* what stands in them */
 long child_set_context(struct child *child);
 long child_connect(struct child *child);                /* the channel, and the mailbox at `at` */
