@@ -140,6 +140,16 @@ def test_editors_see_what_skink_sees():
     assert result.returncode == 0, result.stderr[-2000:]
 
 
+@pytest.mark.parametrize("path", ["tests/manifests/good/everything.xml", "tests/manifests/good/driver-net.xml"], ids=os.path.basename)
+def test_elements_stand_in_any_order(path, tmp_path):
+    tree = ElementTree.parse(path)
+    for node in list(tree.iter()):
+        node[:] = reversed(list(node))
+    backwards = tmp_path / "backwards.xml"
+    tree.write(backwards, encoding="utf-8")
+    assert validate(str(backwards)).returncode == 0, validate(str(backwards)).stderr
+
+
 def test_nothing_is_read_but_the_file(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text("<!DOCTYPE domain SYSTEM '/etc/hostname' [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>\n<domain type='skink'>&e;</domain>")

@@ -465,6 +465,7 @@ static void everything_arrives(void)
 	CU_ASSERT(m->interfaces[0].vlan_count == 2 && m->interfaces[0].native_vlan == 1 && m->interfaces[0].is_trunk);
 	CU_ASSERT(!m->interfaces[0].is_up && m->interfaces[0].mtu == 9000 && m->interfaces[1].vlans[0] == 42);
 	CU_ASSERT_STRING_EQUAL(m->interfaces[2].driver, "net2");
+	CU_ASSERT_STRING_EQUAL(m->description, "First line & <second> \"line\",\n    with 'quotes' and <cdata> & co.");
 	CU_ASSERT_PTR_NOT_NULL(strstr(m->metadata, "paid &amp; sent<!-- a note -->"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(m->metadata, "xmlns:shop"));
 	manifest_free(m);
