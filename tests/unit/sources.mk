@@ -34,8 +34,9 @@ UNIT_cpuid_SOURCES := hypervisor/cpu/cpuid.c
 UNIT_TESTS += msr
 UNIT_msr_SOURCES := tests/unit/fake-cpu/privileged.c tests/unit/fake-cpu/frames.c hypervisor/cpu/msr.c
 
-UNIT_TESTS += format options multiboot
+UNIT_TESTS += format log options multiboot
 UNIT_format_SOURCES := hypervisor/lib/format.c
+UNIT_log_SOURCES := hypervisor/lib/log.c hypervisor/lib/format.c
 UNIT_options_SOURCES := hypervisor/boot/options.c hypervisor/lib/format.c
 UNIT_multiboot_SOURCES := hypervisor/boot/multiboot.c hypervisor/boot/memory_map.c hypervisor/lib/format.c \
 	tests/unit/fake-cpu/refuse.c
