@@ -134,6 +134,13 @@ def test_the_page_and_its_examples_have_every_element_and_attribute():
         assert re.search(rf"\b{name}(=|`)", text), f"{PAGE} does not tell of {name}="
 
 
+def test_editors_can_show_what_each_element_means():
+    documentation = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
+    for node in ElementTree.parse(SCHEMA).getroot().iter(RNG + "element"):
+        if node.get("name") and not node.get(SAY + "harmless"):
+            assert node.find(documentation) is not None, f"{SCHEMA} has no documentation of <{node.get('name')}>"
+
+
 def test_editors_see_what_skink_sees():
     """libxml2 alone, by the schema, takes each example for good: editors do no more than that."""
     result = subprocess.run(["xmllint", "--noout", "--nonet", "--relaxng", SCHEMA, *GOOD], stderr=subprocess.PIPE, text=True, timeout=60)
