@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The Dom0 system on Skink, with somebody logged in on its console; and guests to run there."""
+import os
+import re
+
+import machine as machines
+from machine import BUILD, DOM0_ARGS, Machine, by_kernel
+
+IMAGE = os.environ.get("DOM0_IMAGE", f"{BUILD}/dom0.cpio.zst")
+# Where the image has a kernel, as Debian packages it, and an initrd for guests.
+KERNEL = "/var/lib/skink/images/vmlinuz"
+INITRD = "/var/lib/skink/images/initrd"
+
+
+class Dom0(Machine):
+    """A machine whose prompt is that of Dom0's shell."""
+
+    def __init__(self, name, smp="2", memory=4096, limit=1200, image=IMAGE, **options):
+        hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
+        modules = [(f"{BUILD}/dom0/vmlinux", DOM0_ARGS), (image, "")]
+        super().__init__(name, *by_kernel(hypervisor, modules), smp=smp, memory=memory, limit=limit, **options)
+
+    def log_in(self):
+        self.expect("login: ", 240)
+        self.send("root")
+        self.expect(r"# (\x1b\[6n)?$", 60)
+        # A line as wide as it has to be, no colour, and nothing from readline but what was typed.
+        self.send("PS1='skink# '; stty cols 200; bind 'set enable-bracketed-paste off'; export NO_COLOR=1")
+        self.expect(machines.PROMPT, 30)
+        self.run("true")
+        return self
+
+    def run(self, command, limit=60):
+        """As Machine.run(), without the progress lines that were erased again."""
+        status, output = super().run(command, limit)
+        return status, "\n".join(line.split("\x1b[K")[-1] for line in output.splitlines())
+
+    def write(self, path, text):
+        """A file in Dom0."""
+        self.check(f"cat > {path} <<'END-OF-FILE'\n{text}END-OF-FILE\ntest -s {path}")
+
+    def ends_with(self, command, limit=60):
+        """Only the exit code."""
+        return self.run(command, limit)[0]
+
+
+def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, devices=""):
+    return f"""<domain type='skink'>
+  <name>{name}</name>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <vcpu>{vcpus}</vcpu>
+  <os>
+    <type>linux</type>
+    <kernel>{kernel}</kernel>
+    <initrd>{initrd}</initrd>
+    <cmdline>console=hvc0</cmdline>
+  </os>
+  {more}
+  <devices><console type='pty'/>{devices}</devices>
+</domain>
+"""
+
+
+def rows(output):
+    """A table's rows by their first column, each as its words."""
+    return {line.split()[0]: line.split() for line in output.splitlines()[1:] if line.strip()}
+
+
+def field(output, name):
+    """`name : value`, as info prints it."""
+    return re.search(rf"^{re.escape(name)} *: *(.*?) *$", output, re.M).group(1)
