@@ -25,7 +25,6 @@
 #define FLAG_RF		(1ULL << 16)
 #define CODE_LONG	(1U << 21)	/* of a descriptor's access rights: 64-bit code */
 
-#define CR4_PAE		(1ULL << 5)
 #define CR4_SHOWN	(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)	/* what a guest reads besides its own */
 
 /* Asks the CPU, which has the guest's descriptor tables loaded. An LDT may have holes. */

@@ -57,7 +57,8 @@
 
 /*
  * 256 ways in, 16 bytes each: exceptions and interrupts through the IDT. All leave an error code and the vector. Debug
- * exceptions and NMIs (1, 2) come on a stack of their own; double faults and machine checks (8, 18) are the end.
+ * exceptions (1) come on a stack of their own, as do NMIs (2), which are ignored, and double faults and machine checks
+ * (8, 18), which are the end, wherever they come from.
  */
 	.globl entry_vectors
 	.balign 16
@@ -69,9 +70,9 @@ vector = 0
 	push	$0
 	.endif
 	movl	$vector, 4(%rsp)
-	.if vector == 1 || vector == 2
+	.if vector == 1
 	jmp	entry_own_stack
-	.elseif vector == 8 || vector == 18
+	.elseif vector == 2 || vector == 8 || vector == 18
 	jmp	from_core
 	.else
 	jmp	entry_trap
@@ -100,7 +101,7 @@ from_core:
 	add	$(8 + REGS_rip), %rsp
 	iretq
 
-/* entry_own_stack: a stack of its own, since syscall may be stepped into, or an NMI come, before it has one. */
+/* entry_own_stack: a stack of its own, since syscall may be stepped into before it has one. */
 entry_own_stack:
 	testb	$3, REGS_cs - REGS_error_code(%rsp)
 	jz	from_core

@@ -12,7 +12,6 @@
 struct cpu_features cpu_features;
 
 #define CR0_BASE	0x80050033ULL		/* PG, AM, WP, NE, ET, MP, PE */
-#define CR4_PAE		(1ULL << 5)
 #define CR4_MCE		(1ULL << 6)
 #define CR4_GUEST	(CR4_TSD | CR4_DE)	/* what follows the vcpu */
 #define EFER_SCE	(1ULL << 0)

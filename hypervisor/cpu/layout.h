@@ -17,7 +17,6 @@
  */
 #pragma once
 
-#define CORE_START		0xffff800000000000
 #define CORE_END		0xffff880000000000
 #define M2P_START		0xffff800000000000
 #define MMIO_START		0xffff808000000000

@@ -90,19 +90,16 @@ OPS_CONTROL_REGISTER(3)
 OPS_CONTROL_REGISTER(4)
 
 #define CR0_TS		(1ULL << 3)
-#define CR0_WP		(1ULL << 16)
 #define CR4_TSD		(1ULL << 2)
 #define CR4_DE		(1ULL << 3)
+#define CR4_PAE		(1ULL << 5)
 #define CR4_PGE		(1ULL << 7)
 #define CR4_OSFXSR	(1ULL << 9)
 #define CR4_OSXMMEXCPT	(1ULL << 10)
-#define CR4_FSGSBASE	(1ULL << 16)
-#define CR4_PCIDE	(1ULL << 17)
 #define CR4_OSXSAVE	(1ULL << 18)
 #define CR4_SMEP	(1ULL << 20)
 #define CR4_SMAP	(1ULL << 21)
 
-static inline void interrupts_enable(void) { asm volatile("sti" : : : "memory"); }
 static inline void interrupts_disable(void) { asm volatile("cli" : : : "memory"); }
 static inline void cpu_pause(void) { asm volatile("pause" : : : "memory"); }
 

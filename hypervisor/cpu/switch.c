@@ -32,9 +32,7 @@ bool preempt_needed(void)
 
 	if (vcpu_is_idle(cpu->current))
 		return false;		/* at boot there is nobody to make room for */
-	interrupts_enable();
-	asm volatile("nop");
-	interrupts_disable();
+	asm volatile("sti\n\tnop\n\tcli" : : : "memory");
 	return read_once(&cpu->softirqs) != 0;
 }
 

@@ -49,15 +49,10 @@ void tlb_load_base(paddr_t table)
 	store_release(&this_cpu()->flushed_at, now);
 }
 
-void tlb_flush_local(void)
-{
-	tlb_load_base(cr3_read());
-}
-
 static void flush_here(uint64_t address)
 {
 	if (address == TLB_ALL_PAGES)
-		tlb_flush_local();
+		tlb_load_base(cr3_read());
 	else
 		invlpg(address);
 }

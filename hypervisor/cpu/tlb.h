@@ -13,8 +13,6 @@
 /* Loads a base pointer, which flushes all that is not global. */
 void tlb_load_base(paddr_t table);
 
-void tlb_flush_local(void);
-
 /* `address` is one page's or TLB_ALL_PAGES. CPUs that are not online are left out. */
 void tlb_flush(cpumask_t cpus, uint64_t address);
 

@@ -43,20 +43,6 @@ void trap_inject(struct vcpu *vcpu, enum trap_vector vector)
 	inject(vcpu, vector, false, 0);
 }
 
-void trap_inject_error(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
-{
-	inject(vcpu, vector, true, error_code);
-}
-
-void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_code)
-{
-	/* Both modes of a guest are ring 3: only we know which one faulted. */
-	error_code = vcpu->in_kernel ? error_code & ~FAULT_USER : error_code | FAULT_USER;
-	vcpu->guest_cr2 = address;
-	write_once(&vcpu->info->arch.cr2, address);
-	inject(vcpu, TRAP_PAGE_FAULT, true, error_code);
-}
-
 /* int n: the guest's table decides who may. `rip` is at the instruction. */
 static bool software_interrupt(struct vcpu *vcpu, uint32_t vector)
 {
@@ -84,7 +70,7 @@ static void protection_fault(struct vcpu *vcpu)
 	} else if (regs->error_code == 0 && emulate_privileged(vcpu)) {
 		return;
 	}
-	trap_inject_error(vcpu, TRAP_PROTECTION, regs->error_code);
+	inject(vcpu, TRAP_PROTECTION, true, regs->error_code);
 }
 
 static void page_fault(struct vcpu *vcpu)
@@ -99,14 +85,17 @@ static void page_fault(struct vcpu *vcpu)
 	if (vcpu->in_kernel && (error & (FAULT_PRESENT | FAULT_WRITE)) == (FAULT_PRESENT | FAULT_WRITE) &&
 	    guest_range_ok(address, 1) && emulate_table_write(vcpu, address))
 		return;
-	trap_inject_page_fault(vcpu, address, error);
+	/* Both modes of a guest are ring 3: only we know which one faulted. */
+	error = vcpu->in_kernel ? error & ~FAULT_USER : error | FAULT_USER;
+	write_once(&vcpu->info->arch.cr2, address);
+	inject(vcpu, TRAP_PAGE_FAULT, true, error);
 }
 
 static void int80(struct vcpu *vcpu)
 {
 	vcpu->regs.rip -= 2;
 	if (!software_interrupt(vcpu, VECTOR_INT80))
-		trap_inject_error(vcpu, TRAP_PROTECTION, VECTOR_INT80 << 3 | ERROR_IDT);
+		inject(vcpu, TRAP_PROTECTION, true, VECTOR_INT80 << 3 | ERROR_IDT);
 }
 
 void trap_from_guest(struct vcpu *vcpu)
@@ -114,8 +103,6 @@ void trap_from_guest(struct vcpu *vcpu)
 	uint32_t vector = vcpu->regs.entry_vector;
 
 	switch (vector) {
-	case TRAP_NMI:
-		break;			/* the machine's, and nothing of ours sends any */
 	case TRAP_PAGE_FAULT:
 		page_fault(vcpu);
 		break;
@@ -154,7 +141,7 @@ void syscall_from_guest(struct vcpu *vcpu)
 	else if (!vcpu->in_kernel && bounce_to_callback(vcpu, type[way]))
 		return;
 	else if (type[way] == CALLBACKTYPE_sysenter)
-		trap_inject_error(vcpu, TRAP_PROTECTION, 0);
+		inject(vcpu, TRAP_PROTECTION, true, 0);
 	else
 		trap_inject(vcpu, TRAP_INVALID_OPCODE);
 }
@@ -197,7 +184,7 @@ void trap_show_guest(struct vcpu *vcpu)
 	show_registers(LOG_WARNING, &vcpu->regs);
 	if (vcpu != current_vcpu())
 		return;
-	log_warning("  cr2 %016lx  cr3 %016lx  %s mode; stack:\n", vcpu->guest_cr2,
+	log_warning("  cr2 %016lx  cr3 %016lx  %s mode; stack:\n", read_once(&vcpu->info->arch.cr2),
 		    mfn_to_paddr(vcpu->in_kernel ? vcpu->table_kernel : vcpu->table_user),
 		    vcpu->in_kernel ? "kernel" : "user");
 	for (uint32_t i = 0; i < GUEST_STACK_WORDS; i++) {
@@ -230,7 +217,7 @@ static NORETURN void iret_failed(uint32_t error_code)
 		domain_crash(vcpu->domain, "vcpu %u: its handler's rip 0x%lx or cs 0x%x cannot be loaded", vcpu->id,
 			     (uint64_t)vcpu->regs.rip, vcpu->regs.cs);
 	else if (!bounce_to_callback(vcpu, CALLBACKTYPE_failsafe))
-		trap_inject_error(vcpu, TRAP_PROTECTION, error_code);
+		inject(vcpu, TRAP_PROTECTION, true, error_code);
 	entry_exit_to_guest();
 }
 
@@ -241,7 +228,7 @@ void trap_from_core(struct cpu_user_regs *regs)
 	if (vector >= VECTOR_FIRST_IRQ) {
 		irq_dispatch(vector);
 	} else if (vector == TRAP_NMI) {
-		return;			/* it may have come while a lock is held: nothing can be done here */
+		return;			/* the machine's; nothing of ours sends any, and nothing can be done here */
 	} else if (vector == TRAP_DEBUG) {
 		/* A guest's breakpoint or single step that reached us by way of `mov ss` or sysenter. */
 		asm volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));

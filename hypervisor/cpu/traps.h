@@ -17,9 +17,7 @@ enum trap_vector {
  * Makes the current vcpu take exception `vector` at its present registers: its kernel's handler will run next, or
  * the domain is crashed if it has none or its stack cannot be written. At most one for each entry to the core.
  */
-void trap_inject(struct vcpu *vcpu, enum trap_vector vector);				/* no error code */
-void trap_inject_error(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
-void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_code);
+void trap_inject(struct vcpu *vcpu, enum trap_vector vector);		/* one without an error code */
 
 /* Registers and stack of a guest, to the console, bounded. */
 void trap_show_guest(struct vcpu *vcpu);

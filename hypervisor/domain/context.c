@@ -193,7 +193,7 @@ void vcpu_get_context(struct vcpu *vcpu, struct vcpu_guest_context *context)
 	context->kernel_sp = vcpu->kernel_stack_pointer;
 	context->ctrlreg[0] = vcpu->guest_cr0_ts ? CR0_TASK_SWITCHED : 0;
 	context->ctrlreg[1] = mfn_to_paddr(vcpu->table_user);
-	context->ctrlreg[2] = vcpu->guest_cr2;
+	context->ctrlreg[2] = read_once(&vcpu->info->arch.cr2);
 	context->ctrlreg[3] = mfn_to_paddr(vcpu->table_kernel);
 	context->ctrlreg[4] = vcpu->guest_cr4;
 	memcpy(context->debugreg, vcpu->debug_register, sizeof(context->debugreg));

@@ -55,7 +55,6 @@ struct vcpu {
 	uint16_t kernel_stack_selector;
 	struct vcpu_trap_state trap;
 	uint64_t guest_cr0_ts;		/* fpu_taskswitch: 1 if the guest wants #NM */
-	uint64_t guest_cr2;		/* as the guest last saw it; also in arch_vcpu_info */
 	uint64_t guest_cr4;		/* the bits that a guest may set, as it reads them */
 	uint64_t fs_base;		/* saved while it does not run */
 	uint64_t gs_base_kernel;	/* the guest kernel's gs base */

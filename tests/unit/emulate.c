@@ -697,7 +697,7 @@ static void of_cr0_only_ts_can_be_changed(void)
 	CU_ASSERT_EQUAL(task_switched, CR0_TS);
 	CU_ASSERT_TRUE(PRIVILEGED("\x0f\x06"));
 	CU_ASSERT_EQUAL(task_switched, 0);
-	vcpu->regs.rax = 0x80050033 & ~CR0_WP;
+	vcpu->regs.rax = 0x80050033 & ~(1ULL << 16);
 	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x22\xc0"));
 	CU_ASSERT_FALSE(PRIVILEGED("\x0f\x01\xf0"));		/* lmsw */
 }

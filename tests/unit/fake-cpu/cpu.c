@@ -240,7 +240,6 @@ void tlb_flush(cpumask_t on, uint64_t address)
 		cpus[cpu].flushed_at = flush_clock;
 }
 
-void tlb_flush_local(void) { tlb_flush(1ULL << here, TLB_ALL_PAGES); }
 void tlb_flush_page_local(uint64_t address) { tlb_flush(1ULL << here, address); }
 uint32_t fake_tlb_clock(void) { return flush_clock; }
 __attribute__((weak)) uint32_t tlb_clock(void) { return fake_tlb_clock(); }
@@ -264,22 +263,10 @@ __attribute__((weak)) void mmu_load_base(struct vcpu *vcpu)
 
 /* ---- traps and interrupts ---- */
 
-void trap_inject_error(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
+void trap_inject(struct vcpu *vcpu, enum trap_vector vector)
 {
 	fake.trap_count++;
 	fake.trap_vector = vector;
-	fake.trap_error = error_code;
-}
-
-void trap_inject(struct vcpu *vcpu, enum trap_vector vector)
-{
-	trap_inject_error(vcpu, vector, 0);
-}
-
-void trap_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error_code)
-{
-	trap_inject_error(vcpu, TRAP_PAGE_FAULT, error_code);
-	fake.trap_address = address;
 }
 
 void trap_show_guest(struct vcpu *vcpu) { }

@@ -41,8 +41,7 @@ struct fake {
 	struct domain *crashed;
 	uint32_t shutdowns;
 	uint32_t trap_count;			/* trap_inject*() */
-	uint32_t trap_vector, trap_error;
-	uint64_t trap_address;
+	uint32_t trap_vector;
 	uint32_t continued_number;		/* hypercall_continue(), if domain/ is not linked */
 	uint32_t continued_count;
 	uint64_t continued[6];

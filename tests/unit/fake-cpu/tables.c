@@ -72,7 +72,7 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
 void tlb_load_base(paddr_t table)
 {
 	base[cpu_id()] = paddr_to_mfn(table);
-	tlb_flush_local();
+	tlb_flush(1ULL << cpu_id(), TLB_ALL_PAGES);
 	fake.base_loads++;
 }
 
