@@ -41,8 +41,9 @@ MEM          ?= 2048
 FUZZ_SECONDS ?= 60
 RUN_SECONDS  ?= 86400
 HYPERVISOR   ?= build/skink
-CORE_ARGS    ?= console=com1 com1=115200
-DOM0_ARGS    ?= console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce
+CORE_ARGS    ?= console=com1 com1=115200 dom0_mem=$(DOM0_MEM)
+DOM0_MEM     ?= 640M
+DOM0_ARGS    ?= console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce cryptomgr.notests
 
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
@@ -51,7 +52,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
-	libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
@@ -65,12 +66,12 @@ core: build/skink ## build the core alone: build/skink, and build/skink.elf with
 
 guests: $(GUEST_TESTS:%=build/guest/%.elf) ## build the guest tests: build/guest/*.elf
 
-dom0: build/dom0/vmlinux build/dom0/initrd ## fetch Debian's kernel and pack the initrd of the first domain
+dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst ## Debian's kernel and the Dom0 system: build/dom0.cpio.zst
 
 iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
 
 run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
-	@echo "To leave: 'poweroff -f' in the shell, or Ctrl-A then X to stop QEMU at once."
+	@echo "Log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
 	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) -serial mon:stdio \
 		$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL))
 
@@ -109,7 +110,7 @@ help: ## this list
 
 QEMU_ARGS = -accel tcg -cpu $(CPU) -smp $(SMP) -m $(MEM) -display none -nodefaults -no-reboot
 QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
-	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0/initrd"
+	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0.cpio.zst"
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no
 SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
 
@@ -144,6 +145,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 # The newest interface of Xen's headers, and those of the control plane.
 XEN_HEADERS := -D__XEN_TOOLS__
 CORE_INCLUDES := -Ihypervisor -Ihypervisor/include -Iprotocols
+CORE_PRELUDE := -include include/prelude.h
 FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
 	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks -fno-common \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none
@@ -162,7 +164,7 @@ define CORE_RULES
 build/$(1)/hypervisor/%.c.o: hypervisor/%.c Makefile | build/packages
 	$$(call say,CC,$$<)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC_$(1)) $(CORE_FLAGS) $(CORE_FLAGS_$(1)) $$(CFLAGS_$$<) -MMD -MP -c $$< -o $$@
+	$(Q)$(CC_$(1)) $(CORE_FLAGS) $(CORE_PRELUDE) $(CORE_FLAGS_$(1)) $$(CFLAGS_$$<) -MMD -MP -c $$< -o $$@
 
 build/$(1)/hypervisor/%.S.o: hypervisor/%.S build/$(1)/generated/offsets.h Makefile | build/packages
 	$$(call say,AS,$$<)
@@ -174,7 +176,7 @@ build/$(1)/hypervisor/%.S.o: hypervisor/%.S build/$(1)/generated/offsets.h Makef
 build/$(1)/generated/offsets.h: $(wildcard hypervisor/cpu/offsets.c) Makefile | build/packages
 	$$(call say,OFFSETS,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(if $(wildcard hypervisor/cpu/offsets.c),$(CC_$(1)) $(CORE_FLAGS) -MMD -MP -MF $$@.d -MT $$@ \
+	$(Q)$(if $(wildcard hypervisor/cpu/offsets.c),$(CC_$(1)) $(CORE_FLAGS) $(CORE_PRELUDE) -MMD -MP -MF $$@.d -MT $$@ \
 		-S hypervisor/cpu/offsets.c -o $$(@:.h=.s),: > $$(@:.h=.s))
 	$(Q)sed -n 's/.*->\([A-Za-z0-9_]*\) [$$$$]*\(-*[0-9]*\).*/#define \1 \2/p' $$(@:.h=.s) > $$@
 
@@ -260,8 +262,8 @@ $(foreach test,$(GUEST_TESTS),$(eval $(call GUEST_RULE,$(test))))
 
 # ---------------------------------------------------------------- the core's sources on the host
 
-HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DSKINK_HOST $(XEN_HEADERS) \
-	-Wall -Wextra -Werror -Wno-unused-parameter $(CORE_INCLUDES) -Itests/unit -Itests/unit/fake-cpu
+HOST_FLAGS := -std=gnu11 -D_GNU_SOURCE= -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DSKINK_HOST $(XEN_HEADERS) \
+	-Wall -Wextra -Werror -Wno-unused-parameter $(CORE_INCLUDES) $(CORE_PRELUDE) -Itests/unit -Itests/unit/fake-cpu
 UNIT_FLAGS := $(HOST_FLAGS) -fsanitize=address,undefined
 FUZZ_FLAGS := $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 
@@ -381,7 +383,7 @@ build/dom0/programs/%: tests/bench/programs/%.c Makefile | build/packages
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
 # The kernel's package is unpacked here, never installed.
-build/dom0/vmlinuz: dom0/image/kernel.sh | build/packages
+build/dom0/vmlinuz: $(addprefix dom0/image/,kernel.sh fetch.sh) | build/packages
 	$(call say,KERNEL,$@)
 	$(Q)dom0/image/kernel.sh build/dom0
 
@@ -389,10 +391,50 @@ build/dom0/vmlinux: build/dom0/vmlinuz dom0/image/vmlinux.py
 	$(call say,UNPACK,$@)
 	$(Q)$(PYTHON) -B dom0/image/vmlinux.py $< $@
 
-build/dom0/initrd: build/dom0/vmlinuz dom0/image/initrd.sh dom0/image/init \
+build/dom0/initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh init) \
 		$(GUEST_PROGRAMS:%=build/dom0/programs/%)
 	$(call say,INITRD,$@)
-	$(Q)dom0/image/initrd.sh $@ build/dom0 dom0/image/init $(filter build/dom0/programs/%,$^)
+	$(Q)dom0/image/initrd.sh $@ dom0/image/init build/dom0 $(filter build/dom0/programs/%,$^)
+
+# ---------------------------------------------------------------- the Dom0 system
+
+# An initrd may be several archives, one behind the other: what Debian has, what is ours, and what guests boot. Only
+# the first takes long, and it changes only with the list of packages.
+build/dom0.cpio.zst: build/dom0/system.cpio.zst build/dom0/own.cpio.zst build/dom0/guests.cpio
+	$(call say,DOM0,$@)
+	$(Q)cat $^ > $@
+
+build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh tar2cpio.py packages) | build/packages
+	$(call say,DEBIAN,"$@ (some minutes)")
+	$(Q)mkdir -p $(@D)
+	$(Q)dom0/image/system.sh $@ dom0/image/packages
+
+DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink manifests/skink.rng=usr/share/skink/skink.rng \
+	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))
+DOM0_FILES := $(shell find dom0/image/files -type f)
+
+build/dom0/own.cpio.zst: build/dom0/vmlinuz $(addprefix dom0/image/,own.sh modules.sh fetch.sh pack.sh) $(DOM0_FILES) \
+		$(foreach pair,$(DOM0_INSTALL),$(firstword $(subst =, ,$(pair)))) dom0/skink/sources.mk
+	$(call say,OWN,$@)
+	$(Q)dom0/image/own.sh $@ build/dom0 dom0/image/files $(DOM0_INSTALL)
+
+# Guests' kernels as Debian packages them, and a small system for them, under /var/lib/skink/images in Dom0.
+build/dom0/guests.cpio: build/dom0/vmlinuz build/dom0/guest-initrd dom0/image/images.sh
+	$(call say,IMAGES,$@)
+	$(Q)dom0/image/images.sh $@ build/dom0/vmlinuz=vmlinuz build/dom0/guest-initrd=initrd
+
+build/dom0/newer.cpio: build/dom0/backports/vmlinuz dom0/image/images.sh
+	$(call say,IMAGES,$@)
+	$(Q)dom0/image/images.sh $@ build/dom0/backports/vmlinuz=vmlinuz-newer
+
+build/dom0/backports/vmlinuz: $(addprefix dom0/image/,backports.sh kernel.sh fetch.sh) | build/packages
+	$(call say,KERNEL,$@)
+	$(Q)dom0/image/backports.sh build/dom0/backports
+
+build/dom0/guest-initrd: $(addprefix dom0/image/,initrd.sh pack.sh) $(shell find dom0/image/guest -type f) | build/packages
+	$(call say,INITRD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)dom0/image/initrd.sh $@ dom0/image/guest -
 
 # Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
 build/xen/xen: dom0/image/xen.sh | build/packages

@@ -8,8 +8,6 @@
 
 #include "boot/boot_info.h"
 #include "cpu/directmap.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 #define TABLES_MAX	64
 #define TABLE_BYTES_MAX	(4u << 20)

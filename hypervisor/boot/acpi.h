@@ -2,8 +2,6 @@
 /* What ACPI's tables say about the machine: read once by acpi_init(), in our own memory from then on. */
 #pragma once
 
-#include "include/types.h"
-
 #define ACPI_IOAPICS_MAX	16
 
 struct acpi_ioapic {

@@ -2,8 +2,6 @@
 /* What the boot loader said, in our own memory: filled once by multiboot_parse(), read by all of boot/. */
 #pragma once
 
-#include "include/types.h"
-
 struct memory_range {
 	paddr_t start;
 	uint64_t bytes;

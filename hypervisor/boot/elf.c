@@ -7,9 +7,6 @@
 #include <xen/elfnote.h>
 #include <xen/features.h>
 
-#include "lib/log.h"
-#include "lib/string.h"
-
 #define ELF_IMAGE_MAX		(1ULL << 36)	/* more than any machine would load */
 /* Newer than Debian 12's header: where a PVH kernel may be moved to. Nothing to a PV guest. */
 #define NOTE_PHYS32_RELOC	19

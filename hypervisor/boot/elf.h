@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #define ELF_SEGMENTS_MAX	16
 #define ELF_ADDRESS_NONE	UINT64_MAX
 

@@ -16,7 +16,6 @@
 #include "cpu/uart.h"
 #include "domain/domain.h"
 #include "domain/vcpu.h"
-#include "lib/log.h"
 #include "mem/alloc.h"
 #include "sched/sched.h"
 

@@ -2,8 +2,6 @@
 /* What a CPU does after its first instructions. */
 #pragma once
 
-#include "include/types.h"
-
 struct cpu;
 
 /* head.S comes here: paging is on, the stack is the first CPU's, `info` is what the boot loader left. */

@@ -5,8 +5,6 @@
  */
 #include "boot/boot_info.h"
 
-#include "lib/log.h"
-
 #define ADDRESS_END	(1ULL << 52)	/* no CPU has more */
 #define LOW_END		0x9f000		/* above it the BIOS may keep things */
 

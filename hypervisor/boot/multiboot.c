@@ -8,8 +8,6 @@
 #include "boot/boot_info.h"
 
 #include "cpu/directmap.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 #define MAGIC_1		0x2badb002
 #define MAGIC_2		0x36d76289

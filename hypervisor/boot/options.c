@@ -2,9 +2,6 @@
 /* Options of the core's command line: words apart by blanks; of several for one name the last counts. */
 #include "boot/boot_info.h"
 
-#include "lib/log.h"
-#include "lib/string.h"
-
 /* From `at` on; at the end of the line an empty one. */
 static const char *next_word(const char *at, const char **end)
 {

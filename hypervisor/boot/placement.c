@@ -5,8 +5,6 @@
 #include <xen/xen.h>
 
 #include "boot/elf.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 #define END_ALIGNMENT	(4ULL << 20)
 #define END_ROOM	(512ULL << 10)

@@ -11,8 +11,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 struct elf_kernel;
 
 struct region {

@@ -2,7 +2,6 @@
 /* The end of the machine: each way to reset is tried, the next one if we are still there after a moment. */
 #include "boot/power.h"
 
-
 #include <xen/sched.h>
 
 #include "boot/acpi.h"
@@ -10,7 +9,6 @@
 #include "cpu/cpu.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
-#include "lib/log.h"
 
 #define PM1_ACPI_ON		0x0001u		/* SCI_EN */
 #define PM1_SLEEP_TYPE		0x1c00u

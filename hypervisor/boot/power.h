@@ -2,8 +2,6 @@
 /* The end: power off by ACPI S5, reset by FADT, 0xcf9 or triple fault. */
 #pragma once
 
-#include "include/compiler.h"
-
 NORETURN void power_off(void);
 NORETURN void power_reset(void);
 

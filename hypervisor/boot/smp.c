@@ -13,8 +13,6 @@
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/timer_hw.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 #define EFER_KEPT	0x901u		/* NXE, LME, SCE */
 #define RESET_US	10000

@@ -11,8 +11,6 @@
 #include "cpu/features.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
-#include "lib/bits.h"
-#include "lib/log.h"
 
 /* SDM volume 3, table 11-1: offset in memory / 16. */
 enum apic_register {

@@ -2,8 +2,6 @@
 /* Each CPU's interrupt controller: xAPIC, or x2APIC where there is one. */
 #pragma once
 
-#include "include/types.h"
-
 /* On the boot CPU: finds out which kind, silences the old controllers, sets up this CPU's, notes its id. */
 void apic_init_boot(void);
 /* On each other CPU. */

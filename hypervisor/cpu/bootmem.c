@@ -6,8 +6,6 @@
 #include "boot/boot_info.h"
 #include "cpu/directmap.h"
 #include "cpu/paging.h"
-#include "lib/log.h"
-#include "lib/string.h"
 #include "mem/alloc.h"
 
 #define LOW_MEMORY	0x100000UL	/* below: the BIOS, and where CPUs start */

@@ -4,14 +4,9 @@
 
 #include <xen/nmi.h>
 
-#include "cpu/cpu.h"
 #include "cpu/entry.h"
 #include "cpu/ops.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/string.h"
 #include "mem/mmu.h"
 
 #define FLAG_IF		(1ULL << 9)

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "cpu/layout.h"
-#include "include/types.h"
 
 struct vcpu;
 

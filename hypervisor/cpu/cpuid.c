@@ -10,7 +10,6 @@
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 #include "domain/vcpu.h"
-#include "lib/string.h"
 
 #include <xen/arch-x86/cpuid.h>
 

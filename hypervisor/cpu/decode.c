@@ -5,8 +5,6 @@
  */
 #include "cpu/decode.h"
 
-#include "lib/string.h"
-
 /* What follows an opcode. An opcode whose entry is 0 is none of ours. */
 #define OURS	0x01
 #define MODRM	0x02

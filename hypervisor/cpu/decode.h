@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/xen.h>
 
 #define INSTRUCTION_MAX	15

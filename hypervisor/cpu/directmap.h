@@ -2,8 +2,6 @@
 /* Where the core sees the machine's memory. All RAM is mapped, writable, not executable, at DIRECTMAP_START. */
 #pragma once
 
-#include "include/types.h"
-
 void *paddr_to_virt(paddr_t address);
 paddr_t virt_to_paddr(const void *address);	/* of the direct map or of the core's image */
 static inline void *mfn_to_virt(mfn_t frame) { return paddr_to_virt(mfn_to_paddr(frame)); }

@@ -7,17 +7,11 @@
  */
 #include "cpu/emulate.h"
 
-#include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "cpu/registers.h"
 #include "cpu/traps.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/bits.h"
-#include "lib/string.h"
 #include "mem/base.h"
 #include "mem/mmu.h"
 

@@ -7,7 +7,6 @@
 
 #include "cpu/uaccess.h"
 #include "domain/vcpu.h"
-#include "include/errno.h"
 #include "mem/mmu.h"
 
 #define FLAG_CF		0x001ULL

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "cpu/layout.h"
-#include "include/types.h"
 
 struct cpu;
 struct cpu_user_regs;

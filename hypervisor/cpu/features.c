@@ -6,8 +6,6 @@
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
 #include "domain/vcpu.h"
-#include "lib/log.h"
-#include "lib/string.h"
 
 struct cpu_features cpu_features;
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The page through which a guest's kernel calls us: it need not know that the way is syscall. */
-#include "include/types.h"
 
 #include <xen/xen.h>
 
 #include "cpu/hypercall_page.h"
-#include "lib/string.h"
 
 #define STUB_BYTES	32
 #define STUB_COUNT	128

@@ -18,9 +18,6 @@
 #include "cpu/uart.h"
 #include "domain/domain.h"
 #include "event/event.h"
-#include "include/errno.h"
-#include "lib/bits.h"
-#include "lib/log.h"
 #include "lib/spinlock.h"
 
 #define MSI_ADDRESS		0xfee00000ULL

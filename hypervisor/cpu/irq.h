@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 struct domain;
 
 #define VECTOR_FIRST_IRQ	0x20	/* below: exceptions */

@@ -3,7 +3,6 @@
  * Moving memory, eight bytes at a time where it can be. By string instructions: the compiler makes calls of these
  * functions out of loops, so that a loop in here would call itself.
  */
-#include "lib/string.h"
 
 void *memcpy(void *to, const void *from, size_t bytes)
 {

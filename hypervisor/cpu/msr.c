@@ -6,12 +6,10 @@
  */
 #include "cpu/emulate.h"
 
-#include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 
 #define MSR_TSC			0x10
 #define MSR_PRED_CMD		0x49

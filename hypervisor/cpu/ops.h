@@ -3,8 +3,6 @@
 #ifndef SKINK_OPS_H		/* not `#pragma once`: the unit tests have an ops.h of their own */
 #define SKINK_OPS_H
 
-#include "include/types.h"
-
 /* An entry of the table of instructions that may fault: a fault at `at` goes on at `to`. */
 #define EXTABLE(at, to)						\
 	".pushsection .extable, \"a\"\n\t"			\

@@ -11,8 +11,6 @@
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/tlb.h"
-#include "lib/log.h"
-#include "lib/string.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"

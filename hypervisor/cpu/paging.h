@@ -2,8 +2,6 @@
 /* The core's own address space: built once at boot, shared by all CPUs and by every guest's L4 (slots 256 to 271). */
 #pragma once
 
-#include "include/types.h"
-
 #define CORE_READ	0x8000000000000001ULL	/* present, no-execute */
 #define CORE_WRITE	0x8000000000000003ULL
 #define CORE_EXECUTE	0x0000000000000001ULL

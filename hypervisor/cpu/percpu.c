@@ -11,7 +11,6 @@
 #include "cpu/paging.h"
 #include "cpu/traps.h"
 #include "domain/vcpu.h"
-#include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/mmu.h"
 

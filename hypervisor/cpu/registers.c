@@ -6,15 +6,10 @@
  */
 #include "cpu/registers.h"
 
-#include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "cpu/traps.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/string.h"
 #include "mem/alloc.h"
 
 #define FCW_RESET	0x37f

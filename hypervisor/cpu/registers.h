@@ -7,8 +7,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 struct vcpu;
 
 MUST_CHECK int fpu_vcpu_init(struct vcpu *vcpu);	/* registers as after reset; -ENOMEM */

@@ -2,7 +2,6 @@
 /* The calendar: the real-time clock, which counts 24 hours a day as the firmware of every PC sets it up. */
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
-#include "lib/string.h"
 
 #define RTC_INDEX	0x70
 #define RTC_DATA	0x71

@@ -6,7 +6,6 @@
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "domain/vcpu.h"
-#include "lib/log.h"
 
 #define MSR_SPEC_CTRL		0x48
 #define MSR_PRED_CMD		0x49

@@ -2,8 +2,6 @@
 /* Against speculative leaks: docs/decisions/speculation.md says what is mitigated and what is not. */
 #pragma once
 
-#include "include/types.h"
-
 void speculation_init(void);		/* boot CPU, from cpu_features_init */
 void speculation_enable(void);		/* each CPU, from cpu_features_enable */
 void speculation_report(void);		/* once, when the console is up: what the machine lacks */

@@ -3,7 +3,6 @@
  * The switch from one vcpu to another, and the ways out of the core. General registers need no switch: they lie in
  * vcpu->regs already.
  */
-#include "cpu/cpu.h"
 #include "cpu/entry.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
@@ -12,10 +11,7 @@
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
 #include "cpu/traps.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
 #include "mem/deferred.h"
 #include "mem/mmu.h"
 #include "sched/sched.h"

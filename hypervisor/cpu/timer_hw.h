@@ -2,8 +2,6 @@
 /* The machine's clocks: the timestamp counter, calibrated, and each CPU's one-shot timer. */
 #pragma once
 
-#include "include/types.h"
-
 /* ns = (ticks << shift, or >> -shift) * mul >> 32: the form that the ABI hands to guests. */
 struct tsc_scale {
 	uint32_t mul;

@@ -10,7 +10,6 @@
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/tlb.h"
-#include "lib/bits.h"
 #include "lib/spinlock.h"
 
 #define CLOCK_PERIOD	(1U << 30)

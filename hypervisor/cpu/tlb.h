@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #define TLB_ALL_PAGES	UINT64_MAX	/* as address: everything that is not global */
 
 /* Loads a base pointer, which flushes all that is not global. */

@@ -3,17 +3,13 @@
  * Exceptions. Of a guest: mended or emulated by the core, or handed to the guest's own handler. Of the core: one of the
  * instructions that may fault (extable), or the end.
  */
-#include "cpu/cpu.h"
 #include "cpu/emulate.h"
 #include "cpu/entry.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/registers.h"
 #include "cpu/traps.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "lib/log.h"
 
 #define HAS_ERROR_CODE		(1U << TRAP_INVALID_TSS | 1U << TRAP_NO_SEGMENT | 1U << TRAP_STACK | 1U << TRAP_ALIGNMENT)
 #define ERROR_IDT		2U	/* in an error code: the selector is a vector */

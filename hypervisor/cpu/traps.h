@@ -2,8 +2,6 @@
 /* Exceptions: what a guest's own handler gets, and what is the core's to mend. */
 #pragma once
 
-#include "include/types.h"
-
 struct vcpu;
 
 enum trap_vector {

@@ -11,7 +11,6 @@
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
-#include "lib/log.h"
 
 #define PM_TIMER_HZ	3579545ULL
 #define PM_TIMER_MASK	0xffffff	/* the bits that all of them have */

@@ -8,8 +8,6 @@
 #include "cpu/layout.h"
 #include "cpu/ops.h"
 #include "cpu/uaccess.h"
-#include "include/errno.h"
-#include "lib/string.h"
 
 #define SMAP_SITE(instruction)							\
 	"771: " #instruction "\n\t"						\

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 /* Takes stac and clac out of the text, on CPUs without SMAP. Boot CPU, before paging_init() makes text read-only. */
 void smap_init(void);
 

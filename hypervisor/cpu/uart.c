@@ -11,9 +11,7 @@
 #include "boot/boot_info.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
-#include "lib/log.h"
 #include "lib/spinlock.h"
-#include "lib/string.h"
 
 #define UART_PORT		0x3f8
 

@@ -2,8 +2,6 @@
 /* The console: a 16550 as COM1. Options: console=com1|none, com1=baud; always 8n1. */
 #pragma once
 
-#include "include/types.h"
-
 #define UART_IRQ	4
 
 void uart_early_init(void);		/* 115200 baud; before anything else */

@@ -3,19 +3,12 @@
  * console_io. Domain-0 has the core's console: its bytes pass as they are. What other domains write is for
  * their own debugging: each piece as one line, with their id before it, and not many.
  */
-#include "include/types.h"
 
 #include <xen/xen.h>
 
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
 #include "cpu/uart.h"
-#include "domain/domain.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "event/event.h"
-#include "include/errno.h"
-#include "lib/log.h"
 
 #define CHUNK_BYTES	128		/* between two looks at whether we should stop */
 

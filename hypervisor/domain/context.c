@@ -10,8 +10,6 @@
 #include "cpu/cpu.h"
 #include "cpu/registers.h"
 #include "cpu/uaccess.h"
-#include "include/errno.h"
-#include "lib/string.h"
 #include "mem/base.h"
 #include "mem/mmu.h"
 

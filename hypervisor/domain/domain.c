@@ -16,8 +16,6 @@
 #include "domain/vcpu.h"
 #include "event/event.h"
 #include "grant/grant.h"
-#include "include/errno.h"
-#include "lib/log.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
@@ -29,6 +27,7 @@ struct domain domain_idle = { .id = DOMID_IDLE, .references = 1, .page_list = FR
 /* A leaf: nothing is locked under it. */
 static struct spinlock table_lock;
 static struct domain *table[MAX_DOMAINS];
+static uint32_t table_end;		/* no domain has had this id or a higher one */
 
 struct domain *domain_find(domid_t id)
 {
@@ -58,7 +57,7 @@ struct domain *domain_get_from(uint32_t id)
 {
 	struct domain *domain = NULL;
 
-	for (; !domain && id < MAX_DOMAINS; id++)
+	for (; !domain && id < read_once(&table_end); id++)
 		if (domain_find((domid_t)id))
 			domain = get((domid_t)id, true);
 	return domain;
@@ -141,6 +140,7 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 	domain->pause_count = 1;	/* until the builder has finished */
 	domain->shutdown_reason = SHUTDOWN_NONE;
 	domain->page_list = FRAME_LINK_NONE;
+	write_once(&table_end, MAX(table_end, id + 1U));
 	error = domain_build(domain);
 	if (!error && !__atomic_compare_exchange_n(&table[id], &nobody, domain, false,
 						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
@@ -288,7 +288,7 @@ void domain_may_end(const struct domain *domain)
 void domain_end_dead(void)
 {
 	spin_lock(&destroy_lock);
-	for (domid_t id = 0; id < MAX_DOMAINS; id++)
+	for (domid_t id = 0; id < read_once(&table_end); id++)
 		if (domain_find(id))
 			end_if_dead(domain_find(id));
 	spin_unlock(&destroy_lock);

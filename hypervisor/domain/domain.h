@@ -11,8 +11,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/xen.h>
 
 #include "lib/spinlock.h"

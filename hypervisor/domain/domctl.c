@@ -7,13 +7,8 @@
 
 #include <control.h>
 
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/string.h"
 #include "mem/frame.h"
 #include "sched/queue.h"
 

@@ -2,8 +2,6 @@
 /* What do_domctl() and do_sysctl() share. */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/domctl.h>
 
 struct domain;

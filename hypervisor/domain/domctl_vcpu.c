@@ -5,7 +5,6 @@
 #include "cpu/cpu.h"
 #include "cpu/uaccess.h"
 #include "domain/vcpu.h"
-#include "include/errno.h"
 #include "mem/alloc.h"
 #include "sched/queue.h"
 

@@ -8,14 +8,7 @@
  */
 #include "domain/hypercall.h"
 
-#include <stdarg.h>
-
 #include <xen/xen.h>
-
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
 
 #define SYSCALL_BYTES 2		/* of the instruction that the guest called with: 0f 05 */
 

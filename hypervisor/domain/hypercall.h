@@ -6,7 +6,9 @@
  */
 #pragma once
 
-#include "include/types.h"
+#include "cpu/cpu.h"
+#include "cpu/uaccess.h"
+#include "domain/vcpu.h"
 
 /* To be returned at once. `count` words of arguments follow; the others stay as they were. */
 long hypercall_continue(uint32_t number, uint32_t count, ...);

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* do_platform_op: what Domain-0 may do to the machine. The core has no device, so there is little. */
-#include "include/types.h"
 
 #include <xen/platform.h>
 
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
 #include "sched/sched.h"
 
 static long set_time(const struct xenpf_settime64 *time)

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* sysctl: what Domain-0 may know of the machine. The structures are those of Xen 4.17. */
-#include "include/types.h"
 
 #include <xen/sysctl.h>
 
-#include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "cpu/uaccess.h"
 #include "domain/domctl.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/log.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 

@@ -4,7 +4,6 @@
 
 #include "cpu/cpu.h"
 #include "cpu/registers.h"
-#include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "sched/sched.h"

@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/callback.h>
 #include <xen/vcpu.h>
 #include <xen/xen.h>

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What the core says of itself: Xen 4.17, because that is the ABI it speaks. And what a guest may ask it to do for it. */
-#include "include/types.h"
 
 #include <xen/features.h>
 #include <xen/version.h>
 #include <xen/xen.h>
 
 #include "boot/boot_info.h"
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "lib/string.h"
 
 #define VERSION_MAJOR	4
 #define VERSION_MINOR	17

@@ -3,7 +3,6 @@
  * The life of event channels: opened, connected, closed. event.h has the states and E1 to E3.
  * An interdomain channel cannot be closed while the event_lock of either end is held, so a sender needs its own alone.
  */
-#include "include/types.h"
 
 #include "event/channel.h"
 
@@ -11,8 +10,6 @@
 #include "cpu/irq.h"
 #include "cpu/speculation.h"
 #include "event/event.h"
-#include "include/errno.h"
-#include "lib/bits.h"
 #include "mem/alloc.h"
 
 #define CLOSES_AT_ONCE 32	/* then look whether something else wants to run */

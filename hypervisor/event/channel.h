@@ -2,8 +2,6 @@
 /* A domain's table of channels, for the files of event/ alone; everybody else includes event.h. */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/event_channel.h>
 #include <xen/xen.h>
 

@@ -3,12 +3,10 @@
  * News on its way to a guest. The order is the ABI's, so that none is lost while the guest masks, unmasks and
  * moves its vcpu_info: the pending bit first, then the selector, then the upcall, then whoever polls.
  */
-#include "include/types.h"
 
 #include "event/channel.h"
 
 #include "event/event.h"
-#include "lib/bits.h"
 #include "sched/sched.h"
 
 #define POLLS_SEVERAL UINT32_MAX	/* vcpu->poll_port */

@@ -13,8 +13,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/event_channel.h>
 
 struct domain;

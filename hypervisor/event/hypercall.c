@@ -3,18 +3,13 @@
  * EVTCHNOP_*: what a guest asks of its event channels. `operations` says how each is called: its argument is
  * copied once, the domain that it names is found, and a port that it opened is told to the guest or closed again.
  */
-#include "include/types.h"
 
 #include <xen/event_channel.h>
 
-#include "cpu/cpu.h"
 #include "cpu/irq.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/channel.h"
 #include "event/event.h"
-#include "include/errno.h"
-#include "lib/string.h"
 
 union event_operation {
 	domid_t domain;				/* the first field of those that name one */

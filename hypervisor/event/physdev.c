@@ -3,16 +3,12 @@
  * PHYSDEVOP_*: what a guest asks about interrupts and I/O ports of the machine. Interrupts are given to a domain
  * together with its device, by the toolstack, so nothing here hands any out.
  */
-#include "include/types.h"
 
 #include <xen/physdev.h>
 
-#include "cpu/cpu.h"
 #include "cpu/irq.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/channel.h"
-#include "include/errno.h"
 
 #define IOPL_MAX	3
 #define IO_PORTS	65536

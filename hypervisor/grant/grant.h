@@ -10,8 +10,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/grant_table.h>
 
 struct domain;

@@ -3,15 +3,10 @@
  * The hypercall: batches of operations, each with its own status, and the questions about a table. Operations are
  * copied in and out a few at a time. What a batch holds or has put off ends before the hypercall does or is continued.
  */
-#include "include/types.h"
 
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "grant/table.h"
-#include "include/errno.h"
 
 #define CHUNK 8			/* operations between two looks at preempt_needed() */
 #define OPERATION_BYTES_MAX sizeof(struct gnttab_copy)

@@ -8,10 +8,8 @@
  *
  * The lender withdraws by a compare-and-swap that fails while a mark is set (G2); the marks are set the same way.
  */
-#include "include/types.h"
 
 #include "grant/table.h"
-#include "include/errno.h"
 #include "mem/frame.h"
 
 /* A lender that changes its entry under our hands so often does not want the loan. */

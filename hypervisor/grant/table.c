@@ -3,12 +3,10 @@
  * A domain's table from first to last: shared frames, which the guest maps and writes, and beside each the active
  * entries, which it never sees. The table only grows.
  */
-#include "include/types.h"
 
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "grant/table.h"
-#include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 

@@ -2,8 +2,6 @@
 /* What the files of grant/ share: a domain's table, the state of each loan, and the handles of a user. */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/grant_table.h>
 
 #include "cpu/speculation.h"

@@ -4,7 +4,6 @@
  *
  *   accept_transfer --the giver commits--> committed --the frame is the receiver's--> committed, completed
  */
-#include "include/types.h"
 
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"

@@ -2,9 +2,6 @@
 /* What the compiler offers, under one name for gcc and clang. */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
 #define MUST_CHECK	__attribute__((warn_unused_result))
 #define NORETURN	__attribute__((noreturn))
 #define NOINLINE	__attribute__((noinline))

@@ -2,12 +2,6 @@
 /* Types that carry a rule: a frame of the machine is not a frame of a guest. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "include/compiler.h"
-
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096UL
 #define PAGE_MASK	(~(PAGE_SIZE - 1))

@@ -2,8 +2,6 @@
 /* Bits in words; the atomic ones for words that several CPUs or a guest write. */
 #pragma once
 
-#include "include/types.h"
-
 static inline bool bit_test(const uint64_t *words, uint32_t bit)
 {
 	return read_once(&words[bit / 64]) >> (bit % 64) & 1;

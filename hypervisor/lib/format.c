@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Text into buffers: the formats that lib/log.h names, a copy that always ends, numbers out of text. */
-#include "lib/log.h"
-#include "lib/string.h"
 
 struct sink {
 	char *to;

@@ -2,8 +2,6 @@
 /* A doubly linked ring; the head is a link like the others. The caller locks. */
 #pragma once
 
-#include "include/types.h"
-
 struct list {
 	struct list *next, *prev;
 };

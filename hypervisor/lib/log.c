@@ -3,13 +3,11 @@
  * What the core says goes to the console, line by line. What guests cause is bounded: so many lines a second, then only how many there were.
  * The last of it is kept, for Domain-0 to read. Lock: log_lock, a leaf; after log_seize() nobody waits for it any more.
  */
-#include "lib/log.h"
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uart.h"
 #include "lib/spinlock.h"
-#include "lib/string.h"
 
 #define LINE_BYTES	512
 #define GUEST_LINES	16u		/* of all guests, in a second */

@@ -5,10 +5,6 @@
  */
 #pragma once
 
-#include <stdarg.h>
-
-#include "include/types.h"
-
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* One line or part of one; `level` above the one set by loglvl= is dropped. */

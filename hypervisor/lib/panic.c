@@ -3,10 +3,8 @@
  * The end of the core when it finds itself broken: one CPU tells why and who called whom, all stop.
  * Names come from the table that lib/symbols.py makes. A chain of frames that does not climb a stack is not followed.
  */
-#include "lib/log.h"
 
 #include "cpu/cpu.h"
-#include "lib/string.h"
 
 #define FRAMES_MAX	24
 #define STACK_BYTES_MAX	32768		/* of any stack of the core */

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include "cpu/cpu.h"
 
 struct spinlock {

@@ -3,7 +3,6 @@
  * Strings, byte by byte. The functions that move memory are in cpu/memory.c, and what the host's libc lacks is
  * in lib/format.c: the host builds take libc's in place of this file.
  */
-#include "lib/string.h"
 
 int memcmp(const void *a, const void *b, size_t bytes)
 {

@@ -2,8 +2,6 @@
 /* The few functions of C's <string.h> that the core and the compiler use; same contracts. */
 #pragma once
 
-#include "include/types.h"
-
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 struct domain;
 
 #define FRAME_ORDER_MAX 18

@@ -11,8 +11,6 @@
 #include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
-#include "include/errno.h"
-#include "include/types.h"
 #include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"

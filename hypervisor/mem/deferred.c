@@ -3,7 +3,6 @@
 #include "cpu/cpu.h"
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
-#include "include/types.h"
 #include "mem/deferred.h"
 #include "mem/frame.h"
 #include "mem/table.h"

@@ -7,8 +7,6 @@
 #include "cpu/tlb.h"
 #include "domain/domain.h"
 #include "domain/vcpu.h"
-#include "include/errno.h"
-#include "include/types.h"
 #include "mem/alloc.h"
 #include "mem/deferred.h"
 #include "mem/frame.h"

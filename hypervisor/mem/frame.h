@@ -16,8 +16,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/xen.h>
 
 struct domain;

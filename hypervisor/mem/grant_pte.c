@@ -3,7 +3,6 @@
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "domain/vcpu.h"
-#include "include/types.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
 #include "mem/table.h"

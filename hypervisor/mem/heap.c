@@ -4,9 +4,7 @@
  * The first frame of the heap's pages has the shift of its blocks' size in `validated`.
  */
 #include "cpu/directmap.h"
-#include "include/types.h"
 #include "lib/spinlock.h"
-#include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 

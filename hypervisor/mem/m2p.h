@@ -2,8 +2,6 @@
 /* The machine-to-physical table: what each frame's owner calls it. Guests read it at MACH2PHYS_VIRT_START. */
 #pragma once
 
-#include "include/types.h"
-
 void m2p_set(mfn_t frame, gfn_t guest);		/* GFN_NONE: nobody's */
 gfn_t m2p_get(mfn_t frame);
 

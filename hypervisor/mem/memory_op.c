@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* memory_op: more memory, less memory, and what there is of it. */
-#include "include/types.h"
 
 #include <xen/memory.h>
 
-#include "cpu/cpu.h"
 #include "cpu/layout.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "grant/grant.h"
-#include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/exchange.h"
 #include "mem/frame.h"

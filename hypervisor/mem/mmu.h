@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
 #include "domain/domain.h"
 
 struct frame;

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* mmuext_op: pinning, base pointers, flushes, and the LDT. */
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/tlb.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "include/types.h"
-#include "lib/string.h"
 #include "mem/base.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"

@@ -2,7 +2,6 @@
 /* Whose frames are whose (mem/pagelist.h). */
 #include "cpu/tlb.h"
 #include "domain/domain.h"
-#include "include/types.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"

@@ -2,8 +2,6 @@
 /* The list of all frames that a domain owns. A domain with frames on it is not freed. */
 #pragma once
 
-#include "include/types.h"
-
 struct domain;
 struct frame;
 

@@ -6,8 +6,6 @@
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
-#include "include/errno.h"
-#include "include/types.h"
 #include "mem/table.h"
 
 /* What a guest may set: in all levels, and what is refused rather than ignored. */

@@ -12,7 +12,6 @@
 #pragma once
 
 #include "cpu/directmap.h"
-#include "include/types.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
 

@@ -2,15 +2,9 @@
 /* mmu_update, update_va_mapping, and the guest's own writes to its tables. */
 #include "mem/update.h"
 
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/tlb.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
-#include "include/errno.h"
-#include "include/types.h"
-#include "lib/bits.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/table.h"

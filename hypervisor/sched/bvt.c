@@ -8,8 +8,6 @@
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "include/errno.h"
-#include "lib/bits.h"
 #include "mem/alloc.h"
 
 #define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)

@@ -8,14 +8,10 @@
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/timer_hw.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
-#include "include/errno.h"
-#include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 

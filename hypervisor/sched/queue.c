@@ -4,7 +4,6 @@
 
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "lib/bits.h"
 
 #define CHARGE_MAX_NS (1ULL << 46)	/* 19 hours: << VIRTUAL_SHIFT still fits */
 #define WEIGHT_OF_WARP 256		/* warp is counted in virtual time of the usual weight */

@@ -13,7 +13,6 @@
  */
 #pragma once
 
-#include "include/types.h"
 #include "domain/vcpu.h"
 #include "lib/list.h"
 #include "lib/spinlock.h"

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #include <xen/vcpu.h>
 
 #include "lib/list.h"

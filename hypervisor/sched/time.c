@@ -10,7 +10,6 @@
 #include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
-#include "lib/string.h"
 #include "mem/mmu.h"
 #include "sched/queue.h"
 

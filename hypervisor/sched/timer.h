@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include "include/types.h"
-
 #define TIMER_NEVER UINT64_MAX
 
 struct timer {

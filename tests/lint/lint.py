@@ -127,13 +127,17 @@ def check_reading_order():
         error(page, 1, f"{path} is gone")
 
 
+# What the Makefile has the compiler read before each file of the core.
+PRELUDE = ["-include", "include/prelude.h"]
+
+
 def includes_for(path):
     top = path.split(os.sep)[0]
     if path.startswith("tests/unit") or path.startswith("tests/fuzz"):
-        return ["-DSKINK_HOST", *[f"-I{f}" for f in SEARCH["hypervisor"] + ["tests/unit", "tests/unit/fake-cpu"]]]
+        return ["-DSKINK_HOST", *PRELUDE, *[f"-I{f}" for f in SEARCH["hypervisor"] + ["tests/unit", "tests/unit/fake-cpu"]]]
     if path.startswith("tests/guest"):
         return ["-ffreestanding", *[f"-I{f}" for f in SEARCH["driver-domain"] + ["tests/guest"]]]
-    own = {"hypervisor": ["-ffreestanding"], "driver-domain": ["-ffreestanding"], "dom0": ["-isystem/usr/include/libxml2"]}
+    own = {"hypervisor": ["-ffreestanding", *PRELUDE], "driver-domain": ["-ffreestanding"], "dom0": ["-isystem/usr/include/libxml2"]}
     return own.get(top, []) + [f"-I{f}" for f in SEARCH.get(top, [])]
 
 
