@@ -68,60 +68,60 @@ bool cache_find(const char *folder, const struct cache_key *key, struct bytes *e
 
 /* ---- keeping ---- */
 
-/* The whole file in memory, and how much of that is used. */
-static struct bytes pack(const struct cache_key *key, const struct bytes *elf, size_t *used)
+struct output {
+	int file;
+	uint64_t bytes;			/* behind the header */
+	uint64_t crc;
+};
+
+static int put(struct output *output, const void *from, size_t bytes)
 {
-	struct header header = { .magic = MAGIC, .key = *key, .elf_bytes = elf->count };
-	size_t blocks = elf->count / BLOCK_BYTES + 1, at = sizeof(header) + 4;
-	struct bytes file = bytes_alloc(at + blocks * (4 + (size_t)LZ4_compressBound(BLOCK_BYTES)));
-	const uint32_t magic = LZ4_MAGIC;
-
-	if (!file.at)
-		return file;
-	memcpy(file.at + sizeof(header), &magic, sizeof(magic));
-	for (size_t done = 0; done < elf->count; done += BLOCK_BYTES) {
-		size_t piece = elf->count - done < BLOCK_BYTES ? elf->count - done : BLOCK_BYTES;
-		int packed = LZ4_compress_default((const char *)elf->at + done, (char *)file.at + at + 4, (int)piece,
-						  LZ4_compressBound(BLOCK_BYTES));
-
-		memcpy(file.at + at, &packed, sizeof(packed));
-		at += 4 + (size_t)packed;
-	}
-	header.crc = crc32_z(0, file.at + sizeof(header), at - sizeof(header));
-	memcpy(file.at, &header, sizeof(header));
-	*used = at;
-	return file;
-}
-
-static int write_file(const char *path, const uint8_t *from, size_t bytes)
-{
-	char beside[PATH_TEXT + 8];
-	int file, result = 0;
-
-	snprintf(beside, sizeof(beside), "%s.new", path);
-	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (file < 0)
-		return -errno;
-	while (bytes && !result) {
-		ssize_t put = write(file, from, bytes);
+	for (size_t done = 0; done < bytes;) {
+		ssize_t put = write(output->file, (const char *)from + done, bytes - done);
 
 		if (put < 0 && errno != EINTR)
-			result = -errno;
-		if (put > 0) {
-			from += put;
-			bytes -= (size_t)put;
-		}
+			return -errno;
+		if (put > 0)
+			done += (size_t)put;
 	}
-	close(file);
-	if (!result && rename(beside, path))
-		result = -errno;
-	if (result)
-		unlink(beside);
+	output->crc = crc32_z(output->crc, from, bytes);
+	output->bytes += bytes;
+	return 0;
+}
+
+/* A stream as lz4 kernels have it, a block at a time: Dom0 may be small. */
+static int put_stream(struct output *output, const struct bytes *elf)
+{
+	const uint32_t magic = LZ4_MAGIC;
+	char *buffer = malloc(4 + (size_t)LZ4_compressBound(BLOCK_BYTES));
+	int result = buffer ? put(output, &magic, sizeof(magic)) : -ENOMEM;
+
+	for (size_t done = 0; done < elf->count && !result; done += BLOCK_BYTES) {
+		size_t piece = elf->count - done < BLOCK_BYTES ? elf->count - done : BLOCK_BYTES;
+		int packed = LZ4_compress_default((const char *)elf->at + done, buffer + 4, (int)piece,
+						  LZ4_compressBound(BLOCK_BYTES));
+
+		memcpy(buffer, &packed, sizeof(packed));
+		result = put(output, buffer, 4 + (size_t)packed);
+	}
+	free(buffer);
 	return result;
 }
 
-/* Removes the oldest files until there is room for `kib` more. */
-static void make_room(const char *folder, uint64_t kib, uint64_t limit_kib)
+static int put_all(int file, const struct cache_key *key, const struct bytes *elf)
+{
+	struct header header = { .magic = MAGIC, .key = *key, .elf_bytes = elf->count };
+	struct output output = { .file = file };
+	int result = lseek(file, sizeof(header), SEEK_SET) < 0 ? -errno : put_stream(&output, elf);
+
+	header.crc = output.crc;
+	if (!result && pwrite(file, &header, sizeof(header), 0) != sizeof(header))
+		result = -(errno ? errno : EIO);
+	return result;
+}
+
+/* Removes the oldest files until all have at most limit_kib. */
+static void make_room(const char *folder, uint64_t limit_kib)
 {
 	char path[PATH_TEXT + 260], oldest[PATH_TEXT + 260];
 	struct dirent *entry;
@@ -131,7 +131,7 @@ static void make_room(const char *folder, uint64_t kib, uint64_t limit_kib)
 	DIR *list;
 
 	do {
-		all = kib;
+		all = 0;
 		*oldest = 0;
 		since = 0;
 		list = opendir(folder);
@@ -152,17 +152,22 @@ static void make_room(const char *folder, uint64_t kib, uint64_t limit_kib)
 
 int cache_keep(const char *folder, const struct cache_key *key, const struct bytes *elf, uint64_t limit_kib)
 {
-	size_t used = 0;
-	struct bytes file = pack(key, elf, &used);
-	char path[PATH_TEXT];
-	int result;
+	char path[PATH_TEXT], beside[PATH_TEXT + 32];
+	int file, result;
 
-	if (!file.at)
-		return -ENOMEM;
 	mkdir(folder, 0700);
-	make_room(folder, used >> 10, limit_kib);
 	path_of(folder, key, path);
-	result = used >> 10 > limit_kib ? -ENOSPC : write_file(path, file.at, used);
-	bytes_free(&file);
+	/* Two threads may keep the same one. */
+	snprintf(beside, sizeof(beside), "%s.new-%d", path, gettid());
+	file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (file < 0)
+		return -errno;
+	result = put_all(file, key, elf);
+	close(file);
+	if (!result && rename(beside, path))
+		result = -errno;
+	if (result)
+		unlink(beside);
+	make_room(folder, limit_kib);
 	return result;
 }

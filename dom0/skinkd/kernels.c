@@ -41,14 +41,15 @@ static void keep(const struct keeping *keeping, struct kernel *kernel)
 	bytes_free(&kernel->elf);
 }
 
-static void prepare(const struct keeping *keeping)
+static void prepare(struct keeping *keeping)
 {
 	struct build_error error;
 	struct kernel kernel;
-	glob_t files;
+	glob_t files = { 0 };
+	char *rest = NULL;
 
-	if (glob(keeping->files, 0, NULL, &files))
-		return;
+	for (char *word = strtok_r(keeping->files, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		glob(word, files.gl_pathv ? GLOB_APPEND : 0, NULL, &files);
 	for (size_t i = 0; i < files.gl_pathc; i++)
 		if (!kernel_load(files.gl_pathv[i], keeping->folder, &kernel, &error))
 			keep(keeping, &kernel);
