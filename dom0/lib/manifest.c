@@ -17,7 +17,7 @@ static void ask_validator(const struct document *document, const struct schema *
 	if (schema_validates(schema, document->xml, &blame.at.line, &message))
 		return;
 	report_error(document->report, &blame, "the schema does not allow it, libxml2 says: %s\n"
-		     "compare the element with docs/manifest.md", message ? message : "invalid");
+		     "compare the element with /usr/share/skink/manifest.md", message ? message : "invalid");
 	free(message);
 }
 

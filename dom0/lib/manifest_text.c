@@ -262,7 +262,7 @@ bool document_open(struct document *document, const char *text, size_t length, c
 	}
 	if (is_blank(text, length))
 		return refuse(document, 0, "domain", "the file is empty\nwrite <domain type='skink'> … </domain>; "
-			      "docs/manifest.md has some to begin with");
+			      "/usr/share/skink/manifests has some to begin with");
 	return encoding_is_right(document) && find_tags(document);
 }
 
