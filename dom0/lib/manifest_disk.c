@@ -194,9 +194,10 @@ static void read_iotune(struct reader *reader, struct manifest_iotune *limits, c
 
 /* ---- against the others of the same domain ---- */
 
+/* Who names none means the only one there is. */
 static bool same_driver(const struct manifest_disk *a, const struct manifest_disk *b)
 {
-	return a->driver && b->driver ? strcmp(a->driver, b->driver) == 0 : a->driver == b->driver;
+	return !a->driver || !b->driver || strcmp(a->driver, b->driver) == 0;
 }
 
 bool manifest_disks_overlap(const struct manifest_disk *a, const struct manifest_disk *b, size_t *of_a)

@@ -456,7 +456,6 @@ static void everything_arrives(void)
 	CU_ASSERT(m->disks[0].iotune.total_bytes_per_s == 10000000 && m->disks[0].iotune.write_iops == 50);
 	CU_ASSERT_STRING_EQUAL(m->disks[1].extents[0].name, "logs%20and-more");
 	CU_ASSERT(m->disks[1].is_transient && m->disks[2].is_shareable && m->disks[3].is_readonly && m->disks[3].extent_count == 3);
-	CU_ASSERT_PTR_NULL(m->disks[2].driver);
 	CU_ASSERT_STRING_EQUAL(m->disks[2].extents[0].name, "abcdef01-4f53-4fa7-bb32-11f34168b82b");
 	CU_ASSERT(m->disks[4].extents[0].kind == EXTENT_WHOLE && m->disks[5].is_cdrom && m->disks[5].extent_count == 0);
 	CU_ASSERT(m->interfaces[0].mac[5] == 0x56 && m->interfaces[0].address_count == 2 && !m->interfaces[0].guard_mac);
@@ -517,6 +516,9 @@ static size_t errors_in_set(const char *first, const char *second)
 #define DISK(inside)	"<devices><disk type='volume'><source pool='disk0' volume='v'/><target dev='xvda'/>" inside \
 			"</disk></devices>"
 
+#define ONLY_DISK(extent) "<devices><disk type='block'><source><skink:extent " extent "/></source><target dev='xvda'/>" \
+			"</disk></devices>"
+
 static void a_set_has_each_name_uuid_mac_device_and_extent_once(void)
 {
 	CU_ASSERT_EQUAL(errors_in_set(WEB("a", ""), WEB("b", "")), 0);
@@ -530,6 +532,9 @@ static void a_set_has_each_name_uuid_mac_device_and_extent_once(void)
 	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("<readonly/>")), WEB("b", DISK("<readonly/>"))), 0);
 	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("<shareable/>")), WEB("b", DISK("<shareable/>"))), 0);
 	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("<shareable/>")), WEB("b", DISK(""))), 1);
+	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("")), WEB("b", ONLY_DISK("volume='v'"))), 1);
+	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("")), WEB("b", ONLY_DISK("volume='w'"))), 0);
+	CU_ASSERT_EQUAL(errors_in_set(WEB("a", DISK("")), WEB("b", ONLY_DISK("whole='yes'"))), 1);
 	CU_ASSERT_EQUAL(errors_in_set(DRIVER("net", ""), WEB("b", "")), 0);
 	CU_ASSERT_EQUAL(errors_in_set(DRIVER("net", ""), DRIVER("blk", "")), 2);
 }
