@@ -399,8 +399,9 @@ build/dom0/initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.
 # ---------------------------------------------------------------- the Dom0 system
 
 # An initrd may be several archives, one behind the other: what Debian has, what is ours, and what guests boot. Only
-# the first takes long, and it changes only with the list of packages.
-build/dom0.cpio.zst: build/dom0/system.cpio.zst build/dom0/own.cpio.zst build/dom0/guests.cpio
+# the second takes long, and it changes only with the list of packages. (One that is not packed has to begin at a
+# multiple of four bytes.)
+build/dom0.cpio.zst: build/dom0/guests.cpio build/dom0/system.cpio.zst build/dom0/own.cpio.zst
 	$(call say,DOM0,$@)
 	$(Q)cat $^ > $@
 
