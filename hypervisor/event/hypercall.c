@@ -31,11 +31,6 @@ static struct domain *caller(void)
 	return current_vcpu()->domain;
 }
 
-static struct vcpu *find_vcpu(struct domain *domain, uint32_t id)
-{
-	return id < domain->vcpu_max ? domain->vcpu[id] : NULL;
-}
-
 static int send(struct domain *sender, port_t port)
 {
 	struct channel *channel = channel_find(sender, port);
@@ -81,7 +76,7 @@ static int bind_virq(struct domain *domain, union event_operation *op, port_t *p
 
 	if (virq >= NR_VIRQS || (!virq_is_per_vcpu(virq) && id != 0))
 		return -EINVAL;
-	if (!find_vcpu(domain, id))
+	if (id >= domain->vcpu_max)
 		return -ENOENT;
 	if (!virq_is_per_vcpu(virq) && !domain->is_privileged)
 		return -EPERM;
@@ -90,11 +85,9 @@ static int bind_virq(struct domain *domain, union event_operation *op, port_t *p
 
 static int bind_ipi(struct domain *domain, union event_operation *op, port_t *port)
 {
-	uint32_t id = op->bind_ipi.vcpu;
+	struct channel content = { .state = CHANNEL_IPI, .vcpu = (uint16_t)op->bind_ipi.vcpu };
 
-	if (!find_vcpu(domain, id))
-		return -ENOENT;
-	return channel_open(domain, (struct channel){ .state = CHANNEL_IPI, .vcpu = (uint16_t)id }, port);
+	return op->bind_ipi.vcpu < domain->vcpu_max ? channel_open(domain, content, port) : -ENOENT;
 }
 
 static int bind_pirq(struct domain *domain, union event_operation *op, port_t *port)
@@ -146,7 +139,7 @@ static int bind_vcpu(struct domain *domain, union event_operation *op, port_t *p
 	struct channel *channel = channel_find(domain, op->bind_vcpu.port);
 	bool moved;
 
-	if (!find_vcpu(domain, op->bind_vcpu.vcpu))
+	if (op->bind_vcpu.vcpu >= domain->vcpu_max)
 		return -ENOENT;
 	if (!channel)
 		return -EINVAL;

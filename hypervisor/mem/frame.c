@@ -146,52 +146,61 @@ static int wait_for_table(struct frame *frame, uint64_t word)
 	return -ERESTART;
 }
 
+/* The first reference of its type, where `*word` was read. -EAGAIN: it has changed, and was read again. */
+static int get_first_type(struct frame *frame, enum frame_type type, uint64_t *word)
+{
+	enum frame_type old = frame_type_of(*word);
+	bool is_partial = *word & FRAME_PARTIAL, is_stale = old != type && old != FRAME_PLAIN;
+	uint64_t wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
+
+	if (*word & FRAME_TYPE_COUNT_MASK) {
+		if (old != type)
+			return -EINVAL;
+		if (type != FRAME_WRITABLE)
+			return -EBUSY;
+		cpu_relax_serving();	/* stale translations through it are being flushed */
+		*word = load_acquire(&frame->type);
+		return -EAGAIN;
+	}
+	if ((*word & FRAME_DEFERRED) || (is_partial && old != type)) {
+		if (is_partial && type == FRAME_WRITABLE)
+			return -EBUSY;	/* may be without the lock; what asks for this can wait */
+		return wait_for_table(frame, *word);
+	}
+	if (type == FRAME_WRITABLE && !is_stale)
+		wanted |= FRAME_VALIDATED;
+	if (!__atomic_compare_exchange_n(&frame->type, word, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return -EAGAIN;
+	if (is_stale)
+		flush_stale(frame);
+	if (type == FRAME_WRITABLE) {
+		__atomic_fetch_or(&frame->type, FRAME_VALIDATED, __ATOMIC_RELEASE);
+		return 0;
+	}
+	if (is_partial)
+		frame_put(frame);	/* the caller's reference keeps it from here on */
+	else
+		frame->validated = 0;
+	return validate(frame, type);
+}
+
 int frame_get_type(struct frame *frame, enum frame_type type)
 {
-	uint64_t word = load_acquire(&frame->type), wanted;
+	uint64_t word = load_acquire(&frame->type);
+	int error;
 
-	for (;;) {
-		enum frame_type old = frame_type_of(word);
-		uint64_t references = word & FRAME_TYPE_COUNT_MASK;
-		bool is_partial = word & FRAME_PARTIAL, is_stale = old != type && old != FRAME_PLAIN;
-
-		if (references) {
-			if (old != type || references == FRAME_TYPE_COUNT_MASK)
+	do {
+		/* Validated: it has references already, and gets one more. */
+		while ((word & FRAME_VALIDATED) && frame_type_of(word) == type) {
+			if ((word & FRAME_TYPE_COUNT_MASK) == FRAME_TYPE_COUNT_MASK)
 				return -EINVAL;
-			if (!(word & FRAME_VALIDATED)) {
-				if (type != FRAME_WRITABLE)
-					return -EBUSY;
-				cpu_relax_serving();	/* stale translations through it are being flushed */
-				word = load_acquire(&frame->type);
-				continue;
-			}
-			wanted = word + 1;
-		} else if ((word & FRAME_DEFERRED) || (is_partial && old != type)) {
-			if (is_partial && type == FRAME_WRITABLE)
-				return -EBUSY;	/* may be without the lock; what asks for this can wait */
-			return wait_for_table(frame, word);
-		} else {
-			wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
-			if (type == FRAME_WRITABLE && !is_stale)
-				wanted |= FRAME_VALIDATED;
+			if (__atomic_compare_exchange_n(&frame->type, &word, word + 1, false, __ATOMIC_ACQ_REL,
+							__ATOMIC_ACQUIRE))
+				return 0;
 		}
-		if (!__atomic_compare_exchange_n(&frame->type, &word, wanted, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_ACQUIRE))
-			continue;
-		if (wanted & FRAME_VALIDATED)
-			return 0;
-		if (is_stale)
-			flush_stale(frame);
-		if (type == FRAME_WRITABLE) {
-			__atomic_fetch_or(&frame->type, FRAME_VALIDATED, __ATOMIC_RELEASE);
-			return 0;
-		}
-		if (is_partial)
-			frame_put(frame);	/* the caller's reference keeps it from here on */
-		else
-			frame->validated = 0;
-		return validate(frame, type);
-	}
+		error = get_first_type(frame, type, &word);
+	} while (error == -EAGAIN);
+	return error;
 }
 
 void frame_put_type(struct frame *frame)

@@ -18,30 +18,28 @@ static int unpin(struct domain_locked owner, mfn_t number)
 	return was_pinned ? 0 : -EINVAL;
 }
 
-static int clear_page(struct domain_locked owner, mfn_t number)
+/* A page of the domain's is filled from another, or with zeroes if that is NULL. */
+static int fill_page(struct domain_locked owner, mfn_t number, const void *from)
 {
 	struct frame *frame;
 
 	if (frame_get_as(number, owner.domain, FRAME_WRITABLE, &frame))
 		return -EINVAL;
-	page_clear(mfn_to_virt(number));
+	if (from)
+		page_copy(mfn_to_virt(number), from);
+	else
+		page_clear(mfn_to_virt(number));
 	frame_put_as(frame, FRAME_WRITABLE);
 	return 0;
 }
 
-static int copy_page(struct domain_locked owner, mfn_t to_number, mfn_t from_number)
+static int copy_page(struct domain_locked owner, mfn_t to, mfn_t from)
 {
-	struct frame *from = frame_get(from_number, owner.domain), *to;
-	int error = -EINVAL;
+	struct frame *frame = frame_get(from, owner.domain);
+	int error = frame ? fill_page(owner, to, mfn_to_virt(from)) : -EINVAL;
 
-	if (!from)
-		return -EINVAL;
-	if (!frame_get_as(to_number, owner.domain, FRAME_WRITABLE, &to)) {
-		page_copy(mfn_to_virt(to_number), mfn_to_virt(from_number));
-		frame_put_as(to, FRAME_WRITABLE);
-		error = 0;
-	}
-	frame_put(from);
+	if (frame)
+		frame_put(frame);
 	return error;
 }
 
@@ -51,10 +49,7 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 	bool is_own = owner.domain == vcpu->domain;
 
 	switch (op->cmd) {
-	case MMUEXT_PIN_L1_TABLE:
-	case MMUEXT_PIN_L2_TABLE:
-	case MMUEXT_PIN_L3_TABLE:
-	case MMUEXT_PIN_L4_TABLE:
+	case MMUEXT_PIN_L1_TABLE ... MMUEXT_PIN_L4_TABLE:
 		return table_pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
 	case MMUEXT_UNPIN_TABLE:
 		return unpin(owner, mfn(op->arg1.mfn));
@@ -65,7 +60,7 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 	case MMUEXT_SET_LDT:
 		return is_own ? segment_set_ldt(owner, vcpu, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;
 	case MMUEXT_CLEAR_PAGE:
-		return clear_page(owner, mfn(op->arg1.mfn));
+		return fill_page(owner, mfn(op->arg1.mfn), NULL);
 	case MMUEXT_COPY_PAGE:
 		return copy_page(owner, mfn(op->arg1.mfn), mfn(op->arg2.src_mfn));
 	case MMUEXT_MARK_SUPER:

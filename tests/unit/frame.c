@@ -83,7 +83,7 @@ static void references_cannot_be_made_to_overflow(void)		/* F3 */
 	frame->count = FRAME_ALLOCATED | FRAME_COUNT_MASK;
 	CU_ASSERT_PTR_NULL(frame_get(frame_number(frame), guest.domain));
 	frame->count = FRAME_ALLOCATED | 2;
-	frame->type = (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT | FRAME_TYPE_COUNT_MASK;
+	frame->type = (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT | FRAME_VALIDATED | FRAME_TYPE_COUNT_MASK;
 	CU_ASSERT_EQUAL(take(frame, FRAME_WRITABLE), -EBUSY);
 	*frame = before;
 	all_is_counted();
