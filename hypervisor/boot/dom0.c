@@ -14,11 +14,14 @@
 #include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "cpu/hypercall_page.h"
+#include "cpu/paging.h"
 #include "domain/domain.h"
 #include "domain/vcpu.h"
 #include "mem/alloc.h"
+#include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/mmu.h"
+#include "mem/table.h"
 
 #define RFLAGS_START	0x202UL
 #define PAGE_FLAGS	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
@@ -174,6 +177,12 @@ static void release_module(const struct boot_module *module)
 		alloc_add(first, end);
 }
 
+static void give_bios_page(struct domain *domain)
+{
+	table_bios_page = paddr_to_mfn(core_page());
+	frame_share(mfn_to_virt(table_bios_page), domain, true);
+}
+
 /* ---- its first vcpu ---- */
 
 static void start_vcpu(const struct builder *builder)
@@ -220,6 +229,7 @@ void dom0_build(void)
 	map_all(&builder);
 	release_module(kernel_module);
 	release_module(initrd_module);
+	give_bios_page(builder.domain);
 	start_vcpu(&builder);
 	heap_free(builder.frame_of);
 }

@@ -9,10 +9,18 @@
 #include "mem/table.h"
 
 /* What a guest may set: in all levels, and what is refused rather than ignored. */
-#define REFUSED_ALL	0x7ff0000000000000ULL	/* bits 52 to 62: no protection keys, nothing of ours */
+#define REFUSED_ALL	0x7800000000000000ULL	/* bits 59 to 62: no protection keys; 52 to 58 are the guest's own */
 #define REFUSED_UPPER	(REFUSED_ALL | PTE_LARGE | PTE_GLOBAL)
 /* Memory is always cached: mixed cache types of one frame are the machine's trouble, not only the guest's. */
 #define CACHE_BITS	(PTE_WRITE_THROUGH | PTE_CACHE_OFF | PTE_LARGE)
+
+mfn_t table_bios_page;
+
+/* T6: Domain-0's kernel looks there for what a BIOS has left. */
+static bool is_bios_area(const struct domain *source, mfn_t frame)
+{
+	return source->is_privileged && table_bios_page.raw && frame.raw >= 0x80 && frame.raw < 0x100;
+}
 
 static int l1_entry_take(const struct domain *source, pte_t *entry)
 {
@@ -20,6 +28,8 @@ static int l1_entry_take(const struct domain *source, pte_t *entry)
 
 	if (*entry & REFUSED_ALL)
 		return -EINVAL;
+	if (is_bios_area(source, pte_frame(*entry)))
+		*entry = (*entry & ~PTE_ADDRESS) | mfn_to_paddr(table_bios_page);
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
 	return frame_get_as(pte_frame(*entry), source, frame_access(*entry & PTE_WRITABLE), &frame);
 }

@@ -8,6 +8,7 @@
  * T5  An entry for another domain's frame gives its references back only after this domain's TLBs are flushed.
  * T4  A table refers only to tables one level below it: there is no circle, and no L4 as its own L3, through which the
  *     core's slots would be pages at addresses of the guest's.
+ * T6  Where Domain-0 asks for 512 KiB to 1 MiB of the machine, where a BIOS and a screen would be, it gets a page of its own.
  */
 #pragma once
 
@@ -16,6 +17,8 @@
 #include "mem/mmu.h"
 
 #define TABLE_ENTRIES	512
+
+extern mfn_t table_bios_page;		/* T6: of Domain-0; raw 0: there is none yet */
 
 static inline pte_t *table_entries(const struct frame *frame)
 {

@@ -218,13 +218,13 @@ static void update_of_a_frame_that_is_not_ours_is_refused(void)
 	check(memory_update(0xfffffffffffff000, 0) < 0);
 }
 
-static unsigned long first_grant_frame;
+static unsigned long first_grant_frame, bios_frame;
 
 static bool frame_is_ours(unsigned long mfn)
 {
 	unsigned long pfn = mfn_to_pfn(mfn);
 
-	if (mfn == boot_info->shared_info >> 12 || (mfn >= first_grant_frame && mfn < first_grant_frame + 64))
+	if (mfn == boot_info->shared_info >> 12 || mfn == bios_frame || (mfn >= first_grant_frame && mfn < first_grant_frame + 64))
 		return true; /* the hypervisor's, and shared with us */
 	return pfn < boot_info->nr_pages && memory_p2m[pfn] == mfn;
 }
@@ -250,6 +250,10 @@ static void frames_that_are_not_ours_cannot_be_mapped(void)
 	given_l1();
 	entry = memory_entry_address(memory_entry(memory_base_mfn, WINDOW + PAGE_SIZE, 1));
 	check(memory_update(entry, 0x000ffffffffff000UL | PTE_KERNEL) < 0);
+	/* Where a BIOS would be the first domain finds one page of its own. */
+	if (memory_update(entry, 0x80UL << 12 | PTE_KERNEL_RO) == 0)
+		bios_frame = *memory_entry(memory_base_mfn, WINDOW + PAGE_SIZE, 1) >> 12 & 0xffffffffffUL;
+	check_equal(memory_update(entry, 0xffUL << 12 | PTE_KERNEL_RO) == 0, bios_frame != 0);
 	for (unsigned long mfn = 512; mfn < end - 512; mfn += mfn < 8192 ? 1 : 61) {
 		long result;
 
@@ -278,6 +282,9 @@ static void reserved_bits_are_refused(void)
 	check(memory_update(entry, pte_of(page, PTE_KERNEL) | 1UL << 51) < 0);
 	check_equal(memory_update(entry, pte_of(page, PTE_KERNEL) | 7UL << 9), 0);
 	check_equal(*memory_entry(memory_base_mfn, WINDOW + PAGE_SIZE, 1) & 7UL << 9, 7UL << 9);
+	/* Linux 6.12 keeps a dirty bit in bit 58. */
+	check_equal(memory_update(entry, pte_of(page, PTE_KERNEL) | 1UL << 58), 0);
+	check_equal(*memory_entry(memory_base_mfn, WINDOW + PAGE_SIZE, 1) & 1UL << 58, 1UL << 58);
 	check_equal(memory_update(entry, 0), 0);
 	page_free(page);
 }

@@ -62,6 +62,8 @@ uint64_t option_number(const char *name, uint64_t otherwise) { return dom0_vcpus
 uint64_t frames_free(void) { return frames_left; }
 void m2p_set(mfn_t frame, gfn_t guest) { m2p[frame.raw] = guest.raw; }
 void hypercall_page_fill(void *page) { memset(page, 0xcc, PAGE_SIZE); }
+mfn_t table_bios_page;
+paddr_t core_page(void) { return mfn_to_paddr(fake_frame()); }
 void alloc_add(uint64_t first, uint64_t end) { released_frames += end - first; }
 
 /* Pieces of at most four frames, each from another place. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in tables: T1 to T5 of mem/table.h, F1 and F2 of mem/frame.h. What must be refused first. */
+/* What stands in tables: T1 to T6 of mem/table.h, F1 and F2 of mem/frame.h. What must be refused first. */
 #include "unit.h"
 
 #include <string.h>
@@ -100,7 +100,7 @@ static void bits_that_are_not_the_guests_are_refused(void)
 {
 	struct memory_guest guest = given_guest(1);
 
-	for (uint32_t bit = 52; bit < 63; bit++) {
+	for (uint32_t bit = 59; bit < 63; bit++) {
 		CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(guest.page[DATA], READ_ONLY | 1UL << bit)), -EINVAL);
 		/* Nor as the only change of an entry that is there. */
 		CU_ASSERT_EQUAL(guest_maps(DATA * PAGE_SIZE, pte(guest.page[DATA], WRITABLE | 1UL << bit)), -EINVAL);
@@ -109,6 +109,41 @@ static void bits_that_are_not_the_guests_are_refused(void)
 	CU_ASSERT_EQUAL(guest_updates(guest.page[L2], 7, pte(guest.page[DATA], WRITABLE | PTE_LARGE)), -EINVAL);
 	CU_ASSERT_EQUAL(guest_updates(guest.page[L2], 7, pte(guest.page[L1_SECOND], WRITABLE | PTE_GLOBAL)), -EINVAL);
 	all_is_counted();
+}
+
+/* Linux 6.12 keeps a dirty bit in bit 58. */
+static void bits_that_no_cpu_looks_at_are_the_guests(void)
+{
+	struct memory_guest guest = given_guest(1);
+
+	for (uint32_t bit = 52; bit < 59; bit++) {
+		CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(guest.page[DATA], READ_ONLY | 1UL << bit)), 0);
+		CU_ASSERT_EQUAL(words_of(guest.page[L1_SECOND])[0], pte(guest.page[DATA], READ_ONLY | 1UL << bit));
+		all_is_counted();
+		CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
+	}
+	all_is_counted();
+}
+
+static void a_bios_area_is_one_page_for_domain_zero_and_nothing_for_others(void)	/* T6 */
+{
+	struct memory_guest guest = given_guest(1);
+	uint64_t page = given_page(guest.domain), area[] = { 0x80, 0xb8, 0xff };
+
+	table_bios_page = mfn(page);
+	for (uint32_t i = 0; i < ARRAY_SIZE(area); i++)
+		CU_ASSERT_NOT_EQUAL(guest_maps(FREE_VA(0), pte(area[i], READ_ONLY)), 0);
+	guest.domain->is_privileged = true;
+	for (uint32_t i = 0; i < ARRAY_SIZE(area); i++) {
+		CU_ASSERT_EQUAL(guest_maps(FREE_VA(i), pte(area[i], WRITABLE)), 0);
+		CU_ASSERT_EQUAL(words_of(guest.page[L1_SECOND])[i], pte(page, WRITABLE));
+	}
+	CU_ASSERT_EQUAL(type_references(page), ARRAY_SIZE(area));
+	CU_ASSERT_NOT_EQUAL(guest_maps(FREE_VA(3), pte(0x7f, READ_ONLY)), 0);
+	CU_ASSERT_NOT_EQUAL(guest_maps(FREE_VA(3), pte(0x100, READ_ONLY)), 0);
+	all_is_counted();
+	guest.domain->is_privileged = false;
+	table_bios_page = mfn(0);
 }
 
 static void entry_that_is_not_present_and_names_memory_is_refused_where_the_cpu_leaks(void)
@@ -558,6 +593,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(entry_for_a_frame_of_another_or_of_nobody_is_refused),
 	UNIT_CASE(table_is_never_mapped_writable),
 	UNIT_CASE(bits_that_are_not_the_guests_are_refused),
+	UNIT_CASE(bits_that_no_cpu_looks_at_are_the_guests),
+	UNIT_CASE(a_bios_area_is_one_page_for_domain_zero_and_nothing_for_others),
 	UNIT_CASE(entry_that_is_not_present_and_names_memory_is_refused_where_the_cpu_leaks),
 	UNIT_CASE(cache_and_global_bits_are_taken_away),
 	UNIT_CASE(change_of_flags_alone_keeps_the_references),
