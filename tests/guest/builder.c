@@ -228,13 +228,25 @@ static long alloc_port(struct child *child)
 	return error;
 }
 
+/* A domain's new frames need not be empty: Xen says nothing of that. */
+static long clear_all(const struct child *child)
+{
+	static struct mmuext_op clear[CHILD_PAGES];
+
+	for (unsigned long pfn = 0; pfn < CHILD_PAGES; pfn++)
+		clear[pfn] = (struct mmuext_op){ .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = child->mfn[pfn] };
+	return hypercall(__HYPERVISOR_mmuext_op, clear, CHILD_PAGES, NULL, child->id);
+}
+
 /* image | P2M | start_info, console, store | page tables */
 long child_load(struct child *child)
 {
-	unsigned long p2m = load_image(child), info = p2m + CHILD_PAGES * 8 / PAGE_SIZE;
 	struct mmuext_op pin = { .cmd = MMUEXT_PIN_L4_TABLE };
-	long error = alloc_port(child);
+	long error = clear_all(child);
+	unsigned long p2m = load_image(child), info = p2m + CHILD_PAGES * 8 / PAGE_SIZE;
 
+	if (!error)
+		error = alloc_port(child);
 	if (error)
 		return error;
 	child->console_pfn = info + 1;
