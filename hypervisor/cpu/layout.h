@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#define LOWER_HALF_END		0x0000800000000000
 #define CORE_END		0xffff880000000000
 #define M2P_START		0xffff800000000000
 #define MMIO_START		0xffff808000000000

@@ -27,15 +27,13 @@ void smap_init(void)
 
 bool guest_range_ok(uint64_t address, uint64_t bytes)
 {
-	uint64_t last = address + bytes - (bytes != 0);
-
-	if (last < address)
-		return false;
-	return last < 0x800000000000 || address >= CORE_END;
+	if (address < LOWER_HALF_END)
+		return bytes <= LOWER_HALF_END - address;
+	return address >= CORE_END && bytes <= -address;
 }
 
 /* Returns how many bytes were left when a fault stopped it. */
-static size_t copy_words(void *to, const void *from, size_t bytes)
+static inline size_t copy_words(void *to, const void *from, size_t bytes)
 {
 	size_t left = bytes / 8, rest = bytes % 8;
 
@@ -55,12 +53,12 @@ static size_t copy_words(void *to, const void *from, size_t bytes)
  * A stale TLB entry may make a good access fault once; the fault itself removes that entry, so where the first try
  * got stuck a second one tells.
  */
-static int copy(void *to, const void *from, size_t bytes)
+static NOINLINE int copy_rest(char *to, const char *from, size_t bytes)
 {
-	size_t left = copy_words(to, from, bytes);
+	size_t left = bytes;
 
-	for (int stuck = 1; unlikely(left) && stuck < 2;) {
-		size_t done = bytes - left, now = copy_words((char *)to + done, (const char *)from + done, left);
+	for (int stuck = 1; left && stuck < 2;) {
+		size_t done = bytes - left, now = copy_words(to + done, from + done, left);
 
 		stuck = now < left ? 1 : stuck + 1;
 		left = now;
@@ -68,16 +66,23 @@ static int copy(void *to, const void *from, size_t bytes)
 	return left ? -EFAULT : 0;
 }
 
+static int copy(char *to, const char *from, size_t bytes)
+{
+	size_t left = copy_words(to, from, bytes);
+
+	return likely(!left) ? 0 : copy_rest(to + bytes - left, from + bytes - left, left);
+}
+
 int guest_read(void *to, uint64_t from, size_t bytes)
 {
 	if (!guest_range_ok(from, bytes))
 		return -EFAULT;
-	return copy(to, (const void *)from, bytes);
+	return copy(to, (const char *)from, bytes);
 }
 
 int guest_write(uint64_t to, const void *from, size_t bytes)
 {
 	if (!guest_range_ok(to, bytes))
 		return -EFAULT;
-	return copy((void *)to, from, bytes);
+	return copy((char *)to, from, bytes);
 }
