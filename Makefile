@@ -95,8 +95,8 @@ lint: | build/packages ## arrows between folders, headers that compile alone, li
 bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
 
-gdb: core dom0 ## QEMU stopped at the first instruction, in gdb; the console goes to build/gdb.log
-	$(Q)gdb build/skink.elf -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
+gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
+	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
 		-S -gdb stdio -serial file:build/gdb.log $(QEMU_KERNEL)'
 
 clean: ## remove build/
