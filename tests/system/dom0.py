@@ -4,12 +4,14 @@ import os
 import re
 
 import machine as machines
-from machine import BUILD, DOM0_ARGS, Machine, by_kernel
+from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
 
 IMAGE = os.environ.get("DOM0_IMAGE", f"{BUILD}/dom0.cpio.zst")
 # Where the image has a kernel, as Debian packages it, and an initrd for guests.
 KERNEL = "/var/lib/skink/images/vmlinuz"
 INITRD = "/var/lib/skink/images/initrd"
+# What is not Dom0's is left for guests.
+DOM0_MEMORY = "1024M"
 
 
 class Dom0(Machine):
@@ -18,7 +20,8 @@ class Dom0(Machine):
     def __init__(self, name, smp="2", memory=4096, limit=1200, image=IMAGE, **options):
         hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
         modules = [(f"{BUILD}/dom0/vmlinux", DOM0_ARGS), (image, "")]
-        super().__init__(name, *by_kernel(hypervisor, modules), smp=smp, memory=memory, limit=limit, **options)
+        arguments = by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}")
+        super().__init__(name, *arguments, smp=smp, memory=memory, limit=limit, **options)
 
     def log_in(self):
         self.expect("login: ", 240)
