@@ -68,6 +68,13 @@ def test_the_manual_of_the_settings_has_their_defaults():
             assert re.search(rf"^\.I {re.escape(value)}$", entry, re.M), f"{key} is {value} where it is not said otherwise"
 
 
+def test_the_manual_of_the_daemon_has_its_options():
+    page = read("dom0/skink/man/skinkd.8").replace("\\-", "-")
+    options = re.findall(r'^\t\t\{ "(\w+)", ', read("dom0/skinkd/main.c"), re.M)
+    assert options
+    assert set(re.findall(r"--(\w+)", page)) == {*options, "help", "version"}
+
+
 # ------------------------------------------------------------------ the administrator's guide
 
 def test_the_guide_writes_only_commands_that_exist():

@@ -9,7 +9,7 @@ from dom0 import Dom0, field, guest, rows
 from machine import PROMPT
 
 BUILT = 120     # seconds, at most, from `create` to what it prints
-GUEST_PROMPT = r"/ # (\x1b\[6n)?$"
+GUEST_PROMPT = r"guest# (\x1b\[6n)?$"
 
 
 @pytest.fixture(scope="module")
