@@ -102,7 +102,7 @@ bool conf_read(struct conf *conf, const char *file, bool may_be_absent)
 		return true;
 	if (result == -1)
 		say("%s: %s", file, strerror(errno));
-	else if (result > 0)
+	else if (result > 0 && !reading.failed)
 		say("%s:%d: not a line 'key = value' that can be used", file, result);
 	return result == 0 && !reading.failed;
 }

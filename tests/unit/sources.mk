@@ -71,4 +71,5 @@ UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
 
-DOM0_UNIT_TESTS += manifest kernel
+DOM0_UNIT_TESTS += manifest kernel rpc
+DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c

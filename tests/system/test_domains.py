@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of domains: policies, core files, skinkd killed at any instant, nothing left behind. Real guests."""
+import json
+import os
+import re
+import time
+
+import pytest
+
+from dom0 import KERNEL, Dom0, guest, rows
+
+FULL = os.environ.get("SKINK_FULL") == "1"
+ROUNDS = 500 if FULL else 50
+MANY = 20 if not FULL else 100
+BUILT = 120     # seconds, at most, from `create` to what it prints
+# Where policies restart it, a guest that ends at once must not be taken for one that cannot live.
+SYSRQ = ("console=hvc0", "console=hvc0 sysrq_always_enabled")
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    with Dom0("domains", smp=os.environ.get("SMP", "2"), memory=10240 if FULL else 6144, limit=3600) as machine:
+        machine.log_in()
+        machine.check("for i in $(seq 2400); do test -e /var/lib/skink/kernels/*.kernel && break; sleep 0.1; done", 240)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+def facts(dom0, name):
+    return json.loads(dom0.check(f"skink info {name} --json"))
+
+
+def free_kib(dom0):
+    return json.loads(dom0.check("skink info --json"))["memory_free_kib"]
+
+
+def names(dom0):
+    return set(rows(dom0.check("skink list"))) - {"Domain-0"}
+
+
+def create(dom0, name, limit=BUILT, **options):
+    """A guest that has come to its shell."""
+    more = options.pop("more", "")
+    dom0.check(f"rm -f /var/log/skink/consoles/guest-{name}.log")
+    dom0.write(f"{name}.xml", guest(name, more=more, **options).replace(*SYSRQ))
+    dom0.check("sv hup xenconsoled")
+    dom0.check(f"skink create {name}.xml", limit)
+    wait_for_shell(dom0, name)
+
+
+def wait_for_shell(dom0, name, count=1):
+    log = f"/var/log/skink/consoles/guest-{name}.log"
+    dom0.check(f"for i in $(seq 900); do [ $(grep -c 'guest: Linux' {log}) -ge {count} ] && break; sleep 0.1; done; "
+               f"[ $(grep -c 'guest: Linux' {log}) -ge {count} ]", 120)
+
+
+def wait_until(dom0, condition, limit=60):
+    until = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < until, "it did not come"
+    return True
+
+
+def crash(dom0, name):
+    dom0.check(f"skink sysrq {name} c")
+
+
+@pytest.fixture
+def nothing_left(dom0):
+    """Before and after, there is no guest and the same memory is free."""
+    assert names(dom0) == set()
+    before = free_kib(dom0)
+    yield before
+    for name in names(dom0):
+        dom0.check(f"skink destroy {name}")
+    # Consoles are let go of when xenconsoled hears of it.
+    wait_until(dom0, lambda: free_kib(dom0) == before, 20)
+    assert dom0.check("xenstore-list /local/domain").split() == ["0"]
+    assert dom0.run("xenstore-list /vm")[1].strip() == ""
+
+
+# ------------------------------------------------------------------ orderly ends
+
+def test_shutdown_is_the_guests_own(dom0, nothing_left):
+    create(dom0, "web")
+    assert "shut down" in dom0.check("skink shutdown web", 120)
+    assert names(dom0) == set()
+    assert "guest: going down" in dom0.check("cat /var/log/skink/consoles/guest-web.log")
+
+
+def test_reboot_keeps_name_and_uuid(dom0, nothing_left):
+    create(dom0, "web")
+    before = facts(dom0, "web")
+    dom0.check("skink reboot web", 180)
+    after = facts(dom0, "web")
+    assert after["uuid"] == before["uuid"] and after["id"] > before["id"] and after["restarts"] == 1
+    wait_for_shell(dom0, "web", 2)
+
+
+def test_reboot_from_inside_obeys_the_policy(dom0, nothing_left):
+    create(dom0, "web", more="<on_reboot>destroy</on_reboot>")
+    dom0.check("skink reboot web --no-wait")
+    wait_until(dom0, lambda: names(dom0) == set())
+
+
+def test_guest_without_a_kernel_driver_for_it_is_told_of(dom0, nothing_left):
+    create(dom0, "web")
+    dom0.check("skink pause web")
+    status, said = dom0.run("skink shutdown web --timeout 30", 60)
+    assert status == 1 and "does not answer" in said
+
+
+# ------------------------------------------------------------------ crashes
+
+def test_crash_destroy_leaves_a_note(dom0, nothing_left):
+    create(dom0, "web", more="<on_crash>destroy</on_crash>")
+    crash(dom0, "web")
+    wait_until(dom0, lambda: names(dom0) == set())
+    note = dom0.check("cat /var/log/skink/deaths.log")
+    assert re.search(r"web \(id \d+\): crash\n  vcpu 0: rip ffffffff8", note)
+    assert "sysrq: Trigger a crash" in note
+    assert "crashed" in dom0.check("skink events | tail -5")
+
+
+def test_crash_restart_starts_it_again(dom0, nothing_left):
+    create(dom0, "web", more="<on_crash>restart</on_crash>")
+    before = facts(dom0, "web")["id"]
+    crash(dom0, "web")
+    wait_for_shell(dom0, "web", 2)
+    assert facts(dom0, "web")["id"] > before
+
+
+def test_crash_preserve_keeps_it_to_look_at(dom0, nothing_left):
+    create(dom0, "web", more="<on_crash>preserve</on_crash>")
+    crash(dom0, "web")
+    wait_until(dom0, lambda: facts(dom0, "web")["state"] == "crashed")
+    assert facts(dom0, "web")["reason"] == "crash"
+    dom0.check("skink dump-core web /tmp/web.core", BUILT)
+    check_core(dom0, "/tmp/web.core", 96)
+    assert facts(dom0, "web")["state"] == "crashed"
+    dom0.check("rm /tmp/web.core")
+
+
+def check_core(dom0, file, memory_mib):
+    """An ELF core for x86-64 with one thread, the kernel's text, and about as much as the domain had."""
+    header = dom0.check(f"od -An -tx1 -N20 {file}").split()
+    assert header[:4] == ["7f", "45", "4c", "46"] and header[16] == "04" and header[18] == "3e"
+    size = int(dom0.check(f"stat -c %s {file}").split()[-1])
+    assert memory_mib * 0.9 < size / 2**20 < memory_mib * 1.2
+    assert dom0.ends_with(f"grep -qa 'Linux version' {file}", 60) == 0
+
+
+def test_coredump_destroy_and_restart(dom0, nothing_left):
+    create(dom0, "web", more="<on_crash>coredump-destroy</on_crash>")
+    create(dom0, "db", more="<on_crash>coredump-restart</on_crash>")
+    before = facts(dom0, "db")["id"]
+    crash(dom0, "web")
+    crash(dom0, "db")
+    wait_until(dom0, lambda: names(dom0) == {"db"} and facts(dom0, "db")["id"] not in (None, before), 120)
+    for name in ("web", "db"):
+        check_core(dom0, f"/var/lib/skink/cores/{name}-*.core", 96)
+    dom0.check("rm -r /var/lib/skink/cores")
+
+
+def test_full_disk_for_cores_is_an_error_and_the_guest_goes_on(dom0, nothing_left):
+    create(dom0, "web")
+    dom0.check("mkdir -p /tmp/small && mount -t tmpfs -o size=1M small /tmp/small")
+    status, said = dom0.run("skink dump-core web /tmp/small/web.core", BUILT)
+    assert status == 1 and "No space left" in said
+    assert dom0.check("ls /tmp/small").strip() == ""
+    dom0.check("umount /tmp/small")
+    assert facts(dom0, "web")["state"] in ("running", "blocked")
+
+
+def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
+    # A kernel that panics at once, and panic means crash.
+    dom0.write("web.xml", guest("web", more="<on_crash>restart</on_crash>").replace("console=hvc0", "console=hvc0 rdinit=/no root=none panic=0"))
+    dom0.check("skink create web.xml", BUILT)
+    wait_until(dom0, lambda: names(dom0) == set(), 240)
+    assert "it is not started again" in dom0.check("skink events | tail -5")
+
+
+# ------------------------------------------------------------------ memory and vcpus
+
+def test_memory_goes_and_comes(dom0, nothing_left):
+    create(dom0, "web", memory_mib=128)
+    assert "64 MiB now" in dom0.check("skink mem-set web 64", 90)
+    assert abs(facts(dom0, "web")["memory_kib"] - 65536) <= 256
+    assert "128 MiB now" in dom0.check("skink mem-set web 128", 90)
+    assert dom0.ends_with("skink mem-set web 256") == 2
+
+
+def test_vcpus_go_and_come(dom0, nothing_left):
+    create(dom0, "web", vcpus=2)
+    assert facts(dom0, "web")["vcpus"] == 2
+    dom0.check("skink vcpu-set web 1", 90)
+    assert facts(dom0, "web")["vcpus"] == 1
+    dom0.check("skink vcpu-set web 2", 90)
+    assert facts(dom0, "web")["vcpus"] == 2
+
+
+# ------------------------------------------------------------------ nothing is left
+
+def test_bad_kernels_leave_nothing(dom0, nothing_left):
+    dom0.check(f"head -c 4000000 {KERNEL} > /tmp/short; cp /bin/ls /tmp/program; : > /tmp/empty")
+    for file, complaint in (("/tmp/short", "truncated"), ("/tmp/program", "no note in Xen's name"), ("/tmp/empty", "is empty"),
+                            ("/etc/passwd", "no kernel"), ("/dev", "no regular file")):
+        dom0.write("bad.xml", guest("bad", kernel=file))
+        status, said = dom0.run("skink create bad.xml", BUILT)
+        assert status == 2 and re.search(rf"bad\.xml:7:\d+: <kernel>: .*{complaint}", said), said
+    assert names(dom0) == set()
+
+
+def test_too_much_memory_is_refused(dom0, nothing_left):
+    dom0.write("big.xml", guest("big", memory_mib=1 << 20))
+    status, said = dom0.run("skink create big.xml", BUILT)
+    assert status == 2 and "more than this machine has" in said
+
+
+def test_create_and_destroy_again_and_again(dom0, nothing_left):
+    dom0.write("web.xml", guest("web"))
+    dom0.check(f"for i in $(seq {ROUNDS}); do skink create web.xml > /dev/null && skink destroy web > /dev/null || break; done; "
+               f"[ $i = {ROUNDS} ]", 30 * ROUNDS)
+    wait_until(dom0, lambda: free_kib(dom0) == nothing_left)
+
+
+def test_two_creates_at_once_both_come(dom0, nothing_left):
+    for name in ("one", "two", "three"):
+        dom0.write(f"{name}.xml", guest(name))
+    dom0.check("(skink create one.xml & skink create two.xml & skink create three.xml & wait) > /dev/null 2>&1", 3 * BUILT)
+    assert names(dom0) == {"one", "two", "three"}
+
+
+def test_the_same_created_twice_at_once_comes_once(dom0, nothing_left):
+    dom0.write("web.xml", guest("web"))
+    said = dom0.check("(skink create web.xml & skink create web.xml & wait) 2>&1", 2 * BUILT)
+    assert said.count("running, its id is") == 1 and "there is a domain 'web' already" in said
+
+
+# ------------------------------------------------------------------ skinkd dies
+
+def kill_skinkd(dom0):
+    dom0.check("old=$(pidof skinkd); kill -9 $old; for i in $(seq 100); do new=$(pidof skinkd); "
+               "[ -n \"$new\" ] && [ \"$new\" != \"$old\" ] && skink version > /dev/null 2>&1 && break; sleep 0.1; done; "
+               "[ -n \"$new\" ]", 60)
+
+
+def test_skinkd_killed_with_ten_guests(dom0, nothing_left):
+    for i in range(10):
+        dom0.write(f"g{i}.xml", guest(f"g{i}", memory_mib=64))
+        dom0.check(f"skink create g{i}.xml", BUILT)
+    before = json.loads(dom0.check("skink list --json"))
+    kill_skinkd(dom0)
+    after = json.loads(dom0.check("skink list --json"))
+    same = ("name", "id", "uuid", "managed", "started", "memory_max_kib")
+    assert [[one[key] for key in same] for one in before] == [[one[key] for key in same] for one in after]
+    wait_for_shell(dom0, "g3")
+    assert dom0.check("skink shutdown g3", 120)
+    assert "g3" not in names(dom0) and len(names(dom0)) == 9
+
+
+def test_skinkd_killed_while_it_builds(dom0, nothing_left):
+    dom0.write("web.xml", guest("web", memory_mib=512))
+    for delay in (0.05, 0.1, 0.2, 0.3, 0.5):
+        dom0.send(f"skink create web.xml > /dev/null 2>&1 & sleep {delay}")
+        dom0.expect(r"skink# (\x1b\[6n)?$")
+        kill_skinkd(dom0)
+        dom0.run("wait")
+        for name in names(dom0):
+            assert facts(dom0, name)["managed"]
+            dom0.check(f"skink destroy {name}")
+        wait_until(dom0, lambda: free_kib(dom0) == nothing_left)
+
+
+def test_guest_that_ends_while_skinkd_is_dead_is_seen_to(dom0, nothing_left):
+    create(dom0, "web", more="<on_crash>restart</on_crash>")
+    before = facts(dom0, "web")["id"]
+    dom0.check("sv -w 20 down skinkd")
+    dom0.check("xenstore-write /local/domain/" + str(before) + "/control/sysrq c; sleep 2")
+    dom0.check("sv -w 20 up skinkd; for i in $(seq 100); do skink version > /dev/null 2>&1 && break; sleep 0.1; done")
+    wait_for_shell(dom0, "web", 2)
+    assert facts(dom0, "web")["id"] > before
+
+
+# ------------------------------------------------------------------ many
+
+def test_many_at_once(dom0, nothing_left):
+    for i in range(MANY):
+        dom0.write(f"m{i}.xml", guest(f"m{i}", memory_mib=64))
+    dom0.check(f"for i in $(seq 0 {MANY - 1}); do skink create m$i.xml > /dev/null || break; done; [ $i = {MANY - 1} ]", MANY * 30)
+    assert len(names(dom0)) == MANY
+    wait_for_shell(dom0, f"m{MANY - 1}")
+    dom0.check(f"for i in $(seq 0 {MANY - 1}); do skink shutdown m$i --no-wait; done", 60)
+    wait_until(dom0, lambda: names(dom0) == set(), 240)
+
+
+# ------------------------------------------------------------------ the last: it does not come back
+
+def test_without_xenstored_nothing_is_started_and_nothing_leaks(dom0):
+    before = free_kib(dom0)
+    dom0.check("kill -9 $(cat /run/xen/xenstored.pid); sleep 1")
+    dom0.write("web.xml", guest("web"))
+    status, said = dom0.run("skink create web.xml", BUILT)
+    assert status == 1 and "xenstored" in said, said
+    assert names(dom0) == set() and free_kib(dom0) == before
+    assert "xenstored has gone" in dom0.check("skink events | tail")
