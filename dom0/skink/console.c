@@ -74,7 +74,8 @@ int console_open(struct client *client, const char *domain, const char *name, st
 	if (code)
 		return code;
 	*console = (struct console){.escape = CONSOLE_ESCAPE};
-	snprintf(console->name, sizeof(console->name), "%s", name);
+	for (size_t i = 0; name[i] && i < sizeof(console->name) - 1; i++)
+		console->name[i] = (unsigned char)name[i] < ' ' || name[i] == 0x7f ? '?' : name[i];
 	path = text_of(result, "tty");
 	console->tty = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (console->tty < 0) {
@@ -170,11 +171,12 @@ int console_run(struct console *console)
 	enum ending ending;
 
 	signals_hold();
-	if (isatty(STDERR_FILENO) && isatty(STDIN_FILENO))
-		note("Console of %s. Ctrl-%c leaves it.", console->name,
-		     console->escape < ' ' ? console->escape | 0x40 : console->escape);
 	fflush(stdout);
+	/* First the keys, then the words: who reads that it is the console may type at once. */
 	terminal = tty_raw();
+	if (terminal)
+		fprintf(stderr, "Console of %s. Ctrl-%c leaves it.\r\n", console->name,
+			console->escape < ' ' ? console->escape | 0x40 : console->escape);
 	ending = join(console);
 	close(console->tty);
 	tty_restore();

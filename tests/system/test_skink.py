@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """skink(1) on Dom0's console, as a person types it: with skinkd, xenconsoled, and stock Debian kernels as guests."""
+import contextlib
 import json
 import re
 
@@ -29,6 +30,18 @@ def web(dom0):
         dom0.check("skink create web.xml", BUILT)
         dom0.check("skink wait web --for running --timeout 30")
     return dom0
+
+
+@contextlib.contextmanager
+def console(dom0, name):
+    """Typing goes to a guest."""
+    dom0.send(f"skink console {name}")
+    dom0.expect(f"Console of {name}")
+    try:
+        yield
+    finally:
+        dom0.press_control("]")
+        dom0.expect(PROMPT)
 
 
 def free_memory(dom0):
@@ -74,14 +87,12 @@ def test_create_c_joins_the_console_and_ctrl_bracket_leaves_it(dom0):
 
 
 def test_the_console_again_and_ctrl_c_is_the_guests(web):
-    web.send("skink console web")
-    web.expect(r"Console of web")
-    web.send("sleep 1000")
-    web.press_control("c")
-    web.send("echo back-$((1 + 1))")
-    web.expect(r"^back-2$", 30)
-    web.press_control("]")
-    web.expect(PROMPT)
+    with console(web, "web"):
+        web.send("echo begun-$((1 + 1)); sleep 1000")
+        web.expect(r"^begun-2$", 60)
+        web.press_control("c")
+        web.send("echo back-$((1 + 1))")
+        web.expect(r"^back-2$", 30)
 
 
 def test_a_name_an_id_and_a_uuid_are_the_same_domain(web):
@@ -105,19 +116,13 @@ def test_pause_stops_it_and_unpause_lets_it_go_on(web):
 
 
 def test_top_sees_who_works(web):
-    web.send("skink console web")
-    web.expect(r"Console of web")
-    web.send("(while :; do :; done) &")
-    web.press_control("]")
-    web.expect(PROMPT)
+    with console(web, "web"):
+        web.send("(while :; do :; done) &")
     second = web.check("skink top -b -n 2 -d 2s").split("skink top:")[2]
     name, number, state, cpu = rows("\n".join(second.splitlines()[1:]))["web"][:4]
     assert state == "running" and 20 < float(cpu) <= 101
-    web.send("skink console web")
-    web.expect(r"Console of web")
-    web.send("kill %1")
-    web.press_control("]")
-    web.expect(PROMPT)
+    with console(web, "web"):
+        web.send("kill %1")
 
 
 def test_top_redraws_until_q(web):
