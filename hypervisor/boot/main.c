@@ -51,7 +51,7 @@ static void memory_report(void)
 void core_main(uint32_t magic, paddr_t info)
 {
 	idt_init();
-	uart_early_init();
+	uart_init(1);
 	multiboot_parse(magic, info);
 	console_init();
 	log_info("Skink, on %s\n", boot_info.loader);

@@ -94,7 +94,7 @@ void pirq_detach(uint32_t number)
 /* An MSI is an edge: acknowledged when it arrives, and one more sets the event pending again; none has to be unmasked. */
 int pirq_create(struct domain *domain, uint32_t *number, uint64_t *msi_address, uint32_t *msi_data)
 {
-	uint32_t vector = VECTOR_FIRST_PIRQ;
+	uint32_t vector = VECTOR_FIRST_IRQ;
 
 	spin_lock(&irq_lock);
 	while (vector < VECTOR_EVENT_CHECK && pirqs[vector].owner)

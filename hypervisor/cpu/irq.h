@@ -7,9 +7,7 @@
 
 struct domain;
 
-#define VECTOR_FIRST_IRQ	0x20	/* below: exceptions */
-#define VECTOR_INT80		0x80
-#define VECTOR_FIRST_PIRQ	0x90	/* .. 0xef: given to domains; from 0xf0 on: the core's own */
+#define VECTOR_FIRST_IRQ	0x20	/* below: exceptions; up to 0xef: given to domains; from 0xf0 on: the core's own */
 #define VECTOR_EVENT_CHECK	0xf0
 #define VECTOR_TLB_FLUSH	0xf1
 #define VECTOR_HALT		0xf2

@@ -25,7 +25,7 @@
 #define SYSTEM_LDT		0x02
 #define SYSTEM_TSS		0x09
 #define GATE_INTERRUPT		0x8e
-#define GATE_FOR_GUESTS		0x60	/* int n may use it from ring 3 */
+#define GATE_FOR_GUESTS		0x60	/* ring 3 may use it; every other int n is a #GP, and goes on from there */
 
 struct gate {
 	uint16_t offset_low, selector;
@@ -48,18 +48,15 @@ void idt_init(void)
 		[TRAP_DOUBLE_FAULT] = IST_DOUBLE_FAULT, [TRAP_NMI] = IST_NMI,
 		[TRAP_MACHINE_CHECK] = IST_MACHINE_CHECK, [TRAP_DEBUG] = IST_DEBUG,
 	};
-	static const uint8_t for_guests[256] = {
-		[TRAP_BREAKPOINT] = GATE_FOR_GUESTS, [TRAP_OVERFLOW] = GATE_FOR_GUESTS,
-		[VECTOR_INT80] = GATE_FOR_GUESTS,
-	};
 
 	for (uint32_t vector = 0; vector < 256; vector++) {
+		bool is_for_guests = vector == TRAP_BREAKPOINT || vector == TRAP_OVERFLOW;
 		uint64_t target = (uint64_t)entry_vectors + vector * 16;
 
 		idt[vector] = (struct gate){
 			.offset_low = (uint16_t)target, .offset_middle = (uint16_t)(target >> 16),
 			.offset_high = (uint32_t)(target >> 32), .selector = SELECTOR_CORE_CODE,
-			.ist = ist[vector], .type = GATE_INTERRUPT | for_guests[vector],
+			.ist = ist[vector], .type = GATE_INTERRUPT | (is_for_guests ? GATE_FOR_GUESTS : 0),
 		};
 	}
 }

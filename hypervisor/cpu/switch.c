@@ -74,13 +74,6 @@ static void segments_load(struct vcpu *vcpu)
 		__atomic_fetch_or(&vcpu->work, VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
 }
 
-static void save(struct vcpu *prev)
-{
-	segments_save(prev);
-	debug_save(prev);
-	fpu_save(prev);
-}
-
 static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 {
 	if (next->domain != prev->domain)
@@ -101,8 +94,11 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (!vcpu_is_idle(prev))
-		save(prev);
+	if (!vcpu_is_idle(prev)) {
+		segments_save(prev);
+		debug_save(prev);
+		fpu_save(prev);
+	}
 	cpu->current = next;
 	if (vcpu_is_idle(next))
 		paging_load_core();

@@ -54,15 +54,15 @@ static bool software_interrupt(struct vcpu *vcpu, uint32_t vector)
 static void protection_fault(struct vcpu *vcpu)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
-	uint8_t code[2];
+	uint8_t vector = (uint8_t)(regs->error_code >> 3), code[2];
 
 	if (regs->error_code & ERROR_IDT) {
-		/* The instruction tells the vector: QEMU 7.2 has it wrong in the error code. */
-		if (!guest_read(code, regs->rip, sizeof(code)) && code[0] == 0xcd) {
-			if (software_interrupt(vcpu, code[1]))
-				return;
-			regs->error_code = (uint32_t)code[1] << 3 | ERROR_IDT;
-		}
+		/* QEMU 7.2 has it wrong in the error code, but the instruction tells. */
+		if (!guest_read(code, regs->rip, sizeof(code)) && code[0] == 0xcd)
+			vector = code[1];
+		if (software_interrupt(vcpu, vector))
+			return;
+		regs->error_code = (uint32_t)vector << 3 | ERROR_IDT;
 	} else if (regs->error_code == 0 && emulate_privileged(vcpu)) {
 		return;
 	}
@@ -87,13 +87,6 @@ static void page_fault(struct vcpu *vcpu)
 	inject(vcpu, TRAP_PAGE_FAULT, true, error);
 }
 
-static void int80(struct vcpu *vcpu)
-{
-	vcpu->regs.rip -= 2;
-	if (!software_interrupt(vcpu, VECTOR_INT80))
-		inject(vcpu, TRAP_PROTECTION, true, VECTOR_INT80 << 3 | ERROR_IDT);
-}
-
 void trap_from_guest(struct vcpu *vcpu)
 {
 	uint32_t vector = vcpu->regs.entry_vector;
@@ -115,9 +108,6 @@ void trap_from_guest(struct vcpu *vcpu)
 	case TRAP_DEBUG:
 		debug_take_status(vcpu);
 		trap_inject(vcpu, TRAP_DEBUG);
-		break;
-	case VECTOR_INT80:
-		int80(vcpu);
 		break;
 	default:
 		if (vector >= VECTOR_FIRST_IRQ)

@@ -41,7 +41,7 @@ static uint32_t ring_head, ring_tail;	/* bytes ever put in and taken out */
 static uint8_t uart_in(enum uart_register reg) { return port_in8((uint16_t)(UART_PORT + reg)); }
 static void uart_out(enum uart_register reg, uint8_t value) { port_out8((uint16_t)(UART_PORT + reg), value); }
 
-static void uart_set_up(uint64_t divisor)
+void uart_init(uint64_t divisor)
 {
 	uart_out(UART_INTERRUPTS, 0);
 	uart_out(UART_LINE, LINE_DIVISOR);
@@ -51,11 +51,6 @@ static void uart_set_up(uint64_t divisor)
 	uart_out(UART_FIFO, FIFO_ON_AND_CLEAR);
 	uart_out(UART_MODEM, MODEM_DTR_RTS_OUT2);
 	is_there = uart_in(UART_STATUS) != 0xff;
-}
-
-void uart_early_init(void)
-{
-	uart_set_up(1);
 }
 
 static bool wait_until_empty(void)
@@ -125,7 +120,7 @@ void console_init(void)
 	set_level();
 	(void)option_text("com1", text, sizeof(text));
 	baud = text_number(text, &end);
-	uart_set_up(baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
+	uart_init(baud ? MAX(BAUD_CLOCK / baud, 1u) : 1);
 	(void)option_text("console", text, sizeof(text));
 	if (!strcmp(text, "none"))
 		is_there = false;

@@ -4,7 +4,7 @@
 
 #define UART_IRQ	4
 
-void uart_early_init(void);		/* 115200 baud; before anything else */
+void uart_init(uint64_t divisor);	/* 115200 baud / divisor; with 1 before anything else */
 void console_init(void);		/* as the options say, loglvl= too */
 void console_enable_input(void);	/* by interrupt; after irq_init() */
 void uart_receive(void);		/* VECTOR_CONSOLE: something was typed */

@@ -53,7 +53,7 @@ static void a_pirq_interrupts_only_its_owner(void)		/* I2 */
 	uint64_t address = 0;
 
 	given();
-	CU_ASSERT_EQUAL(real_pirq_attach(owner, VECTOR_FIRST_PIRQ), -EPERM);
+	CU_ASSERT_EQUAL(real_pirq_attach(owner, VECTOR_FIRST_IRQ), -EPERM);
 	CU_ASSERT_EQUAL(real_pirq_create(owner, &number, &address, &data), 0);
 	CU_ASSERT_EQUAL(data, number);
 	CU_ASSERT_EQUAL(address, MSI_ADDRESS | (uint64_t)cpu_by_id[0]->apic_id << 12);
@@ -90,13 +90,13 @@ static void there_are_only_so_many_pirqs(void)
 
 	given();
 	for (; !real_pirq_create(owner, &number, &address, &data); count++) {
-		CU_ASSERT_TRUE(data > VECTOR_INT80 && data < VECTOR_EVENT_CHECK && !seen[data]);
+		CU_ASSERT_TRUE(data >= VECTOR_FIRST_IRQ && data < VECTOR_EVENT_CHECK && !seen[data]);
 		seen[data] = true;
 	}
-	CU_ASSERT_EQUAL(count, VECTOR_EVENT_CHECK - VECTOR_FIRST_PIRQ);
-	real_pirq_destroy(VECTOR_FIRST_PIRQ + 7);
+	CU_ASSERT_EQUAL(count, VECTOR_EVENT_CHECK - VECTOR_FIRST_IRQ);
+	real_pirq_destroy(VECTOR_FIRST_IRQ + 7);
 	CU_ASSERT_EQUAL(real_pirq_create(owner, &number, &address, &data), 0);
-	CU_ASSERT_EQUAL(number, VECTOR_FIRST_PIRQ + 7);
+	CU_ASSERT_EQUAL(number, VECTOR_FIRST_IRQ + 7);
 }
 
 static void each_vector_comes_to_what_it_is_for(void)
