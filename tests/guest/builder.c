@@ -219,6 +219,16 @@ static void fill_start_info(struct child *child, unsigned long pfn, unsigned lon
 	info->mfn_list = BASE + p2m_pfn * PAGE_SIZE;
 }
 
+/* On Xen it is the builder who keeps events away until the kernel can take them. */
+static void fill_shared_info(const struct child *child)
+{
+	struct shared_info *shared = (struct shared_info *)WINDOW;
+
+	ASSERT(foreign_map(child->id, WINDOW, child->shared_info_mfn << 12 | PTE_KERNEL) == 0);
+	for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+		shared->vcpu_info[i].evtchn_upcall_mask = 1;
+}
+
 static long alloc_port(struct child *child)
 {
 	struct evtchn_alloc_unbound alloc = { .dom = child->id, .remote_dom = DOMID_SELF };
@@ -256,6 +266,7 @@ long child_load(struct child *child)
 	copy_in(child, BASE + p2m * PAGE_SIZE, (const uint8_t *)child->mfn, sizeof(child->mfn));
 	fill_start_info(child, info, p2m);
 	fill_tables(child);
+	fill_shared_info(child);
 	ASSERT(foreign_map(child->id, WINDOW, 0) == 0);
 	pin.arg1.mfn = child->mfn[child->table_pfn];
 	return hypercall(__HYPERVISOR_mmuext_op, &pin, 1, NULL, child->id);
