@@ -3,7 +3,6 @@
  * The life of event channels: opened, connected, closed. event.h has the states and E1 to E3.
  * An interdomain channel cannot be closed while the event_lock of either end is held, so a sender needs its own alone.
  */
-
 #include "event/channel.h"
 
 #include "cpu/cpu.h"

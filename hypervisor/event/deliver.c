@@ -3,7 +3,6 @@
  * News on its way to a guest. The order is the ABI's, so that none is lost while the guest masks, unmasks and
  * moves its vcpu_info: the pending bit first, then the selector, then the upcall, then whoever polls.
  */
-
 #include "event/channel.h"
 
 #include "event/event.h"

@@ -3,9 +3,6 @@
  * EVTCHNOP_*: what a guest asks of its event channels. `operations` says how each is called: its argument is
  * copied once, the domain that it names is found, and a port that it opened is told to the guest or closed again.
  */
-
-#include <xen/event_channel.h>
-
 #include "cpu/irq.h"
 #include "domain/hypercall.h"
 #include "event/channel.h"

@@ -3,7 +3,6 @@
  * PHYSDEVOP_*: what a guest asks about interrupts and I/O ports of the machine. Interrupts are given to a domain
  * together with its device, by the toolstack, so nothing here hands any out.
  */
-
 #include <xen/physdev.h>
 
 #include "cpu/irq.h"

@@ -9,7 +9,6 @@
  * An unmap has two halves, with one TLB flush for many operations between them: until it, the user
  * may still write through a stale entry, so the lender must see the loan as in use.
  */
-
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
 #include "grant/table.h"

@@ -3,8 +3,6 @@
  * The hypercall: batches of operations, each with its own status, and the questions about a table. Operations are
  * copied in and out a few at a time. What a batch holds or has put off ends before the hypercall does or is continued.
  */
-
-#include "cpu/directmap.h"
 #include "domain/hypercall.h"
 #include "grant/table.h"
 

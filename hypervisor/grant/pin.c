@@ -8,7 +8,6 @@
  *
  * The lender withdraws by a compare-and-swap that fails while a mark is set (G2); the marks are set the same way.
  */
-
 #include "grant/table.h"
 #include "mem/frame.h"
 

@@ -4,9 +4,7 @@
  *
  *   accept_transfer --the giver commits--> committed --the frame is the receiver's--> committed, completed
  */
-
 #include "cpu/tlb.h"
-#include "domain/vcpu.h"
 #include "grant/table.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"

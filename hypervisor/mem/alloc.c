@@ -7,7 +7,6 @@
 #include "cpu/directmap.h"
 #include "cpu/tlb.h"
 #include "domain/domain.h"
-#include "lib/spinlock.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/pagelist.h"

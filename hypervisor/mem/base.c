@@ -12,8 +12,6 @@
 #include "domain/hypercall.h"
 #include "domain/vcpu.h"
 #include "mem/base.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
 #include "mem/pagelist.h"
 #include "mem/table.h"
 #include "mem/update.h"

@@ -4,7 +4,6 @@
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
 #include "mem/deferred.h"
-#include "mem/frame.h"
 #include "mem/table.h"
 
 static void list_push(struct frame *frame)

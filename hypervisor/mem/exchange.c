@@ -3,16 +3,13 @@
  * XENMEM_exchange: frames of one kind for frames of another, as many for as many, in chunks of the larger extent. A chunk is
  * exchanged whole or not at all; nr_exchanged says how many input extents went, also to the call that continues.
  */
-
 #include <xen/memory.h>
 
 #include "mem/exchange.h"
 
-#include "cpu/tlb.h"
 #include "domain/hypercall.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 
 #define CHUNK_ORDER_MAX 9

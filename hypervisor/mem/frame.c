@@ -5,12 +5,9 @@
 #include "cpu/layout.h"
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
-#include "domain/domain.h"
 #include "domain/vcpu.h"
-#include "mem/alloc.h"
 #include "mem/deferred.h"
 #include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 #include "mem/table.h"
 

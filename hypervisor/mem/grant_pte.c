@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The entries by which a domain maps what another has granted it. Their references are the entry's, as with any other. */
-#include "cpu/cpu.h"
 #include "cpu/directmap.h"
 #include "domain/vcpu.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
 #include "mem/table.h"
 #include "mem/update.h"
 

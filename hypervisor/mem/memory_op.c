@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* memory_op: more memory, less memory, and what there is of it. */
-
 #include <xen/memory.h>
 
 #include "cpu/layout.h"
@@ -59,21 +58,16 @@ MUST_CHECK static int decrease(struct extents *e)
 	return 0;
 }
 
-static unsigned int order_limit(const struct domain *caller)
-{
-	return caller->is_privileged ? FRAME_ORDER_MAX : GUEST_ORDER_MAX;
-}
-
 /* Returns how many extents were done, in all calls together: the ABI's way to say that some were not. */
 static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 {
-	struct domain *caller = current_vcpu()->domain;
+	unsigned int order_max = current_vcpu()->domain->is_privileged ? FRAME_ORDER_MAX : GUEST_ORDER_MAX;
 	struct extents e = { .done = done };
 	int error;
 
 	if (guest_read(&e.request, argument, sizeof(e.request)))
 		return -EFAULT;
-	if (e.request.extent_order > order_limit(caller) || done > e.request.nr_extents ||
+	if (e.request.extent_order > order_max || done > e.request.nr_extents ||
 	    e.request.nr_extents > UINT64_MAX >> (COMMAND_BITS + 1))
 		return (long)done;
 	error = domain_get_managed(e.request.domid, &e.domain);

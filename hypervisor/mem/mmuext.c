@@ -4,8 +4,6 @@
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
 #include "mem/base.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
 #include "mem/update.h"
 
 static int unpin(struct domain_locked owner, mfn_t number)

@@ -5,7 +5,6 @@
 #include "cpu/directmap.h"
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
-#include "mem/frame.h"
 #include "mem/m2p.h"
 #include "mem/table.h"
 
