@@ -30,7 +30,7 @@ mmdebstrap --variant=custom --format=tar --hook-dir=/usr/share/mmdebstrap/hooks/
 	--dpkgopt='path-exclude=/etc/init.d/*' \
 	--customize-hook='chroot "$1" passwd -q -d root' \
 	--customize-hook='chroot "$1" groupadd -r skink' \
-	--customize-hook='rm -rf "$1"/var/lib/dpkg/info/*.md5sums "$1"/var/log/* "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/info/*.symbols' \
+	--customize-hook='rm -rf "$1"/var/log/* "$1"/var/cache/debconf/*-old' \
 	bookworm "$out.tar" "$out.list"
 "$(dirname "$0")/tar2cpio.py" < "$out.tar" | zstd -q -19 -T0 -f -o "$out"
 rm -f "$out.tar" "$out.list"

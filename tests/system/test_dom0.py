@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""The Dom0 system itself: it is up in time, is an ordinary Debian, keeps its services running, and ends in order."""
+import os
+import re
+import subprocess
+import tarfile
+
+import pytest
+
+from dom0 import IMAGE, Dom0, guest
+from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
+
+UP_SECONDS = 6
+UNPACKED_MIB = 120
+SERVICES = ["getty-hvc0", "rotate", "skinkd", "xenconsoled"]
+COMPLAINTS = r"WARNING:|BUG:|Call Trace|Oops|general protection|segfault|Unable to open an initial console"
+
+
+class TimedDom0(Dom0):
+    """One instruction takes one nanosecond; as `make run` starts it."""
+
+    def __init__(self, name):
+        modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_ARGS} cryptomgr.notests"), (IMAGE, "")]
+        hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
+        Machine.__init__(self, name, *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=640M"),
+                         "-icount", "shift=0,sleep=off", smp="1", memory=2048, limit=600)
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    # With the newer kernel for guests: one archive behind the other.
+    os.makedirs(f"{BUILD}/test", exist_ok=True)
+    image = f"{BUILD}/test/dom0-newer.cpio"
+    with open(image, "wb") as out:
+        for part in f"{BUILD}/dom0/newer.cpio", IMAGE:
+            out.write(open(part, "rb").read())
+    with Dom0("dom0", image=image) as machine:
+        yield machine.log_in()
+
+
+def last_word(output):
+    return output.split()[-1]
+
+
+# ------------------------------------------------------------------ how it starts
+
+def test_the_login_is_there_in_time():
+    with TimedDom0("dom0-time") as machine:
+        machine.log_in()
+        # While a person thinks, idle time flies: what counts is when the process that now is login was started.
+        started = int(last_word(machine.check("cut -d' ' -f22 /proc/$PPID/stat"))) / 100
+        print(f"login after {started} s")
+        assert 1 < started < UP_SECONDS
+        machine.send("poweroff")
+        machine.wait_for_end(60)
+
+
+def test_it_has_little_to_unpack(dom0):
+    used = int(last_word(dom0.check("df --output=used -m /")))
+    print(f"{used} MiB in /")
+    assert used < UNPACKED_MIB + 25     # the images of guests, and what was written since
+
+
+def test_the_kernel_does_not_complain(dom0):
+    status, found = dom0.run(f"dmesg | grep -E '{COMPLAINTS}'")
+    assert status == 1, found
+
+
+# ------------------------------------------------------------------ what is there
+
+def test_it_is_a_debian_in_which_an_administrator_finds_his_tools(dom0):
+    assert 'VERSION_ID="12"' in dom0.check("cat /etc/os-release")
+    assert "install ok installed" in dom0.check("dpkg-query -W -f='${Status}\\n' bash")
+    for tool in "less nano man ps top awk find xl xenstore-ls skink skinkd".split():
+        dom0.check(f"command -v {tool}")
+    assert "list directory contents" in dom0.check("man ls | cat")
+    assert dom0.ends_with("dpkg --audit | grep .") == 1
+
+
+def test_completion_knows_more_than_files(dom0):
+    dom0.qemu.stdin.write(b"modpr\t")
+    dom0.expect(r"modprobe ")
+    dom0.qemu.stdin.write(b"--show-dep\t")
+    dom0.expect(r"--show-depends ")
+    dom0.press_control("c")
+    dom0.run("true")
+    dom0.run("true")
+
+
+def test_skinks_places_are_there(dom0):
+    dom0.check("test -d /etc/skink/domains && test -d /etc/skink/system && test -s /etc/skink/skinkd.conf")
+    dom0.check("test -s /usr/share/skink/skink.rng && test -s /usr/share/skink/manifests/debian.xml")
+    assert last_word(dom0.check("stat -c %G /run/skink/skinkd.sock")) == "skink"
+    assert last_word(dom0.check("stat -c %A:%G /var/log/skink")) == "drwxr-x---:skink"
+    dom0.check("skinkd -t && skink validate /usr/share/skink/manifests/debian.xml")
+
+
+def test_nobody_but_root_can_log_in_and_root_needs_no_password(dom0):
+    assert last_word(dom0.check("awk -F: '$2 !~ /[*!]/ { print $1 \":\" $2 }' /etc/shadow")) == "root:"
+    assert last_word(dom0.check("id -un")) == "root"
+
+
+def test_the_store_knows_domain_0(dom0):
+    tree = dom0.check("xenstore-ls -f /local/domain/0")
+    assert '/local/domain/0/name = "Domain-0"' in tree and '/local/domain/0/domid = "0"' in tree
+
+
+# ------------------------------------------------------------------ services
+
+def pid_of(dom0, service):
+    return last_word(dom0.check(f"cat /etc/service/{service}/supervise/pid"))
+
+
+def test_all_services_run_and_no_other(dom0):
+    status = dom0.check("sv status /etc/service/*")
+    assert re.findall(r"^(\w+): /etc/service/([\w-]+):", status, re.M) == [("run", name) for name in SERVICES]
+
+
+@pytest.mark.parametrize("service, works", [("skinkd", "skink list"), ("xenconsoled", "true")])
+def test_a_service_that_is_killed_is_started_again(dom0, service, works):
+    before = pid_of(dom0, service)
+    dom0.check(f"kill -9 {before}")
+    dom0.check(f"for i in $(seq 100); do pid=$(cat /etc/service/{service}/supervise/pid); "
+               f"[ -n \"$pid\" ] && [ $pid != {before} ] && {works} > /dev/null 2>&1 && break; sleep 0.1; done; "
+               f"[ $pid != {before} ] && {works}", 60)
+
+
+def test_what_a_guest_says_does_not_fill_dom0s_memory(dom0):
+    logs = "/var/log/skink/consoles"
+    for round in range(4):
+        dom0.check(f"dd if=/dev/zero bs=1M count=2 of={logs}/guest-loud.log 2>/dev/null")
+        dom0.check(f"for i in $(seq 300); do test -e {logs}/guest-loud.log || break; sleep 0.1; done; "
+                   f"test ! -e {logs}/guest-loud.log", 60)
+    assert sorted(os.path.basename(name) for name in dom0.check(f"ls {logs}/guest-loud*").split()
+                  if "guest-loud" in name and "*" not in name) == ["guest-loud.log.1", "guest-loud.log.2"]
+    dom0.check(f"rm {logs}/guest-loud*")
+
+
+# ------------------------------------------------------------------ guests
+
+@pytest.mark.parametrize("kernel, release", [("vmlinuz", r"6\.1\."), ("vmlinuz-newer", r"6\.12\.")])
+def test_a_stock_kernel_of_debian_comes_to_its_shell(dom0, kernel, release):
+    dom0.write("g.xml", guest("g", memory_mib=128, kernel=f"/var/lib/skink/images/{kernel}"))
+    dom0.check("skink create g.xml", 180)
+    log = "/var/log/skink/consoles/guest-g.log"
+    dom0.check(f"for i in $(seq 1200); do grep -q 'guest: Linux' {log} 2>/dev/null && break; sleep 0.1; done; "
+               f"grep 'guest: Linux' {log}", 180)
+    assert re.search(f"guest: Linux {release}.*, 1 vcpus", dom0.check(f"grep -a 'guest: ' {log} | tr -d '\\033'"))
+    dom0.check("skink shutdown g --timeout 60", 90)
+    dom0.check(f"grep -aq 'guest: going down' {log}")
+    dom0.check(f"rm {log}; sv hup xenconsoled")
+
+
+# ------------------------------------------------------------------ how it ends
+
+def test_poweroff_stops_what_runs_and_ends_the_machine(dom0):
+    dom0.send("poweroff")
+    dom0.expect("dom0: stopping services", 60)
+    dom0.expect("runit: power off", 60)
+    dom0.wait_for_end(60)
+
+
+def test_reboot_resets_the_machine():
+    with Dom0("dom0-reboot", smp="1", memory=2048) as machine:
+        machine.log_in()
+        machine.send("reboot")
+        machine.expect("runit: system reboot", 60)
+        machine.wait_for_end(60)    # QEMU runs with -no-reboot
+
+
+# ------------------------------------------------------------------ how it is packed
+
+def test_an_archive_keeps_links_and_modes_on_its_way_to_the_kernel(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin" / "one").write_bytes(b"1234567")
+    (tree / "bin" / "one").chmod(0o751)
+    os.link(tree / "bin" / "one", tree / "bin" / "two")
+    os.symlink("bin/one", tree / "three")
+    with tarfile.open(tmp_path / "tree.tar", "w") as archive:
+        archive.add(tree, ".")
+    with open(tmp_path / "tree.tar", "rb") as tar:
+        packed = subprocess.run(["dom0/image/tar2cpio.py"], stdin=tar, stdout=subprocess.PIPE, check=True).stdout
+    out = tmp_path / "out"
+    out.mkdir()
+    subprocess.run(["cpio", "-idm", "--quiet"], input=packed, cwd=out, check=True)
+    one, two = out / "bin" / "one", out / "bin" / "two"
+    assert one.read_bytes() == two.read_bytes() == b"1234567"
+    assert one.stat().st_ino == two.stat().st_ino and one.stat().st_mode & 0o777 == 0o751
+    assert os.readlink(out / "three") == "bin/one"
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path):
+    for name in "a", "b":
+        subprocess.run(["dom0/image/initrd.sh", str(tmp_path / name), "dom0/image/guest", "-"], check=True)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
