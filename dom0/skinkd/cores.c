@@ -13,6 +13,7 @@
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/life.h"
+#include "skinkd/state.h"
 
 #define PATH_TEXT	(CONF_TEXT + 300)
 
@@ -98,6 +99,8 @@ static void dumped(struct job *job)
 	}
 	dump->done(dump->context, &result);
 	free(dump);
+	if (domain->is_doomed)
+		life_destroy(domain);
 	life_look();
 }
 
@@ -125,5 +128,6 @@ void life_dump(struct domain *domain, const char *file, bool is_live, done_fn do
 	if (!is_live && core_domain_pause(&host.core, domain->id))
 		dump->was_paused = true;	/* it is not there any more: the dump will say so */
 	domain->phase = PHASE_DUMPING;
+	state_save();			/* L2: it is paused */
 	job_start(&dump->job);
 }

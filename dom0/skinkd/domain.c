@@ -15,6 +15,12 @@
 
 #define LIST_ROOM	256
 
+void domain_keep_uuid(struct domain *domain)
+{
+	memcpy(domain->manifest->uuid, domain->uuid, sizeof(domain->uuid));
+	domain->manifest->has_uuid = true;
+}
+
 struct domain *domain_add(struct manifest *manifest)
 {
 	struct domain *domain = need_memory(calloc(1, sizeof(*domain))), **at = &host.domains;
@@ -29,6 +35,7 @@ struct domain *domain_add(struct manifest *manifest)
 			abort();
 		domain->uuid[6] = (domain->uuid[6] & 0x0f) | 0x40;	/* version 4, RFC 4122 */
 		domain->uuid[8] = (domain->uuid[8] & 0x3f) | 0x80;
+		domain_keep_uuid(domain);
 	}
 	while (*at)
 		at = &(*at)->next;

@@ -36,6 +36,7 @@ struct domain {
 	domid_t id;			/* not while PHASE_BUILDING */
 	enum phase phase;
 	bool is_doomed;			/* it was asked to be destroyed: no policy is obeyed */
+	bool is_restarting;		/* PHASE_ENDING: it is built again after that */
 	bool starts_paused;
 	uint64_t memory_target_kib;
 	uint32_t vcpus_target;
@@ -55,6 +56,8 @@ struct target {
 };
 
 struct domain *domain_add(struct manifest *manifest);		/* takes it */
+/* A manifest that names no UUID gets the domain's. */
+void domain_keep_uuid(struct domain *domain);
 void domain_remove(struct domain *domain);
 struct domain *domain_by_name(const char *name);
 struct domain *domain_by_id(domid_t id);

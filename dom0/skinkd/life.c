@@ -7,17 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <xen/sched.h>
-
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/kernels.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
-
-/* A domain that ends sooner than this, this often in a row, is not started again: it would never stop. */
-#define QUICK_MS	5000
-#define QUICK_DEATHS	5
 
 struct build_job {
 	struct job job;
@@ -45,7 +39,7 @@ static const char *name_of(const struct domain *domain)
 }
 
 /* Something has changed: it is remembered, and whoever waits may look. */
-static void changed(void)
+void life_changed(void)
 {
 	state_save();
 	wait_look();
@@ -79,6 +73,17 @@ void life_tune(struct domain *domain)
 		if (domain->manifest->affinity[i])
 			warn_if(domain, core_vcpu_affinity_set(&host.core, domain->id, i, domain->manifest->affinity[i]),
 				"the core does not pin its vcpu");
+}
+
+static void set_clock(const struct domain *domain)
+{
+	int64_t seconds = domain->manifest->clock_adjustment_s;
+	time_t now = time(NULL);
+	struct tm local;
+
+	if (domain->manifest->clock == CLOCK_LOCALTIME && localtime_r(&now, &local))
+		seconds = local.tm_gmtoff;
+	warn_if(domain, core_time_offset_set(&host.core, domain->id, seconds), "the core does not take its clock");
 }
 
 /* Which element of the manifest is to blame. */
@@ -143,9 +148,11 @@ static int introduce(struct build_job *build)
 	domain->started = (double)time(NULL);
 	domain->started_ms = uv_now(host.loop);
 	life_tune(domain);
+	set_clock(domain);
 	state_save();			/* L2: once it runs, no skinkd takes it for half built */
 	if (!domain->starts_paused)
 		result = core_domain_unpause(&host.core, domain->id);
+	domain->starts_paused = false;		/* the next time it runs at once */
 	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
 	if (result)
 		build_refuse(&build->error, BLAME_MACHINE, result, "the core does not let it run: %s", strerror(-result));
@@ -192,7 +199,7 @@ static void built(struct job *job)
 	json_decref(result.lines);
 	kernels_keep(&build->built.kernel);
 	free(build);
-	changed();
+	life_changed();
 	start_next_build();
 }
 
@@ -202,7 +209,7 @@ static void start_next_build(void)
 		job_start(&builds->job);
 }
 
-static void build(struct domain *domain, done_fn done, void *context)
+void life_build(struct domain *domain, done_fn done, void *context)
 {
 	struct build_job *build = need_memory(calloc(1, sizeof(*build))), **at = &builds;
 	const struct manifest *manifest = domain->manifest;
@@ -232,7 +239,7 @@ void life_create(struct manifest *manifest, bool starts_paused, done_fn done, vo
 	struct domain *domain = domain_add(manifest);
 
 	domain->starts_paused = starts_paused;
-	build(domain, done, context);
+	life_build(domain, done, context);
 }
 
 /* ---- ending ---- */
@@ -255,23 +262,24 @@ static void ended(struct job *job)
 			store_remove(&host.store, end->id, domain->uuid);
 		if (end->is_restart && !domain->is_doomed) {
 			domain->restarts++;
-			build(domain, NULL, NULL);
+			life_build(domain, NULL, NULL);
 		} else {
 			event("destroyed", name_of(domain), end->id, "its memory is free again");
 			domain_remove(domain);
 		}
 	}
 	free(end);
-	changed();
+	life_changed();
 }
 
-static void end(struct domain *domain, bool is_restart)
+void life_end(struct domain *domain, bool is_restart)
 {
 	struct end_job *end = need_memory(calloc(1, sizeof(*end)));
 
 	*end = (struct end_job){ .job = { .run = run_end, .done = ended }, .domain = domain, .id = domain->id,
 				 .is_restart = is_restart };
 	domain->phase = PHASE_ENDING;
+	domain->is_restarting = is_restart;
 	state_save();			/* L2 */
 	job_start(&end->job);
 }
@@ -280,7 +288,7 @@ void life_destroy(struct domain *domain)
 {
 	domain->is_doomed = true;
 	if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
-		end(domain, false);
+		life_end(domain, false);
 	else
 		state_save();		/* whatever goes on now ends in its end */
 }
@@ -288,184 +296,5 @@ void life_destroy(struct domain *domain)
 void life_restart(struct domain *domain)
 {
 	if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
-		end(domain, true);
-}
-
-/* ---- core files ---- */
-
-struct dump_end {
-	struct domain *domain;
-	bool is_restart;
-};
-
-static void dumped(void *context, const struct outcome *result)
-{
-	struct dump_end *next = context;
-
-	if (result->code)
-		event("failed", name_of(next->domain), next->domain->id, "no core file: %s", result->message);
-	end(next->domain, next->is_restart);
-	free(next);
-}
-
-static void dump_and_end(struct domain *domain, bool is_restart)
-{
-	struct dump_end *next = need_memory(malloc(sizeof(*next)));
-
-	*next = (struct dump_end){ domain, is_restart };
-	domain->phase = PHASE_ENDED;
-	life_dump(domain, NULL, false, dumped, next);
-}
-
-/* ---- policies ---- */
-
-static bool may_restart(struct domain *domain)
-{
-	uint64_t lived_ms = uv_now(host.loop) - domain->started_ms;
-
-	domain->quick_deaths = lived_ms < QUICK_MS ? domain->quick_deaths + 1 : 0;
-	if (domain->quick_deaths < QUICK_DEATHS)
-		return true;
-	event("failed", name_of(domain), domain->id, "it has ended within %d s of its start %d times in a row: it is not started "
-	      "again", QUICK_MS / 1000, QUICK_DEATHS);
-	return false;
-}
-
-static enum manifest_action action_for(const struct domain *domain, uint32_t reason)
-{
-	switch (reason) {
-	case SHUTDOWN_crash:
-	case SHUTDOWN_watchdog:
-		return domain->manifest->on_crash;
-	case SHUTDOWN_reboot:
-	case SHUTDOWN_soft_reset:
-		return domain->manifest->on_reboot;
-	default:
-		return domain->manifest->on_poweroff;
-	}
-}
-
-static void obey(struct domain *domain, enum manifest_action action)
-{
-	switch (action) {
-	case ACTION_DESTROY:
-		end(domain, false);
-		return;
-	case ACTION_RESTART:
-		end(domain, may_restart(domain));
-		return;
-	case ACTION_PRESERVE:
-		domain->phase = PHASE_ENDED;
-		changed();
-		return;
-	case ACTION_COREDUMP_DESTROY:
-		dump_and_end(domain, false);
-		return;
-	case ACTION_COREDUMP_RESTART:
-		dump_and_end(domain, may_restart(domain));
-		return;
-	}
-}
-
-static void has_shut_down(struct domain *domain, uint32_t flags)
-{
-	uint32_t reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
-	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
-	enum manifest_action action = action_for(domain, reason);
-
-	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s", reason_name(flags),
-	      manifest_action_name(action));
-	if (is_crash)
-		death_note(name_of(domain), domain->id, reason_name(flags));
-	obey(domain, action);
-}
-
-/* Somebody else destroyed it. */
-static void has_gone(struct domain *domain)
-{
-	event("destroyed", name_of(domain), domain->id, "not by skinkd");
-	if (host.store.handle)
-		store_remove(&host.store, domain->id, domain->uuid);
-	domain_remove(domain);
-	changed();
-}
-
-static void look_at(struct domain *domain)
-{
-	struct xen_domctl_getdomaininfo info;
-	int result = core_domain_info(&host.core, domain->id, &info);
-
-	if (result && result != -ESRCH)
-		return;
-	if (result || info.flags & XEN_DOMINF_dying || memcmp(info.handle, domain->uuid, sizeof(info.handle)))
-		has_gone(domain);
-	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING)
-		has_shut_down(domain, info.flags);
-}
-
-void life_look(void)
-{
-	struct domain *next;
-
-	uv_update_time(host.loop);
-	for (struct domain *domain = host.domains; domain; domain = next) {
-		next = domain->next;
-		if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
-			look_at(domain);
-	}
-	wait_look();
-}
-
-/* ---- after skinkd was started again ---- */
-
-/* What a build had made when skinkd was killed carries the UUID, but nobody has been told its id. */
-static void undo_build(struct domain *domain)
-{
-	struct target *list;
-	size_t count = target_list(&list);
-
-	for (size_t i = 0; i < count; i++) {
-		if (!list[i].has_id || memcmp(list[i].info.handle, domain->uuid, sizeof(domain->uuid)))
-			continue;
-		core_domain_destroy(&host.core, list[i].id);
-		if (host.store.handle)
-			store_remove(&host.store, list[i].id, domain->uuid);
-	}
-	free(list);
-}
-
-static void resume(struct domain *domain)
-{
-	switch (domain->phase) {
-	case PHASE_BUILDING:
-		undo_build(domain);
-		if (domain->restarts && !domain->is_doomed) {
-			build(domain, NULL, NULL);
-			return;
-		}
-		event("failed", name_of(domain), 0, "skinkd was ended while it was being built: create it again");
-		domain_remove(domain);
-		return;
-	case PHASE_ENDING:
-	case PHASE_DUMPING:
-		end(domain, false);
-		return;
-	case PHASE_RUNNING:
-	case PHASE_ENDED:
-		if (domain->is_doomed)
-			end(domain, false);
-		return;
-	}
-}
-
-void life_resume(void)
-{
-	struct domain *next;
-
-	for (struct domain *domain = host.domains; domain; domain = next) {
-		next = domain->next;
-		resume(domain);
-	}
-	state_save();
-	life_look();
+		life_end(domain, true);
 }

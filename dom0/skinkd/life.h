@@ -18,6 +18,13 @@ void life_destroy(struct domain *domain);
 /* Destroys it and builds it again from its manifest (which may have been replaced). */
 void life_restart(struct domain *domain);
 
+/* The steps of these, for policy.c: build what is in the record (again), destroy it, and say that something is different now. */
+void life_build(struct domain *domain, done_fn done, void *context);
+void life_end(struct domain *domain, bool is_restart);
+void life_changed(void);
+
+/* ---- policy.c ---- */
+
 /* Asks the core what has become of all domains, and does what their policies say. */
 void life_look(void);
 

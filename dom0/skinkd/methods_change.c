@@ -62,6 +62,7 @@ struct outcome change_live(struct domain *domain, struct manifest *manifest)
 	struct manifest *old = domain->manifest;
 
 	domain->manifest = manifest;
+	domain_keep_uuid(domain);
 	if (domain->phase == PHASE_RUNNING)
 		life_tune(domain);
 	if (manifest->current_memory_kib != old->current_memory_kib)

@@ -306,6 +306,7 @@ static void apply_to(struct plan *plan, struct step *step, struct domain *domain
 		await(plan, domain, WAIT_REPLACED);
 		manifest_free(domain->manifest);
 		domain->manifest = manifest;
+		domain_keep_uuid(domain);
 		life_restart(domain);
 		return;
 	default:

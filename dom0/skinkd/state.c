@@ -76,10 +76,11 @@ static json_t *domain_out(const struct domain *domain)
 	json_t *json;
 
 	uuid_text(domain->uuid, uuid);
-	json = json_pack("{s:s, s:s, s:i, s:s, s:f, s:i, s:I, s:i, s:b, s:s, s:s}", "name", domain->manifest->name, "uuid", uuid,
+	json = json_pack("{s:s, s:s, s:i, s:s, s:f, s:i, s:I, s:i, s:b, s:b, s:s, s:s}", "name", domain->manifest->name, "uuid", uuid,
 			 "id", domain->id, "phase", phase_names[domain->phase], "started", domain->started,
 			 "restarts", domain->restarts, "memory_target_kib", (json_int_t)domain->memory_target_kib,
-			 "vcpus_target", domain->vcpus_target, "doomed", domain->is_doomed, "file", domain->manifest->file,
+			 "vcpus_target", domain->vcpus_target, "doomed", domain->is_doomed, "restarting",
+			 domain->phase == PHASE_ENDING && domain->is_restarting, "file", domain->manifest->file,
 			 "xml", xml);
 	free(xml);
 	return json;
@@ -119,16 +120,16 @@ static bool phase_parse(const char *name, enum phase *phase)
 static void domain_in(json_t *json)
 {
 	const char *uuid, *phase, *file, *xml;
-	int id, restarts, vcpus, doomed;
+	int id, restarts, vcpus, doomed, restarting;
 	struct manifest *manifest;
 	struct report report = { 0 };
 	struct domain *domain;
 	json_int_t memory;
 	double started;
 
-	if (json_unpack(json, "{s:s, s:i, s:s, s:F, s:i, s:I, s:i, s:b, s:s, s:s}", "uuid", &uuid, "id", &id, "phase", &phase,
+	if (json_unpack(json, "{s:s, s:i, s:s, s:F, s:i, s:I, s:i, s:b, s:b, s:s, s:s}", "uuid", &uuid, "id", &id, "phase", &phase,
 			"started", &started, "restarts", &restarts, "memory_target_kib", &memory, "vcpus_target", &vcpus,
-			"doomed", &doomed, "file", &file, "xml", &xml) ||
+			"doomed", &doomed, "restarting", &restarting, "file", &file, "xml", &xml) ||
 	    !manifest_parse(xml, strlen(xml), file, &manifest, &report)) {
 		say("state.json: an entry that cannot be read is left out");
 		report_print(&report, stderr);
@@ -143,6 +144,7 @@ static void domain_in(json_t *json)
 	domain->memory_target_kib = (uint64_t)memory;
 	domain->vcpus_target = (uint32_t)vcpus;
 	domain->is_doomed = doomed;
+	domain->is_restarting = restarting;
 	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase))
 		domain_remove(domain);
 }

@@ -50,7 +50,7 @@ static enum verdict judge(const struct wait *wait)
 
 	switch (request->what) {
 	case WAIT_GONE:
-		return wait->is_ours ? (!domain || domain->id != request->target.id ? HAS_COME : NOT_YET) :
+		return wait->is_ours ? (!domain || (request->target.has_id && domain->id != request->target.id) ? HAS_COME : NOT_YET) :
 		       !has_info || info.flags & XEN_DOMINF_dying ? HAS_COME : NOT_YET;
 	case WAIT_DOWN:
 		return is_down(wait, domain, has_info, &info) ? HAS_COME : NOT_YET;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of a domain that has ended, and of all of them when skinkd was started again. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/sched.h>
+
+#include "skinkd/events.h"
+#include "skinkd/life.h"
+#include "skinkd/state.h"
+#include "skinkd/wait.h"
+
+/* A domain that ends sooner than this, this often in a row, is not started again: it would never stop. */
+#define QUICK_MS	5000
+#define QUICK_DEATHS	5
+
+static const char *name_of(const struct domain *domain)
+{
+	return domain->manifest->name;
+}
+
+/* ---- core files ---- */
+
+struct dump_end {
+	struct domain *domain;
+	bool is_restart;
+};
+
+static void dumped(void *context, const struct outcome *result)
+{
+	struct dump_end *next = context;
+
+	if (result->code)
+		event("failed", name_of(next->domain), next->domain->id, "no core file: %s", result->message);
+	life_end(next->domain, next->is_restart);
+	free(next);
+}
+
+static void dump_and_end(struct domain *domain, bool is_restart)
+{
+	struct dump_end *next = need_memory(malloc(sizeof(*next)));
+
+	*next = (struct dump_end){ domain, is_restart };
+	domain->phase = PHASE_ENDED;
+	life_dump(domain, NULL, false, dumped, next);
+}
+
+/* ---- policies ---- */
+
+static bool may_restart(struct domain *domain)
+{
+	uint64_t lived_ms = uv_now(host.loop) - domain->started_ms;
+
+	domain->quick_deaths = lived_ms < QUICK_MS ? domain->quick_deaths + 1 : 0;
+	if (domain->quick_deaths < QUICK_DEATHS)
+		return true;
+	event("failed", name_of(domain), domain->id, "it has ended within %d s of its start %d times in a row: it is not started "
+	      "again", QUICK_MS / 1000, QUICK_DEATHS);
+	return false;
+}
+
+static enum manifest_action action_for(const struct domain *domain, uint32_t reason)
+{
+	switch (reason) {
+	case SHUTDOWN_crash:
+	case SHUTDOWN_watchdog:
+		return domain->manifest->on_crash;
+	case SHUTDOWN_reboot:
+	case SHUTDOWN_soft_reset:
+		return domain->manifest->on_reboot;
+	default:
+		return domain->manifest->on_poweroff;
+	}
+}
+
+static void obey(struct domain *domain, enum manifest_action action)
+{
+	switch (action) {
+	case ACTION_DESTROY:
+		life_end(domain, false);
+		return;
+	case ACTION_RESTART:
+		life_end(domain, may_restart(domain));
+		return;
+	case ACTION_PRESERVE:
+		domain->phase = PHASE_ENDED;
+		life_changed();
+		return;
+	case ACTION_COREDUMP_DESTROY:
+		dump_and_end(domain, false);
+		return;
+	case ACTION_COREDUMP_RESTART:
+		dump_and_end(domain, may_restart(domain));
+		return;
+	}
+}
+
+static void has_shut_down(struct domain *domain, uint32_t flags)
+{
+	uint32_t reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
+	enum manifest_action action = action_for(domain, reason);
+
+	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s", reason_name(flags),
+	      manifest_action_name(action));
+	if (is_crash)
+		death_note(name_of(domain), domain->id, reason_name(flags));
+	obey(domain, action);
+}
+
+/* Somebody else destroyed it. */
+static void has_gone(struct domain *domain)
+{
+	event("destroyed", name_of(domain), domain->id, "not by skinkd");
+	if (host.store.handle)
+		store_remove(&host.store, domain->id, domain->uuid);
+	domain_remove(domain);
+	life_changed();
+}
+
+static void look_at(struct domain *domain)
+{
+	struct xen_domctl_getdomaininfo info;
+	int result = core_domain_info(&host.core, domain->id, &info);
+
+	if (result && result != -ESRCH)
+		return;
+	if (result || info.flags & XEN_DOMINF_dying || memcmp(info.handle, domain->uuid, sizeof(info.handle)))
+		has_gone(domain);
+	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING)
+		has_shut_down(domain, info.flags);
+}
+
+void life_look(void)
+{
+	struct domain *next;
+
+	uv_update_time(host.loop);
+	for (struct domain *domain = host.domains; domain; domain = next) {
+		next = domain->next;
+		if (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED)
+			look_at(domain);
+	}
+	wait_look();
+}
+
+/* ---- after skinkd was started again ---- */
+
+/* What a build had made when skinkd was killed carries the UUID, but nobody has been told its id. */
+static void undo_build(struct domain *domain)
+{
+	struct target *list;
+	size_t count = target_list(&list);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].has_id || memcmp(list[i].info.handle, domain->uuid, sizeof(domain->uuid)))
+			continue;
+		core_domain_destroy(&host.core, list[i].id);
+		if (host.store.handle)
+			store_remove(&host.store, list[i].id, domain->uuid);
+	}
+	free(list);
+}
+
+static void resume(struct domain *domain)
+{
+	switch (domain->phase) {
+	case PHASE_BUILDING:
+		undo_build(domain);
+		if (domain->restarts && !domain->is_doomed) {
+			life_build(domain, NULL, NULL);
+			return;
+		}
+		event("failed", name_of(domain), 0, "skinkd was ended while it was being built: create it again");
+		domain_remove(domain);
+		return;
+	case PHASE_ENDING:
+		life_end(domain, domain->is_restarting);
+		return;
+	case PHASE_DUMPING:
+		/* It was paused for that; if it has ended, its policy is obeyed anew. */
+		core_domain_unpause(&host.core, domain->id);
+		domain->phase = PHASE_RUNNING;
+		return;
+	case PHASE_RUNNING:
+	case PHASE_ENDED:
+		if (domain->is_doomed)
+			life_end(domain, false);
+		return;
+	}
+}
+
+void life_resume(void)
+{
+	struct domain *next;
+
+	for (struct domain *domain = host.domains; domain; domain = next) {
+		next = domain->next;
+		resume(domain);
+	}
+	state_save();
+	life_look();
+}
