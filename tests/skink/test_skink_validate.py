@@ -57,6 +57,15 @@ def test_the_guide_begins_with_a_good_manifest(tmp_path):
     assert result.code == 0 and result.err == "", result
 
 
+def test_what_the_guide_shows_of_a_wrong_manifest_is_what_is_said(tmp_path):
+    with open("docs/admin.md", encoding="utf-8") as guide:
+        text = guide.read()
+    shown = re.search(r"^    (bad\.xml:.*)$", text, re.M).group(1)
+    wrong = re.search(r"```xml\n(.*?)```", text, re.S).group(1).replace("<vcpu>1", "<vcpu>many")
+    (tmp_path / "bad.xml").write_text(wrong)
+    assert command.run("/nowhere", "validate", "bad.xml", cwd=tmp_path).err == shown + "\n"
+
+
 def test_a_name_twice_in_a_set_is_seen(tmp_path):
     (tmp_path / "a.xml").write_text(manifest("web"))
     (tmp_path / "b.xml").write_text(manifest("web"))
