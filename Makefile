@@ -78,7 +78,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 ## boot it and type into it
 test: test-builds ## everything that must pass, in under 30 minutes: unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
-test-full: test-builds ## the same with the whole system matrix
+test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with the whole system matrix
 	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 unit: $(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) ## the core's sources on the host against a fake CPU, and Dom0's library (ASan, UBSan)
@@ -387,14 +387,14 @@ build/dom0/vmlinuz: $(addprefix dom0/image/,kernel.sh fetch.sh) | build/packages
 	$(call say,KERNEL,$@)
 	$(Q)dom0/image/kernel.sh build/dom0
 
-build/dom0/vmlinux: build/dom0/vmlinuz dom0/image/vmlinux.py
+build/%/vmlinux: build/%/vmlinuz dom0/image/vmlinux.py
 	$(call say,UNPACK,$@)
 	$(Q)$(PYTHON) -B dom0/image/vmlinux.py $< $@
 
-build/dom0/initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh init) \
+build/%/initrd: build/%/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh init) \
 		$(GUEST_PROGRAMS:%=build/dom0/programs/%)
 	$(call say,INITRD,$@)
-	$(Q)dom0/image/initrd.sh $@ dom0/image/init build/dom0 $(filter build/dom0/programs/%,$^)
+	$(Q)dom0/image/initrd.sh $@ dom0/image/init build/$* $(filter build/dom0/programs/%,$^)
 
 # ---------------------------------------------------------------- the Dom0 system
 

@@ -10,12 +10,13 @@ to=$root/lib/modules/$version
 
 mkdir -p "$to"
 for module; do
-	line=$(grep -E "(^|/)$module\.ko:" "$from/modules.dep") ||
+	line=$(grep -E "(^|/)$module\.ko(\.xz)?:" "$from/modules.dep") ||
 		{ echo "modules.sh: this kernel has no module $module" >&2; exit 1; }
 	for file in $(echo "$line" | tr -d :); do
 		mkdir -p "$to/$(dirname "$file")"
 		cp "$from/$file" "$to/$file"
 	done
 done
+find "$to" -name '*.ko.xz' -exec xz -d {} +
 cp "$from"/modules.order "$from"/modules.builtin* "$to/"
 depmod -b "$(realpath "$root")" "$version"

@@ -192,6 +192,6 @@ def by_iso(iso, uefi=False):
     return ["-machine", "q35", *firmware, "-cdrom", iso]
 
 
-def debian(hypervisor=f"{BUILD}/skink", dom0_args=DOM0_ARGS, core_args=CORE_ARGS):
+def debian(hypervisor=f"{BUILD}/skink", dom0_args=DOM0_ARGS, core_args=CORE_ARGS, dom0="dom0"):
     """Debian's kernel and the busybox initrd, by QEMU's loader."""
-    return by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", dom0_args), (f"{BUILD}/dom0/initrd", "")], core_args)
+    return by_kernel(hypervisor, [(f"{BUILD}/{dom0}/vmlinux", dom0_args), (f"{BUILD}/{dom0}/initrd", "")], core_args)

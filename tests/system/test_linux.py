@@ -24,7 +24,7 @@ def boot(row):
     name = "linux-" + "-".join(row[axis].replace("/", "-") for axis in AXES)
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/{row['compiler']}/skink")
     arguments = {
-        "kernel": lambda: debian(hypervisor),
+        "kernel": lambda: debian(hypervisor, dom0="dom0" if row["debian"] == "6.1" else "dom0/backports"),
         "iso-bios": lambda: by_iso(f"{hypervisor}.iso"),
         "iso-uefi": lambda: by_iso(f"{hypervisor}.iso", uefi=True),
     }[row["loader"]]()
@@ -32,7 +32,8 @@ def boot(row):
 
 
 def cpu_count(row):
-    return int(re.match(r"\d+", row["cpus"]).group())
+    """A first domain of 6.12 knows only of the CPUs that ACPI names to it, and there is no ACPI."""
+    return 1 if row["debian"] == "6.12" else int(re.match(r"\d+", row["cpus"]).group())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row[axis] for axis in AXES))
