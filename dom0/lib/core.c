@@ -176,6 +176,13 @@ int core_memory_limit_set(struct core *core, domid_t id, uint64_t kib)
 	return domctl(core, XEN_DOMCTL_max_mem, id, &operation);
 }
 
+int core_time_offset_set(struct core *core, domid_t id, int64_t seconds)
+{
+	struct xen_domctl operation = { .u.settimeoffset.time_offset_seconds = seconds };
+
+	return domctl(core, XEN_DOMCTL_settimeoffset, id, &operation);
+}
+
 /* ---- vcpus ---- */
 
 static int vcpu_context(struct core *core, uint32_t command, domid_t id, uint32_t vcpu, vcpu_guest_context_t *context)

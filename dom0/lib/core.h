@@ -40,6 +40,8 @@ int core_domain_info(struct core *core, domid_t id, struct xen_domctl_getdomaini
 /* From `first` upwards, at most `room`: how many there are in info[]. */
 int core_domain_list(struct core *core, domid_t first, struct xen_domctl_getdomaininfo *info, uint32_t room);
 int core_memory_limit_set(struct core *core, domid_t id, uint64_t kib);
+/* Its wall clock is so far from UTC. */
+int core_time_offset_set(struct core *core, domid_t id, int64_t seconds);
 
 /* Vcpus. */
 int core_vcpu_context_set(struct core *core, domid_t id, uint32_t vcpu, const vcpu_guest_context_t *context);
