@@ -42,5 +42,5 @@ done
 ln -s dom0 "$root/etc/runit/runsvdir/current"
 
 chmod -R u+rwX,go+rX,go-w "$root"
-"$here/pack.sh" "$root" | zstd -q -19 -T0 -f -o "$out"
+"$here/pack.sh" "$root" | zstd -q -12 -T0 -f -o "$out"
 rm -rf "$root" "$xen"

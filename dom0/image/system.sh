@@ -32,5 +32,5 @@ mmdebstrap --variant=custom --format=tar --hook-dir=/usr/share/mmdebstrap/hooks/
 	--customize-hook='chroot "$1" groupadd -r skink' \
 	--customize-hook='rm -rf "$1"/var/log/* "$1"/var/cache/debconf/*-old' \
 	bookworm "$out.tar" "$out.list"
-"$(dirname "$0")/tar2cpio.py" < "$out.tar" | zstd -q -19 -T0 -f -o "$out"
+"$(dirname "$0")/tar2cpio.py" < "$out.tar" | zstd -q -12 -T0 -f -o "$out"
 rm -f "$out.tar" "$out.list"
