@@ -73,36 +73,25 @@ int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port)
 	return channel_open(domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer }, port);
 }
 
-static int connect_locked(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
+int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
 {
 	struct channel content = { .state = CHANNEL_INTERDOMAIN, .peer = peer, .peer_port = peer_port };
 	struct channel *offer = channel_find(peer, peer_port);
-	int error;
-
-	if (read_once(&peer->is_dying))
-		return -ESRCH;
-	if (!offer || offer->state != CHANNEL_UNBOUND || offer->for_id != binder->id)
-		return -EINVAL;
-	error = open_locked(binder, content, port);
-	if (error)
-		return error;
-
-	/* E1 */
-	offer->state = CHANNEL_INTERDOMAIN;
-	offer->peer = binder;
-	offer->peer_port = *port;
-	/* What the peer sent before it had a peer is lost: the binder looks once, perhaps for nothing. */
-	channel_make_pending(binder, *port, channel_find(binder, *port));
-	return 0;
-}
-
-int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
-{
-	int error;
+	int error = -EINVAL;
 
 	spin_lock(&event_connect_lock);
 	spin_lock_two(&binder->event_lock, &peer->event_lock);
-	error = connect_locked(binder, peer, peer_port, port);
+	if (read_once(&peer->is_dying))
+		error = -ESRCH;
+	else if (offer && offer->state == CHANNEL_UNBOUND && offer->for_id == binder->id)
+		error = open_locked(binder, content, port);
+	if (!error) {
+		offer->state = CHANNEL_INTERDOMAIN;	/* E1 */
+		offer->peer = binder;
+		offer->peer_port = *port;
+		/* What the peer sent before it had a peer is lost: the binder looks once, perhaps for nothing. */
+		channel_make_pending(binder, *port, channel_find(binder, *port));
+	}
 	spin_unlock_two(&binder->event_lock, &peer->event_lock);
 	spin_unlock(&event_connect_lock);
 	return error;

@@ -97,30 +97,26 @@ static int close(struct domain *domain, union event_operation *op, port_t *port)
 	return channel_close(domain, op->close.port);
 }
 
-static void fill_status(const struct channel *channel, struct evtchn_status *status)
-{
-	status->status = channel->state;
-	status->vcpu = channel->vcpu;
-	if (channel->state == CHANNEL_UNBOUND)
-		status->u.unbound.dom = channel->for_id;
-	if (channel->state == CHANNEL_INTERDOMAIN) {
-		status->u.interdomain.dom = channel->peer->id;
-		status->u.interdomain.port = channel->peer_port;
-	}
-	if (channel->state == CHANNEL_VIRQ)
-		status->u.virq = channel->virq;
-	if (channel->state == CHANNEL_PIRQ)
-		status->u.pirq = channel->pirq;
-}
-
 static int status(struct domain *domain, union event_operation *op, port_t *port)
 {
 	struct channel *channel = channel_find(domain, op->status.port);
+	struct evtchn_status *answer = &op->status;
 
 	if (!channel)
 		return -EINVAL;
 	spin_lock(&domain->event_lock);
-	fill_status(channel, &op->status);
+	answer->status = channel->state;
+	answer->vcpu = channel->vcpu;
+	if (channel->state == CHANNEL_UNBOUND)
+		answer->u.unbound.dom = channel->for_id;
+	if (channel->state == CHANNEL_INTERDOMAIN) {
+		answer->u.interdomain.dom = channel->peer->id;
+		answer->u.interdomain.port = channel->peer_port;
+	}
+	if (channel->state == CHANNEL_VIRQ)
+		answer->u.virq = channel->virq;
+	if (channel->state == CHANNEL_PIRQ)
+		answer->u.pirq = channel->pirq;
 	spin_unlock(&domain->event_lock);
 	return 0;
 }

@@ -156,7 +156,10 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 		result = domain_get_managed((domid_t)(tables - 1), &batch.tables);
 	if (!result) {
 		owner = domain_lock(batch.tables);
-		result = batch.tables->is_dying ? -ESRCH : batch_run(&batch);	/* D2 */
+		if (batch.source != batch.tables && batch.tables != current_vcpu()->domain)
+			result = -EPERM;	/* a guest maps nobody else's frames but by a grant */
+		else
+			result = batch.tables->is_dying ? -ESRCH : batch_run(&batch);	/* D2 */
 		domain_unlock(owner);
 		if (tables)
 			domain_put(batch.tables);

@@ -509,6 +509,8 @@ static void only_the_privileged_domain_maps_and_changes_what_is_anothers(void)
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(1), pte(other.page[L1], WRITABLE), 0, 2), -EBUSY);
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(1), pte(guest.page[DATA], WRITABLE), 0, 2), -EINVAL);
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(request), 1, 0, 2 | 3UL << 16), 0);
+	/* In another's table only the owner's own frames. */
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(request), 1, 0, DOMID_SELF | 3UL << 16), -EPERM);
 	all_is_counted();
 	CU_ASSERT_PTR_NOT_NULL(fake_guest_touch(FREE_VA(0), true));
 	CU_ASSERT_EQUAL(guest_ends(other.domain), 0);
