@@ -22,8 +22,7 @@ struct deed {
 	const char *method;
 	const char *domain;
 	const char *meanwhile;
-	const char *key;		/* of a further parameter, or NULL */
-	json_t *value;
+	json_t *more;			/* further parameters; NULL: none */
 	bool may_wait;			/* the method knows `wait` */
 	bool knows_timeout;		/* the method knows `timeout` */
 	double timeout;			/* 0: it answers at once */
@@ -32,10 +31,12 @@ struct deed {
 static int do_deed(const struct deed *deed, json_t **result)
 {
 	const struct invocation *invocation = deed->invocation;
-	json_t *params = json_pack("{s:s, s:o*}", "domain", deed->domain, deed->key ? deed->key : "none",
-				   deed->value);
+	json_t *params = json_pack("{s:s}", "domain", deed->domain);
 	char what[160];
 	struct call call = {.method = deed->method, .what = what, .meanwhile = deed->meanwhile};
+
+	json_object_update_missing(params, deed->more);
+	json_decref(deed->more);
 
 	snprintf(what, sizeof(what), "%s %s", invocation->verb->name, deed->domain);
 	if (deed->may_wait)
@@ -205,7 +206,7 @@ int verb_wait(const struct invocation *invocation)
 {
 	const char *awaited = invocation->value[OPTION_FOR] ? invocation->value[OPTION_FOR] : "running";
 	struct deed deed = {.invocation = invocation, .method = "wait", .domain = invocation->operands[0],
-			    .key = "for", .knows_timeout = true};
+			    .knows_timeout = true};
 	json_t *result;
 	char *state;
 	int code;
@@ -216,7 +217,7 @@ int verb_wait(const struct invocation *invocation)
 	}
 	if (!timeout_of(invocation, WAIT_FOR_EVER_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
-	deed.value = json_string(awaited);
+	deed.more = json_pack("{s:s}", "for", awaited);
 	code = do_deed(&deed, &result);
 	if (code)
 		return code;
@@ -230,13 +231,13 @@ int verb_sysrq(const struct invocation *invocation)
 {
 	const char *key = invocation->operands[1];
 	struct deed deed = {.invocation = invocation, .method = "sysrq", .domain = invocation->operands[0],
-			    .key = "key", .meanwhile = "the key may have been sent"};
+			    .meanwhile = "the key may have been sent"};
 
 	if (strlen(key) != 1) {
 		complain("sysrq: '%s' is not a key: write one letter or digit, 'h' makes the guest list them", key);
 		return EXIT_BAD_INPUT;
 	}
-	deed.value = json_string(key);
+	deed.more = json_pack("{s:s}", "key", key);
 	return do_deed(&deed, NULL);
 }
 
@@ -260,13 +261,17 @@ int verb_dump_core(const struct invocation *invocation)
 
 	if (!timeout_of(invocation, DUMP_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
-	if (invocation->operands[1]) {
+	if (invocation->operands[1])
 		file = absolute(invocation->operands[1]);
-		deed.key = "file";
-		deed.value = json_string(file);
+	deed.more = json_pack("{s:s*}", "file", file);
+	if (deed.more && invocation->given[OPTION_LIVE])
+		json_object_set_new(deed.more, "live", json_true());
+	free(file);
+	if (!deed.more) {
+		complain("dump-core: the file's name is not UTF-8: write another");
+		return EXIT_BAD_INPUT;
 	}
 	code = do_deed(&deed, &result);
-	free(file);
 	if (code)
 		return code;
 	text = need_text("dumped to %s, %s", text_of(result, "file"),
@@ -280,7 +285,7 @@ int verb_autostart(const struct invocation *invocation)
 {
 	bool enable = !invocation->given[OPTION_DISABLE];
 	struct deed deed = {.invocation = invocation, .method = "autostart", .domain = invocation->operands[0],
-			    .key = "enable", .value = json_boolean(enable)};
+			    .more = json_pack("{s:b}", "enable", enable)};
 	json_t *result;
 	int code = do_deed(&deed, &result);
 

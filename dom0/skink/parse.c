@@ -39,6 +39,7 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_WARP_LIMIT] = {"warp-limit", 0, "US", "Microseconds it may run warped at a stretch; 0 is no limit"},
 	[OPTION_DISABLE] = {"disable", 0, NULL, "Do not start it when Dom0 boots"},
 	[OPTION_FOR] = {"for", 0, "STATE", "running, shutdown or recovered"},
+	[OPTION_LIVE] = {"live", 'L', NULL, "Let it run meanwhile: its memory is then of no one instant"},
 };
 
 const char *option_name(enum verb_option option)

@@ -47,9 +47,9 @@ const struct verb verbs[] = {
 	{"sysrq", "Domains", "DOMAIN KEY", 2, 2, OPERAND_DOMAIN, TAKES(SOCKET), verb_sysrq,
 	 "Send a Linux guest a SysRq key",
 	 "KEY is one letter or digit: h lists them on the guest's console, s syncs, b reboots at once."},
-	{"dump-core", "Domains", "DOMAIN [FILE]", 1, 2, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT), verb_dump_core,
+	{"dump-core", "Domains", "DOMAIN [FILE]", 1, 2, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT) | TAKES(LIVE), verb_dump_core,
 	 "Write a domain's memory and registers to a file that gdb opens",
-	 "Without FILE, a new one in /var/lib/skink/cores/. The domain is paused meanwhile."},
+	 "Without FILE, a new one in /var/lib/skink/cores/. Without --live the domain is paused meanwhile."},
 
 	{"list", "Looking", "[DOMAIN...]", 0, MANY, OPERAND_DOMAIN, FACTS, verb_list,
 	 "Domains: memory, vcpus, state, CPU time", "--json prints an array."},

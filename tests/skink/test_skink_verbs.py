@@ -42,6 +42,8 @@ REQUESTS = [
     (["sysrq", "web", "h"], "sysrq", {"domain": "web", "key": "h"}, ""),
     (["dump-core", "web", "/tmp/core"], "dump-core", {"domain": "web", "file": "/tmp/core"},
      "web: dumped to /tmp/core, 128 MiB\n"),
+    (["dump-core", "--live", "web"], "dump-core", {"domain": "web", "live": True},
+     "web: dumped to /var/lib/skink/cores/web.core, 128 MiB\n"),
     (["dump-core", "web"], "dump-core", {"domain": "web"}, "web: dumped to /var/lib/skink/cores/web.core, 128 MiB\n"),
     (["autostart", "web"], "autostart", {"domain": "web", "enable": True}, "web: will be started when the host boots\n"),
     (["autostart", "--disable", "web"], "autostart", {"domain": "web", "enable": False},
