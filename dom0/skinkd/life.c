@@ -142,7 +142,8 @@ static int introduce(struct build_job *build)
 	int result = host.store.handle ? store_add(&host.store, &entry) : -ENOTCONN;
 
 	if (result)
-		return build_refuse(&build->error, BLAME_MACHINE, result, "xenstored does not take it: %s", strerror(-result));
+		return build_refuse(&build->error, BLAME_MACHINE, result, "%s: %s", host.store.handle ?
+				    "xenstored does not take it" : "xenstored has gone, start the machine again", strerror(-result));
 	domain->id = build->built.id;
 	domain->phase = PHASE_RUNNING;
 	domain->started = (double)time(NULL);

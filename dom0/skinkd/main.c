@@ -89,8 +89,20 @@ static void watch_store(void)
 	uv_poll_start(&store_poll, UV_READABLE, store_has_news);
 }
 
+/* libxenstore says nothing of it by itself. */
+static bool store_answers(void)
+{
+	unsigned int length;
+	char *name = xs_read(host.store.handle, XBT_NULL, "/local/domain/0/name", &length);
+
+	free(name);
+	return name || errno == ENOENT;
+}
+
 static void look(uv_timer_t *timer)
 {
+	if (host.store.handle && !store_answers())
+		store_lost();
 	life_look();
 }
 

@@ -308,4 +308,4 @@ def test_without_xenstored_nothing_is_started_and_nothing_leaks(dom0):
     status, said = dom0.run("skink create web.xml", BUILT)
     assert status == 1 and "xenstored" in said, said
     assert names(dom0) == set() and free_kib(dom0) == before
-    assert "xenstored has gone" in dom0.check("skink events | tail")
+    wait_until(dom0, lambda: "xenstored has gone" in dom0.check("skink events | tail"), 30)
