@@ -16,10 +16,7 @@
 #define MOMENT_US		100000
 #define RESET_CONTROL		0xcf9
 
-static bool acpi_is_on(void)
-{
-	return port_in16(acpi_info.pm1_control[0]) & PM1_ACPI_ON;
-}
+static bool acpi_is_on(void) { return port_in16(acpi_info.pm1_control[0]) & PM1_ACPI_ON; }
 
 static void sleep_by_acpi(void)
 {

@@ -50,21 +50,12 @@ static void apic_write(enum apic_register reg, uint32_t value)
 		registers[reg * 4] = value;
 }
 
-uint32_t apic_id(void)
-{
-	return apic_read(APIC_ID) >> (is_x2apic ? 0 : 24);
-}
+uint32_t apic_id(void) { return apic_read(APIC_ID) >> (is_x2apic ? 0 : 24); }
 
-void apic_eoi(void)
-{
-	apic_write(APIC_EOI, 0);
-}
+void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
 /* x2APIC's and the deadline's MSRs wait for no earlier write. */
-static void fence_for_msr(void)
-{
-	asm volatile("mfence\n\tlfence" : : : "memory");
-}
+static void fence_for_msr(void) { asm volatile("mfence\n\tlfence" : : : "memory"); }
 
 void apic_command(uint32_t id, uint32_t command)
 {
@@ -89,15 +80,9 @@ void apic_send_ipi(cpumask_t cpus, uint32_t vector)
 			apic_command(cpu_by_id[id]->apic_id, COMMAND_FIXED | vector);
 }
 
-void apic_timer_start(uint32_t ticks)
-{
-	apic_write(APIC_TIMER_START, ticks);
-}
+void apic_timer_start(uint32_t ticks) { apic_write(APIC_TIMER_START, ticks); }
 
-uint32_t apic_timer_left(void)
-{
-	return apic_read(APIC_TIMER_LEFT);
-}
+uint32_t apic_timer_left(void) { return apic_read(APIC_TIMER_LEFT); }
 
 void apic_timer_set(enum apic_timer mode)
 {

@@ -82,10 +82,7 @@ paddr_t boot_alloc(uint64_t bytes)
 	return place;
 }
 
-static void give(paddr_t start, paddr_t end)
-{
-	alloc_add(start >> PAGE_SHIFT, end >> PAGE_SHIFT);
-}
+static void give(paddr_t start, paddr_t end) { alloc_add(start >> PAGE_SHIFT, end >> PAGE_SHIFT); }
 
 void alloc_init(void)
 {

@@ -128,10 +128,7 @@ void cpu_send_event_check(struct cpu *cpu)
 		apic_send_ipi(1ULL << cpu->id, VECTOR_EVENT_CHECK);
 }
 
-void cpu_halt_others(void)
-{
-	apic_send_ipi(~(1ULL << cpu_id()), VECTOR_HALT);
-}
+void cpu_halt_others(void) { apic_send_ipi(~(1ULL << cpu_id()), VECTOR_HALT); }
 
 void cpu_halt_all(void)
 {

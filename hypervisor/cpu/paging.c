@@ -25,10 +25,7 @@ extern uint64_t image_moved, start_l4[512];
 
 uint64_t core_l4[512] ALIGNED(4096);
 
-void *paddr_to_virt(paddr_t address)
-{
-	return (void *)(DIRECTMAP_START + address);
-}
+void *paddr_to_virt(paddr_t address) { return (void *)(DIRECTMAP_START + address); }
 
 paddr_t virt_to_paddr(const void *address)
 {
@@ -39,10 +36,7 @@ paddr_t virt_to_paddr(const void *address)
 	return va - IMAGE_START + IMAGE_LOAD + image_moved;
 }
 
-static uint64_t *table_of(uint64_t entry)
-{
-	return paddr_to_virt(entry & PTE_ADDRESS);
-}
+static uint64_t *table_of(uint64_t entry) { return paddr_to_virt(entry & PTE_ADDRESS); }
 
 /* The table behind an entry of one of our tables; made if there is none. */
 static uint64_t *table_below(uint64_t *entry)
@@ -63,16 +57,10 @@ static uint64_t *entry_at(uint64_t va, unsigned int level)
 	return &table[va >> (9 * level + 3) & 511];
 }
 
-uint64_t *paging_l1_entry(uint64_t va)
-{
-	return entry_at(va, 1);
-}
+uint64_t *paging_l1_entry(uint64_t va) { return entry_at(va, 1); }
 
 /* Where the large page at `va` lies; 0 if there is none. */
-static paddr_t large_page(uint64_t va)
-{
-	return *entry_at(va, 2) & PTE_ADDRESS;
-}
+static paddr_t large_page(uint64_t va) { return *entry_at(va, 2) & PTE_ADDRESS; }
 
 static uint64_t leaf_flags(uint64_t flags)
 {
@@ -165,15 +153,9 @@ void paging_init(void)
 	paging_fill_core_slots(start_l4);
 }
 
-paddr_t core_cr3(void)
-{
-	return virt_to_paddr(start_l4);
-}
+paddr_t core_cr3(void) { return virt_to_paddr(start_l4); }
 
-void paging_load_core(void)
-{
-	tlb_load_base(virt_to_paddr(core_l4));
-}
+void paging_load_core(void) { tlb_load_base(virt_to_paddr(core_l4)); }
 
 void paging_fill_core_slots(uint64_t *l4)
 {
@@ -192,10 +174,7 @@ void m2p_set(mfn_t frame, gfn_t guest)
 	write_once((uint64_t *)M2P_WRITABLE_START + frame.raw, guest.raw);
 }
 
-gfn_t m2p_get(mfn_t frame)
-{
-	return gfn(read_once((uint64_t *)M2P_WRITABLE_START + frame.raw));
-}
+gfn_t m2p_get(mfn_t frame) { return gfn(read_once((uint64_t *)M2P_WRITABLE_START + frame.raw)); }
 
 mfn_t m2p_extent_frame(uint32_t index)
 {

@@ -34,10 +34,7 @@ static void inject(struct vcpu *vcpu, uint32_t vector, bool has_error, uint32_t 
 		bounce_to_guest(vcpu, &bounce);
 }
 
-void trap_inject(struct vcpu *vcpu, enum trap_vector vector)
-{
-	inject(vcpu, vector, false, 0);
-}
+void trap_inject(struct vcpu *vcpu, enum trap_vector vector) { inject(vcpu, vector, false, 0); }
 
 /* int n: the guest's table decides who may. `rip` is at the instruction. */
 static bool software_interrupt(struct vcpu *vcpu, uint32_t vector)

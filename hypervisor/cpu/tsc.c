@@ -34,10 +34,7 @@ struct sample {
 	uint32_t reference, apic_left;
 };
 
-uint64_t cpu_tsc(void)
-{
-	return tsc_read();
-}
+uint64_t cpu_tsc(void) { return tsc_read(); }
 
 /* `to` units for each `from`, as a factor between 1/2 and 1 and a shift. Both rates are not 0; `to` below 2^32. */
 static struct tsc_scale scale_of(uint64_t from, uint64_t to)
@@ -114,10 +111,7 @@ uint64_t tsc_to_ns(uint64_t tsc)
 	return ticks > 0 ? scale_apply(tsc_scale, (uint64_t)ticks) : 0;
 }
 
-uint64_t time_now_ns(void)
-{
-	return tsc_to_ns(cpu_tsc());
-}
+uint64_t time_now_ns(void) { return tsc_to_ns(cpu_tsc()); }
 
 void delay_us(uint64_t us)
 {

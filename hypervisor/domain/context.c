@@ -22,10 +22,7 @@
 #define RFLAGS_IOPL_SHIFT	12
 
 /* Both of a guest's modes are ring 3, whatever it wrote. */
-static uint16_t guest_selector(uint64_t selector)
-{
-	return (uint16_t)(selector | 3);
-}
+static uint16_t guest_selector(uint64_t selector) { return (uint16_t)(selector | 3); }
 
 static bool addresses_ok(const struct vcpu_guest_context *context)
 {

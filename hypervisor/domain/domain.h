@@ -51,7 +51,6 @@ struct account {
 	uint64_t used[ACCOUNT_KINDS];		/* since creation; atomic, relaxed */
 	uint64_t limit[ACCOUNT_KINDS];		/* for each period; 0: none */
 	uint64_t at_period_start[ACCOUNT_KINDS];/* `used` when the period began; the scheduler's lock */
-	uint64_t period_start_ns;
 };
 
 #define SHUTDOWN_NONE 0xff		/* the reason of a domain that is not shut down */
@@ -123,10 +122,7 @@ static inline struct domain_locked domain_lock(struct domain *domain)
 	return (struct domain_locked){ domain };
 }
 
-static inline void domain_unlock(struct domain_locked locked)
-{
-	spin_unlock(&locked.domain->lock);
-}
+static inline void domain_unlock(struct domain_locked locked) { spin_unlock(&locked.domain->lock); }
 
 extern struct domain *domain_zero;
 extern struct domain domain_idle;	/* DOMID_IDLE: its vcpus run where nothing else does; never found by domain_get() */

@@ -23,10 +23,7 @@ union event_operation {
 	struct evtchn_reset reset;
 };
 
-static struct domain *caller(void)
-{
-	return current_vcpu()->domain;
-}
+static struct domain *caller(void) { return current_vcpu()->domain; }
 
 static int send(struct domain *sender, port_t port)
 {

@@ -24,10 +24,7 @@ static inline bool bit_test_and_clear(uint64_t *words, uint32_t bit)
 }
 
 /* The lowest bit of a word that is not 0. */
-static inline uint32_t bit_lowest(uint64_t word)
-{
-	return (uint32_t)__builtin_ctzll(word);
-}
+static inline uint32_t bit_lowest(uint64_t word) { return (uint32_t)__builtin_ctzll(word); }
 
 /* For each set bit in a cpumask_t or other word. */
 #define bits_each(bit, word)						\

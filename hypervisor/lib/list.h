@@ -6,15 +6,9 @@ struct list {
 	struct list *next, *prev;
 };
 
-static inline void list_init(struct list *list)
-{
-	list->next = list->prev = list;
-}
+static inline void list_init(struct list *list) { list->next = list->prev = list; }
 
-static inline bool list_is_empty(const struct list *list)
-{
-	return list->next == list;
-}
+static inline bool list_is_empty(const struct list *list) { return list->next == list; }
 
 /* Puts `link` before `place`: with the head as place, at the end. */
 static inline void list_insert_before(struct list *link, struct list *place)

@@ -35,10 +35,7 @@ static void unlock(void)
 		spin_unlock(&log_lock);
 }
 
-void log_seize(void)
-{
-	write_once(&seized, true);
-}
+void log_seize(void) { write_once(&seized, true); }
 
 static void keep(char c)
 {
@@ -58,10 +55,7 @@ static void emit_text(const char *text)
 	}
 }
 
-uint32_t log_first(void)
-{
-	return read_once(&kept_end) - read_once(&kept_bytes);
-}
+uint32_t log_first(void) { return read_once(&kept_end) - read_once(&kept_bytes); }
 
 void log_forget(void)
 {
@@ -104,10 +98,7 @@ void log_print(enum log_level level, const char *format, ...)
 	va_end(arguments);
 }
 
-void log_set_level(enum log_level level)
-{
-	loglvl = level;
-}
+void log_set_level(enum log_level level) { loglvl = level; }
 
 void log_guest(uint16_t domain, const char *text, size_t count)
 {

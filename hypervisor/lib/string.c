@@ -31,10 +31,7 @@ int strncmp(const char *a, const char *b, size_t limit)
 	return 0;
 }
 
-int strcmp(const char *a, const char *b)
-{
-	return strncmp(a, b, SIZE_MAX);
-}
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
 char *strstr(const char *text, const char *part)
 {

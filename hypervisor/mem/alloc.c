@@ -112,10 +112,7 @@ static mfn_t take(unsigned int order, uint64_t limit, uint64_t count)
 	return mfn(first);
 }
 
-mfn_t frame_alloc(unsigned int order)
-{
-	return take(order, UINT64_MAX, FRAME_CORE | 1);
-}
+mfn_t frame_alloc(unsigned int order) { return take(order, UINT64_MAX, FRAME_CORE | 1); }
 
 void frame_free(mfn_t first, unsigned int order)
 {

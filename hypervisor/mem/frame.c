@@ -22,10 +22,7 @@ bool frame_chunk_exists(uint64_t chunk)
 	return chunk < CHUNKS_MAX && chunk_exists[chunk / 64] >> (chunk % 64) & 1;
 }
 
-void frame_chunk_add(uint64_t chunk)
-{
-	chunk_exists[chunk / 64] |= 1ULL << (chunk % 64);
-}
+void frame_chunk_add(uint64_t chunk) { chunk_exists[chunk / 64] |= 1ULL << (chunk % 64); }
 
 struct frame *frame_at(mfn_t number)
 {

@@ -144,10 +144,7 @@ void sched_softirq(void)
 		switch_to(queue, prev, next);
 }
 
-static void slice_ends(void *data)
-{
-	ask_to_choose(data);
-}
+static void slice_ends(void *data) { ask_to_choose(data); }
 
 /* ---- waking and stopping ---- */
 

@@ -93,10 +93,7 @@ static long shutdown_other(uint64_t argument)
 	return 0;
 }
 
-void watchdog_barks(void *domain)
-{
-	domain_shutdown(domain, SHUTDOWN_watchdog);
-}
+void watchdog_barks(void *domain) { domain_shutdown(domain, SHUTDOWN_watchdog); }
 
 /* sched->lock is held. Number 0 asks for a new one, and is told its number; a time-out of 0 ends one. */
 static long watchdog_set(struct sched_domain *sched, uint32_t asked, uint32_t timeout_s)
@@ -154,10 +151,7 @@ long do_set_timer_op(uint64_t deadline_ns)
 
 /* ---- vcpu_op: timers ---- */
 
-static void singleshot_fires(void *data)
-{
-	event_send_vcpu_virq(data, VIRQ_TIMER);
-}
+static void singleshot_fires(void *data) { event_send_vcpu_virq(data, VIRQ_TIMER); }
 
 /* Ticks that were missed are not made up for. */
 static void periodic_fires(void *data)

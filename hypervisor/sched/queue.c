@@ -12,10 +12,7 @@ struct sched_queue sched_queue[MAX_CPUS];
 cpumask_t sched_cpus;
 cpumask_t sched_idle_cpus;
 
-static bool virtual_before(uint64_t a, uint64_t b)
-{
-	return (int64_t)(a - b) < 0;
-}
+static bool virtual_before(uint64_t a, uint64_t b) { return (int64_t)(a - b) < 0; }
 
 /* ---- one vcpu ---- */
 
@@ -38,10 +35,7 @@ cpumask_t vcpu_cpus(const struct vcpu *vcpu)
 	return wanted ? wanted : online;
 }
 
-bool vcpu_may_use(const struct vcpu *vcpu, uint32_t cpu)
-{
-	return vcpu_cpus(vcpu) >> cpu & 1;
-}
+bool vcpu_may_use(const struct vcpu *vcpu, uint32_t cpu) { return vcpu_cpus(vcpu) >> cpu & 1; }
 
 uint32_t vcpu_weight(const struct vcpu *vcpu)
 {

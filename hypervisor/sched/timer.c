@@ -112,10 +112,7 @@ static uint32_t move(struct timer *timer, uint64_t deadline_ns)
 	return firing;
 }
 
-void timer_set(struct timer *timer, uint64_t deadline_ns)
-{
-	move(timer, deadline_ns);
-}
+void timer_set(struct timer *timer, uint64_t deadline_ns) { move(timer, deadline_ns); }
 
 void timer_stop(struct timer *timer)
 {
