@@ -22,7 +22,7 @@ def pytest_terminal_summary(terminalreporter):
 
 def pytest_collection_modifyitems(items):
     """What is quick and says most first: lint, unit, fuzz, guest tests, broken modules, Linux."""
-    order = ["lint", "unit", "fuzz", "guest", "boot", "linux"]
+    order = ["lint", "unit", "model", "fuzz", "guest", "boot", "linux"]
 
     def place(item):
         name = item.module.__name__.split("test_")[-1]
