@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ledger of one ring: the answers that a back-end has decided, in pages that survive its reset. Written by the driver domain,
- * laid out by Dom0 before the driver hears of the attachment. ledger.md is the specification; the invariants L1 to L9 are there.
+ * laid out by Dom0 before the driver hears of the attachment. ledger.md is the specification; the invariants L1 to L10 are there.
  * All indices are those of the ring: 32 bits, never masked but to find a place, compared modulo 2^32.
  */
 #pragma once

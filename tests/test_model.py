@@ -35,6 +35,9 @@ RUNS = [
     ("event", ["NO_BARRIER"], "L8"),
     ("event", ["SERVE_EARLY"], "L4"),
     ("event", ["SERVE_SIGNED"], "L9"),
+    ("fence", [], None),
+    ("fence", ["NO_FENCE"], "L10"),
+    ("fence", ["EARLY_COMMIT"], "L10"),
 ]
 
 
