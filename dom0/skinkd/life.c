@@ -153,7 +153,6 @@ static int introduce(struct build_job *build)
 	state_save();			/* L2: once it runs, no skinkd takes it for half built */
 	if (!domain->starts_paused)
 		result = core_domain_unpause(&host.core, domain->id);
-	domain->starts_paused = false;		/* the next time it runs at once */
 	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
 	if (result)
 		build_refuse(&build->error, BLAME_MACHINE, result, "the core does not let it run: %s", strerror(-result));
@@ -181,7 +180,6 @@ static void built(struct job *job)
 	struct domain *domain = build->domain;
 	struct outcome result = outcome(0, "done");
 
-	builds = build->next;
 	if (job->result || introduce(build)) {
 		forget_failed(build);
 		if (!build->error.text[0])
@@ -199,8 +197,10 @@ static void built(struct job *job)
 		build->done(build->context, &result);
 	json_decref(result.lines);
 	kernels_keep(&build->built.kernel);
-	free(build);
 	life_changed();
+	/* L1: whoever was told until here may have put a build in line, which is not the first while this one is. */
+	builds = build->next;
+	free(build);
 	start_next_build();
 }
 
