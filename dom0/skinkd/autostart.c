@@ -10,6 +10,7 @@
 
 #include "lib/file.h"
 #include "lib/manifest.h"
+#include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/state.h"
 
@@ -74,12 +75,12 @@ static json_t *read_one(const char *folder, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (file_read_all(path, MANIFEST_BYTES_MAX, BLAME_NOBODY, &bytes, &error)) {
-		say("%s", error.text);
+		event("failed", NULL, 0, "%s", error.text);
 		return NULL;
 	}
 	one = json_pack("{s:s, s:s%}", "file", path, "xml", (const char *)bytes.at, bytes.count);
 	if (!one)
-		say("%s: it is not UTF-8: it is left out", path);
+		event("failed", NULL, 0, "%s: it is not UTF-8: write it in UTF-8", path);
 	bytes_free(&bytes);
 	return one;
 }

@@ -175,67 +175,93 @@ static void plan_absent(struct plan *plan, struct manifest *const *manifests, si
 	}
 }
 
-/* All manifests that can be parsed; what is wrong with any of them goes into the report. */
-static struct manifest **parse_all(json_t *files, size_t *count, struct report *report)
+/* NULL: it cannot be parsed. What is wrong with it goes into the report. */
+static struct manifest *parse_one(json_t *one, struct report *report)
 {
-	struct manifest **manifests = need_memory(calloc(json_array_size(files) + 1, sizeof(*manifests)));
-	json_t *one;
-	size_t i;
+	const char *file = "manifest", *xml = "";
+	struct manifest *manifest;
 
-	*count = 0;
-	json_array_foreach(files, i, one) {
-		const char *file = "manifest", *xml = "";
-		struct manifest *manifest;
-
-		json_unpack(one, "{s?s, s?s}", "file", &file, "xml", &xml);
-		if (!manifest_parse(xml, strlen(xml), file, &manifest, report))
-			continue;
-		check_host(manifest, domain_by_name(manifest->name), report);
-		manifests[(*count)++] = manifest;
-	}
-	manifest_check_set(manifests, *count, report);
-	return manifests;
+	json_unpack(one, "{s?s, s?s}", "file", &file, "xml", &xml);
+	if (!manifest_parse(xml, strlen(xml), file, &manifest, report))
+		return NULL;
+	check_host(manifest, domain_by_name(manifest->name), report);
+	return manifest;
 }
 
-static void refuse_plan(struct request *request, const struct report *report)
+static struct plan *plan_new(struct request *request)
 {
-	json_t *lines = report_lines(report, SEVERITY_ERROR);
-	json_t *line;
+	struct plan *plan = need_memory(calloc(1, sizeof(*plan)));
+
+	plan->request = request;
+	return plan;
+}
+
+/* All or nothing: somebody asked, and can mend what is wrong. NULL: it has been refused. */
+static struct plan *plan_make(struct request *request, json_t *files, bool prune, bool restart)
+{
+	struct manifest **manifests = need_memory(calloc(json_array_size(files) + 1, sizeof(*manifests)));
+	struct report report = { 0 };
+	struct plan *plan = NULL;
+	size_t count = 0, i;
+	json_t *one;
+
+	json_array_foreach(files, i, one) {
+		manifests[count] = parse_one(one, &report);
+		count += manifests[count] != NULL;
+	}
+	manifest_check_set(manifests, count, &report);
+	if (report.error_count) {
+		rpc_fail_lines(request, CODE_BAD, "nothing is done: not all manifests can be used",
+			       report_lines(&report, SEVERITY_ERROR));
+		for (i = 0; i < count; i++)
+			manifest_free(manifests[i]);
+	} else {
+		plan = plan_new(request);
+		plan->warnings = report_lines(&report, SEVERITY_WARNING);
+		plan_absent(plan, manifests, count, prune);
+		for (i = 0; i < count; i++)
+			plan_one(plan, manifests[i], restart);
+	}
+	free(manifests);
+	report_free(&report);
+	return plan;
+}
+
+static void tell_errors(const struct report *report)
+{
+	json_t *lines = report_lines(report, SEVERITY_ERROR), *line;
 	size_t i;
 
-	if (request) {
-		rpc_fail_lines(request, CODE_BAD, "nothing is done: not all manifests can be used", lines);
-		return;
-	}
 	json_array_foreach(lines, i, line)
 		event("failed", NULL, 0, "%s", json_string_value(line));
 	json_decref(lines);
 }
 
-/* NULL: it has been refused. */
-static struct plan *plan_make(struct request *request, json_t *files, bool prune, bool restart)
+/* The host starts, and nobody is there to mend anything: a file that is wrong, also beside those before it, is left out. */
+static struct plan *plan_for_start(json_t *files)
 {
-	struct report report = { 0 };
-	struct plan *plan = NULL;
-	size_t count;
-	struct manifest **manifests = parse_all(files, &count, &report);
+	struct manifest **manifests = need_memory(calloc(json_array_size(files) + 1, sizeof(*manifests)));
+	struct plan *plan = plan_new(NULL);
+	size_t count = 0, i;
+	json_t *one;
 
-	report_sort(&report);
-	if (report.error_count) {
-		refuse_plan(request, &report);
-		for (size_t i = 0; i < count; i++)
-			manifest_free(manifests[i]);
-	} else {
-		plan = need_memory(calloc(1, sizeof(*plan)));
-		plan->request = request;
-		plan->warnings = report_lines(&report, SEVERITY_WARNING);
-		if (request)
-			plan_absent(plan, manifests, count, prune);
-		for (size_t i = 0; i < count; i++)
-			plan_one(plan, manifests[i], restart);
+	json_array_foreach(files, i, one) {
+		struct report report = { 0 };
+
+		manifests[count] = parse_one(one, &report);
+		if (manifests[count])
+			manifest_check_set(manifests, count + 1, &report);
+		if (report.error_count) {
+			tell_errors(&report);
+			manifest_free(manifests[count]);
+		} else {
+			count++;
+		}
+		report_free(&report);
 	}
+	for (i = 0; i < count; i++)
+		plan_one(plan, manifests[i], false);
 	free(manifests);
-	report_free(&report);
 	return plan;
 }
 
@@ -385,9 +411,8 @@ void method_apply(struct request *request)
 void apply_folder(const char *folder)
 {
 	json_t *files = autostart_files(folder);
-	struct plan *plan = json_array_size(files) ? plan_make(NULL, files, false, false) : NULL;
+	struct plan *plan = plan_for_start(files);
 
 	json_decref(files);
-	if (plan)
-		apply_next(plan);
+	apply_next(plan);
 }
