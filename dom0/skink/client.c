@@ -31,6 +31,7 @@ struct pending {
 	json_int_t id;
 	double begun, until;		/* until is 0 when there is no limit */
 	char *progress;			/* what skinkd said last, or NULL */
+	bool has_ended;			/* of several: it was answered */
 	bool (*take)(const json_t *params, void *context);	/* NULL until client_follow() */
 	void *context;
 };
@@ -254,9 +255,8 @@ static bool take_notification(struct pending *pending, const json_t *message)
 }
 
 /* True: the call has ended, with *code. */
-static bool take_line(struct pending *pending, const char *line, size_t length, int *code, json_t **result)
+static bool take_message(struct pending *pending, const json_t *message, int *code, json_t **result)
 {
-	json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	json_t *id = json_object_get(message, "id"), *answer = json_object_get(message, "result");
 	json_t *error = json_object_get(message, "error");
 	bool ended = true;
@@ -275,11 +275,11 @@ static bool take_line(struct pending *pending, const char *line, size_t length, 
 	} else {
 		*code = talks_nonsense(pending, "neither a result nor an error");
 	}
-	json_decref(message);
 	return ended;
 }
 
-static int await_answer(struct client *client, struct pending *pending, json_t **result)
+/* What skinkd says next; NULL with EXIT_DONE when it is not JSON. */
+static int next_message(struct client *client, const struct pending *pending, json_t **message)
 {
 	for (;;) {
 		size_t length;
@@ -287,9 +287,8 @@ static int await_answer(struct client *client, struct pending *pending, json_t *
 		int code;
 
 		if (line) {
-			if (take_line(pending, line, length, &code, result))
-				return code;
-			continue;
+			*message = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+			return EXIT_DONE;
 		}
 		code = wait_for(client, pending, POLLIN);
 		if (code)
@@ -305,15 +304,33 @@ static int await_answer(struct client *client, struct pending *pending, json_t *
 	}
 }
 
+static int await_answer(struct client *client, struct pending *pending, json_t **result)
+{
+	for (;;) {
+		json_t *message = NULL;
+		int code = next_message(client, pending, &message);
+		bool ended = code || take_message(pending, message, &code, result);
+
+		json_decref(message);
+		if (ended)
+			return code;
+	}
+}
+
+static struct pending pending_for(struct client *client, const struct call *call)
+{
+	double limit = call->limit_s ? call->limit_s : CLIENT_LIMIT_S, begun = now();
+
+	return (struct pending){.call = call, .id = ++client->last_id, .begun = begun,
+				.until = limit > 0 ? begun + limit : 0};
+}
+
 int client_call(struct client *client, const struct call *call, json_t **result)
 {
-	double limit = call->limit_s ? call->limit_s : CLIENT_LIMIT_S;
-	struct pending pending = {.call = call, .id = ++client->last_id, .begun = now()};
+	struct pending pending = pending_for(client, call);
 	json_t *answer = NULL;
-	int code;
+	int code = send_request(client, &pending);
 
-	pending.until = limit > 0 ? pending.begun + limit : 0;
-	code = send_request(client, &pending);
 	if (code == EXIT_DONE)
 		code = await_answer(client, &pending, &answer);
 	progress_erase();
@@ -322,6 +339,64 @@ int client_call(struct client *client, const struct call *call, json_t **result)
 		*result = answer ? answer : json_null();
 	else
 		json_decref(answer);
+	return code;
+}
+
+/* Whose answer that is; what is nobody's is the first one's that waits. There is one that waits. */
+static struct pending *addressee(struct pending *pending, const json_t *message)
+{
+	const json_t *id = json_object_get(message, "id");
+	struct pending *first = pending;
+
+	while (first->has_ended)
+		first++;
+	for (struct pending *one = first; json_is_integer(id) && one->call; one++) {
+		if (!one->has_ended && one->id == json_integer_value(id))
+			return one;
+	}
+	return first;
+}
+
+static int await_answers(struct client *client, struct pending *pending, size_t count,
+			 void (*ended)(size_t at, int code, json_t *result, void *context), void *context)
+{
+	while (count) {
+		json_t *message = NULL, *answer = NULL;
+		int code = next_message(client, addressee(pending, NULL), &message);
+		struct pending *one = addressee(pending, message);
+
+		if (code)
+			return code;
+		one->has_ended = take_message(one, message, &code, &answer);
+		json_decref(message);
+		if (!one->has_ended)
+			continue;
+		count--;
+		progress_erase();
+		ended((size_t)(one - pending), code, answer, context);
+	}
+	return EXIT_DONE;
+}
+
+int client_call_each(struct client *client, const struct call *calls, size_t count,
+		     void (*ended)(size_t at, int code, json_t *result, void *context), void *context)
+{
+	struct pending *pending = need_zeroed(count + 1, sizeof(*pending));
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < count; i++) {
+		pending[i] = pending_for(client, &calls[i]);
+		if (code)
+			json_decref(calls[i].params);
+		else
+			code = send_request(client, &pending[i]);
+	}
+	if (code == EXIT_DONE)
+		code = await_answers(client, pending, count, ended, context);
+	progress_erase();
+	for (size_t i = 0; i < count; i++)
+		free(pending[i].progress);
+	free(pending);
 	return code;
 }
 

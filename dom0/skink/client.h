@@ -34,6 +34,14 @@ int client_open(const char *socket_path, bool quiet, struct client **client) __a
 int client_call(struct client *client, const struct call *call, json_t **result);
 
 /*
+ * Several at once: all are sent, then answers are taken in the order in which they come. ended() is told of each that
+ * skinkd answered, by its place in the list; a result, never NULL with EXIT_DONE, is then its own. EXIT_DONE: all were
+ * answered. Whatever else ends them, ends them all. The calls have the same limit.
+ */
+int client_call_each(struct client *client, const struct call *calls, size_t count,
+		     void (*ended)(size_t at, int code, json_t *result, void *context), void *context);
+
+/*
  * After a call that makes skinkd go on telling: each further notification's parameters go to `take`, until that returns
  * false (EXIT_DONE), a signal comes or skinkd goes away.
  */

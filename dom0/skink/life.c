@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "deed.h"
 #include "lib/need.h"
 #include "message.h"
 #include "units.h"
@@ -16,190 +17,108 @@
 #define WAIT_FOR_EVER_S	 (365.0 * 86400)
 #define DUMP_S		 600.0
 
-/* One request for one domain, and how it is told. */
-struct deed {
-	const struct invocation *invocation;
-	const char *method;
-	const char *domain;
-	const char *meanwhile;
-	json_t *more;			/* further parameters; NULL: none */
-	bool may_wait;			/* the method knows `wait` */
-	bool knows_timeout;		/* the method knows `timeout` */
-	double timeout;			/* 0: it answers at once */
-};
-
-static int do_deed(const struct deed *deed, json_t **result)
+static void told_destroyed(const struct invocation *invocation, const char *domain, json_t *result)
 {
-	const struct invocation *invocation = deed->invocation;
-	json_t *params = json_pack("{s:s}", "domain", deed->domain);
-	char what[160];
-	struct call call = {.method = deed->method, .what = what, .meanwhile = deed->meanwhile};
-
-	json_object_update_missing(params, deed->more);
-	json_decref(deed->more);
-
-	snprintf(what, sizeof(what), "%s %s", invocation->verb->name, deed->domain);
-	if (deed->may_wait)
-		json_object_set_new(params, "wait", json_boolean(!invocation->given[OPTION_NO_WAIT]));
-	if (deed->knows_timeout)
-		json_object_set_new(params, "timeout", json_real(deed->timeout));
-	call.params = params;
-	call.limit_s = deed->timeout ? limit_for(deed->timeout) : 0;
-	return ask(invocation, &call, result);
+	deed_tell(invocation, domain, result, "destroyed");
 }
 
-/* The fact as JSON, or a line that says it. */
-static void tell(const struct invocation *invocation, json_t *result, const char *domain, const char *text)
+static void told_paused(const struct invocation *invocation, const char *domain, json_t *result)
 {
-	if (invocation->given[OPTION_JSON]) {
-		print_json(result);
-	} else {
-		print_text(stdout, domain);
-		printf(": ");
-		print_text(stdout, text);
-		putchar('\n');
-	}
-	json_decref(result);
+	deed_tell(invocation, domain, result, "paused");
 }
 
-typedef int for_one(const struct invocation *invocation, const char *domain);
-
-/* All domains but Domain-0, by id. */
-static int each_domain(const struct invocation *invocation, for_one *one)
+static void told_running(const struct invocation *invocation, const char *domain, json_t *result)
 {
-	const struct call call = {.method = "list", .params = json_object(), .what = "list"};
-	json_t *result;
-	const json_t *domain;
-	size_t index;
-	int code = ask(invocation, &call, &result), first = EXIT_DONE;
-
-	if (code)
-		return code;
-	json_array_foreach(json_object_get(result, "domains"), index, domain) {
-		if (number_of(domain, "id") == 0)
-			continue;
-		code = one(invocation, text_of(domain, "name"));
-		if (code > EXIT_TIMED_OUT)
-			return code;
-		first = first ? first : code;
-	}
-	json_decref(result);
-	return first;
+	deed_tell(invocation, domain, result, "running");
 }
 
-/* Those that were named, one after the other; the first failure is how skink ends. */
-static int each_operand(const struct invocation *invocation, for_one *one)
+/* What skinkd answers at once. */
+static int simple(const struct invocation *invocation, deed_told *told)
 {
-	int first = EXIT_DONE;
+	const struct deed deed = {.invocation = invocation, .method = invocation->verb->name,
+				  .meanwhile = "skinkd goes on: see 'skink list'"};
 
-	if (invocation->given[OPTION_ALL])
-		return each_domain(invocation, one);
-	for (int i = 0; i < invocation->operand_count; i++) {
-		int code = one(invocation, invocation->operands[i]);
-
-		/* Unreachable or interrupted: the next would end the same way. */
-		if (code >= EXIT_UNREACHABLE && code != EXIT_TIMED_OUT)
-			return code;
-		first = first ? first : code;
-	}
-	return first;
-}
-
-static int simple(const struct invocation *invocation, const char *domain, const char *done)
-{
-	struct deed deed = {.invocation = invocation, .method = invocation->verb->name, .domain = domain,
-			    .meanwhile = "skinkd goes on: see 'skink list'"};
-	json_t *result;
-	int code = do_deed(&deed, &result);
-
-	if (code == EXIT_DONE)
-		tell(invocation, result, domain, done);
-	return code;
-}
-
-static int destroy_one(const struct invocation *invocation, const char *domain)
-{
-	return simple(invocation, domain, "destroyed");
+	return deed_each(&deed, told);
 }
 
 int verb_destroy(const struct invocation *invocation)
 {
-	return each_operand(invocation, destroy_one);
-}
-
-static int pause_one(const struct invocation *invocation, const char *domain)
-{
-	return simple(invocation, domain, "paused");
+	return simple(invocation, told_destroyed);
 }
 
 int verb_pause(const struct invocation *invocation)
 {
-	return each_operand(invocation, pause_one);
-}
-
-static int unpause_one(const struct invocation *invocation, const char *domain)
-{
-	return simple(invocation, domain, "running");
+	return simple(invocation, told_paused);
 }
 
 int verb_unpause(const struct invocation *invocation)
 {
-	return each_operand(invocation, unpause_one);
+	return simple(invocation, told_running);
 }
 
-static int shutdown_one(const struct invocation *invocation, const char *domain)
+static void told_down(const struct invocation *invocation, const char *domain, json_t *result)
 {
-	struct deed deed = {.invocation = invocation, .method = "shutdown", .domain = domain, .may_wait = true,
-			    .knows_timeout = true,
-			    .meanwhile = "it was asked to shut down and goes on with that: see 'skink list'"};
-	const char *state;
-	json_t *result;
-	int code;
+	char *state = need_copy(text_of(result, "state"));
+	const char *text = state;
 
-	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
-		return EXIT_BAD_INPUT;
-	code = do_deed(&deed, &result);
+	if (strcmp(state, "asked") == 0)
+		text = "asked to shut down";
+	else if (strcmp(state, "gone") == 0)
+		text = "shut down";
+	deed_tell(invocation, domain, result, text);
+	free(state);
+}
+
+/* How long the host gives its guests: skinkd.conf says it. */
+static int ask_shutdown_timeout(const struct invocation *invocation, double *seconds)
+{
+	const struct call call = {.method = "info", .params = json_object(), .what = "shutdown --all"};
+	json_t *result;
+	int code = ask(invocation, &call, &result);
+
 	if (code)
 		return code;
-	state = text_of(result, "state");
-	if (strcmp(state, "asked") == 0)
-		tell(invocation, result, domain, "asked to shut down");
-	else if (strcmp(state, "gone") == 0)
-		tell(invocation, result, domain, "shut down");
-	else
-		tell(invocation, result, domain, state);
+	if (json_is_number(json_object_get(result, "shutdown_timeout_s")))
+		*seconds = number_of(result, "shutdown_timeout_s");
+	json_decref(result);
 	return EXIT_DONE;
 }
 
 int verb_shutdown(const struct invocation *invocation)
 {
-	return each_operand(invocation, shutdown_one);
-}
-
-static int reboot_one(const struct invocation *invocation, const char *domain)
-{
-	struct deed deed = {.invocation = invocation, .method = "reboot", .domain = domain, .may_wait = true,
-			    .knows_timeout = true,
-			    .meanwhile = "it was asked to reboot and goes on with that: see 'skink list'"};
-	char text[64] = "asked to reboot";
-	json_t *result, *again;
-	int code;
+	struct deed deed = {.invocation = invocation, .method = "shutdown", .may_wait = true, .knows_timeout = true,
+			    .meanwhile = invocation->given[OPTION_ALL] ?
+					 "they were asked to shut down and go on with that: see 'skink list'" :
+					 "it was asked to shut down and goes on with that: see 'skink list'"};
+	int code = EXIT_DONE;
 
 	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
-	code = do_deed(&deed, &result);
-	if (code)
-		return code;
-	again = json_object_get(result, "domain");
+	if (invocation->given[OPTION_ALL] && !invocation->given[OPTION_TIMEOUT])
+		code = ask_shutdown_timeout(invocation, &deed.timeout);
+	return code ? code : deed_each(&deed, told_down);
+}
+
+static void told_rebooted(const struct invocation *invocation, const char *domain, json_t *result)
+{
+	const json_t *again = json_object_get(result, "domain");
+	char text[64] = "asked to reboot";
+
 	if (json_is_object(again))
 		snprintf(text, sizeof(text), "rebooted, its id is now %.0f", number_of(again, "id"));
-	tell(invocation, result, domain, text);
-	return EXIT_DONE;
+	deed_tell(invocation, domain, result, text);
 }
 
 int verb_reboot(const struct invocation *invocation)
 {
-	return each_operand(invocation, reboot_one);
+	struct deed deed = {.invocation = invocation, .method = "reboot", .may_wait = true, .knows_timeout = true,
+			    .meanwhile = invocation->given[OPTION_ALL] ?
+					 "they were asked to reboot and go on with that: see 'skink list'" :
+					 "it was asked to reboot and goes on with that: see 'skink list'"};
+
+	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
+		return EXIT_BAD_INPUT;
+	return deed_each(&deed, told_rebooted);
 }
 
 int verb_wait(const struct invocation *invocation)
@@ -218,11 +137,11 @@ int verb_wait(const struct invocation *invocation)
 	if (!timeout_of(invocation, WAIT_FOR_EVER_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
 	deed.more = json_pack("{s:s}", "for", awaited);
-	code = do_deed(&deed, &result);
+	code = deed_do(&deed, &result);
 	if (code)
 		return code;
 	state = need_copy(text_of(result, "state"));
-	tell(invocation, result, deed.domain, state);
+	deed_tell(invocation, deed.domain, result, state);
 	free(state);
 	return EXIT_DONE;
 }
@@ -238,7 +157,7 @@ int verb_sysrq(const struct invocation *invocation)
 		return EXIT_BAD_INPUT;
 	}
 	deed.more = json_pack("{s:s}", "key", key);
-	return do_deed(&deed, NULL);
+	return deed_do(&deed, NULL);
 }
 
 /* skinkd has a working directory of its own. */
@@ -271,12 +190,12 @@ int verb_dump_core(const struct invocation *invocation)
 		complain("dump-core: the file's name is not UTF-8: write another");
 		return EXIT_BAD_INPUT;
 	}
-	code = do_deed(&deed, &result);
+	code = deed_do(&deed, &result);
 	if (code)
 		return code;
 	text = need_text("dumped to %s, %s", text_of(result, "file"),
 			 format_size(size, count_of(result, "bytes")));
-	tell(invocation, result, deed.domain, text);
+	deed_tell(invocation, deed.domain, result, text);
 	free(text);
 	return EXIT_DONE;
 }
@@ -287,11 +206,11 @@ int verb_autostart(const struct invocation *invocation)
 	struct deed deed = {.invocation = invocation, .method = "autostart", .domain = invocation->operands[0],
 			    .more = json_pack("{s:b}", "enable", enable)};
 	json_t *result;
-	int code = do_deed(&deed, &result);
+	int code = deed_do(&deed, &result);
 
 	if (code)
 		return code;
-	tell(invocation, result, deed.domain,
+	deed_tell(invocation, deed.domain, result,
 	     enable ? "will be started when the host boots" : "will not be started when the host boots");
 	return EXIT_DONE;
 }

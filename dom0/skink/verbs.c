@@ -20,13 +20,14 @@ const struct verb verbs[] = {
 	 "Build the domain that a manifest describes, and let it run",
 	 "MANIFEST is a file, or - for standard input. A name without a slash that is no file here is looked for in "
 	 "/etc/skink/domains/. Ctrl-C only ends the waiting: skinkd goes on, and 'skink destroy' takes it back."},
-	{"destroy", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS, verb_destroy,
+	{"destroy", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(ALL), verb_destroy,
 	 "End domains at once, as by pulling the plug",
 	 "What the guest has not written to its disk is lost. Its on_poweroff and on_crash are not obeyed: it stays "
 	 "gone. " DOMAIN_DOC " Domain-0 is never destroyed."},
 	{"shutdown", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_shutdown,
 	 "Ask guests to shut down, and wait until they have",
-	 "What then becomes of the domain is on_poweroff in its manifest. " DOMAIN_DOC " " CTRL_C_DOC},
+	 "What then becomes of the domain is on_poweroff in its manifest. With --all, all are asked at once, and waited for "
+	 "as long as skinkd.conf says (shutdown_timeout_s) unless --timeout does. " DOMAIN_DOC " " CTRL_C_DOC},
 	{"reboot", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_reboot,
 	 "Ask guests to reboot, and wait until they run again",
 	 "A domain that has rebooted has another id, the same name and the same UUID. " CTRL_C_DOC},

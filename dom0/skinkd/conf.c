@@ -32,6 +32,7 @@ static const struct key {
 	NUMBER(cores_kib_max, 1048576),
 	NUMBER(memory_reserve_kib, 8192),
 	NUMBER(events_kept, 1000),
+	NUMBER(shutdown_timeout_s, 60),
 #undef TEXT
 #undef NUMBER
 };

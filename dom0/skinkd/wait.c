@@ -83,6 +83,11 @@ static bool is_unanswered(struct wait *wait)
 	return !wait->is_answered && uv_now(host.loop) >= wait->began_ms + ANSWER_MS;
 }
 
+static const char *const not_yet[] = {
+	[WAIT_GONE] = "is still there", [WAIT_DOWN] = "has not shut down", [WAIT_REPLACED] = "has not started again",
+	[WAIT_RUNNING] = "does not run", [WAIT_MEMORY] = "does not have that memory", [WAIT_VCPUS] = "does not have those vcpus",
+};
+
 /* True: it is over, and *result says how. */
 static bool is_over(struct wait *wait, struct outcome *result)
 {
@@ -97,8 +102,8 @@ static bool is_over(struct wait *wait, struct outcome *result)
 		*result = outcome(CODE_FAILED, "'%s' does not answer: its kernel has no driver for it, or hangs: look at its "
 				  "console, or destroy it", name);
 	else if (uv_now(host.loop) >= wait->deadline_ms)
-		*result = outcome(CODE_TIMED_OUT, "'%s' has not come so far in %.0f s; it may still", name,
-				  wait->request.timeout_s);
+		*result = outcome(CODE_TIMED_OUT, "'%s' %s after %.0f s; that may still come", name,
+				  not_yet[wait->request.what], wait->request.timeout_s);
 	else
 		return false;
 	return true;

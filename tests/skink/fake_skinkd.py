@@ -108,7 +108,7 @@ class FakeSkinkd:
         if "domain" not in params:
             return {"version": "skinkd 1", "xen_version": "4.17.0-skink", "cpus": 2, "memory_kib": 4194304,
                     "memory_free_kib": 3145728, "domains": 3, "uptime_seconds": 61, "socket_group": "skink",
-                    "scheduler": "bvt"}
+                    "scheduler": "bvt", "shutdown_timeout_s": 45}
         facts = self.find(params)
         return {"domain": dict(facts, on_poweroff="destroy", on_reboot="restart", on_crash="preserve",
                                manifest="/etc/skink/domains/web.xml", kernel="/boot/vmlinuz", initrd=None,

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -207,6 +208,43 @@ def test_ctrl_c_while_several_are_shut_down_stops_at_the_first(skinkd):
     assert asked.wait(command.LIMIT)
     assert command.interrupt(child).code == 130
     assert len(skinkd.asked("shutdown")) == 1
+
+
+def test_ctrl_c_while_all_are_shut_down_says_that_they_go_on(skinkd):
+    asked = threading.Semaphore(0)
+
+    def never(params, connection):
+        asked.release()
+        return connection
+    skinkd.answers["shutdown"] = never
+    child = command.start(skinkd.path, "shutdown", "--all")
+    assert asked.acquire(timeout=command.LIMIT) and asked.acquire(timeout=command.LIMIT)
+    result = command.interrupt(child)
+    assert result.code == 130
+    assert result.err == ("skink: shutdown --all: interrupted: they were asked to shut down and go on with that: "
+                          "see 'skink list'\n")
+
+
+@pytest.mark.parametrize("broken, code", [(b"what?\n", 1), (b'{"jsonrpc":"2.0","id":99,"result":{}}\n', 1), (None, 5)])
+def test_a_daemon_that_breaks_off_ends_all(skink, skinkd, broken, code):
+    def first_only(params, connection):
+        if params["domain"] == "web":
+            return {"state": "gone"}
+        if broken:
+            connection.send_raw(broken)
+        connection.hang_up()
+        return connection
+    skinkd.answers["shutdown"] = first_only
+    result = skink("shutdown", "--all")
+    assert result.code == code and result.out == "web: shut down\n", result
+
+
+def test_a_daemon_that_hangs_does_not_hold_up_shutdown_all(skink, skinkd):
+    skinkd.answers["shutdown"] = lambda params, connection: connection
+    began = time.monotonic()
+    result = skink("shutdown", "--all", "--timeout", "1")
+    assert result.code == 6 and "shutdown --all: no answer from skinkd after 6 seconds" in result.err, result
+    assert time.monotonic() - began < 20
 
 
 # ------------------------------------------------------------------ usage

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import command
-from fake_skinkd import domain
+from fake_skinkd import Error, domain
 
 MANIFEST = "<domain type='skink'><name>new</name></domain>\n"
 
@@ -128,6 +128,59 @@ def test_shutdown_all_leaves_domain_0_alone(skink, skinkd):
     result = skink("shutdown", "--all")
     assert result.code == 0, result
     assert [params["domain"] for params in skinkd.asked("shutdown")] == ["web", "db"]
+
+
+def test_shutdown_all_gives_guests_the_time_that_the_settings_say(skink, skinkd):
+    assert skink("shutdown", "-a", "-w").code == 0
+    assert skink("shutdown", "--all", "--timeout", "2m").code == 0
+    assert [params["timeout"] for params in skinkd.asked("shutdown")] == [45, 45, 120, 120]
+
+
+def test_all_are_asked_before_one_is_waited_for(skink, skinkd):
+    asked = []
+
+    def the_last_first(params, connection):
+        asked.append(connection.id)
+        for number in reversed(asked) if len(asked) == 3 else []:
+            connection.send({"jsonrpc": "2.0", "id": number, "result": {"state": "gone"}})
+        return connection
+    skinkd.domains.append(domain("mail", 6))
+    skinkd.answers["shutdown"] = the_last_first
+    result = skink("shutdown", "--all")
+    assert result.code == 0 and result.out == "mail: shut down\ndb: shut down\nweb: shut down\n", result
+
+
+def test_all_says_who_did_not_and_ends_as_the_first_of_them(skink, skinkd):
+    def some(params, connection):
+        if params["domain"] == "web":
+            return {"state": "gone"}
+        if params["domain"] == "db":
+            raise Error(6, "'db' has not shut down after 60 s; that may still come")
+        raise Error(1, "'mail' does not answer")
+    skinkd.domains.append(domain("mail", 6))
+    skinkd.answers["shutdown"] = some
+    result = skink("shutdown", "--all")
+    assert result.code == 6 and result.out == "web: shut down\n", result
+    assert result.err == "skink: 'db' has not shut down after 60 s; that may still come\nskink: 'mail' does not answer\n"
+
+
+def test_all_as_json_says_whose_it_is(skink):
+    out = skink("shutdown", "--all", "--json").out
+    assert re.findall(r'"name": *"(\w+)"', out) == ["web", "db"] and out.count('"gone"') == 2
+
+
+def test_all_of_none_is_done_at_once(skink, skinkd):
+    skinkd.domains = skinkd.domains[:1]
+    for verb in "shutdown", "reboot", "destroy":
+        result = skink(verb, "--all")
+        assert result.code == 0 and result.out == "" and result.err == "", result
+        assert skinkd.asked(verb) == []
+
+
+def test_destroy_all_leaves_domain_0_alone(skink, skinkd):
+    result = skink("destroy", "--all")
+    assert result.code == 0 and result.out == "web: destroyed\ndb: destroyed\n", result
+    assert [facts["name"] for facts in skinkd.domains] == ["Domain-0"]
 
 
 def test_several_domains_one_after_the_other(skink, skinkd):
