@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from dom0 import IMAGE, Dom0, guest
+from dom0 import IMAGE, Dom0, guest, rows
 from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
 
 UP_SECONDS = 6
@@ -166,6 +166,68 @@ def test_reboot_resets_the_machine():
         machine.send("reboot")
         machine.expect("runit: system reboot", 60)
         machine.wait_for_end(60)    # QEMU runs with -no-reboot
+
+
+# ------------------------------------------------------------------ guests that come and go with it
+
+HEARD = "/var/log/skink/consoles/guest-{}.log"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """A Dom0 that finds manifests in /etc/skink/domains when it starts: two of them are wrong."""
+    tree = tmp_path_factory.mktemp("domains")
+    domains = tree / "etc" / "skink" / "domains"
+    domains.mkdir(parents=True)
+    (domains / "10-one.xml").write_text(guest("one"))
+    (domains / "20-wrong.xml").write_text(guest("wrong").replace("<vcpu>1<", "<vcpu>many<"))
+    (domains / "30-again.xml").write_text(guest("one"))
+    (domains / "40-two.xml").write_text(guest("two"))
+    (domains / "notes.txt").write_text("not a manifest\n")
+    packed = subprocess.run(["dom0/image/pack.sh", str(tree)], stdout=subprocess.PIPE, check=True).stdout
+    os.makedirs(f"{BUILD}/test", exist_ok=True)
+    image = f"{BUILD}/test/dom0-domains.cpio"
+    with open(image, "wb") as out, open(IMAGE, "rb") as system:
+        out.write(packed + system.read())
+    with Dom0("dom0-guests", image=image, memory=2560) as machine:
+        yield machine.log_in()
+
+
+def wait_for_shell(dom0, name):
+    dom0.check(f"for i in $(seq 1200); do grep -q 'guest: Linux' {HEARD.format(name)} 2>/dev/null && break; sleep 0.1; done; "
+               f"grep -q 'guest: Linux' {HEARD.format(name)}", 180)
+
+
+def test_manifests_in_etc_are_started_with_the_host(host):
+    wait_for_shell(host, "one")
+    wait_for_shell(host, "two")
+    assert set(rows(host.check("skink list"))) == {"Domain-0", "one", "two"}
+    assert "autostart" in host.check("skink info one")
+
+
+def test_a_manifest_that_is_wrong_is_named_and_no_other_suffers(host):
+    events = host.check("skink events | cat")
+    assert re.search(r"failed +/etc/skink/domains/20-wrong\.xml:4:3: <vcpu>: 'many' is not a whole number", events)
+    assert re.search(r"failed +/etc/skink/domains/30-again\.xml:2:3: <name>: 'one' is the name in "
+                     r"/etc/skink/domains/10-one\.xml, line 2, too", events)
+    assert "notes.txt" not in events
+
+
+def test_poweroff_lets_guests_end_in_order_and_destroys_who_does_not_answer(host):
+    host.write("deaf.xml", guest("deaf"))
+    host.check("skink create --paused deaf.xml", 120)
+    host.send(f"tail -q -n0 -F {HEARD.format('one')} {HEARD.format('two')} > /dev/hvc0 & sleep 1; poweroff")
+    host.expect("dom0: shutting down guests", 60)
+    began = host.seen
+    host.expect("'deaf' does not answer", 120)
+    host.expect("deaf: destroyed", 60)
+    host.expect("dom0: stopping services", 60)
+    said = host.text[began:host.seen]
+    assert "one: shut down" in said and "two: shut down" in said
+    assert said.count("guest: going down") == 2
+    assert "one: destroyed" not in said and "two: destroyed" not in said
+    host.expect("runit: power off", 60)
+    host.wait_for_end(60)
 
 
 # ------------------------------------------------------------------ how it is packed
