@@ -33,6 +33,7 @@ RUNS = [
     ("event", ["PUSH_MACRO"], "L4"),
     ("event", ["OFF_BY_ONE"], "L4"),
     ("event", ["NO_BARRIER"], "L8"),
+    ("event", ["NO_BARRIER", "ONLY_L4"], "L4"),
     ("event", ["SERVE_EARLY"], "L4"),
     ("event", ["SERVE_SIGNED"], "L9"),
     ("fence", [], None),
