@@ -33,6 +33,7 @@ static const struct key {
 	NUMBER(memory_reserve_kib, 8192),
 	NUMBER(events_kept, 1000),
 	NUMBER(shutdown_timeout_s, 60),
+	NUMBER(quick_death_s, 30),
 #undef TEXT
 #undef NUMBER
 };

@@ -11,8 +11,7 @@
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
 
-/* A domain that ends sooner than this, this often in a row, is not started again: it would never stop. */
-#define QUICK_MS	5000
+/* A domain that ends so often in a row before quick_death_s have passed is not started again: it would never stop. */
 #define QUICK_DEATHS	5
 
 static const char *name_of(const struct domain *domain)
@@ -52,11 +51,11 @@ static bool may_restart(struct domain *domain)
 {
 	uint64_t lived_ms = uv_now(host.loop) - domain->started_ms;
 
-	domain->quick_deaths = lived_ms < QUICK_MS ? domain->quick_deaths + 1 : 0;
+	domain->quick_deaths = lived_ms < host.conf.quick_death_s * 1000 ? domain->quick_deaths + 1 : 0;
 	if (domain->quick_deaths < QUICK_DEATHS)
 		return true;
-	event("failed", name_of(domain), domain->id, "it has ended within %d s of its start %d times in a row: it is not started "
-	      "again", QUICK_MS / 1000, QUICK_DEATHS);
+	event("failed", name_of(domain), domain->id, "it has ended within %lu s of its start %d times in a row: it is not started "
+	      "again", host.conf.quick_death_s, QUICK_DEATHS);
 	return false;
 }
 
