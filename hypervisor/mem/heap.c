@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Small memory for the core: blocks of 32 to 2048 bytes out of pages of one size each; from a page on, whole frames.
- * The first frame of the heap's pages has the shift of its blocks' size in `validated`.
+ * The first frame of the heap's pages has the shift of its blocks' size in `validated`, and in `next` how many are in use.
+ * H1  A page of which no block is in use is not the heap's any more: what was taken for a domain is free after its end.
  */
 #include "cpu/directmap.h"
 #include "lib/spinlock.h"
@@ -32,6 +33,7 @@ static void *pages_alloc(unsigned int shift)
 	if (mfn_is(first, MFN_NONE))
 		return NULL;
 	frame_of(first)->validated = (uint16_t)shift;
+	frame_of(first)->next = 0;
 	return mfn_to_virt(first);
 }
 
@@ -52,9 +54,24 @@ static void *block_take(unsigned int shift)
 			block_put((struct block *)(page + at), shift);
 		block = free_block[shift];
 	}
-	if (block)
+	if (block) {
 		free_block[shift] = block->next;
+		frame_of(virt_to_mfn(block))->next++;
+	}
 	return block;
+}
+
+/* H1 */
+static void page_release(mfn_t page, unsigned int shift)
+{
+	struct block **link = &free_block[shift];
+
+	while (*link)
+		if (mfn_is(virt_to_mfn(*link), page))
+			*link = (*link)->next;
+		else
+			link = &(*link)->next;
+	frame_free(page, 0);
 }
 
 void *heap_alloc(size_t bytes)
@@ -75,15 +92,19 @@ void *heap_alloc(size_t bytes)
 void heap_free(void *memory)
 {
 	unsigned int shift;
+	mfn_t page;
 
 	if (!memory)
 		return;
-	shift = frame_of(virt_to_mfn(memory))->validated;
+	page = virt_to_mfn(memory);
+	shift = frame_of(page)->validated;
 	if (shift >= PAGE_SHIFT) {
-		frame_free(virt_to_mfn(memory), shift - PAGE_SHIFT);
+		frame_free(page, shift - PAGE_SHIFT);
 		return;
 	}
 	spin_lock(&heap_lock);
 	block_put(memory, shift);
+	if (--frame_of(page)->next == 0)
+		page_release(page, shift);
 	spin_unlock(&heap_lock);
 }

@@ -224,6 +224,7 @@ static void heap_memory_is_zero_aligned_and_ones_own(void)
 {
 	static uint8_t *memory[BLOCKS];
 	static size_t bytes[BLOCKS];
+	uint64_t before = frames_free();
 
 	memset(memory, 0, sizeof(memory));
 	random_state = 2;
@@ -248,6 +249,9 @@ static void heap_memory_is_zero_aligned_and_ones_own(void)
 		memset(memory[i], (int)i, bytes[i]);
 	}
 	heap_free(NULL);
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		heap_free(memory[i]);
+	CU_ASSERT_EQUAL(frames_free(), before);		/* H1 */
 	all_is_counted();
 }
 
