@@ -20,6 +20,8 @@ CORE_ARGS = "console=com1 com1=115200 loglvl=all noreboot"
 DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce "
              "panic=-1 nokaslr random.trust_cpu=on")
 PROMPT = r"skink# (\x1b\[6n)?$"
+# How a command ended: alone on its line.
+END_MARK = r"(?:^|\x1b\[K)=(\d+)=$"
 UEFI_CODE = "/usr/share/OVMF/OVMF_CODE.fd"
 UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS.fd"
 
@@ -124,11 +126,12 @@ class Machine:
         start, began = self.seen, time.monotonic()
         # What is echoed has no number between the marks, so it is not taken for the answer.
         self.send(f"{command}; echo \"=$?=\"")
-        status = int(self.expect(r"^=(\d+)=$", limit).group(1))
+        # A program that showed its progress has erased the line that it stands on.
+        status = int(self.expect(END_MARK, limit).group(1))
         output = self.text[start:self.seen]
         self.log.write(f"\n[{time.monotonic() - began:.1f} s]\n".encode())
         self.expect(PROMPT, 30)
-        lines = [line for line in output.splitlines() if not re.fullmatch(r"=\d+=", line)]
+        lines = [line for line in output.splitlines() if not re.search(END_MARK, line)]
         return status, "\n".join(line for line in lines if 'echo "=$?="' not in line)
 
     def check(self, command, limit=60):
