@@ -34,10 +34,9 @@ class Dom0(Machine):
         return self
 
     def run(self, command, limit=60):
-        """As Machine.run(), without progress lines that were erased again and what the core says of guests meanwhile."""
+        """As Machine.run(), without what the core says of guests meanwhile."""
         status, output = super().run(command, limit)
-        output = re.sub(r"skink: d\d+: [^\n]*\n", "", output + "\n")
-        return status, "\n".join(line.split("\x1b[K")[-1] for line in output.splitlines())
+        return status, re.sub(r"skink: d\d+: [^\n]*\n", "", output + "\n").rstrip("\n")
 
     def write(self, path, text):
         """A file in Dom0."""

@@ -34,6 +34,11 @@ class Late(AssertionError):
     """What was awaited did not come in time."""
 
 
+def as_shown(text):
+    """What is left on a terminal: of each line what came after it was last erased."""
+    return re.sub(r"[^\n]*\x1b\[K", "", text)
+
+
 class Machine:
     # What no test may see while it waits for something else.
     LOST = re.compile(r"PANIC|Kernel panic - not syncing|\(XEN\) Panic on CPU|Dom0 crashed|Bail out!")
@@ -131,7 +136,7 @@ class Machine:
         output = self.text[start:self.seen]
         self.log.write(f"\n[{time.monotonic() - began:.1f} s]\n".encode())
         self.expect(PROMPT, 30)
-        lines = [line for line in output.splitlines() if not re.search(END_MARK, line)]
+        lines = [line for line in as_shown(output).splitlines() if not re.search(END_MARK, line)]
         return status, "\n".join(line for line in lines if 'echo "=$?="' not in line)
 
     def check(self, command, limit=60):
