@@ -10,6 +10,7 @@
 
 #define SKINK_DOMCTL_sched	0x534b0001u	/* struct skink_domctl_sched: read, or set and read */
 #define SKINK_DOMCTL_account	0x534b0002u	/* struct skink_domctl_account: read, or set limits and read */
+#define SKINK_DOMCTL_dma_pool	0x534b0003u	/* struct skink_domctl_dma_pool: once for each domain */
 
 /* The scheduler's parameters of one domain (borrowed virtual time; Duda and Cheriton, SOSP 1999). */
 struct skink_domctl_sched {
@@ -35,3 +36,17 @@ struct skink_domctl_account {
 };
 
 _Static_assert(sizeof(struct skink_domctl_account) <= 128, "the union of struct xen_domctl has 128 bytes");
+
+#define SKINK_DMA_POOL_UNPROTECTED	1u	/* where there is no IOMMU, devices reach all memory: so be it */
+#define SKINK_DMA_POOL_FRAMES_MAX	4096u	/* 16 MiB */
+
+/*
+ * Frames of the domain, machine-contiguous, that its devices reach, and nothing else. They stay the domain's until its end,
+ * and are never page tables. -EINVAL: count, flags, or a frame that is not the domain's; -EBUSY: one is a page table;
+ * -EEXIST: it has a pool; -EOPNOTSUPP: no IOMMU guards it, and `flags` do not say that none need do.
+ */
+struct skink_domctl_dma_pool {
+	uint64_t first_mfn, count;
+	uint32_t flags;			/* SKINK_DMA_POOL_* */
+	uint32_t is_protected;		/* out: an IOMMU guards it */
+};

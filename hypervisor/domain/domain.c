@@ -301,6 +301,8 @@ static int destroy_step(struct domain *domain)
 
 	if (domain->is_taken_apart)
 		return 0;
+	/* First nothing can write to its frames any more (D3). */
+	dma_pool_release(domain);
 	error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);

@@ -13,6 +13,7 @@
 
 #include <xen/xen.h>
 
+#include "domain/dma_pool.h"
 #include "lib/spinlock.h"
 
 struct vcpu;
@@ -93,6 +94,8 @@ struct domain {
 	/* grant_lock */
 	struct spinlock grant_lock;
 	struct grant_table *grants;
+
+	struct dma_pool dma_pool;	/* domctl_lock */
 
 	struct sched_domain *sched;	/* the scheduler's, under its own lock */
 

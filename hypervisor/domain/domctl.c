@@ -213,6 +213,7 @@ static int run(struct domain *domain, struct xen_domctl *op)
 		return op->u.set_virq_handler.virq >= NR_VIRQS ? -EINVAL : domain == domain_zero ? 0 : -EOPNOTSUPP;
 	case SKINK_DOMCTL_sched:		return schedule(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_account:		return account(domain, (void *)op->u.pad);
+	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);
 	default:				return domctl_vcpu(domain, op);
 	}
 }

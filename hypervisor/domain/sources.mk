@@ -2,6 +2,7 @@
 CORE_SOURCES += \
 	hypervisor/domain/console.c \
 	hypervisor/domain/context.c \
+	hypervisor/domain/dma_pool.c \
 	hypervisor/domain/domain.c \
 	hypervisor/domain/domctl.c \
 	hypervisor/domain/domctl_vcpu.c \

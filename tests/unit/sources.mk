@@ -8,7 +8,7 @@ UNIT_event_delivery_SOURCES := $(UNIT_event_SOURCES)
 UNIT_TESTS += grant
 UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/map.c \
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
-UNIT_TESTS += ledger
+UNIT_TESTS += ledger protocols
 UNIT_TESTS += elf
 UNIT_elf_SOURCES := tests/unit/fake-cpu/refuse.c hypervisor/boot/elf.c hypervisor/boot/placement.c \
 	hypervisor/lib/format.c
@@ -60,7 +60,7 @@ REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state
 REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \
 	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/vcpu.c \
 	hypervisor/domain/platform.c hypervisor/domain/version.c \
-	hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c \
+	hypervisor/domain/dma_pool.c hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c

@@ -12,6 +12,7 @@
 #include "domain/hypercall.h"
 #include "event/event.h"
 #include "include/errno.h"
+#include "iommu/iommu.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
@@ -193,6 +194,15 @@ WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *dat
 {
 	*timer = (struct timer){ .handler = handler, .data = data, .deadline_ns = UINT64_MAX };
 }
+
+/* ---- iommu ---- */
+
+WEAK bool iommu_is_there(void) { return false; }
+WEAK int iommu_pool_map(struct domain *domain, mfn_t first, uint64_t count) { return 0; }
+WEAK void iommu_pool_unmap(struct domain *domain) { }
+
+WEAK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted) { return -EOPNOTSUPP; }
+WEAK void dma_pool_release(struct domain *domain) { }
 
 /* ---- event ---- */
 
