@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 RUNTIME_SOURCES += \
 	driver-domain/runtime/start.S \
+	driver-domain/runtime/answers.c \
 	driver-domain/runtime/boot.c \
 	driver-domain/runtime/console.c \
 	driver-domain/runtime/events.c \
