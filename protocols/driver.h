@@ -141,7 +141,9 @@ struct driver_table {
 	struct driver_region log;
 	uint64_t heartbeat_ns;		/* between two signs of life when idle */
 	uint64_t device_ns;		/* what a command of the device may take */
-	uint8_t zero[2048 - 120];
+	uint32_t serial_last;		/* Dom0's own note: what it gave out last, for attachments and for rings */
+	uint32_t ring_last;
+	uint8_t zero[2048 - 128];
 	struct driver_attachment attachment[];
 };
 
