@@ -12,6 +12,11 @@
 #   FUZZ_TARGETS          names; N is tests/fuzz/N.c + FUZZ_N_SOURCES + UNIT_COMMON_SOURCES -> build/fuzz/N
 #   FUZZ_COMMON_SOURCES   linked into each fuzzer
 #   DOM0_FUZZ_TARGETS     names; N is tests/fuzz/N.c + DOM0_FUZZ_N_SOURCES -> build/fuzz/dom0-N, which begins with DOM0_FUZZ_N_SEEDS
+#   DEVICE_SOURCES        .c of the device drivers (driver-domain/device), linked into each driver domain
+#   NET_SOURCES           .c of the network back-end, with the runtime and the devices -> build/net.elf
+#   BLK_SOURCES           .c of the block back-end, likewise -> build/blk.elf
+#   DRIVER_UNIT_TESTS     names; N is tests/unit/driver/N.c + DRIVER_UNIT_N_SOURCES, of driver-domain/ -> build/unit/driver-N
+#   DRIVER_FUZZ_TARGETS   names; N is tests/fuzz/N.c + DRIVER_FUZZ_N_SOURCES, of driver-domain/ -> build/fuzz/driver-N
 #   DOM0_LIB_SOURCES      .c of dom0/lib -> build/dom0/libskink.a
 #   DOM0_SKINKD_SOURCES   .c of the daemon, with the library -> build/dom0/skinkd
 #   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink
@@ -56,15 +61,19 @@ PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pyte
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
+DRIVER_DOMAINS := $(if $(NET_SOURCES),net) $(if $(BLK_SOURCES),blk)
+
 # ---------------------------------------------------------------- what you can do
 
-.PHONY: all core guests dom0 iso run test test-full unit fuzz bench lint gdb clean help packages
+.PHONY: all core guests driver-domains dom0 iso run test test-full unit fuzz bench lint gdb clean help packages
 
-all: core guests dom0 dom0-programs ## build everything into build/ (CC=gcc or clang)
+all: core guests driver-domains dom0 dom0-programs ## build everything into build/ (CC=gcc or clang)
 
 core: build/skink ## build the core alone: build/skink, and build/skink.elf with its symbols
 
 guests: $(GUEST_TESTS:%=build/guest/%.elf) ## build the guest tests: build/guest/*.elf
+
+driver-domains: $(DRIVER_DOMAINS:%=build/%.elf) ## build the driver domains' kernels: build/net.elf, build/blk.elf
 
 dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst ## Debian's kernel and the Dom0 system: build/dom0.cpio.zst
 
@@ -81,12 +90,15 @@ test: test-builds ## everything that must pass, in under 30 minutes: unit, fuzz,
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with the whole system matrix
 	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
-unit: $(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) ## the core's sources on the host against a fake CPU, and Dom0's library (ASan, UBSan)
+HOST_UNIT_TESTS = $(UNIT_TESTS:%=build/unit/%) $(DRIVER_UNIT_TESTS:%=build/unit/driver-%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%)
+HOST_FUZZERS = $(FUZZ_TARGETS:%=build/fuzz/%) $(DRIVER_FUZZ_TARGETS:%=build/fuzz/driver-%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%)
+
+unit: $(HOST_UNIT_TESTS) ## the sources on the host: the core's against a fake CPU, the driver domains', Dom0's library (ASan, UBSan)
 	$(Q)set -e; for test in $^; do echo "== $$test"; $(SANITIZE) timeout 300 $$test; done
 
-fuzz: $(FUZZ_TARGETS:%=build/fuzz/%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
+fuzz: $(HOST_FUZZERS) ## random hypercalls against an oracle (FUZZ_SECONDS=, shared by all of them)
 	$(Q)set -e; for test in $^; do echo "== $$test"; mkdir -p $$test.corpus; \
-		$(SANITIZE) $$test -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS) $(DOM0_FUZZ_TARGETS)))) -print_final_stats=1 -verbosity=0 \
+		$(SANITIZE) $$test -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(HOST_FUZZERS)))) -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=$$test. $$test.corpus; done
 
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
@@ -117,7 +129,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
-	$(UNIT_TESTS:%=build/unit/%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%) $(FUZZ_TARGETS:%=build/fuzz/%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%) dom0-programs build/dom0/skink-checked
+	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked
 
 # ---------------------------------------------------------------- packages
 
@@ -262,6 +274,21 @@ build/guest/$(1).elf: $(call guest_objects,$(1)) driver-domain/runtime/runtime.l
 endef
 $(foreach test,$(GUEST_TESTS),$(eval $(call GUEST_RULE,$(test))))
 
+# $(1) is net or blk, $(2) its sources. The one that Dom0 loads has no debugging information; addresses in its log are
+# those of build/<compiler>/<name>.elf.
+define DRIVER_DOMAIN_RULE
+$(GUEST)/$(1).elf: $(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(2) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))) \
+		driver-domain/runtime/runtime.lds
+	$$(call say,LINK,$$@)
+	$(Q)$(LD) $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ $$(filter %.o,$$^)
+
+build/$(1).elf: $(GUEST)/$(1).elf build/flavour
+	$$(call say,STRIP,$$@)
+	$(Q)objcopy --strip-debug $$< $$@
+endef
+$(if $(NET_SOURCES),$(eval $(call DRIVER_DOMAIN_RULE,net,$(NET_SOURCES))))
+$(if $(BLK_SOURCES),$(eval $(call DRIVER_DOMAIN_RULE,blk,$(BLK_SOURCES))))
+
 # ---------------------------------------------------------------- the core's sources on the host
 
 HOST_FLAGS := -std=gnu11 -D_GNU_SOURCE= -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DSKINK_HOST $(XEN_HEADERS) \
@@ -291,6 +318,38 @@ build/$(1)/$(2): $(call $(1)_objects,$(2))
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call HOST_RULE,unit,$(test),$(CC_gcc) $(UNIT_FLAGS),-lcunit)))
 $(foreach test,$(FUZZ_TARGETS),$(eval $(call HOST_RULE,fuzz,$(test),$(CC_clang) $(FUZZ_FLAGS),)))
+
+# ---------------------------------------------------------------- the driver domains' sources on the host
+
+# No -Idriver-domain/runtime: its time.h is not C's.
+DRIVER_HOST_FLAGS := $(filter-out $(CORE_INCLUDES) $(CORE_PRELUDE) -Itests/unit/fake-cpu,$(HOST_FLAGS)) \
+	-Idriver-domain -Iprotocols -Itests/unit/driver
+DRIVER_UNIT_FLAGS := $(DRIVER_HOST_FLAGS) -fsanitize=address,undefined
+DRIVER_FUZZ_FLAGS := $(DRIVER_HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+build/unit/driver-objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-UNIT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(DRIVER_UNIT_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+build/fuzz/driver-objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC-FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_clang) $(DRIVER_FUZZ_FLAGS) $(CFLAGS_$<) -MMD -MP -c $< -o $@
+
+define DRIVER_HOST_RULES
+$(foreach test,$(DRIVER_UNIT_TESTS),
+build/unit/driver-$(test): $(patsubst %,build/unit/driver-objects/%.o,$(sort tests/unit/driver/$(test).c $(DRIVER_UNIT_$(test)_SOURCES)))
+	$$(call say,LINK,$$@)
+	$(Q)$(CC_gcc) $(DRIVER_UNIT_FLAGS) -o $$@ $$^ -lcunit
+)
+$(foreach test,$(DRIVER_FUZZ_TARGETS),
+build/fuzz/driver-$(test): $(patsubst %,build/fuzz/driver-objects/%.o,$(sort tests/fuzz/$(test).c $(DRIVER_FUZZ_$(test)_SOURCES)))
+	$$(call say,LINK,$$@)
+	$(Q)$(CC_clang) $(DRIVER_FUZZ_FLAGS) -o $$@ $$^
+)
+endef
+$(eval $(DRIVER_HOST_RULES))
 
 # ---------------------------------------------------------------- Dom0's programs: skinkd, skink and their library
 
@@ -413,6 +472,7 @@ build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh tar2cpio.py packag
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
 
 DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink manifests/skink.rng=usr/share/skink/skink.rng \
+	$(DRIVER_DOMAINS:%=build/%.elf=usr/lib/skink/%.elf) \
 	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))
 DOM0_FILES := $(shell find dom0/image/files -type f)
 

@@ -6,10 +6,12 @@ import os
 def programs_in(folder):
     if not os.path.isdir(folder):
         return []
-    # A program whose source has gone is a left-over.
+    # A program whose source has gone is a left-over. Of build/unit/dom0-rpc it is tests/unit/dom0/rpc.c, of build/fuzz/dom0-kernel
+    # tests/fuzz/kernel.c.
     sources = os.path.join("tests", os.path.basename(folder))
     paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))
-             if os.path.exists(os.path.join(sources, f"{name}.c"))]
+             if any(os.path.exists(os.path.join(sources, f"{source}.c"))
+                    for source in (name, name.replace("-", "/", 1), name.partition("-")[2]))]
     return [path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
 
 
