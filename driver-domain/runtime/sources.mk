@@ -5,6 +5,7 @@ RUNTIME_SOURCES += \
 	driver-domain/runtime/boot.c \
 	driver-domain/runtime/console.c \
 	driver-domain/runtime/events.c \
+	driver-domain/runtime/foreign.c \
 	driver-domain/runtime/grants.c \
 	driver-domain/runtime/lib.c \
 	driver-domain/runtime/memory.c \

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/foreign.h"
+
+#include "runtime/console.h"
+#include "runtime/grants.h"
+#include "runtime/memory.h"
+
+#define FOREIGN_WINDOW 0x7d0000000000UL
+#define HANDLE_NONE UINT32_MAX
+
+static grant_handle_t foreign_handle[FOREIGN_PAGES_MAX];	/* HANDLE_NONE: the page is free */
+static unsigned int foreign_pages;
+
+static uint64_t foreign_address(unsigned int page)
+{
+	return FOREIGN_WINDOW + page * PAGE_SIZE;
+}
+
+void foreign_init(unsigned int pages)
+{
+	ASSERT(pages <= FOREIGN_PAGES_MAX);
+	foreign_pages = pages;
+	for (unsigned int page = 0; page < pages; page++) {
+		foreign_handle[page] = HANDLE_NONE;
+		if (page % 512 == 0)
+			ASSERT(memory_map(foreign_address(page), 0) == 0);
+	}
+}
+
+static unsigned int foreign_find(unsigned int count)
+{
+	unsigned int free = 0;
+
+	for (unsigned int page = 0; page < foreign_pages; page++) {
+		free = foreign_handle[page] == HANDLE_NONE ? free + 1 : 0;
+		if (free == count)
+			return page + 1 - count;
+	}
+	return FOREIGN_PAGES_MAX;
+}
+
+static void foreign_release(unsigned int first, unsigned int count)
+{
+	for (unsigned int page = first; page < first + count; page++) {
+		ASSERT(grant_unmap(foreign_address(page), foreign_handle[page]) == GNTST_okay);
+		foreign_handle[page] = HANDLE_NONE;
+	}
+}
+
+void *foreign_map(domid_t lender, const uint32_t *grefs, unsigned int count, int *status)
+{
+	unsigned int first = foreign_find(count);
+
+	*status = GNTST_no_space;
+	if (first == FOREIGN_PAGES_MAX)
+		return NULL;
+	for (unsigned int done = 0; done < count; done++) {
+		grant_handle_t handle;
+
+		*status = grant_map(foreign_address(first + done), GNTMAP_host_map, grefs[done], lender, &handle);
+		if (*status != GNTST_okay) {
+			foreign_release(first, done);
+			return NULL;
+		}
+		foreign_handle[first + done] = handle;
+	}
+	return (void *)foreign_address(first);
+}
+
+void foreign_unmap(void *at, unsigned int count)
+{
+	foreign_release((unsigned int)(((uint64_t)at - FOREIGN_WINDOW) / PAGE_SIZE), count);
+}
