@@ -3,6 +3,9 @@
  * The DMA pool: the only memory that a device reaches, machine-contiguous, mapped one to one. It is cut into buffers of a page; what a driver
  * needs for its rings it takes once, at start.
  * P1  A buffer is free, or has one owner. Freeing one that is free ends the domain.
+ *
+ *      pool_at                                                    pool_at + pool_bytes
+ *        | taken for rings -->        never given out        <-- buffers |
  */
 #pragma once
 
@@ -11,8 +14,12 @@
 #include <stdint.h>
 
 #define BUFFER_BYTES 4096u
+#define POOL_PAGES_MAX 4096u
 
-void pool_init(uint64_t pfn, uint64_t pages);
+extern uint8_t *pool_at;
+extern uint64_t pool_bytes, pool_first_machine;
+
+void pool_init(void *at, uint64_t machine, uint64_t pages);
 void pool_reset(void);				/* as after pool_init(): for a successor */
 
 void *pool_take(size_t bytes);			/* for rings: page-aligned, contiguous, zeroed; ends the domain if there is none */
@@ -20,5 +27,15 @@ void *buffer_alloc(void);			/* NULL: none is left; not cleared */
 void buffer_free(void *buffer);			/* any address in it */
 uint32_t buffer_free_count(void);
 
-uint64_t pool_machine(const void *at);		/* what the device calls it */
-bool pool_has(const void *at, size_t bytes);
+static inline bool pool_has(const void *at, size_t bytes)
+{
+	uint64_t offset = (uint64_t)((uintptr_t)at - (uintptr_t)pool_at);
+
+	return offset < pool_bytes && bytes <= pool_bytes - offset;
+}
+
+/* What the device calls it. */
+static inline uint64_t pool_machine(const void *at)
+{
+	return pool_first_machine + (uint64_t)((uintptr_t)at - (uintptr_t)pool_at);
+}

@@ -2,6 +2,7 @@
 #include "runtime/boot.h"
 
 #include "runtime/console.h"
+#include "runtime/driver_domain.h"
 #include "runtime/events.h"
 #include "runtime/hypercall.h"
 #include "runtime/memory.h"
@@ -31,6 +32,7 @@ void runtime_start(struct start_info *info)
 {
 	boot_info = info;
 	memory_init();
+	driver_domain_find();
 	vcpu_init_first();
 	boot_map_shared();
 	vcpu_init_shared();

@@ -2,9 +2,11 @@
 #include "runtime/console.h"
 
 #include "runtime/boot.h"
+#include "runtime/driver_domain.h"
 #include "runtime/hypercall.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+#include "runtime/traps.h"
 
 struct output {
 	char *buffer;
@@ -110,7 +112,7 @@ int snprintf(char *buffer, size_t size, const char *format, ...)
 	return length;
 }
 
-/* The ring is the only way out, so a full one is waited for. */
+/* The ring is the only way out, so a full one is waited for; but a driver domain has its log, and waits for nobody (W3). */
 static void console_ring_write(const char *text, size_t size)
 {
 	struct xencons_interface *ring = mfn_to_virt(boot_info->console.domU.mfn);
@@ -126,6 +128,8 @@ static void console_ring_write(const char *text, size_t size)
 		memory_barrier();
 		ring->out_prod = out;
 		hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
+		if (size && driver_domain.table)
+			return;
 		if (size)
 			hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
 	}
@@ -133,9 +137,10 @@ static void console_ring_write(const char *text, size_t size)
 
 void console_write(const char *text, size_t size)
 {
+	driver_domain_log(text, size);
 	if (boot_is_dom0())
 		hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, size, text);
-	else
+	else if (boot_info->console.domU.mfn)
 		console_ring_write(text, size);
 }
 
@@ -156,14 +161,39 @@ void printf(const char *format, ...)
 	va_end(arguments);
 }
 
+/* What goes wrong while this is told is not told. */
+static void __attribute__((noreturn)) domain_end(const char *text, const struct trap_frame *frame)
+{
+	static bool is_ending;
+
+	if (is_ending)
+		domain_shutdown(SHUTDOWN_crash);
+	is_ending = true;
+	driver_domain_last_words(text);
+	printf("Bail out! %s\n", text);
+	if (frame)
+		trap_print(frame);
+	else
+		trap_backtrace((uint64_t)__builtin_frame_address(0));
+	domain_shutdown(SHUTDOWN_crash);
+}
+
+void panic_trapped(const struct trap_frame *frame)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), "a trap that nobody expected: %lu, error %lx, at %lx, address %lx", frame->vector, frame->error,
+		 frame->rip, trap_cr2);
+	domain_end(text, frame);
+}
+
 void panic(const char *format, ...)
 {
+	char text[200];
 	va_list arguments;
 
-	printf("Bail out! ");
 	va_start(arguments, format);
-	console_vprintf(format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	printf("\n");
-	domain_shutdown(SHUTDOWN_crash);
+	domain_end(text, NULL);
 }

@@ -46,16 +46,21 @@ static void event_scan(void)
 }
 
 /* The pending flag goes down before the scan: what arrives during it is not lost. */
-bool event_upcall(struct trap_frame *frame)
+void event_take(void)
 {
 	volatile uint8_t *pending = &vcpu_self()->info->evtchn_upcall_pending;
 
-	(void)frame;
 	while (*pending) {
 		*pending = 0;
 		memory_barrier();
 		event_scan();
 	}
+}
+
+bool event_upcall(struct trap_frame *frame)
+{
+	(void)frame;
+	event_take();
 	return true;
 }
 

@@ -10,6 +10,7 @@ typedef void event_handler(evtchn_port_t port);
 
 void event_init(void);
 bool event_upcall(struct trap_frame *frame);
+void event_take(void);                  /* with upcalls masked: runs the handlers of what is pending */
 
 /* NULL: the port is only cleared. Does not unmask. */
 void event_set_handler(evtchn_port_t port, event_handler *handler);

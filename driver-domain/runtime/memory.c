@@ -15,6 +15,10 @@ static unsigned long pages_next, pages_end;     /* never given out yet: pfns */
 static void **pages_free;                       /* given back: each points to the next */
 static unsigned long pages_free_count;
 
+#define RESERVED_MAX 8
+static struct { unsigned long first, end; } pages_reserved[RESERVED_MAX];
+static unsigned int pages_reserved_count;
+
 /*
  * What the hypervisor placed ends with the page tables and the stack; 512 KiB after that are mapped
  * for certain, and in practice up to a 4 MiB boundary. A P2M elsewhere (INIT_P2M) has frames of its own.
@@ -28,12 +32,38 @@ void memory_init(void)
 	memory_base_mfn = memory_p2m[tables];
 	pages_next = memory_pages;
 	pages_end = pages_next + 128;
+	memory_reserve(boot_info->first_p2m_pfn, boot_info->nr_p2m_frames);
 	memory_pages = pages_end;
 }
 
-static bool page_is_reserved(unsigned long pfn)
+static bool page_is_p2m(unsigned long pfn)
 {
 	return pfn - boot_info->first_p2m_pfn < boot_info->nr_p2m_frames;
+}
+
+void memory_reserve(unsigned long first, unsigned long count)
+{
+	if (!count)
+		return;
+	ASSERT(pages_reserved_count < RESERVED_MAX);
+	pages_reserved[pages_reserved_count].first = first;
+	pages_reserved[pages_reserved_count++].end = first + count;
+}
+
+/* The first of `count` pages from `pfn` on of which none is reserved. */
+static unsigned long pages_after_reserved(unsigned long pfn, unsigned int count)
+{
+	unsigned int i = 0;
+
+	while (i < pages_reserved_count) {
+		if (pfn < pages_reserved[i].end && pfn + count > pages_reserved[i].first) {
+			pfn = pages_reserved[i].end;
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	return pfn;
 }
 
 void memory_map_all(void)
@@ -45,7 +75,7 @@ void memory_map_all(void)
 	for (unsigned long pfn = pages_end; pfn < total; pfn++) {
 		uint64_t *entry = memory_entry(memory_base_mfn, (uint64_t)pfn_to_virt(pfn), 1);
 
-		if (page_is_reserved(pfn))
+		if (page_is_p2m(pfn))
 			continue; /* some of these are page tables */
 		if (!entry || !(*entry & PTE_PRESENT))
 			ASSERT(memory_map((uint64_t)pfn_to_virt(pfn),
@@ -59,9 +89,7 @@ void *page_alloc_many(unsigned int count)
 {
 	void *page;
 
-	if (pages_next < boot_info->first_p2m_pfn + boot_info->nr_p2m_frames &&
-	    pages_next + count > boot_info->first_p2m_pfn)
-		pages_next = boot_info->first_p2m_pfn + boot_info->nr_p2m_frames;
+	pages_next = pages_after_reserved(pages_next, count);
 	if (pages_next + count > pages_end)
 		panic("out of memory");
 	page = pfn_to_virt(pages_next);
@@ -84,7 +112,7 @@ void *page_alloc(void)
 
 void page_free(void *page)
 {
-	ASSERT(!page_is_reserved(virt_to_pfn(page)));
+	ASSERT(pages_after_reserved(virt_to_pfn(page), 1) == virt_to_pfn(page));
 	*(void **)page = pages_free;
 	pages_free = page;
 	pages_free_count++;
@@ -92,7 +120,11 @@ void page_free(void *page)
 
 unsigned long page_free_count(void)
 {
-	return pages_end - pages_next + pages_free_count;
+	unsigned long fresh = 0;
+
+	for (unsigned long pfn = pages_next; pfn < pages_end; pfn++)
+		fresh += pages_after_reserved(pfn, 1) == pfn;
+	return fresh + pages_free_count;
 }
 
 unsigned long virt_to_pfn(const void *address)

@@ -28,6 +28,8 @@ extern unsigned long memory_pages;              /* mapped and managed here */
 extern unsigned long *memory_p2m;
 
 void memory_init(void);                         /* the allocator, over what is already mapped */
+/* Frames that are somebody's: mapped, and never given out. Before the first page is taken. */
+void memory_reserve(unsigned long first, unsigned long count);
 void memory_map_all(void);                      /* and then over everything */
 
 void *page_alloc(void);                         /* zeroed; ends the domain when there is none */

@@ -9,6 +9,9 @@
 
 extern char trap_try_recover[];
 
+#define BACKTRACE_MAX 24
+#define BACKTRACE_STACK 32768UL		/* no stack is larger */
+
 struct trap_info trap_table[257];
 uint64_t trap_cr2;
 static trap_handler *trap_handlers[TRAP_COUNT];
@@ -74,10 +77,8 @@ void trap_dispatch(struct trap_frame *frame)
 	if (frame->vector == TRAP_PAGE_FAULT)
 		trap_cr2 = vcpu->info->arch.cr2;
 	if (!handler || !handler(frame)) {
-		if (!vcpu->try_frame) {
-			trap_print(frame);
-			panic("a trap that nobody expected");
-		}
+		if (!vcpu->try_frame)
+			panic_trapped(frame);
 		trap_recover(vcpu, frame);
 	}
 	frame->error = 0; /* becomes the flags of struct iret_context */
@@ -89,4 +90,26 @@ void trap_print(const struct trap_frame *frame)
 	       frame->error, frame->rip, frame->cs, frame->rflags, frame->rsp, frame->ss, trap_cr2);
 	printf("rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx r11 %lx\n", frame->rax, frame->rbx,
 	       frame->rcx, frame->rdx, frame->rsi, frame->rdi, frame->rbp, frame->r11);
+	if (frame->cs == CS_KERNEL)
+		trap_backtrace(frame->rbp);
+}
+
+static void print_calls(void *frame_pointer)
+{
+	const uint64_t *frame = frame_pointer;
+
+	for (unsigned int depth = 0; depth < BACKTRACE_MAX && frame && (uint64_t)frame % 8 == 0; depth++) {
+		printf("called from %lx\n", frame[1]);
+		if (frame[0] <= (uint64_t)frame || frame[0] - (uint64_t)frame > BACKTRACE_STACK)
+			return;
+		frame = (const uint64_t *)frame[0];
+	}
+}
+
+/* A frame pointer of a mad kernel may point anywhere. */
+void trap_backtrace(uint64_t frame_pointer)
+{
+	struct trap_frame ignored;
+
+	trap_try(&ignored, print_calls, (void *)frame_pointer);
 }

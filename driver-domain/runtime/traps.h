@@ -72,6 +72,7 @@ bool trap_try(struct trap_frame *frame, void (*function)(void *), void *argument
 void trap_resume(struct trap_frame *frame) __attribute__((noreturn));
 
 void trap_dispatch(struct trap_frame *frame);
-void trap_print(const struct trap_frame *frame);
+void trap_print(const struct trap_frame *frame);        /* registers and back trace */
+void trap_backtrace(uint64_t frame_pointer);            /* on the console: addresses, the latest call first */
 
 #endif

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+RUNTIME_SOURCES += driver-domain/device/pool.c

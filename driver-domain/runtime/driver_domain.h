@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each driver domain does alike: it finds its table and its regions (protocols/driver.h), keeps a log, says that it lives,
+ * and works in one loop. A back-end is the functions of struct driver_calls, which that loop calls.
+ * W1  Upcalls are masked while the back-end works: handlers of events run between two rounds, never inside one.
+ * W2  It sleeps only after rest() has found nothing, and an event that comes after that wakes it.
+ * W3  Nothing here waits for Dom0: with its console full or its daemons dead the driver goes on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "driver.h"
+
+struct driver_domain {
+	const struct driver_table *table;	/* Dom0's; NULL: this kernel is no driver domain */
+	struct driver_status *status;
+	void *ledger;
+	uint64_t ledger_bytes;
+	uint32_t attachment_count;		/* of the table, checked once */
+	uint32_t generation;			/* 1 in a domain's first life */
+};
+
+extern struct driver_domain driver_domain;
+
+struct driver_calls {
+	/* The table has changed. True: it is obeyed whole; false: it is called again before the next round of work. */
+	bool (*obey)(void);
+	/* Does all that can be done now. True: it did something, there may be more. */
+	bool (*work)(void);
+	/* Lets front-ends and devices send events again. True: something came meanwhile. */
+	bool (*rest)(void);
+	/* May be NULL: once in each heartbeat, for what is slow (a link's state, ageing). */
+	void (*tick)(void);
+};
+
+/* Checks the table: ends the domain with what is wrong in the log and in its status. The pool is there on return. */
+void driver_domain_init(enum driver_role role);
+/* The device works, what the status says of it is filled in: serves from here on. */
+void driver_domain_run(const struct driver_calls *calls) __attribute__((noreturn));
+/* It cannot serve, and says why: it lives on, and Dom0 decides. */
+void driver_domain_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* The status has news that is not the answer to a change of the table. */
+void driver_domain_tell(void);
+/* A round of work not later than that, in system time. Holds for the next sleep only: ask again before each. */
+void driver_domain_wake_at(uint64_t time_ns);
+
+/* The runtime's own: the regions are kept from the page allocator; text for the log; the last words. */
+void driver_domain_find(void);
+void driver_domain_log(const char *text, size_t size);
+void driver_domain_last_words(const char *text);
