@@ -15,6 +15,8 @@
 #define DRIVER_ATTACHMENTS_MAX	128u
 #define DRIVER_QUEUES_MAX	16u
 #define DRIVER_RING_PAGES_MAX	8u	/* of one block ring: 256 slots */
+#define DRIVER_RING_ORDER_MAX	3u
+#define DRIVER_SEGMENTS_MAX	256u	/* of an indirect request: what Dom0 offers to block front-ends */
 #define DRIVER_EXTENTS_MAX	24u
 #define DRIVER_ADDRESSES_MAX	16u
 #define DRIVER_VLANS_MAX	16u
