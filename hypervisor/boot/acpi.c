@@ -127,7 +127,7 @@ static void add_cpu(uint32_t apic_id, uint32_t flags)
 /* At `at` of the table, all of it inside. */
 static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 {
-	uint32_t byte_3 = acpi_field(madt, at + 3, 1);
+	uint32_t byte_2 = acpi_field(madt, at + 2, 1), byte_3 = acpi_field(madt, at + 3, 1);
 	uint32_t word_4 = acpi_field(madt, at + 4, 4), word_8 = acpi_field(madt, at + 8, 4);
 
 	switch ((enum madt_entry)acpi_field(madt, at, 1)) {
@@ -140,7 +140,7 @@ static void parse_madt_entry(const struct acpi_table *madt, uint32_t at)
 		break;
 	case MADT_IOAPIC:
 		if (acpi_info.ioapic_count < ACPI_IOAPICS_MAX)
-			acpi_info.ioapic[acpi_info.ioapic_count++] = (struct acpi_ioapic){ word_4, word_8 };
+			acpi_info.ioapic[acpi_info.ioapic_count++] = (struct acpi_ioapic){ word_4, word_8, byte_2 };
 		break;
 	}
 }

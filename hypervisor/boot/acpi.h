@@ -7,6 +7,7 @@
 struct acpi_ioapic {
 	paddr_t address;
 	uint32_t gsi_base;		/* number of its first input */
+	uint32_t id;
 };
 
 struct acpi_info {

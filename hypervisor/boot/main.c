@@ -16,6 +16,7 @@
 #include "cpu/uart.h"
 #include "domain/domain.h"
 #include "domain/vcpu.h"
+#include "iommu/iommu.h"
 #include "mem/alloc.h"
 #include "sched/sched.h"
 
@@ -70,6 +71,7 @@ void core_main(uint32_t magic, paddr_t info)
 	cpu_init_entry(this_cpu());
 	acpi_init();
 	apic_init_boot();
+	iommu_init();
 	irq_init();
 	tsc_calibrate();
 	cpu_init(this_cpu());

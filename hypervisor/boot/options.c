@@ -37,7 +37,7 @@ bool option_text(const char *name, char *value, size_t room)
 
 void options_check(void)
 {
-	static const char *const known[] = { "com1", "console", "dom0_max_vcpus", "dom0_mem", "loglvl", "maxcpus",
+	static const char *const known[] = { "com1", "console", "dom0_max_vcpus", "dom0_mem", "iommu", "loglvl", "maxcpus",
 					     "noreboot", "x2apic" };
 	const char *word = boot_info.command_line, *end;
 	uint32_t i;

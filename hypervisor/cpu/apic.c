@@ -50,6 +50,8 @@ static void apic_write(enum apic_register reg, uint32_t value)
 		registers[reg * 4] = value;
 }
 
+bool apic_is_x2apic(void) { return is_x2apic; }
+
 uint32_t apic_id(void) { return apic_read(APIC_ID) >> (is_x2apic ? 0 : 24); }
 
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }

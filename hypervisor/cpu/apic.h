@@ -7,6 +7,7 @@ void apic_init_boot(void);
 /* On each other CPU. */
 void apic_init_cpu(void);
 
+bool apic_is_x2apic(void);		/* ids of 32 bits */
 uint32_t apic_id(void);			/* of the CPU that runs this */
 void apic_eoi(void);
 

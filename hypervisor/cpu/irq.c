@@ -18,9 +18,8 @@
 #include "cpu/uart.h"
 #include "domain/domain.h"
 #include "event/event.h"
+#include "iommu/iommu.h"
 #include "lib/spinlock.h"
-
-#define MSI_ADDRESS		0xfee00000ULL
 
 static struct pirq {
 	struct domain *owner;		/* NULL: free */
@@ -62,7 +61,9 @@ void irq_softirq(void)
 		bits_each(bit, __atomic_exchange_n(&mine[word], 0, __ATOMIC_RELAXED)) {
 			uint32_t vector = word * 64 + bit;
 
-			if (vector == VECTOR_CONSOLE)
+			if (vector == VECTOR_IOMMU)
+				iommu_faults_read();
+			else if (vector == VECTOR_CONSOLE)
 				uart_receive();
 			else if (read_once(&pirqs[vector].is_bound))
 				event_send_pirq(vector);
@@ -149,16 +150,19 @@ void cpu_halt_all(void)
 void irq_init(void)
 {
 	for (uint32_t n = 0; n < acpi_info.ioapic_count; n++) {
-		volatile uint32_t *registers = mmio_map(acpi_info.ioapic[n].address, 32);
-		uint32_t gsi = acpi_info.ioapic[n].gsi_base, entry, last;
+		const struct acpi_ioapic *ioapic = &acpi_info.ioapic[n];
+		volatile uint32_t *registers = mmio_map(ioapic->address, 32);
+		uint32_t gsi = ioapic->gsi_base, entry, last, high = cpu_by_id[0]->apic_id << 24;
 
 		registers[SELECT] = REGISTER_VERSION;
 		last = gsi + (registers[WINDOW] >> 16 & 0xff);
 		for (entry = FIRST_ENTRY; gsi <= last; gsi++, entry += 2) {
+			bool is_used = gsi == UART_IRQ && iommu_ioapic_entry(ioapic->id, VECTOR_CONSOLE, &high);
+
 			registers[SELECT] = entry + 1;
-			registers[WINDOW] = cpu_by_id[0]->apic_id << 24;
+			registers[WINDOW] = high;
 			registers[SELECT] = entry;
-			registers[WINDOW] = gsi == UART_IRQ ? VECTOR_CONSOLE : ENTRY_MASKED;
+			registers[WINDOW] = is_used ? VECTOR_CONSOLE : ENTRY_MASKED;
 		}
 	}
 }

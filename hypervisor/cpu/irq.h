@@ -13,7 +13,10 @@ struct domain;
 #define VECTOR_HALT		0xf2
 #define VECTOR_TIMER		0xf3
 #define VECTOR_CONSOLE		0xf4
+#define VECTOR_IOMMU		0xf5
 #define VECTOR_SPURIOUS		0xff
+
+#define MSI_ADDRESS		0xfee00000ULL
 
 void irq_init(void);		/* masks all of the IOAPICs but the UART; after acpi_init() and apic_init_boot() */
 

@@ -50,7 +50,9 @@ int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted
 		return error;
 	}
 	wanted->is_protected = iommu_is_there();
-	domain->dma_pool = (struct dma_pool){ first, wanted->count, is_unprotected };
+	domain->dma_pool.first = first;
+	domain->dma_pool.count = wanted->count;
+	domain->dma_pool.is_unprotected = is_unprotected;
 	return 0;
 }
 

@@ -15,6 +15,10 @@ struct dma_pool {
 	mfn_t first;
 	uint64_t count;			/* 0: none is declared; set once, under domctl_lock */
 	bool is_unprotected;		/* Dom0 has said that no IOMMU need guard it */
+
+	/* iommu_lock */
+	uint32_t id;			/* as the IOMMU counts it */
+	uint64_t *tables;		/* the IOMMU's; NULL without one */
 };
 
 /* SKINK_DOMCTL_dma_pool (protocols/control.h). domctl_lock is held. */

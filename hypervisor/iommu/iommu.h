@@ -43,8 +43,8 @@ void iommu_device_detach(uint32_t sbdf);
 MUST_CHECK int iommu_msi_map(uint32_t sbdf, uint32_t vector, uint64_t *address, uint32_t *data);
 void iommu_msi_unmap(uint32_t sbdf, uint32_t vector);
 
-/* The two words of an IOAPIC's entry that raise `vector` on CPU 0; as they are without an IOMMU. */
-void iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *low, uint32_t *high);
+/* The upper word of an IOAPIC's entry that raises `vector` on CPU 0; without an IOMMU as it is. False: it cannot. */
+MUST_CHECK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high);
 
 /* VECTOR_IOMMU, with no lock held: reads what was refused, tells of it, charges it to the function's domain. */
 void iommu_faults_read(void);

@@ -1,1 +1,1 @@
-CORE_SOURCES += hypervisor/iommu/iommu.c
+CORE_SOURCES += $(addprefix hypervisor/iommu/, iommu.c dmar.c pages.c unit.c)

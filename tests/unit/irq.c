@@ -140,7 +140,7 @@ static void given_ioapics(void)
 {
 	acpi_info.ioapic_count = IOAPICS;
 	for (uint32_t n = 0; n < IOAPICS; n++) {
-		acpi_info.ioapic[n] = (struct acpi_ioapic){ IOAPIC_AT + n * PAGE_SIZE, n * INPUTS };
+		acpi_info.ioapic[n] = (struct acpi_ioapic){ IOAPIC_AT + n * PAGE_SIZE, n * INPUTS, n };
 		((uint32_t *)paddr_to_virt(IOAPIC_AT + n * PAGE_SIZE))[WINDOW] = (INPUTS - 1) << 16;
 	}
 }

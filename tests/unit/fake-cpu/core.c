@@ -200,6 +200,8 @@ WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *dat
 WEAK bool iommu_is_there(void) { return false; }
 WEAK int iommu_pool_map(struct domain *domain, mfn_t first, uint64_t count) { return 0; }
 WEAK void iommu_pool_unmap(struct domain *domain) { }
+WEAK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high) { return true; }
+WEAK void iommu_faults_read(void) { }
 
 WEAK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted) { return -EOPNOTSUPP; }
 WEAK void dma_pool_release(struct domain *domain) { }
