@@ -63,7 +63,7 @@ unsigned long frames_free(void)
 	return op.u.physinfo.free_pages;
 }
 
-long foreign_map(domid_t owner, uint64_t address, uint64_t entry)
+long others_map(domid_t owner, uint64_t address, uint64_t entry)
 {
 	struct mmu_update update = { .val = entry };
 	long error = 0;
@@ -138,7 +138,7 @@ long child_create(struct child *child)
 static void *page_of(const struct child *child, unsigned long pfn)
 {
 	ASSERT(pfn < CHILD_PAGES);
-	ASSERT(foreign_map(child->id, WINDOW, child->mfn[pfn] << 12 | PTE_KERNEL) == 0);
+	ASSERT(others_map(child->id, WINDOW, child->mfn[pfn] << 12 | PTE_KERNEL) == 0);
 	return (void *)WINDOW;
 }
 
@@ -224,7 +224,7 @@ static void fill_shared_info(const struct child *child)
 {
 	struct shared_info *shared = (struct shared_info *)WINDOW;
 
-	ASSERT(foreign_map(child->id, WINDOW, child->shared_info_mfn << 12 | PTE_KERNEL) == 0);
+	ASSERT(others_map(child->id, WINDOW, child->shared_info_mfn << 12 | PTE_KERNEL) == 0);
 	for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
 		shared->vcpu_info[i].evtchn_upcall_mask = 1;
 }
@@ -267,7 +267,7 @@ long child_load(struct child *child)
 	fill_start_info(child, info, p2m);
 	fill_tables(child);
 	fill_shared_info(child);
-	ASSERT(foreign_map(child->id, WINDOW, 0) == 0);
+	ASSERT(others_map(child->id, WINDOW, 0) == 0);
 	pin.arg1.mfn = child->mfn[child->table_pfn];
 	return hypercall(__HYPERVISOR_mmuext_op, &pin, 1, NULL, child->id);
 }
@@ -299,13 +299,13 @@ long child_connect(struct child *child)
 		return error;
 	event_clear(child->port);
 	child->mailbox = (struct mailbox *)MAILBOX;
-	return foreign_map(child->id, MAILBOX, child->mfn[child->store_pfn] << 12 | PTE_KERNEL);
+	return others_map(child->id, MAILBOX, child->mfn[child->store_pfn] << 12 | PTE_KERNEL);
 }
 
 void child_disconnect(struct child *child)
 {
 	if (child->mailbox) {
-		foreign_map(child->id, MAILBOX, 0);
+		others_map(child->id, MAILBOX, 0);
 		event_close(child->port);
 	}
 	child->mailbox = NULL;
@@ -347,7 +347,7 @@ void child_print_console(const struct child *child)
 		printf("# child: %s\n", line);
 		length = 0;
 	}
-	foreign_map(child->id, WINDOW, 0);
+	others_map(child->id, WINDOW, 0);
 }
 
 /* ---- calls ---- */

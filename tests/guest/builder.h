@@ -49,7 +49,7 @@ void child_disconnect(struct child *child);
 long child_destroy(struct child *child);
 
 /* A frame of another domain at an address of ours; entry 0 ends it. */
-long foreign_map(domid_t owner, uint64_t address, uint64_t entry);
+long others_map(domid_t owner, uint64_t address, uint64_t entry);
 
 void child_ask(struct child *child, uint32_t what, uint64_t first, uint64_t second);
 int64_t child_wait(struct child *child);                /* -ETIME after 20 seconds */

@@ -246,16 +246,16 @@ static void registers_that_cannot_be_are_refused(void)
 
 static void frames_are_mapped_by_their_owners_name_alone(void)
 {
-	check_equal(foreign_map(child.id, VIEW, child.mfn[9] << 12 | PTE_KERNEL), 0);
+	check_equal(others_map(child.id, VIEW, child.mfn[9] << 12 | PTE_KERNEL), 0);
 	check_equal(*(volatile uint64_t *)VIEW, 0);
 	*(volatile uint64_t *)VIEW = 9;
-	check_equal(foreign_map(child.id, VIEW, child.mfn[10] << 12 | PTE_KERNEL_RO), 0);
-	check_equal(foreign_map(child.id, VIEW, child.mfn[9] << 12 | PTE_KERNEL_RO), 0);
+	check_equal(others_map(child.id, VIEW, child.mfn[10] << 12 | PTE_KERNEL_RO), 0);
+	check_equal(others_map(child.id, VIEW, child.mfn[9] << 12 | PTE_KERNEL_RO), 0);
 	check_equal(*(volatile uint64_t *)VIEW, 9);
-	check(foreign_map(child.id, VIEW, virt_to_mfn(&child) << 12 | PTE_KERNEL) < 0);
-	check(foreign_map(DOMID_SELF, VIEW, child.mfn[9] << 12 | PTE_KERNEL) < 0);
-	check_equal(foreign_map(NOBODY, VIEW, child.mfn[9] << 12 | PTE_KERNEL), -XEN_ESRCH);
-	check_equal(foreign_map(child.id, VIEW, 0), 0);
+	check(others_map(child.id, VIEW, virt_to_mfn(&child) << 12 | PTE_KERNEL) < 0);
+	check(others_map(DOMID_SELF, VIEW, child.mfn[9] << 12 | PTE_KERNEL) < 0);
+	check_equal(others_map(NOBODY, VIEW, child.mfn[9] << 12 | PTE_KERNEL), -XEN_ESRCH);
+	check_equal(others_map(child.id, VIEW, 0), 0);
 }
 
 static void domain_that_was_built_runs(void)
@@ -263,9 +263,9 @@ static void domain_that_was_built_runs(void)
 	check_equal(child_load(&child), 0);
 	check_equal(child_set_context(&child), 0);
 	check_equal(child_connect(&child), 0);
-	check(foreign_map(child.id, VIEW, child.mfn[child.table_pfn] << 12 | PTE_KERNEL) < 0);
-	check_equal(foreign_map(child.id, VIEW, child.mfn[child.table_pfn] << 12 | PTE_KERNEL_RO), 0);
-	check_equal(foreign_map(child.id, VIEW, 0), 0);
+	check(others_map(child.id, VIEW, child.mfn[child.table_pfn] << 12 | PTE_KERNEL) < 0);
+	check_equal(others_map(child.id, VIEW, child.mfn[child.table_pfn] << 12 | PTE_KERNEL_RO), 0);
+	check_equal(others_map(child.id, VIEW, 0), 0);
 	check_equal(domctl_plain(XEN_DOMCTL_unpausedomain, child.id), 0);
 	check_equal(domctl_plain(XEN_DOMCTL_unpausedomain, child.id), -XEN_EINVAL);
 	check_equal(child_call(&child, ASK_ECHO, 41, 0), 42);
@@ -449,9 +449,9 @@ static void grant_table_of_the_child_can_be_mapped(void)
 	resource.nr_frames = 1;
 	set_xen_guest_handle(resource.frame_list, &frame);
 	check_equal(hypercall(__HYPERVISOR_memory_op, XENMEM_acquire_resource, &resource), 0);
-	check_equal(foreign_map(child.id, VIEW, frame << 12 | PTE_KERNEL), 0);
+	check_equal(others_map(child.id, VIEW, frame << 12 | PTE_KERNEL), 0);
 	check_equal(((struct grant_entry_v1 *)VIEW)[100].flags & GTF_type_mask, GTF_accept_transfer);
-	check_equal(foreign_map(child.id, VIEW, 0), 0);
+	check_equal(others_map(child.id, VIEW, 0), 0);
 	resource.type = 99;
 	check_equal(hypercall(__HYPERVISOR_memory_op, XENMEM_acquire_resource, &resource), -XEN_EOPNOTSUPP);
 	resource.domid = NOBODY;
@@ -665,7 +665,7 @@ static void domain_that_is_destroyed_lasts_while_it_is_mapped(void)
 {
 	struct xen_domctl op = { 0 };
 
-	check_equal(foreign_map(child.id, VIEW, child.mfn[3] << 12 | PTE_KERNEL), 0);
+	check_equal(others_map(child.id, VIEW, child.mfn[3] << 12 | PTE_KERNEL), 0);
 	*(volatile uint64_t *)VIEW = 0x3333;
 	check_equal(child_destroy(&child), 0);
 	check_equal(child_destroy(&child), 0);
@@ -674,9 +674,9 @@ static void domain_that_is_destroyed_lasts_while_it_is_mapped(void)
 	check(op.u.getdomaininfo.flags & XEN_DOMINF_dying);
 	check_equal(op.u.getdomaininfo.tot_pages, 1);
 	check_equal(domctl_plain(XEN_DOMCTL_pausedomain, child.id), on_skink() ? -XEN_ESRCH : 0);
-	check(foreign_map(child.id, VIEW + PAGE_SIZE, child.mfn[3] << 12 | PTE_KERNEL) < 0 || !on_skink());
-	check_equal(foreign_map(DOMID_SELF, VIEW, 0), 0);
-	check_equal(foreign_map(DOMID_SELF, VIEW + PAGE_SIZE, 0), 0);
+	check(others_map(child.id, VIEW + PAGE_SIZE, child.mfn[3] << 12 | PTE_KERNEL) < 0 || !on_skink());
+	check_equal(others_map(DOMID_SELF, VIEW, 0), 0);
+	check_equal(others_map(DOMID_SELF, VIEW + PAGE_SIZE, 0), 0);
 	check(child_is_gone());
 }
 
