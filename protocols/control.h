@@ -50,3 +50,35 @@ struct skink_domctl_dma_pool {
 	uint32_t flags;			/* SKINK_DMA_POOL_* */
 	uint32_t is_protected;		/* out: an IOMMU guards it */
 };
+
+#define SKINK_DOMCTL_pci_function	0x534b0004u	/* struct skink_domctl_pci_function; the domain that is named does not matter */
+
+#define SKINK_PCI_ASSIGNABLE	1u	/* no bridge, and firmware has given it its memory */
+#define SKINK_PCI_PROTECTED	2u	/* its owner has a pool, and an IOMMU lets it reach nothing else */
+#define SKINK_PCI_HAS_RESET	4u	/* function level reset: it begins anew for each owner */
+#define SKINK_PCI_BARS		6
+
+/*
+ * The PCI functions of the machine, one after the other. -ENOENT: there is none with this index or a higher one.
+ * XEN_DOMCTL_assign_device, deassign_device and test_assign_device do what Xen's do; flags must be 0. assign: -ENODEV: no such
+ * function, or not assignable; -EBUSY: it is somebody's, or its last owner is not yet gone. deassign: -ENODEV: it is not
+ * this domain's; -EBUSY: the domain still maps its memory or has its interrupts.
+ */
+struct skink_domctl_pci_function {
+	uint32_t index;			/* in: from 0 on */
+	uint32_t sbdf;			/* segment << 16 | bus << 8 | slot << 3 | function */
+	uint16_t vendor, device, subsystem_vendor, subsystem;
+	uint32_t class_code;		/* class << 16 | subclass << 8 | interface */
+	uint8_t header_type;		/* bit 7: one of several functions */
+	uint8_t revision;
+	uint16_t owner;			/* DOMID_INVALID: nobody */
+	uint32_t flags;			/* SKINK_PCI_* */
+	uint32_t msix_vectors;		/* 0: it has no MSI-X */
+	uint32_t faults;		/* what the IOMMU has refused of it, since boot */
+	uint32_t storms;		/* how often its interrupts had to be masked for a while */
+	uint64_t bar_start[SKINK_PCI_BARS];	/* memory; 0: none */
+	uint8_t bar_order[SKINK_PCI_BARS];	/* of 1 << so many bytes */
+	uint8_t zero[2];
+};
+
+_Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of struct xen_domctl has 128 bytes");

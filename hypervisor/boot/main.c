@@ -18,6 +18,7 @@
 #include "domain/vcpu.h"
 #include "iommu/iommu.h"
 #include "mem/alloc.h"
+#include "pci/pci.h"
 #include "sched/sched.h"
 
 #define BUDGET_BYTES		(4UL << 20)	/* what the core may keep of all memory: so much, */
@@ -70,6 +71,7 @@ void core_main(uint32_t magic, paddr_t info)
 	this_cpu()->online = true;
 	cpu_init_entry(this_cpu());
 	acpi_init();
+	pci_init();
 	apic_init_boot();
 	iommu_init();
 	irq_init();

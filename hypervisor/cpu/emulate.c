@@ -14,9 +14,11 @@
 #include "domain/hypercall.h"
 #include "mem/base.h"
 #include "mem/mmu.h"
+#include "pci/pci.h"
 
 #define FLAG_TF		(1ULL << 8)
 #define FLAG_RF		(1ULL << 16)
+#define PORT_PCI	0xcf8
 #define CODE_LONG	(1U << 21)	/* of a descriptor's access rights: 64-bit code */
 
 #define CR4_SHOWN	(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT)	/* what a guest reads besides its own */
@@ -95,13 +97,18 @@ static int do_port(struct vcpu *vcpu, const struct instruction *in)
 	uint16_t port = in->opcode < 0xe8 ? (uint8_t)in->immediate : (uint16_t)vcpu->regs.rdx;
 	unsigned int bytes = MIN(in->bytes, 4U);
 	bool is_own = owns_ports(vcpu->domain, port, bytes), is_out = in->opcode & 2;
+	uint32_t value = is_out ? (uint32_t)vcpu->regs.rax : UINT32_MAX;
 
 	if (!has_io_privilege(vcpu))
 		return -EPERM;
-	if (!is_out)
-		register_write(&vcpu->regs, 0, bytes, is_own ? port_read(port, bytes) : UINT32_MAX);
+	if (is_own && is_out)
+		port_write(port, bytes, value);
 	else if (is_own)
-		port_write(port, bytes, (uint32_t)vcpu->regs.rax);
+		value = port_read(port, bytes);
+	else if (port / 8 == PORT_PCI / 8 && !pci_port(vcpu->domain, port, bytes, is_out, &value))
+		value = UINT32_MAX;
+	if (!is_out)
+		register_write(&vcpu->regs, 0, bytes, value);
 	return 0;
 }
 

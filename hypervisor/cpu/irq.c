@@ -20,6 +20,7 @@
 #include "event/event.h"
 #include "iommu/iommu.h"
 #include "lib/spinlock.h"
+#include "pci/pci.h"
 
 static struct pirq {
 	struct domain *owner;		/* NULL: free */
@@ -65,8 +66,10 @@ void irq_softirq(void)
 				iommu_faults_read();
 			else if (vector == VECTOR_CONSOLE)
 				uart_receive();
-			else if (read_once(&pirqs[vector].is_bound))
+			else if (read_once(&pirqs[vector].is_bound)) {
+				pci_msi_arrived(vector);
 				event_send_pirq(vector);
+			}
 		}
 }
 
@@ -110,11 +113,16 @@ int pirq_create(struct domain *domain, uint32_t *number, uint64_t *msi_address, 
 	return 0;
 }
 
-void pirq_destroy(uint32_t number)
+int pirq_destroy(uint32_t number)
 {
+	bool is_bound;
+
 	spin_lock(&irq_lock);
-	pirqs[number] = (struct pirq){ .owner = NULL };
+	is_bound = pirqs[number].is_bound;
+	if (!is_bound)
+		pirqs[number].owner = NULL;
 	spin_unlock(&irq_lock);
+	return is_bound ? -EBUSY : 0;
 }
 
 void cpu_raise_softirq(struct cpu *cpu, enum softirq softirq)

@@ -33,4 +33,5 @@ void pirq_detach(uint32_t pirq);
 
 /* For device assignment: gives a free pirq to `domain`, with the MSI message that raises it. -ENOSPC. */
 MUST_CHECK int pirq_create(struct domain *domain, uint32_t *pirq, uint64_t *msi_address, uint32_t *msi_data);
-void pirq_destroy(uint32_t pirq);
+/* -EBUSY: it is bound still. */
+MUST_CHECK int pirq_destroy(uint32_t pirq);

@@ -190,8 +190,11 @@ static uint64_t mmio_next = MMIO_START;
 static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)
 {
 	paddr_t start = address & PAGE_MASK;
-	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va = mmio_next;
+	uint64_t size = ROUND_UP(address + bytes, PAGE_SIZE) - start, va;
 
+	if (size >= LARGE_PAGE)			/* by large pages, as far as it goes */
+		mmio_next = ROUND_UP(mmio_next, LARGE_PAGE) + start % LARGE_PAGE;
+	va = mmio_next;
 	mmio_next += size + PAGE_SIZE;		/* a guard between any two */
 	paging_map(va, start, size, flags);
 	return va + (address - start);

@@ -7,3 +7,4 @@ CORE_SOURCES += hypervisor/cpu/tlb.c hypervisor/cpu/hypercall_page.c
 CORE_SOURCES += hypervisor/cpu/features.c hypervisor/cpu/thunks.S hypervisor/cpu/speculation.c hypervisor/cpu/registers.c
 CORE_SOURCES += hypervisor/cpu/cpuid.c hypervisor/cpu/msr.c hypervisor/cpu/decode.c
 CORE_SOURCES += hypervisor/cpu/emulate.c hypervisor/cpu/emulate_table.c
+CORE_SOURCES += hypervisor/cpu/pci_config.c

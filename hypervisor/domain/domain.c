@@ -19,6 +19,7 @@
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/mmu.h"
+#include "pci/pci.h"
 #include "sched/sched.h"
 
 struct domain *domain_zero;
@@ -302,6 +303,7 @@ static int destroy_step(struct domain *domain)
 	if (domain->is_taken_apart)
 		return 0;
 	/* First nothing can write to its frames any more (D3). */
+	pci_domain_stop(domain);
 	dma_pool_release(domain);
 	error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
@@ -312,6 +314,7 @@ static int destroy_step(struct domain *domain)
 		error = mmu_domain_destroy(domain);
 	if (error)
 		return error;
+	pci_domain_release(domain);
 	domain->is_taken_apart = true;
 	tell_domain_zero();
 	end_if_dead(domain);

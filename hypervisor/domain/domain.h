@@ -95,6 +95,10 @@ struct domain {
 	struct spinlock grant_lock;
 	struct grant_table *grants;
 
+	/* pci/pci.h */
+	uint32_t pci_functions;		/* that it owns; pci_lock */
+	uint32_t pci_address;		/* what it wrote to port 0xcf8 last */
+
 	struct dma_pool dma_pool;	/* domctl_lock */
 
 	struct sched_domain *sched;	/* the scheduler's, under its own lock */

@@ -10,6 +10,7 @@
 #include "cpu/directmap.h"
 #include "domain/hypercall.h"
 #include "mem/frame.h"
+#include "pci/pci.h"
 #include "sched/queue.h"
 
 #define FRAME_TYPES_MAX 1024		/* of one call */
@@ -186,6 +187,21 @@ static int account(struct domain *domain, struct skink_domctl_account *wanted)
 	return 0;
 }
 
+/* ---- devices ---- */
+
+/* `domain`: NULL to test. */
+static int device(struct domain *domain, const struct xen_domctl *op)
+{
+	const struct xen_domctl_assign_device *wanted = &op->u.assign_device;
+	uint32_t sbdf = wanted->u.pci.machine_sbdf;
+
+	if (wanted->dev != XEN_DOMCTL_DEV_PCI || wanted->flags)
+		return -EINVAL;
+	if (op->cmd == XEN_DOMCTL_test_assign_device)
+		return pci_test_assign(sbdf);
+	return op->cmd == XEN_DOMCTL_assign_device ? pci_assign(domain, sbdf) : pci_deassign(domain, sbdf);
+}
+
 /* ---- the hypercall ---- */
 
 static int run(struct domain *domain, struct xen_domctl *op)
@@ -214,6 +230,8 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case SKINK_DOMCTL_sched:		return schedule(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_account:		return account(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);
+	case XEN_DOMCTL_assign_device:
+	case XEN_DOMCTL_deassign_device:	return device(domain, op);
 	default:				return domctl_vcpu(domain, op);
 	}
 }
@@ -239,6 +257,10 @@ static int run_locked(struct xen_domctl *op)
 
 	if (op->cmd == XEN_DOMCTL_createdomain)
 		return create(op);
+	if (op->cmd == XEN_DOMCTL_test_assign_device)
+		return device(NULL, op);
+	if (op->cmd == SKINK_DOMCTL_pci_function)
+		return pci_describe((void *)op->u.pad);
 	domain = find(op);
 	if (!domain)
 		return -ESRCH;

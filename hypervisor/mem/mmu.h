@@ -23,6 +23,7 @@ typedef uint64_t pte_t;			/* one entry of any level */
 #define PTE_GLOBAL	0x100ULL
 #define PTE_AVAIL	0xe00ULL
 #define PTE_NO_EXECUTE	(1ULL << 63)
+#define PTE_DEVICE	(1ULL << 62)	/* the core's own: of a page of a device (pci/pci.h: Q3). Without protection keys the CPU ignores it */
 #define PTE_ADDRESS	0x000ffffffffff000ULL
 
 static inline mfn_t pte_frame(pte_t entry) { return mfn((entry & PTE_ADDRESS) >> PAGE_SHIFT); }

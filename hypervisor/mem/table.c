@@ -7,6 +7,7 @@
 #include "cpu/tlb.h"
 #include "domain/vcpu.h"
 #include "mem/table.h"
+#include "pci/pci.h"
 
 /* What a guest may set: in all levels, and what is refused rather than ignored. */
 #define REFUSED_ALL	0x7800000000000000ULL	/* bits 59 to 62: no protection keys; 52 to 58 are the guest's own */
@@ -22,16 +23,31 @@ static bool is_bios_area(const struct domain *source, mfn_t frame)
 	return source->is_privileged && table_bios_page.raw && frame.raw >= 0x80 && frame.raw < 0x100;
 }
 
-static int l1_entry_take(const struct domain *source, pte_t *entry)
+/* Q3: with the cache bits that were asked for. A guest may give the core's bit back as it has read it. */
+static int device_entry_take(const struct frame *table, const struct domain *source, pte_t *entry)
 {
-	struct frame *frame;
+	*entry = (*entry & ~PTE_GLOBAL) | PTE_USER | PTE_DEVICE;
+	return table->owner == source->id ? pci_page_get(source, pte_frame(*entry)) : -EINVAL;
+}
 
-	if (*entry & REFUSED_ALL)
+static int l1_entry_take(const struct frame *table, const struct domain *source, pte_t *entry)
+{
+	pte_t asked = *entry;
+	struct frame *frame;
+	int error;
+
+	if (asked & REFUSED_ALL & ~PTE_DEVICE)
 		return -EINVAL;
+	if (asked & PTE_DEVICE)
+		return device_entry_take(table, source, entry);
 	if (is_bios_area(source, pte_frame(*entry)))
 		*entry = (*entry & ~PTE_ADDRESS) | mfn_to_paddr(table_bios_page);
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
-	return frame_get_as(pte_frame(*entry), source, frame_access(*entry & PTE_WRITABLE), &frame);
+	error = frame_get_as(pte_frame(*entry), source, frame_access(*entry & PTE_WRITABLE), &frame);
+	if (likely(error != -EINVAL))
+		return error;
+	*entry = asked;
+	return device_entry_take(table, source, entry);
 }
 
 static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
@@ -48,7 +64,7 @@ int entry_take(struct frame *table, enum frame_type level, const struct domain *
 {
 	if (!(*entry & PTE_PRESENT))
 		return speculation_entry_is_safe(*entry) ? 0 : -EINVAL;
-	return level == FRAME_L1 ? l1_entry_take(source, entry) : upper_entry_take(table, level, entry);
+	return level == FRAME_L1 ? l1_entry_take(table, source, entry) : upper_entry_take(table, level, entry);
 }
 
 /*
@@ -61,6 +77,10 @@ static void entry_release(struct frame *table, enum frame_type level, pte_t entr
 
 	if (!(entry & PTE_PRESENT))
 		return;
+	if (unlikely(entry & PTE_DEVICE)) {
+		pci_page_put(pte_frame(entry));
+		return;
+	}
 	frame = frame_of(pte_frame(entry));
 	if (frame->owner != table->owner && !*is_flushed) {
 		tlb_flush(read_once(&domain_find(table->owner)->dirty_cpus), TLB_ALL_PAGES);

@@ -48,11 +48,12 @@ def boot(test, wish):
         modules.append((f"{BUILD}/test/{test}.initrd", ""))
     if wish["MODULE"]:
         modules.append((f"{BUILD}/guest/{wish['MODULE']}.elf", ""))
-    options = dict(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
+    pairs = list(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
+    own = {name: value for name, value in pairs if name in ("-cpu", "-smp", "-m")}
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
     return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
-                   cpu=options.pop("-cpu", "qemu64"), smp=options.pop("-smp", "1"), memory=options.pop("-m", 256),
-                   limit=120, *[word for pair in options.items() for word in pair])
+                   cpu=own.get("-cpu", "qemu64"), smp=own.get("-smp", "1"), memory=own.get("-m", 256),
+                   limit=120, *[word for pair in pairs if pair[0] not in own for word in pair])
 
 
 def judge(text):

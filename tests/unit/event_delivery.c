@@ -172,7 +172,9 @@ static void physdev_operations_check_what_they_are_told(void)
 	for (uint32_t command = PHYSDEVOP_irq_status_query; command <= PHYSDEVOP_set_iobitmap; command++)
 		CU_ASSERT_EQUAL(do_physdev_op(command, NOWHERE), -EFAULT);
 	CU_ASSERT_EQUAL(do_physdev_op(PHYSDEVOP_eoi, NOWHERE), -EFAULT);
-	for (uint32_t command = 13; command < 40; command++)
+	CU_ASSERT_EQUAL(do_physdev_op(PHYSDEVOP_map_pirq, NOWHERE), -EFAULT);
+	CU_ASSERT_EQUAL(do_physdev_op(PHYSDEVOP_unmap_pirq, NOWHERE), -EFAULT);
+	for (uint32_t command = PHYSDEVOP_unmap_pirq + 1; command < 40; command++)
 		CU_ASSERT_EQUAL(do_physdev_op(command, NOWHERE), -ENOSYS);
 	CU_ASSERT_EQUAL(physdev(guest, PHYSDEVOP_eoi, GUEST_COPY(struct physdev_eoi, .irq = 20)), -EINVAL);
 	CU_ASSERT_EQUAL(physdev(guest, PHYSDEVOP_eoi, GUEST_COPY(struct physdev_eoi, .irq = UINT32_MAX)), -EINVAL);

@@ -73,11 +73,12 @@ static void a_pirq_interrupts_only_its_owner(void)		/* I2 */
 	irq_softirq();
 	CU_ASSERT_EQUAL(pirq_events, 1);
 	CU_ASSERT_EQUAL(last_pirq, number);
+	CU_ASSERT_EQUAL(real_pirq_destroy(number), -EBUSY);
 	real_pirq_detach(number);
 	irq_dispatch(data);
 	irq_softirq();
 	CU_ASSERT_EQUAL(pirq_events, 1);
-	real_pirq_destroy(number);
+	CU_ASSERT_EQUAL(real_pirq_destroy(number), 0);
 	CU_ASSERT_EQUAL(real_pirq_attach(owner, number), -EPERM);
 }
 
@@ -94,7 +95,7 @@ static void there_are_only_so_many_pirqs(void)
 		seen[data] = true;
 	}
 	CU_ASSERT_EQUAL(count, VECTOR_EVENT_CHECK - VECTOR_FIRST_IRQ);
-	real_pirq_destroy(VECTOR_FIRST_IRQ + 7);
+	CU_ASSERT_EQUAL(real_pirq_destroy(VECTOR_FIRST_IRQ + 7), 0);
 	CU_ASSERT_EQUAL(real_pirq_create(owner, &number, &address, &data), 0);
 	CU_ASSERT_EQUAL(number, VECTOR_FIRST_IRQ + 7);
 }

@@ -18,6 +18,7 @@
 #include "mem/alloc.h"
 #include "mem/frame.h"
 #include "mem/m2p.h"
+#include "pci/pci.h"
 #include "sched/sched.h"
 #include "sched/timer.h"
 
@@ -205,6 +206,27 @@ WEAK void iommu_faults_read(void) { }
 
 WEAK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted) { return -EOPNOTSUPP; }
 WEAK void dma_pool_release(struct domain *domain) { }
+
+/* ---- pci: a machine without any ---- */
+
+WEAK int pci_test_assign(uint32_t sbdf) { return -ENODEV; }
+WEAK int pci_assign(struct domain *domain, uint32_t sbdf) { return -ENODEV; }
+WEAK int pci_deassign(struct domain *domain, uint32_t sbdf) { return -ENODEV; }
+WEAK int pci_describe(struct skink_domctl_pci_function *wanted) { return -ENOENT; }
+WEAK int pci_pool_is_there(struct domain *domain) { return 0; }
+WEAK void pci_domain_stop(struct domain *domain) { }
+WEAK void pci_domain_release(struct domain *domain) { }
+WEAK bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out, uint32_t *value) { return false; }
+WEAK int pci_page_get(const struct domain *domain, mfn_t page) { return -EINVAL; }
+WEAK void pci_page_put(mfn_t page) { }
+WEAK void pci_msi_arrived(uint32_t pirq) { }
+
+WEAK int pci_msi_map(struct domain *domain, uint32_t sbdf, uint32_t entry, bool is_msix, uint32_t *pirq)
+{
+	return -ENODEV;
+}
+
+WEAK int pci_msi_unmap(struct domain *domain, uint32_t pirq) { return -EINVAL; }
 
 /* ---- event ---- */
 

@@ -286,7 +286,13 @@ int pirq_create(struct domain *domain, uint32_t *pirq, uint64_t *msi_address, ui
 	return -ENOSPC;
 }
 
-void pirq_destroy(uint32_t pirq) { pirqs[pirq].exists = false; }
+int pirq_destroy(uint32_t pirq)
+{
+	if (pirqs[pirq].is_bound)
+		return -EBUSY;
+	pirqs[pirq].exists = false;
+	return 0;
+}
 
 int pirq_attach(struct domain *domain, uint32_t pirq)
 {

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same on a machine without MCFG: configuration space by ports, conventional PCI.
+ *
+ * QEMU: -machine pc -m 512 -device edu -device e1000e
+ * MODULE: pci-ports
+ */
+#include "pci.c"
