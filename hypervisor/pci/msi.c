@@ -17,7 +17,7 @@
 #define MSI_COUNT		0x0070u	/* one message */
 #define MSI_64			0x0080u
 #define MSI_MASKABLE		0x0100u
-#define MSI_ADDRESS		4
+#define MSI_PLACE		4
 #define MSIX_ENABLE		0x8000u
 #define MSIX_MASK_ALL		0x4000u
 enum msix_entry { ENTRY_ADDRESS, ENTRY_ADDRESS_HIGH, ENTRY_DATA, ENTRY_CONTROL, ENTRY_WORDS };
@@ -90,9 +90,9 @@ static void msi_program(const struct pci_function *function, uint64_t address, u
 {
 	uint32_t at = function->msi, control = function_read(function, at + CONTROL, 2);
 
-	function_write(function, at + MSI_ADDRESS, 4, (uint32_t)address);
+	function_write(function, at + MSI_PLACE, 4, (uint32_t)address);
 	if (control & MSI_64)
-		function_write(function, at + MSI_ADDRESS + 4, 4, (uint32_t)(address >> 32));
+		function_write(function, at + MSI_PLACE + 4, 4, (uint32_t)(address >> 32));
 	function_write(function, at + (control & MSI_64 ? 0x0c : 0x08), 2, data);
 	if (control & MSI_MASKABLE)
 		function_write(function, at + msi_mask_offset(control), 4, 0);
