@@ -7,6 +7,7 @@
 #include "domain/domain.h"
 #include "iommu/iommu.h"
 #include "mem/frame.h"
+#include "pci/pci.h"
 
 static void put_frames(mfn_t first, uint64_t count)
 {
@@ -53,7 +54,10 @@ int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted
 	domain->dma_pool.first = first;
 	domain->dma_pool.count = wanted->count;
 	domain->dma_pool.is_unprotected = is_unprotected;
-	return 0;
+	error = pci_pool_is_there(domain);
+	if (error)
+		dma_pool_release(domain);
+	return error;
 }
 
 void dma_pool_release(struct domain *domain)

@@ -67,7 +67,25 @@ static bool restore(struct pci_function *function)
 	return function_read(function, PCI_ID, 4) == function->header[0];
 }
 
-/* ---- stopping ---- */
+/* ---- starting and stopping ---- */
+
+static int attach(struct pci_function *function, struct domain *domain)
+{
+	int error = 0;
+
+	if (domain->dma_pool.count && iommu_is_there()) {
+		error = iommu_device_attach(function->sbdf, domain);
+		function->is_attached = !error;
+	}
+	return error;
+}
+
+static void detach(struct pci_function *function)
+{
+	if (function->is_attached)
+		iommu_device_detach(function->sbdf);
+	function->is_attached = false;
+}
 
 static void stop_mastering(const struct pci_function *function)
 {
@@ -85,9 +103,7 @@ static void function_stop(struct pci_function *function)
 	pci_msi_disable(function);
 	stop_mastering(function);
 	spin_unlock(&pci_lock);
-	if (function->is_attached)
-		iommu_device_detach(function->sbdf);
-	function->is_attached = false;
+	detach(function);
 	reset_start(function);
 }
 
@@ -129,14 +145,10 @@ int pci_assign(struct domain *domain, uint32_t sbdf)
 		return -ERESTART;
 	if (!restore(function))
 		return -ENODEV;
-	if (domain->dma_pool.count && iommu_is_there()) {
-		error = iommu_device_attach(sbdf, domain);
-		if (error)
-			return error;
-		function->is_attached = true;
-	}
-	set_owner(function, domain, domain);
-	return 0;
+	error = attach(function, domain);
+	if (!error)
+		set_owner(function, domain, domain);
+	return error;
 }
 
 static void function_release(struct pci_function *function, struct domain *domain)
@@ -202,15 +214,17 @@ int pci_describe(struct skink_domctl_pci_function *wanted)
 
 /* ---- what happens to the owner ---- */
 
+/* All or none: before, none was. */
 int pci_pool_is_there(struct domain *domain)
 {
 	int error = 0;
 
 	for (struct pci_function *function = pci_functions; function && !error; function = function->next)
-		if (function->owner == domain && !function->is_attached && iommu_is_there()) {
-			error = iommu_device_attach(function->sbdf, domain);
-			function->is_attached = !error;
-		}
+		if (function->owner == domain)
+			error = attach(function, domain);
+	for (struct pci_function *function = pci_functions; function && error; function = function->next)
+		if (function->owner == domain)
+			detach(function);
 	return error;
 }
 
