@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block back-end: virtual disks of guests on one disk of the domain's own.
+ *
+ *   a ring --request.c--> judged --work.c--> ios of the device, data copied by grant --> done --runtime/answers.c--> answered, in order
+ *
+ * B1  No io reaches a sector outside of the extents of the disk that it is for.
+ * B2  A request is copied out of its ring, its segments out of their page; the copies are judged, and used.
+ * B3  A request is taken only when every work and buffer that it needs is there: what was taken always ends.
+ * B4  While a work is the device's, its disk is not let go of: rings stay mapped, and nobody is told DRIVER_DETACHED.
+ * B5  A flush begins when nothing else of its ring is under way. Behind a barrier nothing is taken until it is done.
+ * B6  A ring that has works already gets no more of them, or of buffers, than are left: whoever comes later finds some.
+ */
+#pragma once
+
+#include "blk/limit.h"
+#include "device/blk.h"
+#include "driver.h"
+#include "runtime/answers.h"
+#include "runtime/xen.h"
+#include "vbd.h"
+
+#define BLK_RINGS_MAX		4u	/* of one disk */
+#define BLK_WORKS		256u
+#define BLK_BATCH		16u	/* requests taken from a ring before it is another's turn */
+#define BLK_COPIES		128u
+#define BLK_PORTS		4096u
+
+struct disk;
+struct queue;
+struct slot;
+
+/* One io of the device for a request, which may need several. */
+struct work {
+	struct blk_io io;
+	struct work *next;
+	struct queue *queue;
+	struct slot *slot;
+	bool is_flying;				/* the device has it */
+	bool copy_failed;
+	uint32_t guest_count;
+	struct {
+		grant_ref_t gref;
+		uint16_t offset, bytes;
+	} guest[BLK_SEGMENTS_MAX];		/* where its data is in the guest: the same bytes as in io.segment[], one behind the other */
+};
+
+struct work_list {
+	struct work *first, *last;
+};
+
+/* A request that was taken and is not answered. */
+struct slot {
+	uint64_t id;
+	uint8_t operation;			/* as the response repeats it */
+	int8_t status;				/* VBD_STATUS_* */
+	uint8_t works;				/* not ended */
+	bool is_done;
+};
+
+/*
+ * A barrier: FENCE_NONE --taken--> FENCE_FLUSH --flushed--> FENCE_WRITE --written--> FENCE_LAST --flushed--> FENCE_NONE
+ * Where the disk has no cache, or the barrier no data, states are left out.
+ */
+enum fence { FENCE_NONE, FENCE_FLUSH, FENCE_WRITE, FENCE_LAST };
+
+/* One ring of a disk. */
+struct queue {
+	struct disk *disk;
+	struct queue *next;			/* in blk.active */
+	struct queue *next_done;		/* in blk.done */
+	struct answers answers;			/* the ring */
+	struct slot *slot;			/* a page */
+	void *pages;				/* the ring's, mapped; NULL: not */
+	uint32_t page_count;
+	bool is_adopted;			/* the port is the predecessor's */
+	uint32_t number;
+	evtchn_port_t port;			/* 0: none */
+	unsigned int lane;			/* queue of the device */
+	uint32_t works, buffers;		/* held */
+	bool is_active, is_done;		/* in which list it is */
+	bool is_waiting;			/* has requests that it may not take yet */
+	enum fence fence;
+	struct work_list fenced;		/* a barrier's writes, until the flush before them is done */
+};
+
+enum disk_state {
+	DISK_SERVING,
+	DISK_DROPPED,				/* nothing is taken or answered, rings are closed: the front-end lied */
+	DISK_LEAVING,				/* the same, and then it is gone: Dom0 took it away */
+};
+
+struct disk {
+	uint32_t place;				/* in the table */
+	uint32_t serial;
+	enum disk_state state;
+	domid_t front_id;
+	uint32_t flags;				/* DRIVER_BLK_* */
+	uint32_t unit;				/* sectors of 512 bytes in one of the guest's */
+	uint64_t sectors;			/* of 512 bytes */
+	uint32_t extent_count;
+	struct driver_extent extent[DRIVER_EXTENTS_MAX];
+	struct limit limit;
+	struct driver_attachment_status *status;
+	uint32_t queue_count;
+	struct queue queue[BLK_RINGS_MAX];
+};
+
+/* All state there is: zeros and a device are a back-end that has just begun. */
+struct blk {
+	struct blk_device *device;
+	bool is_listening;			/* the device may interrupt */
+
+	struct disk *disk[DRIVER_ATTACHMENTS_MAX];
+	uint32_t seen[DRIVER_ATTACHMENTS_MAX];	/* serial that was attached or refused; 0: none */
+	uint16_t queue_of_port[BLK_PORTS];	/* 1 + place * BLK_RINGS_MAX + number */
+
+	bool is_releasing;			/* there are disks that wait for their works to end */
+
+	struct queue *active, *active_last;	/* may have requests */
+	struct queue *done;			/* may have answers */
+	uint64_t wake_ns;			/* when a limit allows more; 0: nobody waits for one */
+
+	struct work work[BLK_WORKS];
+	struct work *free;
+	uint32_t free_count;
+	struct work_list copying;		/* their copies are in the batch below */
+	struct work_list waiting[BLK_QUEUES_MAX];	/* for room in the device */
+	uint32_t flying[BLK_QUEUES_MAX];
+
+	struct gnttab_copy copy[BLK_COPIES];
+	struct work *copy_of[BLK_COPIES];
+	uint32_t copy_count;
+};
+extern struct blk blk;
+
+/* A request as copied from its ring, and what it asks. */
+struct request {
+	union vbd_slot raw;
+	const struct vbd_segment *segment;
+	uint32_t segment_count;
+	uint8_t operation;			/* as the response repeats it */
+	enum blk_op op;
+	bool is_barrier;
+	uint64_t sector, sectors;		/* of 512 bytes, on the guest's disk */
+};
+
+/* loop.c */
+void blk_begin(struct blk_device *device);	/* which is started */
+bool blk_work(void);				/* a round of what there is to do */
+bool blk_rest(void);				/* asks for events. True: there is something already */
+void queue_activate(struct queue *queue);
+void queue_deactivate(struct queue *queue);
+
+/* attach.c */
+bool table_obey(void);				/* after each change of it. True: all is done that it asks */
+void disk_drop(struct queue *queue);		/* its front-end broke the ring's rules */
+void disks_release(void);			/* B4: those that are to go and whose works have ended */
+
+/* request.c */
+int queue_serve(struct queue *queue);		/* requests taken; RING_EPROTO: they were not, the ring's rules are broken */
+void slot_done(struct queue *queue, struct slot *slot);
+bool queue_answer(struct queue *queue);		/* what is done, up to the first that is not; true: an event is due */
+
+/* extent.c */
+/* Where `sector` of the guest's disk is on the device; *count: how many sectors there are from it in one piece (B1). */
+uint64_t disk_translate(const struct disk *disk, uint64_t sector, uint64_t *count);
+
+/* work.c */
+bool works_suffice(const struct queue *queue, const struct request *request);	/* B3, B6 */
+void works_begin(struct queue *queue, const struct request *request, struct slot *slot);
+bool works_reap(void);
+void works_settle(void);			/* makes the copies; then what waits for them goes on */
+void works_push(void);				/* to the device, doorbells too */
+bool copy_in(void *to, grant_ref_t gref, domid_t lender, uint32_t bytes);	/* one, at once */
+uint32_t works_of(uint32_t segments, uint32_t extents);	/* as many as a request may need */
