@@ -482,13 +482,13 @@ build/dom0/own.cpio.zst: build/dom0/vmlinuz $(addprefix dom0/image/,own.sh modul
 	$(Q)dom0/image/own.sh $@ build/dom0 dom0/image/files $(DOM0_INSTALL)
 
 # Guests' kernels as Debian packages them, and a small system for them, under /var/lib/skink/images in Dom0.
-build/dom0/guests.cpio: build/dom0/vmlinuz build/dom0/guest-initrd dom0/image/images.sh
+build/dom0/guests.cpio: build/dom0/vmlinuz build/dom0/guest-initrd build/dom0/skinkd dom0/image/images.sh
 	$(call say,IMAGES,$@)
-	$(Q)dom0/image/images.sh $@ build/dom0/vmlinuz=vmlinuz build/dom0/guest-initrd=initrd
+	$(Q)dom0/image/images.sh $@ build/dom0/skinkd build/dom0/vmlinuz=vmlinuz build/dom0/guest-initrd=initrd
 
-build/dom0/newer.cpio: build/dom0/backports/vmlinuz dom0/image/images.sh
+build/dom0/newer.cpio: build/dom0/backports/vmlinuz build/dom0/skinkd dom0/image/images.sh
 	$(call say,IMAGES,$@)
-	$(Q)dom0/image/images.sh $@ build/dom0/backports/vmlinuz=vmlinuz-newer
+	$(Q)dom0/image/images.sh $@ build/dom0/skinkd build/dom0/backports/vmlinuz=vmlinuz-newer
 
 build/dom0/backports/vmlinuz: $(addprefix dom0/image/,backports.sh kernel.sh fetch.sh) | build/packages
 	$(call say,KERNEL,$@)

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lz4.h>
+#include <lz4hc.h>
+#include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,13 @@
 #include "lib/build.h"
 #include "lib/file.h"
 
-#define MAGIC		0x31304b4e494b53UL	/* "SKINK01": another when the format changes */
+#define MAGIC		0x32304b4e494b53UL	/* "SKINK02": another when the format changes */
 #define BLOCK_BYTES	(4UL << 20)
 #define LZ4_MAGIC	0x184c2102u
 #define FILE_MAX	(256UL << 20)
 #define PATH_TEXT	512
+#define NAME_TEXT	64
+#define SMALLER_LEVEL	3		/* of lz4's slower packer: more hardly gives less */
 
 struct header {
 	uint64_t magic;
@@ -34,14 +38,50 @@ bool cache_key(int descriptor, struct cache_key *key)
 
 	if (fstat(descriptor, &status))
 		return false;
-	*key = (struct cache_key){ status.st_dev, status.st_ino, (uint64_t)status.st_size, status.st_mtim.tv_sec,
-				   status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec };
+	*key = (struct cache_key){ CACHE_KEPT, (uint64_t)status.st_size, { status.st_dev, status.st_ino },
+				   status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec };
 	return true;
+}
+
+struct cache_key cache_key_of(const struct bytes *file)
+{
+	return (struct cache_key){ .kind = CACHE_PREPARED, .bytes = file->count,
+				   .place = { lzma_crc64(file->at, file->count, 0) } };
+}
+
+static const char *const endings[] = { [CACHE_KEPT] = ".kernel", [CACHE_PREPARED] = ".prepared" };
+
+static void name_of(const struct cache_key *key, char name[NAME_TEXT])
+{
+	snprintf(name, NAME_TEXT, "%lx-%lx%s", key->place[0], key->place[1], endings[key->kind]);
 }
 
 static void path_of(const char *folder, const struct cache_key *key, char path[PATH_TEXT])
 {
-	snprintf(path, PATH_TEXT, "%.400s/%lx-%lx.kernel", folder, key->device, key->inode);
+	char name[NAME_TEXT];
+
+	name_of(key, name);
+	snprintf(path, PATH_TEXT, "%.400s/%s", folder, name);
+}
+
+static bool header_fits(const struct header *header, const struct cache_key *key)
+{
+	return header->magic == MAGIC && !memcmp(&header->key, key, sizeof(*key)) && header->elf_bytes <= FILE_MAX;
+}
+
+bool cache_has(const char *folder, const struct cache_key *key)
+{
+	struct header header;
+	char path[PATH_TEXT];
+	bool has;
+	int file;
+
+	path_of(folder, key, path);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	has = file >= 0 && read(file, &header, sizeof(header)) == sizeof(header) && header_fits(&header, key);
+	if (file >= 0)
+		close(file);
+	return has;
 }
 
 bool cache_find(const char *folder, const struct cache_key *key, struct bytes *elf)
@@ -58,7 +98,7 @@ bool cache_find(const char *folder, const struct cache_key *key, struct bytes *e
 	found = file.count > sizeof(header);
 	if (found) {
 		memcpy(&header, file.at, sizeof(header));
-		found = header.magic == MAGIC && !memcmp(&header.key, key, sizeof(*key)) && header.elf_bytes <= FILE_MAX &&
+		found = header_fits(&header, key) &&
 			header.crc == crc32_z(0, file.at + sizeof(header), file.count - sizeof(header)) &&
 			!unpack(file.at + sizeof(header), file.count - sizeof(header), header.elf_bytes, elf, &ignored);
 	}
@@ -89,8 +129,16 @@ static int put(struct output *output, const void *from, size_t bytes)
 	return 0;
 }
 
+static int pack(enum cache_kind kind, const char *from, size_t bytes, char *to)
+{
+	int room = LZ4_compressBound(BLOCK_BYTES);
+
+	return kind == CACHE_PREPARED ? LZ4_compress_HC(from, to, (int)bytes, room, SMALLER_LEVEL)
+				      : LZ4_compress_default(from, to, (int)bytes, room);
+}
+
 /* A stream as lz4 kernels have it, a block at a time: Dom0 may be small. */
-static int put_stream(struct output *output, const struct bytes *elf)
+static int put_stream(struct output *output, enum cache_kind kind, const struct bytes *elf)
 {
 	const uint32_t magic = LZ4_MAGIC;
 	char *buffer = malloc(4 + (size_t)LZ4_compressBound(BLOCK_BYTES));
@@ -98,8 +146,7 @@ static int put_stream(struct output *output, const struct bytes *elf)
 
 	for (size_t done = 0; done < elf->count && !result; done += BLOCK_BYTES) {
 		size_t piece = elf->count - done < BLOCK_BYTES ? elf->count - done : BLOCK_BYTES;
-		int packed = LZ4_compress_default((const char *)elf->at + done, buffer + 4, (int)piece,
-						  LZ4_compressBound(BLOCK_BYTES));
+		int packed = pack(kind, (const char *)elf->at + done, piece, buffer + 4);
 
 		memcpy(buffer, &packed, sizeof(packed));
 		result = put(output, buffer, 4 + (size_t)packed);
@@ -112,7 +159,7 @@ static int put_all(int file, const struct cache_key *key, const struct bytes *el
 {
 	struct header header = { .magic = MAGIC, .key = *key, .elf_bytes = elf->count };
 	struct output output = { .file = file };
-	int result = lseek(file, sizeof(header), SEEK_SET) < 0 ? -errno : put_stream(&output, elf);
+	int result = lseek(file, sizeof(header), SEEK_SET) < 0 ? -errno : put_stream(&output, key->kind, elf);
 
 	header.crc = output.crc;
 	if (!result && pwrite(file, &header, sizeof(header), 0) != sizeof(header))
@@ -120,7 +167,7 @@ static int put_all(int file, const struct cache_key *key, const struct bytes *el
 	return result;
 }
 
-/* Removes the oldest files until all have at most limit_kib. */
+/* Removes the oldest that are kept, or were to be kept, until all have at most limit_kib. */
 static void make_room(const char *folder, uint64_t limit_kib)
 {
 	char path[PATH_TEXT + 260], oldest[PATH_TEXT + 260];
@@ -137,7 +184,7 @@ static void make_room(const char *folder, uint64_t limit_kib)
 		list = opendir(folder);
 		while (list && (entry = readdir(list))) {
 			snprintf(path, sizeof(path), "%.400s/%s", folder, entry->d_name);
-			if (lstat(path, &status) || !S_ISREG(status.st_mode))
+			if (!strstr(entry->d_name, endings[CACHE_KEPT]) || lstat(path, &status) || !S_ISREG(status.st_mode))
 				continue;
 			all += (uint64_t)status.st_blocks / 2;
 			if (!*oldest || status.st_mtim.tv_sec < since) {
@@ -170,4 +217,31 @@ int cache_keep(const char *folder, const struct cache_key *key, const struct byt
 		unlink(beside);
 	make_room(folder, limit_kib);
 	return result;
+}
+
+static bool is_one_of(const char *name, const struct cache_key *keys, size_t count)
+{
+	char one[NAME_TEXT];
+
+	for (size_t i = 0; i < count; i++) {
+		name_of(&keys[i], one);
+		if (!strcmp(name, one))
+			return true;
+	}
+	return false;
+}
+
+void cache_forget_others(const char *folder, const struct cache_key *keys, size_t count)
+{
+	DIR *list = opendir(folder);
+	struct dirent *entry;
+	const char *ending;
+
+	while (list && (entry = readdir(list))) {
+		ending = strrchr(entry->d_name, '.');
+		if (ending && !strcmp(ending, endings[CACHE_PREPARED]) && !is_one_of(entry->d_name, keys, count))
+			unlinkat(dirfd(list), entry->d_name, 0);
+	}
+	if (list)
+		closedir(list);
 }

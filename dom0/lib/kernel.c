@@ -100,23 +100,39 @@ int kernel_extract(struct bytes *image, struct bytes *elf, struct build_error *e
 	return result;
 }
 
+static int read_image(int descriptor, size_t bytes, struct bytes *image, struct build_error *error)
+{
+	int result;
+
+	*image = bytes_alloc(bytes);
+	if (!image->at)
+		return build_refuse(error, BLAME_MACHINE, -ENOMEM, "Domain-0 has no %zu MiB to read it", (bytes >> 20) + 1);
+	result = file_read(descriptor, image->at, bytes, BLAME_KERNEL, error);
+	if (result)
+		bytes_free(image);
+	return result;
+}
+
 static int load(int descriptor, size_t bytes, const char *cache, struct kernel *kernel, struct build_error *error)
 {
 	bool has_key = cache && cache_key(descriptor, &kernel->key);
+	struct cache_key contents;
 	struct bytes image;
 	int result;
 
 	if (has_key && cache_find(cache, &kernel->key, &kernel->elf))
 		return 0;
-	image = bytes_alloc(bytes);
-	if (!image.at)
-		return build_refuse(error, BLAME_MACHINE, -ENOMEM, "Domain-0 has no %zu MiB to read it", (bytes >> 20) + 1);
-	result = file_read(descriptor, image.at, bytes, BLAME_KERNEL, error);
-	if (result) {
-		bytes_free(&image);
+	result = read_image(descriptor, bytes, &image, error);
+	if (result)
 		return result;
+	if (!cache || is_elf(&image))
+		return kernel_extract(&image, &kernel->elf, error);
+	contents = cache_key_of(&image);
+	if (cache_find(cache, &contents, &kernel->elf)) {
+		bytes_free(&image);
+		return 0;
 	}
-	kernel->is_new = has_key && !is_elf(&image);
+	kernel->is_new = has_key;
 	return kernel_extract(&image, &kernel->elf, error);
 }
 
@@ -131,4 +147,25 @@ int kernel_load(const char *file, const char *cache, struct kernel *kernel, stru
 	result = load(descriptor, bytes, cache, kernel, error);
 	close(descriptor);
 	return result;
+}
+
+int kernel_prepare(const char *file, const char *cache, struct cache_key *key, struct build_error *error)
+{
+	struct bytes image, elf;
+	int result = file_read_all(file, KERNEL_FILE_MAX, BLAME_KERNEL, &image, error);
+
+	if (result)
+		return result;
+	*key = cache_key_of(&image);
+	if (is_elf(&image) || cache_has(cache, key)) {
+		result = is_elf(&image);
+		bytes_free(&image);
+		return result;
+	}
+	result = kernel_extract(&image, &elf, error);
+	if (result)
+		return result;
+	result = cache_keep(cache, key, &elf, UINT64_MAX);
+	bytes_free(&elf);
+	return result ? build_refuse(error, BLAME_MACHINE, result, "%s: %s", cache, strerror(-result)) : 0;
 }

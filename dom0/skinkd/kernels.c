@@ -18,7 +18,7 @@ struct keeping {
 	uv_thread_t thread;
 	struct kernel kernel;
 	char folder[CONF_TEXT + 16];
-	char files[CONF_TEXT];		/* to prepare; "" : keep the kernel */
+	bool is_preparation;		/* there is no kernel */
 	uint64_t limit_kib;
 };
 
@@ -28,7 +28,8 @@ const char *kernels_folder(void)
 
 	if (!host.conf.kernel_cache_kib)
 		return NULL;
-	snprintf(folder, sizeof(folder), "%s/kernels", host.conf.state_dir);
+	if (!*folder)
+		snprintf(folder, sizeof(folder), "%s/kernels", host.conf.state_dir);
 	return folder;
 }
 
@@ -41,19 +42,39 @@ static void keep(const struct keeping *keeping, struct kernel *kernel)
 	bytes_free(&kernel->elf);
 }
 
-static void prepare(struct keeping *keeping)
+static void find_files(glob_t *files)
+{
+	char names[CONF_TEXT], *rest = NULL;
+
+	snprintf(names, sizeof(names), "%s", host.conf.prepare_kernels);
+	for (char *word = strtok_r(names, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		glob(word, files->gl_pathv ? GLOB_APPEND : 0, NULL, files);
+}
+
+bool kernels_prepare(void)
 {
 	struct build_error error;
-	struct kernel kernel;
+	struct cache_key *keys;
 	glob_t files = { 0 };
-	char *rest = NULL;
+	size_t count = 0;
+	bool good = true;
 
-	for (char *word = strtok_r(keeping->files, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-		glob(word, files.gl_pathv ? GLOB_APPEND : 0, NULL, &files);
-	for (size_t i = 0; i < files.gl_pathc; i++)
-		if (!kernel_load(files.gl_pathv[i], keeping->folder, &kernel, &error))
-			keep(keeping, &kernel);
+	if (!kernels_folder())
+		return true;
+	find_files(&files);
+	keys = need_memory(calloc(files.gl_pathc + 1, sizeof(*keys)));
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		int result = kernel_prepare(files.gl_pathv[i], kernels_folder(), &keys[count], &error);
+
+		if (result < 0)
+			say("%s: it is not unpacked ahead of its use: %s", files.gl_pathv[i], error.text);
+		good = good && result >= 0;
+		count += result == 0;
+	}
+	cache_forget_others(kernels_folder(), keys, count);
+	free(keys);
 	globfree(&files);
+	return good;
 }
 
 static void run(void *context)
@@ -61,8 +82,8 @@ static void run(void *context)
 	struct keeping *keeping = context;
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICEST);
-	if (*keeping->files)
-		prepare(keeping);
+	if (keeping->is_preparation)
+		kernels_prepare();
 	else
 		keep(keeping, &keeping->kernel);
 	free(keeping);
@@ -91,13 +112,13 @@ void kernels_keep(struct kernel *kernel)
 	start(keeping);
 }
 
-void kernels_prepare(void)
+void kernels_prepare_in_background(void)
 {
 	struct keeping *keeping;
 
-	if (!kernels_folder() || !*host.conf.prepare_kernels)
+	if (!kernels_folder())
 		return;
 	keeping = need_memory(calloc(1, sizeof(*keeping)));
-	snprintf(keeping->files, sizeof(keeping->files), "%s", host.conf.prepare_kernels);
+	keeping->is_preparation = true;
 	start(keeping);
 }

@@ -28,7 +28,7 @@ static uv_signal_t signals[2];
 
 struct arguments {
 	const char *conf_file;
-	bool is_named, only_check;
+	bool is_named, only_check, only_prepare;
 };
 
 const char *argp_program_version = "skinkd 0.3";
@@ -44,6 +44,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case 't':
 		arguments->only_check = true;
+		return 0;
+	case 'p':
+		arguments->only_prepare = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s': skinkd takes options only", value);
@@ -168,7 +171,7 @@ static bool begin(void)
 		return false;
 	uv_timer_init(host.loop, &look_timer);
 	uv_timer_start(&look_timer, look, LOOK_MS, LOOK_MS);
-	kernels_prepare();
+	kernels_prepare_in_background();
 	event("started", NULL, 0, "skinkd answers at %s", host.conf.socket);
 	return true;
 }
@@ -178,6 +181,7 @@ int main(int count, char **values)
 	static const struct argp_option options[] = {
 		{ "config", 'c', "FILE", 0, "read FILE instead of " CONF_FILE, 0 },
 		{ "test", 't', NULL, 0, "only check the configuration", 0 },
+		{ "prepare-kernels", 'p', NULL, 0, "only unpack the kernels that prepare_kernels names, ahead of their use", 0 },
 		{ NULL, 0, NULL, 0, NULL, 0 },
 	};
 	static const struct argp argp = { options, parse, NULL, "The daemon of Skink's Domain-0: it builds domains and follows "
@@ -190,6 +194,8 @@ int main(int count, char **values)
 		return 2;
 	if (arguments.only_check)
 		return 0;
+	if (arguments.only_prepare)
+		return kernels_prepare() ? 0 : 1;
 	host.loop = uv_default_loop();
 	host.started_ms = uv_now(host.loop);
 	if (!begin())

@@ -21,7 +21,6 @@ SYSRQ = ("console=hvc0", "console=hvc0 sysrq_always_enabled")
 def dom0():
     with Dom0("domains", smp=os.environ.get("SMP", "2"), memory=10240 if FULL else 6144, limit=3600) as machine:
         machine.log_in()
-        machine.check("for i in $(seq 2400); do test -e /var/lib/skink/kernels/*.kernel && break; sleep 0.1; done", 240)
         # What xenstored and xenconsoled map for their first domain they keep.
         machine.write("web.xml", guest("web"))
         machine.check("skink create web.xml && skink destroy web", BUILT)

@@ -440,7 +440,7 @@ static void damaged_cache_is_not_used(void)			/* CA2 */
 	file = fopen(file_name, "r");
 	CU_ASSERT_TRUE_FATAL(cache_key(fileno(file), &key));
 	fclose(file);
-	snprintf(path, sizeof(path), "%s/%lx-%lx.kernel", cache_name, key.device, key.inode);
+	snprintf(path, sizeof(path), "%s/%lx-%lx.kernel", cache_name, key.place[0], key.place[1]);
 	for (long at = 0; at < 400; at += 13) {
 		file = fopen(path, "r+");
 		fseek(file, at, SEEK_SET);
@@ -450,6 +450,92 @@ static void damaged_cache_is_not_used(void)			/* CA2 */
 	}
 	CU_ASSERT_EQUAL(truncate(path, 30), 0);
 	CU_ASSERT_TRUE(load_is_new());
+	remove_folder();
+}
+
+static bool prepared_is_found(const char *file)
+{
+	struct kernel loaded;
+	bool is_found;
+
+	CU_ASSERT_EQUAL_FATAL(kernel_load(file, cache_name, &loaded, &error), 0);
+	CU_ASSERT_EQUAL(loaded.elf.count, FILE_BYTES);
+	is_found = !loaded.is_new;
+	bytes_free(&loaded.elf);
+	return is_found;
+}
+
+static void prepared_kernel_is_found_by_its_contents(void)	/* CA3 */
+{
+	struct cache_key key;
+	char copy[96], command[256];
+	FILE *file;
+
+	given_folder(pack_xz);
+	snprintf(copy, sizeof(copy), "%s/copy", folder);
+	snprintf(command, sizeof(command), "cp %s %s", file_name, copy);
+	CU_ASSERT_EQUAL(system(command), 0);
+	CU_ASSERT_FALSE(prepared_is_found(file_name));
+	CU_ASSERT_EQUAL(kernel_prepare(file_name, cache_name, &key, &error), 0);
+	CU_ASSERT_TRUE(cache_has(cache_name, &key));
+	CU_ASSERT_TRUE(prepared_is_found(file_name));
+	CU_ASSERT_TRUE(prepared_is_found(copy));
+	file = fopen(copy, "a");
+	fputc(0, file);
+	fclose(file);
+	CU_ASSERT_FALSE(prepared_is_found(copy));
+	cache_forget_others(cache_name, &key, 1);
+	CU_ASSERT_TRUE(prepared_is_found(file_name));
+	cache_forget_others(cache_name, NULL, 0);
+	CU_ASSERT_FALSE(prepared_is_found(file_name));
+	remove_folder();
+}
+
+static void damaged_preparation_is_not_used(void)		/* CA2 */
+{
+	struct cache_key key;
+	char path[256];
+	FILE *file;
+
+	given_folder(pack_gzip);
+	CU_ASSERT_EQUAL(kernel_prepare(file_name, cache_name, &key, &error), 0);
+	snprintf(path, sizeof(path), "%s/%lx-0.prepared", cache_name, key.place[0]);
+	for (long at = 0; at < 400; at += 13) {
+		CU_ASSERT_TRUE(prepared_is_found(file_name));
+		file = fopen(path, "r+");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+		fseek(file, at, SEEK_SET);
+		fputc(0xa5, file);
+		fclose(file);
+		CU_ASSERT_FALSE(prepared_is_found(file_name));
+		unlink(path);
+		CU_ASSERT_EQUAL(kernel_prepare(file_name, cache_name, &key, &error), 0);
+	}
+	CU_ASSERT_EQUAL(truncate(path, 30), 0);
+	CU_ASSERT_FALSE(prepared_is_found(file_name));
+	remove_folder();
+}
+
+static void what_is_prepared_outlives_the_limit_of_what_is_kept(void)
+{
+	struct cache_key key;
+
+	given_folder(pack_xz);
+	CU_ASSERT_EQUAL(kernel_prepare(file_name, cache_name, &key, &error), 0);
+	CU_ASSERT_EQUAL(cache_keep(cache_name, &key, &(struct bytes){ (uint8_t *)"x", 1 }, 0), 0);
+	CU_ASSERT_TRUE(cache_has(cache_name, &key));
+	remove_folder();
+}
+
+static void what_cannot_be_prepared_is_told_of(void)
+{
+	struct cache_key key;
+
+	given_folder(pack_xz);
+	CU_ASSERT_EQUAL(truncate(file_name, 700), 0);
+	CU_ASSERT(kernel_prepare(file_name, cache_name, &key, &error) < 0);
+	CU_ASSERT(complains("truncated"));
+	CU_ASSERT(kernel_prepare("/nonexistent/vmlinuz", cache_name, &key, &error) < 0);
 	remove_folder();
 }
 
@@ -584,6 +670,10 @@ int main(void)
 	TEST(file_that_is_not_there_is_named);
 	TEST(kept_kernel_is_found_until_its_file_changes);
 	TEST(damaged_cache_is_not_used);
+	TEST(prepared_kernel_is_found_by_its_contents);
+	TEST(damaged_preparation_is_not_used);
+	TEST(what_is_prepared_outlives_the_limit_of_what_is_kept);
+	TEST(what_cannot_be_prepared_is_told_of);
 	TEST(too_little_memory_says_how_much_is_needed);
 	TEST(initrd_larger_than_memory_is_refused);
 	TEST(p2m_in_the_hypervisors_part_is_refused);
