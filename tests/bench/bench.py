@@ -15,15 +15,22 @@ import re
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "system"))
-from machine import BUILD, Gone, Late, Machine, by_kernel  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "life"), os.path.join(HERE, "..", "system")]
+import life  # noqa: E402
+from machine import BUILD, DOM0_ARGS, Gone, Late, Machine, by_kernel  # noqa: E402
 
 LINE = re.compile(r"^BENCH (\S+) (\d+)", re.MULTILINE)
 # File names and command lines are the same in every run, or the counts differ.
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 KERNEL_ARGS = "skink.run=/bin/micro quiet nokaslr norandmaps random.trust_bootloader=off panic=-1"
 PV_ARGS = f"console=hvc0 acpi=off initcall_blacklist=cmos_init swiotlb=noforce {KERNEL_ARGS}"
+# Xen scrubs free memory meanwhile, unless told not to.
+LIFE_CORE_ARGS = {"skink": "console=com1 com1=115200 noreboot dom0_mem=1024M",
+                  "xen": "console=com1 com1=115200 noreboot dom0_mem=1024M,max:1024M bootscrub=0"}
 GUEST_CORE_ARGS = "console=com1 com1=115200 noreboot dom0_mem=64M"
+# Domains that are there when the last rows of life are taken.
+MANY = 100
 # Seconds of the host for one run.
 LIMIT = 900
 
@@ -58,6 +65,17 @@ def guests(name, hypervisor):
             finally:
                 results.update((bench, int(value)) for bench, value in LINE.findall(machine.text))
     return results
+
+
+def lives(name, hypervisor, image):
+    print(f"  {name}: the life of domains ...", flush=True)
+    dom0_args = DOM0_ARGS.replace("earlyprintk=xen ", "") + " quiet"
+    boot = by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", dom0_args), (image, "")], LIFE_CORE_ARGS[name])
+    with Machine(f"bench-life-{name}", *boot, *STEADY, memory=4096, limit=LIMIT) as machine:
+        end = machine.expect("LIFE (done|failed.*)", LIMIT)
+        if end.group(1) != "done":
+            raise Gone(end.group())
+        return {bench: int(value) for bench, value in LINE.findall(machine.text)}
 
 
 def attempt(results, name, *runs):
@@ -102,9 +120,11 @@ def main():
     results, good = {"bare": {}, "skink": {}}, True
     if "bare" in wanted:
         good &= attempt(results, "bare", bare)
-    for name, hypervisor in (("skink", f"{BUILD}/skink"), ("xen", f"{BUILD}/xen/xen")):
+    images = life.image(BUILD, MANY)
+    for name, hypervisor, image in (("skink", f"{BUILD}/skink", images["skink"]), ("xen", f"{BUILD}/xen/xen", images["xl"])):
         if name in wanted:
-            good &= attempt(results, name, lambda: pv(name, hypervisor), lambda: guests(name, hypervisor))
+            good &= attempt(results, name, lambda: pv(name, hypervisor), lambda: guests(name, hypervisor),
+                            lambda: lives(name, hypervisor, image))
     show(results)
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as file:
         json.dump({"unit": "instructions", "qemu": qemu_version(), "results": results}, file, indent=1)
