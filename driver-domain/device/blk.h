@@ -59,6 +59,7 @@ struct blk_device {
 	uint32_t segments_max;			/* of one io; at most BLK_SEGMENTS_MAX */
 	unsigned int queues;			/* 1 .. BLK_QUEUES_MAX */
 	uint32_t depth;				/* ios that a queue takes at once */
+	uint64_t discard_sectors_max;		/* of one io */
 	uint32_t port[BLK_QUEUES_MAX];		/* event ports of the queues' interrupts; may all be one */
 	void (*failed)(struct blk_device *device, const char *why);	/* the back-end's */
 	void *state;				/* the driver's */

@@ -14,6 +14,10 @@
 #define PTE_UNCACHED (1UL << 3 | 1UL << 4)
 
 #define CONFIG_VENDOR 0x00
+#define CONFIG_COMMAND 0x04
+#define COMMAND_MEMORY (1u << 1)
+#define COMMAND_MASTER (1u << 2)
+#define COMMAND_NO_INTX (1u << 10)
 #define CONFIG_STATUS 0x06
 #define CONFIG_CLASS 0x08
 #define CONFIG_HEADER 0x0e
@@ -77,6 +81,13 @@ void pci_write(const struct pci_function *function, uint32_t offset, unsigned in
 		__asm__ volatile("outw %w0, %1" : : "a"(value), "Nd"(port) : "memory");
 	else
 		__asm__ volatile("outb %b0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+void pci_enable(const struct pci_function *function)
+{
+	uint32_t command = pci_read(function, CONFIG_COMMAND, 2);
+
+	pci_write(function, CONFIG_COMMAND, 2, command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
 }
 
 /* A list that bites its own tail ends after as many as there is room for. */

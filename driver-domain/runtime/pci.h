@@ -37,6 +37,9 @@ struct pci_function {
 /* 0, or -ENODEV. */
 int pci_open(uint32_t address, struct pci_function *function);
 
+/* Its memory answers, it may reach the pool; no INTx. */
+void pci_enable(const struct pci_function *function);
+
 uint32_t pci_read(const struct pci_function *function, uint32_t offset, unsigned int bytes);
 void pci_write(const struct pci_function *function, uint32_t offset, unsigned int bytes, uint32_t value);
 /* The next capability with this id behind `after` (0: the first); 0: there is none. */

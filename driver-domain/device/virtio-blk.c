@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio-blk (virtio 1.1, 5.2). An io is one slot of a queue: its head, its status and the table of its descriptors stand in a room of
+ * the pool that goes with the slot. There is one disk in a domain.
+ */
+#include "device/drivers.h"
+#include "device/virtio.h"
+#include "runtime/console.h"
+#include "runtime/lib.h"
+#include "runtime/xen.h"
+
+#define KIND 2u
+#define SLOTS 128u
+
+#define F_SIZE_MAX (1ULL << 1)
+#define F_SEG_MAX (1ULL << 2)
+#define F_RO (1ULL << 5)
+#define F_BLK_SIZE (1ULL << 6)
+#define F_FLUSH (1ULL << 9)
+#define F_MQ (1ULL << 12)
+#define F_DISCARD (1ULL << 13)
+#define F_WANTED (F_SIZE_MAX | F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH | F_MQ | F_DISCARD)
+
+#define CONFIG_CAPACITY 0u
+#define CONFIG_SIZE_MAX 8u
+#define CONFIG_SEG_MAX 12u
+#define CONFIG_BLK_SIZE 20u
+#define CONFIG_QUEUES 34u
+#define CONFIG_DISCARD_SECTORS 36u
+
+enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_DISCARD = 11 };
+enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPPORTED = 2, STATUS_NONE = 0xff };
+
+#define SECTORS_MAX UINT32_MAX
+
+/* What goes with a slot, in the pool. */
+struct room {
+	struct virtq_desc table[VIRTQUEUE_PIECES_MAX];
+	uint32_t type, zero;
+	uint64_t sector;
+	uint64_t discard_sector;
+	uint32_t discard_count, discard_flags;
+	uint8_t status;
+	uint8_t pad[31];
+};
+
+_Static_assert(sizeof(struct room) == VIRTQUEUE_TABLE_BYTES + 64, "a room is of whole cache lines");
+
+static struct virtio_device virtio;
+static struct virtqueue queues[BLK_QUEUES_MAX];
+static struct room *rooms[BLK_QUEUES_MAX];
+/* By slot: the io's room goes with its head, and the status is looked at when the io comes back. */
+static struct blk_io *under_way[BLK_QUEUES_MAX][VIRTQUEUE_SLOTS_MAX];
+
+static bool knows(const struct pci_function *function)
+{
+	return virtio_is(function, KIND);
+}
+
+/* ---- start and stop ---- */
+
+/* A feature whose field cannot be read is an error of the device's: what is missing stays zero, and is refused. */
+static void read_config(struct blk_device *device)
+{
+	uint32_t segments = VIRTQUEUE_PIECES_MAX, discard = 0;
+	uint16_t queue_count = 1;
+
+	device->sectors = 0;
+	device->sector_bytes = 512;
+	virtio_config(&virtio, CONFIG_CAPACITY, &device->sectors, 8);
+	if (virtio_has(&virtio, F_BLK_SIZE))
+		virtio_config(&virtio, CONFIG_BLK_SIZE, &device->sector_bytes, 4);
+	if (virtio_has(&virtio, F_SEG_MAX))
+		virtio_config(&virtio, CONFIG_SEG_MAX, &segments, 4);
+	if (virtio_has(&virtio, F_MQ))
+		virtio_config(&virtio, CONFIG_QUEUES, &queue_count, 2);
+	if (virtio_has(&virtio, F_DISCARD))
+		virtio_config(&virtio, CONFIG_DISCARD_SECTORS, &discard, 4);
+	device->segments_max = segments < BLK_SEGMENTS_MAX ? segments : BLK_SEGMENTS_MAX;
+	device->queues = queue_count < BLK_QUEUES_MAX ? queue_count : BLK_QUEUES_MAX;
+	device->is_readonly = virtio_has(&virtio, F_RO);
+	device->has_flush = virtio_has(&virtio, F_FLUSH);
+	device->has_discard = discard && !device->is_readonly;
+	device->discard_sectors_max = discard;
+}
+
+static int check_config(const struct blk_device *device)
+{
+	uint32_t size_max = BUFFER_BYTES, bytes = device->sector_bytes;
+
+	if (virtio_has(&virtio, F_SIZE_MAX))
+		virtio_config(&virtio, CONFIG_SIZE_MAX, &size_max, 4);
+	if (bytes < 512 || bytes > BUFFER_BYTES || (bytes & (bytes - 1)))
+		printf("virtio-blk: its sectors have %u bytes: 512 to 4096 are possible\n", bytes);
+	else if (!device->sectors || device->sectors % (bytes / 512) || device->sectors > UINT64_MAX / 512)
+		printf("virtio-blk: it has %lu sectors of 512 bytes, its own are of %u: no disk is like that\n", device->sectors, bytes);
+	else if (!device->segments_max || size_max < BUFFER_BYTES || !device->queues)
+		printf("virtio-blk: it takes %u segments of %u bytes in %u queues: one of 4096 in one is the least\n", device->segments_max,
+		       size_max, device->queues);
+	else
+		return 0;
+	return -XEN_EINVAL;
+}
+
+static int queue_begin(struct blk_device *device, unsigned int number)
+{
+	unsigned int vectors = device->function->msix_vectors;
+	struct virtqueue *queue = &queues[number];
+	int error = virtio_queue(&virtio, number, SLOTS, vectors ? number % vectors : 0, queue, &device->port[number]);
+
+	if (error)
+		return error;
+	rooms[number] = pool_take(queue->slots * sizeof(struct room));
+	device->depth = virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC) ? queue->slots : queue->slots / (device->segments_max + 2);
+	if (device->depth)
+		return 0;
+	printf("virtio-blk: a queue of %u slots has no room for %u segments\n", queue->slots, device->segments_max);
+	return -XEN_EINVAL;
+}
+
+static int start(struct blk_device *device)
+{
+	int error = virtio_open(&virtio, device->function);
+
+	if (error)
+		return error;
+	if (!virtio_reset(&virtio))
+		return -XEN_EIO;
+	error = virtio_negotiate(&virtio, F_WANTED);
+	if (error)
+		return error;
+	read_config(device);
+	error = check_config(device);
+	for (unsigned int number = 0; number < device->queues && !error; number++)
+		error = queue_begin(device, number);
+	if (!error)
+		virtio_ready(&virtio);
+	return error;
+}
+
+static bool stop(struct blk_device *device)
+{
+	return virtio_reset(&virtio);
+}
+
+/* ---- ios ---- */
+
+static unsigned int pieces_of(const struct blk_io *io, struct room *room, struct virtqueue_piece *piece, unsigned int *reads)
+{
+	unsigned int count = 0;
+
+	piece[count++] = (struct virtqueue_piece){ &room->type, 16 };
+	if (io->op == BLK_DISCARD)
+		piece[count++] = (struct virtqueue_piece){ &room->discard_sector, 16 };
+	for (uint32_t i = 0; (io->op == BLK_READ || io->op == BLK_WRITE) && i < io->segment_count; i++)
+		piece[count++] = (struct virtqueue_piece){ io->segment[i].at, io->segment[i].length };
+	*reads = io->op == BLK_READ ? 1 : count;
+	piece[count++] = (struct virtqueue_piece){ &room->status, 1 };
+	return count;
+}
+
+static void room_fill(struct room *room, const struct blk_io *io)
+{
+	static const uint32_t types[] = {
+		[BLK_READ] = TYPE_IN, [BLK_WRITE] = TYPE_OUT, [BLK_FLUSH] = TYPE_FLUSH, [BLK_DISCARD] = TYPE_DISCARD,
+	};
+
+	room->type = types[io->op];
+	room->zero = 0;
+	room->sector = io->op == BLK_READ || io->op == BLK_WRITE ? io->sector : 0;
+	room->discard_sector = io->sector;
+	room->discard_count = (uint32_t)io->sectors;
+	room->discard_flags = 0;
+	room->status = STATUS_NONE;
+}
+
+static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+{
+	struct virtqueue_piece piece[VIRTQUEUE_PIECES_MAX];
+	struct virtqueue *queue = &queues[number];
+	uint16_t slot = virtqueue_next(queue);
+	unsigned int reads, count;
+	struct room *room;
+	int error;
+
+	ASSERT(io->segment_count <= device->segments_max && io->sectors <= SECTORS_MAX);
+	if (!queue->free_count)
+		return -XEN_ENOSPC;
+	room = &rooms[number][slot];
+	room_fill(room, io);
+	count = pieces_of(io, room, piece, &reads);
+	error = virtqueue_add(queue, piece, reads, count - reads,
+			      virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC) ? room->table : NULL, room);
+	if (!error)
+		under_way[number][slot] = io;
+	return error;
+}
+
+static void push(struct blk_device *device, unsigned int number)
+{
+	virtqueue_push(&queues[number]);
+}
+
+/* K1 */
+static bool result_of(struct blk_device *device, struct blk_io *io, uint8_t status)
+{
+	switch (status) {
+	case STATUS_OK:			io->result = 0; return true;
+	case STATUS_IOERR:		io->result = -XEN_EIO; return true;
+	case STATUS_UNSUPPORTED:	io->result = -XEN_EOPNOTSUPP; return true;
+	default:			device->failed(device, "virtio-blk: a status that does not exist"); return false;
+	}
+}
+
+static unsigned int reap(struct blk_device *device, unsigned int number, struct blk_io **io, unsigned int room_count)
+{
+	struct virtqueue *queue = &queues[number];
+	unsigned int count = 0;
+	uint32_t written;
+	void *cookie;
+
+	while (count < room_count && virtqueue_reap(queue, &cookie, &written)) {
+		struct room *room = cookie;
+		uint8_t status = *(volatile uint8_t *)&room->status;
+
+		io[count] = under_way[number][room - rooms[number]];
+		if (result_of(device, io[count], status))
+			count++;
+	}
+	if (queue->broken)
+		device->failed(device, queue->broken);
+	return count;
+}
+
+static bool interrupts(struct blk_device *device, unsigned int number, bool on)
+{
+	return virtqueue_interrupts(&queues[number], on);
+}
+
+const struct blk_driver virtio_blk = {
+	.name = "virtio-blk",
+	.knows = knows,
+	.start = start,
+	.stop = stop,
+	.submit = submit,
+	.push = push,
+	.reap = reap,
+	.interrupts = interrupts,
+};

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/virtio.h"
+
+#include "device/pool.h"
+#include "runtime/console.h"
+#include "runtime/lib.h"
+#include "runtime/time.h"
+#include "runtime/xen.h"
+
+#define RESET_NS 2000000000UL
+#define CAPABILITY_VENDOR 0x09
+#define VECTOR_NONE 0xffffu
+
+#define STATUS_ACKNOWLEDGE 1u
+#define STATUS_DRIVER 2u
+#define STATUS_DRIVER_OK 4u
+#define STATUS_FEATURES_OK 8u
+
+/* virtio 1.1, 4.1.4.3 */
+struct virtio_registers {
+	uint32_t device_feature_select, device_feature;
+	uint32_t driver_feature_select, driver_feature;
+	uint16_t config_vector, queue_count;
+	uint8_t status, generation;
+	uint16_t queue_select, queue_size, queue_vector, queue_enable, queue_notify_offset;
+	uint32_t queue_desc[2], queue_avail[2], queue_used[2];
+};
+
+_Static_assert(sizeof(struct virtio_registers) == 56, "virtio 1.1, 4.1.4.3");
+
+enum virtio_part { PART_COMMON = 1, PART_NOTIFY = 2, PART_CONFIG = 4 };
+
+bool virtio_is(const struct pci_function *function, unsigned int kind)
+{
+	return function->vendor == VIRTIO_VENDOR &&
+	       (function->device == VIRTIO_DEVICE(kind) || function->device == VIRTIO_DEVICE_TRANSITIONAL(kind));
+}
+
+/* ---- where its registers are ---- */
+
+/* The first capability of a kind is the one to use. `bytes`: in, at least; out, as many as there are. */
+static volatile void *part_map(struct pci_function *function, enum virtio_part part, uint64_t *bytes, uint32_t *at)
+{
+	for (*at = pci_capability(function, CAPABILITY_VENDOR, 0); *at; *at = pci_capability(function, CAPABILITY_VENDOR, *at)) {
+		uint32_t length;
+
+		if (*at > 256 - 20 || pci_read(function, *at + 3, 1) != part)
+			continue;
+		length = pci_read(function, *at + 12, 4);
+		if (length < *bytes)
+			return NULL;
+		/* A page at most: of doorbells, as many as there are queues in it. */
+		*bytes = length < 4096 ? length : 4096;
+		return pci_map(function, pci_read(function, *at + 4, 1), pci_read(function, *at + 8, 4), *bytes);
+	}
+	return NULL;
+}
+
+int virtio_open(struct virtio_device *device, struct pci_function *function)
+{
+	uint64_t common_bytes = sizeof(struct virtio_registers);
+	uint32_t at;
+
+	pci_enable(function);
+	*device = (struct virtio_device){ .function = function, .notify_bytes = 2, .config_bytes = 4 };
+	device->registers = part_map(function, PART_COMMON, &common_bytes, &at);
+	device->config = part_map(function, PART_CONFIG, &device->config_bytes, &at);
+	device->notify = part_map(function, PART_NOTIFY, &device->notify_bytes, &at);
+	if (!device->registers || !device->config || !device->notify || (uintptr_t)device->registers % 4) {
+		printf("pci %04x: no modern virtio registers: QEMU's device needs disable-legacy=on\n", function->address);
+		return -XEN_ENODEV;
+	}
+	device->notify_step = pci_read(function, at + 16, 4);
+	device->queues = device->registers->queue_count;
+	return 0;
+}
+
+/* ---- reset and features ---- */
+
+bool virtio_reset(struct virtio_device *device)
+{
+	uint64_t end = time_now_ns() + RESET_NS;
+
+	device->registers->status = 0;
+	while (device->registers->status) {
+		if (time_now_ns() > end) {
+			printf("pci %04x: the device has not acknowledged its reset in %lu ms\n", device->function->address,
+			       RESET_NS / 1000000);
+			return false;
+		}
+		cpu_relax();
+	}
+	return true;
+}
+
+static uint64_t features_offered(const struct virtio_device *device)
+{
+	uint64_t offered;
+
+	device->registers->device_feature_select = 0;
+	offered = device->registers->device_feature;
+	device->registers->device_feature_select = 1;
+	return offered | (uint64_t)device->registers->device_feature << 32;
+}
+
+int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
+{
+	volatile struct virtio_registers *registers = device->registers;
+	uint64_t offered;
+
+	registers->status = STATUS_ACKNOWLEDGE;
+	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+	offered = features_offered(device);
+	wanted |= VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM;
+	device->features = offered & wanted;
+	registers->driver_feature_select = 0;
+	registers->driver_feature = (uint32_t)device->features;
+	registers->driver_feature_select = 1;
+	registers->driver_feature = (uint32_t)(device->features >> 32);
+	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK;
+	if (!virtio_has(device, VIRTIO_F_VERSION_1) || !(registers->status & STATUS_FEATURES_OK)) {
+		printf("pci %04x: of the features 0x%lx it offers, the device does not take 0x%lx\n", device->function->address, offered,
+		       device->features);
+		return -XEN_ENODEV;
+	}
+	return 0;
+}
+
+void virtio_ready(struct virtio_device *device)
+{
+	device->registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
+}
+
+/* ---- queues ---- */
+
+static void set_address(volatile uint32_t *at, const volatile void *memory)
+{
+	uint64_t machine = pool_machine((const void *)(uintptr_t)memory);
+
+	at[0] = (uint32_t)machine;
+	at[1] = (uint32_t)(machine >> 32);
+}
+
+static uint16_t slots_of(unsigned int offered, unsigned int wanted)
+{
+	uint16_t slots = 1;
+
+	while (slots * 2u <= offered && slots * 2u <= wanted && slots * 2u <= VIRTQUEUE_SLOTS_MAX)
+		slots = (uint16_t)(slots * 2);
+	return slots;
+}
+
+int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int slots, unsigned int vector, struct virtqueue *queue,
+		 uint32_t *port)
+{
+	volatile struct virtio_registers *registers = device->registers;
+	uint64_t notify;
+	int error;
+
+	registers->queue_select = (uint16_t)number;
+	notify = (uint64_t)registers->queue_notify_offset * device->notify_step;
+	if (!registers->queue_size || notify % 2 || notify > device->notify_bytes - 2) {
+		printf("pci %04x: there is no queue %u\n", device->function->address, number);
+		return -XEN_ENODEV;
+	}
+	error = pci_interrupt(device->function, vector, port);
+	if (error) {
+		printf("pci %04x: no interrupt %u: error %d\n", device->function->address, vector, -error);
+		return error;
+	}
+	virtqueue_init(queue, pool_take(VIRTQUEUE_BYTES), slots_of(registers->queue_size, slots), virtio_has(device, VIRTIO_F_EVENT_IDX));
+	queue->number = (uint16_t)number;
+	queue->notify = (volatile uint16_t *)(device->notify + notify);
+	registers->config_vector = 0;
+	registers->queue_vector = (uint16_t)vector;
+	if (registers->queue_vector != vector) {
+		printf("pci %04x: the device does not take interrupt %u\n", device->function->address, vector);
+		return -XEN_ENODEV;
+	}
+	registers->queue_size = queue->slots;
+	set_address(registers->queue_desc, queue->desc);
+	set_address(registers->queue_avail, queue->avail);
+	set_address(registers->queue_used, queue->used);
+	registers->queue_enable = 1;
+	return 0;
+}
+
+/* ---- its own configuration ---- */
+
+/* A number as wide as it is (virtio 1.1, 4.1.3.1); what is no number by bytes. */
+static void config_read(const volatile uint8_t *at, void *to, uint32_t bytes)
+{
+	uint32_t width = bytes == 2 ? 2 : bytes % 4 ? 1 : 4;
+
+	for (uint32_t i = 0; i < bytes; i += width) {
+		if (width == 4)
+			((uint32_t *)to)[i / 4] = *(const volatile uint32_t *)(at + i);
+		else if (width == 2)
+			*(uint16_t *)to = *(const volatile uint16_t *)at;
+		else
+			((uint8_t *)to)[i] = at[i];
+	}
+}
+
+bool virtio_config(const struct virtio_device *device, uint32_t offset, void *to, uint32_t bytes)
+{
+
+	if (offset % (bytes % 4 ? 1 : 4) || offset > device->config_bytes || bytes > device->config_bytes - offset)
+		return false;
+	for (unsigned int turn = 0; turn < 16; turn++) {
+		uint8_t generation = device->registers->generation;
+
+		config_read(device->config + offset, to, bytes);
+		if (device->registers->generation == generation)
+			return true;
+	}
+	return false;
+}
