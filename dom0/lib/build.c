@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What can be wrong with the files is found before a domain is made.
- * T1  In the first page tables the frames that are page tables are mapped read-only, all others writable.
+ * T1  In the first page tables the frames that are page tables, and a driver domain's table, are mapped read-only, all others
+ *     writable.
  */
 #include "lib/build.h"
 
@@ -34,6 +35,7 @@ struct builder {
 	int initrd;			/* descriptor; -1: none */
 	size_t initrd_bytes;
 	struct layout layout;
+	struct driver_regions regions;	/* of a driver domain */
 
 	struct built built;
 	bool has_domain;
@@ -54,7 +56,9 @@ static int failed(const struct builder *builder, const char *what, int result)
 static int open_initrd(struct builder *builder)
 {
 	builder->initrd = -1;
-	if (!builder->request->initrd)
+	if (builder->request->driver)
+		builder->initrd_bytes = DRIVER_TABLE_BYTES(DRIVER_ATTACHMENTS_MAX);
+	if (!builder->request->initrd || builder->request->driver)
 		return 0;
 	builder->initrd = file_open(builder->request->initrd, INITRD_FILE_MAX, BLAME_INITRD, &builder->initrd_bytes,
 				    builder->error);
@@ -82,9 +86,16 @@ static int read_files(struct builder *builder)
 		result = kernel_load(builder->request->kernel, builder->request->cache, &builder->built.kernel, builder->error);
 	if (!result)
 		result = pvelf_parse(builder->built.kernel.elf.at, builder->built.kernel.elf.count, &builder->kernel, builder->error);
-	if (!result)
-		result = layout_choose(&builder->kernel, builder->frames, builder->initrd_bytes, &builder->layout,
+	if (result)
+		return result;
+	if (builder->request->driver)
+		builder->kernel.initrd_by_frame = 0;		/* T1: its table is mapped */
+	result = layout_choose(&builder->kernel, builder->frames, builder->initrd_bytes, &builder->layout, builder->error);
+	if (result || !builder->request->driver)
+		return result;
+	result = driver_regions_choose(builder->request->driver, &builder->layout, builder->frames, &builder->regions,
 				       builder->error);
+	builder->layout.readonly_pages = builder->regions.table.pages;
 	return result;
 }
 
@@ -121,13 +132,19 @@ static int refuse_memory(const struct builder *builder, int result)
 
 static int give_memory(struct builder *builder)
 {
+	const struct driver_regions *regions = builder->request->driver ? &builder->regions : NULL;
 	uint64_t mapped = builder->layout.frames_needed;
-	int result;
+	int result = 0;
 
 	builder->mfn = calloc(builder->layout.p2m_bytes / sizeof(xen_pfn_t), sizeof(xen_pfn_t));
 	if (!builder->mfn)
 		return failed(builder, "no memory in Domain-0 for a list of frames", -ENOMEM);
-	result = core_populate(builder->core, builder->built.id, 0, builder->frames, builder->mfn);
+	/* The block first: what is in one piece now may not be later. */
+	if (regions)
+		result = core_populate_block(builder->core, builder->built.id, regions->pool.pfn, regions->pool_order,
+					     builder->mfn + regions->pool.pfn);
+	if (!result)
+		result = core_populate(builder->core, builder->built.id, 0, regions ? regions->pool.pfn : builder->frames, builder->mfn);
 	if (result)
 		return refuse_memory(builder, result);
 	builder->memory = core_map(builder->core, builder->built.id, PROT_READ | PROT_WRITE, builder->mfn, mapped);
@@ -145,9 +162,11 @@ static int open_ports(struct builder *builder)
 {
 	int store = core_port_for_dom0(builder->core, builder->built.id);
 	int console = core_port_for_dom0(builder->core, builder->built.id);
+	int control = builder->request->driver ? core_port_for_dom0(builder->core, builder->built.id) : 0;
 
-	if (store < 0 || console < 0)
-		return failed(builder, "no event channels for it", store < 0 ? store : console);
+	if (store < 0 || console < 0 || control < 0)
+		return failed(builder, "no event channels for it", store < 0 ? store : console < 0 ? console : control);
+	builder->built.driver.control_port = (uint32_t)control;
 	builder->built.store_port = (uint32_t)store;
 	builder->built.console_port = (uint32_t)console;
 	return 0;
@@ -210,6 +229,9 @@ static void fill_hypercall_page(const struct builder *builder)
 
 static int load_initrd(struct builder *builder)
 {
+	if (builder->request->driver)
+		driver_table_fill(builder->request->driver, &builder->regions, builder->built.driver.control_port,
+				  at_frame(builder, builder->layout.initrd_pfn));
 	if (builder->initrd < 0)
 		return 0;
 	return file_read(builder->initrd, at_frame(builder, builder->layout.initrd_pfn), builder->initrd_bytes, BLAME_INITRD,
@@ -353,6 +375,9 @@ static int build(struct builder *builder)
 		result = fill_grants(builder);
 	if (!result)
 		result = start_vcpu(builder);
+	if (!result && builder->request->driver)
+		result = driver_furnish(builder->core, builder->built.id, builder->request->driver, &builder->regions, builder->mfn,
+					&builder->built.driver, builder->error);
 	return result;
 }
 
@@ -371,8 +396,11 @@ int build_domain(struct core *core, const struct build_request *request, struct 
 	int result = build(&builder);
 
 	release(&builder);
-	if (result)
+	if (result) {
 		bytes_free(&builder.built.kernel.elf);
+		free(builder.built.driver.mfn);
+		builder.built.driver.mfn = NULL;
+	}
 	if (result && builder.has_domain)
 		core_domain_destroy(core, builder.built.id);		/* U1 */
 	*built = builder.built;

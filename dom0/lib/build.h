@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/core.h"
+#include "lib/driver.h"
 #include "lib/kernel.h"
 
 struct build_request {
@@ -22,6 +23,7 @@ struct build_request {
 	uint64_t memory_kib;		/* what it begins with */
 	uint64_t memory_max_kib;	/* what it may grow to; at least memory_kib */
 	uint32_t vcpus_max;
+	const struct build_driver *driver;	/* NULL: a guest. Else its table is the module, and there is no initrd. */
 	const char *cache;		/* folder of kernels unpacked before; NULL: none */
 };
 
@@ -33,11 +35,14 @@ enum build_blame {
 	BLAME_COMMAND_LINE,
 	BLAME_MEMORY,
 	BLAME_VCPUS,
+	BLAME_DMA,
+	BLAME_DEVICE,			/* `index` says which */
 	BLAME_MACHINE,			/* the core or Dom0 refused: nothing the manifest says */
 };
 
 struct build_error {
 	enum build_blame blame;
+	uint32_t index;
 	char text[512];			/* what is wrong, and what to do */
 };
 
@@ -50,6 +55,7 @@ struct built {
 	domid_t id;
 	xen_pfn_t console_mfn, store_mfn;
 	uint32_t console_port, store_port;
+	struct driver_shared driver;	/* of a driver domain: the caller frees ->mfn */
 };
 
 /* 0, or -errno and *error says why. Takes as long as unpacking a kernel takes. */

@@ -274,6 +274,18 @@ int core_account(struct core *core, domid_t id, struct skink_domctl_account *acc
 	return own_domctl(core, SKINK_DOMCTL_account, id, account, sizeof(*account));
 }
 
+int core_dma_pool(struct core *core, domid_t id, struct skink_domctl_dma_pool *pool)
+{
+	return own_domctl(core, SKINK_DOMCTL_dma_pool, id, pool, sizeof(*pool));
+}
+
+int core_device_assign(struct core *core, domid_t id, uint32_t function)
+{
+	struct xen_domctl operation = { .u.assign_device = { .dev = XEN_DOMCTL_DEV_PCI, .u.pci.machine_sbdf = function } };
+
+	return domctl(core, XEN_DOMCTL_assign_device, id, &operation);
+}
+
 /* ---- memory ---- */
 
 /* How many of the `count` extents of 2^order frames, whose first frames stand in extent[], have been given. */
@@ -322,6 +334,16 @@ int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count,
 	if (!error)
 		error = populate_by_order(core, id, first, count, 0, mfn, &done);
 	return error ? error : done == count ? 0 : -ENOMEM;
+}
+
+int core_populate_block(struct core *core, domid_t id, uint64_t first, unsigned int order, xen_pfn_t *mfn)
+{
+	xen_pfn_t extent = first;
+	int given = populate(core, id, order, &extent, 1);
+
+	for (uint64_t i = 0; given == 1 && i < 1UL << order; i++)
+		mfn[i] = extent + i;
+	return given < 0 ? given : given == 1 ? 0 : -ENOMEM;
 }
 
 int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn)

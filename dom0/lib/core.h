@@ -55,8 +55,14 @@ int core_vcpu_affinity_get(struct core *core, domid_t id, uint32_t vcpu, uint64_
 int core_sched(struct core *core, domid_t id, struct skink_domctl_sched *sched);
 int core_account(struct core *core, domid_t id, struct skink_domctl_account *account);
 
+/* Devices: protocols/control.h. A function is segment << 16 | bus << 8 | slot << 3 | function. */
+int core_dma_pool(struct core *core, domid_t id, struct skink_domctl_dma_pool *pool);
+int core_device_assign(struct core *core, domid_t id, uint32_t function);
+
 /* Memory. mfn[] gets the machine frames of the guest's frames first .. first + count - 1; all of them or -ENOMEM. */
 int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count, xen_pfn_t *mfn);
+/* The same in one piece of 2^order frames of the machine. */
+int core_populate_block(struct core *core, domid_t id, uint64_t first, unsigned int order, xen_pfn_t *mfn);
 /* Makes the frame a page table of the highest level for good: the core checks all that hangs on it. */
 int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn);
 /* What each frame is: in: frames, out: XEN_DOMCTL_PFINFO_* in the top bits. */

@@ -27,6 +27,7 @@ struct layout {
 	uint64_t stack_end;		/* the first stack pointer */
 	uint64_t initrd;		/* 0: it is not mapped (or there is none) */
 	uint64_t initrd_pfn;
+	uint64_t readonly_pages;	/* of the initrd: it is mapped, and not writable; else 0 */
 	uint64_t p2m;			/* address of the list */
 	uint64_t p2m_pfn;
 	uint64_t p2m_bytes;		/* whole pages */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * T1  The frames that are page tables are mapped read-only, all others writable.
+ * T1  The frames that are page tables are mapped read-only, and so is a module that is Dom0's; all others writable.
  * T2  Entries are filled an L1 table at a time: the way down the tree is gone once for 512 pages.
  */
 #include "lib/tables.h"
@@ -73,11 +73,12 @@ static void map_pages(struct filler *filler, uint64_t va, uint64_t pfn, uint64_t
 
 	for (uint64_t i = 0; i < count; i++, va += FRAME_BYTES) {
 		uint64_t slot = va >> FRAME_SHIFT & (ENTRIES - 1);
-		bool is_table = pfn + i - tables < filler->layout->table_count;		/* T1 */
+		bool is_readonly = pfn + i - tables < filler->layout->table_count ||
+				   pfn + i - filler->layout->initrd_pfn < filler->layout->readonly_pages;	/* T1 */
 
 		if (!table || !slot)
 			table = l1_for(filler, va);
-		table[slot] = filler->mfn[pfn + i] << FRAME_SHIFT | PAGE_FLAGS | (is_table ? 0 : PTE_WRITABLE);
+		table[slot] = filler->mfn[pfn + i] << FRAME_SHIFT | PAGE_FLAGS | (is_readonly ? 0 : PTE_WRITABLE);
 	}
 }
 

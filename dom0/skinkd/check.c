@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "skinkd/attach.h"
+#include "skinkd/driver.h"
 #include "skinkd/host.h"
 
 void memory_free(uint64_t *free_kib, uint64_t *all_kib)
@@ -61,25 +63,118 @@ static void check_size(const struct manifest *manifest, const struct domain *ins
 				     machine.nr_cpus - 1);
 }
 
-/* What needs driver domains. */
-static void check_devices(const struct manifest *manifest, struct report *report)
+/* ---- driver domains, and who needs them ---- */
+
+/* Those that are there and those that shall be, by their role. */
+static bool is_known(const struct check_set *set, const char *name, enum manifest_role role)
 {
-	struct blame role = manifest_blame(manifest, MANIFEST_DRIVER), blame;
+	const struct domain *domain = domain_by_name(name);
+
+	if (domain && domain->manifest->role == role)
+		return true;
+	for (size_t i = 0; set && i < set->count; i++)
+		if (set->manifests[i]->role == role && !strcmp(set->manifests[i]->name, name))
+			return true;
+	return false;
+}
+
+static void add_name(char *names, size_t room, const char *name)
+{
+	size_t length = strlen(names);
+
+	snprintf(names + length, room - length, "%s%s", length ? ", " : "", name);
+}
+
+/* "net0, net1": each once. */
+static size_t known_names(const struct check_set *set, enum manifest_role role, char *names, size_t room)
+{
+	size_t count = 0;
+
+	*names = 0;
+	for (const struct domain *domain = host.domains; domain; domain = domain->next)
+		if (domain->manifest->role == role) {
+			add_name(names, room, domain->manifest->name);
+			count++;
+		}
+	for (size_t i = 0; set && i < set->count; i++)
+		if (set->manifests[i]->role == role && !domain_by_name(set->manifests[i]->name)) {
+			add_name(names, room, set->manifests[i]->name);
+			count++;
+		}
+	return count;
+}
+
+static void check_driver_of(const struct blame *blame, const char *name, enum manifest_role role, const struct check_set *set,
+			    struct report *report)
+{
+	const char *what = role == ROLE_NET ? "network" : "disk";
+	char names[300];
+	size_t count = known_names(set, role, names, sizeof(names));
+
+	if (!count)
+		report_error(report, blame, "no driver domain on this host serves %ss\ncreate one (see driver-%s.xml in the examples), "
+			     "or leave it out", what, manifest_role_name(role));
+	else if (name && !is_known(set, name, role))
+		report_error(report, blame, "there is no %s driver domain '%.64s'\nwrite one of those there are: %s", what, name, names);
+	else if (!name && count > 1)
+		report_error(report, blame, "does not say which driver domain serves it\nwrite <backenddomain name='...'/> with one of %s",
+			     names);
+}
+
+static bool same_function(const struct manifest_pci *a, const struct manifest_pci *b)
+{
+	return a->segment == b->segment && a->bus == b->bus && a->slot == b->slot && a->function == b->function;
+}
+
+static void check_function(const struct manifest *manifest, size_t index, const struct domain *instead_of, struct report *report)
+{
+	struct blame blame = manifest_blame_device(manifest, index);
+	const struct manifest_pci *wanted = &manifest->devices[index];
+
+	if (manifest->role == ROLE_GUEST)
+		report_error(report, &blame, "devices are for driver domains: a guest reaches them through one\n"
+			     "leave it out, and write <interface> or <disk>");
+	for (const struct domain *domain = host.domains; domain; domain = domain->next)
+		for (size_t i = 0; domain != instead_of && i < domain->manifest->device_count; i++)
+			if (same_function(wanted, &domain->manifest->devices[i]))
+				report_error(report, &blame, "%04x:%02x:%02x.%x is assigned to '%s'\na device has one owner: name another, "
+					     "or destroy that one first", wanted->segment, wanted->bus, wanted->slot, wanted->function,
+					     domain->manifest->name);
+}
+
+static void check_driver(const struct manifest *manifest, struct report *report)
+{
+	struct blame memory = manifest_blame(manifest, MANIFEST_MEMORY), vcpu = manifest_blame(manifest, MANIFEST_VCPU);
+	struct blame role = manifest_blame(manifest, MANIFEST_DRIVER), kernel = manifest_blame(manifest, MANIFEST_INITRD);
+
+	if (manifest->memory_kib > DRIVER_MEMORY_KIB_MAX)
+		report_error(report, &memory, "%lu KiB are more than a driver domain may have\nwrite %lu MiB or less", manifest->memory_kib,
+			     DRIVER_MEMORY_KIB_MAX >> 10);
+	if (manifest->vcpus > 1)
+		report_error(report, &vcpu, "a driver domain has one vcpu\nwrite 1, or leave the element out");
+	if (manifest->initrd)
+		report_error(report, &kernel, "a driver domain has no initrd\nleave it out");
+	if (manifest->device_count > DRIVER_FUNCTIONS_MAX)
+		report_error(report, &role, "a driver domain drives at most %u devices\nmake two of it", DRIVER_FUNCTIONS_MAX);
+}
+
+static void check_devices(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
+			  struct report *report)
+{
+	struct blame blame;
 
 	if (manifest->role != ROLE_GUEST)
-		report_error(report, &role, "there is no image for a driver domain on this host\nleave the element out for a guest");
+		check_driver(manifest, report);
 	for (size_t i = 0; i < manifest->disk_count; i++) {
 		blame = manifest_blame_disk(manifest, i);
-		report_error(report, &blame, "no driver domain on this host serves disks\nleave it out, and boot from an initrd");
+		check_driver_of(&blame, manifest->disks[i].driver, ROLE_BLK, set, report);
 	}
 	for (size_t i = 0; i < manifest->interface_count; i++) {
 		blame = manifest_blame_interface(manifest, i);
-		report_error(report, &blame, "no driver domain on this host serves networks\nleave it out");
+		check_driver_of(&blame, manifest->interfaces[i].driver, ROLE_NET, set, report);
 	}
-	for (size_t i = 0; i < manifest->device_count; i++) {
-		blame = manifest_blame_device(manifest, i);
-		report_error(report, &blame, "devices cannot be given to domains on this host\nleave it out");
-	}
+	for (size_t i = 0; i < manifest->device_count; i++)
+		check_function(manifest, i, instead_of, report);
 }
 
 static void check_file(const struct manifest *manifest, const char *file, enum manifest_element element, struct report *report)
@@ -90,19 +185,21 @@ static void check_file(const struct manifest *manifest, const char *file, enum m
 		report_error(report, &blame, "there is no file '%s' in Domain-0\nname one that is there", file);
 }
 
-void check_host(const struct manifest *manifest, const struct domain *instead_of, struct report *report)
+void check_host(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
+		struct report *report)
 {
 	check_names(manifest, instead_of, report);
 	check_size(manifest, instead_of, report);
-	check_devices(manifest, report);
-	check_file(manifest, manifest->kernel, MANIFEST_KERNEL, report);
+	check_devices(manifest, instead_of, set, report);
+	check_file(manifest, driver_image(manifest), MANIFEST_KERNEL, report);
 	check_file(manifest, manifest->initrd, MANIFEST_INITRD, report);
 }
 
 int check_files(const struct manifest *manifest, struct build_error *error)
 {
+	struct build_driver driver;
 	const struct build_request request = {
-		.kernel = manifest->kernel, .initrd = manifest->initrd, .command_line = manifest->cmdline,
+		.kernel = driver_image(manifest), .driver = driver_request(manifest, &driver) ? &driver : NULL, .initrd = manifest->initrd, .command_line = manifest->cmdline,
 		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
 		.vcpus_max = manifest->vcpus,
 	};

@@ -6,8 +6,15 @@
 #include "lib/manifest.h"
 #include "skinkd/domain.h"
 
-/* instead_of: the record that it would take the place of, or NULL. Complaints go into the report. */
-void check_host(const struct manifest *manifest, const struct domain *instead_of, struct report *report);
+/* Manifests that are applied together: one may need what another makes. */
+struct check_set {
+	struct manifest *const *manifests;
+	size_t count;
+};
+
+/* instead_of: the record that it would take the place of, or NULL; set may be NULL. Complaints go into the report. */
+void check_host(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
+		struct report *report);
 
 /* The kernel and initrd are read and judged: slow. Complaints as above. */
 int check_files(const struct manifest *manifest, struct build_error *error);

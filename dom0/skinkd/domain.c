@@ -21,6 +21,22 @@ void domain_keep_uuid(struct domain *domain)
 	domain->manifest->has_uuid = true;
 }
 
+/* In Xen's own range, as every tool of Xen's does; kept with the record, so that a guest that is started again has the same. */
+static void choose_macs(struct manifest *manifest)
+{
+	for (size_t i = 0; i < manifest->interface_count; i++) {
+		struct manifest_interface *interface = &manifest->interfaces[i];
+
+		if (interface->has_mac)
+			continue;
+		memcpy(interface->mac, (uint8_t []){ 0x00, 0x16, 0x3e }, 3);
+		if (getrandom(interface->mac + 3, 3, 0) != 3)
+			abort();
+		interface->mac[3] &= 0x7f;
+		interface->has_mac = true;
+	}
+}
+
 struct domain *domain_add(struct manifest *manifest)
 {
 	struct domain *domain = need_memory(calloc(1, sizeof(*domain))), **at = &host.domains;
@@ -37,6 +53,7 @@ struct domain *domain_add(struct manifest *manifest)
 		domain->uuid[8] = (domain->uuid[8] & 0x3f) | 0x80;
 		domain_keep_uuid(domain);
 	}
+	choose_macs(manifest);
 	while (*at)
 		at = &(*at)->next;
 	*at = domain;

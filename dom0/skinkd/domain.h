@@ -29,6 +29,8 @@ enum phase {
 	PHASE_ENDING,			/* being destroyed */
 };
 
+struct driver;
+
 struct domain {
 	struct domain *next;
 	struct manifest *manifest;
@@ -44,6 +46,7 @@ struct domain {
 	uint64_t started_ms;		/* uv_now(); 0: before skinkd was started */
 	uint32_t restarts;
 	uint32_t quick_deaths;		/* in a row */
+	struct driver *driver;		/* of a driver domain, while it is there */
 };
 
 /* Whom a request means: a record, or a domain of the core that is not ours, or both. */

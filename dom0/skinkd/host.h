@@ -13,12 +13,14 @@
 #include "skinkd/conf.h"
 
 struct domain;
+struct manifest;
 
 struct host {
 	uv_loop_t *loop;
 	struct conf conf;
 	struct core core;
 	struct store store;		/* handle NULL: xenstored has gone, and no domain can be started */
+	struct manifest *own;		/* Domain-0's devices: the rest of it says nothing */
 	struct domain *domains;		/* those that skinkd built, in the order of their making */
 	uint64_t started_ms;		/* uv_now() */
 };

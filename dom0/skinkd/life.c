@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "skinkd/attach.h"
+#include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/kernels.h"
@@ -18,6 +20,7 @@ struct build_job {
 	struct build_job *next;
 	struct domain *domain;
 	struct build_request request;
+	struct build_driver driver;
 	struct built built;
 	struct build_error error;
 	done_fn done;			/* NULL: nobody waits */
@@ -100,6 +103,9 @@ static enum manifest_element element_of(enum build_blame blame)
 		return MANIFEST_CURRENT_MEMORY;
 	case BLAME_VCPUS:
 		return MANIFEST_VCPU;
+	case BLAME_DMA:
+		return MANIFEST_DMA;
+	case BLAME_DEVICE:
 	case BLAME_NOBODY:
 	case BLAME_MACHINE:
 		break;
@@ -109,14 +115,18 @@ static enum manifest_element element_of(enum build_blame blame)
 
 struct outcome life_blame(const struct manifest *manifest, const struct build_error *error)
 {
-	struct blame blame = manifest_blame(manifest, element_of(error->blame));
+	struct blame blame = error->blame == BLAME_DEVICE ? manifest_blame_device(manifest, error->index) :
+			     manifest_blame(manifest, element_of(error->blame));
 	struct report report = { 0 };
 	struct outcome result;
-	const char *remedy = strrchr(error->text, ':');
+	const char *remedy = NULL;
 	char *line;
 
 	if (error->blame == BLAME_MACHINE || error->blame == BLAME_NOBODY)
 		return outcome(CODE_FAILED, "'%s' cannot be built: %s", manifest->name, error->text);
+	/* The last colon before a blank: the others are part of names. */
+	for (const char *at = error->text; (at = strstr(at, ": ")); at++)
+		remedy = at;
 	if (remedy)
 		report_error(&report, &blame, "%.*s\n%s", (int)(remedy - error->text), error->text, remedy + 2);
 	else
@@ -150,6 +160,9 @@ static int introduce(struct build_job *build)
 	domain->started_ms = uv_now(host.loop);
 	life_tune(domain);
 	set_clock(domain);
+	if (build->request.driver && !driver_open(domain, &build->built.driver))
+		return build_refuse(&build->error, BLAME_MACHINE, -EFAULT, "its pages cannot be mapped: see 'skink events'");
+	attach_domain(domain->id, domain->manifest);
 	state_save();			/* L2: once it runs, no skinkd takes it for half built */
 	if (!domain->starts_paused)
 		result = core_domain_unpause(&host.core, domain->id);
@@ -163,6 +176,8 @@ static void forget_failed(struct build_job *build)
 {
 	struct domain *domain = build->domain;
 
+	attach_domain_gone(build->built.id);
+	driver_close(domain);
 	/* A build that failed has left nothing (U1); one that failed after that is still in the core. */
 	if (!build->job.result) {
 		core_domain_destroy(&host.core, build->built.id);
@@ -222,7 +237,8 @@ void life_build(struct domain *domain, done_fn done, void *context)
 	*build = (struct build_job){ .job = { .run = run_build, .done = built }, .domain = domain, .done = done,
 				     .context = context };
 	build->request = (struct build_request){
-		.kernel = manifest->kernel, .initrd = manifest->initrd, .command_line = manifest->cmdline,
+		.kernel = driver_image(manifest), .driver = driver_request(manifest, &build->driver) ? &build->driver : NULL,
+		.initrd = manifest->initrd, .command_line = manifest->cmdline,
 		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
 		.vcpus_max = manifest->vcpus, .cache = kernels_folder(),
 	};
@@ -273,6 +289,14 @@ static void ended(struct job *job)
 	life_changed();
 }
 
+void life_leave(struct domain *domain)
+{
+	attach_domain_gone(domain->id);
+	if (domain->driver)
+		attach_driver_gone(domain->driver);
+	driver_close(domain);
+}
+
 void life_end(struct domain *domain, bool is_restart)
 {
 	struct end_job *end = need_memory(calloc(1, sizeof(*end)));
@@ -281,6 +305,7 @@ void life_end(struct domain *domain, bool is_restart)
 				 .is_restart = is_restart };
 	domain->phase = PHASE_ENDING;
 	domain->is_restarting = is_restart;
+	life_leave(domain);
 	state_save();			/* L2 */
 	job_start(&end->job);
 }

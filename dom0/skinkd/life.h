@@ -23,6 +23,9 @@ void life_build(struct domain *domain, done_fn done, void *context);
 void life_end(struct domain *domain, bool is_restart);
 void life_changed(void);
 
+/* Nobody is attached to it any more, and it to nobody: before it is destroyed, or when somebody else did. */
+void life_leave(struct domain *domain);
+
 /* ---- policy.c ---- */
 
 /* Asks the core what has become of all domains, and does what their policies say. */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "skinkd/attach.h"
+#include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/kernels.h"
@@ -71,10 +73,14 @@ static void store_has_news(uv_poll_t *poll, int status, int what)
 	char **news;
 
 	errno = 0;
-	while (host.store.handle && (news = xs_check_watch(host.store.handle)))
+	while (host.store.handle && (news = xs_check_watch(host.store.handle))) {
+		attach_store_news(news[XS_WATCH_PATH], news[XS_WATCH_TOKEN]);
 		free(news);
+		errno = 0;
+	}
 	if (status < 0 || (errno && errno != EAGAIN))
 		store_lost();
+	attach_look();
 	life_look();
 }
 
@@ -106,6 +112,7 @@ static void look(uv_timer_t *timer)
 {
 	if (host.store.handle && !store_answers())
 		store_lost();
+	drivers_look();
 	life_look();
 }
 
@@ -146,8 +153,21 @@ static void take_signals(void)
 static void begin_anew(void)
 {
 	state_save();
-	apply_folder(host.conf.system_dir);
-	apply_folder(host.conf.domains_dir);
+	apply_folder(host.conf.system_dir, host.conf.domains_dir);
+}
+
+/* Domain-0 has devices as others have, and nothing else that a manifest says. */
+static struct manifest *own_manifest(void)
+{
+	static const char text[] = "<domain type='skink'><name>Domain-0</name><memory unit='MiB'>64</memory>"
+				   "<os><kernel>/boot/vmlinuz</kernel></os></domain>";
+	struct manifest *manifest = NULL;
+	struct report report = { 0 };
+
+	if (!manifest_parse(text, strlen(text), "Domain-0", &manifest, &report))
+		report_print(&report, stderr);
+	report_free(&report);
+	return need_memory(manifest);
 }
 
 static bool begin(void)
@@ -162,6 +182,8 @@ static bool begin(void)
 	}
 	events_open();
 	watch_store();
+	drivers_open();
+	host.own = own_manifest();
 	take_signals();
 	if (state_load())
 		life_resume();

@@ -92,7 +92,7 @@ struct manifest *method_manifest(struct request *request, const char *xml, const
 	struct manifest *manifest = NULL;
 
 	if (manifest_parse(xml, strlen(xml), file, &manifest, &report))
-		check_host(manifest, NULL, &report);
+		check_host(manifest, NULL, NULL, &report);
 	report_sort(&report);
 	*warnings = report_lines(&report, SEVERITY_WARNING);
 	if (report.error_count) {

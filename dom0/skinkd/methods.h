@@ -61,5 +61,5 @@ struct outcome change_live(struct domain *domain, struct manifest *manifest);
 struct outcome change_memory(struct domain *domain, uint64_t kib);
 struct outcome change_vcpus(struct domain *domain, uint32_t vcpus);
 
-/* Applies all manifests of a folder: when the host starts. */
-void apply_folder(const char *folder);
+/* Applies all manifests of a folder, then those of another (or NULL): when the host starts. */
+void apply_folder(const char *folder, const char *then_folder);

@@ -91,6 +91,7 @@ struct plan {
 	size_t count, at;
 	json_t *warnings;
 	size_t failures;
+	const char *then_folder;	/* applied after it, or NULL */
 };
 
 static void plan_free(struct plan *plan)
@@ -167,6 +168,9 @@ static void plan_absent(struct plan *plan, struct manifest *const *manifests, si
 	for (struct domain *domain = host.domains; domain; domain = domain->next) {
 		size_t i = 0;
 
+		/* Driver domains have a folder of their own: they are taken away by hand. */
+		if (domain->manifest->role != ROLE_GUEST)
+			continue;
 		while (i < count && strcmp(manifests[i]->name, domain->manifest->name))
 			i++;
 		if (i == count)
@@ -182,10 +186,18 @@ static struct manifest *parse_one(json_t *one, struct report *report)
 	struct manifest *manifest;
 
 	json_unpack(one, "{s?s, s?s}", "file", &file, "xml", &xml);
-	if (!manifest_parse(xml, strlen(xml), file, &manifest, report))
-		return NULL;
-	check_host(manifest, domain_by_name(manifest->name), report);
-	return manifest;
+	return manifest_parse(xml, strlen(xml), file, &manifest, report) ? manifest : NULL;
+}
+
+/* Who serves comes before who is served. */
+static void plan_all(struct plan *plan, struct manifest *const *manifests, size_t count, bool may_restart)
+{
+	for (size_t i = 0; i < count; i++)
+		if (manifests[i]->role != ROLE_GUEST)
+			plan_one(plan, manifests[i], may_restart);
+	for (size_t i = 0; i < count; i++)
+		if (manifests[i]->role == ROLE_GUEST)
+			plan_one(plan, manifests[i], may_restart);
 }
 
 static struct plan *plan_new(struct request *request)
@@ -209,6 +221,8 @@ static struct plan *plan_make(struct request *request, json_t *files, bool prune
 		manifests[count] = parse_one(one, &report);
 		count += manifests[count] != NULL;
 	}
+	for (i = 0; i < count; i++)
+		check_host(manifests[i], domain_by_name(manifests[i]->name), &(struct check_set){ manifests, count }, &report);
 	manifest_check_set(manifests, count, &report);
 	if (report.error_count) {
 		rpc_fail_lines(request, CODE_BAD, "nothing is done: not all manifests can be used",
@@ -219,8 +233,7 @@ static struct plan *plan_make(struct request *request, json_t *files, bool prune
 		plan = plan_new(request);
 		plan->warnings = report_lines(&report, SEVERITY_WARNING);
 		plan_absent(plan, manifests, count, prune);
-		for (i = 0; i < count; i++)
-			plan_one(plan, manifests[i], restart);
+		plan_all(plan, manifests, count, restart);
 	}
 	free(manifests);
 	report_free(&report);
@@ -249,8 +262,11 @@ static struct plan *plan_for_start(json_t *files)
 		struct report report = { 0 };
 
 		manifests[count] = parse_one(one, &report);
-		if (manifests[count])
+		if (manifests[count]) {
+			check_host(manifests[count], domain_by_name(manifests[count]->name),
+				   &(struct check_set){ manifests, count }, &report);
 			manifest_check_set(manifests, count + 1, &report);
+		}
 		if (report.error_count) {
 			tell_errors(&report);
 			manifest_free(manifests[count]);
@@ -259,8 +275,7 @@ static struct plan *plan_for_start(json_t *files)
 		}
 		report_free(&report);
 	}
-	for (i = 0; i < count; i++)
-		plan_one(plan, manifests[i], false);
+	plan_all(plan, manifests, count, false);
 	free(manifests);
 	return plan;
 }
@@ -288,6 +303,8 @@ static void plan_done(struct plan *plan)
 	} else if (plan->request) {
 		rpc_answer(plan->request, json_pack("{s:o, s:O}", "steps", plan_steps(plan), "warnings", plan->warnings));
 	}
+	if (plan->then_folder)
+		apply_folder(plan->then_folder, NULL);
 	plan_free(plan);
 }
 
@@ -408,11 +425,12 @@ void method_apply(struct request *request)
 		apply_next(plan);
 }
 
-void apply_folder(const char *folder)
+void apply_folder(const char *folder, const char *then_folder)
 {
 	json_t *files = autostart_files(folder);
 	struct plan *plan = plan_for_start(files);
 
 	json_decref(files);
+	plan->then_folder = then_folder;
 	apply_next(plan);
 }

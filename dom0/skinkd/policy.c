@@ -112,6 +112,7 @@ static void has_shut_down(struct domain *domain, uint32_t flags)
 static void has_gone(struct domain *domain)
 {
 	event("destroyed", name_of(domain), domain->id, "not by skinkd");
+	life_leave(domain);
 	if (host.store.handle)
 		store_remove(&host.store, domain->id, domain->uuid);
 	domain_remove(domain);

@@ -8,10 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/manifest.h"
+#include "skinkd/attach.h"
 #include "skinkd/domain.h"
+#include "skinkd/driver.h"
 #include "skinkd/host.h"
 
-#define STATE_VERSION	1
+#define STATE_VERSION	2
 #define BOOT_ID_FILE	"/proc/sys/kernel/random/boot_id"
 
 static const char *const phase_names[] = { "building", "running", "ended", "dumping", "ending" };
@@ -83,19 +86,22 @@ static json_t *domain_out(const struct domain *domain)
 			 domain->phase == PHASE_ENDING && domain->is_restarting, "file", domain->manifest->file,
 			 "xml", xml);
 	free(xml);
+	json_object_set_new(json, "driver", domain->driver ? driver_out(domain->driver) : json_null());
 	return json;
 }
 
 void state_save(void)
 {
 	json_t *list = json_array(), *state;
-	char path[CONF_TEXT + 32], boot[64], *text;
+	char path[CONF_TEXT + 32], boot[64], *text, *own = need_memory(manifest_write(host.own));
 	int result;
 
 	for (struct domain *domain = host.domains; domain; domain = domain->next)
 		json_array_append_new(list, domain_out(domain));
 	boot_id(boot);
-	state = json_pack("{s:i, s:s, s:o}", "version", STATE_VERSION, "boot", boot, "domains", list);
+	state = json_pack("{s:i, s:s, s:o, s:s, s:o}", "version", STATE_VERSION, "boot", boot, "domains", list, "own", own,
+			  "attachments", attach_out());
+	free(own);
 	text = need_memory(json_dumps(state, JSON_INDENT(1)));
 	json_decref(state);
 	state_path(path);
@@ -123,6 +129,7 @@ static void domain_in(json_t *json)
 	int id, restarts, vcpus, doomed, restarting;
 	struct manifest *manifest;
 	struct report report = { 0 };
+	struct driver_shared shared;
 	struct domain *domain;
 	json_int_t memory;
 	double started;
@@ -147,12 +154,26 @@ static void domain_in(json_t *json)
 	domain->is_restarting = restarting;
 	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase))
 		domain_remove(domain);
+	else if (driver_in(json_object_get(json, "driver"), &shared) && (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED))
+		driver_open(domain, &shared);
+}
+
+static void own_in(const char *xml)
+{
+	struct report report = { 0 };
+	struct manifest *manifest;
+
+	if (manifest_parse(xml, strlen(xml), "Domain-0", &manifest, &report)) {
+		manifest_free(host.own);
+		host.own = manifest;
+	}
+	report_free(&report);
 }
 
 bool state_load(void)
 {
 	char path[CONF_TEXT + 32], boot[64];
-	const char *was = NULL;
+	const char *was = NULL, *own = NULL;
 	json_error_t error;
 	json_t *state, *list = NULL, *one;
 	int version = 0;
@@ -163,7 +184,7 @@ bool state_load(void)
 	if (!state && !access(path, F_OK))
 		say("%s:%d: %s: it is left alone, and no domain is known", path, error.line, error.text);
 	boot_id(boot);
-	if (!state || json_unpack(state, "{s:i, s:s, s:o}", "version", &version, "boot", &was, "domains", &list) ||
+	if (!state || json_unpack(state, "{s:i, s:s, s:o, s:s}", "version", &version, "boot", &was, "domains", &list, "own", &own) ||
 	    version != STATE_VERSION || strcmp(was, boot)) {
 		if (state && version != STATE_VERSION)
 			say("%s: it is of version %d, not %d: no domain is known", path, version, STATE_VERSION);
@@ -172,6 +193,8 @@ bool state_load(void)
 	}
 	json_array_foreach(list, i, one)
 		domain_in(one);
+	own_in(own);
+	attach_in(json_object_get(state, "attachments"));
 	json_decref(state);
 	return true;
 }

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/attach.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "skinkd/attach_nodes.h"
+#include "skinkd/disks.h"
+#include "skinkd/domain.h"
+#include "skinkd/driver.h"
+#include "skinkd/events.h"
+#include "skinkd/state.h"
+
+#define REFUSALS_TOLD	3		/* events about one front-end that connects wrongly again and again */
+#define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
+
+struct attachment *attachments;
+
+/* ---- devices in manifests ---- */
+
+struct manifest *attach_manifest_of(domid_t id)
+{
+	struct domain *domain = id ? domain_by_id(id) : NULL;
+
+	return id ? (domain ? domain->manifest : NULL) : host.own;
+}
+
+void attach_mac_text(const uint8_t mac[6], char text[ATTACH_KEY])
+{
+	snprintf(text, ATTACH_KEY, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+const struct manifest_interface *attach_interface(const struct manifest *manifest, const char *mac)
+{
+	char text[ATTACH_KEY];
+
+	for (size_t i = 0; manifest && i < manifest->interface_count; i++) {
+		attach_mac_text(manifest->interfaces[i].mac, text);
+		if (!strcmp(text, mac))
+			return &manifest->interfaces[i];
+	}
+	return NULL;
+}
+
+const struct manifest_disk *attach_disk(const struct manifest *manifest, const char *target)
+{
+	for (size_t i = 0; manifest && i < manifest->disk_count; i++)
+		if (!strcmp(manifest->disks[i].target, target))
+			return &manifest->disks[i];
+	return NULL;
+}
+
+/* ---- what it looks like now ---- */
+
+const struct driver_attachment_status *attach_status(const struct attachment *attachment)
+{
+	return &attachment->driver->status->attachment[attachment->slot];
+}
+
+/* DR1: one word each, the serial first and last. */
+enum driver_answer attach_answer(const struct attachment *attachment)
+{
+	const volatile struct driver_attachment_status *status;
+	uint32_t serial, answer;
+
+	if (attachment->record == RECORD_NONE || !attachment->driver)
+		return DRIVER_NONE;
+	status = attach_status(attachment);
+	serial = __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE);
+	answer = status->answer;
+	/* It has obeyed the table without the record: it has let go of it, or never had it. */
+	if (attachment->record == RECORD_WITHDRAWN && !(serial == attachment->serial && answer == DRIVER_ATTACHED) &&
+	    (int32_t)(attachment->driver->status->table_seen - attachment->withdrawn_at) >= 0)
+		return DRIVER_DETACHED;
+	return serial == attachment->serial && answer <= DRIVER_DETACHED ? (enum driver_answer)answer : DRIVER_NONE;
+}
+
+static bool serves(const struct attachment *attachment)
+{
+	return attachment->driver && driver_serves(attachment->driver);
+}
+
+/* ---- the steps ---- */
+
+static void told(struct attachment *attachment, const char *kind, const char *what)
+{
+	event(kind, attachment->front_name, attachment->front_id, "%s %s at %s%s%s", attachment->kind == ATTACH_VIF ? "interface" :
+	      "disk", attachment->key, attachment->driver_name, *what ? ": " : "", what);
+}
+
+static void refuse(struct attachment *attachment)
+{
+	attachment->is_refused = true;
+	if (attachment->refusals++ < REFUSALS_TOLD)
+		told(attachment, "refused", attachment->why);
+}
+
+static uint32_t queues_for(const struct attachment *attachment, uint32_t wanted)
+{
+	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
+	uint32_t vcpus = manifest && attachment->front_id ? manifest->vcpus : 1;
+
+	return wanted ? wanted : vcpus < 4 ? vcpus : 4;
+}
+
+static uint32_t queues_max(const struct attachment *attachment)
+{
+	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
+	const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
+	const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
+
+	return queues_for(attachment, interface ? interface->queues : disk ? disk->queues : 0);
+}
+
+static uint32_t blk_flags(const struct attachment *attachment, const struct manifest_disk *disk)
+{
+	uint32_t device = attachment->driver->status->device_flags;
+
+	return (disk->is_readonly || device & DRIVER_DEVICE_READONLY ? DRIVER_BLK_READONLY : 0) |
+	       (disk->is_cdrom ? DRIVER_BLK_CDROM : 0) | (disk->is_shareable ? DRIVER_BLK_SHARED : 0) | DRIVER_BLK_INDIRECT |
+	       (disk->may_discard && !disk->is_readonly && device & DRIVER_DEVICE_DISCARD ? DRIVER_BLK_DISCARD : 0);
+}
+
+/* Two disks that write, or that one writes and the other reads, are never over the same sectors. */
+static const struct attachment *overlapping(const struct attachment *mine, const struct manifest_disk *disk)
+{
+	for (const struct attachment *other = attachments; other; other = other->next) {
+		const struct manifest_disk *theirs = attach_disk(attach_manifest_of(other->front_id), other->key);
+
+		if (other == mine || other->kind != ATTACH_VBD || other->driver != mine->driver || !theirs ||
+		    (disk->is_readonly && theirs->is_readonly) || (disk->is_shareable && theirs->is_shareable))
+			continue;
+		if (disks_is_own(other) || disks_is_own(mine))
+			continue;		/* Domain-0's own look at the partition table */
+		if (disks_overlap(&mine->blk, &other->blk))
+			return other;
+	}
+	return NULL;
+}
+
+/* The extents, as far as they can be known now. False: ->why. */
+static bool find_extents(struct attachment *attachment, const struct manifest_disk *disk)
+{
+	const struct attachment *other;
+
+	if (!disks_resolve(attachment->driver, disk, &attachment->blk, attachment->why))
+		return false;
+	other = overlapping(attachment, disk);
+	if (!other)
+		return true;
+	memset(&attachment->blk, 0, sizeof(attachment->blk));
+	snprintf(attachment->why, ATTACH_WHY, "it overlaps %s of '%.40s': name other extents, or write <readonly/> or <shareable/> "
+		 "into both", other->key, other->front_name);
+	return false;
+}
+
+static bool offer(struct attachment *attachment)
+{
+	const struct attach_offer to = { .put = attach_back_put, .context = attachment, .queues_max = queues_max(attachment) };
+	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
+	char before[ATTACH_WHY];
+
+	attachment->is_refused = false;
+	if (attachment->kind == ATTACH_VIF) {
+		attach_offer_vif(&to);
+	} else if (disk) {
+		memcpy(before, attachment->why, sizeof(before));
+		if (!find_extents(attachment, disk)) {
+			if (strcmp(before, attachment->why))
+				told(attachment, "waiting", attachment->why);
+			return false;
+		}
+		attach_offer_vbd(&to, &attachment->blk, blk_flags(attachment, disk),
+				 attachment->driver->status->device_flags & DRIVER_DEVICE_FLUSH);
+	}
+	attachment->why[0] = 0;
+	attach_back_state(attachment, XenbusStateInitWait);
+	return true;
+}
+
+static bool fill_record(struct attachment *attachment, struct driver_attachment *record)
+{
+	const struct attach_front front = { .read = attach_front_read, .context = attachment, .queues_max = queues_max(attachment),
+					    .order_max = DRIVER_RING_ORDER_MAX };
+	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
+	const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
+	const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
+
+	record->front_id = attachment->front_id;
+	record->device = attachment->device;
+	if (attachment->kind == ATTACH_VIF && interface) {
+		record->flags = attach_vif_of(interface, &record->net);
+		return attach_read_vif(&front, record, attachment->why);
+	}
+	if (attachment->kind == ATTACH_VBD && disk) {
+		record->flags = blk_flags(attachment, disk);
+		record->blk = attachment->blk;
+		attach_rates_of(&disk->iotune, &record->blk);
+		return attach_read_vbd(&front, record, attachment->why);
+	}
+	return false;
+}
+
+/* AT1: everything of the record, then its serial. */
+static void give(struct attachment *attachment, const struct driver_attachment *record)
+{
+	struct driver_table *table = attachment->driver->table;
+	struct driver_attachment *place = &table->attachment[attachment->slot];
+
+	attachment->serial = ++table->serial_last;
+	attachment->record = RECORD_GIVEN;
+	state_save();			/* K2 */
+	*place = *record;
+	__atomic_store_n(&place->serial, attachment->serial, __ATOMIC_RELEASE);
+	driver_tell(attachment->driver);
+}
+
+static void connect_front(struct attachment *attachment)
+{
+	struct driver *driver = attachment->driver;
+	struct driver_attachment record = { 0 };
+
+	attachment->slot = attach_slot(driver->table);
+	if (!fill_record(attachment, &record)) {
+		refuse(attachment);
+	} else if (attachment->slot < 0 ||
+		   !attach_ledgers(driver->table, driver->ledger, driver->shared.ledger_pages << FRAME_SHIFT, &record)) {
+		snprintf(attachment->why, ATTACH_WHY, "driver domain '%.60s' has no room for one more: use another, or fewer queues",
+			 attachment->driver_name);
+		refuse(attachment);
+	} else {
+		attachment->why[0] = 0;
+		give(attachment, &record);
+	}
+}
+
+static void note_refusal(struct attachment *attachment)
+{
+	if (attach_answer(attachment) != DRIVER_REFUSED)
+		return;
+	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
+	refuse(attachment);
+}
+
+static void withdraw(struct attachment *attachment)
+{
+	struct driver_table *table = attachment->driver->table;
+
+	note_refusal(attachment);
+	attachment->record = RECORD_WITHDRAWN;
+	attachment->withdrawn_at = table->changed + 1;
+	state_save();			/* K2 */
+	__atomic_store_n(&table->attachment[attachment->slot].serial, 0, __ATOMIC_RELEASE);
+	driver_tell(attachment->driver);
+}
+
+static void release(struct attachment *attachment)
+{
+	memset(&attachment->driver->table->attachment[attachment->slot], 0, sizeof(struct driver_attachment));
+	attachment->record = RECORD_NONE;
+	state_save();
+}
+
+static void connected(struct attachment *attachment)
+{
+	attach_back_state(attachment, XenbusStateConnected);
+	attachment->refusals = 0;
+	told(attachment, "attached", "");
+	disks_connected(attachment);
+}
+
+static void drop(struct attachment *attachment)
+{
+	struct attachment **at = &attachments;
+
+	while (*at != attachment)
+		at = &(*at)->next;
+	*at = attachment->next;
+	attach_nodes_remove(attachment);
+	told(attachment, "detached", "");
+	free(attachment);
+	state_save();
+}
+
+static struct attach_view view_of(const struct attachment *attachment)
+{
+	return (struct attach_view){
+		.kind = attachment->kind, .back = attachment->back, .front = attachment->front, .record = attachment->record,
+		.answer = attach_answer(attachment), .driver_serves = serves(attachment), .is_wanted = attachment->is_wanted,
+		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused,
+	};
+}
+
+/* False: there is no more to do for now, or it is gone. */
+static bool step(struct attachment *attachment)
+{
+	struct attach_view view = view_of(attachment);
+
+	switch (attach_next(&view)) {
+	case ATTACH_WAIT:
+		return false;
+	case ATTACH_OFFER:
+		return offer(attachment);
+	case ATTACH_CONNECT:
+		connect_front(attachment);
+		return true;
+	case ATTACH_TELL:
+		connected(attachment);
+		return false;
+	case ATTACH_CLOSE:
+		attach_back_put(attachment, "online", attachment->is_wanted ? "1" : "0");
+		attach_back_state(attachment, XenbusStateClosing);
+		return false;
+	case ATTACH_WITHDRAW:
+		withdraw(attachment);
+		return true;
+	case ATTACH_RELEASE:
+		release(attachment);
+		return true;
+	case ATTACH_CLOSED:
+		attach_back_state(attachment, XenbusStateClosed);
+		return true;
+	case ATTACH_REMOVE:
+		attach_back_state(attachment, XenbusStateClosed);
+		drop(attachment);
+		return false;
+	}
+	return false;
+}
+
+/* ---- plugging in ---- */
+
+/* A driver that has come: the nodes name it, so they are made for it. */
+static void plug(struct attachment *attachment)
+{
+	enum driver_role role = attachment->kind == ATTACH_VIF ? DRIVER_NET : DRIVER_BLK;
+	struct driver *driver = driver_find(*attachment->driver_name ? attachment->driver_name : NULL, role);
+	int result;
+
+	if (!driver || !attachment->is_wanted)
+		return;
+	snprintf(attachment->driver_name, sizeof(attachment->driver_name), "%s", driver->domain->manifest->name);
+	result = attach_nodes_add(attachment, driver->domain->id);
+	if (result) {
+		snprintf(attachment->why, ATTACH_WHY, "xenstored does not take its nodes: %s", strerror(-result));
+		return;
+	}
+	attachment->driver = driver;
+	attachment->back = attachment->front = XenbusStateInitialising;
+	attachment->record = RECORD_NONE;
+	state_save();
+}
+
+/* Its driver is no more, or never was: whatever it had there is gone with it. */
+static void park(struct attachment *attachment)
+{
+	if (attachment->driver) {
+		attach_back_state(attachment, XenbusStateClosing);
+		attach_nodes_remove(attachment);
+	}
+	attachment->driver = NULL;
+	attachment->record = RECORD_NONE;
+	memset(&attachment->blk, 0, sizeof(attachment->blk));
+}
+
+static void look_at(struct attachment *attachment)
+{
+	if (!attachment->driver && !attachment->is_wanted) {
+		drop(attachment);
+		return;
+	}
+	if (!attachment->driver)
+		plug(attachment);
+	for (int i = 0; attachment->driver && i < STEPS_MAX; i++)
+		if (!step(attachment))
+			return;
+}
+
+void attach_look(void)
+{
+	struct attachment *next;
+
+	for (struct attachment *attachment = attachments; attachment; attachment = next) {
+		next = attachment->next;
+		look_at(attachment);
+	}
+	attach_waits_look();
+}
+
+bool attach_store_news(const char *path, const char *token)
+{
+	char front[ATTACH_PATH + 8];
+
+	if (strcmp(token, "attachment"))
+		return false;
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
+		attach_front_path(attachment, front);
+		strcat(front, "/state");
+		if (!strcmp(front, path) && attachment->driver)
+			attachment->front = attach_front_state(attachment);
+	}
+	return true;
+}
+
+/* ---- from outside ---- */
+
+struct attachment *attach_find(domid_t id, const char *key)
+{
+	struct attachment *attachment = attachments;
+
+	while (attachment && (attachment->front_id != id || strcmp(attachment->key, key)))
+		attachment = attachment->next;
+	return attachment;
+}
+
+static bool vif_is_taken(domid_t id, uint32_t device)
+{
+	const struct attachment *other = attachments;
+
+	while (other && (other->kind != ATTACH_VIF || other->front_id != id || other->device != device))
+		other = other->next;
+	return other;
+}
+
+static uint32_t free_vif(domid_t id)
+{
+	uint32_t device = 0;
+
+	while (vif_is_taken(id, device))
+		device++;
+	return device;
+}
+
+struct attachment *attach_add(domid_t id, const char *name, enum attach_kind kind, const char *key, const char *driver_name)
+{
+	struct attachment *attachment = need_memory(calloc(1, sizeof(*attachment))), **at = &attachments;
+
+	*attachment = (struct attachment){ .kind = kind, .front_id = id, .is_wanted = true,
+					   .device = kind == ATTACH_VIF ? free_vif(id) : attach_disk_number(key) };
+	snprintf(attachment->front_name, sizeof(attachment->front_name), "%s", name);
+	snprintf(attachment->key, sizeof(attachment->key), "%s", key);
+	snprintf(attachment->driver_name, sizeof(attachment->driver_name), "%s", driver_name ? driver_name : "");
+	while (*at)
+		at = &(*at)->next;
+	*at = attachment;
+	look_at(attachment);
+	return attachment;
+}
+
+void attach_domain(domid_t id, const struct manifest *manifest)
+{
+	char key[ATTACH_KEY];
+
+	for (size_t i = 0; i < manifest->interface_count; i++) {
+		attach_mac_text(manifest->interfaces[i].mac, key);
+		attach_add(id, manifest->name, ATTACH_VIF, key, manifest->interfaces[i].driver);
+	}
+	for (size_t i = 0; i < manifest->disk_count; i++)
+		attach_add(id, manifest->name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
+}
+
+void attach_remove(struct attachment *attachment, bool is_forced)
+{
+	attachment->is_wanted = false;
+	attachment->is_forced = is_forced;
+	look_at(attachment);
+}
+
+void attach_domain_gone(domid_t id)
+{
+	struct attachment *next;
+
+	for (struct attachment *attachment = attachments; attachment; attachment = next) {
+		next = attachment->next;
+		if (attachment->front_id == id)
+			attach_remove(attachment, true);
+	}
+}
+
+void attach_driver_gone(struct driver *driver)
+{
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		if (attachment->driver == driver) {
+			park(attachment);
+			told(attachment, "detached", "its driver domain has gone; it is attached again when there is one of that name");
+		}
+	disks_forget(driver);
+}
+
+void attach_update(domid_t id, const struct manifest *manifest)
+{
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
+		const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
+		const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
+		struct driver_attachment *record;
+		struct driver_net net;
+
+		if (attachment->front_id != id || attachment->record != RECORD_GIVEN)
+			continue;
+		record = &attachment->driver->table->attachment[attachment->slot];
+		if (attachment->kind == ATTACH_VIF && interface) {
+			attach_vif_of(interface, &net);
+			record->net.to_guest = net.to_guest;
+			record->net.from_guest = net.from_guest;
+			record->flags = (record->flags & ~DRIVER_NET_LINK_UP) | (interface->is_up ? DRIVER_NET_LINK_UP : 0);
+		} else if (attachment->kind == ATTACH_VBD && disk) {
+			attach_rates_of(&disk->iotune, &record->blk);
+		}
+		driver_tell(attachment->driver);
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which sectors of its driver's device a disk is: extents of the manifest against the device and its partition table, which
+ * Domain-0 reads through a read-only attachment of its own to the whole device.
+ * DK1  Two attachments that are not both read-only, or both shareable, never have a sector in common.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "skinkd/attach.h"
+
+struct driver;
+
+/* False: `why` says what is missing, or wrong. */
+bool disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY]);
+bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b);
+
+/* Domain-0's own look at a device. */
+bool disks_is_own(const struct attachment *attachment);
+
+/* A disk of Domain-0 may be the one that is waited for; a driver that goes takes what was known of its device along. */
+void disks_connected(const struct attachment *attachment);
+void disks_forget(const struct driver *driver);

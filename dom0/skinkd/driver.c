@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xenevtchn.h>
+
+#include "skinkd/attach.h"
+#include "skinkd/domain.h"
+#include "skinkd/events.h"
+#include "skinkd/host.h"
+#include "skinkd/text.h"
+
+#define IMAGE_FOLDER	"/usr/lib/skink"
+#define LOG_LOOK_MAX	(16UL << 10)	/* bytes of a driver's log that are taken at one look */
+
+static xenevtchn_handle *channels;
+static uv_poll_t channels_poll;
+
+static const char *name_of(const struct driver *driver)
+{
+	return driver->domain->manifest->name;
+}
+
+/* ---- for the build ---- */
+
+bool driver_request(const struct manifest *manifest, struct build_driver *request)
+{
+	const struct manifest_driver *driver = &manifest->driver;
+
+	if (manifest->role == ROLE_GUEST)
+		return false;
+	*request = (struct build_driver){
+		.role = manifest->role == ROLE_NET ? DRIVER_NET : DRIVER_BLK,
+		.pool_frames = driver->dma_pool_kib >> (FRAME_SHIFT - 10), .is_unprotected = driver->dma_unprotected,
+		.heartbeat_ns = driver->health.heartbeat_us * 1000, .device_ns = driver->health.device_us * 1000,
+	};
+	for (size_t i = 0; i < manifest->device_count && i < DRIVER_FUNCTIONS_MAX; i++) {
+		const struct manifest_pci *pci = &manifest->devices[i];
+
+		request->function[request->function_count++] = (uint32_t)pci->segment << 16 | (uint32_t)pci->bus << 8 |
+			(uint32_t)pci->slot << 3 | pci->function;
+	}
+	return true;
+}
+
+const char *driver_image(const struct manifest *manifest)
+{
+	if (manifest->kernel)
+		return manifest->kernel;
+	return manifest->role == ROLE_NET ? IMAGE_FOLDER "/net.elf" : IMAGE_FOLDER "/blk.elf";
+}
+
+/* ---- its pages and its channel ---- */
+
+/* The status and the log are read-only for Dom0 too: nothing here may write what is the driver's. */
+static int map_shared(struct driver *driver)
+{
+	const struct driver_shared *shared = &driver->shared;
+	uint64_t count = driver_shared_pages(shared);
+	uint8_t *at = core_map(&host.core, driver->domain->id, PROT_READ | PROT_WRITE, shared->mfn, count);
+
+	if (!at)
+		return -(errno ? errno : EFAULT);
+	driver->map = at;
+	driver->table = (struct driver_table *)at;
+	driver->status = (const struct driver_status *)(at += shared->table_pages << FRAME_SHIFT);
+	driver->log = (const struct driver_log *)(at += shared->status_pages << FRAME_SHIFT);
+	driver->ledger = at + (shared->log_pages << FRAME_SHIFT);
+	return 0;
+}
+
+static void bind_channel(struct driver *driver)
+{
+	driver->port = channels ? xenevtchn_bind_interdomain(channels, driver->domain->id, driver->shared.control_port) : -1;
+	if (driver->port < 0)
+		event("failed", name_of(driver), driver->domain->id, "its event channel cannot be bound (%s): its news come late",
+		      strerror(errno));
+}
+
+struct driver *driver_open(struct domain *domain, const struct driver_shared *shared)
+{
+	struct driver *driver = need_memory(calloc(1, sizeof(*driver)));
+	int result;
+
+	*driver = (struct driver){ .domain = domain, .shared = *shared, .port = -1 };
+	result = map_shared(driver);
+	if (result) {
+		event("failed", domain->manifest->name, domain->id, "what it shares with Domain-0 cannot be mapped: %s",
+		      strerror(-result));
+		free(shared->mfn);
+		free(driver);
+		return NULL;
+	}
+	bind_channel(driver);
+	domain->driver = driver;
+	return driver;
+}
+
+void driver_close(struct domain *domain)
+{
+	struct driver *driver = domain->driver;
+
+	if (!driver)
+		return;
+	if (driver->port >= 0)
+		xenevtchn_unbind(channels, (evtchn_port_t)driver->port);
+	core_unmap(&host.core, driver->map, driver_shared_pages(&driver->shared));
+	free(driver->shared.mfn);
+	free(driver);
+	domain->driver = NULL;
+}
+
+void driver_tell(struct driver *driver)
+{
+	atomic_thread_fence(memory_order_release);
+	driver->table->changed++;
+	if (driver->port >= 0)
+		xenevtchn_notify(channels, (evtchn_port_t)driver->port);
+}
+
+/* ---- over a restart of skinkd: frames as runs of neighbours ---- */
+
+json_t *driver_out(const struct driver *driver)
+{
+	const struct driver_shared *shared = &driver->shared;
+	uint64_t count = driver_shared_pages(shared);
+	json_t *runs = json_array();
+
+	for (uint64_t i = 0, run; i < count; i += run) {
+		for (run = 1; i + run < count && shared->mfn[i + run] == shared->mfn[i] + run; run++)
+			;
+		json_array_append_new(runs, json_pack("[I, I]", (json_int_t)shared->mfn[i], (json_int_t)run));
+	}
+	return json_pack("{s:i, s:b, s:[I, I, I, I], s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
+			 (json_int_t)shared->table_pages, (json_int_t)shared->status_pages, (json_int_t)shared->log_pages,
+			 (json_int_t)shared->ledger_pages, "frames", runs);
+}
+
+bool driver_in(json_t *json, struct driver_shared *shared)
+{
+	json_int_t pages[4], first, run;
+	int port, is_protected;
+	json_t *runs, *one;
+	uint64_t at = 0, count;
+	size_t i;
+
+	if (json_unpack(json, "{s:i, s:b, s:[I, I, I, I], s:o}", "port", &port, "protected", &is_protected, "pages", &pages[0],
+			&pages[1], &pages[2], &pages[3], "frames", &runs))
+		return false;
+	*shared = (struct driver_shared){ (uint32_t)port, is_protected, (uint64_t)pages[0], (uint64_t)pages[1], (uint64_t)pages[2],
+					  (uint64_t)pages[3], NULL };
+	count = driver_shared_pages(shared);
+	shared->mfn = need_memory(calloc(count, sizeof(xen_pfn_t)));
+	json_array_foreach(runs, i, one) {
+		if (json_unpack(one, "[I, I]", &first, &run))
+			break;
+		while (run-- > 0 && at < count)
+			shared->mfn[at++] = (xen_pfn_t)first++;
+	}
+	if (at == count)
+		return true;
+	free(shared->mfn);
+	return false;
+}
+
+/* ---- what it says ---- */
+
+void driver_text(const char *from, size_t bytes, char *text, size_t room)
+{
+	size_t length = bytes < room - 1 ? bytes : room - 1;
+
+	memcpy(text, from, length);
+	text[length] = 0;
+	text_make_utf8(text);
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = ' ';
+}
+
+/* As xenconsoled would have written it: who reads the one finds the other. */
+static void append_log(const struct driver *driver, const char *text, size_t bytes)
+{
+	char path[CONF_TEXT + 300];
+	int file;
+
+	snprintf(path, sizeof(path), "%s/guest-%s.log", host.conf.console_dir, name_of(driver));
+	file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (file < 0 || write(file, text, bytes) < 0)
+		say("%s: %s", path, strerror(errno));
+	if (file >= 0)
+		close(file);
+}
+
+static void take_log(struct driver *driver)
+{
+	uint64_t written = __atomic_load_n(&driver->log->written, __ATOMIC_ACQUIRE);
+	uint64_t room = (driver->shared.log_pages << FRAME_SHIFT) - sizeof(struct driver_log), count = written - driver->log_taken;
+	char text[LOG_LOOK_MAX];
+
+	if (!count)
+		return;
+	if (count > LOG_LOOK_MAX) {			/* lost, or a lie */
+		driver->log_taken = written - LOG_LOOK_MAX;
+		count = LOG_LOOK_MAX;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		text[i] = driver->log->text[(driver->log_taken + i) % room];
+	driver->log_taken = written;
+	append_log(driver, text, count);
+}
+
+static enum driver_state state_of(const struct driver *driver)
+{
+	const volatile struct driver_status *status = driver->status;
+	uint16_t state = status->state;
+
+	if (status->magic != DRIVER_STATUS_MAGIC)
+		return DRIVER_STARTING;
+	return status->version == DRIVER_VERSION && state <= DRIVER_FAILED ? (enum driver_state)state : DRIVER_FAILED;
+}
+
+bool driver_serves(const struct driver *driver)
+{
+	return driver->state == DRIVER_SERVING;
+}
+
+static void look_at(struct driver *driver)
+{
+	enum driver_state state = state_of(driver);
+	char text[DRIVER_TEXT_BYTES + 1], device[sizeof(driver->status->device_name) + 1];
+
+	take_log(driver);
+	if (state == driver->state)
+		return;
+	driver->state = state;
+	driver_text(driver->status->text, DRIVER_TEXT_BYTES, text, sizeof(text));
+	driver_text(driver->status->device_name, sizeof(driver->status->device_name), device, sizeof(device));
+	if (state == DRIVER_SERVING)
+		event("serving", name_of(driver), driver->domain->id, "%s%s%s", device, *text ? ": " : "", text);
+	else if (state == DRIVER_FAILED)
+		event("failed", name_of(driver), driver->domain->id, "the driver gives up: %s", *text ? text : "it does not say why");
+}
+
+void drivers_look(void)
+{
+	for (struct domain *domain = host.domains; domain; domain = domain->next)
+		if (domain->driver && domain->phase == PHASE_RUNNING)
+			look_at(domain->driver);
+	attach_look();
+}
+
+static void channels_have_news(uv_poll_t *poll, int status, int what)
+{
+	int port = xenevtchn_pending(channels);
+
+	if (port < 0)
+		return;
+	xenevtchn_unmask(channels, (evtchn_port_t)port);
+	drivers_look();
+}
+
+bool drivers_open(void)
+{
+	channels = xenevtchn_open(NULL, 0);
+	if (!channels) {
+		event("failed", NULL, 0, "/dev/xen/evtchn: %s: driver domains cannot be reached", strerror(errno));
+		return false;
+	}
+	uv_poll_init(host.loop, &channels_poll, xenevtchn_fd(channels));
+	uv_poll_start(&channels_poll, UV_READABLE, channels_have_news);
+	return true;
+}
+
+struct driver *driver_find(const char *name, enum driver_role role)
+{
+	struct driver *found = NULL;
+
+	for (struct domain *domain = host.domains; domain; domain = domain->next) {
+		struct driver *driver = domain->driver;
+
+		if (!driver || driver->table->role != role || domain->phase != PHASE_RUNNING)
+			continue;
+		if (name && !strcmp(domain->manifest->name, name))
+			return driver;
+		if (!name && found)
+			return NULL;		/* which one? */
+		if (!name)
+			found = driver;
+	}
+	return found;
+}
+
+json_t *driver_json(const struct driver *driver)
+{
+	static const char *const states[] = { [DRIVER_STARTING] = "starting", [DRIVER_SERVING] = "serving", [DRIVER_FAILED] = "failed" };
+	char text[DRIVER_TEXT_BYTES + 1], device[sizeof(driver->status->device_name) + 1];
+	struct driver_status status;
+	json_t *json;
+
+	memcpy(&status, driver->status, sizeof(status));	/* DR1 */
+	driver_text(status.text, DRIVER_TEXT_BYTES, text, sizeof(text));
+	driver_text(status.device_name, sizeof(status.device_name), device, sizeof(device));
+	json = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:b}", "state", states[driver->state], "device", device, "text", text,
+			 "protected", driver->shared.is_protected, "generation", status.generation, "heartbeat",
+			 (json_int_t)status.heartbeat, "link_up", (status.device_flags & DRIVER_DEVICE_LINK_UP) != 0);
+	if (driver->table->role == DRIVER_BLK) {
+		json_object_set_new(json, "sectors", json_integer((json_int_t)status.device_sectors));
+		json_object_set_new(json, "sector_bytes", json_integer(status.sector_bytes));
+	}
+	return json;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A driver domain that runs, as skinkd works with it: the pages that they share (protocols/driver.md) and their event channel.
+ * DR1  What stands in the status and the log is the driver's: it is copied once, and the copy is judged.
+ * DR2  Each driver is a record of struct domain, from its build to its end; its pages are mapped as long.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "lib/driver.h"
+
+struct domain;
+struct manifest;
+
+struct driver {
+	struct domain *domain;
+	struct driver_shared shared;
+	void *map;			/* of all that follow */
+	struct driver_table *table;
+	const struct driver_status *status;
+	const struct driver_log *log;
+	uint8_t *ledger;
+	int port;			/* Dom0's end of the channel; -1: there is none */
+	uint64_t log_taken;
+	enum driver_state state;	/* as it was last told of */
+};
+
+bool drivers_open(void);		/* the way to their channels; false: said why not */
+
+/* Of a domain that has just been built, or was when skinkd was started. Takes shared->mfn. NULL: said why not. */
+struct driver *driver_open(struct domain *domain, const struct driver_shared *shared);
+void driver_close(struct domain *domain);
+
+/* What state.json keeps of it. */
+json_t *driver_out(const struct driver *driver);
+bool driver_in(json_t *json, struct driver_shared *shared);
+
+/* Looks at what all of them say: after an event, and now and then. */
+void drivers_look(void);
+
+/* The table has changed. */
+void driver_tell(struct driver *driver);
+
+/* That serve: by name, or (NULL) the only one of its role. */
+struct driver *driver_find(const char *name, enum driver_role role);
+bool driver_serves(const struct driver *driver);
+
+/* A copy that ends, is UTF-8 and has no control characters. */
+void driver_text(const char *from, size_t bytes, char *text, size_t room);
+
+/* What `list`, `info` and `top` show of it. */
+json_t *driver_json(const struct driver *driver);
+
+/* For the build: what the manifest says of it; false for a guest. */
+bool driver_request(const struct manifest *manifest, struct build_driver *request);
+const char *driver_image(const struct manifest *manifest);
