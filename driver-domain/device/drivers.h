@@ -5,5 +5,5 @@
 #include "device/blk.h"
 #include "device/net.h"
 
-extern const struct net_driver virtio_net;
-extern const struct blk_driver virtio_blk;
+extern const struct net_driver virtio_net, e1000e;
+extern const struct blk_driver virtio_blk, nvme;

@@ -5,11 +5,12 @@
  * V1  Commands under way are at most QUEUE_ENTRIES - 1, each with an identifier of its own: neither queue overflows.
  * V2  A completion is read once, and names a command that is under way on its queue; else the disk has failed.
  */
-#include "device/nvme.h"
+#include "device/drivers.h"
 
 #include "runtime/console.h"
 #include "runtime/lib.h"
 #include "runtime/time.h"
+#include "runtime/xen.h"
 
 #define CLASS_NVME	0x010802u
 
@@ -92,16 +93,16 @@ struct queue {
 	uint32_t free_count;
 };
 
-static struct nvme {
+static struct disk {
 	volatile uint8_t *registers;
 	uint64_t capabilities;
 	uint32_t block_shift;		/* of the disk's sector */
 	uint32_t part_bytes;		/* most that one command moves */
 	struct queue admin, queue[BLK_QUEUES_MAX];
-} nvme;
+} disk;
 
-static uint32_t get32(uint32_t at) { return *(volatile uint32_t *)(nvme.registers + at); }
-static void set32(uint32_t at, uint32_t value) { *(volatile uint32_t *)(nvme.registers + at) = value; }
+static uint32_t get32(uint32_t at) { return *(volatile uint32_t *)(disk.registers + at); }
+static void set32(uint32_t at, uint32_t value) { *(volatile uint32_t *)(disk.registers + at) = value; }
 
 /* In halves: all of them can be read so, and not every machine passes 8 bytes on. */
 static uint64_t get64(uint32_t at) { return get32(at) | (uint64_t)get32(at + 4) << 32; }
@@ -112,12 +113,12 @@ static void set64(uint32_t at, uint64_t value)
 	set32(at + 4, (uint32_t)(value >> 32));
 }
 
-static bool nvme_knows(const struct pci_function *function) { return function->class_code == CLASS_NVME; }
+static bool knows(const struct pci_function *function) { return function->class_code == CLASS_NVME; }
 
 /* 7.3: until CSTS says so, commands of a predecessor may still be at work. */
 static bool wait_ready(uint32_t wanted)
 {
-	uint64_t until = time_now_ns() + CAP_TIMEOUT_NS(nvme.capabilities);
+	uint64_t until = time_now_ns() + CAP_TIMEOUT_NS(disk.capabilities);
 
 	for (;;) {
 		uint32_t status = get32(REG_CSTS);
@@ -142,13 +143,13 @@ static bool reset(void)
 
 static void queue_init(struct queue *queue, uint32_t entries, unsigned int number)
 {
-	uint32_t stride = CAP_STRIDE(nvme.capabilities);
+	uint32_t stride = CAP_STRIDE(disk.capabilities);
 
 	*queue = (struct queue){ .entries = entries, .phase = 1 };
 	queue->commands = pool_take(entries * sizeof(struct command));
 	queue->completions = pool_take(entries * sizeof(struct completion));
-	queue->tail_bell = (volatile uint32_t *)(nvme.registers + REG_DOORBELLS + 2 * number * stride);
-	queue->head_bell = (volatile uint32_t *)(nvme.registers + REG_DOORBELLS + (2 * number + 1) * stride);
+	queue->tail_bell = (volatile uint32_t *)(disk.registers + REG_DOORBELLS + 2 * number * stride);
+	queue->head_bell = (volatile uint32_t *)(disk.registers + REG_DOORBELLS + (2 * number + 1) * stride);
 }
 
 /* V1 is the caller's. */
@@ -158,7 +159,7 @@ static void put(struct queue *queue, const struct command *command)
 	queue->tail = queue->tail + 1 == queue->entries ? 0 : queue->tail + 1;
 }
 
-static void ring(struct queue *queue)
+static void ring_bell(struct queue *queue)
 {
 	if (queue->rung == queue->tail)
 		return;
@@ -188,20 +189,20 @@ static bool take(struct queue *queue, struct completion *completion)
 
 static int admin(struct command *command, uint32_t *result)
 {
-	uint64_t until = time_now_ns() + CAP_TIMEOUT_NS(nvme.capabilities);
+	uint64_t until = time_now_ns() + CAP_TIMEOUT_NS(disk.capabilities);
 	struct completion completion;
 
-	command->id = (uint16_t)nvme.admin.tail;
-	put(&nvme.admin, command);
-	ring(&nvme.admin);
-	while (!take(&nvme.admin, &completion)) {
+	command->id = (uint16_t)disk.admin.tail;
+	put(&disk.admin, command);
+	ring_bell(&disk.admin);
+	while (!take(&disk.admin, &completion)) {
 		if (time_now_ns() > until) {
 			printf("nvme: no answer to admin command %u\n", command->opcode);
 			return -XEN_EIO;
 		}
 		cpu_relax();
 	}
-	*nvme.admin.head_bell = nvme.admin.head;
+	*disk.admin.head_bell = disk.admin.head;
 	if (completion.id != command->id || STATUS(completion.status)) {
 		printf("nvme: admin command %u is refused: status 0x%x\n", command->opcode, STATUS(completion.status));
 		return -XEN_EIO;
@@ -236,9 +237,9 @@ static int learn(struct blk_device *device)
 	if (!result) {
 		uint64_t most = field(page, 77, 1);
 
-		nvme.part_bytes = (BLK_SEGMENTS_MAX - 1) * BUFFER_BYTES;
+		disk.part_bytes = (BLK_SEGMENTS_MAX - 1) * BUFFER_BYTES;
 		if (most && most < 5)
-			nvme.part_bytes = BUFFER_BYTES << most;
+			disk.part_bytes = BUFFER_BYTES << most;
 		device->has_discard = field(page, 520, 2) & ONCS_DATASET;
 		device->has_flush = field(page, 525, 1) & 1;
 		result = identify(NAMESPACE, 0, page);
@@ -251,7 +252,7 @@ static int learn(struct blk_device *device)
 			printf("nvme: namespace %d has %lu sectors of 2^%u bytes: that is no disk for us\n", NAMESPACE, device->sectors, shift);
 			result = -XEN_ENODEV;
 		} else {
-			nvme.block_shift = shift;
+			disk.block_shift = shift;
 			device->sector_bytes = 1u << shift;
 			device->sectors <<= shift - 9;
 		}
@@ -281,7 +282,7 @@ static int count_queues(struct blk_device *device)
 
 static int open_queue(struct blk_device *device, unsigned int number)
 {
-	struct queue *queue = &nvme.queue[number];
+	struct queue *queue = &disk.queue[number];
 	uint32_t vector = number < device->function->msix_vectors ? number : 0;
 	uint32_t size_and_id = (queue->entries - 1) << 16 | (number + 1);
 	struct command make_cq = { .opcode = ADMIN_CREATE_CQ, .page = { pool_machine((const void *)queue->completions) },
@@ -297,11 +298,11 @@ static int open_queue(struct blk_device *device, unsigned int number)
 
 static int open_queues(struct blk_device *device)
 {
-	uint32_t entries = CAP_ENTRIES(nvme.capabilities) < QUEUE_ENTRIES ? CAP_ENTRIES(nvme.capabilities) : QUEUE_ENTRIES;
+	uint32_t entries = CAP_ENTRIES(disk.capabilities) < QUEUE_ENTRIES ? CAP_ENTRIES(disk.capabilities) : QUEUE_ENTRIES;
 	int result = count_queues(device);
 
 	for (unsigned int i = 0; !result && i < device->queues; i++) {
-		struct queue *queue = &nvme.queue[i];
+		struct queue *queue = &disk.queue[i];
 
 		queue_init(queue, entries, i + 1);
 		queue->lists = pool_take(entries * LIST_BYTES);
@@ -318,10 +319,10 @@ static int open_queues(struct blk_device *device)
 
 static int enable(void)
 {
-	queue_init(&nvme.admin, ADMIN_ENTRIES, 0);
+	queue_init(&disk.admin, ADMIN_ENTRIES, 0);
 	set32(REG_AQA, (ADMIN_ENTRIES - 1) << 16 | (ADMIN_ENTRIES - 1));
-	set64(REG_ASQ, pool_machine(nvme.admin.commands));
-	set64(REG_ACQ, pool_machine((const void *)nvme.admin.completions));
+	set64(REG_ASQ, pool_machine(disk.admin.commands));
+	set64(REG_ACQ, pool_machine((const void *)disk.admin.completions));
 	set32(REG_CC, CC_ENABLE);
 	if (wait_ready(CSTS_READY))
 		return 0;
@@ -329,20 +330,20 @@ static int enable(void)
 	return -XEN_EIO;
 }
 
-static int nvme_start(struct blk_device *device)
+static int start(struct blk_device *device)
 {
 	int result;
 
-	nvme.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
-	if (!nvme.registers) {
+	disk.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
+	if (!disk.registers) {
 		printf("nvme: its registers cannot be mapped\n");
 		return -XEN_ENODEV;
 	}
-	nvme.capabilities = get64(REG_CAP);
-	if (CAP_PAGE_MIN(nvme.capabilities) != 0 || CAP_ENTRIES(nvme.capabilities) < ADMIN_ENTRIES ||
-	    (2 * BLK_QUEUES_MAX + 2) * CAP_STRIDE(nvme.capabilities) > REGISTERS_BYTES - REG_DOORBELLS) {
+	disk.capabilities = get64(REG_CAP);
+	if (CAP_PAGE_MIN(disk.capabilities) != 0 || CAP_ENTRIES(disk.capabilities) < ADMIN_ENTRIES ||
+	    (2 * BLK_QUEUES_MAX + 2) * CAP_STRIDE(disk.capabilities) > REGISTERS_BYTES - REG_DOORBELLS) {
 		printf("nvme: capabilities 0x%lx: pages of 4 KiB, %u entries and doorbells within a page are needed\n",
-		       nvme.capabilities, ADMIN_ENTRIES);
+		       disk.capabilities, ADMIN_ENTRIES);
 		return -XEN_ENODEV;
 	}
 	if (!reset()) {
@@ -355,7 +356,7 @@ static int nvme_start(struct blk_device *device)
 	return result ? result : open_queues(device);
 }
 
-static bool nvme_stop(struct blk_device *device)
+static bool stop(struct blk_device *device)
 {
 	(void)device;
 	return reset();
@@ -372,7 +373,7 @@ static uint32_t part_of(const struct blk_io *io, uint32_t at, uint32_t *bytes)
 	do {
 		*bytes += io->segment[end].length;
 		end++;
-	} while (end < io->segment_count && *bytes + io->segment[end].length <= nvme.part_bytes &&
+	} while (end < io->segment_count && *bytes + io->segment[end].length <= disk.part_bytes &&
 		 ((uintptr_t)io->segment[end - 1].at + io->segment[end - 1].length) % BUFFER_BYTES == 0 &&
 		 (uintptr_t)io->segment[end].at % BUFFER_BYTES == 0);
 	return end - at;
@@ -385,7 +386,7 @@ static uint32_t count_parts(const struct blk_io *io)
 
 	for (uint32_t at = 0; at < io->segment_count; parts++) {
 		at += part_of(io, at, &bytes);
-		if (bytes & ((1u << nvme.block_shift) - 1))
+		if (bytes & ((1u << disk.block_shift) - 1))
 			return 0;
 	}
 	return parts;
@@ -416,7 +417,7 @@ static void point_at(struct queue *queue, struct command *command, const struct 
 static int submit_data(struct queue *queue, struct blk_io *io)
 {
 	uint32_t parts = count_parts(io), bytes;
-	uint64_t block = io->sector >> (nvme.block_shift - 9);
+	uint64_t block = io->sector >> (disk.block_shift - 9);
 	uint16_t first = 0;
 
 	if (parts == 0)
@@ -433,9 +434,9 @@ static int submit_data(struct queue *queue, struct blk_io *io)
 		point_at(queue, &command, &io->segment[at], count);
 		command.word[0] = (uint32_t)block;
 		command.word[1] = (uint32_t)(block >> 32);
-		command.word[2] = (bytes >> nvme.block_shift) - 1;
+		command.word[2] = (bytes >> disk.block_shift) - 1;
 		put(queue, &command);
-		block += bytes >> nvme.block_shift;
+		block += bytes >> disk.block_shift;
 		at += count;
 	}
 	return 0;
@@ -443,7 +444,7 @@ static int submit_data(struct queue *queue, struct blk_io *io)
 
 static int submit_discard(struct queue *queue, struct blk_io *io)
 {
-	uint64_t block = io->sector >> (nvme.block_shift - 9), left = io->sectors >> (nvme.block_shift - 9);
+	uint64_t block = io->sector >> (disk.block_shift - 9), left = io->sectors >> (disk.block_shift - 9);
 	struct command command = { .opcode = IO_DATASET, .space = NAMESPACE, .word = { 0, DATASET_DEALLOCATE } };
 	struct range *range;
 	uint32_t count = 0;
@@ -478,9 +479,9 @@ static int submit_flush(struct queue *queue, struct blk_io *io)
 	return 0;
 }
 
-static int nvme_submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
 {
-	struct queue *queue = &nvme.queue[number];
+	struct queue *queue = &disk.queue[number];
 
 	(void)device;
 	io->result = 0;
@@ -495,10 +496,10 @@ static int nvme_submit(struct blk_device *device, unsigned int number, struct bl
 	}
 }
 
-static void nvme_push(struct blk_device *device, unsigned int number)
+static void push(struct blk_device *device, unsigned int number)
 {
 	(void)device;
-	ring(&nvme.queue[number]);
+	ring_bell(&disk.queue[number]);
 }
 
 /* What the back-end is told of a status: 4.6.1. */
@@ -525,9 +526,9 @@ static struct blk_io *finish(struct queue *queue, const struct completion *compl
 	return io;
 }
 
-static unsigned int nvme_reap(struct blk_device *device, unsigned int number, struct blk_io **io, unsigned int room)
+static unsigned int reap(struct blk_device *device, unsigned int number, struct blk_io **io, unsigned int room)
 {
-	struct queue *queue = &nvme.queue[number];
+	struct queue *queue = &disk.queue[number];
 	struct completion completion;
 	uint32_t head = queue->head;
 	unsigned int count = 0;
@@ -546,21 +547,21 @@ static unsigned int nvme_reap(struct blk_device *device, unsigned int number, st
 }
 
 /* With MSI-X nothing masks a queue (3.1.3): only what is there already is told. */
-static bool nvme_interrupts(struct blk_device *device, unsigned int number, bool on)
+static bool interrupts(struct blk_device *device, unsigned int number, bool on)
 {
-	const struct queue *queue = &nvme.queue[number];
+	const struct queue *queue = &disk.queue[number];
 
 	(void)device;
 	return on && (queue->completions[queue->head].status & 1) == queue->phase;
 }
 
-const struct blk_driver nvme_driver = {
+const struct blk_driver nvme = {
 	.name = "nvme",
-	.knows = nvme_knows,
-	.start = nvme_start,
-	.stop = nvme_stop,
-	.submit = nvme_submit,
-	.push = nvme_push,
-	.reap = nvme_reap,
-	.interrupts = nvme_interrupts,
+	.knows = knows,
+	.start = start,
+	.stop = stop,
+	.submit = submit,
+	.push = push,
+	.reap = reap,
+	.interrupts = interrupts,
 };
