@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
-	boot minimal p2m \
-	abi bench cpu domctl events grants memory mmu pci pci-iommu pci-ports smp time traps user \
+	boot fake-driver minimal p2m \
+	abi bench cpu disk domctl events grants memory mmu pci pci-iommu pci-ports smp time traps user \
 	crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog
 
 # A second domain, built by the first.
 GUEST_domctl_SOURCES := tests/guest/builder.c
 GUEST_bench_SOURCES := tests/guest/builder.c
+# Devices' drivers.
+GUEST_disk_SOURCES = tests/guest/builder.c tests/guest/device.c $(DEVICE_SOURCES)
 GUEST_pci-iommu_SOURCES := tests/guest/builder.c
 GUEST_pci_SOURCES := tests/guest/builder.c
 GUEST_pci-ports_SOURCES := tests/guest/builder.c

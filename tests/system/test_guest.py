@@ -3,7 +3,8 @@
 The small kernels of tests/guest, each booted as the first domain. They speak TAP on the console ("1..N", "ok 1 - ...",
 "not ok 2 - ...", "ok 3 - ... # SKIP why") and power off. In the first 30 lines of its source a test may ask for more:
 
-    QEMU: -smp 4 -cpu max        instead of -smp 1 -cpu qemu64 -m 256
+    QEMU: -smp 4 -cpu max        instead of -smp 1 -cpu qemu64 -m 256; {image}: a fresh disk image of 64 MiB
+    QEMU name: words             once more, in another machine
     ARGS: words                  its command line
     CORE: words                  the core's command line, after dom0_mem=64M and the console
     INITRD: words                a second module with these words in it
@@ -33,13 +34,29 @@ def wishes(test):
     if os.path.exists(path):
         with open(path, encoding="utf-8") as source:
             for line in [line for line, _ in zip(source, range(30))]:
-                wish = re.match(r"[\s/*]*(QEMU|ARGS|CORE|INITRD|MODULE|EXPECT):\s+(.*?)\s*(\*/)?$", line)
+                wish = re.match(r"[\s/*]*(QEMU(?: \w+)?|ARGS|CORE|INITRD|MODULE|EXPECT):\s+(.*?)\s*(\*/)?$", line)
                 if wish:
                     found[wish.group(1)] = wish.group(2)
     return found
 
 
-def boot(test, wish):
+def machines():
+    """Each test, and the name of each machine that it asks for."""
+    return [(test, key) for test in TESTS for key in wishes(test) if key.startswith("QEMU")]
+
+
+def fresh_image(name):
+    os.makedirs(f"{BUILD}/test", exist_ok=True)
+    path = f"{BUILD}/test/{name}.img"
+    with open(path, "wb") as image:
+        image.truncate(64 << 20)
+    return path
+
+
+def boot(test, wish, machine="QEMU"):
+    name = "-".join([test, *machine.split()[1:]])
+    if "{image}" in wish[machine]:
+        wish[machine] = wish[machine].replace("{image}", fresh_image(f"guest-{name}"))
     modules = [(f"{BUILD}/guest/{test}.elf", wish["ARGS"])]
     if wish["INITRD"] is not None:
         os.makedirs(f"{BUILD}/test", exist_ok=True)
@@ -48,10 +65,10 @@ def boot(test, wish):
         modules.append((f"{BUILD}/test/{test}.initrd", ""))
     if wish["MODULE"]:
         modules.append((f"{BUILD}/guest/{wish['MODULE']}.elf", ""))
-    pairs = list(zip(*[iter(shlex.split(wish["QEMU"]))] * 2))
+    pairs = list(zip(*[iter(shlex.split(wish[machine]))] * 2))
     own = {name: value for name, value in pairs if name in ("-cpu", "-smp", "-m")}
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
-    return Machine(f"guest-{test}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
+    return Machine(f"guest-{name}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
                    cpu=own.get("-cpu", "qemu64"), smp=own.get("-smp", "1"), memory=own.get("-m", 256),
                    limit=120, *[word for pair in pairs if pair[0] not in own for word in pair])
 
@@ -69,11 +86,12 @@ def judge(text):
     return results, failed
 
 
-@pytest.mark.parametrize("test", TESTS or [None], ids=lambda test: test or "none")
-def test_guest(test, record_property):
+@pytest.mark.parametrize("test, machine_name", machines() or [(None, None)],
+                         ids=["-".join([test, *name.split()[1:]]) for test, name in machines()] or ["none"])
+def test_guest(test, machine_name, record_property):
     assert test, f"there are no guest tests in {BUILD}/guest"
     wish = wishes(test)
-    with boot(test, wish) as machine:
+    with boot(test, wish, machine_name) as machine:
         if wish["EXPECT"]:
             machine.expect(wish["EXPECT"], 120, lost=False)
         else:
