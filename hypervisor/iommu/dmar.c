@@ -6,11 +6,9 @@
 #include "iommu/dmar.h"
 
 #include "boot/acpi.h"
-#include "cpu/ops.h"
+#include "cpu/pci_config.h"
 #include "iommu/unit.h"
 
-#define CONFIG_ADDRESS	0xcf8
-#define CONFIG_DATA	0xcfc
 #define CONFIG_BUSES	0x18		/* of a bridge: primary, secondary, last */
 
 #define FIRST_STRUCTURE	48
@@ -29,11 +27,7 @@ static const struct acpi_table *dmar;
 
 static uint32_t field(uint32_t at, uint32_t bytes) { return (uint32_t)acpi_field(dmar, at, bytes); }
 
-static uint32_t bridge_buses(uint32_t sbdf)
-{
-	port_out32(CONFIG_ADDRESS, 1U << 31 | (sbdf & 0xffff) << 8 | CONFIG_BUSES);
-	return port_in32(CONFIG_DATA);
-}
+static uint32_t bridge_buses(uint32_t sbdf) { return pci_config_read(sbdf, CONFIG_BUSES, 4); }
 
 /* At `at`, `bytes` long: type, length, 2 reserved, id, bus, then device and function of each step. */
 static bool add_scope(uint32_t unit, uint32_t segment, uint32_t at, uint32_t bytes)

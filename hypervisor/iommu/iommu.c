@@ -30,8 +30,6 @@
 #define STATUS_FAULTS		3u		/* some are lost, some are there */
 #define STATUS_LOST		1u
 #define MASKED			(1u << 31)
-#define RECORDS(capability)	(((uint32_t)((capability) >> 40) & 0xff) + 1)
-#define RECORDS_AT(capability)	(((uint32_t)((capability) >> 24) & 0x3ff) * 16)
 #define RECORD_VALID		(1ULL << 63)
 #define RECORD_IS_READ		(1ULL << 62)
 #define REASON_INTERRUPT	0x20u		/* and above */
@@ -127,7 +125,6 @@ static int attach(struct vtd_unit *unit, uint32_t sbdf, const struct domain *dom
 	function->pool_id = pool->id;
 	function->owner = domain->id;
 	vtd_entry_set(entry, virt_to_paddr(pool->tables) | VTD_PRESENT, pool->id << 8 | (pages_levels() - 2));
-	/* Some units remember also what was not there. */
 	unit_forget_function(unit, sbdf, pool->id);
 	return 0;
 }
@@ -258,11 +255,11 @@ static void fault_tell(const struct vtd_unit *unit, uint64_t low, uint64_t high)
 
 static void faults_read(const struct vtd_unit *unit)
 {
-	uint32_t at = RECORDS_AT(unit->capability);
+	uint32_t at = VTD_RECORDS_AT(unit);
 
 	if (!(vtd_read32(unit->registers, VTD_FAULT_STATUS) & STATUS_FAULTS))
 		return;
-	for (uint32_t i = 0; i < RECORDS(unit->capability); i++, at += 16) {
+	for (uint32_t i = 0; i < VTD_RECORDS(unit); i++, at += 16) {
 		uint64_t high = vtd_read64(unit->registers, at + 8);
 
 		if (!(high & RECORD_VALID))

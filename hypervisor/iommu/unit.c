@@ -11,7 +11,6 @@
 #include "mem/alloc.h"
 
 #define QUEUE_ENTRIES		256u		/* a page */
-#define REGISTER_BYTES		PAGE_SIZE
 #define POLLS_MAX		10000000
 
 /* Capabilities, extended ones. */
@@ -56,21 +55,6 @@ void vtd_entry_set(struct vtd_entry *entry, uint64_t low, uint64_t high)
 	cache_write_back(entry, sizeof(*entry));
 	write_once(&entry->low, low);
 	cache_write_back(entry, sizeof(*entry));
-}
-
-struct vtd_entry *unit_context(struct vtd_unit *unit, uint32_t sbdf)
-{
-	struct vtd_entry *root = &unit->root[sbdf >> 8 & 0xff], *table;
-
-	if (!(root->low & VTD_PRESENT)) {
-		table = heap_alloc(PAGE_SIZE);
-		if (!table)
-			return NULL;
-		cache_write_back(table, PAGE_SIZE);
-		vtd_entry_set(root, virt_to_paddr(table) | VTD_PRESENT, 0);
-	}
-	table = paddr_to_virt(root->low & PAGE_MASK);
-	return &table[sbdf & 0xff];
 }
 
 /* ---- the queue ---- */
@@ -143,13 +127,6 @@ void unit_forget_function(struct vtd_unit *unit, uint32_t sbdf, uint32_t pool_id
 	wait_until_done(unit);
 }
 
-void unit_forget_pool(struct vtd_unit *unit, uint32_t pool_id)
-{
-	flush_write_buffer(unit);
-	put_pages(unit, OF_POOL | pool_id << 16);
-	wait_until_done(unit);
-}
-
 void unit_forget_interrupt(struct vtd_unit *unit, uint32_t vector)
 {
 	flush_write_buffer(unit);
@@ -167,14 +144,32 @@ static void forget_all(struct vtd_unit *unit)
 	wait_until_done(unit);
 }
 
+struct vtd_entry *unit_context(struct vtd_unit *unit, uint32_t sbdf)
+{
+	struct vtd_entry *root = &unit->root[sbdf >> 8 & 0xff], *table;
+
+	if (!(root->low & VTD_PRESENT)) {
+		table = heap_alloc(PAGE_SIZE);
+		if (!table)
+			return NULL;
+		cache_write_back(table, PAGE_SIZE);
+		vtd_entry_set(root, virt_to_paddr(table) | VTD_PRESENT, 0);
+		/* Some units remember also what was not there. */
+		forget_all(unit);
+	}
+	table = paddr_to_virt(root->low & PAGE_MASK);
+	return &table[sbdf & 0xff];
+}
+
 /* ---- at boot ---- */
 
 bool unit_probe(struct vtd_unit *unit)
 {
 	uint64_t needed = HAS_QUEUE | HAS_REMAPPING | (apic_is_x2apic() ? HAS_WIDE_IDS : 0);
 
-	unit->registers = mmio_map(unit->address, REGISTER_BYTES);
+	unit->registers = mmio_map(unit->address, PAGE_SIZE);
 	unit->capability = vtd_read64(unit->registers, VTD_CAPABILITY);
+	unit->registers = mmio_map(unit->address, VTD_RECORDS_AT(unit) + VTD_RECORDS(unit) * 16);
 	unit->extended = vtd_read64(unit->registers, VTD_EXTENDED);
 	if ((unit->extended & needed) == needed)
 		return true;

@@ -26,6 +26,9 @@ struct vtd_unit {
 extern struct vtd_unit vtd_units[VTD_UNITS_MAX];
 extern uint32_t vtd_unit_count;
 
+#define VTD_RECORDS(unit)	(((uint32_t)((unit)->capability >> 40) & 0xff) + 1)	/* of faults */
+#define VTD_RECORDS_AT(unit)	(((uint32_t)((unit)->capability >> 24) & 0x3ff) * 16)
+
 /* Reads what it can do. False: not what N1 to N4 take; said why. */
 MUST_CHECK bool unit_probe(struct vtd_unit *unit);
 /* From here on nothing gets through but what its tables say. */
@@ -37,7 +40,6 @@ void vtd_entry_set(struct vtd_entry *entry, uint64_t low, uint64_t high);
 /* The entry of a function; NULL without memory for its bus's table. */
 struct vtd_entry *unit_context(struct vtd_unit *unit, uint32_t sbdf);
 
-/* U1: the entry of a function and all pages of a pool; all pages of a pool; an entry of `interrupts`. */
+/* U1: the entry of a function and all pages of a pool; an entry of `interrupts`. */
 void unit_forget_function(struct vtd_unit *unit, uint32_t sbdf, uint32_t pool_id);
-void unit_forget_pool(struct vtd_unit *unit, uint32_t pool_id);
 void unit_forget_interrupt(struct vtd_unit *unit, uint32_t vector);

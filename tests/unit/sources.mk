@@ -49,6 +49,8 @@ UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
 UNIT_TESTS += apic bootmem clock irq tlb
 UNIT_bootmem_SOURCES := tests/unit/fake-cpu/refuse.c
 UNIT_clock_SOURCES := tests/unit/fake-cpu/refuse.c
+UNIT_TESTS += iommu
+UNIT_iommu_SOURCES := tests/unit/vtd_model.c
 UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
 
