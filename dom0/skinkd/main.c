@@ -159,7 +159,7 @@ static void begin_anew(void)
 /* Domain-0 has devices as others have, and nothing else that a manifest says. */
 static struct manifest *own_manifest(void)
 {
-	static const char text[] = "<domain type='skink'><name>Domain-0</name><memory unit='MiB'>64</memory>"
+	static const char text[] = "<domain type='skink'><name>control-domain</name><memory unit='MiB'>64</memory>"
 				   "<os><kernel>/boot/vmlinuz</kernel></os></domain>";
 	struct manifest *manifest = NULL;
 	struct report report = { 0 };
