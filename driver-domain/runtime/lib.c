@@ -65,12 +65,11 @@ int strcmp(const char *left, const char *right)
 	return (uint8_t)*left - (uint8_t)*right;
 }
 
-const char *strstr(const char *text, const char *part)
+char *strstr(const char *text, const char *part)
 {
 	size_t length = strlen(part);
 
-	for (; *text; text++)
-		if (memcmp(text, part, length) == 0)
-			return text;
-	return length ? NULL : text;
+	while (*text && memcmp(text, part, length) != 0)
+		text++;
+	return *text || !length ? (char *)(uintptr_t)text : NULL;
 }

@@ -12,7 +12,7 @@ void *memmove(void *to, const void *from, size_t size);
 int memcmp(const void *left, const void *right, size_t size);
 size_t strlen(const char *text);
 int strcmp(const char *left, const char *right);
-const char *strstr(const char *text, const char *part);
+char *strstr(const char *text, const char *part);
 
 #define barrier() __asm__ volatile("" ::: "memory")
 #define memory_barrier() __asm__ volatile("mfence" ::: "memory")
