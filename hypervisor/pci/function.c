@@ -73,8 +73,8 @@ static bool bar_is_good(const struct pci_bar *bar)
 
 	if (bar->bytes == 0)
 		return true;
-	if (bar->start == 0 || bar->start % bar->bytes || (bar->bytes & (bar->bytes - 1)) || end > ADDRESS_END ||
-	    (bar->start < CHIPSET_END && end > CHIPSET_START))
+	if (bar->start == 0 || bar->start % bar->bytes || (bar->bytes & (bar->bytes - 1)) ||
+	    bar->start >= ADDRESS_END || end > ADDRESS_END || (bar->start < CHIPSET_END && end > CHIPSET_START))
 		return false;
 	for (uint32_t i = 0; i < boot_info.range_count; i++)
 		if (bar->start < boot_info.range[i].start + boot_info.range[i].bytes && end > boot_info.range[i].start)
@@ -129,7 +129,7 @@ static void msix_probe(struct pci_function *function)
 	function->msix_table = mmio_map(function->msix_start, count * MSIX_ENTRY_BYTES);
 }
 
-void pci_function_probe(struct pci_function *function)
+static void function_probe(struct pci_function *function)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(function->header); i++)
 		function->header[i] = function_read(function, i * 4, 4);
@@ -142,34 +142,35 @@ void pci_function_probe(struct pci_function *function)
 		msix_probe(function);
 }
 
-static bool function_add(uint32_t sbdf)
+/* NULL: there is nothing. */
+static struct pci_function *function_new(uint32_t sbdf)
 {
-	static struct pci_function **end = &pci_functions;
-	struct pci_function *function;
+	struct pci_function *function = NULL;
 
-	if ((pci_config_read(sbdf, PCI_ID, 4) & NO_VENDOR) == NO_VENDOR)
-		return false;
-	function = heap_alloc(sizeof(*function));
-	if (!function)
-		return false;
-	function->sbdf = sbdf;
-	pci_function_probe(function);
-	*end = function;
-	end = &function->next;
-	return true;
+	if ((pci_config_read(sbdf, PCI_ID, 4) & NO_VENDOR) != NO_VENDOR)
+		function = heap_alloc(sizeof(*function));
+	if (function) {
+		function->sbdf = sbdf;
+		function_probe(function);
+	}
+	return function;
 }
 
 /* Every bus, as some are behind no bridge that could be asked for them. */
 void pci_init(void)
 {
+	struct pci_function **end = &pci_functions;
 	uint32_t count = 0;
 
 	pci_config_init();
 	for (uint32_t sbdf = 0; sbdf < BUSES * FUNCTIONS_OF_BUS; sbdf++) {
-		bool is_there = function_add(sbdf);
+		struct pci_function *function = *end = function_new(sbdf);
 
-		count += is_there;
-		if (sbdf % 8 == 0 && !(is_there && (pci_config_read(sbdf, PCI_HEADER, 1) & HEADER_MULTIPLE)))
+		if (function) {
+			end = &function->next;
+			count++;
+		}
+		if (sbdf % 8 == 0 && !(function && (function->header[3] >> 16 & HEADER_MULTIPLE)))
 			sbdf += 7;
 	}
 	log_info("pci: %u functions\n", count);

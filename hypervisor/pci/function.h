@@ -7,7 +7,7 @@
 #include "pci/pci.h"
 
 enum pci_register {		/* of configuration space, header type 0 */
-	PCI_ID = 0x00, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_CLASS = 0x08, PCI_HEADER = 0x0e, PCI_BAR = 0x10,
+	PCI_ID = 0x00, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_CLASS = 0x08, PCI_BAR = 0x10,
 	PCI_BAR_END = 0x28, PCI_SUBSYSTEM = 0x2c, PCI_ROM = 0x30, PCI_CAPABILITIES = 0x34,
 };
 #define COMMAND_IO		0x001u
@@ -60,9 +60,6 @@ extern struct pci_function *pci_functions;
 extern struct spinlock pci_lock;
 
 struct pci_function *pci_find(uint32_t sbdf);		/* NULL: there is none */
-
-/* For pci_init(). */
-void pci_function_probe(struct pci_function *function);	/* reads its header, BARs and capabilities */
 
 static inline uint32_t function_read(const struct pci_function *function, uint32_t offset, uint32_t bytes)
 {

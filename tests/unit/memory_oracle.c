@@ -8,6 +8,7 @@
 #include "cpu/tlb.h"
 #include "domain/domain.h"
 #include "mem/alloc.h"
+#include "pci/function.h"
 #include "tables.h"
 
 #define DOMAIN_IDS 16		/* tests use ids below it */
@@ -75,6 +76,57 @@ static void check_core_slots(uint64_t table, const pte_t *entries)
 		complain("L4 %lx: the core's slots are not the core's: T3", table);
 }
 
+/* ---- pages of devices ---- */
+
+#define FUNCTIONS_MAX 16
+static uint32_t device_mappings[FUNCTIONS_MAX];
+
+/* Q3: the only function that has something on the page. */
+static const struct pci_function *function_of(uint64_t number, uint32_t *index)
+{
+	const struct pci_function *function = pci_functions, *found = NULL;
+	paddr_t page = number << PAGE_SHIFT;
+	uint32_t found_count = 0;
+
+	for (uint32_t i = 0; function; function = function->next, i++)
+		for (uint32_t n = 0; n < BARS; n++) {
+			const struct pci_bar *bar = &function->bar[n];
+
+			if (bar->bytes && (bar->start & PAGE_MASK) <= page && page < bar->start + bar->bytes) {
+				found_count += found != function;
+				found = function;
+				*index = i;
+			}
+		}
+	return found_count == 1 ? found : NULL;
+}
+
+static void take_device(uint64_t table, enum frame_type level, pte_t entry)
+{
+	uint32_t index = 0;
+	const struct pci_function *function = function_of(pte_frame(entry).raw, &index);
+
+	if (!function || level != FRAME_L1)
+		complain("table %lx (L%u): entry %lx is of no device's page: Q3", table, level, entry);
+	else if (function->owner && function->owner->id != record(table)->owner)
+		complain("table %lx: entry %lx is of another domain's device: Q1", table, entry);
+	else if (function->msix_count && function->msix_start >> PAGE_SHIFT == pte_frame(entry).raw)
+		complain("table %lx: entry %lx is of an MSI-X table: Q3", table, entry);
+	else
+		device_mappings[index]++;
+}
+
+static void compare_devices(void)
+{
+	const struct pci_function *function = pci_functions;
+
+	for (uint32_t i = 0; function; function = function->next, i++)
+		if (device_mappings[i] != function->mappings)
+			complain("function %x: %u mappings, %u are known: Q3", function->sbdf, function->mappings, device_mappings[i]);
+	if (spin_is_locked(&pci_lock))
+		complain("pci_lock was left locked");
+}
+
 static void take_entry(uint64_t table, enum frame_type level, pte_t entry)
 {
 	struct frame *frame;
@@ -83,6 +135,10 @@ static void take_entry(uint64_t table, enum frame_type level, pte_t entry)
 		return;
 	if (!(entry & PTE_USER) || (level > FRAME_L1 && (entry & (PTE_LARGE | PTE_GLOBAL))))
 		complain("table %lx (L%u): entry %lx is not as the core makes them", table, level, entry);
+	if (entry & PTE_DEVICE) {
+		take_device(table, level, entry);
+		return;
+	}
 	if (pte_frame(entry).raw >= FAKE_FRAME_LIMIT) {
 		complain("table %lx (L%u): entry %lx names no frame", table, level, entry);
 		return;
@@ -203,6 +259,8 @@ static void take_domain(const struct domain *domain)
 
 	if (count != domain->frame_count)
 		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
+	for (uint64_t i = 0; i < domain->dma_pool.count; i++)
+		expect(mfn(domain->dma_pool.first.raw + i), FRAME_WRITABLE, "a DMA pool");
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		take_vcpu(domain->vcpu[i]);
 	if (spin_is_locked(&domain->lock) || spin_is_locked(&domain->page_list_lock) ||
@@ -256,11 +314,19 @@ static bool is_mapped_by(const struct domain *domain, uint64_t number, bool writ
 /* What a CPU that still uses this translation may do. */
 static void check_reach(const struct domain *domain, uint64_t number, bool writable, uint64_t va)
 {
-	const struct frame *frame = record(number);
+	const struct frame *frame = record(number < FAKE_FRAME_LIMIT ? number : 0);
 	enum frame_type type = frame_type_of(frame->type);
+	const struct pci_function *function;
+	uint32_t index;
 	bool is_used = frame->type & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED);
 
-	if (number >= FAKE_FRAME_LIMIT || frame->count == 0)
+	if (number >= FAKE_FRAME_LIMIT) {
+		function = function_of(number, &index);
+		if (function && function->owner != domain)
+			complain("TLB: domain %u reaches %lx of a device that is not its at %lx: Q4", domain->id, number, va);
+		return;
+	}
+	if (frame->count == 0)
 		return;			/* free: flushed before it is given out */
 	if (frame->owner == domain->id) {
 		if (writable && is_used && type != FRAME_WRITABLE)
@@ -316,6 +382,7 @@ const char *memory_oracle_complaint(void)
 	complaint[0] = 0;
 	frames = frame_table;
 	memset(expected, 0, sizeof(expected));
+	memset(device_mappings, 0, sizeof(device_mappings));
 	for (domid_t id = 0; id < DOMAIN_IDS; id++)
 		if (domain_find(id))
 			take_domain(domain_find(id));
@@ -327,6 +394,7 @@ const char *memory_oracle_complaint(void)
 		compare(i);
 		unused += record(i)->count == 0;
 	}
+	compare_devices();
 	if (unused != frames_free())
 		complain("%lu frames are in no use, the allocator has %lu: A1", unused, frames_free());
 	if (!complaint[0])

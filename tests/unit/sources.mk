@@ -61,18 +61,20 @@ REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state
 	hypervisor/mem/table.c hypervisor/mem/update.c
 REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \
 	hypervisor/domain/context.c hypervisor/domain/hypercall.c hypervisor/domain/vcpu.c \
-	hypervisor/domain/platform.c hypervisor/domain/version.c \
+	tests/unit/fake-cpu/pci.c hypervisor/pci/assign.c hypervisor/pci/config.c hypervisor/pci/function.c \
+	hypervisor/event/physdev.c hypervisor/domain/platform.c hypervisor/domain/version.c \
 	hypervisor/domain/dma_pool.c hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
-UNIT_TESTS += frame table alloc memory_op domctl
+UNIT_TESTS += frame table alloc memory_op domctl pci
 UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c
 UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
+UNIT_pci_SOURCES := $(UNIT_frame_SOURCES)
 
 DOM0_UNIT_TESTS += manifest kernel rpc
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c

@@ -201,6 +201,11 @@ WEAK void timer_init(struct timer *timer, void (*handler)(void *data), void *dat
 WEAK bool iommu_is_there(void) { return false; }
 WEAK int iommu_pool_map(struct domain *domain, mfn_t first, uint64_t count) { return 0; }
 WEAK void iommu_pool_unmap(struct domain *domain) { }
+WEAK int iommu_device_attach(uint32_t sbdf, struct domain *domain) { return 0; }
+WEAK void iommu_device_detach(uint32_t sbdf) { }
+WEAK int iommu_msi_map(uint32_t sbdf, uint32_t vector, uint64_t *address, uint32_t *data) { return 0; }
+WEAK void iommu_msi_unmap(uint32_t sbdf, uint32_t vector) { }
+WEAK uint64_t iommu_fault_count(uint32_t sbdf) { return 0; }
 WEAK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high) { return true; }
 WEAK void iommu_faults_read(void) { }
 

@@ -68,7 +68,7 @@ paddr_t virt_to_paddr(const void *address)
 	return offset;
 }
 
-volatile void *mmio_map(paddr_t address, size_t bytes) { return paddr_to_virt(address); }
+__attribute__((weak)) volatile void *mmio_map(paddr_t address, size_t bytes) { return paddr_to_virt(address); }
 const void *boot_map(paddr_t address, size_t bytes) { return paddr_to_virt(address); }
 
 void *fake_guest_memory(size_t bytes)

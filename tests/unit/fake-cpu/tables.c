@@ -17,6 +17,7 @@
 #pragma weak fake_heap_reset
 #pragma weak fake_domain_reset
 #pragma weak fake_channel_reset
+#pragma weak fake_pci_reset
 
 uint64_t core_l4[512];
 uint64_t speculation_l1tf_limit;
@@ -54,6 +55,8 @@ void alloc_init(void)
 		fake_domain_reset();
 	if (fake_channel_reset)
 		fake_channel_reset();
+	if (fake_pci_reset)
+		fake_pci_reset();
 	alloc_add(FAKE_FRAME_FIRST, FAKE_FRAME_LIMIT);
 }
 
@@ -180,5 +183,7 @@ void *fake_guest_touch(uint64_t va, bool writes)
 		*cached = (struct fake_translation){ va & PAGE_MASK, current_vcpu()->domain, pte_frame(*entry),
 						     is_writable, false };
 	}
+	if (cached->frame.raw >= FAKE_FRAME_LIMIT)
+		return NULL;		/* a device's: the TLB remembers it all the same */
 	return (uint8_t *)mfn_to_virt(cached->frame) + (va & ~PAGE_MASK);
 }

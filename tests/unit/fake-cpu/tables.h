@@ -21,6 +21,7 @@ void fake_alloc_reset(void);
 void fake_heap_reset(void);
 void fake_domain_reset(void);
 void fake_channel_reset(void);
+void fake_pci_reset(void);
 
 /* As context_switch(), with base pointer, dirty_cpus and TLB: `vcpu` (NULL: the idle one) runs on this CPU from now on. */
 void fake_switch_to(struct vcpu *vcpu);
