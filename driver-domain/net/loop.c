@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* One round of work, and how it rests. */
+#include "net/net.h"
+
+#include "runtime/driver_domain.h"
+#include "runtime/events.h"
+#include "runtime/time.h"
+
+struct net net;
+
+void net_init(void)
+{
+	packets_init();
+	switch_init();
+	net.wire.place = PLACE_WIRE;
+	if (net.device && net.device->driver->link_is_up(net.device))
+		net.wire.flags = DRIVER_NET_LINK_UP;
+}
+
+void queue_activate(struct queue *queue)
+{
+	if (queue->is_active)
+		return;
+	queue->is_active = true;
+	queue->next_active = net.active;
+	net.active = queue;
+}
+
+void net_event(evtchn_port_t event_port)
+{
+	uint16_t number = event_port < EVENT_PORTS ? net.queue_of_port[event_port] : 0;
+	struct port *port;
+
+	if (!number--)
+		return;
+	port = net.port[number / DRIVER_QUEUES_MAX];
+	if (!port || number % DRIVER_QUEUES_MAX >= port->queue_count)
+		return;
+	port_count(port, DRIVER_EVENTS_TAKEN, 1);
+	queue_activate(port->queue[number % DRIVER_QUEUES_MAX]);
+}
+
+/* The statuses of the second hypercall, to those who planned it. */
+static void deliveries_finish(void)
+{
+	for (uint32_t i = 0; i < net.delivery_count; i++) {
+		const struct delivery *delivery = &net.delivery[i];
+		bool is_whole = true;
+
+		for (uint32_t copy = 0; copy < delivery->copy_count; copy++)
+			is_whole &= net.copy[delivery->first_copy + copy].status == GNTST_okay;
+		if (delivery->queue)
+			receive_finish(delivery, is_whole);
+		else
+			wire_finish(delivery, is_whole);
+	}
+	net.delivery_count = net.copy_count = 0;
+}
+
+static void queue_events(struct queue *queue)
+{
+	bool both = queue->wake_tx && queue->wake_rx && queue->tx_port == queue->rx_port;
+
+	if (queue->wake_tx)
+		event_send(queue->tx_port);
+	if (queue->wake_rx && !both)
+		event_send(queue->rx_port);
+	port_count(queue->port, DRIVER_EVENTS_SENT, (uint64_t)queue->wake_tx + queue->wake_rx - both);
+	queue->wake_tx = queue->wake_rx = false;
+}
+
+static void answer(void)
+{
+	for (struct queue *queue = net.active; queue; queue = queue->next_active) {
+		if (queue->port->state != PORT_SERVING)
+			continue;
+		transmit_answer(queue);
+		queue->wake_rx |= answers_publish(&queue->rx);
+		queue_events(queue);
+	}
+}
+
+bool net_work(void)
+{
+	bool did = false;
+
+	net.now_ns = time_now_ns();
+	if (net.device)
+		did |= wire_receive();
+	did |= transmit_collect();
+	copies_run();
+	transmit_judge();
+	net.copy_count = 0;
+
+	did |= receive_fill();
+	if (net.device)
+		did |= wire_fill();
+	copies_run();
+	deliveries_finish();
+
+	if (net.device) {
+		did |= wire_push();
+		did |= wire_reap();
+	}
+	answer();
+	attach_settle();
+	return did;
+}
+
+/* False: the queue has nothing to do until an event comes, or its time. */
+static bool queue_rest(struct queue *queue)
+{
+	bool has_news;
+
+	if (queue->port->state != PORT_SERVING)
+		return false;
+	if (queue->blocked_ns) {
+		driver_domain_wake_at(queue->blocked_ns);
+		has_news = false;
+	} else {
+		has_news = ring_back_sleep(&queue->tx.ring) != 0;
+	}
+	if (queue->waiting.first) {
+		int before = ring_back_look(&queue->rx.ring);
+
+		atomic_store_explicit(&queue->rx.ring.shared->req_event, queue->rx.ring.req_seen + 1, memory_order_relaxed);
+		atomic_thread_fence(memory_order_seq_cst);
+		has_news |= ring_back_look(&queue->rx.ring) != before;
+	}
+	return has_news;
+}
+
+/* Who waits for time or for buffers stays active: it is looked at in each round. */
+bool net_rest(void)
+{
+	struct queue **link = &net.active;
+	bool has_news = false;
+
+	while (*link) {
+		struct queue *queue = *link;
+
+		has_news |= queue_rest(queue);
+		if (has_news || queue->waiting.first || queue->blocked_ns) {
+			link = &queue->next_active;
+			continue;
+		}
+		*link = queue->next_active;
+		queue->is_active = false;
+	}
+	if (net.device && !has_news)
+		has_news = wire_interrupts(true);
+	return has_news;
+}
+
+void net_tick(void)
+{
+	if (net.device)
+		net.wire.flags = net.device->driver->link_is_up(net.device) ? DRIVER_NET_LINK_UP : 0;
+	net.status->device_flags &= ~DRIVER_DEVICE_LINK_UP;
+	net.status->device_flags |= net.wire.flags & DRIVER_NET_LINK_UP ? DRIVER_DEVICE_LINK_UP : 0;
+	switch_age();
+}

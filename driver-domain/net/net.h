@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network back-end: an Ethernet switch between the interfaces of guests and the domain's own card, the wire. Without a card it is
+ * a switch all the same.
+ *
+ *   a guest's ring --transmit.c--> packet --guard.c--> switch.c --receive.c--> another guest's ring
+ *             the card --wire.c-->                               --wire.c----> the card
+ *
+ * A packet from a guest stays in that guest's pages: its headers are copied and judged, the rest goes from grant to grant,
+ * or from grant to the card's buffers, once. All of one round goes by one hypercall. Its request is answered when nobody needs it any more.
+ * NB1  What was judged is what is sent: headers go out of our copy, never out of the guest's page again.
+ * NB2  A packet is let go of by each who got it; the last one lets its slots be answered, or its buffers be free.
+ * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once.
+ * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
+ */
+#pragma once
+
+#include "device/net.h"
+#include "driver.h"
+#include "net/rate.h"
+#include "runtime/answers.h"
+#include "runtime/xen.h"
+#include "vif.h"
+
+#define PACKETS			1024u
+#define PIECES_MAX		(NET_SEGMENTS_MAX + 1)	/* a segment may begin in the headers' copy */
+#define HEADER_MAX		192u	/* so much of a packet can be looked at */
+#define HEADER_PULL		128u	/* and so much is, at first */
+#define HEADER_TAGGED		256u	/* where they stand once more with a VLAN tag */
+#define HEADER_CELL		512u
+#define ETHERNET_BYTES		14u
+#define TAG_BYTES		4u
+#define GSO_BYTES_MIN		32u
+#define EVENT_PORTS		4096u
+#define COPIES_MAX		1024u
+#define COPIES_OF_PACKET	(3 * PIECES_MAX)	/* each piece may end in the middle of a page on both sides */
+#define DELIVERIES_MAX		512u
+#define TRANSMIT_BATCH		64u	/* packets taken from a ring before it is another's turn */
+#define COLLECTED_MAX		256u
+#define RECEIVE_WAITING_MAX	256u
+#define RECEIVE_PATIENCE_NS	50000000u
+
+struct port;
+struct queue;
+
+/* One part of a packet, in one page: of the guest that sent it, or of ours. */
+struct piece {
+	uint8_t *at;			/* NULL: page `gref` of the packet's lender, from `offset` on */
+	uint32_t gref;
+	uint16_t offset, length;
+	bool is_owned;			/* a buffer of the pool that goes with the packet */
+};
+
+/* The whole is header[0 .. header_length), then the pieces. Never tagged: the tag is in `vlan`. */
+struct packet {
+	struct packet *next;
+	uint8_t *header;		/* HEADER_CELL bytes */
+	struct packet *whole;		/* of which it is a part, or a copy: held as long as it lives */
+	struct queue *from;		/* whose slots it holds */
+	uint32_t slot;			/* the first of them */
+	uint32_t references;
+	uint64_t since_ns;
+	uint32_t length;
+	uint32_t hash;			/* of its flow */
+	domid_t lender;
+	uint16_t vlan;			/* 0: untagged */
+	uint16_t header_length;
+	uint16_t flags;			/* NET_NEEDS_CSUM, NET_CSUM_VALID */
+	int16_t status;			/* VIF_STATUS_*, for its slots */
+	uint16_t csum_start, csum_offset, gso_bytes, header_bytes;	/* as in struct net_frame */
+	uint8_t gso;
+	uint8_t piece_count;
+	bool is_flooded;		/* many get it: each has a packet of his own */
+	bool is_tagged;			/* header[] has the tag as well, at HEADER_TAGGED */
+	struct piece piece[PIECES_MAX];
+};
+
+struct fifo {
+	struct packet *first, *last;
+	uint32_t count;
+};
+
+/* What is to be said of a transmit slot. `slots`, `is_done`: of a packet's first. */
+struct note {
+	uint16_t id;
+	int16_t status;
+	uint16_t slots;
+	bool is_done;
+};
+
+struct queue {
+	struct port *port;
+	struct queue *next_active;
+	bool is_active, is_stalled;	/* NB3 */
+	bool wake_tx, wake_rx;		/* an event is owed */
+	uint32_t number;
+	evtchn_port_t tx_port, rx_port;
+	void *tx_page, *rx_page;	/* NULL: not mapped */
+	uint64_t blocked_ns;		/* nothing is taken until then */
+	struct answers tx, rx;
+	struct fifo waiting;		/* for the front-end's buffers */
+	struct note note[VIF_RING_SLOTS];
+	uint16_t rx_id[VIF_RING_SLOTS];
+};
+
+/* PORT_SERVING --the front-end lied--> PORT_DROPPED --Dom0 takes it away--> PORT_LEAVING, or right from SERVING to LEAVING. */
+enum port_state { PORT_SERVING, PORT_DROPPED, PORT_LEAVING };
+
+struct port {
+	uint32_t place;			/* in the table; PLACE_WIRE */
+	uint32_t serial;
+	enum port_state state;
+	domid_t front_id;
+	uint32_t flags;			/* DRIVER_NET_* */
+	struct driver_net net;
+	uint16_t vlan;			/* of frames without a tag */
+	uint32_t learned;		/* addresses in the switch */
+	struct rate to_guest, from_guest;
+	struct driver_attachment_status *status;
+	uint32_t queue_count;
+	struct queue *queue[DRIVER_QUEUES_MAX];
+};
+
+#define PLACE_WIRE DRIVER_ATTACHMENTS_MAX
+
+/* A packet that is being copied for one who gets it. */
+struct delivery {
+	struct packet *packet;
+	struct queue *queue;		/* NULL: the wire */
+	struct packet *child;		/* the wire: where the copy is */
+	uint32_t first_copy, copy_count;
+	uint32_t slot;			/* the first of the front-end's */
+	uint16_t slots;
+	bool has_extra;
+	uint32_t length;
+};
+
+/* All state there is. */
+struct net {
+	struct net_device *device;	/* NULL: no wire */
+	const struct driver_table *table;
+	struct driver_status *status;
+	void *ledger;
+	uint64_t ledger_bytes;
+	uint32_t attachment_count;			/* of the table, checked */
+	uint32_t generation;
+	uint64_t now_ns;
+	struct port *port[DRIVER_ATTACHMENTS_MAX];
+	struct port wire;
+	struct fifo wire_waiting;			/* to be copied for the card */
+	struct fifo wire_ready;				/* copied: to be handed over */
+	uint32_t wire_flying;				/* handed over */
+	uint16_t queue_of_port[EVENT_PORTS];		/* 1 + place * DRIVER_QUEUES_MAX + number */
+	struct queue *active;
+	struct packet *free;
+	uint32_t free_count;
+	struct packet packet[PACKETS];
+	struct gnttab_copy copy[COPIES_MAX];
+	uint32_t copy_count;
+	struct delivery delivery[DELIVERIES_MAX];
+	uint32_t delivery_count;
+	struct collected {
+		struct packet *packet;
+		uint32_t copies_end;			/* those that pull its headers end before this one */
+	} collected[COLLECTED_MAX];			/* taken from rings, headers not judged */
+	uint32_t collected_count;
+};
+extern struct net net;
+
+/* loop.c */
+void net_init(void);				/* table, status, ledger and device are set */
+bool net_work(void);
+bool net_rest(void);
+void net_tick(void);
+void queue_activate(struct queue *queue);
+void net_event(evtchn_port_t port);
+
+/* attach.c */
+bool attach_obey(void);				/* false: somebody leaves, and has packets under way */
+void attach_settle(void);			/* rings of those that lied are let go of */
+void port_drop(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void port_count(struct port *port, enum driver_count counter, uint64_t more)
+{
+	port->status->counter[counter] += more;
+}
+
+/* packet.c */
+void packets_init(void);
+struct packet *packet_new(void);		/* one reference; NULL: none is left */
+struct packet *packet_share(struct packet *packet);	/* the same once more, for somebody else; NULL: none is left */
+void packet_release(struct packet *packet);
+bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
+bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
+const uint8_t *packet_tagged(struct packet *packet);	/* header_length + TAG_BYTES bytes */
+/* Whose slots it holds, itself or as a part: the packet that they are of. */
+static inline struct packet *packet_origin(struct packet *packet)
+{
+	while (packet->whole)
+		packet = packet->whole;
+	return packet;
+}
+
+void fifo_put(struct fifo *fifo, struct packet *packet);
+struct packet *fifo_take(struct fifo *fifo);
+
+/* copy.c */
+struct target {
+	struct queue *queue;		/* a front-end's buffers; NULL: the pool's, as pieces of `child` */
+	struct packet *child;
+	uint32_t slot;			/* the next buffer of the front-end's ring */
+	bool has_extra, keeps_whole;	/* the second buffer is for an extra; no piece is cut in two */
+	uint16_t room;
+	struct gnttab_copy copy;	/* its destination: where the next byte goes */
+};
+
+static inline uint32_t copies_room(void)
+{
+	return COPIES_MAX - net.copy_count;
+}
+void copies_run(void);
+void copy_pull(struct gnttab_copy *copy, struct packet *packet, uint32_t bytes);	/* from its first piece to the header's end */
+bool copy_packet(struct packet *packet, bool is_tagged, struct target *target);	/* false: the pool is empty */
+bool grant_is_readable(domid_t lender, uint32_t gref);
+
+/* transmit.c */
+bool transmit_collect(void);
+void transmit_judge(void);
+void transmit_answer(struct queue *queue);
+void transmit_done(const struct packet *packet);	/* nobody needs it any more */
+
+/* receive.c */
+void receive_offer(struct port *port, struct packet *packet);	/* takes a reference of its own */
+bool receive_fill(void);
+void receive_finish(const struct delivery *delivery, bool is_whole);
+void fifo_forget(struct fifo *fifo, const struct port *from);	/* what waits there of one port; NULL: of all */
+
+/* wire.c */
+bool wire_receive(void);
+void wire_offer(struct packet *packet);
+bool wire_fill(void);
+void wire_finish(const struct delivery *delivery, bool is_whole);
+bool wire_push(void);
+bool wire_reap(void);
+bool wire_interrupts(bool on);
+
+/* switch.c */
+void switch_init(void);
+void switch_add(struct port *port);
+void switch_remove(struct port *port);
+void switch_forward(struct port *from, struct packet *packet);
+void switch_age(void);
+
+/* headers.c */
+struct headers {
+	uint16_t type;			/* of what is in the frame */
+	uint16_t tag;			/* has_tag */
+	uint16_t l3, l4;		/* offsets; 0: none */
+	uint8_t protocol;
+	uint8_t l4_bytes;		/* of TCP: its header's length */
+	bool has_tag, is_fragment, is_strange;	/* strange: IP that could not be followed to its payload */
+};
+#define HEADERS_BAD (-1)		/* the packet is too short for what it says, or no IP that there is */
+/* 0; or so many bytes are needed; or HEADERS_BAD. */
+int headers_parse(const uint8_t *bytes, uint32_t have, uint32_t length, struct headers *headers);
+uint32_t headers_hash(const uint8_t *bytes, const struct headers *headers);
+
+/* guard.c */
+bool guard_allows(const struct port *port, const uint8_t *bytes, uint32_t have, const struct headers *headers);
+
+/* offload.c: what the one who gets it cannot do itself. */
+struct abilities {
+	bool tso4, tso6, csum4, csum6;
+	uint32_t length_max;		/* of a frame that is not to be segmented */
+};
+/* Calls `give` for the packet, or for each of what it was cut into. False: it could not be done. */
+/* Fills in where the checksum and the payload are. False: what is asked for does not fit what the packet is. */
+bool offload_find(struct packet *packet, const struct headers *headers);
+bool offload(struct packet *packet, const struct abilities *abilities, void (*give)(void *to, struct packet *packet), void *to);
+
+static inline uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static inline uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)get16(at) << 16 | get16(at + 2);
+}
+
+static inline void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "device/pool.h"
+#include "net/net.h"
+#include "runtime/console.h"
+#include "runtime/grants.h"
+#include "runtime/lib.h"
+#include "runtime/memory.h"
+
+#define CELLS_OF_PAGE (PAGE_SIZE / HEADER_CELL)
+
+void packets_init(void)
+{
+	static uint8_t *cells;
+
+	if (!cells)
+		cells = page_alloc_many(PACKETS / CELLS_OF_PAGE);
+	for (unsigned int i = PACKETS; i-- > 0;) {
+		net.packet[i].header = cells + i * HEADER_CELL;
+		net.packet[i].next = net.free;
+		net.free = &net.packet[i];
+	}
+	net.free_count = PACKETS;
+}
+
+struct packet *packet_new(void)
+{
+	struct packet *packet = net.free;
+
+	if (!packet)
+		return NULL;
+	net.free = packet->next;
+	net.free_count--;
+	packet->whole = NULL;
+	packet->from = NULL;
+	packet->references = 1;
+	packet->since_ns = net.now_ns;
+	packet->length = packet->hash = 0;
+	packet->vlan = packet->header_length = packet->flags = 0;
+	packet->csum_start = packet->csum_offset = packet->gso_bytes = packet->header_bytes = 0;
+	packet->status = VIF_STATUS_OKAY;
+	packet->gso = NET_GSO_NONE;
+	packet->piece_count = 0;
+	packet->is_flooded = packet->is_tagged = false;
+	return packet;
+}
+
+struct packet *packet_share(struct packet *packet)
+{
+	struct packet *part = packet_new();
+
+	if (!part)
+		return NULL;
+	memcpy(part->header, packet->header, packet->header_length);
+	memcpy(part->piece, packet->piece, packet->piece_count * sizeof(packet->piece[0]));
+	for (unsigned int i = 0; i < packet->piece_count; i++)
+		part->piece[i].is_owned = false;
+	part->length = packet->length;
+	part->hash = packet->hash;
+	part->lender = packet->lender;
+	part->vlan = packet->vlan;
+	part->header_length = packet->header_length;
+	part->flags = packet->flags;
+	part->csum_start = packet->csum_start;
+	part->csum_offset = packet->csum_offset;
+	part->gso = packet->gso;
+	part->gso_bytes = packet->gso_bytes;
+	part->header_bytes = packet->header_bytes;
+	part->piece_count = packet->piece_count;
+	part->is_flooded = packet->is_flooded;
+	part->whole = packet;
+	packet->references++;
+	return part;
+}
+
+/* NB2 */
+void packet_release(struct packet *packet)
+{
+	while (packet && --packet->references == 0) {
+		struct packet *whole = packet->whole;
+
+		for (unsigned int i = 0; i < packet->piece_count; i++)
+			if (packet->piece[i].is_owned)
+				buffer_free(packet->piece[i].at);
+		if (packet->from)
+			transmit_done(packet);
+		packet->next = net.free;
+		net.free = packet;
+		net.free_count++;
+		packet = whole;
+	}
+}
+
+static bool copy_now(struct gnttab_copy *copy, unsigned int count)
+{
+	if (grant_op(GNTTABOP_copy, copy, count))
+		return false;
+	for (unsigned int i = 0; i < count; i++)
+		if (copy[i].status != GNTST_okay)
+			return false;
+	return true;
+}
+
+/* NB1: what is pulled leaves the pieces. */
+static void packet_pull_one(struct packet *packet, struct piece *piece, uint32_t bytes)
+{
+	if (piece->at)
+		piece->at += bytes;
+	else
+		piece->offset += (uint16_t)bytes;
+	piece->length -= (uint16_t)bytes;
+	packet->header_length += (uint16_t)bytes;
+}
+
+bool packet_pull(struct packet *packet, uint32_t bytes)
+{
+	for (unsigned int i = 0; i < packet->piece_count && packet->header_length < bytes; i++) {
+		struct piece *piece = &packet->piece[i];
+		uint32_t want = bytes - packet->header_length, part = want < piece->length ? want : piece->length;
+
+		if (part && piece->at) {
+			memcpy(packet->header + packet->header_length, piece->at, part);
+		} else if (part) {
+			struct gnttab_copy copy = {
+				.source = { .u.ref = piece->gref, .domid = packet->lender, .offset = piece->offset },
+				.dest = { .u.gmfn = virt_to_mfn(packet->header), .domid = DOMID_SELF },
+				.len = (uint16_t)part, .flags = GNTCOPY_source_gref,
+			};
+
+			copy.dest.offset = (uint16_t)(((uintptr_t)packet->header + packet->header_length) % PAGE_SIZE);
+			if (!copy_now(&copy, 1))
+				return false;
+		}
+		packet_pull_one(packet, piece, part);
+	}
+	return packet->header_length >= bytes;
+}
+
+/* A buffer for each piece. */
+bool packet_gather(struct packet *packet)
+{
+	struct gnttab_copy copy[PIECES_MAX];
+	struct piece *to[PIECES_MAX];
+	uint8_t *buffer[PIECES_MAX];
+	unsigned int count = 0, left = packet->piece_count;
+
+	for (struct piece *piece = packet->piece; left > 0; piece++, left--) {
+		if (piece->at)
+			continue;
+		buffer[count] = buffer_alloc();
+		if (!buffer[count])
+			break;
+		copy[count] = (struct gnttab_copy){
+			.source = { .u.ref = piece->gref, .domid = packet->lender, .offset = piece->offset },
+			.dest = { .u.gmfn = virt_to_mfn(buffer[count]), .domid = DOMID_SELF },
+			.len = piece->length, .flags = GNTCOPY_source_gref,
+		};
+		to[count++] = piece;
+	}
+	if (left || (count && !copy_now(copy, count))) {
+		while (count-- > 0)
+			buffer_free(buffer[count]);
+		return false;
+	}
+	while (count-- > 0) {
+		to[count]->at = buffer[count];
+		to[count]->is_owned = true;
+	}
+	return true;
+}
+
+const uint8_t *packet_tagged(struct packet *packet)
+{
+	uint8_t *tagged = packet->header + HEADER_TAGGED;
+
+	ASSERT(packet->header_length >= 12);
+	if (!packet->is_tagged) {
+		memcpy(tagged, packet->header, 12);
+		put16(tagged + 12, 0x8100);
+		put16(tagged + 14, packet->vlan);
+		memcpy(tagged + 16, packet->header + 12, packet->header_length - 12u);
+		packet->is_tagged = true;
+	}
+	return tagged;
+}
+
+void fifo_put(struct fifo *fifo, struct packet *packet)
+{
+	packet->next = NULL;
+	if (fifo->first)
+		fifo->last->next = packet;
+	else
+		fifo->first = packet;
+	fifo->last = packet;
+	fifo->count++;
+}
+
+struct packet *fifo_take(struct fifo *fifo)
+{
+	struct packet *packet = fifo->first;
+
+	if (packet) {
+		fifo->first = packet->next;
+		fifo->count--;
+	}
+	return packet;
+}

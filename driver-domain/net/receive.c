@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* To a guest: packets wait until its front-end has lent enough buffers, are copied there, and are answered for. */
+#include "net/net.h"
+#include "runtime/driver_domain.h"
+#include "runtime/lib.h"
+#include "runtime/memory.h"
+
+static void drop(struct queue *queue, struct packet *packet)
+{
+	port_count(queue->port, DRIVER_RX_DROPPED, 1);
+	packet_release(packet);
+}
+
+static void wait(void *to, struct packet *packet)
+{
+	struct queue *queue = to;
+	struct packet *mine = packet;
+
+	if (queue->waiting.count >= RECEIVE_WAITING_MAX || (packet->is_flooded && !(mine = packet_share(packet)))) {
+		port_count(queue->port, DRIVER_RX_DROPPED, 1);
+		return;
+	}
+	if (mine == packet)
+		packet->references++;
+	mine->since_ns = net.now_ns;
+	fifo_put(&queue->waiting, mine);
+	queue_activate(queue);
+}
+
+/* What netfront said that it takes. Without scatter-gather a packet has one page. */
+static void abilities_of(const struct port *port, struct abilities *abilities)
+{
+	bool sg = port->flags & DRIVER_NET_SG;
+
+	*abilities = (struct abilities){
+		.tso4 = sg && port->flags & DRIVER_NET_GSO_TCP4, .tso6 = sg && port->flags & DRIVER_NET_GSO_TCP6,
+		.csum4 = !(port->flags & DRIVER_NET_NO_CSUM4), .csum6 = port->flags & DRIVER_NET_CSUM6,
+		.length_max = sg ? VIF_PACKET_MAX : PAGE_SIZE - TAG_BYTES,
+	};
+}
+
+void receive_offer(struct port *port, struct packet *packet)
+{
+	struct abilities abilities;
+	struct queue *queue;
+
+	if (port->state != PORT_SERVING || !(port->flags & DRIVER_NET_LINK_UP))
+		return;
+	queue = port->queue[port->queue_count > 1 ? packet->hash % port->queue_count : 0];
+	abilities_of(port, &abilities);
+	if (!offload(packet, &abilities, wait, queue))
+		port_count(port, DRIVER_RX_DROPPED, 1);
+}
+
+static bool is_tagged_for(const struct port *port, const struct packet *packet)
+{
+	return packet->vlan != port->vlan;
+}
+
+/* NB1: the planned copies have the headers as they were judged. */
+static void plan(struct queue *queue, struct packet *packet, uint32_t length, uint32_t slots, bool is_tagged)
+{
+	struct delivery *delivery = &net.delivery[net.delivery_count++];
+	struct ring_back *ring = &queue->rx.ring;
+	struct target target = { .queue = queue, .slot = ring->req_cons, .has_extra = packet->gso };
+
+	*delivery = (struct delivery){
+		.packet = packet, .queue = queue, .first_copy = net.copy_count, .slot = ring->req_cons, .slots = (uint16_t)slots,
+		.has_extra = packet->gso, .length = length,
+	};
+	copy_packet(packet, is_tagged, &target);
+	delivery->copy_count = net.copy_count - delivery->first_copy;
+	ring->req_cons += slots;
+}
+
+/* NB3. True: there is room now, or the packet was dropped: look at the next. */
+static bool receive_one(struct queue *queue)
+{
+	struct packet *packet = queue->waiting.first;
+	bool is_tagged = is_tagged_for(queue->port, packet);
+	uint32_t length = packet->length + (is_tagged ? TAG_BYTES : 0);
+	uint32_t slots = (uint32_t)((length + PAGE_SIZE - 1) / PAGE_SIZE) + (packet->gso != NET_GSO_NONE);
+	uint64_t ready_ns = rate_ready_ns(&queue->port->to_guest, net.now_ns);
+	int room = ring_back_look(&queue->rx.ring);
+
+	if (room < 0) {
+		port_drop(queue->port, "queue %u: the receive ring's req_prod jumps to %x while rsp_prod is %x", queue->number,
+			  queue->rx.ring.refused, queue->rx.ring.rsp_prod);
+		return false;
+	}
+	if (ready_ns) {
+		driver_domain_wake_at(ready_ns);
+		return false;
+	}
+	if ((uint32_t)room < slots) {
+		queue->is_stalled |= net.now_ns - packet->since_ns >= RECEIVE_PATIENCE_NS;
+		if (!queue->is_stalled) {
+			driver_domain_wake_at(packet->since_ns + RECEIVE_PATIENCE_NS);
+			return false;
+		}
+		drop(queue, fifo_take(&queue->waiting));
+		return true;
+	}
+	queue->is_stalled = false;
+	fifo_take(&queue->waiting);
+	if (is_tagged && packet->header_length < 12 && !packet_pull(packet, 12)) {
+		drop(queue, packet);
+		return true;
+	}
+	rate_take(&queue->port->to_guest, length, net.now_ns);
+	plan(queue, packet, length, slots, is_tagged);
+	return true;
+}
+
+bool receive_fill(void)
+{
+	uint32_t before = net.delivery_count;
+
+	for (struct queue *queue = net.active; queue; queue = queue->next_active)
+		while (queue->port->state == PORT_SERVING && queue->waiting.first && net.delivery_count < DELIVERIES_MAX &&
+		       copies_room() >= COPIES_OF_PACKET && receive_one(queue))
+			;
+	return net.delivery_count != before;
+}
+
+static void answer_slot(struct queue *queue, uint32_t slot, uint16_t flags, int16_t status)
+{
+	struct vif_rx_response response = { .id = queue->rx_id[slot % VIF_RING_SLOTS], .flags = flags, .status = status };
+
+	answers_add(&queue->rx, &response);
+}
+
+static void answer_extra(struct queue *queue, const struct packet *packet)
+{
+	struct vif_extra extra = {
+		.type = VIF_EXTRA_GSO,
+		.gso = { .size = packet->gso_bytes, .type = packet->gso == NET_GSO_TCP4 ? VIF_GSO_TCPV4 : VIF_GSO_TCPV6 },
+	};
+
+	answers_add(&queue->rx, &extra);
+}
+
+static void answer_packet(const struct delivery *delivery)
+{
+	const struct packet *packet = delivery->packet;
+	uint16_t flags = packet->flags & NET_NEEDS_CSUM ? VIF_RX_CSUM_BLANK | VIF_RX_VALIDATED :
+			 packet->flags & NET_CSUM_VALID ? VIF_RX_VALIDATED : 0;
+	uint32_t slot = delivery->slot, left = delivery->length;
+
+	if (delivery->has_extra)
+		flags |= VIF_RX_EXTRA;
+	for (;;) {
+		uint16_t part = (uint16_t)(left < PAGE_SIZE ? left : PAGE_SIZE);
+
+		left -= part;
+		answer_slot(delivery->queue, slot++, left ? flags | VIF_RX_MORE : flags, (int16_t)part);
+		if (flags & VIF_RX_EXTRA) {
+			answer_extra(delivery->queue, packet);
+			slot++;
+		}
+		if (!left)
+			break;
+		flags = 0;
+	}
+}
+
+/* Somebody's grant was not good. Whose? The sender's are looked at once more. */
+static void answer_failed(const struct delivery *delivery)
+{
+	struct packet *packet = delivery->packet;
+
+	for (unsigned int i = 0; i < packet->piece_count; i++)
+		if (!packet->piece[i].at && !grant_is_readable(packet->lender, packet->piece[i].gref))
+			packet_origin(packet)->status = VIF_STATUS_ERROR;
+	for (uint32_t i = 0; i < delivery->slots; i++)
+		answer_slot(delivery->queue, delivery->slot + i, 0, VIF_STATUS_ERROR);
+}
+
+void receive_finish(const struct delivery *delivery, bool is_whole)
+{
+	struct port *port = delivery->queue->port;
+
+	if (port->state == PORT_SERVING && is_whole) {
+		answer_packet(delivery);
+		port_count(port, DRIVER_RX_PACKETS, 1);
+		port_count(port, DRIVER_RX_BYTES, delivery->length);
+	} else if (port->state == PORT_SERVING) {
+		answer_failed(delivery);
+		port_count(port, DRIVER_RX_DROPPED, 1);
+	}
+	packet_release(delivery->packet);
+}
+
+static bool is_of(struct packet *packet, const struct port *from)
+{
+	const struct queue *origin = packet_origin(packet)->from;
+
+	return origin && origin->port == from;
+}
+
+void fifo_forget(struct fifo *fifo, const struct port *from)
+{
+	struct fifo kept = { 0 };
+	struct packet *packet;
+
+	while ((packet = fifo_take(fifo)))
+		if (from && !is_of(packet, from))
+			fifo_put(&kept, packet);
+		else
+			packet_release(packet);
+	*fifo = kept;
+}

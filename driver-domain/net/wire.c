@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* To the card and from it. What goes out is copied into buffers of the pool first: a card reaches nothing else. */
+#include "device/pool.h"
+#include "net/headers.h"
+#include "net/net.h"
+#include "runtime/lib.h"
+#include "runtime/memory.h"
+
+#define WIRE_BATCH 64u
+
+static bool is_refill_due = true;
+
+/* ---- out ---- */
+
+static void wait(void *to, struct packet *packet)
+{
+	struct packet *mine = packet->is_flooded ? packet_share(packet) : packet;
+
+	if (!mine)
+		return;
+	if (mine == packet)
+		packet->references++;
+	fifo_put(to, mine);
+}
+
+void wire_offer(struct packet *packet)
+{
+	const struct net_device *device = net.device;
+	struct abilities abilities = {
+		.tso4 = device->does_tso, .tso6 = device->does_tso, .csum4 = device->does_csum, .csum6 = device->does_csum,
+		.length_max = device->mtu + ETHERNET_BYTES,
+	};
+
+	if (net.wire.flags & DRIVER_NET_LINK_UP)
+		offload(packet, &abilities, wait, &net.wire_waiting);
+}
+
+static struct packet *child_new(struct packet *packet)
+{
+	struct packet *child = packet_new();
+	uint16_t tag = packet->vlan ? TAG_BYTES : 0;
+
+	if (!child)
+		return NULL;
+	child->whole = packet;		/* whose reference goes with it */
+	child->length = packet->length + tag;
+	child->hash = packet->hash;
+	child->flags = packet->flags;
+	child->csum_start = packet->csum_start + tag;
+	child->csum_offset = packet->csum_offset;
+	child->gso = packet->gso;
+	child->gso_bytes = packet->gso_bytes;
+	child->header_bytes = packet->header_bytes + tag;
+	return child;
+}
+
+static bool child_fill(struct packet *child, struct packet *packet, bool keeps_whole)
+{
+	struct target target = { .child = child, .keeps_whole = keeps_whole };
+
+	return copy_packet(packet, packet->vlan, &target);
+}
+
+static void child_empty(struct packet *child)
+{
+	while (child->piece_count)
+		buffer_free(child->piece[--child->piece_count].at);
+}
+
+/* Pieces stay whole if there are not too many: a piece is one copy then. */
+static bool plan(struct packet *packet)
+{
+	struct delivery *delivery = &net.delivery[net.delivery_count];
+	struct packet *child = child_new(packet);
+
+	if (!child)
+		return false;
+	*delivery = (struct delivery){ .packet = packet, .child = child, .first_copy = net.copy_count };
+	if (!child_fill(child, packet, true)) {
+		child_empty(child);
+		net.copy_count = delivery->first_copy;
+		if (!child_fill(child, packet, false)) {
+			child_empty(child);
+			net.copy_count = delivery->first_copy;
+			child->whole = NULL;
+			packet_release(child);
+			return false;
+		}
+	}
+	delivery->copy_count = net.copy_count - delivery->first_copy;
+	net.delivery_count++;
+	return true;
+}
+
+bool wire_fill(void)
+{
+	bool did = false;
+
+	while (net.wire_waiting.first && net.delivery_count < DELIVERIES_MAX && copies_room() >= COPIES_OF_PACKET &&
+	       plan(net.wire_waiting.first)) {
+		fifo_take(&net.wire_waiting);
+		did = true;
+	}
+	return did;
+}
+
+void wire_finish(const struct delivery *delivery, bool is_whole)
+{
+	if (is_whole) {
+		fifo_put(&net.wire_ready, delivery->child);
+		return;
+	}
+	packet_origin(delivery->packet)->status = VIF_STATUS_ERROR;
+	packet_release(delivery->child);
+}
+
+static void frame_of(const struct packet *packet, struct net_frame *frame)
+{
+	frame->length = packet->length;
+	frame->flags = packet->flags;
+	frame->gso = packet->gso;
+	frame->segment_count = packet->piece_count;
+	frame->csum_start = packet->csum_start;
+	frame->csum_offset = packet->csum_offset;
+	frame->gso_bytes = packet->gso_bytes;
+	frame->header_bytes = packet->header_bytes;
+	frame->cookie = (void *)packet;
+	for (unsigned int i = 0; i < packet->piece_count; i++)
+		frame->segment[i] = (struct net_segment){ packet->piece[i].at, packet->piece[i].length };
+}
+
+bool wire_push(void)
+{
+	const struct net_driver *driver = net.device->driver;
+	bool is_rung[NET_QUEUES_MAX] = { false };
+	struct net_frame frame;
+	bool did = false;
+
+	while (net.wire_ready.first) {
+		struct packet *packet = net.wire_ready.first;
+		unsigned int queue = net.device->queues > 1 ? packet->hash % net.device->queues : 0;
+
+		frame_of(packet, &frame);
+		if (driver->transmit(net.device, queue, &frame))
+			break;
+		fifo_take(&net.wire_ready);
+		net.wire_flying++;
+		is_rung[queue] = did = true;
+	}
+	for (unsigned int queue = 0; queue < net.device->queues; queue++)
+		if (is_rung[queue])
+			driver->transmit_push(net.device, queue);
+	return did;
+}
+
+bool wire_reap(void)
+{
+	void *done[WIRE_BATCH];
+	bool did = false;
+
+	for (unsigned int queue = 0; queue < net.device->queues && net.wire_flying; queue++) {
+		unsigned int count = net.device->driver->reap(net.device, queue, done, WIRE_BATCH);
+
+		for (unsigned int i = 0; i < count; i++)
+			packet_release(done[i]);
+		net.wire_flying -= count;
+		did |= count != 0;
+	}
+	return did;
+}
+
+/* ---- in ---- */
+
+static void refill(void)
+{
+	uint64_t kept = net.table->pool.pages / 4;	/* for what goes out */
+
+	if (!is_refill_due)
+		return;
+	is_refill_due = false;
+	for (unsigned int queue = 0; queue < net.device->queues; queue++) {
+		bool did = false;
+
+		while (buffer_free_count() > kept) {
+			void *buffer = buffer_alloc();
+
+			if (net.device->driver->receive_give(net.device, queue, buffer)) {
+				buffer_free(buffer);
+				break;
+			}
+			did = true;
+		}
+		is_refill_due |= buffer_free_count() <= kept;
+		if (did)
+			net.device->driver->receive_push(net.device, queue);
+	}
+}
+
+/* The tag goes to the side, the addresses stay. */
+static bool tag_take(struct packet *packet)
+{
+	struct piece *first = &packet->piece[0];
+
+	packet->vlan = net.wire.vlan;
+	if (get16(first->at + 12) != ETHER_VLAN)
+		return true;
+	if (first->length < ETHERNET_BYTES + TAG_BYTES)
+		return false;
+	packet->vlan = get16(first->at + 14) & 0xfff;
+	memcpy(packet->header, first->at, 12);
+	packet->header_length = 12;
+	first->at += 16;
+	first->length -= 16;
+	packet->length -= TAG_BYTES;
+	if (packet->flags & NET_NEEDS_CSUM)
+		packet->csum_start -= TAG_BYTES;
+	if (packet->gso)
+		packet->header_bytes -= TAG_BYTES;
+	return true;
+}
+
+static struct packet *packet_of(const struct net_frame *frame)
+{
+	struct packet *packet = packet_new();
+
+	if (!packet) {
+		for (unsigned int i = 0; i < frame->segment_count; i++)
+			buffer_free(frame->segment[i].at);
+		return NULL;
+	}
+	packet->length = frame->length;
+	packet->flags = frame->gso ? NET_NEEDS_CSUM : frame->flags;
+	packet->gso = frame->gso;
+	packet->gso_bytes = frame->gso_bytes;
+	packet->piece_count = frame->segment_count;
+	for (unsigned int i = 0; i < frame->segment_count; i++)
+		packet->piece[i] = (struct piece){
+			.at = frame->segment[i].at, .length = (uint16_t)frame->segment[i].length, .is_owned = true,
+		};
+	return packet;
+}
+
+/* What the card says of checksums and segments is found anew in the headers. */
+static void arrive(const struct net_frame *frame)
+{
+	struct packet *packet = packet_of(frame);
+	struct headers headers;
+	bool is_good;
+
+	if (!packet)
+		return;
+	is_good = packet->piece_count && packet->piece[0].length >= ETHERNET_BYTES;
+	if (is_good && headers_parse(packet->piece[0].at, packet->piece[0].length, packet->length, &headers) == 0) {
+		packet->hash = headers_hash(packet->piece[0].at, &headers);
+		is_good = offload_find(packet, &headers);
+	} else if (is_good) {
+		is_good = !packet->gso && !(packet->flags & NET_NEEDS_CSUM);
+	}
+	if (is_good && tag_take(packet))
+		switch_forward(&net.wire, packet);
+	packet_release(packet);
+}
+
+bool wire_receive(void)
+{
+	struct net_frame frame;
+	bool did = false;
+
+	for (unsigned int queue = 0; queue < net.device->queues; queue++)
+		for (unsigned int i = 0; i < WIRE_BATCH && net.device->driver->receive(net.device, queue, &frame) == 0; i++) {
+			arrive(&frame);
+			is_refill_due = did = true;
+		}
+	refill();
+	return did;
+}
+
+/* Completions matter only to who waits for them: nobody does when nothing is under way. */
+bool wire_interrupts(bool on)
+{
+	bool has_news = false;
+
+	for (unsigned int queue = 0; queue < net.device->queues; queue++)
+		has_news |= net.device->driver->interrupts(net.device, queue, on, on && net.wire_flying);
+	return has_news;
+}
