@@ -494,10 +494,11 @@ build/dom0/backports/vmlinuz: $(addprefix dom0/image/,backports.sh kernel.sh fet
 	$(call say,KERNEL,$@)
 	$(Q)dom0/image/backports.sh build/dom0/backports
 
-build/dom0/guest-initrd: $(addprefix dom0/image/,initrd.sh pack.sh) $(shell find dom0/image/guest -type f) | build/packages
+build/dom0/guest-initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh) \
+		$(shell find dom0/image/guest -type f) | build/packages
 	$(call say,INITRD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)dom0/image/initrd.sh $@ dom0/image/guest -
+	$(Q)dom0/image/initrd.sh $@ dom0/image/guest build/dom0
 
 # Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
 build/xen/xen: dom0/image/xen.sh | build/packages
