@@ -246,10 +246,11 @@ static void fault_tell(const struct vtd_unit *unit, uint64_t low, uint64_t high)
 		log_warning("iommu: interrupt 0x%lx", low >> 48);
 	else
 		log_warning("iommu: %s 0x%lx", high & RECORD_IS_READ ? "reading" : "writing", low & PAGE_MASK);
+	log_warning(" refused to %x:%x.%x of ", sbdf >> 8, sbdf >> 3 & 31, sbdf & 7);
 	if (function)
-		log_warning(" refused to function 0x%x of domain %u", sbdf, function->owner);
+		log_warning("domain %u", function->owner);
 	else
-		log_warning(" refused to function 0x%x, which is nobody's", sbdf);
+		log_warning("nobody");
 	log_warning(" (reason 0x%x), %lu times so far\n", reason, count);
 }
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
 	boot fake-driver minimal p2m \
-	abi bench cpu disk domctl events grants memory mmu nic pci pci-iommu pci-ports smp time traps user \
+	abi bench cpu disk dma domctl events grants memory mmu nic pci pci-iommu pci-ports smp time traps user \
 	crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog
 
 # A second domain, built by the first.
+GUEST_dma_SOURCES := tests/guest/builder.c
 GUEST_domctl_SOURCES := tests/guest/builder.c
 GUEST_bench_SOURCES := tests/guest/builder.c
 # Devices' drivers.

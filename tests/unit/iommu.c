@@ -476,7 +476,7 @@ static void a_refused_access_is_counted_and_told_of_its_owner(void)
 	iommu_faults_read();
 	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 1);
 	CU_ASSERT_EQUAL(iommu_fault_count(OTHER), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "writing 0x1234000 refused to function 0x18 of domain 1 (reason 0x5), 1 times"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "writing 0x1234000 refused to 0:3.0 of domain 1 (reason 0x5), 1 times"));
 	/* After its owner's end it is known still. */
 	iommu_device_detach(EDU);
 	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 1);
@@ -489,8 +489,8 @@ static void one_that_is_nobodys_is_told_of_too(void)
 	CU_ASSERT_EQUAL(model_message(0, 0x1f0, MSI_ADDRESS, VECTOR_HALT), -1);
 	iommu_faults_read();
 	CU_ASSERT_EQUAL(iommu_fault_count(0x1f0), 0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "reading 0x1000 refused to function 0x1f0, which is nobody's"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "interrupt 0x0 refused to function 0x1f0"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "reading 0x1000 refused to 1:1e.0 of nobody"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "interrupt 0x0 refused to 1:1e.0 of nobody"));
 }
 
 /* At most 100 times a second, and a line each time that the count has doubled. */
