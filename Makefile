@@ -61,11 +61,13 @@ PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pyte
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
+CONFORMANCE := $(addprefix build/conformance/,backend host net.elf blk.elf initrd)
+
 DRIVER_DOMAINS := $(if $(NET_SOURCES),net) $(if $(BLK_SOURCES),blk)
 
 # ---------------------------------------------------------------- what you can do
 
-.PHONY: all core guests driver-domains dom0 iso run test test-full unit fuzz bench lint gdb clean help packages
+.PHONY: all core guests driver-domains dom0 iso run test test-full unit fuzz conformance bench lint gdb clean help packages
 
 all: core guests driver-domains dom0 dom0-programs ## build everything into build/ (CC=gcc or clang)
 
@@ -104,6 +106,10 @@ fuzz: $(HOST_FUZZERS) ## random hypercalls against an oracle (FUZZ_SECONDS=, sha
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
 	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc)
 
+conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/protocols.md (ROLE=net|blk KERNEL= INITRD= CMDLINE= STEP=BLK-24)
+	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
+
 bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
 
@@ -129,7 +135,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
-	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked
+	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE)
 
 # ---------------------------------------------------------------- packages
 
@@ -351,6 +357,44 @@ build/fuzz/driver-$(test): $(patsubst %,build/fuzz/driver-objects/%.o,$(sort tes
 endef
 $(eval $(DRIVER_HOST_RULES))
 
+# ---------------------------------------------------------------- the conformance test of front-ends
+
+CONFORMANCE_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-strict-aliasing $(WARNINGS) $(XEN_HEADERS)
+conformance_objects = $(patsubst %,build/conformance/$(1)/%.o,$(2))
+
+build/conformance/objects/%.c.o: %.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(CONFORMANCE_FLAGS) -MMD -MP -c $< -o $@
+
+# In Dom0, and on the host beside the reference front-ends.
+build/conformance/backend: $(call conformance_objects,objects,$(CONFORMANCE_BACKEND_SOURCES))
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -o $@ $^ -lxenstore -lxengnttab -lxenevtchn
+
+build/conformance/host: $(call conformance_objects,objects,$(CONFORMANCE_HOST_SOURCES))
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -o $@ $^
+
+# Kernels to be tested: the reference front-ends on the runtime, and Linux's.
+build/conformance/kernel/%.c.o: %.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
+
+define CONFORMANCE_RULE
+build/conformance/$(1).elf: $(call conformance_objects,kernel,$(CONFORMANCE_KERNEL_SOURCES) tests/conformance/kernel_$(1).c) \
+		$(addprefix $(GUEST)/,$(addsuffix .o,$(RUNTIME_SOURCES))) driver-domain/runtime/runtime.lds
+	$$(call say,LINK,$$@)
+	$(Q)$(LD) $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach role,net blk,$(eval $(call CONFORMANCE_RULE,$(role))))
+
+build/conformance/initrd: tests/conformance/guest-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh)
+	$(call say,INITRD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)dom0/image/initrd.sh $@ $< build/dom0
+
 # ---------------------------------------------------------------- Dom0's programs: skinkd, skink and their library
 
 DOM0_FLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -fPIE -fstack-protector-strong -fno-strict-aliasing $(WARNINGS) \
@@ -505,4 +549,4 @@ build/xen/xen: dom0/image/xen.sh | build/packages
 	$(call say,XEN,$@)
 	$(Q)dom0/image/xen.sh build/xen
 
--include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects -name '*.d' -type f 2>/dev/null)
+-include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance -name '*.d' -type f 2>/dev/null)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The verdicts: for each rule, whether it was kept, was broken (and by what), or nothing was seen that it speaks of. */
+#ifndef CONFORMANCE_RULES_H
+#define CONFORMANCE_RULES_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum rule {
+#define RULE(name, level, roles, text) name,
+#include "rules.def"
+#undef RULE
+	RULES
+};
+
+enum role { NET = 1, BLK = 2, BOTH = 3 };
+
+void rule_kept(enum rule rule);
+/* The first time counts. The dump is what rules_dump_set() says the rings are like at this moment. */
+void rule_broken(enum rule rule, const char *expected, const char *seen, ...) __attribute__((format(printf, 3, 4)));
+bool rule_is_broken(enum rule rule);
+bool rule_is_kept(enum rule rule);
+void rules_dump_set(void (*dump)(FILE *to));
+
+/* "BLK-17" or "BLK_17"; RULES if there is none. */
+enum rule rule_find(const char *name);
+bool rule_is_for(enum rule rule, enum role role);
+
+/* TAP: all rules of a role, or one. Returns how many MUSTs are broken. */
+unsigned int rules_report(FILE *to, enum role role, enum rule only);
+
+#endif

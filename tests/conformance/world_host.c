@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scripts against a reference front-end in one process, without domains: the store is a list, grants are pointers, and time
+ * passes when nothing is left to do. So all rules are walked in a moment, and each mutant of the front-end too.
+ *   conformance-host net|blk
+ */
+#include "roles.h"
+#include "script.h"
+#include "work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_MAX	128u
+#define GRANTS_MAX	4096u
+#define PING_MS		50u
+#define WORK_PAGES	18u
+
+static struct { char path[160], text[64]; } keys[KEYS_MAX];
+static unsigned int key_count;
+static struct { uint8_t *page; bool readonly; } grants[GRANTS_MAX];
+static uint64_t now_ms = 1;
+static bool store_changed, front_pending;
+static unsigned int back_events;
+static bool port_open, bound;
+
+static struct blk blk;
+static struct net net;
+static void *work_pages;
+
+/* ---------------------------------------------------------------- the store */
+
+static const char *const front_home = "/local/domain/1/";
+
+static int key_find(const char *path)
+{
+	for (unsigned int i = 0; i < key_count; i++)
+		if (!strcmp(keys[i].path, path))
+			return (int)i;
+	return -1;
+}
+
+int world_read(const char *path, char *text, size_t size)
+{
+	int i = key_find(path);
+
+	return i < 0 ? -1 : snprintf(text, size, "%s", keys[i].text);
+}
+
+void world_write(const char *path, const char *text)
+{
+	int i = key_find(path);
+
+	if (i < 0) {
+		if (key_count == KEYS_MAX)
+			abort();
+		i = (int)key_count++;
+		snprintf(keys[i].path, sizeof(keys[i].path), "%s", path);
+	}
+	snprintf(keys[i].text, sizeof(keys[i].text), "%s", text);
+	store_changed = true;
+}
+
+/* Paths without a slash in front are relative to the front-end's domain. */
+static const char *whole_path(const char *path)
+{
+	static char whole[256];
+
+	if (*path == '/')
+		return path;
+	snprintf(whole, sizeof(whole), "%s%s", front_home, path);
+	return whole;
+}
+
+static int front_store_read(const char *path, char *value, size_t size)
+{
+	int length = world_read(whole_path(path), value, size);
+
+	return length < 0 ? FRONT_NO_KEY : length;
+}
+
+static int front_store_write(const char *path, const char *value)
+{
+	world_write(whole_path(path), value);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- grants */
+
+static uint32_t front_grant(uint16_t user, void *page, bool readonly)
+{
+	(void)user;
+	for (uint32_t gref = 8; gref < GRANTS_MAX; gref++)
+		if (!grants[gref].page) {
+			grants[gref].page = page;
+			grants[gref].readonly = readonly;
+			return gref;
+		}
+	return FRONT_NO_GRANT;
+}
+
+static bool front_ungrant(uint32_t gref)
+{
+	grants[gref].page = NULL;
+	return true;
+}
+
+void *world_map(const uint32_t *grefs, unsigned int count)
+{
+	return count == 1 && grefs[0] < GRANTS_MAX && !grants[grefs[0]].readonly ? grants[grefs[0]].page : NULL;
+}
+
+void world_unmap(void *pages, unsigned int count)
+{
+	(void)pages;
+	(void)count;
+}
+
+int world_copy_from(uint32_t gref, unsigned int offset, void *to, unsigned int size)
+{
+	if (gref >= GRANTS_MAX || !grants[gref].page || offset + size > RING_PAGE)
+		return -1;
+	memcpy(to, grants[gref].page + offset, size);
+	return 0;
+}
+
+int world_copy_to(uint32_t gref, unsigned int offset, const void *from, unsigned int size)
+{
+	if (gref >= GRANTS_MAX || !grants[gref].page || grants[gref].readonly || offset + size > RING_PAGE)
+		return -1;
+	memcpy(grants[gref].page + offset, from, size);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- pages and events */
+
+static void *front_pages_alloc(unsigned int count)
+{
+	void *pages = aligned_alloc(RING_PAGE, (size_t)count * RING_PAGE);
+
+	return pages ? memset(pages, 0, (size_t)count * RING_PAGE) : NULL;
+}
+
+static void front_pages_free(void *pages, unsigned int count)
+{
+	(void)count;
+	free(pages);
+}
+
+static int front_event_open(uint16_t remote, uint32_t *port)
+{
+	(void)remote;
+	*port = 21;
+	port_open = true;
+	return 0;
+}
+
+static void front_event_send(uint32_t port) { back_events += port == 21 && bound; }
+
+static void front_event_close(uint32_t port)
+{
+	(void)port;
+	port_open = false;
+}
+
+static void front_log(const char *device, const char *text) { printf("# %s: %s\n", device, text); }
+
+/* As a domain's: binding sets the binder's port pending. */
+int world_bind(uint32_t remote_port)
+{
+	if (remote_port != 21 || !port_open)
+		return -1;
+	bound = true;
+	back_events++;
+	return 1;
+}
+
+void world_unbind(int handle) { bound = handle != 1; }
+void world_send(int handle) { front_pending = handle == 1; }
+
+unsigned int world_events(int handle)
+{
+	unsigned int events = handle == 1 ? back_events : 0;
+
+	back_events = 0;
+	return events;
+}
+
+static const struct front_os front_os = {
+	.pages_alloc = front_pages_alloc, .pages_free = front_pages_free, .grant = front_grant, .ungrant = front_ungrant,
+	.event_open = front_event_open, .event_send = front_event_send, .event_close = front_event_close,
+	.store_read = front_store_read, .store_write = front_store_write, .log = front_log,
+};
+
+/* ---------------------------------------------------------------- time */
+
+uint64_t world_now_ms(void) { return now_ms; }
+
+/* One thing that the front-end has to do. */
+static bool front_works(void)
+{
+	static uint64_t pinged;
+
+	if (store_changed) {
+		store_changed = false;
+		script.role == BLK ? blk_back_changed(&blk) : net_back_changed(&net);
+		return true;
+	}
+	if (front_pending) {
+		front_pending = false;
+		script.role == BLK ? blk_event(&blk) : net_event(&net);
+		return true;
+	}
+	if (script.role == BLK)
+		return blk_is_up(&blk) && work_blk_go_on(&blk, work_pages, WORK_PAGES);
+	if (!net_is_up(&net) || now_ms < pinged + PING_MS)
+		return false;
+	pinged = now_ms;
+	work_net_ping(&net);
+	return true;
+}
+
+void world_wait(unsigned int ms)
+{
+	now_ms += front_works() ? 1 : ms;
+}
+
+/* ---------------------------------------------------------------- the toolstack's part */
+
+static void front_write(const char *key, const char *text)
+{
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/%s", script.front, key);
+	world_write(path, text);
+}
+
+static void device_create(const char *back, const char *own)
+{
+	snprintf(script.front, sizeof(script.front), "%s%s", front_home, own);
+	snprintf(script.back, sizeof(script.back), "%s", back);
+	front_write("backend", back);
+	front_write("backend-id", "0");
+	front_write("mac", "00:16:3e:5a:4b:01");
+	front_write("state", "1");
+	back_write("state", "1");
+}
+
+int main(int count, char *arguments[])
+{
+	bool is_blk = count == 2 && !strcmp(arguments[1], "blk");
+	unsigned int broken;
+
+	if (!is_blk && (count != 2 || strcmp(arguments[1], "net"))) {
+		fprintf(stderr, "conformance-host net|blk\n");
+		return 2;
+	}
+	script = (struct script){ .role = is_blk ? BLK : NET, .begin_ms = 5000, .limit_ms = 20000, .silence_ms = 5000, .blame = RULES };
+	work_pages = front_pages_alloc(WORK_PAGES);
+	device_create(is_blk ? "/local/domain/0/backend/vbd/1/51712" : "/local/domain/0/backend/vif/1/0",
+		      is_blk ? "device/vbd/51712" : "device/vif/0");
+	if (is_blk ? blk_open(&blk, &front_os, "device/vbd/51712") :
+	    net_open(&net, &front_os, "device/vif/0", work_net_received)) {
+		fprintf(stderr, "conformance-host: the front-end did not open its device\n");
+		return 2;
+	}
+	is_blk ? blk_offer() : net_offer();
+	script_run(is_blk ? blk_walk : net_walk);
+	broken = rules_report(stdout, script.role, RULES);
+	return broken ? 1 : 0;
+}
