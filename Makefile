@@ -516,7 +516,7 @@ build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh tar2cpio.py packag
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
 
 DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink manifests/skink.rng=usr/share/skink/skink.rng \
-	$(DRIVER_DOMAINS:%=build/%.elf=usr/lib/skink/%.elf) \
+	$(foreach name,$(DRIVER_DOMAINS),build/$(name).elf=usr/lib/skink/$(name).elf) \
 	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))
 DOM0_FILES := $(shell find dom0/image/files -type f)
 
