@@ -14,6 +14,7 @@
 #include "mem/alloc.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
+#include "pci.h"
 #include "sched/queue.h"
 #include "tables.h"
 
@@ -44,6 +45,7 @@ void fuzz_check(void)
 {
 	check(memory_oracle_complaint());
 	check(grant_oracle_complaint());
+	check(fake_pci_complaint());
 }
 
 void fuzz_check_events(void)
@@ -123,6 +125,7 @@ void guest_create(domid_t id)
 void guests_start(void)
 {
 	fake_reset();
+	given_functions();
 	argument = fake_guest_memory(ARGUMENT_BYTES);
 	argument_used = 0;
 	memset(guest, 0, sizeof(guest));
@@ -199,12 +202,18 @@ static int end_domain_zero(struct domain *domain)
 	int error;
 
 	domain->is_dying = true;
+	pci_domain_stop(domain);
+	dma_pool_release(domain);
 	error = event_close_all(domain);
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)
 		error = grant_domain_destroy(domain);
-	return error ? error : mmu_domain_destroy(domain);
+	if (!error)
+		error = mmu_domain_destroy(domain);
+	if (!error)
+		pci_domain_release(domain);
+	return error;
 }
 
 static void end_one(domid_t id)
@@ -327,6 +336,15 @@ static const struct domain *any_domain(void)
 	return domain ? domain : current_vcpu()->domain;
 }
 
+/* Also one behind each BAR, and the one that two functions share. */
+static uint64_t pick_device_page(void)
+{
+	static const paddr_t start[] = { BAR_MSIX, BAR_MSIX_TABLE, BAR_MSI, BAR_SHARED };
+	uint8_t choice = take8();
+
+	return (start[choice & 3] >> PAGE_SHIFT) + (choice >> 2) % 6;
+}
+
 uint64_t pick_frame(void)
 {
 	uint8_t choice = take8();
@@ -336,7 +354,7 @@ uint64_t pick_frame(void)
 	case 7 ... 8:	return pick_frame_unused(current_vcpu()->domain);
 	case 9 ... 11:	return pick_frame_of_type(choice >> 4 & 7);
 	case 12:	return nth_of(any_domain(), take8());
-	case 13:	return virt_to_mfn(any_domain()->shared_info).raw;
+	case 13:	return choice & 0x10 ? pick_device_page() : virt_to_mfn(any_domain()->shared_info).raw;
 	case 14:	return take16() % (FAKE_FRAME_LIMIT + 16);
 	default:	return take64() >> (choice >> 4);
 	}

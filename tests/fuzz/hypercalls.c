@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <control.h>
 #include <xen/domctl.h>
 #include <xen/grant_table.h>
 #include <xen/memory.h>
+#include <xen/physdev.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 
@@ -26,6 +28,7 @@
 #include "mem/update.h"
 #include "include/errno.h"
 #include "input.h"
+#include "pci.h"
 #include "lib/bits.h"
 #include "tables.h"
 
@@ -426,6 +429,8 @@ static void event_op(void)
 	if (number == EVTCHNOP_alloc_unbound || number == EVTCHNOP_bind_interdomain || number == EVTCHNOP_reset ||
 	    number == EVTCHNOP_status)
 		*(domid_t *)word = take8() & 3 ? take_below(GUESTS) : DOMID_SELF;
+	if (number == EVTCHNOP_bind_pirq)
+		word[0] += 16;			/* the first that the fake machine has */
 	if (number == EVTCHNOP_alloc_unbound)
 		((domid_t *)word)[1] = take_below(GUESTS);
 	if (number == EVTCHNOP_bind_interdomain && take8() & 3)
@@ -442,6 +447,51 @@ static void event_from_core(void)
 		event_send_vcpu_virq(domain->vcpu[take_below(GUEST_VCPUS)], take_below(24));
 	else
 		event_send_vcpu_virq(domain->vcpu[0], take_below(24));
+}
+
+/* ---- devices ---- */
+
+static uint32_t pick_function(void)
+{
+	static const uint32_t sbdf[] = { SBDF_MSIX, SBDF_MSIX, SBDF_MSI, SBDF_MSI, SBDF_NEIGHBOUR, 0 };
+	uint8_t choice = take8();
+
+	return choice < 0xf0 ? sbdf[choice % ARRAY_SIZE(sbdf)] : take16();
+}
+
+static void configuration_space(void)
+{
+	struct domain *domain = current_vcpu()->domain;
+	uint32_t value = 1u << 31 | pick_function() << 8 | (take8() & 0xfc);
+	uint8_t choice = take8();
+
+	(void)!pci_port(domain, 0xcf8, 4, true, &value);
+	value = choice & 0x20 ? UINT32_MAX : choice & 0x40 ? 6 : (uint32_t)take64();
+	(void)!pci_port(domain, (uint16_t)(0xcf8 + (choice & 7)), 1U << (choice >> 3 & 3) % 3, choice & 0x80, &value);
+}
+
+/* What was mapped last may be bound, and one more time mapped, and comes. */
+static void interrupt(void)
+{
+	uint32_t sbdf = pick_function();
+	uint8_t choice = take8();
+	struct physdev_map_pirq *map = guest_argument(sizeof(*map));
+	struct physdev_unmap_pirq *unmap = guest_argument(sizeof(*unmap));
+
+	*map = (struct physdev_map_pirq){ .domid = choice & 1 ? DOMID_SELF : pick_domain(), .type = choice & 2 ? take_below(5) : 0,
+					  .bus = (int)(sbdf >> 8), .devfn = (int)(sbdf & 0xff), .entry_nr = (int)take_below(10),
+					  .table_base = sbdf == SBDF_MSIX || choice & 4 };
+	*unmap = (struct physdev_unmap_pirq){ .domid = DOMID_SELF, .pirq = 16 + (int)take_below(12) };
+	if (sbdf == SBDF_MSI && choice & 8)
+		map->entry_nr = 0;
+	if ((choice & 0x30) == 0x30)
+		for (uint32_t i = 0; i < 2001; i++)
+			pci_msi_arrived(16 + choice % 4);
+	else if (choice & 0x10)
+		guest_calls(__HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, address_of(unmap), 0, 0);
+	else
+		guest_calls(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, address_of(map), 0, 0);
+	fake_pci_timers(choice & 0x80 ? 10 * NSEC_PER_MSEC : 0);
 }
 
 /* ---- descriptor tables, vcpus ---- */
@@ -530,6 +580,16 @@ static void fill_domctl(struct xen_domctl *op)
 		op->u.vcpucontext.vcpu = take_below(GUEST_VCPUS + 1);
 		op->u.vcpucontext.ctxt.p->flags |= take8() & 1 ? VGCF_online : 0;
 		return;
+	case XEN_DOMCTL_assign_device:
+	case XEN_DOMCTL_deassign_device:
+		op->u.assign_device.u.pci.machine_sbdf = pick_function();
+		fake.now_ns += NSEC_PER_SEC;		/* each reset is over */
+		return;
+	case SKINK_DOMCTL_dma_pool:
+		*(struct skink_domctl_dma_pool *)op->u.pad = (struct skink_domctl_dma_pool){
+			take8() & 1 ? pick_frame() : pick_frame_used_as(target, FRAME_WRITABLE), 1 + take_below(2),
+			SKINK_DMA_POOL_UNPROTECTED, 0 };
+		return;
 	default:
 		for (uint32_t i = 0; i < 8; i++)
 			op->u.pad[i] = take8();
@@ -543,6 +603,8 @@ static void control(void)
 		XEN_DOMCTL_createdomain, XEN_DOMCTL_destroydomain, XEN_DOMCTL_pausedomain, XEN_DOMCTL_unpausedomain,
 		XEN_DOMCTL_getdomaininfo, XEN_DOMCTL_max_mem, XEN_DOMCTL_setvcpucontext, XEN_DOMCTL_setvcpucontext,
 		XEN_DOMCTL_getvcpucontext, XEN_DOMCTL_getvcpuinfo, XEN_DOMCTL_resumedomain, XEN_DOMCTL_setvcpuaffinity,
+		XEN_DOMCTL_assign_device, XEN_DOMCTL_assign_device, XEN_DOMCTL_deassign_device, SKINK_DOMCTL_dma_pool,
+		SKINK_DOMCTL_pci_function, XEN_DOMCTL_test_assign_device,
 	};
 	struct xen_domctl *op = guest_argument(sizeof(*op));
 	uint32_t choice = take8();
@@ -597,6 +659,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
 	{ "control", control }, { "control", control }, { "acquire", acquire },
+	{ "configuration space", configuration_space }, { "interrupt", interrupt },
 };
 
 /* A guest that cannot run any more, or has lived long enough, ends; then there is a new one in its place. */

@@ -169,3 +169,44 @@ void pci_config_write(uint32_t sbdf, uint32_t offset, uint32_t bytes, uint32_t v
 	else
 		fake_function_set(function, offset, bytes, value);
 }
+
+/* ---- what must be true ---- */
+
+static bool entry_has_pirq(const struct pci_function *function, uint32_t entry)
+{
+	for (uint32_t pirq = 0; pirq < PIRQ_COUNT; pirq++)
+		if (msis[pirq].function == function && msis[pirq].entry == entry)
+			return true;
+	return false;
+}
+
+static const char *complaint_of(const struct pci_function *function)
+{
+	const struct fake_function *machine = fake_function_find(function->sbdf);
+	uint32_t pirqs = 0;
+
+	for (uint32_t pirq = 0; pirq < PIRQ_COUNT; pirq++)
+		pirqs += msis[pirq].function == function;
+	if (pirqs != function->msis || (pirqs && !function->owner))
+		return "a function has other pirqs than it counts, or no owner";
+	if (!function->is_assignable)
+		return function->owner ? "a bridge has an owner" : NULL;
+	if ((fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER) && !pci_may_be_master(function))
+		return "a function is a bus master without an owner or a pool: Q2";
+	for (uint32_t entry = 0; function->owner && entry < function->msix_count; entry++)
+		if (!(function->msix_table[entry * ENTRY_WORDS + ENTRY_CONTROL] & ENTRY_MASKED) && !entry_has_pirq(function, entry))
+			return "an MSI-X entry is not masked and has no pirq: Q6";
+	for (uint32_t n = 0; function->owner && !function->is_stopped && n < BARS; n++)
+		if (fake_function_get(machine, PCI_BAR + 4 * n, 4) != function->header[PCI_BAR / 4 + n])
+			return "a BAR was moved: Q5";
+	return NULL;
+}
+
+const char *fake_pci_complaint(void)
+{
+	const char *wrong = NULL;
+
+	for (const struct pci_function *function = pci_functions; function && !wrong; function = function->next)
+		wrong = complaint_of(function);
+	return wrong;
+}

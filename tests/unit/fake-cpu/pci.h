@@ -52,3 +52,6 @@ void fake_pci_reset(void);
 #define BAR_MSI		(FAKE_DEVICES + 0x20000)
 #define BAR_SHARED	(FAKE_DEVICES + 0x30000)
 void given_functions(void);
+
+/* The first of Q1, Q2 and Q6 that does not hold; NULL: all do. */
+const char *fake_pci_complaint(void);
