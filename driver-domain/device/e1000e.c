@@ -208,6 +208,7 @@ static void learn(struct net_device *device)
 static int start(struct net_device *device)
 {
 	memset(&card, 0, sizeof(card));
+	pci_enable(device->function);
 	card.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
 	if (!card.registers) {
 		printf("e1000e: its registers cannot be mapped\n");
@@ -221,6 +222,7 @@ static int start(struct net_device *device)
 	card.transmits = pool_take(ENTRIES * sizeof(struct descriptor));
 	learn(device);
 	set(REG_CTRL, (get(REG_CTRL) & ~CTRL_MASTER_DISABLE) | CTRL_LINK_UP);
+	pci_enable(device->function);
 	set_receive();
 	set_transmit();
 	return set_interrupts(device);

@@ -8,6 +8,7 @@
 #include "device/drivers.h"
 
 #include "runtime/console.h"
+#include "runtime/events.h"
 #include "runtime/lib.h"
 #include "runtime/time.h"
 #include "runtime/xen.h"
@@ -334,6 +335,7 @@ static int start(struct blk_device *device)
 {
 	int result;
 
+	pci_enable(device->function);
 	disk.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
 	if (!disk.registers) {
 		printf("nvme: its registers cannot be mapped\n");
@@ -350,6 +352,7 @@ static int start(struct blk_device *device)
 		printf("nvme: it does not acknowledge its reset\n");
 		return -XEN_EIO;
 	}
+	pci_enable(device->function);
 	result = enable();
 	if (!result)
 		result = learn(device);
@@ -546,13 +549,20 @@ static unsigned int reap(struct blk_device *device, unsigned int number, struct 
 	return count;
 }
 
-/* With MSI-X nothing masks a queue (3.1.3): only what is there already is told. */
+/* With MSI-X the disk itself masks nothing (3.1.3): its event channel does. What came meanwhile is told by the answer, not by an event. */
 static bool interrupts(struct blk_device *device, unsigned int number, bool on)
 {
 	const struct queue *queue = &disk.queue[number];
 
-	(void)device;
-	return on && (queue->completions[queue->head].status & 1) == queue->phase;
+	if (!on) {
+		event_mask(device->port[number]);
+		return false;
+	}
+	if (event_is_masked(device->port[number])) {
+		event_clear(device->port[number]);
+		event_unmask(device->port[number]);
+	}
+	return (queue->completions[queue->head].status & 1) == queue->phase;
 }
 
 const struct blk_driver nvme = {
