@@ -8,6 +8,8 @@
  * QEMU iommu: -machine q35 -device intel-iommu,intremap=on -netdev user,id=net -device virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on
  * QEMU plain: -machine q35 -netdev user,id=net -device virtio-net-pci,netdev=net,disable-legacy=on,mrg_rxbuf=off,event_idx=off,indirect_desc=off,ctrl_vq=off
  * QEMU mtu: -machine q35 -netdev user,id=net -device virtio-net-pci,netdev=net,disable-legacy=on,host_mtu=1400,rx_queue_size=1024
+ * QEMU e1000e: -machine q35 -netdev user,id=net -device e1000e,netdev=net
+ * QEMU e1000e_iommu: -machine q35 -device intel-iommu,intremap=on -netdev user,id=net -device e1000e,netdev=net
  */
 #include "tap.h"
 
@@ -296,14 +298,16 @@ static void arp_is_answered(void)
 
 static void echo_comes_back_in_every_size(void)
 {
-	for (unsigned int payload = 1; payload <= card.mtu - 28u; payload += payload < 64 ? 7 : 183) {
+	unsigned int largest = (card.mtu < 1500 ? card.mtu : 1500) - 28u;	/* the network's MTU is 1500 */
+
+	for (unsigned int payload = 1; payload <= largest; payload += payload < 64 ? 7 : 183) {
 		ping(0, payload, payload, 1);
 		check_equal(reap(0, 1), 1);
 		check(answer_comes(payload, payload));
 	}
-	ping(0, 9999, card.mtu - 28u, 1);
+	ping(0, 9999, largest, 1);
 	check_equal(reap(0, 1), 1);
-	check(answer_comes(9999, card.mtu - 28u));
+	check(answer_comes(9999, largest));
 }
 
 static void frame_in_many_segments_is_one_frame(void)
@@ -404,20 +408,27 @@ static void card_without_buffers_goes_on_when_it_has_some(void)
 	check(answer_comes(500, 700));
 }
 
+static volatile unsigned int events;
+
+static void on_event(evtchn_port_t port)
+{
+	events++;
+}
+
 static void interrupt_comes_when_it_is_wanted(void)
 {
 	static uint8_t bytes[2048];
-	evtchn_port_t port = card.port[0];
 	uint64_t end = time_now_ns() + PATIENCE;
 
-	event_mask(port);
+	event_set_handler(card.port[0], on_event);
 	while (card.driver->interrupts(&card, 0, true, false))
 		receive(bytes, sizeof(bytes));
-	event_clear(port);
+	time_sleep_ns(SECOND / 100);
+	events = 0;
 	ping(0, 600, 64, 1);
-	while (!event_is_pending(port) && time_now_ns() < end)
-		event_poll(&port, 1, time_now_ns() + SECOND / 100);
-	check(event_is_pending(port));
+	while (!events && time_now_ns() < end)
+		hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, NULL);
+	check(events > 0);
 	check(card.driver->interrupts(&card, 0, true, false));
 	check(answer_comes(600, 64));
 	check_equal(reap(0, 1), 1);
@@ -425,15 +436,13 @@ static void interrupt_comes_when_it_is_wanted(void)
 
 static void interrupt_does_not_come_when_it_is_not_wanted(void)
 {
-	evtchn_port_t port = card.port[0];
-
 	check(!card.driver->interrupts(&card, 0, false, false));
 	time_sleep_ns(SECOND / 100);
-	event_clear(port);
+	events = 0;
 	ping(0, 700, 64, 1);
 	check_equal(reap(0, 1), 1);
 	check(answer_comes(700, 64));
-	check(!event_is_pending(port));
+	check_equal(events, 0);
 }
 
 static bool is_untouched(uint8_t *const *buffer, unsigned int count)
