@@ -136,10 +136,12 @@ static bool wait_clear(uint32_t at, uint32_t bits)
 	return true;
 }
 
-/* 4.3: no new requests on the bus, then the reset. Not each card shows the former; the reset it has to acknowledge. */
+/* 4.3: both directions off, no new requests on the bus, then the reset. Not each card shows the second; the others it has to acknowledge. */
 static bool reset(void)
 {
 	set(REG_IMC, 0xffffffff);
+	set(REG_RCTL, 0);
+	set(REG_TCTL, 0);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_MASTER_DISABLE);
 	wait_clear(REG_STATUS, STATUS_MASTER);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_RESET);
@@ -215,7 +217,7 @@ static int start(struct net_device *device)
 		return -XEN_ENODEV;
 	}
 	if (!reset()) {
-		printf("e1000e: it does not acknowledge its reset: CTRL 0x%x\n", get(REG_CTRL));
+		printf("e1000e: it does not acknowledge its reset: CTRL 0x%x, RCTL 0x%x, TCTL 0x%x\n", get(REG_CTRL), get(REG_RCTL), get(REG_TCTL));
 		return -XEN_EIO;
 	}
 	card.receives = pool_take(ENTRIES * sizeof(struct descriptor));

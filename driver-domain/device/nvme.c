@@ -267,6 +267,7 @@ static int learn(struct blk_device *device)
 
 static int count_queues(struct blk_device *device)
 {
+	uint32_t vectors = device->function->msix_vectors ? device->function->msix_vectors : 1;
 	uint32_t wanted = BLK_QUEUES_MAX - 1, given;
 	struct command command = { .opcode = ADMIN_SET_FEATURES, .word = { FEATURE_QUEUES, wanted << 16 | wanted } };
 	int result = admin(&command, &given);
@@ -278,19 +279,20 @@ static int count_queues(struct blk_device *device)
 		device->queues = (given >> 16) + 1;
 	if (device->queues > BLK_QUEUES_MAX)
 		device->queues = BLK_QUEUES_MAX;
+	if (device->queues > vectors)		/* each has a channel of its own to mask */
+		device->queues = vectors;
 	return 0;
 }
 
 static int open_queue(struct blk_device *device, unsigned int number)
 {
 	struct queue *queue = &disk.queue[number];
-	uint32_t vector = number < device->function->msix_vectors ? number : 0;
 	uint32_t size_and_id = (queue->entries - 1) << 16 | (number + 1);
 	struct command make_cq = { .opcode = ADMIN_CREATE_CQ, .page = { pool_machine((const void *)queue->completions) },
-				   .word = { size_and_id, vector << 16 | QUEUE_INTERRUPTS | QUEUE_CONTIGUOUS } };
+				   .word = { size_and_id, number << 16 | QUEUE_INTERRUPTS | QUEUE_CONTIGUOUS } };
 	struct command make_sq = { .opcode = ADMIN_CREATE_SQ, .page = { pool_machine(queue->commands) },
 				   .word = { size_and_id, (number + 1) << 16 | QUEUE_CONTIGUOUS } };
-	int result = pci_interrupt(device->function, vector, &device->port[number]);
+	int result = pci_interrupt(device->function, number, &device->port[number]);
 
 	if (!result)
 		result = admin(&make_cq, NULL);
