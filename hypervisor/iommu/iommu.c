@@ -13,6 +13,7 @@
 #include "iommu/registers.h"
 #include "iommu/unit.h"
 #include "mem/alloc.h"
+#include "pci/pci.h"
 #include "sched/timer.h"
 
 #define POOLS_MAX		64u
@@ -141,7 +142,7 @@ int iommu_device_attach(uint32_t sbdf, struct domain *domain)
 		return -EINVAL;
 	if (!unit)
 		return -ENODEV;
-	if (dmar_reserves_for(sbdf))
+	if (dmar_reserves_for(sbdf) || pci_shares_name(sbdf))
 		return -EOPNOTSUPP;
 	spin_lock(&iommu_lock);
 	error = attach(unit, sbdf, domain);

@@ -11,7 +11,11 @@
 #define NO_VENDOR		0xffffu
 #define HEADER_MULTIPLE		0x80u
 #define HEADER_TYPE		0x7fu
+#define HEADER_BRIDGE		1u
 #define CLASS_BRIDGE		0x06u
+#define EXPRESS_TYPE		2
+#define EXPRESS_ROOT_PORT	4u
+#define EXPRESS_DOWNSTREAM	6u		/* and 5: upstream */
 #define CAPABILITIES_MAX	48	/* as many as there is room for */
 
 /* Behind these are interrupt controllers, not what a BAR should name. */
@@ -174,6 +178,21 @@ void pci_init(void)
 			sbdf += 7;
 	}
 	log_info("pci: %u functions\n", count);
+}
+
+bool pci_shares_name(uint32_t sbdf)
+{
+	uint32_t bus = sbdf >> 8 & 0xff, type;
+
+	for (const struct pci_function *bridge = pci_functions; bridge; bridge = bridge->next) {
+		if ((bridge->header[3] >> 16 & HEADER_TYPE) != HEADER_BRIDGE || bus < (bridge->header[6] >> 8 & 0xff) ||
+		    bus > (bridge->header[6] >> 16 & 0xff))
+			continue;
+		type = bridge->express ? function_read(bridge, bridge->express + EXPRESS_TYPE, 1) >> 4 : 0;
+		if (type < EXPRESS_ROOT_PORT || type > EXPRESS_DOWNSTREAM)
+			return true;
+	}
+	return false;
 }
 
 /* ---- pages ---- */

@@ -26,6 +26,9 @@ MUST_CHECK int pci_assign(struct domain *domain, uint32_t sbdf);
 MUST_CHECK int pci_deassign(struct domain *domain, uint32_t sbdf);
 MUST_CHECK int pci_describe(struct skink_domctl_pci_function *wanted);
 
+/* Behind a bridge to conventional PCI all functions send in the bridge's name. */
+bool pci_shares_name(uint32_t sbdf);
+
 /* The domain has a DMA pool now: what it was assigned before is attached to it. iommu_device_attach()'s errors. */
 MUST_CHECK int pci_pool_is_there(struct domain *domain);
 

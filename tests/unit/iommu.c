@@ -30,6 +30,7 @@
 #define IOAPIC_SID	0xf8f0
 #define EDU		0x0018u		/* 0:3.0 */
 #define OTHER		0x0020u
+#define SHARED		0x0500u
 
 static struct { struct acpi_table header; uint8_t rest[DMAR_ROOM]; } table;
 static bool has_table, x2apic_on, option_iommu;
@@ -43,6 +44,8 @@ bool option_flag(const char *name, bool otherwise) { return strcmp(name, "iommu"
 bool apic_is_x2apic(void) { return x2apic_on; }
 const struct acpi_table *acpi_find(const char *signature) { return has_table && !strcmp(signature, "DMAR") ? &table.header : NULL; }
 uint32_t pci_config_read(uint32_t sbdf, uint32_t offset, uint32_t bytes) { return config && offset == 0x18 ? config(sbdf) : UINT32_MAX; }
+
+bool pci_shares_name(uint32_t sbdf) { return sbdf == SHARED; }
 
 uint64_t acpi_field(const struct acpi_table *from, uint32_t offset, uint32_t bytes)
 {
@@ -333,11 +336,14 @@ static void a_pool_that_is_in_use_does_not_go(void)				/* N2 */
 static void what_cannot_be_is_refused(void)
 {
 	struct domain *domain, *none;
+	uint8_t *unit;
 
 	given_no_units();
 	model[0].capability = MODEL_CAP(6, 36, 3, 0);		/* 16 pools, 64 GiB */
-	given_unit(0, false);
-	given_scope(table.rest + 48 - sizeof(table.header), SCOPE_FUNCTION, 0, EDU);
+	unit = given_unit(0, false);
+	given_scope(unit, SCOPE_FUNCTION, 0, EDU);
+	given_scope(unit, SCOPE_FUNCTION, 0, OTHER);
+	given_scope(unit, SCOPE_FUNCTION, 0, SHARED);
 	given_scope(given_reserved(), SCOPE_FUNCTION, 0, OTHER);
 	iommu_init();
 	none = given_domain();
@@ -346,6 +352,8 @@ static void what_cannot_be_is_refused(void)
 	domain = given_pool((1ULL << 24) - 4, 4);
 	CU_ASSERT_EQUAL(iommu_device_attach(EDU + 1, domain), -ENODEV);
 	CU_ASSERT_EQUAL(iommu_device_attach(0x10000 + EDU, domain), -ENODEV);
+	CU_ASSERT_EQUAL(iommu_device_attach(OTHER, domain), -EOPNOTSUPP);
+	CU_ASSERT_EQUAL(iommu_device_attach(SHARED, domain), -EOPNOTSUPP);
 	CU_ASSERT_EQUAL(iommu_device_attach(EDU, domain), 0);
 	CU_ASSERT_EQUAL(iommu_device_attach(EDU, domain), -EBUSY);
 	for (uint32_t i = 2; i < 16; i++)
