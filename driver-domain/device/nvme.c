@@ -73,6 +73,8 @@ struct range {
 	uint64_t first;
 };
 
+#define DATASET_SECTORS_MAX	((uint64_t)DATASET_RANGE_MAX * (LIST_BYTES / sizeof(struct range)))
+
 /* By identifier. The slot of an io's first command counts for all of them, and is taken until the last is answered. */
 struct slot {
 	struct blk_io *io;
@@ -256,6 +258,7 @@ static int learn(struct blk_device *device)
 			disk.block_shift = shift;
 			device->sector_bytes = 1u << shift;
 			device->sectors <<= shift - 9;
+			device->discard_sectors_max = device->has_discard ? DATASET_SECTORS_MAX << (shift - 9) : 0;
 		}
 	}
 	if (page)
@@ -454,7 +457,7 @@ static int submit_discard(struct queue *queue, struct blk_io *io)
 	struct range *range;
 	uint32_t count = 0;
 
-	if (left == 0 || left > (uint64_t)DATASET_RANGE_MAX * (LIST_BYTES / sizeof(*range)))
+	if (left == 0 || left > DATASET_SECTORS_MAX)
 		return -XEN_EINVAL;
 	if (queue->free_count == 0)
 		return -XEN_ENOSPC;
