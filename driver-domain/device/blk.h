@@ -27,7 +27,7 @@ struct blk_io {
 	enum blk_op op;
 	uint32_t segment_count;		/* read, write */
 	uint64_t sector;		/* units of 512 bytes on the device; multiple of its sector */
-	uint64_t sectors;
+	uint64_t sectors;		/* a discard may be of any length */
 	int result;			/* after reap(): 0 or -EIO, -EOPNOTSUPP, -ENOSPC */
 	void *cookie;			/* the back-end's */
 	struct blk_segment segment[BLK_SEGMENTS_MAX];
@@ -59,7 +59,6 @@ struct blk_device {
 	uint32_t segments_max;			/* of one io; at most BLK_SEGMENTS_MAX */
 	unsigned int queues;			/* 1 .. BLK_QUEUES_MAX */
 	uint32_t depth;				/* ios that a queue takes at once */
-	uint64_t discard_sectors_max;		/* of one io */
 	uint32_t port[BLK_QUEUES_MAX];		/* event ports of the queues' interrupts; may all be one */
 	void (*failed)(struct blk_device *device, const char *why);	/* the back-end's */
 	void *state;				/* the driver's */

@@ -258,7 +258,6 @@ static int learn(struct blk_device *device)
 			disk.block_shift = shift;
 			device->sector_bytes = 1u << shift;
 			device->sectors <<= shift - 9;
-			device->discard_sectors_max = device->has_discard ? DATASET_SECTORS_MAX << (shift - 9) : 0;
 		}
 	}
 	if (page)

@@ -31,8 +31,6 @@
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_DISCARD = 11 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPPORTED = 2, STATUS_NONE = 0xff };
 
-#define SECTORS_MAX UINT32_MAX
-
 /* What goes with a slot, in the pool. */
 struct room {
 	struct virtq_desc table[VIRTQUEUE_PIECES_MAX];
@@ -49,8 +47,9 @@ _Static_assert(sizeof(struct room) == VIRTQUEUE_TABLE_BYTES + 64, "a room is of 
 static struct virtio_device virtio;
 static struct virtqueue queues[BLK_QUEUES_MAX];
 static struct room *rooms[BLK_QUEUES_MAX];
-/* By slot: the io's room goes with its head, and the status is looked at when the io comes back. */
-static struct blk_io *under_way[BLK_QUEUES_MAX][VIRTQUEUE_SLOTS_MAX];
+/* By slot. A discard that is longer than the disk takes goes in parts: those before this one are done. */
+static struct { struct blk_io *io; uint64_t done; } under_way[BLK_QUEUES_MAX][VIRTQUEUE_SLOTS_MAX];
+static uint32_t discard_max;
 
 static bool knows(const struct pci_function *function)
 {
@@ -62,9 +61,10 @@ static bool knows(const struct pci_function *function)
 /* A feature whose field cannot be read is an error of the device's: what is missing stays zero, and is refused. */
 static void read_config(struct blk_device *device)
 {
-	uint32_t segments = VIRTQUEUE_PIECES_MAX, discard = 0;
+	uint32_t segments = VIRTQUEUE_PIECES_MAX;
 	uint16_t queue_count = 1;
 
+	discard_max = 0;
 	device->sectors = 0;
 	device->sector_bytes = 512;
 	virtio_config(&virtio, CONFIG_CAPACITY, &device->sectors, 8);
@@ -75,13 +75,13 @@ static void read_config(struct blk_device *device)
 	if (virtio_has(&virtio, F_MQ))
 		virtio_config(&virtio, CONFIG_QUEUES, &queue_count, 2);
 	if (virtio_has(&virtio, F_DISCARD))
-		virtio_config(&virtio, CONFIG_DISCARD_SECTORS, &discard, 4);
+		virtio_config(&virtio, CONFIG_DISCARD_SECTORS, &discard_max, 4);
 	device->segments_max = segments < BLK_SEGMENTS_MAX ? segments : BLK_SEGMENTS_MAX;
 	device->queues = queue_count < BLK_QUEUES_MAX ? queue_count : BLK_QUEUES_MAX;
 	device->is_readonly = virtio_has(&virtio, F_RO);
 	device->has_flush = virtio_has(&virtio, F_FLUSH);
-	device->has_discard = discard && !device->is_readonly;
-	device->discard_sectors_max = discard;
+	discard_max -= discard_max % (device->sector_bytes >= 512 ? device->sector_bytes / 512 : 1);
+	device->has_discard = discard_max && !device->is_readonly;
 }
 
 static int check_config(const struct blk_device *device)
@@ -159,7 +159,12 @@ static unsigned int pieces_of(const struct blk_io *io, struct room *room, struct
 	return count;
 }
 
-static void room_fill(struct room *room, const struct blk_io *io)
+static uint64_t discard_part(const struct blk_io *io, uint64_t done)
+{
+	return io->sectors - done < discard_max ? io->sectors - done : discard_max;
+}
+
+static void room_fill(struct room *room, const struct blk_io *io, uint64_t done)
 {
 	static const uint32_t types[] = {
 		[BLK_READ] = TYPE_IN, [BLK_WRITE] = TYPE_OUT, [BLK_FLUSH] = TYPE_FLUSH, [BLK_DISCARD] = TYPE_DISCARD,
@@ -168,13 +173,13 @@ static void room_fill(struct room *room, const struct blk_io *io)
 	room->type = types[io->op];
 	room->zero = 0;
 	room->sector = io->op == BLK_READ || io->op == BLK_WRITE ? io->sector : 0;
-	room->discard_sector = io->sector;
-	room->discard_count = (uint32_t)io->sectors;
+	room->discard_sector = io->sector + done;
+	room->discard_count = (uint32_t)discard_part(io, done);
 	room->discard_flags = 0;
 	room->status = STATUS_NONE;
 }
 
-static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+static int submit_from(struct blk_device *device, unsigned int number, struct blk_io *io, uint64_t done)
 {
 	struct virtqueue_piece piece[VIRTQUEUE_PIECES_MAX];
 	struct virtqueue *queue = &queues[number];
@@ -183,17 +188,24 @@ static int submit(struct blk_device *device, unsigned int number, struct blk_io 
 	struct room *room;
 	int error;
 
-	ASSERT(io->segment_count <= device->segments_max && io->sectors <= SECTORS_MAX);
+	ASSERT(io->segment_count <= device->segments_max);
 	if (!queue->free_count)
 		return -XEN_ENOSPC;
 	room = &rooms[number][slot];
-	room_fill(room, io);
+	room_fill(room, io, done);
 	count = pieces_of(io, room, piece, &reads);
 	error = virtqueue_add(queue, piece, reads, count - reads,
 			      virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC) ? room->table : NULL, room);
-	if (!error)
-		under_way[number][slot] = io;
-	return error;
+	if (error)
+		return error;
+	under_way[number][slot].io = io;
+	under_way[number][slot].done = done;
+	return 0;
+}
+
+static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+{
+	return submit_from(device, number, io, 0);
 }
 
 static void push(struct blk_device *device, unsigned int number)
@@ -212,6 +224,17 @@ static bool result_of(struct blk_device *device, struct blk_io *io, uint8_t stat
 	}
 }
 
+/* The rest of a discard of which a part is done takes the slot that has come free. */
+static bool goes_on(struct blk_device *device, unsigned int number, struct blk_io *io, uint64_t done)
+{
+	if (io->op != BLK_DISCARD || io->result || done + discard_part(io, done) == io->sectors)
+		return false;
+	if (submit_from(device, number, io, done + discard_part(io, done)))
+		return false;
+	virtqueue_push(&queues[number]);
+	return true;
+}
+
 static unsigned int reap(struct blk_device *device, unsigned int number, struct blk_io **io, unsigned int room_count)
 {
 	struct virtqueue *queue = &queues[number];
@@ -221,10 +244,11 @@ static unsigned int reap(struct blk_device *device, unsigned int number, struct 
 
 	while (count < room_count && virtqueue_reap(queue, &cookie, &written)) {
 		struct room *room = cookie;
+		uint16_t slot = (uint16_t)(room - rooms[number]);
 		uint8_t status = *(volatile uint8_t *)&room->status;
 
-		io[count] = under_way[number][room - rooms[number]];
-		if (result_of(device, io[count], status))
+		io[count] = under_way[number][slot].io;
+		if (result_of(device, io[count], status) && !goes_on(device, number, io[count], under_way[number][slot].done))
 			count++;
 	}
 	if (queue->broken)
