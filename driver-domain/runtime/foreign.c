@@ -5,7 +5,7 @@
 #include "runtime/grants.h"
 #include "runtime/memory.h"
 
-#define FOREIGN_WINDOW 0x7d0000000000UL
+#define FOREIGN_WINDOW 0x7c0000000000UL	/* below the BARs of pci.c */
 #define HANDLE_NONE UINT32_MAX
 
 static grant_handle_t foreign_handle[FOREIGN_PAGES_MAX];	/* HANDLE_NONE: the page is free */
