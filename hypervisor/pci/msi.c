@@ -58,12 +58,13 @@ static void entry_mask(const struct pci_function *function, uint32_t entry, bool
 	(void)*control;		/* what it has sent is here before the answer */
 }
 
+/* MSI-X is masked, not off: QEMU's e1000e stops the whole machine if a throttled interrupt finds it off. */
 void pci_msi_disable(const struct pci_function *function)
 {
 	if (function->msi)
 		control_set(function, function->msi, MSI_ENABLE | MSI_COUNT, 0);
 	if (function->msix)
-		control_set(function, function->msix, MSIX_ENABLE, MSIX_MASK_ALL);
+		control_set(function, function->msix, 0, MSIX_MASK_ALL);
 }
 
 void pci_msi_prepare(const struct pci_function *function)

@@ -337,7 +337,7 @@ static const struct domain *any_domain(void)
 }
 
 /* Also one behind each BAR, and the one that two functions share. */
-static uint64_t pick_device_page(void)
+uint64_t pick_device_page(void)
 {
 	static const paddr_t start[] = { BAR_MSIX, BAR_MSIX_TABLE, BAR_MSI, BAR_SHARED };
 	uint8_t choice = take8();

@@ -38,6 +38,7 @@ uint64_t pick_frame(void);
 uint64_t pick_frame_unused(const struct domain *domain);	/* only its owner's, if there is one */
 uint64_t pick_frame_used_as(const struct domain *domain, enum frame_type type);
 uint64_t pick_frame_of_type(enum frame_type type);			/* of the caller's */
+uint64_t pick_device_page(void);
 uint64_t pick_address(void);
 uint64_t pick_entry(void);
 uint32_t pick_index(void);

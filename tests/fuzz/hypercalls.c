@@ -470,6 +470,43 @@ static void configuration_space(void)
 	(void)!pci_port(domain, (uint16_t)(0xcf8 + (choice & 7)), 1U << (choice >> 3 & 3) % 3, choice & 0x80, &value);
 }
 
+static struct skink_domctl_dma_pool pick_pool(const struct domain *domain)
+{
+	return (struct skink_domctl_dma_pool){
+		.first_mfn = take8() & 1 ? pick_frame() : pick_frame_used_as(domain, FRAME_WRITABLE), .count = 1 + take_below(2),
+		.flags = SKINK_DMA_POOL_UNPROTECTED };
+}
+
+/* As if Domain-0 had given it to the caller, or taken it away; the caller maps a page of it, and uses that. */
+static void device(void)
+{
+	struct domain *domain = current_vcpu()->domain;
+	struct skink_domctl_dma_pool pool;
+	uint8_t choice = take8();
+	uint64_t va = pick_address();
+
+	fake.now_ns += NSEC_PER_SEC;		/* each reset is over */
+	switch (choice & 7) {
+	case 0: case 1:
+		while (pci_assign(domain, pick_function()) == -ERESTART)
+			fake.now_ns += NSEC_PER_SEC;
+		return;
+	case 2:
+		(void)!pci_deassign(domain, pick_function());
+		return;
+	case 3:
+		pool = pick_pool(domain);
+		(void)!dma_pool_declare(domain, &pool);
+		return;
+	default:
+		guest_calls(__HYPERVISOR_update_va_mapping, va, pick_device_page() << PAGE_SHIFT | PTE_PRESENT | PTE_USER |
+			    (choice & 8 ? PTE_WRITABLE : 0) | (choice & 16 ? PTE_CACHE_OFF : 0), 0, 0);
+		(void)fake_guest_touch(va, choice & 32);
+		if (choice & 64)
+			guest_calls(__HYPERVISOR_update_va_mapping, va, 0, 0, 0);
+	}
+}
+
 /* What was mapped last may be bound, and one more time mapped, and comes. */
 static void interrupt(void)
 {
@@ -586,9 +623,7 @@ static void fill_domctl(struct xen_domctl *op)
 		fake.now_ns += NSEC_PER_SEC;		/* each reset is over */
 		return;
 	case SKINK_DOMCTL_dma_pool:
-		*(struct skink_domctl_dma_pool *)op->u.pad = (struct skink_domctl_dma_pool){
-			take8() & 1 ? pick_frame() : pick_frame_used_as(target, FRAME_WRITABLE), 1 + take_below(2),
-			SKINK_DMA_POOL_UNPROTECTED, 0 };
+		*(struct skink_domctl_dma_pool *)op->u.pad = pick_pool(target);
 		return;
 	default:
 		for (uint32_t i = 0; i < 8; i++)
@@ -659,7 +694,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
 	{ "control", control }, { "control", control }, { "acquire", acquire },
-	{ "configuration space", configuration_space }, { "interrupt", interrupt },
+	{ "device", device }, { "device", device }, { "configuration space", configuration_space }, { "interrupt", interrupt },
 };
 
 /* A guest that cannot run any more, or has lived long enough, ends; then there is a new one in its place. */

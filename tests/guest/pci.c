@@ -2,9 +2,12 @@
 /*
  * PCI functions: this kernel as Domain-0 looks at what there is, gives functions to itself and to a second domain of itself,
  * and tries to do with them what is not its to do. Three devices: edu, whose registers are simple and which has MSI, an
- * e1000e, which has MSI-X, and an NVMe controller, which can be reset.
+ * e1000e, which has MSI-X, and an NVMe controller, which can be reset. `ports`: a machine without MCFG, configuration space by ports; `iommu`: VT-d with
+ * interrupt remapping, and a device behind a bridge.
  *
  * QEMU: -machine q35 -m 512 -device edu -device e1000e -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
+ * QEMU ports: -machine pc -m 512 -device edu -device e1000e -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
+ * QEMU iommu: -machine q35 -m 512 -device intel-iommu,intremap=on -device pcie-root-port,id=bridge,chassis=1 -device edu -device e1000e,bus=bridge -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
  * MODULE: pci
  */
 #include "tap.h"

@@ -71,7 +71,8 @@ static void check_mappings(struct domain *user)
 			continue;
 		entries = mfn_to_virt(mfn(t));
 		for (uint32_t i = 0; i < table->validated; i++)
-			if ((entries[i] & PTE_PRESENT) && frame_table[pte_frame(entries[i]).raw].owner != user->id)
+			if ((entries[i] & (PTE_PRESENT | PTE_DEVICE)) == PTE_PRESENT &&
+			    frame_table[pte_frame(entries[i]).raw].owner != user->id)
 				mapped[pte_frame(entries[i]).raw][!!(entries[i] & PTE_WRITABLE)]++;
 	}
 	for (uint64_t i = FAKE_FRAME_FIRST; i < FAKE_FRAME_LIMIT; i++)
