@@ -80,28 +80,33 @@ static int attach(struct pci_function *function, struct domain *domain)
 	return error;
 }
 
+static bool has_transactions(const struct pci_function *function)
+{
+	return function->express && (function_read(function, function->express + EXPRESS_STATUS, 2) & EXPRESS_PENDING);
+}
+
+/* Q2: it masters no more, and what it had on its way is done. */
 static void detach(struct pci_function *function)
 {
-	if (function->is_attached)
-		iommu_device_detach(function->sbdf);
+	bool was_attached;
+
+	spin_lock(&pci_lock);
+	was_attached = function->is_attached;
 	function->is_attached = false;
-}
-
-static void stop_mastering(const struct pci_function *function)
-{
 	function_write(function, PCI_COMMAND, 2, COMMAND_MEMORY | COMMAND_NO_INTX);
-	for (int polls = 0; function->express && polls < PENDING_POLLS_MAX; polls++)
-		if (!(function_read(function, function->express + EXPRESS_STATUS, 2) & EXPRESS_PENDING))
-			break;
+	for (int polls = 0; polls < PENDING_POLLS_MAX && has_transactions(function); polls++)
+		;
+	spin_unlock(&pci_lock);
+	if (was_attached)
+		iommu_device_detach(function->sbdf);
 }
 
-/* Q2, and the owner sees nothing of it any more; its pirqs are still there. */
+/* ... and the owner sees nothing of it any more; its pirqs are still there. */
 static void function_stop(struct pci_function *function)
 {
 	spin_lock(&pci_lock);
 	function->is_stopped = true;
 	pci_msi_disable(function);
-	stop_mastering(function);
 	spin_unlock(&pci_lock);
 	detach(function);
 	reset_start(function);
