@@ -57,7 +57,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
-	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
@@ -400,7 +400,7 @@ build/conformance/initrd: tests/conformance/guest-init build/dom0/vmlinuz $(addp
 DOM0_FLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -fPIE -fstack-protector-strong -fno-strict-aliasing $(WARNINGS) \
 	$(XEN_HEADERS) -Idom0 -Iprotocols -isystem /usr/include/libxml2
 DOM0_LIBRARIES := -lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore \
-	-lxml2 -luv -ljansson -linih -lz -llzma -lzstd -llz4
+	-lxml2 -luv -ljansson -linih -lz -llzma -lzstd -llz4 -lblkid
 DOM0_SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 dom0_objects = $(patsubst %,build/dom0/objects/%.o,$(1))
 dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \

@@ -108,6 +108,46 @@ void manifest_free(struct manifest *manifest)
 	free(manifest);
 }
 
+/* ---- devices that come and go ---- */
+
+void manifest_take_devices(struct manifest *to, struct manifest *from)
+{
+	for (size_t i = 0; i < from->disk_count; i++)
+		*NEED_ONE_MORE(to->disks, to->disk_count) = from->disks[i];
+	for (size_t i = 0; i < from->interface_count; i++)
+		*NEED_ONE_MORE(to->interfaces, to->interface_count) = from->interfaces[i];
+	from->disk_count = from->interface_count = 0;
+}
+
+/* An array's capacity is known by its count (need.h): what is left goes into a new one. */
+void manifest_drop_disk(struct manifest *manifest, size_t index)
+{
+	struct manifest_disk *old = manifest->disks;
+	size_t count = manifest->disk_count;
+
+	free_disk(&old[index]);
+	manifest->disks = NULL;
+	manifest->disk_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (i != index)
+			*NEED_ONE_MORE(manifest->disks, manifest->disk_count) = old[i];
+	free(old);
+}
+
+void manifest_drop_interface(struct manifest *manifest, size_t index)
+{
+	struct manifest_interface *old = manifest->interfaces;
+	size_t count = manifest->interface_count;
+
+	free_interface(&old[index]);
+	manifest->interfaces = NULL;
+	manifest->interface_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (i != index)
+			*NEED_ONE_MORE(manifest->interfaces, manifest->interface_count) = old[i];
+	free(old);
+}
+
 /* ---- whom to blame ---- */
 
 static bool is_there(const struct manifest *manifest, enum manifest_element element)

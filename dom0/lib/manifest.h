@@ -238,6 +238,11 @@ bool manifest_parse(const char *text, size_t length, const char *file, struct ma
 	__attribute__((warn_unused_result));
 void manifest_free(struct manifest *manifest);
 
+/* Devices that come and go while the domain runs: all disks and interfaces of `from` become those of `to`. */
+void manifest_take_devices(struct manifest *to, struct manifest *from);
+void manifest_drop_disk(struct manifest *manifest, size_t index);
+void manifest_drop_interface(struct manifest *manifest, size_t index);
+
 /* What only several manifests together show: a name, a UUID, a MAC, a PCI device or an unshared extent twice. */
 void manifest_check_set(struct manifest *const *manifests, size_t count, struct report *report);
 

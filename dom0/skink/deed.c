@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ask.h"
 #include "lib/need.h"
@@ -77,7 +78,10 @@ static int list_all(struct all *all)
 	domains = json_object_get(result, "domains");
 	all->names = need_zeroed(json_array_size(domains) + 1, sizeof(*all->names));
 	json_array_foreach(domains, index, domain) {
-		if (number_of(domain, "id") != 0)
+		const char *role = text_of(domain, "role");
+		bool is_driver = strcmp(role, "net") == 0 || strcmp(role, "blk") == 0;
+
+		if (number_of(domain, "id") != 0 && !(is_driver && all->deed->for_guests))
 			all->names[all->count++] = need_copy(text_of(domain, "name"));
 	}
 	all->failed_at = all->count;
@@ -138,21 +142,28 @@ int deed_each(const struct deed *deed, deed_told *told)
 	const struct invocation *invocation = deed->invocation;
 	int first = EXIT_DONE;
 
-	if (invocation->given[OPTION_ALL])
-		return each_of_all(deed, told);
+	if (invocation->given[OPTION_ALL]) {
+		first = each_of_all(deed, told);
+		json_decref(deed->more);
+		return first;
+	}
 	for (int i = 0; i < invocation->operand_count; i++) {
 		struct deed one = *deed;
 		json_t *result;
 		int code;
 
 		one.domain = invocation->operands[i];
+		one.more = json_incref(deed->more);
 		code = deed_do(&one, &result);
 		if (code == EXIT_DONE)
 			told(invocation, one.domain, result);
 		/* Unreachable or interrupted: the next would end the same way. */
-		if (code >= EXIT_UNREACHABLE && code != EXIT_TIMED_OUT)
-			return code;
 		first = first ? first : code;
+		if (code >= EXIT_UNREACHABLE && code != EXIT_TIMED_OUT) {
+			first = code;
+			break;
+		}
 	}
+	json_decref(deed->more);
 	return first;
 }

@@ -17,6 +17,7 @@ struct deed {
 	json_t *more;			/* further parameters; NULL: none */
 	bool may_wait;			/* the method knows `wait` */
 	bool knows_timeout;		/* the method knows `timeout` */
+	bool for_guests;		/* --all leaves driver domains out */
 	double timeout;			/* 0: it answers at once */
 };
 
@@ -26,7 +27,7 @@ int deed_do(const struct deed *deed, json_t **result) __attribute__((warn_unused
 /* What has come of it; takes the result. */
 typedef void deed_told(const struct invocation *invocation, const char *domain, json_t *result);
 
-/* The deed, of which no domain is named yet, for each domain that the invocation means; the first failure is how skink ends. */
+/* Likewise takes deed->more. The deed, of which no domain is named yet, for each domain that the invocation means; the first failure is how skink ends. */
 int deed_each(const struct deed *deed, deed_told *told) __attribute__((warn_unused_result));
 
 /* The fact as JSON, or a line that says it; takes the result. */

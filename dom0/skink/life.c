@@ -41,9 +41,14 @@ static int simple(const struct invocation *invocation, deed_told *told)
 	return deed_each(&deed, told);
 }
 
+/* Who takes all takes driver domains and those they serve. */
 int verb_destroy(const struct invocation *invocation)
 {
-	return simple(invocation, told_destroyed);
+	bool is_forced = invocation->given[OPTION_FORCE] || invocation->given[OPTION_ALL];
+	const struct deed deed = {.invocation = invocation, .method = "destroy", .more = json_pack("{s:b}", "force", is_forced),
+				  .meanwhile = "skinkd goes on: see 'skink list'"};
+
+	return deed_each(&deed, told_destroyed);
 }
 
 int verb_pause(const struct invocation *invocation)
@@ -87,6 +92,7 @@ static int ask_shutdown_timeout(const struct invocation *invocation, double *sec
 int verb_shutdown(const struct invocation *invocation)
 {
 	struct deed deed = {.invocation = invocation, .method = "shutdown", .may_wait = true, .knows_timeout = true,
+			    .for_guests = true, .more = json_pack("{s:b}", "force", invocation->given[OPTION_FORCE]),
 			    .meanwhile = invocation->given[OPTION_ALL] ?
 					 "they were asked to shut down and go on with that: see 'skink list'" :
 					 "it was asked to shut down and goes on with that: see 'skink list'"};
@@ -112,6 +118,7 @@ static void told_rebooted(const struct invocation *invocation, const char *domai
 int verb_reboot(const struct invocation *invocation)
 {
 	struct deed deed = {.invocation = invocation, .method = "reboot", .may_wait = true, .knows_timeout = true,
+			    .for_guests = true,
 			    .meanwhile = invocation->given[OPTION_ALL] ?
 					 "they were asked to reboot and go on with that: see 'skink list'" :
 					 "it was asked to reboot and goes on with that: see 'skink list'"};

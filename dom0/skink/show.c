@@ -35,6 +35,21 @@ static void state_cell(struct table *table, const json_t *domain)
 	table_paint(table, state_colour(state));
 }
 
+/* "net driver, serves 3, unprotected" */
+static void driver_note(const json_t *domain, char *text, size_t room)
+{
+	const char *state = text_of(domain, "driver_state");
+	uint64_t count = count_of(domain, "front_ends");
+	int length = snprintf(text, room, "%s driver", text_of(domain, "role"));
+
+	if (*state && strcmp(state, "serving"))
+		length += snprintf(text + length, room - (size_t)length, ", %s", state);
+	if (count)
+		length += snprintf(text + length, room - (size_t)length, ", serves %lu", count);
+	if (flag_of(domain, "unprotected"))
+		snprintf(text + length, room - (size_t)length, ", unprotected");
+}
+
 /* What somebody should know who sees it in a list. */
 static void note_cell(struct table *table, const json_t *domain)
 {
@@ -45,7 +60,7 @@ static void note_cell(struct table *table, const json_t *domain)
 	char text[96] = "";
 
 	if (is_driver)
-		snprintf(text, sizeof(text), "%s driver", role);
+		driver_note(domain, text, sizeof(text));
 	else if (!flag_of(domain, "managed") && number_of(domain, "id") != 0)
 		snprintf(text, sizeof(text), "not built by skinkd");
 	if (restarts)
@@ -197,6 +212,24 @@ static void print_sched_fields(const json_t *domain)
 	print_field("warp limit", "%.0f us", number_of(sched, "warp_limit_us"));
 }
 
+static void print_driver(const json_t *driver)
+{
+	if (!json_is_object(driver))
+		return;
+	print_text_field(driver, "state", "driver");
+	print_text_field(driver, "device", "device");
+	if (*text_of(driver, "text"))
+		print_text_field(driver, "text", "it says");
+	print_field("memory guarded", "%s", flag_of(driver, "protected") ? "by the IOMMU: its device reaches its DMA pool alone" :
+		    "no: its device can reach all memory of the machine");
+	print_field("generation", "%.0f", number_of(driver, "generation"));
+	if (json_is_number(json_object_get(driver, "sectors")))
+		print_field("disk", "%.0f MiB, sectors of %.0f bytes", number_of(driver, "sectors") / 2048,
+			    number_of(driver, "sector_bytes"));
+	else
+		print_field("link", "%s", flag_of(driver, "link_up") ? "up" : "down");
+}
+
 static void print_domain(const json_t *domain)
 {
 	char duration[UNITS_TEXT];
@@ -227,6 +260,8 @@ static void print_domain(const json_t *domain)
 	print_text_field(domain, "console", "console");
 	print_sched_fields(domain);
 	print_accounts(domain);
+	print_driver(json_object_get(domain, "driver"));
+	print_attachments(json_object_get(domain, "attachments"));
 }
 
 static void print_host(const json_t *host)

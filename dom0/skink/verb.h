@@ -39,6 +39,7 @@ enum verb_option {
 	OPTION_DISABLE,
 	OPTION_FOR,
 	OPTION_LIVE,
+	OPTION_FORCE,
 	OPTION_COUNT
 };
 

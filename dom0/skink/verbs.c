@@ -20,14 +20,15 @@ const struct verb verbs[] = {
 	 "Build the domain that a manifest describes, and let it run",
 	 "MANIFEST is a file, or - for standard input. A name without a slash that is no file here is looked for in "
 	 "/etc/skink/domains/. Ctrl-C only ends the waiting: skinkd goes on, and 'skink destroy' takes it back."},
-	{"destroy", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(ALL), verb_destroy,
+	{"destroy", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(ALL) | TAKES(FORCE), verb_destroy,
 	 "End domains at once, as by pulling the plug",
 	 "What the guest has not written to its disk is lost. Its on_poweroff and on_crash are not obeyed: it stays "
-	 "gone. " DOMAIN_DOC " Domain-0 is never destroyed."},
-	{"shutdown", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_shutdown,
+	 "gone. A driver domain that serves others needs --force; --all includes it. " DOMAIN_DOC " Domain-0 is never destroyed."},
+	{"shutdown", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL) | TAKES(FORCE), verb_shutdown,
 	 "Ask guests to shut down, and wait until they have",
 	 "What then becomes of the domain is on_poweroff in its manifest. With --all, all are asked at once, and waited for "
-	 "as long as skinkd.conf says (shutdown_timeout_s) unless --timeout does. " DOMAIN_DOC " " CTRL_C_DOC},
+	 "as long as skinkd.conf says (shutdown_timeout_s) unless --timeout does. A driver domain has nothing to write back: it ends at once, with --force if it serves others; "
+	 "--all leaves it to 'skink destroy --all'. " DOMAIN_DOC " " CTRL_C_DOC},
 	{"reboot", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_reboot,
 	 "Ask guests to reboot, and wait until they run again",
 	 "A domain that has rebooted has another id, the same name and the same UUID. " CTRL_C_DOC},
@@ -51,6 +52,18 @@ const struct verb verbs[] = {
 	{"dump-core", "Domains", "DOMAIN [FILE]", 1, 2, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT) | TAKES(LIVE), verb_dump_core,
 	 "Write a domain's memory and registers to a file that gdb opens",
 	 "Without FILE, a new one in /var/lib/skink/cores/. Without --live the domain is paused meanwhile."},
+
+	{"attach", "Devices", "DOMAIN FILE", 2, 2, OPERAND_DOMAIN, FACTS | WAITS, verb_attach,
+	 "Plug a disk or an interface into a domain that runs",
+	 "FILE has one <disk> or <interface>, as in a manifest; - is standard input. It stays with the domain, over reboots "
+	 "too, until it is detached or the domain ends. DOMAIN may be Domain-0. " CTRL_C_DOC},
+	{"detach", "Devices", "DOMAIN DEVICE", 2, 2, OPERAND_DOMAIN, FACTS | WAITS | TAKES(FORCE), verb_detach,
+	 "Take a disk or an interface away from a domain",
+	 "DEVICE is a disk's name, as xvda, or an interface's MAC address. The guest is asked first: while it uses a disk "
+	 "it keeps it. --force does not ask; what it has not written yet is lost. " CTRL_C_DOC},
+	{"link", "Devices", "DOMAIN DEVICE up|down", 3, 3, OPERAND_DOMAIN, FACTS, verb_link,
+	 "Plug in, or pull, an interface's cable",
+	 "DEVICE is an interface's MAC address. While the link is down, no packet passes in either direction."},
 
 	{"list", "Looking", "[DOMAIN...]", 0, MANY, OPERAND_DOMAIN, FACTS, verb_list,
 	 "Domains: memory, vcpus, state, CPU time", "--json prints an array."},
@@ -111,6 +124,13 @@ const struct other_word other_words[] = {
 	{"hostinfo", "info", NULL},	 {"xentop", "top", NULL},	{"check", "validate", NULL},
 	{"stop", "shutdown", NULL},
 	{"define", NULL, "put the manifest into /etc/skink/domains/, and write 'skink apply'"},
+	{"attach-disk", NULL, "write 'skink attach DOMAIN FILE', with a <disk> in the file"},
+	{"attach-interface", NULL, "write 'skink attach DOMAIN FILE', with an <interface> in the file"},
+	{"attach-device", "attach", NULL}, {"detach-device", "detach", NULL}, {"detach-disk", "detach", NULL},
+	{"detach-interface", "detach", NULL}, {"block-detach", "detach", NULL}, {"network-detach", "detach", NULL},
+	{"block-attach", NULL, "write 'skink attach DOMAIN FILE', with a <disk> in the file"},
+	{"network-attach", NULL, "write 'skink attach DOMAIN FILE', with an <interface> in the file"},
+	{"domif-setlink", NULL, "write 'skink link DOMAIN DEVICE up' or 'down'"},
 	{"undefine", NULL, "take the manifest out of /etc/skink/domains/, and write 'skink apply --prune'"},
 	{"edit", NULL, "change the manifest with an editor, and write 'skink apply'"},
 	{"config-update", NULL, "change the manifest with an editor, and write 'skink apply'"},

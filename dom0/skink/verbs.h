@@ -18,6 +18,11 @@ int verb_autostart(const struct invocation *);
 /* create.c */
 int verb_create(const struct invocation *);
 
+/* devices.c */
+int verb_attach(const struct invocation *);
+int verb_detach(const struct invocation *);
+int verb_link(const struct invocation *);
+
 /* console.c */
 int verb_console(const struct invocation *);
 

@@ -123,36 +123,54 @@ static uint32_t blk_flags(const struct attachment *attachment, const struct mani
 	       (disk->may_discard && !disk->is_readonly && device & DRIVER_DEVICE_DISCARD ? DRIVER_BLK_DISCARD : 0);
 }
 
-/* Two disks that write, or that one writes and the other reads, are never over the same sectors. */
-static const struct attachment *overlapping(const struct attachment *mine, const struct manifest_disk *disk)
+/* DK1 */
+static const struct attachment *overlapping(const struct attachment *mine)
 {
 	for (const struct attachment *other = attachments; other; other = other->next) {
-		const struct manifest_disk *theirs = attach_disk(attach_manifest_of(other->front_id), other->key);
+		uint32_t both = mine->blk_flags & other->blk_flags;
 
-		if (other == mine || other->kind != ATTACH_VBD || other->driver != mine->driver || !theirs ||
-		    (disk->is_readonly && theirs->is_readonly) || (disk->is_shareable && theirs->is_shareable))
-			continue;
-		if (disks_is_own(other) || disks_is_own(mine))
-			continue;		/* Domain-0's own look at the partition table */
+		if (other == mine || other->kind != ATTACH_VBD || other->driver != mine->driver ||
+		    both & (DRIVER_BLK_READONLY | DRIVER_BLK_SHARED) || disks_is_own(other) || disks_is_own(mine))
+			continue;		/* Domain-0's own look writes nothing, and believes nothing it has not read anew */
 		if (disks_overlap(&mine->blk, &other->blk))
 			return other;
 	}
 	return NULL;
 }
 
-/* The extents, as far as they can be known now. False: ->why. */
+static void stick(struct attachment *attachment, const char *why)
+{
+	if (!attachment->is_stuck || strcmp(attachment->why, why))
+		told(attachment, "waiting", why);
+	snprintf(attachment->why, ATTACH_WHY, "%s", why);
+	attachment->is_stuck = true;
+	memset(&attachment->blk, 0, sizeof(attachment->blk));
+}
+
+/* Its extents, as far as they can be known now. False: not yet, or never: ->is_stuck, ->why. */
 static bool find_extents(struct attachment *attachment, const struct manifest_disk *disk)
 {
+	char why[ATTACH_WHY] = "";
 	const struct attachment *other;
 
-	if (!disks_resolve(attachment->driver, disk, &attachment->blk, attachment->why))
+	switch (disks_resolve(attachment->driver, disk, &attachment->blk, why)) {
+	case DISKS_NOT_YET:
+		if (!attachment->is_stuck)
+			snprintf(attachment->why, ATTACH_WHY, "%s", why);
 		return false;
-	other = overlapping(attachment, disk);
+	case DISKS_NEVER:
+		stick(attachment, why);
+		return false;
+	case DISKS_FOUND:
+		break;
+	}
+	attachment->blk_flags = blk_flags(attachment, disk);
+	other = overlapping(attachment);
 	if (!other)
 		return true;
-	memset(&attachment->blk, 0, sizeof(attachment->blk));
-	snprintf(attachment->why, ATTACH_WHY, "it overlaps %s of '%.40s': name other extents, or write <readonly/> or <shareable/> "
-		 "into both", other->key, other->front_name);
+	snprintf(why, sizeof(why), "it overlaps %s of '%.40s': name other extents, or write <readonly/> or <shareable/> into both",
+		 other->key, other->front_name);
+	stick(attachment, why);
 	return false;
 }
 
@@ -160,22 +178,18 @@ static bool offer(struct attachment *attachment)
 {
 	const struct attach_offer to = { .put = attach_back_put, .context = attachment, .queues_max = queues_max(attachment) };
 	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
-	char before[ATTACH_WHY];
 
 	attachment->is_refused = false;
 	if (attachment->kind == ATTACH_VIF) {
 		attach_offer_vif(&to);
 	} else if (disk) {
-		memcpy(before, attachment->why, sizeof(before));
-		if (!find_extents(attachment, disk)) {
-			if (strcmp(before, attachment->why))
-				told(attachment, "waiting", attachment->why);
+		if (!find_extents(attachment, disk))
 			return false;
-		}
-		attach_offer_vbd(&to, &attachment->blk, blk_flags(attachment, disk),
+		attach_offer_vbd(&to, &attachment->blk, attachment->blk_flags,
 				 attachment->driver->status->device_flags & DRIVER_DEVICE_FLUSH);
 	}
 	attachment->why[0] = 0;
+	attachment->is_stuck = false;
 	attach_back_state(attachment, XenbusStateInitWait);
 	return true;
 }
@@ -195,7 +209,7 @@ static bool fill_record(struct attachment *attachment, struct driver_attachment 
 		return attach_read_vif(&front, record, attachment->why);
 	}
 	if (attachment->kind == ATTACH_VBD && disk) {
-		record->flags = blk_flags(attachment, disk);
+		record->flags = attachment->blk_flags;
 		record->blk = attachment->blk;
 		attach_rates_of(&disk->iotune, &record->blk);
 		return attach_read_vbd(&front, record, attachment->why);
@@ -268,7 +282,6 @@ static void connected(struct attachment *attachment)
 	attach_back_state(attachment, XenbusStateConnected);
 	attachment->refusals = 0;
 	told(attachment, "attached", "");
-	disks_connected(attachment);
 }
 
 static void drop(struct attachment *attachment)
@@ -363,6 +376,7 @@ static void park(struct attachment *attachment)
 	attachment->driver = NULL;
 	attachment->record = RECORD_NONE;
 	memset(&attachment->blk, 0, sizeof(attachment->blk));
+	attachment->is_stuck = false;
 }
 
 static void look_at(struct attachment *attachment)
@@ -451,14 +465,15 @@ struct attachment *attach_add(domid_t id, const char *name, enum attach_kind kin
 
 void attach_domain(domid_t id, const struct manifest *manifest)
 {
+	const char *name = id ? manifest->name : "Domain-0";
 	char key[ATTACH_KEY];
 
 	for (size_t i = 0; i < manifest->interface_count; i++) {
 		attach_mac_text(manifest->interfaces[i].mac, key);
-		attach_add(id, manifest->name, ATTACH_VIF, key, manifest->interfaces[i].driver);
+		attach_add(id, name, ATTACH_VIF, key, manifest->interfaces[i].driver);
 	}
 	for (size_t i = 0; i < manifest->disk_count; i++)
-		attach_add(id, manifest->name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
+		attach_add(id, name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
 }
 
 void attach_remove(struct attachment *attachment, bool is_forced)

@@ -40,7 +40,9 @@ struct attachment {
 	uint32_t withdrawn_at;		/* `changed` of the table */
 	bool is_wanted, is_forced, is_refused;
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
-	struct driver_blk blk;		/* of a disk that has been offered: its extents */
+	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
+	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
+	bool is_stuck;			/* it cannot be offered as things are: `why` */
 	char why[ATTACH_WHY];		/* it waits, or was refused, for this reason; "" */
 };
 

@@ -30,7 +30,7 @@ static bool is_over(const struct attach_wait *wait, struct outcome *result)
 
 	if (wait->what == ATTACH_AWAIT_GONE ? !attachment : attachment && attachment->back == XenbusStateConnected)
 		*result = outcome(0, "done");
-	else if (wait->what == ATTACH_AWAIT_CONNECTED && (!attachment || attachment->is_refused))
+	else if (wait->what == ATTACH_AWAIT_CONNECTED && (!attachment || attachment->is_refused || attachment->is_stuck))
 		*result = outcome(CODE_FAILED, "%s is not attached: %s", wait->key, attachment ? attachment->why : "it is gone again");
 	else if (uv_now(host.loop) < wait->deadline_ms)
 		return false;
@@ -201,11 +201,17 @@ static void take_up(struct attachment *attachment, int driver_id)
 	attachment->back = attach_back_state_read(attachment);
 	attachment->front = attach_front_state(attachment);
 	attach_nodes_watch(attachment);
-	if (attachment->record == RECORD_NONE)
+	if (attachment->record == RECORD_NONE) {
+		/* What it was offered is found anew. */
+		if (attachment->back == XenbusStateInitWait)
+			attachment->back = XenbusStateInitialising;
 		return;
+	}
 	record = &attachment->driver->table->attachment[attachment->slot];
-	if (attachment->kind == ATTACH_VBD)
+	if (attachment->kind == ATTACH_VBD) {
 		attachment->blk = record->blk;
+		attachment->blk_flags = record->flags;
+	}
 	if (attachment->record == RECORD_GIVEN && record->serial != attachment->serial) {
 		memset(record, 0, sizeof(*record));	/* K2: the driver never had it */
 		attachment->record = RECORD_NONE;

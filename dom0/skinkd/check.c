@@ -158,13 +158,10 @@ static void check_driver(const struct manifest *manifest, struct report *report)
 		report_error(report, &role, "a driver domain drives at most %u devices\nmake two of it", DRIVER_FUNCTIONS_MAX);
 }
 
-static void check_devices(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
-			  struct report *report)
+void check_served(const struct manifest *manifest, const struct check_set *set, struct report *report)
 {
 	struct blame blame;
 
-	if (manifest->role != ROLE_GUEST)
-		check_driver(manifest, report);
 	for (size_t i = 0; i < manifest->disk_count; i++) {
 		blame = manifest_blame_disk(manifest, i);
 		check_driver_of(&blame, manifest->disks[i].driver, ROLE_BLK, set, report);
@@ -173,6 +170,14 @@ static void check_devices(const struct manifest *manifest, const struct domain *
 		blame = manifest_blame_interface(manifest, i);
 		check_driver_of(&blame, manifest->interfaces[i].driver, ROLE_NET, set, report);
 	}
+}
+
+static void check_devices(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
+			  struct report *report)
+{
+	if (manifest->role != ROLE_GUEST)
+		check_driver(manifest, report);
+	check_served(manifest, set, report);
 	for (size_t i = 0; i < manifest->device_count; i++)
 		check_function(manifest, i, instead_of, report);
 }

@@ -16,6 +16,9 @@ struct check_set {
 void check_host(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
 		struct report *report);
 
+/* Is there a driver domain for each of its disks and interfaces? */
+void check_served(const struct manifest *manifest, const struct check_set *set, struct report *report);
+
 /* The kernel and initrd are read and judged: slow. Complaints as above. */
 int check_files(const struct manifest *manifest, struct build_error *error);
 

@@ -27,6 +27,7 @@ static const struct key {
 	TEXT(console_dir, "/var/log/skink/consoles"),
 	TEXT(domains_dir, "/etc/skink/domains"),
 	TEXT(system_dir, "/etc/skink/system"),
+	TEXT(own_devices, "/etc/skink/domain-0.xml"),
 	TEXT(prepare_kernels, "/boot/vmlinuz* /var/lib/skink/images/vmlinuz*"),
 	NUMBER(kernel_cache_kib, 65536),
 	NUMBER(cores_kib_max, 1048576),

@@ -17,6 +17,7 @@ struct conf {
 	char console_dir[CONF_TEXT];	/* where xenconsoled logs to */
 	char domains_dir[CONF_TEXT];
 	char system_dir[CONF_TEXT];
+	char own_devices[CONF_TEXT];	/* the file of Domain-0's own devices */
 	char prepare_kernels[CONF_TEXT];	/* files, as the shell names them: unpacked when skinkd starts; "": none */
 	uint64_t kernel_cache_kib;	/* of kernels that are kept unpacked; 0: none */
 	uint64_t cores_kib_max;		/* of all core files together */

@@ -2,42 +2,250 @@
 #include "skinkd/disks.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/need.h"
+#include "skinkd/devices.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/job.h"
+#include "skinkd/partitions.h"
 
-#define SECTOR	512u
+#define FRESH_MS	5000		/* for so long a partition table is believed */
+#define OWN		"xvdp"		/* xvdpa to xvdpz: Domain-0's looks */
 
-static bool cannot(char why[ATTACH_WHY], const char *text)
+/* One device, as Domain-0 reads it. */
+struct device {
+	struct device *next;
+	struct driver *driver;		/* NULL: it went while the table was read */
+	char key[ATTACH_KEY];
+	bool is_reading, is_known;
+	uint64_t read_ms;
+	struct partition_table table;
+};
+
+struct reading {
+	struct job job;
+	struct device *device;
+	char path[ATTACH_KEY + 8];
+	struct partition_table table;
+};
+
+static struct device *devices;
+
+/* ---- Domain-0's own look ---- */
+
+bool disks_is_own(const struct attachment *attachment)
 {
-	snprintf(why, ATTACH_WHY, "%s", text);
+	return !attachment->front_id && attachment->kind == ATTACH_VBD && !strncmp(attachment->key, OWN, strlen(OWN)) &&
+	       attachment->key[strlen(OWN)];
+}
+
+/* One that a skinkd before this one made, or a new one. False: Domain-0 looks at 26 devices already. */
+static bool attach_own(struct device *device)
+{
+	const char *name = device->driver->domain->manifest->name;
+	struct manifest_disk *disk;
+	struct attachment *other;
+
+	for (other = attachments; other; other = other->next)
+		if (disks_is_own(other) && !strcmp(other->driver_name, name)) {
+			snprintf(device->key, sizeof(device->key), "%s", other->key);
+			return true;
+		}
+	for (char letter = 'a'; letter <= 'z'; letter++) {
+		snprintf(device->key, sizeof(device->key), OWN "%c", letter);
+		if (!attach_find(0, device->key))
+			break;
+	}
+	if (attach_find(0, device->key))
+		return false;
+	disk = NEED_ONE_MORE(host.own->disks, host.own->disk_count);
+	disk->target = need_copy(device->key);
+	disk->driver = need_copy(name);
+	disk->is_readonly = true;
+	NEED_ONE_MORE(disk->extents, disk->extent_count)->kind = EXTENT_WHOLE;
+	attach_add(0, "Domain-0", ATTACH_VBD, device->key, name);
+	return true;
+}
+
+static struct device *device_of(struct driver *driver)
+{
+	struct device *device = devices;
+
+	while (device && device->driver != driver)
+		device = device->next;
+	if (device)
+		return device;
+	device = need_memory(calloc(1, sizeof(*device)));
+	*device = (struct device){ .next = devices, .driver = driver };
+	if (!attach_own(device)) {
+		free(device);
+		return NULL;
+	}
+	devices = device;
+	return device;
+}
+
+static void device_free(struct device *device)
+{
+	struct device **at = &devices;
+
+	while (*at != device)
+		at = &(*at)->next;
+	*at = device->next;
+	partitions_free(&device->table);
+	free(device);
+}
+
+void disks_forget(const struct driver *driver)
+{
+	struct device *device = devices;
+	struct attachment *own;
+
+	while (device && device->driver != driver)
+		device = device->next;
+	if (!device)
+		return;
+	own = attach_find(0, device->key);
+	devices_forget(0, device->key);
+	if (own)
+		attach_remove(own, true);
+	device->driver = NULL;
+	if (!device->is_reading)
+		device_free(device);
+}
+
+/* ---- reading the table ---- */
+
+static int run_reading(struct job *job, struct core *core)
+{
+	struct reading *reading = (struct reading *)job;
+
+	return partitions_read(reading->path, &reading->table);
+}
+
+static void has_read(struct job *job)
+{
+	struct reading *reading = (struct reading *)job;
+	struct device *device = reading->device;
+
+	device->is_reading = false;
+	if (!device->driver) {
+		partitions_free(&reading->table);
+		device_free(device);
+	} else {
+		partitions_free(&device->table);
+		device->table = reading->table;
+		device->is_known = true;
+		device->read_ms = uv_now(host.loop);
+	}
+	free(reading);
+	attach_look();
+}
+
+/* True: the table is known, and fresh. */
+static bool know_table(struct device *device)
+{
+	const struct attachment *own = attach_find(0, device->key);
+	struct reading *reading;
+
+	if (device->is_reading)
+		return false;
+	if (device->is_known && uv_now(host.loop) - device->read_ms < FRESH_MS)
+		return true;
+	if (!own || own->back != XenbusStateConnected)
+		return false;
+	reading = need_memory(calloc(1, sizeof(*reading)));
+	*reading = (struct reading){ .job = { .run = run_reading, .done = has_read }, .device = device };
+	snprintf(reading->path, sizeof(reading->path), "/dev/%s", device->key);
+	device->is_reading = true;
+	job_start(&reading->job);
 	return false;
 }
 
-static bool add(struct driver_blk *blk, uint64_t first, uint64_t count, char why[ATTACH_WHY])
+/* ---- extents ---- */
+
+static enum disks_found never(char why[ATTACH_WHY], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static enum disks_found never(char why[ATTACH_WHY], const char *format, ...)
 {
-	if (blk->extent_count == DRIVER_EXTENTS_MAX)
-		return cannot(why, "it has more extents than a driver domain can serve: write at most 24");
-	blk->extent[blk->extent_count++] = (struct driver_extent){ first, count };
-	return true;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, ATTACH_WHY, format, arguments);
+	va_end(arguments);
+	return DISKS_NEVER;
 }
 
-bool disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY])
+static enum disks_found add(struct driver *driver, struct driver_blk *blk, uint64_t first, uint64_t count, char why[ATTACH_WHY])
 {
-	uint64_t sectors = driver->status->device_sectors;
-	uint32_t device_bytes = driver->status->sector_bytes == 4096 ? 4096 : SECTOR;
+	uint64_t all = driver->status->device_sectors, unit = blk->sector_bytes / 512;
+
+	if (blk->extent_count == DRIVER_EXTENTS_MAX)
+		return never(why, "it has more extents than a driver domain can serve: write at most %u", DRIVER_EXTENTS_MAX);
+	if (!count || first > all || count > all - first)
+		return never(why, "sectors %lu to %lu are not on the device, which ends at %lu: mend its partition table", first,
+			     first + count, all);
+	if (first % unit || count % unit)
+		return never(why, "sectors %lu to %lu do not begin and end with a sector of %u bytes: write <blockio "
+			     "logical_block_size='512'/>", first, first + count, blk->sector_bytes);
+	blk->extent[blk->extent_count++] = (struct driver_extent){ first, count };
+	return DISKS_FOUND;
+}
+
+static enum disks_found add_partition(struct driver *driver, const struct manifest_extent *wanted, struct driver_blk *blk,
+				      char why[ATTACH_WHY])
+{
+	struct device *device = device_of(driver);
+	const struct partition *found = NULL;
+	char known[100];
+
+	if (!device)
+		return never(why, "Domain-0 looks at 26 devices already, and can read no more partition tables");
+	if (!know_table(device)) {
+		snprintf(why, ATTACH_WHY, "Domain-0 reads the partition table of '%.60s'", driver->domain->manifest->name);
+		return DISKS_NOT_YET;
+	}
+	if (device->table.error)
+		return never(why, "the partition table of '%.60s' cannot be read: %s", driver->domain->manifest->name,
+			     strerror(-device->table.error));
+	for (size_t i = 0; i < device->table.count; i++) {
+		const struct partition *partition = &device->table.partitions[i];
+		const char *name = wanted->kind == EXTENT_PARTITION_UUID ? partition->uuid : partition->label;
+
+		if (strcmp(name, wanted->name))
+			continue;
+		if (found)
+			return never(why, "two partitions are called '%.40s': name one by its UUID", wanted->name);
+		found = partition;
+	}
+	partitions_names(&device->table, wanted->kind == EXTENT_PARTITION_UUID, known, sizeof(known));
+	if (!found)
+		return never(why, "'%.40s' has no partition '%.40s': %s%s", driver->domain->manifest->name, wanted->name,
+			     *known ? "it has " : "it has none", known);
+	return add(driver, blk, found->first, found->count, why);
+}
+
+enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY])
+{
+	uint32_t device_bytes = driver->status->sector_bytes == 4096 ? 4096 : 512;
+	enum disks_found found = DISKS_FOUND;
 
 	*blk = (struct driver_blk){ .sector_bytes = disk->sector_bytes ? disk->sector_bytes : device_bytes };
 	if (blk->sector_bytes < device_bytes)
-		return cannot(why, "the device has sectors of 4096 bytes: leave <blockio> out");
-	for (size_t i = 0; i < disk->extent_count; i++) {
-		if (disk->extents[i].kind != EXTENT_WHOLE)
-			return cannot(why, "the device has no such partition or volume");
-		if (!add(blk, 0, sectors & ~7ULL, why))
-			return false;
-	}
-	return true;
+		return never(why, "the device has sectors of %u bytes: leave <blockio> out", device_bytes);
+	if (disk->is_transient)
+		return never(why, "<transient/> is not done yet: leave it out, or use <readonly/>");
+	for (size_t i = 0; i < disk->extent_count && found == DISKS_FOUND; i++)
+		if (disk->extents[i].kind == EXTENT_WHOLE)
+			found = add(driver, blk, 0, driver->status->device_sectors & ~7UL, why);
+		else if (disk->extents[i].kind == EXTENT_VOLUME)
+			found = never(why, "there is no volume '%.60s': 'skink volume list' shows those there are", disk->extents[i].name);
+		else
+			found = add_partition(driver, &disk->extents[i], blk, why);
+	return found;
 }
 
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
@@ -48,18 +256,4 @@ bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
 			    b->extent[j].first < a->extent[i].first + a->extent[i].count)
 				return true;
 	return false;
-}
-
-/* No name that a manifest of an administrator has: xvdpa and on are skinkd's in Domain-0. */
-bool disks_is_own(const struct attachment *attachment)
-{
-	return !attachment->front_id && attachment->kind == ATTACH_VBD && !strncmp(attachment->key, "xvdp", 4) && attachment->key[4];
-}
-
-void disks_connected(const struct attachment *attachment)
-{
-}
-
-void disks_forget(const struct driver *driver)
-{
 }

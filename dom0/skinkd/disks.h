@@ -12,13 +12,14 @@
 
 struct driver;
 
-/* False: `why` says what is missing, or wrong. */
-bool disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY]);
+enum disks_found { DISKS_FOUND, DISKS_NOT_YET, DISKS_NEVER };
+
+/* If not found, `why` says what is missing, or wrong. */
+enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY]);
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b);
 
 /* Domain-0's own look at a device. */
 bool disks_is_own(const struct attachment *attachment);
 
-/* A disk of Domain-0 may be the one that is waited for; a driver that goes takes what was known of its device along. */
-void disks_connected(const struct attachment *attachment);
+/* A driver that goes takes what was known of its device along. */
 void disks_forget(const struct driver *driver);

@@ -9,7 +9,9 @@
 
 #include <xen/sched.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/autostart.h"
+#include "skinkd/driver.h"
 #include "skinkd/host.h"
 #include "skinkd/text.h"
 
@@ -21,8 +23,8 @@ void domain_keep_uuid(struct domain *domain)
 	domain->manifest->has_uuid = true;
 }
 
-/* In Xen's own range, as every tool of Xen's does; kept with the record, so that a guest that is started again has the same. */
-static void choose_macs(struct manifest *manifest)
+/* In Xen's own range, as every tool of Xen's does; kept with the record: a guest that is started again has the same. */
+void domain_choose_macs(struct manifest *manifest)
 {
 	for (size_t i = 0; i < manifest->interface_count; i++) {
 		struct manifest_interface *interface = &manifest->interfaces[i];
@@ -35,6 +37,16 @@ static void choose_macs(struct manifest *manifest)
 		interface->mac[3] &= 0x7f;
 		interface->has_mac = true;
 	}
+}
+
+void domain_keep_macs(struct manifest *manifest, const struct manifest *old)
+{
+	for (size_t i = 0; i < manifest->interface_count && i < old->interface_count; i++)
+		if (!manifest->interfaces[i].has_mac) {
+			memcpy(manifest->interfaces[i].mac, old->interfaces[i].mac, sizeof(old->interfaces[i].mac));
+			manifest->interfaces[i].has_mac = true;
+		}
+	domain_choose_macs(manifest);
 }
 
 struct domain *domain_add(struct manifest *manifest)
@@ -53,7 +65,7 @@ struct domain *domain_add(struct manifest *manifest)
 		domain->uuid[8] = (domain->uuid[8] & 0x3f) | 0x80;
 		domain_keep_uuid(domain);
 	}
-	choose_macs(manifest);
+	domain_choose_macs(manifest);
 	while (*at)
 		at = &(*at)->next;
 	*at = domain;
@@ -264,6 +276,16 @@ static uint64_t memory_max_kib(const struct target *target)
 	return pages << (FRAME_SHIFT - 10);
 }
 
+/* What a list shows of a driver domain; null in others. */
+static void add_driver(json_t *json, const struct driver *driver)
+{
+	const char *name;
+
+	json_object_set_new(json, "front_ends", driver ? json_integer(attach_count(driver, &name)) : json_null());
+	json_object_set_new(json, "unprotected", driver ? json_boolean(!driver->shared.is_protected) : json_null());
+	json_object_set_new(json, "driver_state", driver ? json_string(driver_state_name(driver)) : json_null());
+}
+
 json_t *target_json(const struct target *target)
 {
 	const struct domain *domain = target->record;
@@ -290,6 +312,7 @@ json_t *target_json(const struct target *target)
 						       target->id ? "guest" : "control"));
 	json_object_set_new(json, "title", domain && domain->manifest->title ? json_string(domain->manifest->title) : json_null());
 	json_object_set_new(json, "restarts", json_integer(domain ? domain->restarts : 0));
+	add_driver(json, domain ? domain->driver : NULL);
 	return json;
 }
 

@@ -61,6 +61,10 @@ struct target {
 struct domain *domain_add(struct manifest *manifest);		/* takes it */
 /* A manifest that names no UUID gets the domain's. */
 void domain_keep_uuid(struct domain *domain);
+/* Interfaces that have no MAC address get one. */
+void domain_choose_macs(struct manifest *manifest);
+/* What the new one leaves open stays as it is. */
+void domain_keep_macs(struct manifest *manifest, const struct manifest *old);
 void domain_remove(struct domain *domain);
 struct domain *domain_by_name(const char *name);
 struct domain *domain_by_id(domid_t id);

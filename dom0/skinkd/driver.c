@@ -297,9 +297,15 @@ struct driver *driver_find(const char *name, enum driver_role role)
 	return found;
 }
 
+const char *driver_state_name(const struct driver *driver)
+{
+	static const char *const names[] = { [DRIVER_STARTING] = "starting", [DRIVER_SERVING] = "serving", [DRIVER_FAILED] = "failed" };
+
+	return names[driver->state];
+}
+
 json_t *driver_json(const struct driver *driver)
 {
-	static const char *const states[] = { [DRIVER_STARTING] = "starting", [DRIVER_SERVING] = "serving", [DRIVER_FAILED] = "failed" };
 	char text[DRIVER_TEXT_BYTES + 1], device[sizeof(driver->status->device_name) + 1];
 	struct driver_status status;
 	json_t *json;
@@ -307,7 +313,7 @@ json_t *driver_json(const struct driver *driver)
 	memcpy(&status, driver->status, sizeof(status));	/* DR1 */
 	driver_text(status.text, DRIVER_TEXT_BYTES, text, sizeof(text));
 	driver_text(status.device_name, sizeof(status.device_name), device, sizeof(device));
-	json = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:b}", "state", states[driver->state], "device", device, "text", text,
+	json = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:b}", "state", driver_state_name(driver), "device", device, "text", text,
 			 "protected", driver->shared.is_protected, "generation", status.generation, "heartbeat",
 			 (json_int_t)status.heartbeat, "link_up", (status.device_flags & DRIVER_DEVICE_LINK_UP) != 0);
 	if (driver->table->role == DRIVER_BLK) {

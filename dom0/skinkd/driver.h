@@ -47,6 +47,7 @@ void driver_tell(struct driver *driver);
 
 /* That serve: by name, or (NULL) the only one of its role. */
 struct driver *driver_find(const char *name, enum driver_role role);
+const char *driver_state_name(const struct driver *driver);
 bool driver_serves(const struct driver *driver);
 
 /* A copy that ends, is UTF-8 and has no control characters. */

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 #include "skinkd/attach.h"
+#include "skinkd/devices.h"
+#include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
@@ -152,22 +154,10 @@ static void take_signals(void)
 /* The machine has been started: its domains are what the folders say. */
 static void begin_anew(void)
 {
+	domain_choose_macs(host.own);
+	attach_domain(0, host.own);
 	state_save();
 	apply_folder(host.conf.system_dir, host.conf.domains_dir);
-}
-
-/* Domain-0 has devices as others have, and nothing else that a manifest says. */
-static struct manifest *own_manifest(void)
-{
-	static const char text[] = "<domain type='skink'><name>control-domain</name><memory unit='MiB'>64</memory>"
-				   "<os><kernel>/boot/vmlinuz</kernel></os></domain>";
-	struct manifest *manifest = NULL;
-	struct report report = { 0 };
-
-	if (!manifest_parse(text, strlen(text), "Domain-0", &manifest, &report))
-		report_print(&report, stderr);
-	report_free(&report);
-	return need_memory(manifest);
 }
 
 static bool begin(void)
@@ -183,7 +173,7 @@ static bool begin(void)
 	events_open();
 	watch_store();
 	drivers_open();
-	host.own = own_manifest();
+	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();
 	if (state_load())
 		life_resume();

@@ -41,6 +41,11 @@ void method_sched(struct request *request);
 void method_vcpu_set(struct request *request);
 void method_vcpu_pin(struct request *request);
 
+/* methods_attach.c */
+void method_attach(struct request *request);
+void method_detach(struct request *request);
+void method_link(struct request *request);
+
 /* ---- what they share ---- */
 
 /* False: it has failed the request (code 3, with the names that are known). */

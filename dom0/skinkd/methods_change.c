@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/check.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
@@ -61,10 +62,13 @@ struct outcome change_live(struct domain *domain, struct manifest *manifest)
 	struct outcome result = outcome(0, "done");
 	struct manifest *old = domain->manifest;
 
+	domain_keep_macs(manifest, old);
 	domain->manifest = manifest;
 	domain_keep_uuid(domain);
-	if (domain->phase == PHASE_RUNNING)
+	if (domain->phase == PHASE_RUNNING) {
 		life_tune(domain);
+		attach_update(domain->id, manifest);
+	}
 	if (manifest->current_memory_kib != old->current_memory_kib)
 		result = change_memory(domain, manifest->current_memory_kib);
 	if (!result.code && manifest->current_vcpus != old->current_vcpus)

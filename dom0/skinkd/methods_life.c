@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/autostart.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
@@ -108,17 +109,34 @@ static void destroy_foreign(struct request *request, const struct target *target
 	rpc_answer(request, answer);
 }
 
+/* True: it has failed the request. */
+static bool serves_somebody(struct request *request, const struct target *target)
+{
+	const struct driver *driver = target->record ? target->record->driver : NULL;
+	const char *name = "";
+	uint32_t count = driver ? attach_count(driver, &name) : 0;
+
+	if (count)
+		rpc_fail(request, CODE_NOT_ALLOWED, "'%s' serves %u device%s, one of '%.60s': --force takes %s away", target->name, count,
+			 count == 1 ? "" : "s", name, count == 1 ? "it" : "them");
+	return count;
+}
+
 void method_destroy(struct request *request)
 {
 	struct wait_request wait = { .what = WAIT_GONE, .timeout_s = TIMEOUT_S };
 	json_t *named, *answer;
+	int is_forced = 0;
 
-	if (!rpc_unpack(request, "{s:o}", "domain", &named) || !method_target(request, named, &wait.target))
+	if (!rpc_unpack(request, "{s:o, s?b}", "domain", &named, "force", &is_forced) ||
+	    !method_target(request, named, &wait.target))
 		return;
 	if (wait.target.has_id && wait.target.id == 0) {
 		rpc_fail(request, CODE_NOT_ALLOWED, "Domain-0 is never destroyed ('poweroff' in Domain-0 ends the machine)");
 		return;
 	}
+	if (!is_forced && serves_somebody(request, &wait.target))
+		return;
 	answer = json_pack("{s:o}", "domain", target_json(&wait.target));
 	if (!wait.target.record) {
 		destroy_foreign(request, &wait.target, answer);
@@ -146,6 +164,18 @@ static void is_down(void *context, const struct outcome *result)
 	free(waiter);
 }
 
+/* A driver domain is crash-only: it has nothing to write back, and is asked nothing. */
+static void shutdown_driver(struct request *request, struct wait_request *wait, bool is_forced, bool is_awaited)
+{
+	if (!is_forced && serves_somebody(request, &wait->target))
+		return;
+	life_destroy(wait->target.record);
+	if (is_awaited)
+		wait_start(wait, is_down, waiter_new(request, &wait->target, NULL));
+	else
+		rpc_answer(request, json_pack("{s:s}", "state", "asked"));
+}
+
 static void has_rebooted(void *context, const struct outcome *result)
 {
 	struct waiter *waiter = context;
@@ -162,15 +192,21 @@ static void has_rebooted(void *context, const struct outcome *result)
 static void ask_guest(struct request *request, const char *what, enum wait_for awaited, done_fn done, json_t *at_once)
 {
 	struct wait_request wait = { .what = awaited, .needs_answer = true, .timeout_s = TIMEOUT_S };
-	int is_awaited = 1, result;
+	int is_awaited = 1, is_forced = 0, result;
 	json_t *named;
 
-	if (!rpc_unpack(request, "{s:o, s?b, s?F}", "domain", &named, "wait", &is_awaited, "timeout", &wait.timeout_s) ||
-	    !method_guest(request, named, awaited == WAIT_DOWN, &wait.target)) {
+	if (!rpc_unpack(request, "{s:o, s?b, s?F, s?b}", "domain", &named, "wait", &is_awaited, "timeout", &wait.timeout_s,
+			"force", &is_forced) || !method_guest(request, named, awaited == WAIT_DOWN, &wait.target)) {
 		json_decref(at_once);
 		return;
 	}
 	wait.timeout_s = limit_timeout(wait.timeout_s);
+	if (wait.target.record && wait.target.record->driver && awaited == WAIT_DOWN) {
+		wait.needs_answer = false;
+		shutdown_driver(request, &wait, is_forced, is_awaited);
+		json_decref(at_once);
+		return;
+	}
 	result = !host.store.handle ? -ENOTCONN : store_write(&host.store, wait.target.id, "control/shutdown", what);
 	if (result) {
 		rpc_fail(request, CODE_FAILED, "'%s' cannot be asked: xenstored says: %s", wait.target.name, strerror(-result));

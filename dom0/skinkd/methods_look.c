@@ -4,7 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/check.h"
+#include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/methods.h"
 #include "skinkd/text.h"
@@ -70,8 +72,8 @@ static json_t *top_one(const struct target *target)
 	json_decref(all);
 	json_object_set_new(json, "cpu_ns", json_integer(target->has_id ? (json_int_t)target->info.cpu_time : 0));
 	add_counts(json, target);
-	json_object_set_new(json, "net", json_null());
-	json_object_set_new(json, "disk", json_null());
+	json_object_set_new(json, "net", target->has_id ? attach_sums(target->id, ATTACH_VIF) : json_null());
+	json_object_set_new(json, "disk", target->has_id ? attach_sums(target->id, ATTACH_VBD) : json_null());
 	return json;
 }
 
@@ -136,6 +138,10 @@ static json_t *domain_info(const struct target *target)
 	json_object_set_new(json, "sched", sched_json(&sched));
 	json_object_set_new(json, "vcpu_list", vcpus_json(target));
 	add_counts(json, target);
+	json_object_set_new(json, "driver", target->record && target->record->driver ? driver_json(target->record->driver) : json_null());
+	json_object_set_new(json, "attachments", target->record && target->record->driver ?
+			    attachments_of_driver(target->record->driver) : target->has_id ? attachments_of_domain(target->id) :
+			    json_array());
 	return json;
 }
 

@@ -347,6 +347,7 @@ static void apply_to(struct plan *plan, struct step *step, struct domain *domain
 	case RESTART:
 		/* The wait knows it by the id that it has now. */
 		await(plan, domain, WAIT_REPLACED);
+		domain_keep_macs(manifest, domain->manifest);
 		manifest_free(domain->manifest);
 		domain->manifest = manifest;
 		domain_keep_uuid(domain);

@@ -17,11 +17,11 @@ DOM0_MEMORY = "1024M"
 class Dom0(Machine):
     """A machine whose prompt is that of Dom0's shell."""
 
-    def __init__(self, name, smp="2", memory=4096, limit=1200, image=IMAGE, **options):
+    def __init__(self, name, smp="2", memory=4096, limit=1200, image=IMAGE, more=(), **options):
         hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
         modules = [(f"{BUILD}/dom0/vmlinux", DOM0_ARGS), (image, "")]
         arguments = by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}")
-        super().__init__(name, *arguments, smp=smp, memory=memory, limit=limit, **options)
+        super().__init__(name, *arguments, *more, smp=smp, memory=memory, limit=limit, **options)
 
     def log_in(self):
         self.expect("login: ", 240)
