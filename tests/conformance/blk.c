@@ -17,6 +17,7 @@
 #define INDIRECT_MAX	32u
 #define PENDING_MAX	256u
 #define DATA_MAX	(INDIRECT_MAX * RING_PAGE)
+#define GATHER_MS	2000u		/* for several requests to come */
 
 /* A request that is not answered. */
 struct pending {
@@ -34,7 +35,7 @@ static struct pending pending[PENDING_MAX];
 static unsigned int pending_count;
 static uint8_t disk[DISK_SECTORS][VBD_SECTOR];
 static bool failed[DISK_SECTORS];	/* a read of it was answered with an error, and none since was not */
-static unsigned int sector_unit = 1;	/* in 512 bytes */
+static unsigned int sector_unit;	/* in 512 bytes */
 static bool readonly;
 static unsigned int reads, writes, flushes;
 static enum rule id_rule = RST_4;	/* what an id that is used twice breaks at this moment */
@@ -118,6 +119,21 @@ static bool indirect_is_right(struct pending *request)
 	return true;
 }
 
+/* Reading and writing always is; the second back-end offers nothing else. */
+static bool offered(uint8_t operation)
+{
+	unsigned int offers = 1u << VBD_OP_READ | 1u << VBD_OP_WRITE;
+
+	if (script.pass == 1)
+		offers |= 1u << VBD_OP_FLUSH | 1u << VBD_OP_DISCARD | 1u << VBD_OP_INDIRECT;
+	if (operation > VBD_OP_INDIRECT || !(offers >> operation & 1)) {
+		rule_broken(BLK_21, script.pass == 1 ? "read, write, flush, discard or indirect" : "read or write", "operation %u", operation);
+		return false;
+	}
+	rule_kept(BLK_21);
+	return true;
+}
+
 static bool operation_is_right(struct pending *request)
 {
 	const struct vbd_request *plain = &request->slot.plain;
@@ -126,26 +142,23 @@ static bool operation_is_right(struct pending *request)
 	request->sector = plain->sector;
 	switch (plain->operation) {
 	case VBD_OP_INDIRECT:
-		if (!indirect_is_right(request))
+		if (!offered(plain->operation) || !indirect_is_right(request))
 			return false;
 		break;
 	case VBD_OP_DISCARD:
-		rule_kept(BLK_21);
-		return true;
+		return offered(plain->operation);
 	case VBD_OP_READ:
 	case VBD_OP_WRITE:
 	case VBD_OP_FLUSH:
 		request->segments = plain->segments;
-		if (!(plain->operation == VBD_OP_FLUSH ? count_is(!plain->segments, "no segments of a flush", plain->segments) :
+		if (!offered(plain->operation) || !(plain->operation == VBD_OP_FLUSH ? count_is(!plain->segments, "no segments of a flush", plain->segments) :
 		      count_is(plain->segments >= 1 && plain->segments <= VBD_SEGMENTS, "1 to 11 segments", plain->segments)))
 			return false;
 		memcpy(request->segment, plain->segment, plain->segments * sizeof(struct vbd_segment));
 		break;
 	default:
-		rule_broken(BLK_21, "read, write, flush, discard or indirect", "operation %u", plain->operation);
-		return false;
+		return offered(plain->operation);
 	}
-	rule_kept(BLK_21);
 	return true;
 }
 
@@ -181,10 +194,8 @@ static bool request_is_right(struct pending *request)
 static void id_is_right(const struct pending *request)
 {
 	for (unsigned int i = 0; i < pending_count; i++)
-		if (pending[i].slot.plain.id == request->slot.plain.id) {
+		if (pending[i].slot.plain.id == request->slot.plain.id)
 			rule_broken(id_rule, "an id that no unanswered request has", "id %" PRIu64 " twice", request->slot.plain.id);
-			script_stop();
-		}
 	rule_kept(RST_4);
 }
 
@@ -229,11 +240,12 @@ static size_t request_bytes(const struct pending *request)
 	return bytes;
 }
 
-/* They were lent when the request was taken, or never. */
+/* They were lent when the request was taken, or never, or not so. */
 static void not_lent(const struct pending *request, const char *how)
 {
-	rule_broken(request->was_lent ? RST_2 : BLK_27, how, "a page of id %" PRIu64 " is not lent so", request->slot.plain.id);
-	script_stop();
+	static uint8_t now[DATA_MAX];
+
+	rule_broken(request->was_lent && !pages_read(request, now) ? RST_2 : BLK_27, how, "a page of id %" PRIu64 " is not lent so", request->slot.plain.id);
 }
 
 /* ---------------------------------------------------------------- taking and answering */
@@ -274,7 +286,6 @@ static void half_check(uint64_t sector, const uint8_t *data)
 		rule_broken(BLK_30, "nothing of a read that failed", "data of sector %" PRIu64 ", which could not be read", sector - HALF);
 	else
 		rule_broken(BLK_29, "in each sector from 8192 what is 8192 before it", "sector %" PRIu64 " is written with other data", sector);
-	script_stop();
 }
 
 static void write_obey(struct pending *request)
@@ -414,28 +425,39 @@ static void try_silence(void)
 	serve(16, RST_7);
 }
 
+/* The slot of pending[i] holds its request again. */
+static void slot_restore(unsigned int i)
+{
+	uint32_t slot = (ring.ring.rsp_put + i) & (ring.ring.slots - 1);
+
+	memcpy(ring_slot(ring.ring.shared, ring.ring.slots, VBD_SLOT, slot), ring.copy[slot], VBD_SLOT);
+}
+
 /* Half an answer in every slot, as a back-end leaves that dies while it writes; its successor writes them again. */
 static void try_unpublished(void)
 {
 	const struct vbd_response lie = { .id = 1, .operation = 9, .status = VBD_STATUS_ERROR };
+	uint64_t until;
 
 	script.blame = id_rule = RST_5;
 	await("requests");
-	for (unsigned int i = 0; i < pending_count; i++) {
-		void *slot = ring_slot(ring.ring.shared, ring.ring.slots, VBD_SLOT, ring.ring.rsp_prod + i);
-
-		memcpy(slot, &lie, sizeof(lie));
+	for (until = world_now_ms() + GATHER_MS; pending_count < 2 && world_now_ms() < until; take_all())
+		world_wait(20);
+	for (unsigned int i = 0; i < pending_count; i++)
+		memcpy(ring_slot(ring.ring.shared, ring.ring.slots, VBD_SLOT, ring.ring.rsp_prod + i), &lie, sizeof(lie));
+	if (pending_count > 1) {
+		/* So that the event is one for something. */
+		slot_restore(0);
+		answer(NULL);
+		wire_push(&ring);
 	}
 	world_send(ring.event);
 	for (unsigned int i = 0; i < 10; i++) {
 		world_wait(50);
 		front_watch();
 	}
-	for (unsigned int i = 0; i < pending_count; i++) {
-		uint32_t slot = (ring.ring.rsp_prod + i) & (ring.ring.slots - 1);
-
-		memcpy(ring_slot(ring.ring.shared, ring.ring.slots, VBD_SLOT, slot), ring.copy[slot], VBD_SLOT);
-	}
+	for (unsigned int i = 0; i < pending_count; i++)
+		slot_restore(i);
 	take_all();
 	answer_all();
 	serve(8, RST_5);
@@ -444,8 +466,6 @@ static void try_unpublished(void)
 
 static void try_batch(void)
 {
-	uint32_t old;
-
 	for (unsigned int round = 0; round < 4; round++) {
 		script.blame = BUS_36;
 		await("requests");
@@ -453,9 +473,8 @@ static void try_batch(void)
 			world_wait(20);
 			take_all();
 		}
-		old = ring.ring.rsp_prod;
 		answer_all();
-		wire_check_fetched(&ring, old);
+		wire_check_fetched(&ring);
 	}
 	serve(8, BUS_36);
 }
@@ -504,16 +523,12 @@ static unsigned int ring_pages(void)
 	bool there;
 	uint64_t order = key_number("ring-page-order", &there), queues;
 
-	if (order > 1) {
+	if (order > 1)
 		rule_broken(BLK_2, "ring-page-order at most 1", "%" PRIu64, order);
-		script_stop();
-	}
 	rule_kept(BLK_2);
 	queues = key_number("multi-queue-num-queues", &there);
-	if ((there && queues != 1) || key_is_there("queue-0/ring-ref")) {
+	if ((there && queues != 1) || key_is_there("queue-0/ring-ref"))
 		rule_broken(BLK_3, "one queue, ring-ref and event-channel not in queue-0", "%" PRIu64 " queues", there ? queues : 1);
-		script_stop();
-	}
 	rule_kept(BLK_3);
 	if (key_is_there("protocol") && !key_is("protocol", "x86_64-abi"))
 		rule_broken(BLK_1, "x86_64-abi", "another protocol");
@@ -521,11 +536,12 @@ static unsigned int ring_pages(void)
 	return 1u << order;
 }
 
-static void connect_front(void)
+static bool connect_front(void)
 {
 	uint64_t until;
 
-	front_begin();
+	if (!front_begin())
+		return false;
 	wire_map(&ring, "ring", "ring-ref", ring_pages(), VBD_SLOT);
 	ring.event = wire_bind("event-channel");
 	front_watch();
@@ -538,19 +554,20 @@ static void connect_front(void)
 	back_switch(4);
 	/* Some read the disk before they are connected. */
 	for (until = world_now_ms() + script.limit_ms; script.state != 4; front_watch()) {
-		if (world_now_ms() >= until) {
+		if (world_now_ms() >= until)
 			rule_broken(BLK_4, "state 4 after the back-end's 4", "state %u, %u s later", script.state, script.limit_ms / 1000);
-			script_stop();
-		}
 		wire_wait(&ring, 50);
 		if (take_all())
 			answer_all();
 	}
 	rule_kept(BLK_4);
+	return true;
 }
 
 void blk_offer(void)
 {
+	if (script.pass > 1)
+		return;
 	back_write("feature-flush-cache", "1");
 	back_write("feature-discard", "1");
 	back_write("discard-granularity", "%u", VBD_SECTOR);
@@ -560,24 +577,44 @@ void blk_offer(void)
 	back_write("multi-queue-max-queues", "1");
 }
 
-void blk_walk(void)
+static void begin(void)
 {
+	memset(&ring, 0, sizeof(ring));
 	ring.decode = decode;
+	pending_count = 0;
+	readonly = script.pass > 1;
+	sector_unit = script.pass > 1 ? RING_PAGE / VBD_SECTOR : 1;
 	rules_dump_set(dump);
 	for (size_t i = 0; i < DISK_SECTORS; i++)
 		for (size_t word = 0; word < VBD_SECTOR / 8; word++)
 			((uint64_t *)disk[i])[word] = (i + 1) * 0x9e3779b97f4a7c15u + word;
-	connect_front();
+}
+
+static void serve_what_comes(void)
+{
+	if (take_all())
+		answer_all();
+}
+
+void blk_walk(void)
+{
+	begin();
+	if (!connect_front())
+		return;
 	serve(64, BUS_35);
+	if (script.pass > 1) {
+		front_close(serve_what_comes);
+		return;
+	}
 	try_without_asking();
-	try_silence();
-	try_unpublished();
 	try_batch();
+	try_unpublished();
+	try_silence();
 	try_error();
 	try_unsupported();
 	serve(64, BUS_35);
 	front_keys_check();
-	front_close();
+	front_close(serve_what_comes);
 }
 
 void blk_end(void) { wire_unmap(&ring); }

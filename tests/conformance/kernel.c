@@ -73,9 +73,8 @@ const struct front_os kernel_os = {
 
 /* ---------------------------------------------------------------- beginning and waiting */
 
-void kernel_begin(const char *device)
+void kernel_init(void)
 {
-	char path[64], text[8];
 	evtchn_port_t timer;
 
 	ASSERT(grant_init(GRANT_FRAMES) == 0);
@@ -85,6 +84,11 @@ void kernel_begin(const char *device)
 	event_set_handler(boot_info->store_evtchn, wake);
 	ASSERT(event_unmask(boot_info->store_evtchn) == 0);
 	store_open(&store, mfn_to_virt(boot_info->store_mfn), store_notify, wait_for_event);
+}
+
+void kernel_begin(const char *device)
+{
+	char path[64], text[8];
 
 	/* The state is the last that a toolstack writes. */
 	snprintf(path, sizeof(path), "%s/state", device);

@@ -7,6 +7,9 @@
 
 extern const struct front_os kernel_os;
 
+/* Once, before all else. */
+void kernel_init(void);
+
 /* The device's directory in the store is there: waits for it. */
 void kernel_begin(const char *device);
 /* From now on changes of the back-end's state are told. */

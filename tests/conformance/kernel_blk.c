@@ -7,18 +7,18 @@
 #include "runtime/console.h"
 #include "runtime/memory.h"
 
-#define DEVICE "device/vbd/51712"
 #define WORK_PAGES 18
 
-void guest_main(void)
+/* Until the back-end closes it. */
+static void disk_use(const char *device, void *pages)
 {
 	static struct blk blk;
-	void *pages = page_alloc_many(WORK_PAGES);
 
-	kernel_begin(DEVICE);
-	ASSERT(blk_open(&blk, &kernel_os, DEVICE) == 0);
+	work_blk_begin();
+	kernel_begin(device);
+	ASSERT(blk_open(&blk, &kernel_os, device) == 0);
 	kernel_watch(blk.bus.back);
-	for (;;) {
+	while (blk.bus.state != BUS_CLOSED) {
 		struct kernel_news news = kernel_wait(0);
 
 		if (news.store)
@@ -28,4 +28,15 @@ void guest_main(void)
 		if (blk_is_up(&blk))
 			work_blk_go_on(&blk, pages, WORK_PAGES);
 	}
+}
+
+void guest_main(void)
+{
+	void *pages = page_alloc_many(WORK_PAGES);
+
+	kernel_init();
+	disk_use("device/vbd/51712", pages);
+	disk_use("device/vbd/51728", pages);
+	for (;;)
+		kernel_wait(0);
 }

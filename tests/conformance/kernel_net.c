@@ -7,18 +7,18 @@
 #include "runtime/console.h"
 #include "runtime/time.h"
 
-#define DEVICE "device/vif/0"
 #define PING_MS 100
 
-void guest_main(void)
+/* Until the back-end closes it. */
+static void interface_use(const char *device)
 {
 	static struct net net;
 	uint64_t pinged = 0;
 
-	kernel_begin(DEVICE);
-	ASSERT(net_open(&net, &kernel_os, DEVICE, work_net_received) == 0);
+	kernel_begin(device);
+	ASSERT(net_open(&net, &kernel_os, device, work_net_received) == 0);
 	kernel_watch(net.bus.back);
-	for (;;) {
+	while (net.bus.state != BUS_CLOSED) {
 		struct kernel_news news = kernel_wait(PING_MS);
 
 		if (news.store)
@@ -30,4 +30,13 @@ void guest_main(void)
 			work_net_ping(&net);
 		}
 	}
+}
+
+void guest_main(void)
+{
+	kernel_init();
+	interface_use("device/vif/0");
+	interface_use("device/vif/1");
+	for (;;)
+		kernel_wait(0);
 }

@@ -24,18 +24,28 @@ static struct {
 } verdicts[RULES];
 
 static void (*dump_rings)(FILE *to);
+static void (*stop_walk)(void);
 
+void rules_begin(void (*stop)(void)) { stop_walk = stop; }
 void rules_dump_set(void (*dump)(FILE *to)) { dump_rings = dump; }
 void rule_kept(enum rule rule) { verdicts[rule].kept = true; }
-bool rule_is_broken(enum rule rule) { return verdicts[rule].broken; }
-bool rule_is_kept(enum rule rule) { return verdicts[rule].kept && !verdicts[rule].broken; }
 bool rule_is_for(enum rule rule, enum role role) { return rules[rule].roles & role; }
+
+static void rings_note(enum rule rule)
+{
+	size_t size;
+	FILE *dump = open_memstream(&verdicts[rule].dump, &size);
+
+	if (!dump)
+		return;
+	if (dump_rings)
+		dump_rings(dump);
+	fclose(dump);
+}
 
 void rule_broken(enum rule rule, const char *expected, const char *seen, ...)
 {
 	va_list arguments;
-	size_t size;
-	FILE *dump;
 
 	if (verdicts[rule].broken)
 		return;
@@ -45,12 +55,9 @@ void rule_broken(enum rule rule, const char *expected, const char *seen, ...)
 	if (vasprintf(&verdicts[rule].seen, seen, arguments) < 0)
 		verdicts[rule].seen = NULL;
 	va_end(arguments);
-	dump = open_memstream(&verdicts[rule].dump, &size);
-	if (!dump)
-		return;
-	if (dump_rings)
-		dump_rings(dump);
-	fclose(dump);
+	rings_note(rule);
+	if (rules[rule].level == MUST)
+		stop_walk();
 }
 
 /* "BLK_17", as it is written: "BLK-17". */

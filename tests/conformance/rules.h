@@ -16,10 +16,10 @@ enum rule {
 enum role { NET = 1, BLK = 2, BOTH = 3 };
 
 void rule_kept(enum rule rule);
-/* The first time counts. The dump is what rules_dump_set() says the rings are like at this moment. */
+/* Does not return if the rule is a MUST: what follows from a fault is not judged. With it goes what `dump` says of the rings. */
 void rule_broken(enum rule rule, const char *expected, const char *seen, ...) __attribute__((format(printf, 3, 4)));
-bool rule_is_broken(enum rule rule);
-bool rule_is_kept(enum rule rule);
+/* For the walk that begins: how it ends, and how its rings are told of. */
+void rules_begin(void (*stop)(void));
 void rules_dump_set(void (*dump)(FILE *to));
 
 /* "BLK-17" or "BLK_17"; RULES if there is none. */

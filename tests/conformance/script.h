@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the scripts for both roles stand on: the store's side of a device, rings, and the end of a walk.
- * C1  A rule is named when it is seen to be broken. What follows from that is not judged: the walk ends.
+ * C1  A MUST is named when it is seen to be broken. What follows from that is not judged: the walk ends.
  * C2  Nothing but the front-end's own doing is held against it: each wish and each answer here keeps to the same rules.
  */
 #ifndef CONFORMANCE_SCRIPT_H
@@ -16,6 +16,7 @@
 
 struct script {
 	enum role role;
+	unsigned int pass;		/* 1: all rules; 2: a back-end that offers next to nothing, a read-only disk of large sectors */
 	unsigned int front_id;
 	char front[128], back[128];	/* directories in the store */
 	unsigned int begin_ms;		/* until a kernel has booted and its front-end speaks */
@@ -34,14 +35,14 @@ struct wire {
 	void *pages;
 	unsigned int page_count;
 	int event;
+	uint32_t rsp_event;			/* as it was when responses were published last */
+	bool moved;				/* rsp_event since then, when the front-end seemed dead */
 	uint8_t copy[SLOTS_MAX][SLOT_MAX];	/* each request as it was taken, by slot */
 	void (*decode)(FILE *to, const void *slot);
 };
 
-/* The walk is over: something is broken that nothing can be tried behind. */
-void script_stop(void) __attribute__((noreturn));
-/* Runs walk() to its end or to script_stop(). */
-void script_run(void (*walk)(void));
+/* Runs walk() to its end, or until a MUST is broken: false. */
+bool script_run(void (*walk)(void));
 
 /* ---------------------------------------------------------------- the store */
 
@@ -53,11 +54,12 @@ void back_switch(unsigned int state);
 
 /* Looks at the front-end's state: BUS-1, and who closes without being asked. */
 void front_watch(void);
-/* From Initialising to the keys of its rings: BUS-1, BUS-2. */
-void front_begin(void);
+/* From Initialising to the keys of its rings: BUS-1, BUS-2. False: a second device, which is not taken up. */
+bool front_begin(void);
 /* BUS-4: the keys that were read are what they were. */
 void front_keys_check(void);
-void front_close(void);						/* BUS-9 */
+/* BUS-9. What is asked meanwhile is answered by serve(). */
+void front_close(void (*serve)(void));
 
 /* ---------------------------------------------------------------- rings */
 
@@ -74,10 +76,10 @@ void wire_answer(struct wire *wire, const void *response, size_t size);	/* RST-1
 void wire_push(struct wire *wire);
 void wire_dump(FILE *to, const struct wire *wire);
 
-/* The front-end has done nothing for so long: names the rule, and stops. */
+/* The front-end has done nothing for so long: names the rule, and stops. If it never did anything, no rule is: the kernel does not use it. */
 void wire_is_dead(struct wire *wire, const char *expected) __attribute__((noreturn));
 void wire_check_asked(struct wire *wire);			/* BUS-35, with requests unanswered and the front-end idle */
-/* Just after `old` became more: BUS-36, once the front-end has had time. */
-void wire_check_fetched(struct wire *wire, uint32_t old);
+/* Just after responses were published: BUS-36, once the front-end has had time. */
+void wire_check_fetched(struct wire *wire);
 
 #endif

@@ -6,6 +6,8 @@
 #include "../../protocols/front/blk.h"
 #include "../../protocols/front/net.h"
 
+/* A new disk. */
+void work_blk_begin(void);
 /* Copies the first half of a disk onto the second, again and again. True: something was begun. */
 bool work_blk_go_on(struct blk *blk, void *pages, unsigned int count);
 

@@ -10,6 +10,7 @@ struct copy {
 	struct blk_io io;
 	bool busy;
 	bool is_read;			/* of the next request */
+	bool read_only;			/* all that may be done */
 	uint64_t sector;
 };
 
@@ -17,6 +18,13 @@ static struct copy copies[COPIES];
 static struct blk_io flush;
 static bool flushing;
 static uint64_t next_sector, finished;
+
+void work_blk_begin(void)
+{
+	__builtin_memset(copies, 0, sizeof(copies));
+	flushing = false;
+	next_sector = finished = 0;
+}
 
 static void flush_done(struct blk_io *io, int status)
 {
@@ -32,7 +40,7 @@ static void copy_done(struct blk_io *io, int status)
 	copy->busy = false;
 	if (status != VBD_STATUS_OKAY)
 		return;			/* the same again */
-	copy->is_read = !copy->is_read;
+	copy->is_read = !copy->is_read || copy->read_only;
 	if (copy->is_read) {
 		copy->sector = UINT64_MAX;
 		finished++;
@@ -46,6 +54,7 @@ static void copy_choose(const struct blk *blk, struct copy *copy, uint8_t *pages
 	uint8_t first = (uint8_t)(number % 3 * 2 / unit * unit);
 
 	copy->is_read = true;
+	copy->read_only = blk->readonly;
 	copy->sector = next_sector;
 	copy->io = (struct blk_io){ .done = copy_done, .segments = (uint8_t)(1 + number % PAGES_A_COPY) };
 	for (unsigned int i = 0; i < copy->io.segments; i++) {

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""
+The scripted back-end on the host: it finds nothing wrong with the reference front-ends, and names exactly the rule that a mutant breaks.
+"""
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conformance"))
+
+from mutants import MUTANTS   # noqa: E402
+
+OBJECTS = "build/conformance/objects"
+FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-D__XEN_TOOLS__", "-O1", "-w"]
+# What a reference front-end has no need of: only mutants show that it is looked at.
+UNUSED = {"net": {"NET-27", "NET-28", "NET-29"}, "blk": {"BLK-26"}}
+
+
+def walk(program, role):
+    result = subprocess.run([program, role], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert result.returncode in (0, 1), result.stdout[-3000:]
+    broken = re.findall(r"^not ok \d+ - (\S+)", result.stdout, re.M)
+    skipped = re.findall(r"^ok \d+ - (\S+).*# SKIP", result.stdout, re.M)
+    return result, broken, skipped
+
+
+def musts():
+    with open("tests/conformance/rules.def", encoding="utf-8") as file:
+        return {name.replace("_", "-") for name, level in re.findall(r"^RULE\((\w+), (\w+)", file.read(), re.M) if level == "MUST"}
+
+
+@pytest.mark.parametrize("role", ["net", "blk"])
+def test_reference_front_end_keeps_every_rule(role):
+    result, broken, skipped = walk("build/conformance/host", role)
+    assert (result.returncode, broken, set(skipped)) == (0, [], UNUSED[role]), result.stdout
+
+
+def test_every_must_has_a_mutant():
+    assert musts() - {rule for rule, *_ in MUTANTS} == set()
+
+
+def mutate(tmp_path, file, old, new):
+    """The host program with one file changed."""
+    with open(file, encoding="utf-8") as source:
+        text = source.read()
+    assert text.count(old) == 1, f"{file}: a mutant's text is there {text.count(old)} times"
+    mutant = tmp_path / os.path.basename(file)
+    mutant.write_text(text.replace(old, new))
+    others = [os.path.join(folder, name) for folder, _, names in os.walk(OBJECTS) for name in names
+              if name.endswith(".o") and os.path.join(folder, name) != f"{OBJECTS}/{file}.o" and name != "world_xen.c.o"]
+    folder = os.path.dirname(file)
+    subprocess.run(["gcc", *FLAGS, f"-I{folder}", f"-I{folder}/..", "-iquote", folder, str(mutant), *others,
+                    "-o", str(tmp_path / "host")], check=True)
+    return str(tmp_path / "host")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{rule}-{role}-{number}" for number, (rule, role, *_) in enumerate(MUTANTS)])
+def test_mutant_is_named(mutant, tmp_path):
+    rule, role, file, old, new = mutant
+    result, broken, _ = walk(mutate(tmp_path, file, old, new), role)
+    assert broken == [rule], result.stdout
+    assert result.returncode == (1 if rule in musts() else 0)
