@@ -6,6 +6,7 @@
 #include "cpu/timer_hw.h"
 #include "domain/domctl.h"
 #include "domain/hypercall.h"
+#include "iommu/iommu.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
 
@@ -35,7 +36,8 @@ static int get_machine(struct xen_sysctl_physinfo *info)
 	*info = (struct xen_sysctl_physinfo){
 		.threads_per_core = 1, .cores_per_socket = cpu_count, .nr_cpus = cpu_count,
 		.max_cpu_id = cpu_count - 1, .nr_nodes = 1, .cpu_khz = tsc_khz,
-		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+		.capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1 |
+				(iommu_is_there() ? XEN_SYSCTL_PHYSCAP_directio : 0),
 		.total_pages = frames_total(), .free_pages = frames_free(), .max_mfn = frame_limit - 1,
 	};
 	return 0;

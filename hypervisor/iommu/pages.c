@@ -2,6 +2,7 @@
 #include "iommu/pages.h"
 
 #include "cpu/directmap.h"
+#include "cpu/paging.h"
 #include "iommu/registers.h"
 #include "iommu/unit.h"
 #include "mem/alloc.h"
@@ -14,18 +15,19 @@
 #define POOLS(capability)	(1u << (4 + 2 * ((capability) & 7)))
 #define DEPTHS(capability)	((uint32_t)((capability) >> 8 & 31))	/* bit n: n + 2 levels */
 #define ADDRESS_BITS(capability) ((uint32_t)((capability) >> 16 & 63) + 1)
-#define LARGE_SIZES(capability)	((uint32_t)((capability) >> 34 & 3))	/* 2 MiB, 1 GiB */
+#define HAS_LARGE(capability)	((capability) >> 34 & 1)		/* pages of 2 MiB; no pool has need of larger ones */
 #define DEPTHS_KNOWN		6u					/* 3 and 4 levels */
 
 static struct {
-	uint32_t depths, address_bits, large_sizes, pools;
-} limits = { DEPTHS_KNOWN, 64, 3, 65536 };
+	uint32_t depths, address_bits, pools;
+	bool has_large;
+} limits = { DEPTHS_KNOWN, 64, 65536, true };
 
 bool pages_limit(const struct vtd_unit *unit)
 {
 	limits.depths &= DEPTHS(unit->capability);
 	limits.address_bits = MIN(limits.address_bits, ADDRESS_BITS(unit->capability));
-	limits.large_sizes &= LARGE_SIZES(unit->capability);
+	limits.has_large &= HAS_LARGE(unit->capability);
 	limits.pools = MIN(limits.pools, POOLS(unit->capability));
 	return limits.depths;
 }
@@ -35,15 +37,10 @@ uint32_t pages_pools_max(void) { return limits.pools; }
 
 static unsigned int shift_of(unsigned int level) { return PAGE_SHIFT + 9 * (level - 1); }
 
-/* How high in the tables what begins at `at` may be mapped in one piece. */
+/* Of the table in which what begins at `at` is mapped in one piece. */
 static unsigned int level_for(paddr_t at, paddr_t end)
 {
-	unsigned int level = 1;
-
-	while (level < 3 && (limits.large_sizes >> (level - 1) & 1) && !(at & ((1ULL << shift_of(level + 1)) - 1)) &&
-	       end - at >= 1ULL << shift_of(level + 1))
-		level++;
-	return level;
+	return limits.has_large && at % LARGE_PAGE == 0 && end - at >= LARGE_PAGE ? 2 : 1;
 }
 
 static uint64_t *table_new(void)

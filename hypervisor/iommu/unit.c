@@ -48,12 +48,10 @@ uint32_t vtd_unit_count;
 
 void vtd_entry_set(struct vtd_entry *entry, uint64_t low, uint64_t high)
 {
-	/* Never present with another's other half. */
+	/* Never present with another's other half: whoever looks sees these in their order. */
 	write_once(&entry->low, 0);
-	cache_write_back(entry, sizeof(*entry));
-	write_once(&entry->high, high);
-	cache_write_back(entry, sizeof(*entry));
-	write_once(&entry->low, low);
+	store_release(&entry->high, high);
+	store_release(&entry->low, low);
 	cache_write_back(entry, sizeof(*entry));
 }
 

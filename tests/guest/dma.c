@@ -204,12 +204,15 @@ static void what_is_no_pool_is_refused(void)
 static void without_an_iommu_dom0_has_to_say_so(void)
 {
 	unsigned long mfn = virt_to_mfn(pool);
+	struct xen_sysctl info = { 0 };
 	long error = declare(0, mfn, POOL_PAGES, 0);
 
 	check_equal(error, log_has("interrupts remapped") ? 0 : -XEN_EOPNOTSUPP);
 	if (error)
 		check_equal(declare(0, mfn, POOL_PAGES, SKINK_DMA_POOL_UNPROTECTED), 0);
 	check_equal(is_protected, !error);
+	check_equal(sysctl(XEN_SYSCTL_physinfo, &info), 0);
+	check_equal(!!(info.u.physinfo.capabilities & XEN_SYSCTL_PHYSCAP_directio), is_protected);
 	check_equal(declare(0, mfn, POOL_PAGES, SKINK_DMA_POOL_UNPROTECTED), -XEN_EEXIST);
 	check_equal(describe(edu.index), 0);
 	check_equal(!!(edu.flags & SKINK_PCI_PROTECTED), is_protected);

@@ -149,8 +149,8 @@ static void given_no_units(void)
 	stray_faults = 0;
 	limits.depths = DEPTHS_KNOWN;
 	limits.address_bits = 64;
-	limits.large_sizes = 3;
 	limits.pools = 65536;
+	limits.has_large = true;
 	model_reset();
 }
 
@@ -212,6 +212,8 @@ static void an_attached_function_reaches_its_pool_and_nothing_else(void)	/* N2 *
 		CU_ASSERT_EQUAL(reaches(EDU, frame), frame >= POOL + 1 && frame < POOL + 17);
 		CU_ASSERT_EQUAL(reaches(OTHER, frame), frame == POOL + 100);
 	}
+	for (uint32_t sbdf = 0; sbdf < 0x100; sbdf++)
+		CU_ASSERT_EQUAL(reaches(sbdf, POOL + 1), sbdf == EDU);
 	CU_ASSERT_FALSE(reaches(EDU, POOL + 1 + (1ULL << 27)));
 	CU_ASSERT_FALSE(reaches(EDU, POOL + 1 + (1ULL << 36)));
 	none_was_off_track();
@@ -227,7 +229,7 @@ static void pools_of_all_places_and_sizes_are_exact(void)
 	srand(1);
 	for (uint32_t round = 0; round < 300; round++) {
 		given_no_units();
-		model[0].capability = MODEL_CAP(depths[round % 3], 39, round % 4 == 2 ? 1 : round % 4, 4) | MODEL_CAP_DRAIN;
+		model[0].capability = MODEL_CAP(depths[round % 3], 39, round % 2 ? 3 : 0, 4) | MODEL_CAP_DRAIN;
 		given_unit(0, true);
 		iommu_init();
 		count = 1 + (uint32_t)rand() % 4096;
@@ -640,6 +642,26 @@ static void a_broken_table_is_not_used_at_all(void)				/* R1 */
 			given_unit(0, false);
 		CU_ASSERT_EQUAL(dmar_parse(), units <= VTD_UNITS_MAX);
 	}
+	/* A scope that goes on behind its structure. */
+	given_table();
+	given_scope(given_unit(0, true), SCOPE_IOAPIC, 2, IOAPIC_SID);
+	given_unit(1, false);
+	((uint8_t *)&table)[48 + 16 + 1] = 10;
+	CU_ASSERT_FALSE(dmar_parse());
+	/* More of them than there is room for. */
+	given_table();
+	for (uint32_t i = 0; i < SCOPES_MAX + 1; i += 16) {
+		uint8_t *unit = given_unit(0, false);
+
+		for (uint32_t n = 0; n < 16 && i + n < SCOPES_MAX; n++)
+			given_scope(unit, SCOPE_FUNCTION, 0, EDU);
+		CU_ASSERT_TRUE(dmar_parse() || vtd_unit_count == VTD_UNITS_MAX);
+		if (i == SCOPES_MAX - 16)
+			break;
+	}
+	CU_ASSERT_EQUAL(scope_count, SCOPES_MAX);
+	given_scope(given_reserved(), SCOPE_FUNCTION, 0, OTHER);
+	CU_ASSERT_FALSE(dmar_parse());
 	srand(2);
 	for (uint32_t round = 0; round < 20000; round++) {
 		given_table();

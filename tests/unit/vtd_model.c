@@ -85,6 +85,8 @@ static void forget_contexts(struct model *m, uint64_t low)
 		if (which == 1 || (which == 3 && i == (low >> 32 & 0xffff)) ||
 		    (which == 2 && (m->context[i].high >> 8 & 0xffff) == (low >> 16 & 0xffff)))
 			m->context_is_known[i] = false;
+	for (uint32_t bus = 0; which == 1 && bus < 256; bus++)
+		m->root_is_known[bus] = false;
 	if (which == 0)
 		off_track(m, "a context invalidation of a kind that does not exist");
 }
@@ -307,7 +309,10 @@ static const struct model_entry *context_of(struct model *m, uint16_t requester)
 
 	if (m->context_is_known[requester])
 		return &m->context[requester];
-	root = read_entry(m, m->root, requester >> 8);
+	if (!m->root_is_known[requester >> 8])
+		m->root_entry[requester >> 8] = read_entry(m, m->root, requester >> 8);
+	m->root_is_known[requester >> 8] = true;
+	root = m->root_entry[requester >> 8];
 	m->context[requester] = root.low & PRESENT ? read_entry(m, root.low, requester & 0xff) : (struct model_entry){ 0, 0 };
 	m->context_is_known[requester] = true;
 	return &m->context[requester];

@@ -57,6 +57,8 @@ struct model {
 	/* What it remembers. */
 	struct model_entry *context;	/* by function */
 	bool *context_is_known;
+	struct model_entry root_entry[256];	/* by bus; forgotten with all contexts */
+	bool root_is_known[256];
 	struct model_page page[64];
 	uint32_t page_next;
 	struct model_entry interrupt[256];
