@@ -16,3 +16,6 @@ DOM0_FUZZ_TARGETS += kernel
 DOM0_FUZZ_kernel_SOURCES = dom0/lib/cache.c dom0/lib/file.c dom0/lib/kernel.c dom0/lib/layout.c dom0/lib/pvelf.c dom0/lib/refuse.c dom0/lib/tables.c \
 	dom0/lib/unpack.c
 DOM0_FUZZ_kernel_SEEDS = $(wildcard build/guest/*.elf)
+
+DRIVER_FUZZ_TARGETS += virtio
+DRIVER_FUZZ_virtio_SOURCES = $(DRIVER_UNIT_virtio_SOURCES)
