@@ -402,11 +402,9 @@ static void try_without_asking(void)
 		rule_kept(BUS_34);
 }
 
-/* Events out of nothing, and a silence; what is outstanding stays what it is. */
-static void try_silence(void)
+/* Events out of nothing; what is outstanding stays what it is. */
+static void try_spurious(void)
 {
-	uint64_t until;
-
 	script.blame = RST_6;
 	await("requests");
 	for (unsigned int i = 0; i < 5; i++) {
@@ -414,14 +412,22 @@ static void try_silence(void)
 		world_wait(50);
 		front_watch();
 	}
+	answer_all();
+	serve(8, RST_6);
+}
+
+static void try_silence(void)
+{
+	uint64_t until;
+
 	script.blame = RST_7;
+	await("requests");
 	for (until = world_now_ms() + script.silence_ms; world_now_ms() < until; front_watch()) {
 		world_wait(100);
 		take_all();
 	}
 	wire_check_asked(&ring);
 	answer_all();
-	rule_kept(RST_6);
 	serve(16, RST_7);
 }
 
@@ -609,6 +615,7 @@ void blk_walk(void)
 	try_without_asking();
 	try_batch();
 	try_unpublished();
+	try_spurious();
 	try_silence();
 	try_error();
 	try_unsupported();

@@ -403,7 +403,7 @@ static void try_receiving(void)
 	for (unsigned int i = 0; i < 3 * VIF_RING_SLOTS; i++) {
 		ping(56, 1, 0, NET_42);
 		if (i % 64 == 0)
-			wire_check_fetched(&rx);
+			wire_check_asked(&rx);
 	}
 }
 
@@ -470,11 +470,11 @@ static void try_without_asking(void)
 		rule_kept(BUS_34);
 }
 
-static void try_silence(void)
+/* Events out of nothing; what is outstanding stays what it is. */
+static void try_spurious(void)
 {
 	static uint8_t before[sizeof(held.frame)];
 	unsigned int bytes[VIF_RING_SLOTS];
-	uint64_t until;
 
 	hold = true;
 	await(RST_6, "packets");
@@ -491,14 +491,23 @@ static void try_silence(void)
 	if (memcmp(before, held.frame, held.size))
 		rule_broken(RST_3, "the packet as it was when it was taken", "id %u has other bytes", held.part[0].id);
 	rule_kept(RST_3);
-	script.blame = RST_7;
+	hold = false;
+	tx_answer(VIF_STATUS_OKAY);
+	serve(2, RST_6);
+}
+
+static void try_silence(void)
+{
+	uint64_t until;
+
+	hold = true;
+	await(RST_7, "packets");
 	for (until = world_now_ms() + script.silence_ms; world_now_ms() < until;)
 		pump(100);
 	wire_check_asked(&tx);
 	hold = false;
 	tx_answer(VIF_STATUS_OKAY);
-	serve(2, RST_6);
-	serve(2, RST_7);
+	serve(4, RST_7);
 }
 
 /* The slot of unanswered[i] holds its request again. */
@@ -660,6 +669,7 @@ void net_walk(void)
 	try_without_asking();
 	try_batch();
 	try_unpublished();
+	try_spurious();
 	try_silence();
 	try_transmit_errors();
 	try_receiving();

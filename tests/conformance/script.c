@@ -290,9 +290,12 @@ void wire_answer(struct wire *wire, const void *response, size_t size)
 
 void wire_push(struct wire *wire)
 {
-	wire->rsp_event = wire->ring.shared->rsp_event;
-	if (ring_back_push(&wire->ring))
-		world_send(wire->event);
+	uint32_t rsp_event = wire->ring.shared->rsp_event;
+
+	if (!ring_back_push(&wire->ring))
+		return;
+	wire->rsp_event = rsp_event;
+	world_send(wire->event);
 }
 
 void wire_dump(FILE *to, const struct wire *wire)
@@ -361,7 +364,10 @@ void wire_is_dead(struct wire *wire, const char *expected)
 void wire_check_asked(struct wire *wire)
 {
 	uint32_t outstanding = wire->ring.req_seen - wire->ring.rsp_prod;
+	uint64_t until = world_now_ms() + script.limit_ms / 4;
 
+	while (wire_asks(wire) <= 0 && world_now_ms() < until)
+		wait_and_watch(20);
 	if (wire_asks(wire) <= 0 || (uint32_t)wire_asks(wire) > outstanding)
 		rule_broken(BUS_35, "rsp_event from rsp_prod + 1 to req_prod in a front-end that waits",
 			    "rsp_event %u, rsp_prod %u, req_prod %u (%s)", wire->ring.shared->rsp_event, wire->ring.rsp_prod,

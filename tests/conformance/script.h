@@ -35,7 +35,7 @@ struct wire {
 	void *pages;
 	unsigned int page_count;
 	int event;
-	uint32_t rsp_event;			/* as it was when responses were published last */
+	uint32_t rsp_event;			/* as it was before the last event */
 	bool moved;				/* rsp_event since then, when the front-end seemed dead */
 	uint8_t copy[SLOTS_MAX][SLOT_MAX];	/* each request as it was taken, by slot */
 	void (*decode)(FILE *to, const void *slot);
