@@ -13,6 +13,7 @@ void net_init(void)
 	packets_init();
 	switch_init();
 	net.wire.place = PLACE_WIRE;
+	net.wire_refills = true;
 	if (net.device && net.device->driver->link_is_up(net.device))
 		net.wire.flags = DRIVER_NET_LINK_UP;
 }
@@ -69,15 +70,17 @@ static void queue_events(struct queue *queue)
 	queue->wake_tx = queue->wake_rx = false;
 }
 
+/* Who gets packets has them before those who sent them are told so: a death in between sends twice and loses none. */
 static void answer(void)
 {
-	for (struct queue *queue = net.active; queue; queue = queue->next_active) {
-		if (queue->port->state != PORT_SERVING)
-			continue;
-		transmit_answer(queue);
-		queue->wake_rx |= answers_publish(&queue->rx);
-		queue_events(queue);
-	}
+	for (struct queue *queue = net.active; queue; queue = queue->next_active)
+		if (queue->port->state == PORT_SERVING)
+			queue->wake_rx |= answers_publish(&queue->rx);
+	for (struct queue *queue = net.active; queue; queue = queue->next_active)
+		if (queue->port->state == PORT_SERVING) {
+			transmit_answer(queue);
+			queue_events(queue);
+		}
 }
 
 bool net_work(void)

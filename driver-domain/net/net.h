@@ -150,6 +150,7 @@ struct net {
 	struct fifo wire_waiting;			/* to be copied for the card */
 	struct fifo wire_ready;				/* copied: to be handed over */
 	uint32_t wire_flying;				/* handed over */
+	bool wire_refills;				/* the card may want buffers */
 	uint16_t queue_of_port[EVENT_PORTS];		/* 1 + place * DRIVER_QUEUES_MAX + number */
 	struct queue *active;
 	struct packet *free;

@@ -29,17 +29,20 @@ static void note_slot(struct queue *queue, uint32_t index, uint16_t id, int16_t 
 
 static bool extras_read(struct queue *queue, struct chain *chain, uint32_t waiting)
 {
-	struct vif_extra extra = { .flags = VIF_EXTRA_MORE };
+	union {
+		struct vif_tx_request slot;	/* so long are they */
+		struct vif_extra extra;
+	} at = { .extra.flags = VIF_EXTRA_MORE };
 
-	while (extra.flags & VIF_EXTRA_MORE) {
+	while (at.extra.flags & VIF_EXTRA_MORE) {
 		if (chain->slots == waiting)
 			return false;
-		ring_back_copy(&queue->tx.ring, chain->slots, &extra, sizeof(extra));
+		ring_back_copy(&queue->tx.ring, chain->slots, &at.slot, sizeof(at.slot));
 		note_slot(queue, queue->tx.ring.req_cons + chain->slots, 0, VIF_STATUS_NULL);
 		chain->slots++;
-		if (extra.type == VIF_EXTRA_GSO)
-			chain->gso = extra;
-		else if (extra.type != VIF_EXTRA_HASH)
+		if (at.extra.type == VIF_EXTRA_GSO)
+			chain->gso = at.extra;
+		else if (at.extra.type != VIF_EXTRA_HASH)
 			chain->wrong = "an extra of an unknown type";
 	}
 	return true;

@@ -8,8 +8,6 @@
 
 #define WIRE_BATCH 64u
 
-static bool is_refill_due = true;
-
 /* ---- out ---- */
 
 static void wait(void *to, struct packet *packet)
@@ -175,9 +173,9 @@ static void refill(void)
 {
 	uint64_t kept = net.table->pool.pages / 4;	/* for what goes out */
 
-	if (!is_refill_due)
+	if (!net.wire_refills)
 		return;
-	is_refill_due = false;
+	net.wire_refills = false;
 	for (unsigned int queue = 0; queue < net.device->queues; queue++) {
 		bool did = false;
 
@@ -190,7 +188,7 @@ static void refill(void)
 			}
 			did = true;
 		}
-		is_refill_due |= buffer_free_count() <= kept;
+		net.wire_refills |= buffer_free_count() <= kept;
 		if (did)
 			net.device->driver->receive_push(net.device, queue);
 	}
@@ -269,7 +267,7 @@ bool wire_receive(void)
 	for (unsigned int queue = 0; queue < net.device->queues; queue++)
 		for (unsigned int i = 0; i < WIRE_BATCH && net.device->driver->receive(net.device, queue, &frame) == 0; i++) {
 			arrive(&frame);
-			is_refill_due = did = true;
+			net.wire_refills = did = true;
 		}
 	refill();
 	return did;

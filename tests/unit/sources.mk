@@ -77,7 +77,7 @@ UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_pci_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
 
-DOM0_UNIT_TESTS += manifest kernel rpc
+DOM0_UNIT_TESTS += manifest kernel pulse rpc
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c
 
 DRIVER_UNIT_TESTS += blk
@@ -86,3 +86,6 @@ DRIVER_UNIT_blk_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
 BLK_LOGIC_SOURCES = $(filter-out %/blk.c,$(BLK_SOURCES)) driver-domain/runtime/answers.c driver-domain/device/pool.c
 DRIVER_UNIT_TESTS += virtio
 DRIVER_UNIT_virtio_SOURCES = tests/unit/driver/virtio_device.c $(addprefix driver-domain/device/,pool.c virtqueue.c virtio-blk.c virtio-net.c)
+DRIVER_UNIT_TESTS += net_deaths
+DRIVER_UNIT_net_deaths_SOURCES = tests/unit/driver/net_world.c tests/unit/driver/net_guests.c $(NET_HOST_SOURCES)
+NET_HOST_SOURCES = $(NET_LOGIC_SOURCES) driver-domain/runtime/answers.c driver-domain/device/pool.c

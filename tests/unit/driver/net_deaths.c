@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The back-end dies between any two steps, again and again, while honest front-ends send to each other, to the wire and to all. Each time a
+ * successor takes over. Every slot is answered once and in order, no answered packet is lost, no packet arrives in halves, nobody sleeps for ever.
+ */
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+
+#include "net_guests.h"
+
+#define GUESTS 3u
+
+static void guests_act(uint32_t often)
+{
+	for (uint32_t number = 0; number < GUESTS; number++) {
+		guest_look(number);
+		if (!world_chance(often))
+			continue;
+		uint32_t to = world_below(GUESTS + 2), slots = world_chance(3) ? 1 + world_below(VIF_PACKET_SLOTS) : 1;
+
+		if (to == number)
+			continue;
+		to = to == GUESTS ? TO_WIRE : to == GUESTS + 1 ? TO_ALL : to;
+		guest_send(number, to, 80 + world_below(slots > 1 ? 64000 : 1400), slots, slots > 1);
+	}
+}
+
+static void others_act(void)
+{
+	static bool is_inside;
+
+	if (is_inside || !world_chance(40))
+		return;
+	is_inside = true;
+	guests_act(2);
+	if (world_chance(2))
+		world_card_completes(1 + world_below(4));
+	is_inside = false;
+}
+
+static void all_is_said(void)
+{
+	uint32_t owed;
+
+	world.is_mortal = false;
+	world.meanwhile = NULL;
+	world_back_end();
+	for (unsigned int rounds = 0; rounds < 1000; rounds++) {
+		world_run();
+		world_card_completes(WORLD_FLYING);
+		owed = 0;
+		for (uint32_t number = 0; number < GUESTS; number++) {
+			if (!world.flying_count)
+				CU_ASSERT_FALSE(guest_sleeps_for_ever(number));
+			guest_look(number);
+			owed += guest_owed(number);
+		}
+		if (!owed && !world.flying_count)
+			return;
+	}
+	CU_FAIL("requests are left without an answer");
+}
+
+static uint32_t many_deaths(uint64_t seed, uint32_t deaths, uint32_t life)
+{
+	volatile uint32_t died = 0;
+
+	world_begin(seed, GUESTS, true);
+	guests_begin();
+	world.meanwhile = others_act;
+	world.is_mortal = true;
+	while (died < deaths) {
+		world.steps_left = world_below(life);
+		if (setjmp(world.death)) {
+			died++;
+			world_card_completes(world_below(3));
+			continue;
+		}
+		world_back_end();
+		for (;;) {
+			guests_act(1);
+			if (world_chance(2))
+				world_card_completes(1 + world_below(8));
+			world_round();
+			world.now_ns += 1000;
+		}
+	}
+	all_is_said();
+	return died;
+}
+
+static void a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twice(void)
+{
+	uint32_t deaths = getenv("DEATHS") ? (uint32_t)atoi(getenv("DEATHS")) : 40000, sent = 0;
+
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		many_deaths(seed, deaths / 8, seed % 2 ? 150 : 2000);
+		CU_ASSERT_EQUAL(guests.wrong, 0);
+		CU_ASSERT_EQUAL(guests.lost, 0);
+		CU_ASSERT_EQUAL(guests.errors, 0);
+		CU_ASSERT_EQUAL(guests.answered, guests.sent);
+		CU_ASSERT_TRUE(guests.received >= guests.sent);
+		if (guests.wrong)
+			CU_FAIL(guests.first_wrong);
+		sent += guests.sent;
+		world_end();
+	}
+	printf(" %u deaths, %u packets ", deaths, sent);
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return 1;
+	suite = CU_add_suite("deaths of the network back-end", NULL, NULL);
+	CU_add_test(suite, "a death between any two steps loses nothing and answers nothing twice",
+		    a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twice);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	if (CU_basic_run_tests() != CUE_SUCCESS)
+		return 1;
+	return CU_get_number_of_failures() || CU_get_number_of_tests_run() != 1;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "net_guests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADERS		54u		/* Ethernet, IPv4, TCP */
+#define RECORDS		1024u
+#define MARK		0x5be10000u
+
+struct guests guests;
+
+/* What stands behind the headers, and then bytes that follow from it. */
+struct record {
+	uint32_t mark, from, sequence, bytes;
+};
+
+struct sent {
+	uint32_t to, sequence;
+	uint32_t got;			/* a bit for each receiver */
+};
+
+struct front {
+	uint32_t sequence;
+	struct sent sent[RECORDS];
+	uint8_t *tx_page[VIF_RING_SLOTS], *rx_page[VIF_RING_SLOTS];
+	uint32_t tx_gref[VIF_RING_SLOTS], rx_gref[VIF_RING_SLOTS];
+	uint16_t tx_id[VIF_RING_SLOTS], rx_id[VIF_RING_SLOTS];	/* by index */
+	uint32_t tx_sequence[VIF_RING_SLOTS];			/* by index of the packet's last slot; 0: not the last */
+	bool tx_is_extra[VIF_RING_SLOTS];
+	uint16_t tx_free[VIF_RING_SLOTS], tx_free_count;
+	uint8_t packet[WORLD_FRAME_MAX];
+	uint32_t packet_bytes;
+};
+
+static struct front front[WORLD_GUESTS];
+
+static void wrong(const char *what)
+{
+	if (!guests.wrong++)
+		guests.first_wrong = what;
+}
+
+static uint8_t pattern(uint32_t sequence, uint32_t i)
+{
+	return (uint8_t)(sequence * 31 + i * 7 + (i >> 8));
+}
+
+/* ---- receiving ---- */
+
+static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
+{
+	struct record record;
+	struct sent *sent;
+
+	if (length < HEADERS + sizeof(record))
+		return wrong("a packet is too short");
+	memcpy(&record, bytes + HEADERS, sizeof(record));
+	if (record.mark != MARK || record.from >= WORLD_GUESTS || record.bytes != length)
+		return wrong("a packet is not as it was sent");
+	for (uint32_t i = HEADERS + sizeof(record); i < length; i++)
+		if (bytes[i] != pattern(record.sequence, i))
+			return wrong("a packet has other bytes than were sent");
+	sent = &front[record.from].sent[record.sequence % RECORDS];
+	if (sent->sequence == record.sequence) {
+		sent->got |= 1u << by;
+		if (sent->to != by && sent->to != TO_ALL)
+			wrong("a packet went to somebody else");
+	}
+	guests.received++;
+}
+
+static void wire_got(const struct world_frame *frame)
+{
+	note_received(TO_WIRE, frame->bytes, frame->length);
+}
+
+static void buffers_post(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+	struct front *one = &front[number];
+
+	while (ring_front_free(&queue->rx)) {
+		uint16_t id = queue->rx.req_put % VIF_RING_SLOTS;
+		struct vif_rx_request request = { .id = id };
+
+		request.gref = one->rx_gref[id] = world_lend(number, one->rx_page[id], false);
+		one->rx_id[ring_front_put(&queue->rx, &request, sizeof(request)) % VIF_RING_SLOTS] = id;
+	}
+	if (ring_front_push(&queue->rx))
+		world_kick(number, 0);
+}
+
+/* One packet: its first slot, an extra perhaps, the rest. */
+static void receive_one(uint32_t number, struct ring_front *ring)
+{
+	struct front *one = &front[number];
+	bool is_extra = false, has_more = true;
+
+	one->packet_bytes = 0;
+	while (is_extra || has_more) {
+		uint16_t id = one->rx_id[ring->rsp_cons % VIF_RING_SLOTS];
+		struct vif_rx_response response;
+
+		if (ring_front_take(ring, &response, sizeof(response)) != 1)
+			return wrong("a packet is not whole when its first slot is published");
+		world_withdraw(number, one->rx_gref[id]);
+		if (is_extra) {
+			is_extra = false;
+			continue;
+		}
+		if (response.id != id)
+			wrong("a receive response has another id");
+		if (response.status < 0 || response.offset + response.status > 4096) {
+			guests.errors++;
+			return;
+		}
+		memcpy(one->packet + one->packet_bytes, one->rx_page[id] + response.offset, (size_t)response.status);
+		one->packet_bytes += (uint32_t)response.status;
+		is_extra = response.flags & VIF_RX_EXTRA;
+		has_more = response.flags & VIF_RX_MORE;
+	}
+	note_received(number, one->packet, one->packet_bytes);
+}
+
+static void receive_all(uint32_t number)
+{
+	struct ring_front *ring = &world.guest[number].queue[0].rx;
+	int waiting;
+
+	do {
+		while ((waiting = ring_front_look(ring)) > 0)
+			receive_one(number, ring);
+		if (waiting < 0)
+			wrong("the receive ring's rsp_prod is a lie");
+	} while (ring_front_sleep(ring, 1) > 0);
+	buffers_post(number);
+}
+
+/* ---- sending ---- */
+
+static uint32_t headers_make(uint8_t *bytes, uint32_t number, uint32_t to, uint32_t length)
+{
+	uint8_t target[6] = { 2, 0, 0, 0, 0, (uint8_t)(to + 1) };
+
+	memset(bytes, 0, HEADERS);
+	if (to == TO_ALL)
+		memset(target, 255, 6);
+	memcpy(bytes, target, 6);
+	memcpy(bytes + 6, world.guest[number].record->net.mac, 6);
+	put16(bytes + 12, 0x0800);
+	bytes[14] = 0x45;
+	put16(bytes + 16, length - 14);
+	bytes[22] = 64;
+	bytes[23] = 6;
+	put32(bytes + 26, 0x0a000001 + number);
+	put32(bytes + 30, 0x0a000001 + to);
+	bytes[46] = 0x50;
+	return HEADERS;
+}
+
+static void packet_make(uint32_t number, uint32_t to, uint32_t sequence, uint32_t length)
+{
+	uint8_t *bytes = front[number].packet;
+	struct record record = { MARK, number, sequence, length };
+
+	headers_make(bytes, number, to, length);
+	memcpy(bytes + HEADERS, &record, sizeof(record));
+	for (uint32_t i = HEADERS + sizeof(record); i < length; i++)
+		bytes[i] = pattern(sequence, i);
+}
+
+static uint32_t slot_put(uint32_t number, const void *request, uint16_t id, bool is_extra)
+{
+	struct front *one = &front[number];
+	uint32_t index = ring_front_put(&world.guest[number].queue[0].tx, request, VIF_TX_SLOT);
+
+	one->tx_id[index % VIF_RING_SLOTS] = id;
+	one->tx_is_extra[index % VIF_RING_SLOTS] = is_extra;
+	one->tx_sequence[index % VIF_RING_SLOTS] = 0;
+	return index;
+}
+
+bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bool is_gso)
+{
+	struct front *one = &front[number];
+	struct world_queue *queue = &world.guest[number].queue[0];
+	uint32_t at = 0, index = 0, sequence = one->sequence + 1;
+
+	if (bytes < 80)
+		bytes = 80;
+	if (bytes > slots * 4000)
+		bytes = slots * 4000;
+	if (ring_front_free(&queue->tx) < slots + is_gso || one->tx_free_count < slots)
+		return false;
+	one->sequence = sequence;
+	one->sent[sequence % RECORDS] = (struct sent){ to, sequence, 0 };
+	packet_make(number, to, sequence, bytes);
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		uint16_t id = one->tx_free[--one->tx_free_count], part;
+		struct vif_tx_request request = { .id = id, .offset = (uint16_t)(world_below(97)), .flags = slot + 1 < slots ? VIF_TX_MORE : 0 };
+
+		part = (uint16_t)(slot + 1 == slots ? bytes - at : (bytes - at) / (slots - slot));
+		request.gref = one->tx_gref[id] = world_lend(number, one->tx_page[id], true);
+		request.size = (uint16_t)(slot ? part : bytes);
+		if (slot == 0 && is_gso)
+			request.flags |= VIF_TX_EXTRA | VIF_TX_CSUM_BLANK;
+		memcpy(one->tx_page[id] + request.offset, one->packet + at, part);
+		at += part;
+		index = slot_put(number, &request, id, false);
+		if (slot == 0 && is_gso) {
+			struct { struct vif_extra extra; uint32_t rest; } gso = { .extra = {
+				.type = VIF_EXTRA_GSO, .gso = { .size = 1448, .type = VIF_GSO_TCPV4 } } };
+
+			index = slot_put(number, &gso, 0, true);
+		}
+	}
+	one->tx_sequence[index % VIF_RING_SLOTS] = sequence;
+	if (ring_front_push(&queue->tx))
+		world_kick(number, 0);
+	guests.sent++;
+	return true;
+}
+
+/* NB2 and the ledger's promise: who should have an answered packet has it. */
+static void packet_answered(uint32_t number, uint32_t sequence)
+{
+	const struct sent *sent = &front[number].sent[sequence % RECORDS];
+	uint32_t want = sent->to < TO_ALL ? 1u << sent->to : 0;
+
+	for (uint32_t other = 0; sent->to == TO_ALL && other < WORLD_GUESTS; other++)
+		if (world.guest[other].record && other != number)
+			want |= 1u << other;
+	if (sent->to == TO_ALL && net.device)
+		want |= 1u << TO_WIRE;
+	guests.answered++;
+	if (want & ~sent->got)
+		guests.lost++;
+}
+
+static void answers_take(uint32_t number)
+{
+	struct ring_front *ring = &world.guest[number].queue[0].tx;
+	struct front *one = &front[number];
+	struct vif_tx_response response;
+	int taken;
+
+	do {
+		uint32_t index = ring->rsp_cons;
+		uint16_t id = one->tx_id[index % VIF_RING_SLOTS];
+
+		taken = ring_front_take(ring, &response, sizeof(response));
+		if (taken < 0)
+			wrong("the transmit ring's rsp_prod is a lie");
+		if (taken <= 0)
+			continue;
+		if (one->tx_is_extra[index % VIF_RING_SLOTS]) {
+			if (response.status != VIF_STATUS_NULL)
+				wrong("an extra slot is not answered with NULL");
+			continue;
+		}
+		if (response.id != id)
+			wrong("a transmit response has another id");
+		if (response.status != VIF_STATUS_OKAY)
+			guests.errors++;
+		world_withdraw(number, one->tx_gref[id]);
+		one->tx_free[one->tx_free_count++] = id;
+		if (one->tx_sequence[index % VIF_RING_SLOTS])
+			packet_answered(number, one->tx_sequence[index % VIF_RING_SLOTS]);
+	} while (taken > 0 || ring_front_sleep(ring, 1) > 0);
+}
+
+void guest_look(uint32_t number)
+{
+	if (!world.guest[number].queue[0].is_kicked)
+		return;
+	world.guest[number].queue[0].is_kicked = false;
+	/* Others' packets that this one's answers are about are in their rings already. */
+	for (uint32_t other = 0; other < WORLD_GUESTS; other++)
+		if (world.guest[other].record)
+			receive_all(other);
+	answers_take(number);
+}
+
+bool guest_sleeps_for_ever(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+
+	return !queue->is_kicked && (ring_front_look(&queue->tx) > 0 || ring_front_look(&queue->rx) > 0);
+}
+
+uint32_t guest_owed(uint32_t number)
+{
+	const struct ring_front *ring = &world.guest[number].queue[0].tx;
+
+	return ring->req_put - ring->rsp_cons;
+}
+
+void guests_begin(void)
+{
+	memset(&guests, 0, sizeof(guests));
+	memset(front, 0, sizeof(front));
+	world.sent = wire_got;
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
+		struct front *one = &front[number];
+
+		if (!world.guest[number].record)
+			continue;
+		for (uint16_t id = 0; id < VIF_RING_SLOTS; id++) {
+			one->tx_page[id] = world_page();
+			one->rx_page[id] = world_page();
+			one->tx_free[one->tx_free_count++] = id;
+		}
+		buffers_post(number);
+	}
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Honest front-ends over net_world: they send packets whose content says who sent them and which they are, and check what they receive. One sleeps
+ * until it is kicked. Every slot's page is lent when it is posted and withdrawn when it is answered.
+ */
+#pragma once
+
+#include "net_world.h"
+
+#define TO_WIRE		WORLD_GUESTS		/* numbers of receivers; guests come first */
+#define TO_ALL		(WORLD_GUESTS + 1)
+
+struct guests {
+	uint32_t sent, answered, received, errors;	/* packets; slots with an error */
+	uint32_t lost;					/* answered, and somebody who should have it has not */
+	uint32_t wrong;					/* not whole, not in order, twice answered, never sent */
+	const char *first_wrong;
+	bool drops_allowed;
+};
+extern struct guests guests;
+
+void guests_begin(void);				/* after world_begin(): buffers are posted */
+bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bool is_gso);	/* false: no room */
+void guest_look(uint32_t number);			/* fetches what it was kicked for, and posts buffers anew */
+bool guest_sleeps_for_ever(uint32_t number);		/* something waits for it, and nobody kicked it */
+uint32_t guest_owed(uint32_t number);			/* slots that are not answered */
