@@ -50,6 +50,10 @@ struct pci_function {
 	bool uses_msix;			/* they are of this kind */
 	uint32_t storms;
 
+	/* The CPU that is interrupted, CPU 0. */
+	uint64_t period_start_ns;
+	uint32_t period_count;		/* interrupts since then */
+
 	uint32_t mappings;		/* L1 entries for its pages; atomic */
 	/* domctl_lock */
 	bool is_reset;			/* nobody has used it since */

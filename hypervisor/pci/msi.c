@@ -25,21 +25,19 @@ enum msix_entry { ENTRY_ADDRESS, ENTRY_ADDRESS_HIGH, ENTRY_DATA, ENTRY_CONTROL, 
 
 #define PIRQS_OF_DOMAIN_MAX	64
 
-/* More than this is no work but an attack, or a device that is broken. */
+/* More than this of one function is no work but an attack, or a device that is broken. */
 #define STORM_PERIOD_NS		(10 * NSEC_PER_MSEC)
 #define STORM_LIMIT		2000
 
-/* By pirq; pci_lock. Of the counts, only the CPU that is interrupted. */
+/* By pirq; pci_lock. */
 static struct msi {
 	struct pci_function *function;	/* NULL: not an MSI */
 	uint32_t entry;
 	bool is_masked;			/* for a storm's sake */
-	uint32_t count;
-	uint64_t period_start_ns;
 } msis[PIRQ_COUNT];
 
 static void storm_over(void *data);
-static struct timer storm_timer = { .handler = storm_over, .deadline_ns = TIMER_NEVER };
+static struct timer storm_timer = { .handler = storm_over };
 
 /* ---- registers ---- */
 
@@ -240,18 +238,23 @@ static void storm_begins(uint32_t pirq)
 				    msi->function->sbdf >> 8, msi->function->sbdf >> 3 & 31, msi->function->sbdf & 7);
 	}
 	spin_unlock(&pci_lock);
-	timer_set(&storm_timer, msi->period_start_ns + STORM_PERIOD_NS);
 }
 
 void pci_msi_arrived(uint32_t pirq)
 {
-	struct msi *msi = &msis[pirq];
+	struct pci_function *function = read_once(&msis[pirq].function);
 	uint64_t now = time_now_ns();
 
-	if (now - msi->period_start_ns >= STORM_PERIOD_NS) {
-		msi->period_start_ns = now;
-		msi->count = 0;
+	if (!function)
+		return;
+	if (now - function->period_start_ns >= STORM_PERIOD_NS) {
+		function->period_start_ns = now;
+		function->period_count = 0;
 	}
-	if (++msi->count > STORM_LIMIT)
+	if (++function->period_count > STORM_LIMIT) {
 		storm_begins(pirq);
+		/* Not put off by the next function that does the same. */
+		if (!timer_is_set(&storm_timer))
+			timer_set(&storm_timer, function->period_start_ns + STORM_PERIOD_NS);
+	}
 }

@@ -17,7 +17,7 @@ void fake_pci_reset(void)
 	memset(functions, 0, sizeof(functions));
 	memset(devices, 0, sizeof(devices));
 	memset(msis, 0, sizeof(msis));
-	storm_timer = (struct timer){ .handler = storm_over, .deadline_ns = TIMER_NEVER };
+	storm_timer = (struct timer){ .handler = storm_over };
 	function_count = 0;
 	pci_functions = NULL;
 	pci_lock = (struct spinlock)SPINLOCK_FREE;
@@ -26,7 +26,7 @@ void fake_pci_reset(void)
 void fake_pci_timers(uint64_t ns)
 {
 	fake_advance(ns);
-	if (fake.now_ns >= storm_timer.deadline_ns)
+	if (storm_timer.deadline_ns && fake.now_ns >= storm_timer.deadline_ns)
 		storm_over(NULL);
 }
 
