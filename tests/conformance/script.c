@@ -350,6 +350,8 @@ static void wire_did_not_ask(struct wire *wire)
 
 void wire_is_dead(struct wire *wire, const char *expected)
 {
+	if (wire->ring.req_seen == 0 && script.pass > 1)
+		walk_stop();
 	if (wire->ring.req_seen == 0) {
 		fprintf(stderr, "conformance: no request for %u s: the kernel under test does not use its device (docs/front-ends.md)\n",
 			script.limit_ms / 1000);
