@@ -43,27 +43,31 @@ static bool port_is_bound(evtchn_port_t port, domid_t front_id, uint32_t theirs)
 }
 
 /*
- * Interdomain ports outlive a reset, and a front-end's can be bound only once: a predecessor's is taken over. Its number is in the
- * status, unless the reset came just then.
+ * Interdomain ports outlive a reset, and a front-end's can be bound only once: a predecessor's is found again. Its number is in the
+ * status, unless the reset came just then. 0: there is none.
  */
+static evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs)
+{
+	if (port_is_bound(noted, front_id, theirs))
+		return noted;
+	for (evtchn_port_t port = 1; theirs && port < BLK_PORTS; port++)
+		if (port_is_bound(port, front_id, theirs))
+			return port;
+	return 0;
+}
+
 static int port_find(struct queue *queue, uint32_t theirs)
 {
-	evtchn_port_t port = queue->disk->status->port[queue->number][0];
+	evtchn_port_t noted = queue->disk->status->port[queue->number][0];
 	domid_t front_id = queue->disk->front_id;
-	int error = 0;
+	int error = -XEN_EEXIST;
 
-	queue->is_adopted = port_is_bound(port, front_id, theirs);
-	if (!queue->is_adopted)
-		error = event_bind_interdomain(front_id, theirs, &port);
-	for (evtchn_port_t other = 1; error && other < BLK_PORTS; other++) {
-		queue->is_adopted = port_is_bound(other, front_id, theirs);
-		if (queue->is_adopted) {
-			port = other;
-			error = 0;
-		}
-	}
-	queue->port = error ? 0 : port;
-	return error;
+	if (!port_is_bound(noted, front_id, theirs))
+		error = event_bind_interdomain(front_id, theirs, &queue->port);
+	if (error)
+		queue->port = port_of_predecessor(noted, front_id, theirs);
+	queue->is_adopted = error && queue->port;
+	return queue->port ? 0 : error;
 }
 
 static int port_open(struct queue *queue, uint32_t theirs)
@@ -87,8 +91,8 @@ static void queue_close(struct queue *queue)
 	if (queue->port) {
 		blk.queue_of_port[queue->port] = 0;
 		event_set_handler(queue->port, NULL);
-		event_close(queue->port);
 		queue->disk->status->port[queue->number][0] = 0;
+		event_close(queue->port);
 	}
 	if (queue->pages)
 		foreign_unmap(queue->pages, queue->page_count);
@@ -123,7 +127,7 @@ static bool queue_take_over(struct queue *queue, const struct driver_queue *reco
 
 static bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
 {
-	int status, error;
+	int status;
 
 	queue->page_count = record->ring_pages;
 	queue->lane = queue->number % blk.device->queues;
@@ -131,11 +135,6 @@ static bool queue_open(struct queue *queue, const struct driver_queue *record, c
 	queue->pages = foreign_map(queue->disk->front_id, record->ring_ref, record->ring_pages, &status);
 	if (!queue->pages) {
 		snprintf(why, room, "the ring's pages cannot be mapped: grant error %d, first reference %u", status, record->ring_ref[0]);
-		return false;
-	}
-	error = port_open(queue, record->port[0]);
-	if (error) {
-		snprintf(why, room, "event channel %u cannot be bound: error %d", record->port[0], error);
 		return false;
 	}
 	return queue_take_over(queue, record, why, room);
@@ -214,8 +213,20 @@ static void disk_close(struct disk *disk)
 		queue_close(&disk->queue[i]);
 }
 
+/* All ports first, a predecessor's too: what is refused then leaves none. */
 static bool disk_open(struct disk *disk, const struct driver_attachment *record, char *why, size_t room)
 {
+	bool bound = true;
+
+	for (uint32_t i = 0; i < disk->queue_count; i++) {
+		int error = port_open(&disk->queue[i], record->queue[i].port[0]);
+
+		if (error)
+			snprintf(why, room, "event channel %u cannot be bound: error %d", record->queue[i].port[0], error);
+		bound &= !error;
+	}
+	if (!bound)
+		return false;
 	for (uint32_t i = 0; i < disk->queue_count; i++)
 		if (!queue_open(&disk->queue[i], &record->queue[i], why, room))
 			return false;
@@ -304,6 +315,23 @@ void disk_drop(struct queue *queue)
 	driver_domain_tell();
 }
 
+/* What a predecessor had, or began to have, when it died, and Dom0 has taken away since: the rest of the record still says what it was. */
+static void place_inherit(uint32_t place)
+{
+	const struct driver_attachment *record = &driver_domain.table->attachment[place];
+	const struct driver_attachment_status *status = status_of(place);
+
+	if (!status->serial || status->answer == DRIVER_DETACHED)
+		return;
+	for (uint32_t i = 0; i < BLK_RINGS_MAX; i++) {
+		evtchn_port_t port = port_of_predecessor(status->port[i][0], record->front_id, record->queue[i].port[0]);
+
+		if (port)
+			event_close(port);
+	}
+	answer_set(place, status->serial, DRIVER_DETACHED);
+}
+
 /* True: the place is as the table says. */
 static bool place_obey(uint32_t place)
 {
@@ -321,6 +349,8 @@ static bool place_obey(uint32_t place)
 		if (blk.disk[place])
 			return false;
 	}
+	if (!serial && !blk.seen[place])
+		place_inherit(place);
 	if (blk.seen[place] && blk.seen[place] != serial) {
 		answer_set(place, blk.seen[place], DRIVER_DETACHED);
 		blk.seen[place] = 0;

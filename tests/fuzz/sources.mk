@@ -19,3 +19,6 @@ DOM0_FUZZ_kernel_SEEDS = $(wildcard build/guest/*.elf)
 
 DRIVER_FUZZ_TARGETS += virtio
 DRIVER_FUZZ_virtio_SOURCES = $(DRIVER_UNIT_virtio_SOURCES)
+
+DRIVER_FUZZ_TARGETS += blk-ring
+DRIVER_FUZZ_blk-ring_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)

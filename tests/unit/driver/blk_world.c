@@ -76,6 +76,7 @@ void driver_domain_wake_at(uint64_t time_ns)
 		world.wake_ns = time_ns;
 }
 
+unsigned long world_pages(void) { return PAGES_MAX; }
 unsigned long page_free_count(void) { return PAGES_MAX - page_count; }
 unsigned long virt_to_mfn(const void *address) { return (uintptr_t)address / RING_PAGE; }
 

@@ -90,6 +90,7 @@ bool world_round(void);				/* one round of its loop; false: it sleeps */
 void world_settle(void);			/* until nothing moves any more, the device included */
 
 uint8_t *world_page(uint32_t gref);
+unsigned long world_pages(void);		/* how many there are for page_alloc() */
 void world_kick(struct world_queue *queue);	/* the front-end's event */
 
 void world_complete(uint32_t index, int result);	/* flying[index] */
