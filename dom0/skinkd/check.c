@@ -131,9 +131,6 @@ static void check_function(const struct manifest *manifest, size_t index, const 
 	struct blame blame = manifest_blame_device(manifest, index);
 	const struct manifest_pci *wanted = &manifest->devices[index];
 
-	if (manifest->role == ROLE_GUEST)
-		report_error(report, &blame, "devices are for driver domains: a guest reaches them through one\n"
-			     "leave it out, and write <interface> or <disk>");
 	for (const struct domain *domain = host.domains; domain; domain = domain->next)
 		for (size_t i = 0; domain != instead_of && i < domain->manifest->device_count; i++)
 			if (same_function(wanted, &domain->manifest->devices[i]))

@@ -18,10 +18,16 @@
 #include "skinkd/text.h"
 
 #define IMAGE_FOLDER	"/usr/lib/skink"
-#define LOG_LOOK_MAX	(16UL << 10)	/* bytes of a driver's log that are taken at one look */
+#define QUIET_MS	2
+#define PENDING_MAX	64
+#define LOG_LOOK_MAX	(16UL << 10)	/* bytes of a driver's log that are taken at one look ... */
+#define LOG_SECOND_MAX	(32UL << 10)	/* ... and in a second: what it says beyond that is lost */
 
 static xenevtchn_handle *channels;
 static uv_poll_t channels_poll;
+static uv_timer_t unmask_timer;
+static evtchn_port_t pending[PENDING_MAX];	/* heard of, and masked until the timer fires */
+static size_t pending_count;
 
 static const char *name_of(const struct driver *driver)
 {
@@ -198,13 +204,24 @@ static void append_log(const struct driver *driver, const char *text, size_t byt
 		close(file);
 }
 
+static bool may_take_log(struct driver *driver)
+{
+	uint64_t now = uv_now(host.loop);
+
+	if (now - driver->log_second_ms >= 1000) {
+		driver->log_second_ms = now;
+		driver->log_second_bytes = 0;
+	}
+	return driver->log_second_bytes < LOG_SECOND_MAX;
+}
+
 static void take_log(struct driver *driver)
 {
 	uint64_t written = __atomic_load_n(&driver->log->written, __ATOMIC_ACQUIRE);
 	uint64_t room = (driver->shared.log_pages << FRAME_SHIFT) - sizeof(struct driver_log), count = written - driver->log_taken;
 	char text[LOG_LOOK_MAX];
 
-	if (!count)
+	if (!count || !may_take_log(driver))
 		return;
 	if (count > LOG_LOOK_MAX) {			/* lost, or a lie */
 		driver->log_taken = written - LOG_LOOK_MAX;
@@ -213,6 +230,7 @@ static void take_log(struct driver *driver)
 	for (uint64_t i = 0; i < count; i++)
 		text[i] = driver->log->text[(driver->log_taken + i) % room];
 	driver->log_taken = written;
+	driver->log_second_bytes += count;
 	append_log(driver, text, count);
 }
 
@@ -256,14 +274,25 @@ void drivers_look(void)
 	attach_look();
 }
 
+/* A driver is heard at most once in QUIET_MS: one that never stops calling costs no more than that. */
+static void unmask_all(uv_timer_t *timer)
+{
+	while (pending_count)
+		xenevtchn_unmask(channels, pending[--pending_count]);
+}
+
 static void channels_have_news(uv_poll_t *poll, int status, int what)
 {
 	int port = xenevtchn_pending(channels);
 
 	if (port < 0)
 		return;
-	xenevtchn_unmask(channels, (evtchn_port_t)port);
+	pending[pending_count++] = (evtchn_port_t)port;
 	drivers_look();
+	if (pending_count == PENDING_MAX)
+		unmask_all(&unmask_timer);
+	else if (!uv_is_active((uv_handle_t *)&unmask_timer))
+		uv_timer_start(&unmask_timer, unmask_all, QUIET_MS, 0);
 }
 
 bool drivers_open(void)
@@ -273,6 +302,7 @@ bool drivers_open(void)
 		event("failed", NULL, 0, "/dev/xen/evtchn: %s: driver domains cannot be reached", strerror(errno));
 		return false;
 	}
+	uv_timer_init(host.loop, &unmask_timer);
 	uv_poll_init(host.loop, &channels_poll, xenevtchn_fd(channels));
 	uv_poll_start(&channels_poll, UV_READABLE, channels_have_news);
 	return true;

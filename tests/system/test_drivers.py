@@ -65,16 +65,16 @@ def driver(name, role, devices="", memory_mib=16, kernel=None, line="", unprotec
 
 def disk(target, extent="<skink:extent whole='yes'/>", of="disk0", more=""):
     return (f"<disk type='block' device='disk'><backenddomain name='{of}'/>"
-            f"<source>{extent}</source><target dev='{target}' bus='xen'/>{more}</disk>")
+            f"<source>{extent}</source><target dev='{target}' bus='xen'/>{more}</disk>\n")
 
 
 def partition(target, label, more=""):
     return (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source dev='/dev/disk/by-partlabel/{label}'/>"
-            f"<target dev='{target}' bus='xen'/>{more}</disk>")
+            f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
 
 
 def interface(of="net0", more=""):
-    return f"<interface type='bridge'><source bridge='{of}'/>{more}</interface>"
+    return f"<interface type='bridge'><source bridge='{of}'/>{more}</interface>\n"
 
 
 def with_namespace(manifest):
@@ -114,6 +114,10 @@ def wait_until(condition, limit=60):
 
 def is_connected(dom0, name, device):
     return devices(dom0, name)[device]["state"] == "connected"
+
+
+def served(dom0, name):
+    return {one["domain"] for one in facts(dom0, name)["attachments"]} - {"Domain-0"}
 
 
 def create(dom0, name, given, **options):
@@ -160,7 +164,7 @@ def test_they_serve_and_say_so(dom0):
     (driver("bad", "blk", hostdev(6), memory_mib=8), r"<memory>: a driver domain with a DMA pool of 4096 KiB needs \d+ MiB and there"),
     (driver("bad", "blk", hostdev(6), memory_mib=32), r"<memory>: 32768 KiB are more than a driver domain may have: write 16 MiB"),
     (driver("bad", "net", "", kernel="/etc/passwd"), r"<kernel>: it is no kernel"),
-    (guest("bad", devices=hostdev(6)), r"<hostdev>: devices are for driver domains"),
+    (guest("bad", devices=hostdev(6)), r"<hostdev>: only a driver domain owns a device"),
     (guest("bad", devices=interface("net7")), r"there is no network driver domain 'net7': write one of those there are: net0"),
     (with_namespace(guest("bad", devices=disk("xvda", of="disk7"))), r"there is no disk driver domain 'disk7'.*disk0"),
 ], ids=("taken", "absent", "no-iommu", "little-memory", "much-memory", "no-kernel", "guest-with-device", "unknown-net", "unknown-disk"))
@@ -195,3 +199,174 @@ def test_domain_0_has_a_network(dom0):
     dom0.check("skink link Domain-0 00:16:3e:00:00:01 up && ping -c 3 -W 2 10.0.2.2", 30)
     dom0.check("skink detach Domain-0 00:16:3e:00:00:01", 60)
     assert dom0.ends_with("test -e /sys/class/net/eth0") == 1
+
+
+# ------------------------------------------------------------------ guests
+
+def test_guest_has_a_disk_and_an_interface(dom0):
+    create(dom0, "web", disk("xvda") + interface())
+    wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, "web").values()))
+    assert str(DISK_MIB << 20) in inside(dom0, "web", "blockdev --getsize64 /dev/xvda")
+    assert "same" in inside(dom0, "web", "dd if=/dev/urandom of=/tmp/r bs=1M count=4; dd if=/tmp/r of=/dev/xvda bs=1M seek=200 "
+                            "conv=fsync; echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/xvda bs=1M skip=200 count=4 | cmp - /tmp/r "
+                            "&& echo same", 90)
+    said = inside(dom0, "web", "ip link set eth0 up; ip addr add 10.0.2.16/24 dev eth0; sleep 1; ping -c 3 10.0.2.2", 60)
+    assert re.search(r"3 packets transmitted, [23] packets received", said), said
+    assert re.search(r"disk0 .*serves 1", dom0.check("skink list"))
+    shown = dom0.check("skink info web")
+    assert re.search(r"xvda +web +disk0 +connected", shown)
+    assert json.loads(dom0.check("skink top --json --iterations 1"))["domains"]
+    dom0.check("skink destroy web")
+    wait_until(lambda: not served(dom0, "disk0") | served(dom0, "net0"))
+
+
+def test_devices_come_and_go_while_it_runs(dom0):
+    create(dom0, "web", interface())
+    dom0.write("small.xml", partition("xvdb", "small"))
+    assert "xvdb attached at disk0" in dom0.check("skink attach web small.xml", 90)
+    assert "this is small" in inside(dom0, "web", "head -c 13 /dev/xvdb")
+    # It is the domain's now: a manifest that is written out has it, and it cannot be attached twice.
+    assert "by-partlabel/small" in dom0.check("skink dumpxml web")
+    status, said = dom0.run("skink attach web small.xml")
+    assert status == 2 and "has a device 'xvdb' already" in said
+    # A disk that is open is kept until it is closed.
+    inside(dom0, "web", "exec 3< /dev/xvdb")
+    status, said = dom0.run("skink detach web xvdb --timeout 4", 30)
+    assert status == 6 and "--force takes it away at once" in said
+    inside(dom0, "web", "exec 3<&-")
+    wait_until(lambda: "xvdb" not in devices(dom0, "web"))
+    assert "gone" in inside(dom0, "web", "test -e /dev/xvdb || echo gone")
+    # Without asking.
+    dom0.check("skink attach web small.xml", 90)
+    inside(dom0, "web", "exec 3< /dev/xvdb")
+    dom0.check("skink detach web xvdb --force", 30)
+    assert "xvdb" not in devices(dom0, "web")
+    status, said = dom0.run("skink detach web xvdb")
+    assert status == 2 and "has no device 'xvdb'" in said
+    dom0.check("skink destroy web")
+
+
+@pytest.mark.parametrize("extent,complaint", [
+    (partition("xvdc", "nothing"), "has no partition 'nothing': it has 'data', 'small'"),
+    (disk("xvdc"), "it overlaps xvdb of 'web'"),
+    (partition("xvdc", "small"), "it overlaps xvdb of 'web'"),
+    (disk("xvdc", "<skink:extent volume='none'/>"), "there is no volume 'none'"),
+    (interface() + interface(), "one <disk> or one <interface>"),
+    ("<disk", "StartTag|not well-formed|cannot be attached"),
+], ids=("no-partition", "whole-over-partition", "twice", "no-volume", "two", "no-xml"))
+def test_devices_that_cannot_be(dom0, web_with_small, extent, complaint):
+    dom0.write("device.xml", extent + "\n")
+    status, said = dom0.run("skink attach web device.xml", 60)
+    assert status in (1, 2) and re.search(complaint, said), said
+    assert set(devices(dom0, "web")) == {"xvdb"}
+
+
+@pytest.fixture(scope="module")
+def web_with_small(dom0):
+    dom0.write("web.xml", with_namespace(guest("web", devices=partition("xvdb", "small"))))
+    dom0.check("skink create web.xml --paused", 60)
+    wait_until(lambda: facts(dom0, "web")["attachments"])
+    # Its extents are known when they are offered.
+    wait_until(lambda: dom0.run("xenstore-read /local/domain/0/backend/vbd/$(skink info web --json | sed -n "
+                                "'s/^ *\"id\": \\([0-9]*\\),/\\1/p')/51728/state")[1].strip().endswith("2"))
+    yield
+    dom0.check("skink destroy web")
+
+
+# ------------------------------------------------------------------ front-ends that lie
+
+FRONT = "/local/domain/$id/device"
+LIES = {
+    "text-for-a-number": (f"{FRONT}/vbd/51712/ring-ref xyzzy {FRONT}/vbd/51712/event-channel 7", "its 'ring-ref' is 'xyzzy', which is no number"),
+    "negative": (f"{FRONT}/vbd/51712/ring-ref -1 {FRONT}/vbd/51712/event-channel 7", "its 'ring-ref' is '-1', which is no number"),
+    "absent": (f"{FRONT}/vbd/51712/event-channel 7", "it has not written 'ring-ref'"),
+    "port-0": (f"{FRONT}/vbd/51712/ring-ref 8 {FRONT}/vbd/51712/event-channel 0", "its 'event-channel' is 0"),
+    "large-port": (f"{FRONT}/vbd/51712/ring-ref 8 {FRONT}/vbd/51712/event-channel 4294967295", "at most 131071 is possible"),
+    "many-queues": (f"{FRONT}/vbd/51712/multi-queue-num-queues 999", "its 'multi-queue-num-queues' is 999, and at most 1 is possible"),
+    "no-queues": (f"{FRONT}/vbd/51712/multi-queue-num-queues 0", "its 'multi-queue-num-queues' is 0"),
+    "large-ring": (f"{FRONT}/vbd/51712/ring-page-order 31", "its 'ring-page-order' is 31, and at most 3 is possible"),
+    "32-bit": (f"{FRONT}/vbd/51712/protocol x86_32-abi", "its 'protocol' is 'x86_32-abi'"),
+    "no-grant": (f"{FRONT}/vbd/51712/ring-ref 4000000 {FRONT}/vbd/51712/event-channel 7", ""),
+    "long": (f"{FRONT}/vbd/51712/ring-ref $(printf '%03000d' 1) {FRONT}/vbd/51712/event-channel 7", "its 'ring-ref' is '', which is no number"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_front_end_that_lies_is_refused_alone(dom0, lie):
+    nodes, complaint = LIES[lie]
+    dom0.write("liar.xml", with_namespace(guest("liar", devices=partition("xvda", "data"))))
+    dom0.check("skink create liar.xml --paused", 60)
+    dom0.check("id=$(skink list liar | awk '$1 == \"liar\" { print $2 }'); "
+               "for i in $(seq 100); do [ \"$(xenstore-read /local/domain/0/backend/vbd/$id/51712/state)\" = 2 ] && break; sleep 0.1; done")
+    dom0.check(f"xenstore-write {nodes} && xenstore-write {FRONT}/vbd/51712/state 3")
+    wait_until(lambda: re.search(rf"refused +liar: disk xvda at disk0: .*{re.escape(complaint)}", dom0.check("skink events | tail -5")))
+    # It is asked to close, and may begin anew.
+    dom0.check("[ $(xenstore-read /local/domain/0/backend/vbd/$id/51712/state) = 5 ]")
+    dom0.check(f"xenstore-write {FRONT}/vbd/51712/state 6")
+    wait_until(lambda: dom0.ends_with("[ $(xenstore-read /local/domain/0/backend/vbd/$id/51712/state) = 6 ]") == 0)
+    dom0.check(f"xenstore-write {FRONT}/vbd/51712/state 1")
+    wait_until(lambda: dom0.ends_with("[ $(xenstore-read /local/domain/0/backend/vbd/$id/51712/state) = 2 ]") == 0)
+    dom0.check("skink destroy liar")
+    assert facts(dom0, "disk0")["driver"]["state"] == "serving"
+
+
+# ------------------------------------------------------------------ driver domains come and go, and so does skinkd
+
+def test_skinkd_that_is_killed_finds_everything_again(dom0):
+    create(dom0, "web", disk("xvda") + interface())
+    wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, "web").values()))
+    before = facts(dom0, "web")["attachments"]
+    dom0.check("sv kill skinkd; sleep 1; for i in $(seq 200); do skink version > /dev/null 2>&1 && break; sleep 0.1; done; skink version", 60)
+    after = facts(dom0, "web")["attachments"]
+    assert [(one["name"], one["state"], one["driver"]) for one in after] == [(one["name"], one["state"], one["driver"]) for one in before]
+    assert "same" in inside(dom0, "web", "dd if=/dev/urandom of=/tmp/r bs=1M count=1; dd if=/tmp/r of=/dev/xvda bs=1M seek=220 "
+                            "conv=fsync; echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/xvda bs=1M skip=220 count=1 | cmp - /tmp/r "
+                            "&& echo same", 90)
+    # It still hears of all of them.
+    mac = next(name for name in devices(dom0, "web") if ":" in name)
+    dom0.check(f"skink detach web {mac}", 60)
+    assert set(devices(dom0, "web")) == {"xvda"}
+
+
+def test_driver_that_serves_needs_force_and_its_front_ends_come_back(dom0):
+    status, said = dom0.run("skink destroy disk0")
+    assert status == 4 and "'disk0' serves 1 device, one of 'web': --force takes it away" in said
+    status, said = dom0.run("skink shutdown disk0")
+    assert status == 4 and "--force" in said
+    dom0.check("skink destroy disk0 --force")
+    assert devices(dom0, "web")["xvda"]["state"] == "no-driver"
+    dom0.check("skink create disk0.xml", 60)
+    wait_until(lambda: is_connected(dom0, "web", "xvda"))
+    assert str(DISK_MIB << 20) in inside(dom0, "web", "sleep 1; blockdev --getsize64 /dev/xvda")
+    dom0.check("skink destroy web")
+
+
+@pytest.mark.parametrize("line,expected", [
+    ("net fails", r"failed +fake: the driver gives up: it was told to fail"),
+    ("net refuse", r"refused +web: interface .* at fake: it was told to refuse"),
+], ids=("fails", "refuses"))
+def test_driver_that_will_not(dom0, line, expected):
+    dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line=line))
+    dom0.check("skink create fake.xml", 60)
+    create(dom0, "web", interface("fake"))
+    wait_until(lambda: re.search(expected, dom0.check("skink events | tail -8")))
+    assert list(devices(dom0, "web").values())[0]["state"] != "connected"
+    dom0.check("skink destroy web && skink destroy fake --force")
+
+
+def test_driver_that_never_lets_go_holds_nobody_up(dom0):
+    dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line="net deaf"))
+    dom0.check("skink create fake.xml", 60)
+    create(dom0, "web", interface("fake"))
+    dom0.check("skink destroy web", 30)
+    dom0.check("skink destroy fake --force", 30)
+    assert set(rows(dom0.check("skink list"))) == {"Domain-0", "disk0", "net0"}
+
+
+def test_driver_that_makes_noise_does_not_keep_skinkd_busy(dom0):
+    dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line="net noise"))
+    dom0.check("skink create fake.xml", 60)
+    dom0.check("ticks() { cut -d' ' -f14,15 /proc/$(cat /etc/sv/skinkd/supervise/pid)/stat | tr ' ' +; }; "
+               "a=$(($(ticks))); sleep 5; b=$(($(ticks))); [ $((b - a)) -lt 150 ]", 60)
+    assert "noise" in dom0.check("skink logs fake | tail -3")
+    dom0.check("skink destroy fake")
