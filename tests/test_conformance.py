@@ -27,15 +27,26 @@ def walk(program, role):
     return result, broken, skipped
 
 
-def musts():
+def all_rules():
     with open("tests/conformance/rules.def", encoding="utf-8") as file:
-        return {name.replace("_", "-") for name, level in re.findall(r"^RULE\((\w+), (\w+)", file.read(), re.M) if level == "MUST"}
+        return {name.replace("_", "-"): level for name, level in re.findall(r"^RULE\((\w+), (\w+)", file.read(), re.M)}
+
+
+def musts():
+    return {name for name, level in all_rules().items() if level == "MUST"}
 
 
 @pytest.mark.parametrize("role", ["net", "blk"])
 def test_reference_front_end_keeps_every_rule(role):
     result, broken, skipped = walk("build/conformance/host", role)
     assert (result.returncode, broken, set(skipped)) == (0, [], UNUSED[role]), result.stdout
+
+
+def test_page_and_list_of_rules_agree():
+    """Those that docs/protocols.md marks are those that are judged, with the same level."""
+    with open("docs/protocols.md", encoding="utf-8") as page:
+        marked = {name: words.split()[1] for name, words in re.findall(r"^\| ((?:BUS|NET|BLK|RST)-\d+) \| ([^|]*●) \|", page.read(), re.M)}
+    assert marked == {name: "MUST" if name in musts() else "SHOULD" for name in all_rules()}
 
 
 def test_every_must_has_a_mutant():
