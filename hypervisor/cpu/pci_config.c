@@ -12,18 +12,17 @@
 #define ADDRESS_ENABLED	(1u << 31)
 
 enum mcfg_offset { MCFG_FIRST_ENTRY = 44, MCFG_ENTRY_BYTES = 16, MCFG_SEGMENT = 8, MCFG_FIRST_BUS = 10, MCFG_LAST_BUS = 11 };
+#define PCI_ID		0
 #define BUS_SHIFT	20		/* a bus has 1 MiB, a function 4 KiB */
 #define FUNCTION_SHIFT	12
 
-static volatile uint8_t *ecam;		/* of first_bus; NULL: by ports */
-static uint32_t first_bus, last_bus;
+static volatile uint8_t *ecam;		/* of buses 0 .. last_bus; NULL: by ports */
+static uint32_t last_bus;
 static struct spinlock port_lock;
 
 static volatile void *ecam_at(uint32_t sbdf, uint32_t offset)
 {
-	if (!ecam || sbdf >> 8 < first_bus || sbdf >> 8 > last_bus)
-		return NULL;
-	return ecam + (((uint64_t)sbdf - (first_bus << 8)) << FUNCTION_SHIFT) + offset;
+	return ecam && sbdf >> 8 <= last_bus ? ecam + ((uint64_t)sbdf << FUNCTION_SHIFT) + offset : NULL;
 }
 
 uint32_t pci_config_read(uint32_t sbdf, uint32_t offset, uint32_t bytes)
@@ -65,22 +64,24 @@ void pci_config_write(uint32_t sbdf, uint32_t offset, uint32_t bytes, uint32_t v
 	}
 }
 
-void pci_config_init(void)
+/* Believed if it shows the same host bridge as the ports do. */
+static void ecam_try(paddr_t base, uint32_t last)
 {
-	const struct acpi_table *mcfg = acpi_find("MCFG");
-	uint32_t at = MCFG_FIRST_ENTRY, by_ports = pci_config_read(0, 0, 4);
-	paddr_t base;
+	uint32_t by_ports = pci_config_read(0, PCI_ID, 4);
 
-	while (mcfg && at + MCFG_ENTRY_BYTES <= mcfg->bytes && acpi_field(mcfg, at + MCFG_SEGMENT, 2) != 0)
-		at += MCFG_ENTRY_BYTES;
-	base = acpi_field(mcfg, at, 8);
-	first_bus = (uint32_t)acpi_field(mcfg, at + MCFG_FIRST_BUS, 1);
-	last_bus = (uint32_t)acpi_field(mcfg, at + MCFG_LAST_BUS, 1);
-	if (!base || first_bus != 0)
-		return;
-	ecam = mmio_map(base, (size_t)(last_bus + 1) << BUS_SHIFT);
-	if (pci_config_read(0, 0, 4) == by_ports)
+	last_bus = last;
+	ecam = mmio_map(base, (size_t)(last + 1) << BUS_SHIFT);
+	if (pci_config_read(0, PCI_ID, 4) == by_ports)
 		return;
 	log_warning("pci: no configuration space at 0x%lx, where MCFG has it: ports are used\n", base);
 	ecam = NULL;
+}
+
+void pci_config_init(void)
+{
+	const struct acpi_table *mcfg = acpi_find("MCFG");
+
+	for (uint32_t at = MCFG_FIRST_ENTRY; mcfg && at + MCFG_ENTRY_BYTES <= mcfg->bytes; at += MCFG_ENTRY_BYTES)
+		if (acpi_field(mcfg, at + MCFG_SEGMENT, 2) == 0 && acpi_field(mcfg, at + MCFG_FIRST_BUS, 1) == 0)
+			return ecam_try(acpi_field(mcfg, at, 8), (uint32_t)acpi_field(mcfg, at + MCFG_LAST_BUS, 1));
 }

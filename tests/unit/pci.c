@@ -435,7 +435,11 @@ static void page_that_is_not_the_domains_is_refused(void)		/* Q3 */
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(0), page(BAR_MSI), 0, OTHER), -EINVAL);
 	fake_switch_to(other.domain->vcpu[0]);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), page(BAR_MSIX)), -EINVAL);
-	/* Two functions have something on it. */
+	/* Two functions have something on it, whosever they are. */
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), page(BAR_SHARED)), -EINVAL);
+	fake_switch_to(zero.domain->vcpu[0]);
+	CU_ASSERT_EQUAL(assign(OTHER, SBDF_NEIGHBOUR), 0);
+	fake_switch_to(other.domain->vcpu[0]);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), page(BAR_SHARED)), -EINVAL);
 	/* As a table, or from a table above. */
 	CU_ASSERT(guest_updates(other.page[L2], 5, page(BAR_MSI)) != 0);
