@@ -71,7 +71,6 @@ int virtio_open(struct virtio_device *device, struct pci_function *function)
 		return -XEN_ENODEV;
 	}
 	device->notify_step = pci_read(function, at + 16, 4);
-	device->queues = device->registers->queue_count;
 	return 0;
 }
 
@@ -123,6 +122,7 @@ int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
 		       device->features);
 		return -XEN_ENODEV;
 	}
+	device->queues = registers->queue_count;
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct virtio_device {
 	uint64_t notify_bytes, config_bytes;
 	uint32_t notify_step;
 	uint64_t features;		/* negotiated */
-	uint16_t queues;		/* that it has */
+	uint16_t queues;		/* that it has with these features */
 };
 
 bool virtio_is(const struct pci_function *function, unsigned int kind);

@@ -46,7 +46,7 @@ class Machine:
     # Without ACPI in Dom0, Xen halts where Skink powers off.
     XEN_HALTED = "(XEN) Hardware Dom0 halted: halting machine"
 
-    def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600):
+    def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600, before=()):
         os.makedirs(f"{BUILD}/test", exist_ok=True)
         name = re.sub(r"[^\w-]", "-", name)    # QEMU takes commas for its own
         self.log_name = f"{BUILD}/test/{name}.log"
@@ -55,7 +55,7 @@ class Machine:
         self.seen = 0
         self.deadline = time.monotonic() + limit * PATIENCE
         self.monitor_name = f"{BUILD}/test/{name}.monitor"
-        command = [QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
+        command = [*before, QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
                    "-display", "none", "-nodefaults", "-no-reboot",
                    "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                    "-monitor", f"unix:{self.monitor_name},server=on,wait=off", *arguments]

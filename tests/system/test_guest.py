@@ -9,6 +9,7 @@ The small kernels of tests/guest, each booted as the first domain. They speak TA
     CORE: words                  the core's command line, after dom0_mem=64M and the console
     INITRD: words                a second module with these words in it
     MODULE: name                 a second module: the kernel of that name in tests/guest
+    WIRE: echo                   tap0, of two queues, is a bridge that sends every frame back
     EXPECT: regular expression   said by the core after the plan is done; the guest need not power off then
 """
 import glob
@@ -29,12 +30,12 @@ PLAN = re.compile(r"^1\.\.(\d+)$", re.MULTILINE)
 
 def wishes(test):
     """What the head of the source asks for."""
-    found = {"QEMU": "", "ARGS": "", "CORE": "", "INITRD": None, "MODULE": None, "EXPECT": None}
+    found = {"QEMU": "", "ARGS": "", "CORE": "", "INITRD": None, "MODULE": None, "EXPECT": None, "WIRE": None}
     path = f"tests/guest/{test}.c"
     if os.path.exists(path):
         with open(path, encoding="utf-8") as source:
             for line in [line for line, _ in zip(source, range(30))]:
-                wish = re.match(r"[\s/*]*(QEMU(?: \w+)?|ARGS|CORE|INITRD|MODULE|EXPECT):\s+(.*?)\s*(\*/)?$", line)
+                wish = re.match(r"[\s/*]*(QEMU(?: \w+)?|ARGS|CORE|INITRD|MODULE|EXPECT|WIRE):\s+(.*?)\s*(\*/)?$", line)
                 if wish:
                     found[wish.group(1)] = wish.group(2)
     return found
@@ -43,6 +44,19 @@ def wishes(test):
 def machines():
     """Each test, and the name of each machine that it asks for."""
     return [(test, key) for test in TESTS for key in wishes(test) if key.startswith("QEMU")]
+
+
+# In a network of its own, which needs no privilege.
+ECHO = ["unshare", "-rn", "sh", "-e", "-c",
+        "ip link add br0 type bridge; ip tuntap add tap0 mode tap vnet_hdr QUEUES; ip link set tap0 master br0; "
+        "for name in br0 tap0; do echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6; ip link set $name up; done; "
+        "ip link set tap0 type bridge_slave hairpin on; exec \"$@\"", "sh"]
+
+
+def wire(wish, options):
+    if wish["WIRE"] != "echo":
+        return []
+    return [word.replace("QUEUES", "multi_queue" if "queues=" in options else "") for word in ECHO]
 
 
 def fresh_image(name):
@@ -70,7 +84,7 @@ def boot(test, wish, machine="QEMU"):
     hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
     return Machine(f"guest-{name}", *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=64M {wish['CORE']}".strip()),
                    cpu=own.get("-cpu", "qemu64"), smp=own.get("-smp", "1"), memory=own.get("-m", 256),
-                   limit=120, *[word for pair in pairs if pair[0] not in own for word in pair])
+                   limit=120, before=wire(wish, wish[machine]), *[word for pair in pairs if pair[0] not in own for word in pair])
 
 
 def judge(text):
