@@ -56,7 +56,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 # The one list of what has to be installed.
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
-	libcunit1-dev libxml2-utils strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
+	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
