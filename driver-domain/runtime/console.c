@@ -112,7 +112,7 @@ int snprintf(char *buffer, size_t size, const char *format, ...)
 	return length;
 }
 
-/* The ring is the only way out, so a full one is waited for; but a driver domain has its log, and waits for nobody (W3). */
+/* The ring is the only way out, so a full one is waited for; but a driver domain has its log, and waits for nobody (H3). */
 static void console_ring_write(const char *text, size_t size)
 {
 	struct xencons_interface *ring = mfn_to_virt(boot_info->console.domU.mfn);

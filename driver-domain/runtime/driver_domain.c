@@ -161,7 +161,7 @@ void driver_domain_wake_at(uint64_t time_ns)
 		wake_ns = time_ns;
 }
 
-/* W2: upcalls are masked; blocking lets them in, and returns at once if one waits. The handlers have run on return. */
+/* H2: upcalls are masked; blocking lets them in, and returns at once if one waits. The handlers have run on return. */
 static void sleep(void)
 {
 	uint64_t until = wake_ns < beat_ns ? wake_ns : beat_ns;

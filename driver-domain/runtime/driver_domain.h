@@ -2,9 +2,9 @@
 /*
  * What each driver domain does alike: it finds its table and its regions (protocols/driver.h), keeps a log, says that it lives,
  * and works in one loop. A back-end is the functions of struct driver_calls, which that loop calls.
- * W1  Upcalls are masked while the back-end works: handlers of events run between two rounds, never inside one.
- * W2  It sleeps only after rest() has found nothing, and an event that comes after that wakes it.
- * W3  Nothing here waits for Dom0: with its console full or its daemons dead the driver goes on.
+ * H1  Upcalls are masked while the back-end works: handlers of events run between two rounds, never inside one.
+ * H2  It sleeps only after rest() has found nothing, and an event that comes after that wakes it.
+ * H3  Nothing here waits for Dom0: with its console full or its daemons dead the driver goes on.
  */
 #pragma once
 
