@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <xen/grant_table.h>
 
@@ -32,6 +35,34 @@ void store_close(struct store *store)
 	if (store->handle)
 		xs_close(store->handle);
 	store->handle = NULL;
+}
+
+static bool peer_of(int socket, struct sockaddr_un *peer, socklen_t *bytes)
+{
+	*bytes = sizeof(*peer);
+	return !getpeername(socket, (struct sockaddr *)peer, bytes) && peer->sun_family == AF_UNIX;
+}
+
+int store_socket(int alike)
+{
+	struct sockaddr_un wanted, peer;
+	socklen_t wanted_bytes, bytes;
+	struct dirent *entry;
+	int found = -1;
+	DIR *list;
+
+	if (!peer_of(alike, &wanted, &wanted_bytes))
+		return -1;
+	list = opendir("/proc/self/fd");
+	while (list && (entry = readdir(list)) && found < 0) {
+		int file = atoi(entry->d_name);
+
+		if (file != alike && peer_of(file, &peer, &bytes) && bytes == wanted_bytes && !memcmp(&peer, &wanted, bytes))
+			found = file;
+	}
+	if (list)
+		closedir(list);
+	return found;
 }
 
 void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT])
@@ -193,6 +224,40 @@ void store_remove(struct store *store, domid_t id, const uint8_t uuid[16])
 	xs_rm(store->handle, XBT_NULL, path);
 	/* It knows by itself when the core says that a domain has died; this is for one that never ran. */
 	xs_release_domain(store->handle, id);
+}
+
+static bool is_id(const char *name)
+{
+	return *name && strlen(name) <= 5 && strspn(name, "0123456789") == strlen(name);
+}
+
+/* Of the nodes of `path` that are called like a domain that is gone. */
+static void sweep(struct store *store, const char *path, bool (*is_there)(domid_t id))
+{
+	unsigned int count = 0, length;
+	char **names = xs_directory(store->handle, XBT_NULL, path, &count), node[PATH_MAX_TEXT], *vm;
+
+	for (unsigned int i = 0; names && i < count; i++) {
+		if (!is_id(names[i]) || is_there((domid_t)atoi(names[i])))
+			continue;
+		snprintf(node, sizeof(node), "%s/%s/vm", path, names[i]);
+		vm = xs_read(store->handle, XBT_NULL, node, &length);
+		if (vm && !strncmp(vm, "/vm/", 4))
+			xs_rm(store->handle, XBT_NULL, vm);
+		free(vm);
+		snprintf(node, sizeof(node), "%s/%s", path, names[i]);
+		xs_rm(store->handle, XBT_NULL, node);
+		/* It may have a page of it mapped still, and the core keeps the domain for that. */
+		xs_release_domain(store->handle, (unsigned int)atoi(names[i]));
+	}
+	free(names);
+}
+
+void store_sweep(struct store *store, bool (*is_there)(domid_t id))
+{
+	sweep(store, "/local/domain", is_there);
+	sweep(store, "/local/domain/0/backend/vif", is_there);
+	sweep(store, "/local/domain/0/backend/vbd", is_there);
 }
 
 /* ---- later ---- */

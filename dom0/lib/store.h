@@ -32,6 +32,15 @@ struct store_domain {
 int store_open(struct store *store);		/* -errno: there is no xenstored */
 void store_close(struct store *store);
 
+/*
+ * The socket on which the calls wait: among those that are open, one to the same daemon as `alike`, and not that. -1: not found.
+ * Nobody else may open a store meanwhile.
+ */
+int store_socket(int alike);
+
+/* Removes what stands there of domains that are gone, for when nobody could tell xenstored of their end. */
+void store_sweep(struct store *store, bool (*is_there)(domid_t id));
+
 /* Writes all of it in one transaction and tells xenstored of the domain. 0 or -errno, and nothing is left. */
 int store_add(struct store *store, const struct store_domain *domain);
 void store_remove(struct store *store, domid_t id, const uint8_t uuid[16]);

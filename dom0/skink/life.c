@@ -100,6 +100,8 @@ int verb_shutdown(const struct invocation *invocation)
 
 	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
+	if (invocation->given[OPTION_FOR_GOOD])
+		json_object_set_new(deed.more, "for_good", json_true());
 	if (invocation->given[OPTION_ALL] && !invocation->given[OPTION_TIMEOUT])
 		code = ask_shutdown_timeout(invocation, &deed.timeout);
 	return code ? code : deed_each(&deed, told_down);

@@ -40,6 +40,7 @@ enum verb_option {
 	OPTION_FOR,
 	OPTION_LIVE,
 	OPTION_FORCE,
+	OPTION_FOR_GOOD,
 	OPTION_COUNT
 };
 

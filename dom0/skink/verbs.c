@@ -24,9 +24,9 @@ const struct verb verbs[] = {
 	 "End domains at once, as by pulling the plug",
 	 "What the guest has not written to its disk is lost. Its on_poweroff and on_crash are not obeyed: it stays "
 	 "gone. A driver domain that serves others needs --force; --all includes it. " DOMAIN_DOC " Domain-0 is never destroyed."},
-	{"shutdown", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL) | TAKES(FORCE), verb_shutdown,
+	{"shutdown", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL) | TAKES(FORCE) | TAKES(FOR_GOOD), verb_shutdown,
 	 "Ask guests to shut down, and wait until they have",
-	 "What then becomes of the domain is on_poweroff in its manifest. With --all, all are asked at once, and waited for "
+	 "What then becomes of the domain is on_poweroff in its manifest; with --for-good none is started again. With --all, all are asked at once, and waited for "
 	 "as long as skinkd.conf says (shutdown_timeout_s) unless --timeout does. A driver domain has nothing to write back: it ends at once, with --force if it serves others; "
 	 "--all leaves it to 'skink destroy --all'. " DOMAIN_DOC " " CTRL_C_DOC},
 	{"reboot", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_reboot,

@@ -198,9 +198,9 @@ static void take_up(struct attachment *attachment, int driver_id)
 		attachment->record = RECORD_NONE;
 		return;
 	}
-	attachment->back = attach_back_state_read(attachment);
-	attachment->front = attach_front_state(attachment);
-	attach_nodes_watch(attachment);
+	/* Without a store, what has been given to the driver is taken for connected. */
+	attachment->back = attachment->front = attachment->record == RECORD_GIVEN ? XenbusStateConnected : XenbusStateUnknown;
+	attach_nodes_take_up(attachment);
 	if (attachment->record == RECORD_NONE) {
 		/* What it was offered is found anew. */
 		if (attachment->back == XenbusStateInitWait)

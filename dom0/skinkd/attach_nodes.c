@@ -133,18 +133,7 @@ static int add_once(const struct attachment *attachment, domid_t driver_id)
 	return writer.error;
 }
 
-int attach_nodes_add(const struct attachment *attachment, domid_t driver_id)
-{
-	int result = host.store.handle ? -EAGAIN : -ENOTCONN;
-
-	for (int i = 0; i < TRIES && result == -EAGAIN; i++)
-		result = add_once(attachment, driver_id);
-	if (!result)
-		attach_nodes_watch(attachment);
-	return result;
-}
-
-void attach_nodes_watch(const struct attachment *attachment)
+static void watch_front(const struct attachment *attachment)
 {
 	char path[ATTACH_PATH + 8];
 
@@ -152,6 +141,17 @@ void attach_nodes_watch(const struct attachment *attachment)
 	strcat(path, "/state");
 	if (host.store.handle)
 		xs_watch(host.store.handle, path, TOKEN);
+}
+
+int attach_nodes_add(const struct attachment *attachment, domid_t driver_id)
+{
+	int result = host.store.handle ? -EAGAIN : -ENOTCONN;
+
+	for (int i = 0; i < TRIES && result == -EAGAIN; i++)
+		result = add_once(attachment, driver_id);
+	if (!result)
+		watch_front(attachment);
+	return result;
 }
 
 void attach_nodes_remove(const struct attachment *attachment)
@@ -183,8 +183,11 @@ void attach_back_put(void *context, const char *node, const char *value)
 static char *read_node(const char *path)
 {
 	unsigned int length;
-	char *value = host.store.handle ? xs_read(host.store.handle, XBT_NULL, path, &length) : NULL;
+	char *value = NULL;
 
+	errno = ENOTCONN;
+	if (host.store.handle)
+		value = xs_read(host.store.handle, XBT_NULL, path, &length);
 	if (value && (length > STORE_VALUE_MAX || strlen(value) != length))
 		*value = 0;		/* X2: text it is not */
 	return value;
@@ -211,21 +214,26 @@ char *attach_front_read(void *context, const char *node)
 enum xenbus_state attach_front_state(const struct attachment *attachment)
 {
 	char *text = attach_front_read((void *)attachment, "state");
-	enum xenbus_state state = attach_state_parse(text);
+	enum xenbus_state state;
 
+	/* The store does not answer: nothing has changed. */
+	if (!text && errno != ENOENT)
+		return attachment->front;
+	state = attach_state_parse(text);
 	free(text);
 	return state;
 }
 
-enum xenbus_state attach_back_state_read(const struct attachment *attachment)
+void attach_nodes_take_up(struct attachment *attachment)
 {
 	char path[ATTACH_PATH + 8], *text;
-	enum xenbus_state state;
 
 	attach_back_path(attachment, path);
 	strcat(path, "/state");
 	text = read_node(path);
-	state = attach_state_parse(text);
+	if (text || errno == ENOENT)
+		attachment->back = attach_state_parse(text);
 	free(text);
-	return state;
+	attachment->front = attach_front_state(attachment);
+	watch_front(attachment);
 }

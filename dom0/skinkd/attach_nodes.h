@@ -12,12 +12,12 @@ void attach_back_path(const struct attachment *attachment, char path[ATTACH_PATH
 /* Both ends' nodes, in one transaction, both states Initialising; and a watch on the front-end's. 0 or -errno. */
 int attach_nodes_add(const struct attachment *attachment, domid_t driver_id);
 void attach_nodes_remove(const struct attachment *attachment);
-void attach_nodes_watch(const struct attachment *attachment);
+/* After skinkd or the connection to the store was started again: states as the store has them, and the watch. */
+void attach_nodes_take_up(struct attachment *attachment);
 
 /* Below the back-end's path. */
 void attach_back_put(void *attachment, const char *node, const char *value);
 void attach_back_state(struct attachment *attachment, enum xenbus_state state);
-enum xenbus_state attach_back_state_read(const struct attachment *attachment);
 
 /* Below the front-end's. */
 char *attach_front_read(void *attachment, const char *node);

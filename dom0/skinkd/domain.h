@@ -38,6 +38,7 @@ struct domain {
 	domid_t id;			/* not while PHASE_BUILDING */
 	enum phase phase;
 	bool is_doomed;			/* it was asked to be destroyed: no policy is obeyed */
+	bool stays_down;		/* it was asked to shut down for good: where its policy says restart, it is destroyed */
 	bool is_restarting;		/* PHASE_ENDING: it is built again after that */
 	bool starts_paused;
 	uint64_t memory_target_kib;

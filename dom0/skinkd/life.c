@@ -153,7 +153,7 @@ static int introduce(struct build_job *build)
 
 	if (result)
 		return build_refuse(&build->error, BLAME_MACHINE, result, "%s: %s", host.store.handle ?
-				    "xenstored does not take it" : "xenstored has gone, start the machine again", strerror(-result));
+				    "xenstored does not take it" : "xenstored does not answer, see 'skink events'", strerror(-result));
 	domain->id = build->built.id;
 	domain->phase = PHASE_RUNNING;
 	domain->started = (double)time(NULL);

@@ -18,6 +18,7 @@
 #include "skinkd/host.h"
 #include "skinkd/kernels.h"
 #include "skinkd/life.h"
+#include "skinkd/link.h"
 #include "skinkd/methods.h"
 #include "skinkd/rpc.h"
 #include "skinkd/state.h"
@@ -26,7 +27,6 @@
 
 struct host host;
 
-static uv_poll_t store_poll;
 static uv_timer_t look_timer;
 static uv_signal_t signals[2];
 
@@ -60,60 +60,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* ---- the store tells when domains come and go ---- */
-
-static void store_lost(void)
-{
-	uv_poll_stop(&store_poll);
-	store_close(&host.store);
-	event("failed", NULL, 0, "xenstored has gone: running domains go on; none can be started, shut down in order or resized until "
-	      "the machine is started again");
-}
-
-static void store_has_news(uv_poll_t *poll, int status, int what)
-{
-	char **news;
-
-	errno = 0;
-	while (host.store.handle && (news = xs_check_watch(host.store.handle))) {
-		attach_store_news(news[XS_WATCH_PATH], news[XS_WATCH_TOKEN]);
-		free(news);
-		errno = 0;
-	}
-	if (status < 0 || (errno && errno != EAGAIN))
-		store_lost();
-	attach_look();
-	life_look();
-}
-
-static void watch_store(void)
-{
-	int result = store_open(&host.store);
-
-	if (result) {
-		event("failed", NULL, 0, "xenstored does not answer (%s): no domain can be started", strerror(-result));
-		return;
-	}
-	xs_watch(host.store.handle, "@releaseDomain", "release");
-	xs_watch(host.store.handle, "@introduceDomain", "introduce");
-	uv_poll_init(host.loop, &store_poll, xs_fileno(host.store.handle));
-	uv_poll_start(&store_poll, UV_READABLE, store_has_news);
-}
-
-/* libxenstore says nothing of it by itself. */
-static bool store_answers(void)
-{
-	unsigned int length;
-	char *name = xs_read(host.store.handle, XBT_NULL, "/local/domain/0/name", &length);
-
-	free(name);
-	return name || errno == ENOENT;
-}
-
 static void look(uv_timer_t *timer)
 {
-	if (host.store.handle && !store_answers())
-		store_lost();
+	link_look();
 	drivers_look();
 	life_look();
 }
@@ -171,7 +120,7 @@ static bool begin(void)
 		return false;
 	}
 	events_open();
-	watch_store();
+	link_open();
 	drivers_open();
 	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();

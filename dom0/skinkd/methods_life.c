@@ -9,6 +9,7 @@
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/methods.h"
+#include "skinkd/state.h"
 #include "skinkd/wait.h"
 
 #define TIMEOUT_S	60.0
@@ -192,11 +193,11 @@ static void has_rebooted(void *context, const struct outcome *result)
 static void ask_guest(struct request *request, const char *what, enum wait_for awaited, done_fn done, json_t *at_once)
 {
 	struct wait_request wait = { .what = awaited, .needs_answer = true, .timeout_s = TIMEOUT_S };
-	int is_awaited = 1, is_forced = 0, result;
+	int is_awaited = 1, is_forced = 0, is_for_good = 0, result;
 	json_t *named;
 
-	if (!rpc_unpack(request, "{s:o, s?b, s?F, s?b}", "domain", &named, "wait", &is_awaited, "timeout", &wait.timeout_s,
-			"force", &is_forced) || !method_guest(request, named, awaited == WAIT_DOWN, &wait.target)) {
+	if (!rpc_unpack(request, "{s:o, s?b, s?F, s?b, s?b}", "domain", &named, "wait", &is_awaited, "timeout", &wait.timeout_s,
+			"force", &is_forced, "for_good", &is_for_good) || !method_guest(request, named, awaited == WAIT_DOWN, &wait.target)) {
 		json_decref(at_once);
 		return;
 	}
@@ -208,6 +209,10 @@ static void ask_guest(struct request *request, const char *what, enum wait_for a
 		return;
 	}
 	result = !host.store.handle ? -ENOTCONN : store_write(&host.store, wait.target.id, "control/shutdown", what);
+	if (!result && wait.target.record) {
+		wait.target.record->stays_down = is_for_good && awaited == WAIT_DOWN;
+		state_save();
+	}
 	if (result) {
 		rpc_fail(request, CODE_FAILED, "'%s' cannot be asked: xenstored says: %s", wait.target.name, strerror(-result));
 	} else if (!is_awaited) {

@@ -73,6 +73,11 @@ static enum manifest_action action_for(const struct domain *domain, uint32_t rea
 	}
 }
 
+static enum manifest_action without_restart(enum manifest_action action)
+{
+	return action == ACTION_RESTART ? ACTION_DESTROY : action == ACTION_COREDUMP_RESTART ? ACTION_COREDUMP_DESTROY : action;
+}
+
 static void obey(struct domain *domain, enum manifest_action action)
 {
 	switch (action) {
@@ -101,6 +106,8 @@ static void has_shut_down(struct domain *domain, uint32_t flags)
 	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
 	enum manifest_action action = action_for(domain, reason);
 
+	if (domain->stays_down)
+		action = without_restart(action);
 	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s", reason_name(flags),
 	      manifest_action_name(action));
 	if (is_crash)

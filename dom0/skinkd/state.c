@@ -79,10 +79,10 @@ static json_t *domain_out(const struct domain *domain)
 	json_t *json;
 
 	uuid_text(domain->uuid, uuid);
-	json = json_pack("{s:s, s:s, s:i, s:s, s:f, s:i, s:I, s:i, s:b, s:b, s:s, s:s}", "name", domain->manifest->name, "uuid", uuid,
+	json = json_pack("{s:s, s:s, s:i, s:s, s:f, s:i, s:I, s:i, s:b, s:b, s:b, s:s, s:s}", "name", domain->manifest->name, "uuid", uuid,
 			 "id", domain->id, "phase", phase_names[domain->phase], "started", domain->started,
 			 "restarts", domain->restarts, "memory_target_kib", (json_int_t)domain->memory_target_kib,
-			 "vcpus_target", domain->vcpus_target, "doomed", domain->is_doomed, "restarting",
+			 "vcpus_target", domain->vcpus_target, "doomed", domain->is_doomed, "stays_down", domain->stays_down, "restarting",
 			 domain->phase == PHASE_ENDING && domain->is_restarting, "file", domain->manifest->file,
 			 "xml", xml);
 	free(xml);
@@ -126,7 +126,7 @@ static bool phase_parse(const char *name, enum phase *phase)
 static void domain_in(json_t *json)
 {
 	const char *uuid, *phase, *file, *xml;
-	int id, restarts, vcpus, doomed, restarting;
+	int id, restarts, vcpus, doomed, stays_down = 0, restarting;
 	struct manifest *manifest;
 	struct report report = { 0 };
 	struct driver_shared shared;
@@ -134,9 +134,9 @@ static void domain_in(json_t *json)
 	json_int_t memory;
 	double started;
 
-	if (json_unpack(json, "{s:s, s:i, s:s, s:F, s:i, s:I, s:i, s:b, s:b, s:s, s:s}", "uuid", &uuid, "id", &id, "phase", &phase,
+	if (json_unpack(json, "{s:s, s:i, s:s, s:F, s:i, s:I, s:i, s:b, s?b, s:b, s:s, s:s}", "uuid", &uuid, "id", &id, "phase", &phase,
 			"started", &started, "restarts", &restarts, "memory_target_kib", &memory, "vcpus_target", &vcpus,
-			"doomed", &doomed, "restarting", &restarting, "file", &file, "xml", &xml) ||
+			"doomed", &doomed, "stays_down", &stays_down, "restarting", &restarting, "file", &file, "xml", &xml) ||
 	    !manifest_parse(xml, strlen(xml), file, &manifest, &report)) {
 		say("state.json: an entry that cannot be read is left out");
 		report_print(&report, stderr);
@@ -151,6 +151,7 @@ static void domain_in(json_t *json)
 	domain->memory_target_kib = (uint64_t)memory;
 	domain->vcpus_target = (uint32_t)vcpus;
 	domain->is_doomed = doomed;
+	domain->stays_down = stays_down;
 	domain->is_restarting = restarting;
 	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase))
 		domain_remove(domain);

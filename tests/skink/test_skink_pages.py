@@ -70,9 +70,9 @@ def test_the_manual_of_the_settings_has_their_defaults():
 
 def test_the_manual_of_the_daemon_has_its_options():
     page = read("dom0/skink/man/skinkd.8").replace("\\-", "-")
-    options = re.findall(r'^\t\t\{ "(\w+)", ', read("dom0/skinkd/main.c"), re.M)
+    options = re.findall(r'^\t\t\{ "([\w-]+)", ', read("dom0/skinkd/main.c"), re.M)
     assert options
-    assert set(re.findall(r"--(\w+)", page)) == {*options, "help", "version"}
+    assert set(re.findall(r"--([a-z][\w-]*)", page)) == {*options, "help", "version"}
 
 
 # ------------------------------------------------------------------ the administrator's guide

@@ -220,7 +220,7 @@ def host(tmp_path_factory):
     (domains / "10-one.xml").write_text(guest("one"))
     (domains / "20-wrong.xml").write_text(guest("wrong").replace("<vcpu>1<", "<vcpu>many<"))
     (domains / "30-again.xml").write_text(guest("one"))
-    (domains / "40-two.xml").write_text(guest("two"))
+    (domains / "40-two.xml").write_text(guest("two", more="<on_poweroff>restart</on_poweroff>"))
     (domains / "notes.txt").write_text("not a manifest\n")
     packed = subprocess.run(["dom0/image/pack.sh", str(tree)], stdout=subprocess.PIPE, check=True).stdout
     os.makedirs(f"{BUILD}/test", exist_ok=True)
@@ -263,6 +263,7 @@ def test_poweroff_lets_guests_end_in_order_and_destroys_who_does_not_answer(host
     said = host.text[began:host.seen]
     assert "one: shut down" in said and "two: shut down" in said
     assert said.count("guest: going down") == 2
+    # The other was not started again, as its on_poweroff says at any other time.
     assert "one: destroyed" not in said and "two: destroyed" not in said
     host.expect("runit: power off", 60)
     host.wait_for_end(60)

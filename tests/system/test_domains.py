@@ -308,6 +308,41 @@ def test_many_at_once(dom0, nothing_left):
     wait_until(dom0, lambda: names(dom0) == set(), 240)
 
 
+# ------------------------------------------------------------------ xenstored hangs, and goes
+
+def test_a_store_that_hangs_holds_up_nobody_for_long(dom0, nothing_left):    # LK1, LK2
+    create(dom0, "web")
+    dom0.write("db.xml", guest("db"))
+    dom0.check("kill -STOP $(cat /run/xen/xenstored.pid)")
+    # The first that needs the store waits for it as long as anybody does; then nobody does.
+    status, said = dom0.run("skink mem-set web 80 --no-wait", 60)
+    assert status == 1 and "cannot be told" in said, said
+    began = time.monotonic()
+    assert names(dom0) == {"web"} and facts(dom0, "web")["state"] in ("running", "blocked")
+    assert time.monotonic() - began < 30
+    assert "xenstored has not answered" in dom0.check("skink events | tail -5")
+    status, said = dom0.run("skink create db.xml", BUILT)
+    assert status == 1 and "xenstored does not answer" in said, said
+    # What xenstored has mapped of it stays until it lets go.
+    assert "web: destroyed" in dom0.check("skink destroy web", 60)
+    assert "web" not in names(dom0)
+    kill_skinkd(dom0)
+    assert "web" not in names(dom0)
+    dom0.check("kill -CONT $(cat /run/xen/xenstored.pid)")
+    wait_until(dom0, lambda: "xenstored answers again" in dom0.check("skink events | tail -5"))
+    wait_until(dom0, lambda: names(dom0) == set())
+    dom0.check("skink create db.xml", BUILT)
+    dom0.check("skink destroy db")
+
+
+def test_a_guest_shut_down_for_good_is_not_started_again(dom0, nothing_left):
+    create(dom0, "web", more="<on_poweroff>restart</on_poweroff>")
+    dom0.check("skink shutdown web", 120)
+    wait_for_shell(dom0, "web", 2)
+    dom0.check("skink shutdown --for-good web", 120)
+    wait_until(dom0, lambda: names(dom0) == set())
+
+
 # ------------------------------------------------------------------ the last: it does not come back
 
 def test_without_xenstored_nothing_is_started_and_nothing_leaks(dom0):
