@@ -11,7 +11,8 @@
 #include "lib/build.h"
 #include "skinkd/host.h"
 
-#define NICEST	19
+#define NICEST		19
+#define KEEP_AFTER_S	5	/* the guest that has just been made is starting, and Dom0 may go before it */
 
 /* Threads of their own, not the work queue's: they wait for the CPU behind everybody else. */
 struct keeping {
@@ -82,10 +83,12 @@ static void run(void *context)
 	struct keeping *keeping = context;
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICEST);
-	if (keeping->is_preparation)
+	if (keeping->is_preparation) {
 		kernels_prepare();
-	else
+	} else {
+		sleep(KEEP_AFTER_S);
 		keep(keeping, &keeping->kernel);
+	}
 	free(keeping);
 }
 

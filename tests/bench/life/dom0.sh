@@ -53,7 +53,7 @@ life_of() {
 	echo "BENCH $2_first_instruction $(($3 - start))" >> results
 	echo "BENCH $2_init $(($4 - start))" >> results
 	# It has come to rest, and a kernel that was new is kept.
-	sleep 2
+	sleep 10
 }
 
 [ $tool = xl ] || life_of zeroth create_prepared_kernel /bench/vmlinuz
