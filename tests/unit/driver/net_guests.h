@@ -21,6 +21,7 @@ extern struct guests guests;
 
 void guests_begin(void);				/* after world_begin(): buffers are posted */
 bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bool is_gso);	/* false: no room */
+void wire_send(uint32_t to, uint32_t bytes, bool is_gso);
 void guest_look(uint32_t number);			/* fetches what it was kicked for, and posts buffers anew */
 bool guest_sleeps_for_ever(uint32_t number);		/* something waits for it, and nobody kicked it */
 uint32_t guest_owed(uint32_t number);			/* slots that are not answered */

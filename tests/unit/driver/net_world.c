@@ -292,7 +292,7 @@ static int card_give(struct net_device *device, unsigned int queue, void *buffer
 
 static int card_receive(struct net_device *device, unsigned int queue, struct net_frame *frame)
 {
-	struct world_frame *arrived = &world.arriving[0];
+	struct world_frame *arrived = &world.arriving[world.arriving_first % 16];
 	uint32_t at = 0;
 
 	if (!world.arriving_count || world.buffer_count < NET_SEGMENTS_MAX)
@@ -312,14 +312,13 @@ static int card_receive(struct net_device *device, unsigned int queue, struct ne
 		at += segment->length;
 	}
 	world.arriving_count--;
-	memmove(arrived, arrived + 1, world.arriving_count * sizeof(*arrived));
+	world.arriving_first++;
 	return 0;
 }
 
-void world_card_receives(const struct world_frame *frame)
+struct world_frame *world_card_receives(void)
 {
-	if (world.arriving_count < 16)
-		world.arriving[world.arriving_count++] = *frame;
+	return world.arriving_count < 16 ? &world.arriving[(world.arriving_first + world.arriving_count++) % 16] : NULL;
 }
 
 static bool card_interrupts(struct net_device *device, unsigned int queue, bool receive, bool transmit)

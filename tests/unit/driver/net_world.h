@@ -57,7 +57,7 @@ struct world {
 	void *buffer[256];			/* given for receiving */
 	uint32_t buffer_count, segment_bytes;
 	struct world_frame arriving[16];
-	uint32_t arriving_count;
+	uint32_t arriving_first, arriving_count;
 	void (*sent)(const struct world_frame *frame);
 	uint32_t doorbells, interrupts_on;
 
@@ -100,4 +100,4 @@ void world_kick(uint32_t number, uint32_t queue);
 
 /* The card's. */
 void world_card_completes(uint32_t count);
-void world_card_receives(const struct world_frame *frame);
+struct world_frame *world_card_receives(void);	/* to be filled in, headers and all; NULL: it has enough */
