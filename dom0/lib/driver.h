@@ -41,6 +41,7 @@ struct driver_shared {
 	bool is_protected;		/* an IOMMU keeps its devices to the pool */
 	uint64_t table_pages, status_pages, log_pages, ledger_pages;
 	xen_pfn_t *mfn;			/* of all of them, in this order */
+	uint64_t log_taken;		/* bytes of the log that have been taken */
 };
 
 static inline uint64_t driver_shared_pages(const struct driver_shared *shared)

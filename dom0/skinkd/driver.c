@@ -144,24 +144,24 @@ json_t *driver_out(const struct driver *driver)
 			;
 		json_array_append_new(runs, json_pack("[I, I]", (json_int_t)shared->mfn[i], (json_int_t)run));
 	}
-	return json_pack("{s:i, s:b, s:[I, I, I, I], s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
+	return json_pack("{s:i, s:b, s:[I, I, I, I], s:I, s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
 			 (json_int_t)shared->table_pages, (json_int_t)shared->status_pages, (json_int_t)shared->log_pages,
-			 (json_int_t)shared->ledger_pages, "frames", runs);
+			 (json_int_t)shared->ledger_pages, "log", (json_int_t)shared->log_taken, "frames", runs);
 }
 
 bool driver_in(json_t *json, struct driver_shared *shared)
 {
-	json_int_t pages[4], first, run;
+	json_int_t pages[4], log, first, run;
 	int port, is_protected;
 	json_t *runs, *one;
 	uint64_t at = 0, count;
 	size_t i;
 
-	if (json_unpack(json, "{s:i, s:b, s:[I, I, I, I], s:o}", "port", &port, "protected", &is_protected, "pages", &pages[0],
-			&pages[1], &pages[2], &pages[3], "frames", &runs))
+	if (json_unpack(json, "{s:i, s:b, s:[I, I, I, I], s:I, s:o}", "port", &port, "protected", &is_protected, "pages", &pages[0],
+			&pages[1], &pages[2], &pages[3], "log", &log, "frames", &runs))
 		return false;
 	*shared = (struct driver_shared){ (uint32_t)port, is_protected, (uint64_t)pages[0], (uint64_t)pages[1], (uint64_t)pages[2],
-					  (uint64_t)pages[3], NULL };
+					  (uint64_t)pages[3], NULL, (uint64_t)log };
 	count = driver_shared_pages(shared);
 	shared->mfn = need_memory(calloc(count, sizeof(xen_pfn_t)));
 	json_array_foreach(runs, i, one) {
@@ -218,18 +218,18 @@ static bool may_take_log(struct driver *driver)
 static void take_log(struct driver *driver)
 {
 	uint64_t written = __atomic_load_n(&driver->log->written, __ATOMIC_ACQUIRE);
-	uint64_t room = (driver->shared.log_pages << FRAME_SHIFT) - sizeof(struct driver_log), count = written - driver->log_taken;
+	uint64_t room = (driver->shared.log_pages << FRAME_SHIFT) - sizeof(struct driver_log), count = written - driver->shared.log_taken;
 	char text[LOG_LOOK_MAX];
 
 	if (!count || !may_take_log(driver))
 		return;
 	if (count > LOG_LOOK_MAX) {			/* lost, or a lie */
-		driver->log_taken = written - LOG_LOOK_MAX;
+		driver->shared.log_taken = written - LOG_LOOK_MAX;
 		count = LOG_LOOK_MAX;
 	}
 	for (uint64_t i = 0; i < count; i++)
-		text[i] = driver->log->text[(driver->log_taken + i) % room];
-	driver->log_taken = written;
+		text[i] = driver->log->text[(driver->shared.log_taken + i) % room];
+	driver->shared.log_taken = written;
 	driver->log_second_bytes += count;
 	append_log(driver, text, count);
 }

@@ -25,7 +25,6 @@ struct driver {
 	const struct driver_log *log;
 	uint8_t *ledger;
 	int port;			/* Dom0's end of the channel; -1: there is none */
-	uint64_t log_taken;
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
 };
