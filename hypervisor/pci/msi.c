@@ -240,21 +240,22 @@ static void storm_begins(uint32_t pirq)
 	spin_unlock(&pci_lock);
 }
 
+/* The clock is read once in so many interrupts. */
 void pci_msi_arrived(uint32_t pirq)
 {
 	struct pci_function *function = read_once(&msis[pirq].function);
-	uint64_t now = time_now_ns();
+	uint64_t now;
 
-	if (!function)
+	if (!function || ++function->period_count <= STORM_LIMIT)
 		return;
+	now = time_now_ns();
 	if (now - function->period_start_ns >= STORM_PERIOD_NS) {
 		function->period_start_ns = now;
 		function->period_count = 0;
+		return;
 	}
-	if (++function->period_count > STORM_LIMIT) {
-		storm_begins(pirq);
-		/* Not put off by the next function that does the same. */
-		if (!timer_is_set(&storm_timer))
-			timer_set(&storm_timer, function->period_start_ns + STORM_PERIOD_NS);
-	}
+	storm_begins(pirq);
+	/* Not put off by the next function that does the same. */
+	if (!timer_is_set(&storm_timer))
+		timer_set(&storm_timer, function->period_start_ns + STORM_PERIOD_NS);
 }

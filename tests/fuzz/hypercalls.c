@@ -522,7 +522,7 @@ static void interrupt(void)
 	if (sbdf == SBDF_MSI && choice & 8)
 		map->entry_nr = 0;
 	if ((choice & 0x30) == 0x30)
-		for (uint32_t i = 0; i < 2001; i++)
+		for (uint32_t i = 0; i < 4002; i++)
 			pci_msi_arrived(16 + choice % 4);
 	else if (choice & 0x10)
 		guest_calls(__HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq, address_of(unmap), 0, 0);
