@@ -4,69 +4,82 @@
 
 #include <control.h>
 
+#include "cpu/cpu.h"
 #include "domain/domain.h"
 #include "iommu/iommu.h"
 #include "mem/frame.h"
 #include "pci/pci.h"
 
-static void put_frames(mfn_t first, uint64_t count)
+#define FRAMES_AT_ONCE	64		/* between two looks at preempt_needed() */
+
+/* Goes on where it stopped. */
+static int hold_frames(struct domain *domain, uint64_t count)
 {
-	for (uint64_t i = 0; i < count; i++)
-		frame_put_as(frame_of(mfn(first.raw + i)), FRAME_WRITABLE);
+	struct dma_pool *pool = &domain->dma_pool;
+	struct frame *frame;
+	int error;
+
+	for (uint32_t i = 1; pool->held < count; i++) {
+		error = frame_get_as(mfn(pool->first.raw + pool->held), domain, FRAME_WRITABLE, &frame);
+		if (error)
+			return error;
+		pool->held++;
+		if (i % FRAMES_AT_ONCE == 0 && pool->held < count && preempt_needed())
+			return -ERESTART;
+	}
+	return 0;
 }
 
-/* All or none. */
-static int get_frames(const struct domain *domain, mfn_t first, uint64_t count)
+static int complete(struct domain *domain, uint64_t count)
 {
-	struct frame *frame;
-	int error = 0;
+	struct dma_pool *pool = &domain->dma_pool;
+	int error = hold_frames(domain, count);
 
-	for (uint64_t i = 0; i < count && !error; i++) {
-		error = frame_get_as(mfn(first.raw + i), domain, FRAME_WRITABLE, &frame);
-		if (error)
-			put_frames(first, i);
+	if (!error)
+		error = iommu_pool_map(domain, pool->first, count);
+	if (!error) {
+		pool->count = count;
+		error = pci_pool_is_there(domain);
 	}
 	return error;
 }
 
 int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted)
 {
+	struct dma_pool *pool = &domain->dma_pool;
 	bool is_unprotected = wanted->flags & SKINK_DMA_POOL_UNPROTECTED;
-	mfn_t first = mfn(wanted->first_mfn);
 	int error;
 
 	if (wanted->count == 0 || wanted->count > SKINK_DMA_POOL_FRAMES_MAX ||
 	    (wanted->flags & ~SKINK_DMA_POOL_UNPROTECTED))
 		return -EINVAL;
-	if (domain->dma_pool.count)
+	if (pool->count)
+		return -EEXIST;
+	/* Another is under way, or was given up. */
+	if (pool->held && (!mfn_is(pool->first, mfn(wanted->first_mfn)) || pool->held >= wanted->count))
 		return -EEXIST;
 	if (!iommu_is_there() && !is_unprotected)
 		return -EOPNOTSUPP;
-	error = get_frames(domain, first, wanted->count);
-	if (error)
-		return error;
-	error = iommu_pool_map(domain, first, wanted->count);
-	if (error) {
-		put_frames(first, wanted->count);
-		return error;
-	}
+	pool->first = mfn(wanted->first_mfn);
+	pool->is_unprotected = is_unprotected;
 	wanted->is_protected = iommu_is_there();
-	domain->dma_pool.first = first;
-	domain->dma_pool.count = wanted->count;
-	domain->dma_pool.is_unprotected = is_unprotected;
-	error = pci_pool_is_there(domain);
-	if (error)
-		dma_pool_release(domain);
+	error = complete(domain, wanted->count);
+	while (error && error != -ERESTART && dma_pool_release(domain))
+		;
 	return error;
 }
 
-void dma_pool_release(struct domain *domain)
+int dma_pool_release(struct domain *domain)
 {
 	struct dma_pool *pool = &domain->dma_pool;
 
-	if (!pool->count)
-		return;
-	iommu_pool_unmap(domain);
-	put_frames(pool->first, pool->count);
+	if (pool->count)
+		iommu_pool_unmap(domain);
 	pool->count = 0;
+	for (uint32_t i = 1; pool->held; i++) {
+		frame_put_as(frame_of(mfn(pool->first.raw + --pool->held)), FRAME_WRITABLE);
+		if (i % FRAMES_AT_ONCE == 0 && pool->held && preempt_needed())
+			return -ERESTART;
+	}
+	return 0;
 }

@@ -14,6 +14,7 @@ struct skink_domctl_dma_pool;
 struct dma_pool {
 	mfn_t first;
 	uint64_t count;			/* 0: none is declared; set once, under domctl_lock */
+	uint64_t held;			/* so many: while it is declared, and taken apart, not all */
 	bool is_unprotected;		/* Dom0 has said that no IOMMU need guard it */
 
 	/* iommu_lock */
@@ -21,7 +22,7 @@ struct dma_pool {
 	uint64_t *tables;		/* the IOMMU's; NULL without one */
 };
 
-/* SKINK_DOMCTL_dma_pool (protocols/control.h). domctl_lock is held. */
+/* SKINK_DOMCTL_dma_pool (protocols/control.h). domctl_lock is held. -ERESTART: again with the same. */
 MUST_CHECK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted);
-/* D3: of a domain that dies, after its last device is detached. */
-void dma_pool_release(struct domain *domain);
+/* D3: of a domain that dies, after its last device is detached; -ERESTART while there is more. */
+MUST_CHECK int dma_pool_release(struct domain *domain);

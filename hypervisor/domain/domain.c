@@ -304,8 +304,9 @@ static int destroy_step(struct domain *domain)
 		return 0;
 	/* First nothing can write to its frames any more (D3). */
 	pci_domain_stop(domain);
-	dma_pool_release(domain);
-	error = event_close_all(domain);
+	error = dma_pool_release(domain);
+	if (!error)
+		error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)

@@ -203,8 +203,9 @@ static int end_domain_zero(struct domain *domain)
 
 	domain->is_dying = true;
 	pci_domain_stop(domain);
-	dma_pool_release(domain);
-	error = event_close_all(domain);
+	error = dma_pool_release(domain);
+	if (!error)
+		error = event_close_all(domain);
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)

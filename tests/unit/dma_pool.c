@@ -5,7 +5,9 @@
 #include <control.h>
 #include <xen/domctl.h>
 
+#include "include/errno.h"
 #include "iommu/iommu.h"
+#include "mem/alloc.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
 #include "pci/pci.h"
@@ -141,11 +143,65 @@ static void at_the_end_it_is_unmapped_before_it_is_free(void)			/* D3 */
 	all_is_counted();
 }
 
+/* Each look at preempt_needed() says yes: it goes on where it stopped, and nothing is held twice. */
+static void a_large_one_lets_others_run_meanwhile(void)
+{
+	struct memory_guest other = given_other();
+	uint32_t steps = 0;
+	mfn_t first;
+
+	CU_ASSERT_EQUAL_FATAL(frame_alloc_for(other.domain, 7, 0, &first), 0);
+	fake.preempt_every = 1;
+	guest_call_tries = 0;
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw, 128, 0, NULL), -ERESTART);
+	CU_ASSERT_EQUAL(other.domain->dma_pool.count, 0);
+	CU_ASSERT_EQUAL(iommu.maps, 0);
+	all_is_counted();
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw, 60, 0, NULL), -EEXIST);
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw + 1, 128, 0, NULL), -EEXIST);
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw, 128, 0, NULL), 0);
+	CU_ASSERT_EQUAL(other.domain->dma_pool.held, 128);
+	all_is_counted();
+	other.domain->is_dying = true;
+	while (dma_pool_release(other.domain)) {
+		CU_ASSERT_EQUAL(iommu.unmaps, 1);
+		all_is_counted();
+		steps++;
+	}
+	CU_ASSERT_EQUAL(steps, 1);
+	CU_ASSERT_EQUAL(iommu.unmaps, 1);
+	other.domain->is_dying = false;
+	fake.preempt_every = 0;
+	guest_call_tries = UINT32_MAX;
+}
+
+/* Nor is anything left of one that Domain-0 began and gave up, or whose last frame is none. */
+static void one_that_was_not_finished_leaves_nothing(void)
+{
+	struct memory_guest other = given_other();
+	mfn_t first;
+
+	CU_ASSERT_EQUAL_FATAL(frame_alloc_for(other.domain, 7, 0, &first), 0);
+	fake.preempt_every = 1;
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw, 129, 0, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(other.domain->dma_pool.held, 0);
+	guest_call_tries = 0;
+	CU_ASSERT_EQUAL(declare(OTHER, first.raw, 128, 0, NULL), -ERESTART);
+	guest_call_tries = UINT32_MAX;
+	CU_ASSERT_EQUAL(guest_ends(other.domain), 0);
+	CU_ASSERT_PTR_NULL(domain_find(OTHER));
+	CU_ASSERT_EQUAL(iommu.unmaps, 0);
+	fake.preempt_every = 0;
+	all_is_counted();
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(what_is_no_pool_is_refused_and_leaves_nothing),
 	UNIT_CASE(it_is_declared_once),
 	UNIT_CASE(without_an_iommu_it_has_to_be_said),
 	UNIT_CASE(no_frame_of_it_becomes_a_table),
+	UNIT_CASE(a_large_one_lets_others_run_meanwhile),
+	UNIT_CASE(one_that_was_not_finished_leaves_nothing),
 	UNIT_CASE(at_the_end_it_is_unmapped_before_it_is_free),
 };
 

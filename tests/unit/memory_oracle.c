@@ -259,7 +259,7 @@ static void take_domain(const struct domain *domain)
 
 	if (count != domain->frame_count)
 		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
-	for (uint64_t i = 0; i < domain->dma_pool.count; i++)
+	for (uint64_t i = 0; i < domain->dma_pool.held; i++)
 		expect(mfn(domain->dma_pool.first.raw + i), FRAME_WRITABLE, "a DMA pool");
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		take_vcpu(domain->vcpu[i]);

@@ -210,7 +210,7 @@ WEAK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high
 WEAK void iommu_faults_read(void) { }
 
 WEAK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted) { return -EOPNOTSUPP; }
-WEAK void dma_pool_release(struct domain *domain) { }
+WEAK int dma_pool_release(struct domain *domain) { return 0; }
 
 /* ---- pci: a machine without any ---- */
 
