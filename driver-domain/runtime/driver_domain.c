@@ -15,8 +15,8 @@
 
 struct driver_domain driver_domain;
 
-static struct driver_log *log;
-static uint64_t log_bytes;		/* of its text */
+static struct driver_log *log_region;
+static uint64_t text_bytes;		/* of the log */
 static uint32_t table_obeyed;		/* `changed` of the table that was obeyed last */
 static bool is_table_due = true;	/* it was never looked at, or not obeyed whole */
 static uint64_t wake_ns = NEVER, timer_ns = NEVER, beat_ns;
@@ -60,8 +60,8 @@ static void *region_take(const char *name, const struct driver_region *region, u
 
 static void log_begin(const struct driver_region *region)
 {
-	log = region_take("log", region, PAGE_SIZE);
-	log_bytes = region->pages * PAGE_SIZE - sizeof(*log);
+	log_region = region_take("log", region, PAGE_SIZE);
+	text_bytes = region->pages * PAGE_SIZE - sizeof(*log_region);
 }
 
 static void pool_begin(const struct driver_region *region)
@@ -122,12 +122,12 @@ void driver_domain_log(const char *text, size_t size)
 {
 	uint64_t at;
 
-	if (!log)
+	if (!log_region)
 		return;
-	at = log->written;
+	at = log_region->written;
 	for (size_t i = 0; i < size; i++)
-		log->text[at++ % log_bytes] = text[i];
-	__atomic_store_n(&log->written, at, __ATOMIC_RELEASE);
+		log_region->text[at++ % text_bytes] = text[i];
+	__atomic_store_n(&log_region->written, at, __ATOMIC_RELEASE);
 }
 
 void driver_domain_last_words(const char *text)
@@ -162,7 +162,7 @@ void driver_domain_wake_at(uint64_t time_ns)
 }
 
 /* H2: upcalls are masked; blocking lets them in, and returns at once if one waits. The handlers have run on return. */
-static void sleep(void)
+static void sleep_until_event(void)
 {
 	uint64_t until = wake_ns < beat_ns ? wake_ns : beat_ns;
 
@@ -176,7 +176,7 @@ static void sleep(void)
 	wake_ns = NEVER;
 }
 
-/* A timer that has fired is none; one that is set for later than needed is set anew by sleep(). */
+/* A timer that has fired is none; one that is set for later than needed is set anew before the next sleep. */
 static void tick_if_due(const struct driver_calls *calls)
 {
 	uint64_t now = time_now_ns();
@@ -233,7 +233,7 @@ void driver_domain_run(const struct driver_calls *calls)
 		if (obey(calls) | calls->work())
 			continue;
 		if (!calls->rest())
-			sleep();
+			sleep_until_event();
 	}
 }
 
@@ -252,6 +252,6 @@ void driver_domain_fail(const char *format, ...)
 		event_take();
 		beat();
 		tick_if_due(NULL);
-		sleep();
+		sleep_until_event();
 	}
 }

@@ -89,3 +89,5 @@ DRIVER_UNIT_virtio_SOURCES = tests/unit/driver/virtio_device.c $(addprefix drive
 DRIVER_UNIT_TESTS += net_deaths
 DRIVER_UNIT_net_deaths_SOURCES = tests/unit/driver/net_world.c tests/unit/driver/net_guests.c $(NET_HOST_SOURCES)
 NET_HOST_SOURCES = $(NET_LOGIC_SOURCES) driver-domain/runtime/answers.c driver-domain/device/pool.c
+DRIVER_UNIT_TESTS += driver_domain
+DRIVER_UNIT_driver_domain_SOURCES = driver-domain/device/pool.c
