@@ -6,13 +6,13 @@
 #include "device/drivers.h"
 #include "device/virtio.h"
 #include "runtime/console.h"
+#include "runtime/driver_domain.h"
 #include "runtime/lib.h"
 #include "runtime/time.h"
 #include "runtime/xen.h"
 
 #define KIND 1u
 #define SLOTS VIRTQUEUE_SLOTS_MAX
-#define COMMAND_NS 2000000000UL
 
 #define F_CSUM (1ULL << 0)
 #define F_GUEST_CSUM (1ULL << 1)
@@ -138,7 +138,7 @@ static int command(uint8_t group, uint8_t what, const void *argument, uint32_t b
 {
 	uint8_t *room = buffer_alloc();
 	struct virtqueue_piece piece[] = { { room, 2 }, { room + 8, bytes }, { room + 64, 1 } };
-	uint64_t end = time_now_ns() + COMMAND_NS;
+	uint64_t end = time_now_ns() + driver_domain_device_ns();
 	volatile uint8_t *answer = room + 64;
 	uint32_t written;
 	void *cookie;

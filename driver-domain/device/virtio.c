@@ -3,11 +3,11 @@
 
 #include "device/pool.h"
 #include "runtime/console.h"
+#include "runtime/driver_domain.h"
 #include "runtime/lib.h"
 #include "runtime/time.h"
 #include "runtime/xen.h"
 
-#define RESET_NS 2000000000UL
 #define CAPABILITY_VENDOR 0x09
 #define VECTOR_NONE 0xffffu
 
@@ -78,13 +78,13 @@ int virtio_open(struct virtio_device *device, struct pci_function *function)
 
 bool virtio_reset(struct virtio_device *device)
 {
-	uint64_t end = time_now_ns() + RESET_NS;
+	uint64_t end = time_now_ns() + driver_domain_device_ns();
 
 	device->registers->status = 0;
 	while (device->registers->status) {
 		if (time_now_ns() > end) {
 			printf("pci %04x: the device has not acknowledged its reset in %lu ms\n", device->function->address,
-			       RESET_NS / 1000000);
+			       driver_domain_device_ns() / 1000000);
 			return false;
 		}
 		cpu_relax();

@@ -11,6 +11,7 @@
 
 #define HEARTBEAT_MIN_NS 1000000UL
 #define HEARTBEAT_USUAL_NS 10000000UL
+#define DEVICE_USUAL_NS 2000000000UL
 #define NEVER UINT64_MAX
 
 struct driver_domain driver_domain;
@@ -114,6 +115,13 @@ void driver_domain_init(enum driver_role role)
 	status_begin(driver_domain.status);
 	pool_begin(&table->pool);
 	event_unmask(table->control_port);
+}
+
+uint64_t driver_domain_device_ns(void)
+{
+	uint64_t wanted = driver_domain.table ? driver_domain.table->device_ns : 0;
+
+	return wanted ? wanted : DEVICE_USUAL_NS;
 }
 
 /* ---- what it says ---- */

@@ -48,6 +48,9 @@ void driver_domain_tell(void);
 /* A round of work not later than that, in system time. Holds for the next sleep only: ask again before each. */
 void driver_domain_wake_at(uint64_t time_ns);
 
+/* How long a command of the device may take: the table says, 2 s where there is none. */
+uint64_t driver_domain_device_ns(void);
+
 /* The runtime's own: the regions are kept from the page allocator; text for the log; the last words. */
 void driver_domain_find(void);
 void driver_domain_log(const char *text, size_t size);
