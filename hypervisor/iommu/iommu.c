@@ -238,21 +238,18 @@ uint64_t iommu_fault_count(uint32_t sbdf)
 static void fault_tell(const struct vtd_unit *unit, uint64_t low, uint64_t high)
 {
 	uint32_t sbdf = unit->segment << 16 | (uint16_t)high, reason = high >> 32 & 0xff;
+	bool is_interrupt = reason >= REASON_INTERRUPT;
 	struct guarded *function = find(sbdf);
 	uint64_t count = function ? ++function->faults : ++stray_faults;
+	char owner[16] = "nobody";
 
 	if (count & (count - 1))
 		return;
-	if (reason >= REASON_INTERRUPT)
-		log_warning("iommu: interrupt 0x%lx", low >> 48);
-	else
-		log_warning("iommu: %s 0x%lx", high & RECORD_IS_READ ? "reading" : "writing", low & PAGE_MASK);
-	log_warning(" refused to %x:%x.%x of ", sbdf >> 8, sbdf >> 3 & 31, sbdf & 7);
 	if (function)
-		log_warning("domain %u", function->owner);
-	else
-		log_warning("nobody");
-	log_warning(" (reason 0x%x), %lu times so far\n", reason, count);
+		format_string(owner, sizeof(owner), "domain %u", function->owner);
+	log_warning("iommu: %s 0x%lx refused to %x:%x.%x of %s (reason 0x%x), %lu times so far\n",
+		    is_interrupt ? "interrupt" : high & RECORD_IS_READ ? "reading" : "writing",
+		    is_interrupt ? low >> 48 : low & PAGE_MASK, sbdf >> 8, sbdf >> 3 & 31, sbdf & 7, owner, reason, count);
 }
 
 static void faults_read(const struct vtd_unit *unit)

@@ -50,7 +50,7 @@ UNIT_TESTS += apic bootmem clock irq pci_config tlb
 UNIT_bootmem_SOURCES := tests/unit/fake-cpu/refuse.c
 UNIT_clock_SOURCES := tests/unit/fake-cpu/refuse.c
 UNIT_TESTS += iommu
-UNIT_iommu_SOURCES := tests/unit/vtd_model.c
+UNIT_iommu_SOURCES := tests/unit/vtd_model.c hypervisor/lib/format.c
 UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
 
