@@ -61,7 +61,7 @@ PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pyte
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
-CONFORMANCE := $(addprefix build/conformance/,backend host net.elf blk.elf initrd)
+CONFORMANCE := $(addprefix build/conformance/,backend host net.elf blk.elf mutant.elf back-net.elf back-blk.elf initrd)
 
 DRIVER_DOMAINS := $(if $(NET_SOURCES),net) $(if $(BLK_SOURCES),blk)
 
@@ -382,13 +382,29 @@ build/conformance/kernel/%.c.o: %.c Makefile | build/packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
 
+# $(1) is the kernel's name, $(2) its sources.
 define CONFORMANCE_RULE
-build/conformance/$(1).elf: $(call conformance_objects,kernel,$(CONFORMANCE_KERNEL_SOURCES) tests/conformance/kernel_$(1).c) \
-		$(addprefix $(GUEST)/,$(addsuffix .o,$(RUNTIME_SOURCES))) driver-domain/runtime/runtime.lds
+build/conformance/$(1).elf: $(call conformance_objects,kernel,$(2)) $(addprefix $(GUEST)/,$(addsuffix .o,$(RUNTIME_SOURCES))) \
+		driver-domain/runtime/runtime.lds
 	$$(call say,LINK,$$@)
 	$(Q)$(LD) $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ $$(filter %.o,$$^)
 endef
-$(foreach role,net blk,$(eval $(call CONFORMANCE_RULE,$(role))))
+$(foreach role,net blk,$(eval $(call CONFORMANCE_RULE,$(role),$(CONFORMANCE_KERNEL_SOURCES) tests/conformance/kernel_$(role).c)))
+$(foreach role,net blk,$(eval $(call CONFORMANCE_RULE,back-$(role),$(CONFORMANCE_JUDGE_SOURCES) tests/conformance/back_$(role).c)))
+
+# The kernel with the disk again, with a front-end that breaks a rule.
+build/conformance/mutant/blk.c: tests/conformance/mutants.py protocols/front/blk.c | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< BLK-23 > $@
+
+build/conformance/mutant/blk.c.o: build/conformance/mutant/blk.c
+	$(Q)$(CC_gcc) $(RUNTIME_FLAGS) -iquote protocols/front -c $< -o $@
+
+build/conformance/mutant.elf: build/conformance/blk.elf build/conformance/mutant/blk.c.o
+	$(call say,LINK,$@)
+	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/conformance/mutant/blk.c.o \
+		$(filter-out %/protocols/front/blk.c.o,$(call conformance_objects,kernel,$(CONFORMANCE_KERNEL_SOURCES) \
+		tests/conformance/kernel_blk.c) $(addprefix $(GUEST)/,$(addsuffix .o,$(RUNTIME_SOURCES))))
 
 build/conformance/initrd: tests/conformance/guest-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh)
 	$(call say,INITRD,$@)

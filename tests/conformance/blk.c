@@ -240,11 +240,13 @@ static size_t request_bytes(const struct pending *request)
 	return bytes;
 }
 
-/* They were lent when the request was taken, or never, or not so. */
+/* They were lent when the request was taken, or never, or not so. When the back-end is closing, requests may be given up. */
 static void not_lent(const struct pending *request, const char *how)
 {
 	static uint8_t now[DATA_MAX];
 
+	if (script.closing)
+		return;
 	rule_broken(request->was_lent && !pages_read(request, now) ? RST_2 : BLK_27, how, "a page of id %" PRIu64 " is not lent so", request->slot.plain.id);
 }
 
@@ -293,8 +295,10 @@ static void write_obey(struct pending *request)
 	static uint8_t now[DATA_MAX];
 	size_t bytes = request_bytes(request);
 
-	if (!pages_read(request, now))
+	if (!pages_read(request, now)) {
 		not_lent(request, "its pages readable");
+		return;
+	}
 	if (memcmp(now, request->data, bytes))
 		rule_broken(RST_3, "the data as it was when the request was taken", "id %" PRIu64 " has other data", request->slot.plain.id);
 	else
@@ -309,8 +313,10 @@ static void write_obey(struct pending *request)
 
 static void read_obey(struct pending *request)
 {
-	if (!pages_write(request, disk[request->sector]))
+	if (!pages_write(request, disk[request->sector])) {
 		not_lent(request, "its pages writable");
+		return;
+	}
 	for (size_t i = 0; i < request_bytes(request) / VBD_SECTOR; i++)
 		failed[request->sector + i] = false;
 	reads++;

@@ -2,7 +2,11 @@
 """
 Front-ends that break one rule each: (rule, role, file, what stands there, what it becomes). The scripts must name exactly that rule.
 The text is looked for in the file and must be there once, so that a mutant never turns into the front-end itself.
+
+  mutants.py RULE > FILE.c      the first of that rule, for a kernel to be built with it
 """
+import sys
+
 BLK, NET, BUS = "protocols/front/blk.c", "protocols/front/net.c", "protocols/front/bus.c"
 HOST, WORK_NET = "tests/conformance/world_host.c", "tests/conformance/work_net.c"
 
@@ -120,3 +124,14 @@ MUTANTS = [
     ("BLK-31", "blk", BLK, "	blk->io[response->id] = NULL;\n	blk_finish(", "	if (response->status == VBD_STATUS_UNSUPPORTED)\n"
      "		blk->broken = \"unsupported\";\n	blk->io[response->id] = NULL;\n	blk_finish("),
 ]
+
+
+def mutated(file, old, new):
+    with open(file, encoding="utf-8") as source:
+        text = source.read()
+    assert text.count(old) == 1, f"{file}: a mutant's text is there {text.count(old)} times"
+    return text.replace(old, new)
+
+
+if __name__ == "__main__":
+    print(mutated(*next(mutant[2:] for mutant in MUTANTS if mutant[0] == sys.argv[1])), end="")

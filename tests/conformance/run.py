@@ -9,6 +9,7 @@ through the rules of docs/protocols.md. TAP on standard output.
 Exit status: 0 every MUST is kept, 1 one is not, 2 the harness failed and nothing is known.
 """
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -23,48 +24,80 @@ from machine import BUILD             # noqa: E402
 
 PLACE = "var/lib/skink/images"
 BACKEND = f"{BUILD}/conformance/backend"
-NAME = "front"
+GUEST = "front"
 # As long as all waits of the script together, on a machine that emulates.
 WALK = 1200
 
 
+class Subject:
+    """A kernel to be tried, and what it is started with."""
+
+    def __init__(self, role, kernel, initrd=None, cmdline="console=hvc0", memory=128):
+        self.role, self.kernel, self.initrd, self.cmdline, self.memory = role, kernel, initrd, cmdline, memory
+
+    def files(self):
+        return [file for file in (self.kernel, self.initrd) if file]
+
+    def manifest(self):
+        text = guest(GUEST, memory_mib=self.memory, kernel=inside(self.kernel), initrd=inside(self.initrd or ""))
+        if not self.initrd:
+            text = re.sub(r" *<initrd>.*\n", "", text)
+        return text.replace("console=hvc0", self.cmdline)
+
+
+def inside(file):
+    """Where a file of this machine is in Dom0."""
+    return f"/{PLACE}/conformance-" + re.sub(r"[^\w.-]", "-", file.strip("./"))
+
+
 def image(files):
     """Dom0's image, and behind it what this run adds."""
-    root = f"{BUILD}/conformance/image"
-    shutil.rmtree(root, ignore_errors=True)
+    root = f"{BUILD}/conformance/image-{os.getpid()}"
     os.makedirs(f"{root}/{PLACE}")
-    for source, name in files.items():
-        shutil.copy(source, f"{root}/{PLACE}/{name}")
-    os.chmod(f"{root}/{PLACE}/backend", 0o755)
-    whole = f"{BUILD}/conformance/dom0-{os.getpid()}.cpio.zst"
+    shutil.copy(BACKEND, f"{root}/{PLACE}/conformance-backend")
+    os.chmod(f"{root}/{PLACE}/conformance-backend", 0o755)
+    for file in files:
+        shutil.copy(file, root + inside(file))
+    whole = f"{root}.cpio.zst"
     with open(whole, "wb") as file:
         with open(IMAGE, "rb") as base:
             shutil.copyfileobj(base, file)
         archive = subprocess.run(["dom0/image/pack.sh", root], stdout=subprocess.PIPE, check=True).stdout
         file.write(subprocess.run(["zstd", "-q", "-c"], input=archive, stdout=subprocess.PIPE, check=True).stdout)
+    shutil.rmtree(root)
     return whole
 
 
-def manifest(arguments):
-    text = guest(NAME, memory_mib=arguments.memory, kernel=f"/{PLACE}/conformance-kernel",
-                 initrd=f"/{PLACE}/conformance-initrd")
-    if not arguments.initrd:
-        text = re.sub(r" *<initrd>.*\n", "", text)
-    return text.replace("console=hvc0", arguments.cmdline)
+@contextlib.contextmanager
+def session(name, subjects):
+    """A Dom0 that has the subjects' files, with somebody logged in."""
+    whole = image({file for subject in subjects for file in subject.files()})
+    try:
+        with Dom0(name, image=whole, limit=WALK * (1 + len(subjects)), memory=2048) as dom0:
+            yield dom0.log_in()
+    finally:
+        os.unlink(whole)
 
 
-def walk(arguments, whole):
-    with Dom0(f"conformance-{arguments.role}", image=whole, limit=WALK + 600, memory=2048) as dom0:
-        dom0.log_in()
-        dom0.write("front.xml", manifest(arguments))
-        dom0.check("skink create front.xml", 120)
-        number = dom0.check(f"skink list {NAME} | awk 'NR == 2 {{ print $2 }}'").split()[-1]
-        step = arguments.step or ""
-        status, said = dom0.run(f"/{PLACE}/backend {arguments.role} {number} {step} > tap 2> error", WALK)
-        tap = dom0.run("cat tap", 120)[1]
-        said = dom0.run("cat error")[1]
-        console = dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{NAME}.log")[1]
-        return status, tap, said, console
+class Result:
+    """Exit status of the script, its TAP, what it said of itself, and the end of the guest's console."""
+
+    def __init__(self, status, tap, error, console):
+        self.status, self.tap, self.error, self.console = status, tap, error, console
+
+    def harness_failed(self):
+        return self.status not in (0, 1) or not self.tap.startswith("TAP version")
+
+
+def walk(dom0, subject, step=""):
+    dom0.write("front.xml", subject.manifest())
+    dom0.check("skink create front.xml", 120)
+    number = dom0.check(f"skink list {GUEST} | awk 'NR == 2 {{ print $2 }}'").split()[-1]
+    status, _ = dom0.run(f"/{PLACE}/conformance-backend {subject.role} {number} {step} > tap 2> error", WALK)
+    result = Result(status, dom0.run("cat tap", 120)[1], dom0.run("cat error")[1],
+                    dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{GUEST}.log")[1])
+    dom0.check(f"skink destroy {GUEST}; rm -f tap error /var/log/skink/consoles/guest-{GUEST}.log", 60)
+    return result
 
 
 def parse():
@@ -73,36 +106,36 @@ def parse():
     parser.add_argument("--kernel", required=True)
     parser.add_argument("--initrd")
     parser.add_argument("--cmdline", default="console=hvc0")
-    parser.add_argument("--step")
+    parser.add_argument("--step", default="")
     parser.add_argument("--memory", type=int, default=128)
     arguments = parser.parse_args()
     for file in filter(None, (arguments.kernel, arguments.initrd)):
         if not os.path.exists(file):
             parser.error(f"{file}: no such file")
+    with open("tests/conformance/rules.def", encoding="utf-8") as rules:
+        if arguments.step and f"RULE({arguments.step.replace('-', '_')}," not in rules.read():
+            parser.error(f"{arguments.step}: no rule that is judged; docs/protocols.md marks those that are")
     return arguments
 
 
 def main():
     arguments = parse()
-    files = {BACKEND: "backend", arguments.kernel: "conformance-kernel"}
-    if arguments.initrd:
-        files[arguments.initrd] = "conformance-initrd"
-    whole = image(files)
-    try:
-        status, tap, said, console = walk(arguments, whole)
-    finally:
-        os.unlink(whole)
-    print(tap)
-    if status not in (0, 1) or not tap.startswith("TAP version"):
-        print(f"the harness failed, status {status}: {said}\nthe guest's console ends:\n{console}", file=sys.stderr)
+    subject = Subject(arguments.role, arguments.kernel, arguments.initrd, arguments.cmdline, arguments.memory)
+    with session(f"conformance-{arguments.role}", [subject]) as dom0:
+        result = walk(dom0, subject, arguments.step)
+    print(result.tap)
+    if result.harness_failed():
+        print(f"the harness failed, status {result.status}: {result.error}\nthe guest's console ends:\n{result.console}",
+              file=sys.stderr)
         return 2
-    if status:
-        print("\n".join(f"# guest: {line}" for line in console.splitlines()))
-    return status
+    if result.status:
+        print("\n".join(f"# guest: {line}" for line in result.console.splitlines()))
+    return result.status
 
 
-try:
-    sys.exit(main())
-except (AssertionError, OSError, subprocess.SubprocessError):
-    traceback.print_exc()
-    sys.exit(2)
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (AssertionError, OSError, subprocess.SubprocessError):
+        traceback.print_exc()
+        sys.exit(2)

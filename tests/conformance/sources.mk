@@ -8,3 +8,5 @@ CONFORMANCE_HOST_SOURCES := $(CONFORMANCE_SCRIPT_SOURCES) $(CONFORMANCE_FRONT_SO
 	tests/conformance/world_host.c
 CONFORMANCE_KERNEL_SOURCES := $(CONFORMANCE_FRONT_SOURCES) protocols/front/store.c $(CONFORMANCE_WORK_SOURCES) \
 	$(addprefix tests/conformance/,kernel.c packet.c)
+# The scripted front-ends, which try back-ends.
+CONFORMANCE_JUDGE_SOURCES := $(addprefix protocols/front/,bus.c store.c) $(addprefix tests/conformance/,kernel.c judge.c packet.c)

@@ -18,7 +18,7 @@
 
 static struct { char path[160], text[64]; } keys[KEYS_MAX];
 static unsigned int key_count;
-static struct { uint8_t *page; bool readonly; } grants[GRANTS_MAX];
+static struct { uint8_t *page; bool readonly, is_mapped; } grants[GRANTS_MAX];
 static uint64_t now_ms = 1;
 static bool store_changed, front_pending;
 static unsigned int back_events;
@@ -94,6 +94,7 @@ static uint32_t front_grant(uint16_t user, void *page, bool readonly)
 		if (!grants[gref].page) {
 			grants[gref].page = page;
 			grants[gref].readonly = readonly;
+			grants[gref].is_mapped = false;
 			return gref;
 		}
 	return FRONT_NO_GRANT;
@@ -101,19 +102,25 @@ static uint32_t front_grant(uint16_t user, void *page, bool readonly)
 
 static bool front_ungrant(uint32_t gref)
 {
+	if (grants[gref].is_mapped)
+		return false;
 	grants[gref].page = NULL;
 	return true;
 }
 
 void *world_map(const uint32_t *grefs, unsigned int count)
 {
-	return count == 1 && grefs[0] < GRANTS_MAX && !grants[grefs[0]].readonly ? grants[grefs[0]].page : NULL;
+	if (count != 1 || grefs[0] >= GRANTS_MAX || grants[grefs[0]].readonly)
+		return NULL;
+	grants[grefs[0]].is_mapped = true;
+	return grants[grefs[0]].page;
 }
 
 void world_unmap(void *pages, unsigned int count)
 {
-	(void)pages;
 	(void)count;
+	for (uint32_t gref = 0; gref < GRANTS_MAX; gref++)
+		grants[gref].is_mapped &= grants[gref].page != pages;
 }
 
 int world_copy_from(uint32_t gref, unsigned int offset, void *to, unsigned int size)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A scripted front-end's verdicts on a back-end, from inside a guest: TAP on its console. */
+#ifndef CONFORMANCE_JUDGE_H
+#define CONFORMANCE_JUDGE_H
+
+#include "../../protocols/ring.h"
+#include "kernel.h"
+
+#include "../../protocols/front/bus.h"
+
+struct step {
+	const char *rule;
+	const char *text;
+	void (*run)(void);
+};
+
+/* What is wrong, within a step: it is broken. The first few are told. */
+void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void step_skip(const char *why);
+
+/* All of them in order; one that ends the connection comes last. */
+void judge(const struct step *steps, unsigned int count, void (*dump)(void));
+
+/* Until condition() is true, looking at store and device meanwhile; false after so long. */
+bool judge_wait(bool (*condition)(void), unsigned int ms);
+
+/* A ring as this end has it, for the console. */
+void ring_tell(const char *name, const struct ring_front *ring);
+/* How many events of the device came since it was last asked. */
+unsigned int events_taken(void);
+
+#endif

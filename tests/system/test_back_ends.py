@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Back-ends in real driver domains, tried by scripted front-ends (tests/conformance/back_*.c) with what is right and what is wrong."""
+import os
+import re
+
+import pytest
+
+from dom0 import Dom0, guest
+from machine import BUILD
+from test_drivers import disk, driver, hostdev, image_with, interface, make_disk, partition, with_namespace
+
+PLACE = "/usr/lib/skink"
+# As long as all its waits together.
+WALK = 600
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    image = image_with("back-ends", {f"{PLACE[1:]}/back-{role}.elf": f"{BUILD}/conformance/back-{role}.elf" for role in ("blk", "net")})
+    options = ("-drive", f"file={make_disk('back-ends')},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
+               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
+    with Dom0("back-ends", smp=os.environ.get("SMP", "1"), memory=2048, limit=1800, image=image, more=options) as machine:
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
+        machine.write("net0.xml", driver("net0", "net", hostdev(5)))
+        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+def judged(dom0, role, devices):
+    """What the scripted front-end said: the console of its domain, without the times."""
+    manifest = guest("judge", memory_mib=32, kernel=f"{PLACE}/back-{role}.elf", initrd="", devices=devices)
+    dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
+    log = "/var/log/skink/consoles/guest-judge.log"
+    dom0.check("skink create judge.xml", 60)
+    dom0.run(f"for i in $(seq {10 * WALK}); do grep -q 'conformance: done' {log} && break; sleep 0.1; done", WALK + 30)
+    said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
+    dom0.check(f"skink destroy judge; rm -f {log}; sv hup xenconsoled")
+    return said
+
+
+def keeps_all(said):
+    plan = re.search(r"^1\.\.(\d+)$", said, re.M)
+    assert plan and "conformance: done, 0 broken" in said, said
+    assert len(re.findall(r"^ok \d+ - ", said, re.M)) == int(plan.group(1)) and "not ok" not in said, said
+
+
+def test_disk(dom0):
+    keeps_all(judged(dom0, "blk", partition("xvda", "data") + partition("xvdb", "small", "<readonly/>")))
+
+
+def test_interface(dom0):
+    keeps_all(judged(dom0, "net", interface()))
