@@ -39,8 +39,8 @@ static bool has_af_reset(const struct pci_function *function)
 	return function->af && (function_read(function, function->af + AF_CAPABILITIES, 1) & AF_HAS_RESET);
 }
 
-/* Starts a function level reset, if there is one. The function does not master any more. */
-static void reset_start(struct pci_function *function)
+/* The function does not master any more. */
+void pci_reset_start(struct pci_function *function)
 {
 	function->is_reset = true;
 	if (has_express_reset(function)) {
@@ -109,7 +109,7 @@ static void function_stop(struct pci_function *function)
 	pci_msi_disable(function);
 	spin_unlock(&pci_lock);
 	detach(function);
-	reset_start(function);
+	pci_reset_start(function);
 }
 
 static void set_owner(struct pci_function *function, struct domain *domain, struct domain *owner)
@@ -145,7 +145,7 @@ int pci_assign(struct domain *domain, uint32_t sbdf)
 	if (error)
 		return error;
 	if (!function->is_reset)
-		reset_start(function);
+		pci_reset_start(function);
 	if (time_now_ns() < function->reset_over_ns)	/* Q4 */
 		return -ERESTART;
 	if (!restore(function))

@@ -12,6 +12,8 @@
 #define HEADER_MULTIPLE		0x80u
 #define HEADER_TYPE		0x7fu
 #define HEADER_BRIDGE		1u
+#define CLASS_STORAGE		0x01u
+#define CLASS_NETWORK		0x02u
 #define CLASS_BRIDGE		0x06u
 #define EXPRESS_TYPE		2
 #define EXPRESS_ROOT_PORT	4u
@@ -135,15 +137,21 @@ static void msix_probe(struct pci_function *function)
 
 static void function_probe(struct pci_function *function)
 {
+	uint32_t class;
+
 	for (uint32_t i = 0; i < ARRAY_SIZE(function->header); i++)
 		function->header[i] = function_read(function, i * 4, 4);
+	class = function->header[PCI_CLASS / 4] >> 24;
 	capabilities_probe(function);
 	/* Bridges pass on what others master, and are nobody's. */
-	if ((function->header[3] >> 16 & HEADER_TYPE) != 0 || function->header[PCI_CLASS / 4] >> 24 == CLASS_BRIDGE)
+	if ((function->header[3] >> 16 & HEADER_TYPE) != 0 || class == CLASS_BRIDGE)
 		return;
 	bars_probe(function);
 	if (function->is_assignable && function->msix)
 		msix_probe(function);
+	/* So that the first owner need not wait. A screen or a serial line may still be of use to somebody. */
+	if (function->is_assignable && (class == CLASS_STORAGE || class == CLASS_NETWORK))
+		pci_reset_start(function);
 }
 
 /* NULL: there is nothing. */

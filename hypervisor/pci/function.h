@@ -75,6 +75,7 @@ static inline void function_write(const struct pci_function *function, uint32_t 
 	pci_config_write(function->sbdf, offset, bytes, value);
 }
 
+void pci_reset_start(struct pci_function *function);	/* at function level, if there is one; it lasts */
 /* pci_lock is held: no interrupt can come before one is mapped; none comes any more. */
 void pci_msi_prepare(const struct pci_function *function);
 void pci_msi_disable(const struct pci_function *function);
