@@ -25,7 +25,7 @@ static void say(struct port *port, enum driver_answer answer)
 static void say_why(struct port *port, const char *format, va_list arguments)
 {
 	vsnprintf(port->status->text, sizeof(port->status->text), format, arguments);
-	printf("vif %u of domain %u: %s\n", port->place, port->front_id, port->status->text);
+	printf("vif %u of domain %u: %s\n", port->device, port->front_id, port->status->text);
 	say(port, DRIVER_REFUSED);
 }
 
@@ -180,6 +180,7 @@ static struct port *port_new(uint32_t place, const struct driver_attachment *wan
 	port->place = place;
 	port->serial = wanted->serial;
 	port->front_id = wanted->front_id;
+	port->device = wanted->device;
 	port->status = status;
 	port_configure(port, wanted);
 	if (status->serial != wanted->serial) {

@@ -111,6 +111,7 @@ struct port {
 	uint32_t serial;
 	enum port_state state;
 	domid_t front_id;
+	uint32_t device;		/* the front-end's number */
 	uint32_t flags;			/* DRIVER_NET_* */
 	struct driver_net net;
 	uint16_t vlan;			/* of frames without a tag */

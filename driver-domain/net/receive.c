@@ -84,7 +84,7 @@ static bool receive_one(struct queue *queue)
 	int room = ring_back_look(&queue->rx.ring);
 
 	if (room < 0) {
-		port_drop(queue->port, "queue %u: the receive ring's req_prod jumps to %x while rsp_prod is %x", queue->number,
+		port_drop(queue->port, "queue %u: the receive ring's req_prod jumps to 0x%x while rsp_prod is 0x%x", queue->number,
 			  queue->rx.ring.refused, queue->rx.ring.rsp_prod);
 		return false;
 	}

@@ -168,7 +168,7 @@ static bool transmit_take(struct queue *queue)
 		if (!chain_read(queue, &chain, packet, (uint32_t)waiting)) {
 			packet->piece_count = 0;
 			packet_release(packet);
-			port_drop(queue->port, "queue %u: a packet at %x is not whole at req_prod %x", queue->number,
+			port_drop(queue->port, "queue %u: a packet at 0x%x is not whole at req_prod 0x%x", queue->number,
 				  tx->ring.req_cons, tx->ring.req_seen);
 			return true;
 		}
@@ -177,7 +177,7 @@ static bool transmit_take(struct queue *queue)
 		taken++;
 	}
 	if (waiting < 0)
-		port_drop(queue->port, "queue %u: req_prod jumps to %x while rsp_prod is %x", queue->number, tx->ring.refused,
+		port_drop(queue->port, "queue %u: req_prod jumps to 0x%x while rsp_prod is 0x%x", queue->number, tx->ring.refused,
 			  tx->ring.rsp_prod);
 	return taken != 0;
 }

@@ -30,7 +30,7 @@ static bool answers_ledger_is(const struct answers_place *place, const struct dr
 
 static int answers_refuse(char *why, size_t room, const char *what, uint32_t value, uint32_t other)
 {
-	snprintf(why, room, "%s: %x and %x", what, value, other);
+	snprintf(why, room, "%s: 0x%x and 0x%x", what, value, other);
 	return RING_EPROTO;
 }
 

@@ -101,7 +101,7 @@ static uint32_t many_deaths(uint64_t seed, uint32_t deaths, uint32_t life)
 
 static void a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twice(void)
 {
-	uint32_t deaths = getenv("DEATHS") ? (uint32_t)atoi(getenv("DEATHS")) : 40000, sent = 0;
+	uint32_t deaths = getenv("DEATHS") ? (uint32_t)atoi(getenv("DEATHS")) : 16000, sent = 0;
 
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		many_deaths(seed, deaths / 8, seed % 2 ? 300 : 3000);

@@ -1,0 +1,1021 @@
+/* SPDX-License-Identifier: MIT */
+/* The network back-end against front-ends that lie, senders that speak in others' names, and receivers that can do little. Hostile cases first. */
+#include <CUnit/Basic.h>
+#include <string.h>
+
+#include "net/headers.h"
+#include "net_world.h"
+
+#define A 0u
+#define B 1u
+#define C 2u
+
+static uint8_t frame[WORLD_FRAME_MAX], got[WORLD_FRAME_MAX];
+static uint8_t *rx_page[WORLD_GUESTS][VIF_RING_SLOTS];
+static struct world_frame wire[64];
+static uint32_t wire_count;
+
+/* ---- given ---- */
+
+static void wire_sent(const struct world_frame *sent)
+{
+	if (wire_count < 64)
+		wire[wire_count++] = *sent;
+}
+
+static void given(uint32_t guests, bool has_card)
+{
+	world_begin(7, guests, has_card);
+	world.sent = wire_sent;
+	wire_count = 0;
+}
+
+static void given_running(uint32_t guests, bool has_card)
+{
+	given(guests, has_card);
+	world_back_end();
+	world_run();
+}
+
+static void given_buffers(uint32_t number, uint32_t count)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t id = queue->rx.req_put % VIF_RING_SLOTS;
+		struct vif_rx_request request = { .id = id };
+
+		rx_page[number][id] = world_page();
+		request.gref = world_lend(number, rx_page[number][id], false);
+		ring_front_put(&queue->rx, &request, sizeof(request));
+	}
+	if (ring_front_push(&queue->rx))
+		world_kick(number, 0);
+}
+
+static struct driver_net *net_of(uint32_t number)
+{
+	return &world.table->attachment[number].net;
+}
+
+static void given_address(uint32_t number, uint8_t family, const uint8_t *bytes)
+{
+	struct driver_address *address = &net_of(number)->address[net_of(number)->address_count++];
+
+	world.table->attachment[number].flags |= DRIVER_NET_GUARD_IP;
+	address->family = family;
+	memcpy(address->bytes, bytes, family == 4 ? 4 : 16);
+}
+
+/* ---- frames ---- */
+
+static uint32_t ethernet(uint32_t from, uint32_t to, uint16_t type)
+{
+	memset(frame, 0, sizeof(frame));
+	memcpy(frame, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)(to + 1) }, 6);
+	memcpy(frame + 6, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)(from + 1) }, 6);
+	put16(frame + 12, type);
+	return 14;
+}
+
+static uint32_t plain(uint32_t from, uint32_t to, uint32_t length)
+{
+	for (uint32_t i = ethernet(from, to, 0x88b5); i < length; i++)
+		frame[i] = (uint8_t)(i * 13 + from);
+	return length;
+}
+
+/* Checksums of a transport are left blank: the pseudo header's sum. */
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static uint32_t words(const uint8_t *bytes, uint32_t count)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += (uint32_t)bytes[i] << (i % 2 ? 0 : 8);
+	return fold(sum);
+}
+
+static uint32_t transport_sum(const uint8_t *bytes, uint32_t length, bool is_4)
+{
+	uint32_t l4 = is_4 ? 34 : 54, protocol = is_4 ? bytes[23] : bytes[20];
+
+	return fold(words(bytes + (is_4 ? 26 : 22), is_4 ? 8 : 32) + protocol + (length - l4) + words(bytes + l4, length - l4));
+}
+
+static uint32_t tcp(uint32_t from, uint32_t to, uint32_t payload, bool is_4)
+{
+	uint32_t l4 = is_4 ? 34 : 54, length = l4 + 20 + payload;
+
+	ethernet(from, to, is_4 ? ETHER_IP4 : ETHER_IP6);
+	if (is_4) {
+		memcpy(frame + 14, (uint8_t[]){ 0x45, 0, 0, 0, 0x12, 0x34, 0x40, 0, 64, IP_TCP }, 10);
+		put16(frame + 16, length - 14);
+		put32(frame + 26, 0x0a000001 + from);
+		put32(frame + 30, 0x0a000001 + to);
+	} else {
+		frame[14] = 0x60;
+		put16(frame + 18, length - 54);
+		frame[20] = IP_TCP;
+		frame[22] = frame[38] = 0xfd;
+		frame[37] = (uint8_t)(from + 1);
+		frame[53] = (uint8_t)(to + 1);
+	}
+	put16(frame + l4, 1000);
+	put16(frame + l4 + 2, 80);
+	put32(frame + l4 + 4, 5000);
+	frame[l4 + 12] = 0x50;
+	frame[l4 + 13] = 0x19;		/* ACK, PSH, FIN */
+	for (uint32_t i = 0; i < payload; i++)
+		frame[l4 + 20 + i] = (uint8_t)(i * 7 + (i >> 8));
+	put16(frame + l4 + 16, fold(words(frame + (is_4 ? 26 : 22), is_4 ? 8 : 32) + IP_TCP + length - l4));
+	return length;
+}
+
+/* ---- when ---- */
+
+static uint32_t lent(uint32_t number, const uint8_t *bytes, uint32_t length)
+{
+	uint8_t *page = world_page();
+
+	memcpy(page, bytes, length);
+	return world_lend(number, page, true);
+}
+
+static void put(uint32_t number, struct vif_tx_request request)
+{
+	ring_front_put(&world.guest[number].queue[0].tx, &request, sizeof(request));
+}
+
+static void push(uint32_t number)
+{
+	if (ring_front_push(&world.guest[number].queue[0].tx))
+		world_kick(number, 0);
+	world_run();
+}
+
+static void put_frame(uint32_t number, uint32_t length, uint16_t flags, uint8_t gso, uint16_t gso_bytes)
+{
+	uint32_t at = length < 4096 ? length : 4096;
+	struct vif_tx_request request = { .gref = lent(number, frame, at), .size = (uint16_t)length, .id = 1, .flags = flags };
+
+	if (at < length)
+		request.flags |= VIF_TX_MORE;
+	if (gso)
+		request.flags |= VIF_TX_EXTRA;
+	put(number, request);
+	if (gso) {
+		struct vif_tx_request extra = { 0 };
+
+		memcpy(&extra, &(struct vif_extra){ .type = VIF_EXTRA_GSO, .gso = { .size = gso_bytes, .type = gso } },
+		       sizeof(struct vif_extra));
+		put(number, extra);
+	}
+	while (at < length) {
+		uint32_t part = length - at < 4096 ? length - at : 4096;
+
+		put(number, (struct vif_tx_request){
+			.gref = lent(number, frame + at, part), .size = (uint16_t)part, .id = 2,
+			.flags = at + part < length ? VIF_TX_MORE : 0,
+		});
+		at += part;
+	}
+}
+
+static void sends(uint32_t number, uint32_t length)
+{
+	put_frame(number, length, 0, 0, 0);
+	push(number);
+}
+
+/* ---- then ---- */
+
+static int16_t answer(uint32_t number)
+{
+	struct vif_tx_response response = { .status = 99 };
+
+	ring_front_take(&world.guest[number].queue[0].tx, &response, sizeof(response));
+	return response.status;
+}
+
+/* 0: nothing came. */
+static uint32_t receives(uint32_t number, struct vif_rx_response *first, struct vif_extra *extra)
+{
+	struct ring_front *ring = &world.guest[number].queue[0].rx;
+	struct vif_rx_response response;
+	uint32_t length = 0;
+
+	if (ring_front_take(ring, &response, sizeof(response)) != 1)
+		return 0;
+	*first = response;
+	if (response.flags & VIF_RX_EXTRA)
+		ring_front_take(ring, extra, sizeof(*extra));
+	for (;;) {
+		if (response.status < 0)
+			return 0;
+		memcpy(got + length, rx_page[number][response.id] + response.offset, (size_t)response.status);
+		length += (uint32_t)response.status;
+		if (!(response.flags & VIF_RX_MORE))
+			return length;
+		if (ring_front_take(ring, &response, sizeof(response)) != 1)
+			return 0;
+	}
+}
+
+static bool arrives(uint32_t number, uint32_t length)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+
+	return receives(number, &first, &extra) == length && !memcmp(got, frame, length);
+}
+
+static bool nothing_arrives(uint32_t number)
+{
+	return ring_front_look(&world.guest[number].queue[0].rx) == 0;
+}
+
+static bool is_dropped(uint32_t number)
+{
+	return world_status(number)->answer == DRIVER_REFUSED && world_status(number)->text[0];
+}
+
+static uint64_t counted(uint32_t number, enum driver_count which)
+{
+	return world_status(number)->counter[which];
+}
+
+/* ---- front-ends that lie ---- */
+
+static void others_are_served(void)
+{
+	given_buffers(C, 8);
+	sends(B, plain(B, C, 300));
+	CU_ASSERT_TRUE(arrives(C, 300));
+	CU_ASSERT_EQUAL(answer(B), VIF_STATUS_OKAY);
+}
+
+static void an_index_that_jumps_ends_that_attachment_alone(void)
+{
+	given_running(3, false);
+	world.guest[A].queue[0].tx.shared->req_prod = 300;
+	world_kick(A, 0);
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	others_are_served();
+}
+
+static void a_receive_index_that_jumps_ends_that_attachment_alone(void)
+{
+	given_running(3, false);
+	world.guest[A].queue[0].rx.shared->req_prod = 257;
+	sends(B, plain(B, A, 200));
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_EQUAL(answer(B), VIF_STATUS_OKAY);
+	others_are_served();
+}
+
+static void an_index_that_runs_backwards_ends_that_attachment(void)
+{
+	given_running(3, false);
+	plain(A, B, 100);
+	put_frame(A, 100, 0, 0, 0);
+	put_frame(A, 100, 0, 0, 0);
+	push(A);
+	world.guest[A].queue[0].tx.shared->req_prod = 1;
+	world_kick(A, 0);
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	others_are_served();
+}
+
+static void a_packet_that_is_not_whole_ends_that_attachment(void)
+{
+	given_running(3, false);
+	plain(A, B, 100);
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, 100), .size = 500, .flags = VIF_TX_MORE });
+	push(A);
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].tx.shared->rsp_prod, 0);
+	others_are_served();
+}
+
+static void an_extra_that_never_comes_ends_that_attachment(void)
+{
+	given_running(3, false);
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, plain(A, B, 100)), .size = 100, .flags = VIF_TX_EXTRA });
+	push(A);
+	CU_ASSERT_TRUE(is_dropped(A));
+	others_are_served();
+}
+
+static void shapes_that_cannot_be_are_answered_with_an_error_and_no_more(void)
+{
+	const struct vif_tx_request bad[] = {
+		{ .size = 13 }, { .size = 0 }, { .offset = 4090, .size = 100 }, { .offset = 65535, .size = 65535 }, { .size = 4097 },
+	};
+
+	given_running(3, false);
+	given_buffers(B, 32);
+	plain(A, B, 100);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct vif_tx_request request = bad[i];
+
+		request.gref = lent(A, frame, 100);
+		put(A, request);
+		push(A);
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	}
+	CU_ASSERT_TRUE(nothing_arrives(B));
+	sends(A, plain(A, B, 100));
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(counted(A, DRIVER_TX_DROPPED), sizeof(bad) / sizeof(bad[0]));
+}
+
+static void more_bytes_in_the_slots_than_in_the_packet_is_an_error(void)
+{
+	given_running(2, false);
+	plain(A, B, 4000);
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, 100), .size = 200, .flags = VIF_TX_MORE });
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, 100), .size = 300 });
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+}
+
+static void a_chain_of_too_many_slots_is_an_error(void)
+{
+	given_running(2, false);
+	plain(A, B, 4000);
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, 100), .size = 20000, .flags = VIF_TX_MORE });
+	for (unsigned int i = 0; i < 40; i++)
+		put(A, (struct vif_tx_request){ .gref = 8, .size = 100, .flags = i < 39 ? VIF_TX_MORE : 0 });
+	push(A);
+	for (unsigned int i = 0; i < 41; i++)
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
+}
+
+static void a_grant_that_does_not_exist_is_the_senders_error(void)
+{
+	given_running(2, false);
+	given_buffers(B, 8);
+	put(A, (struct vif_tx_request){ .gref = 4000, .size = 100 });
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+
+	plain(A, B, 300);	/* headers that are there, and the rest is not */
+	put(A, (struct vif_tx_request){ .gref = lent(A, frame, 100), .size = 300, .flags = VIF_TX_MORE });
+	put(A, (struct vif_tx_request){ .gref = 4001, .size = 200 });
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+}
+
+static void a_buffer_that_cannot_be_written_is_the_receivers_error(void)
+{
+	struct world_queue *queue;
+	struct vif_rx_request bad = { .id = 3, .gref = 4002 };
+	struct vif_rx_response response;
+
+	given_running(2, false);
+	queue = &world.guest[B].queue[0];
+	ring_front_put(&queue->rx, &bad, sizeof(bad));
+	bad.gref = world_lend(B, world_page(), true);
+	ring_front_put(&queue->rx, &bad, sizeof(bad));
+	ring_front_push(&queue->rx);
+	for (unsigned int i = 0; i < 2; i++) {
+		sends(A, plain(A, B, 300));
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+		CU_ASSERT_EQUAL(ring_front_take(&queue->rx, &response, sizeof(response)), 1);
+		CU_ASSERT_EQUAL(response.id, 3);
+		CU_ASSERT_EQUAL(response.status, VIF_STATUS_ERROR);
+	}
+}
+
+static void segments_that_cannot_be_are_an_error(void)
+{
+	const struct { uint8_t type; uint16_t size; bool is_4; } bad[] = {
+		{ 3, 1448, true }, { 255, 1448, true }, { VIF_GSO_TCPV4, 0, true }, { VIF_GSO_TCPV4, 1, true },
+		{ VIF_GSO_TCPV6, 1448, true }, { VIF_GSO_TCPV4, 1448, false },
+	};
+
+	given_running(2, false);
+	given_buffers(B, 32);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		put_frame(A, tcp(A, B, 3000, bad[i].is_4), VIF_TX_CSUM_BLANK, bad[i].type, bad[i].size);
+		push(A);
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_NULL);
+	}
+	put_frame(A, plain(A, B, 1000), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 500);	/* no TCP at all */
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+}
+
+static void headers_that_point_beyond_the_packet_are_an_error(void)
+{
+	given_running(2, false);
+	given_buffers(B, 32);
+	tcp(A, B, 100, true);
+	frame[14] = 0x4f;			/* a longer IP header than there are bytes */
+	put_frame(A, 50, VIF_TX_CSUM_BLANK, 0, 0);
+	tcp(A, B, 100, true);
+	frame[46] = 0xf0;			/* TCP's, likewise */
+	put_frame(A, 60, VIF_TX_CSUM_BLANK, 0, 0);
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+}
+
+/* The page is rewritten between any two steps: what was judged arrives, or nothing does. */
+static uint8_t *racing_page;
+static uint32_t racing_steps;
+
+static void rewrite(void)
+{
+	if (racing_steps-- == 0)
+		racing_page[11] = 0x66;		/* the last byte of the source's address */
+}
+
+static void headers_that_are_rewritten_arrive_as_they_were_judged(void)		/* NB1 */
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+	uint32_t stopped = 0, arrived = 0;
+
+	for (uint32_t steps = 0; steps < 10; steps++) {
+		given_running(2, false);
+		given_buffers(B, 8);
+		racing_page = world_page();
+		plain(A, B, 600);
+		memcpy(racing_page, frame, 600);
+		put(A, (struct vif_tx_request){ .gref = world_lend(A, racing_page, true), .size = 600, .id = 1 });
+		racing_steps = steps;
+		world.meanwhile = rewrite;
+		push(A);
+		if (receives(B, &first, &extra)) {
+			arrived++;
+			CU_ASSERT_EQUAL(memcmp(got, frame, 600), 0);
+			CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+		} else {
+			stopped++;
+			CU_ASSERT_EQUAL(answer(A), VIF_STATUS_DROPPED);
+		}
+		world_end();
+	}
+	CU_ASSERT_TRUE(stopped && arrived);
+	given(1, false);
+}
+
+static void a_receiver_without_buffers_holds_nobody_up_for_long(void)	/* NB3 */
+{
+	given_running(3, false);
+	given_buffers(C, 8);
+	sends(A, plain(A, B, 200));
+	CU_ASSERT_EQUAL(answer(A), 99);		/* it waits */
+	sends(A, plain(A, C, 200));
+	CU_ASSERT_TRUE(arrives(C, 200));	/* and nobody else does */
+	CU_ASSERT_TRUE(world.wake_ns <= world.now_ns + RECEIVE_PATIENCE_NS);
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	sends(A, plain(A, B, 200));		/* from now on it is not waited for */
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 2);
+	given_buffers(B, 8);
+	sends(A, plain(A, B, 200));
+	CU_ASSERT_TRUE(arrives(B, 200));
+}
+
+static void a_damaged_ledger_ends_that_attachment_alone(void)
+{
+	given(3, false);
+	world.table->attachment[A].queue[0].ledger[0].ring += 1000;
+	world_back_end();
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	others_are_served();
+}
+
+static void a_ring_that_cannot_be_mapped_is_refused_and_said_so(void)
+{
+	given(3, false);
+	world.table->attachment[A].queue[0].ring_ref[1] = 4090;
+	world_back_end();
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(A)->text, "4090"));
+	others_are_served();
+}
+
+static void more_queues_than_there_may_be_are_refused(void)
+{
+	given(3, false);
+	world.table->attachment[A].queue_count = DRIVER_QUEUES_MAX + 1;
+	world_back_end();
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	others_are_served();
+}
+
+/* ---- in others' names ---- */
+
+static void a_foreign_source_address_is_dropped(void)
+{
+	given_running(3, false);
+	given_buffers(B, 8);
+	sends(A, plain(C, B, 100));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_DROPPED);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+	CU_ASSERT_EQUAL(counted(A, DRIVER_TX_SPOOFED), 1);
+}
+
+static const uint8_t own4[4] = { 10, 0, 0, 1 }, own6[16] = { 0xfd, [15] = 1 };
+
+static uint32_t arp(uint32_t hardware_from, const uint8_t *protocol_from)
+{
+	ethernet(A, B, ETHER_ARP);
+	memcpy(frame + 14, (uint8_t[]){ 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, (uint8_t)(hardware_from + 1) }, 14);
+	memcpy(frame + 28, protocol_from, 4);
+	return 60;
+}
+
+static void passes(uint32_t length)
+{
+	put_frame(A, length, 0, 0, 0);
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(arrives(B, length));
+}
+
+static void is_stopped(uint32_t length)
+{
+	put_frame(A, length, 0, 0, 0);
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_DROPPED);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+}
+
+static void given_guarded(void)
+{
+	given(2, false);
+	given_address(A, 4, own4);
+	given_address(A, 6, own6);
+	world_back_end();
+	world_run();
+	given_buffers(B, 64);
+}
+
+static void arp_claims_only_what_is_listed(void)
+{
+	given_guarded();
+	passes(arp(A, own4));
+	passes(arp(A, (const uint8_t[4]){ 0 }));	/* a probe */
+	is_stopped(arp(A, (const uint8_t[4]){ 10, 0, 0, 9 }));
+	is_stopped(arp(C, own4));
+	arp(A, own4);
+	frame[18] = 8;					/* hardware addresses of eight bytes */
+	is_stopped(60);
+}
+
+static void ip4_comes_only_from_what_is_listed(void)
+{
+	given_guarded();
+	passes(tcp(A, B, 10, true));
+	tcp(A, B, 10, true);
+	frame[29] = 77;
+	is_stopped(64);
+	tcp(A, B, 20, true);				/* DHCP: from nobody, and nothing else from there */
+	memset(frame + 26, 0, 4);
+	is_stopped(74);
+	frame[23] = IP_UDP;
+	put16(frame + 34, 68);
+	put16(frame + 36, 67);
+	passes(74);
+	ethernet(A, B, 0x88b5);
+	is_stopped(60);
+}
+
+static uint32_t icmp6(uint8_t type, uint8_t source_last, uint8_t target_last, uint8_t option_mac)
+{
+	ethernet(A, B, ETHER_IP6);
+	frame[14] = 0x60;
+	put16(frame + 18, 32);
+	frame[20] = IP_ICMP6;
+	frame[21] = 255;
+	frame[22] = frame[38] = frame[62] = 0xfd;
+	frame[37] = source_last;
+	frame[54] = type;
+	frame[77] = target_last;
+	memcpy(frame + 78, (uint8_t[]){ 2, 1, 2, 0, 0, 0, 0, option_mac }, 8);
+	return 86;
+}
+
+static void neighbour_discovery_claims_only_what_is_listed(void)
+{
+	given_guarded();
+	passes(icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 1, 1, 1));
+	is_stopped(icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 1, 2, 1));
+	is_stopped(icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 1, 1, 2));
+	is_stopped(icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 9, 1, 1));
+	passes(icmp6(ICMP6_NEIGHBOUR_SOLICITATION, 1, 2, 1));
+	is_stopped(icmp6(ICMP6_ROUTER_ADVERTISEMENT, 1, 1, 1));
+	is_stopped(icmp6(ICMP6_REDIRECT, 1, 1, 1));
+	icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 1, 1, 1);
+	frame[79] = 0;					/* an option of no length */
+	is_stopped(86);
+}
+
+static void discovery_behind_extension_headers_is_found(void)
+{
+	given_guarded();
+	icmp6(ICMP6_NEIGHBOUR_ADVERTISEMENT, 1, 2, 1);
+	memmove(frame + 62, frame + 54, 32);
+	memset(frame + 54, 0, 8);
+	frame[54] = IP_ICMP6;
+	frame[20] = IP6_OPTIONS;
+	put16(frame + 18, 40);
+	is_stopped(94);
+	frame[20] = IP6_FRAGMENT;			/* in fragments it is no neighbour discovery (RFC 6980) */
+	frame[57] = 1;
+	is_stopped(94);
+	frame[20] = IP6_OPTIONS;			/* further than anybody looks */
+	frame[55] = 30;
+	is_stopped(400);
+}
+
+/* ---- VLANs ---- */
+
+static void given_vlan(uint32_t number, uint16_t vlan)
+{
+	net_of(number)->vlan_count = 1;
+	net_of(number)->vlan[0] = vlan;
+}
+
+static void vlans_do_not_meet_and_are_tagged_on_the_wire(void)	/* SW1 */
+{
+	struct world_frame *back;
+
+	given(3, true);
+	given_vlan(A, 10);
+	given_vlan(B, 10);
+	given_vlan(C, 20);
+	world_back_end();
+	world_run();
+	given_buffers(B, 8);
+	given_buffers(C, 8);
+	sends(A, plain(A, B, 100));
+	CU_ASSERT_TRUE(arrives(B, 100));
+	plain(A, B, 100);
+	memset(frame, 255, 6);
+	sends(A, 100);
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_TRUE(nothing_arrives(C));
+	world_card_completes(8);
+	CU_ASSERT_EQUAL(wire_count, 1);
+	CU_ASSERT_EQUAL(wire[0].length, 104);
+	CU_ASSERT_EQUAL(get16(wire[0].bytes + 12), 0x8100);
+	CU_ASSERT_EQUAL(get16(wire[0].bytes + 14), 10);
+	CU_ASSERT_EQUAL(memcmp(wire[0].bytes + 16, frame + 12, 88), 0);
+
+	back = world_card_receives();
+	*back = wire[0];
+	memcpy(back->bytes + 6, (uint8_t[]){ 2, 9, 9, 9, 9, 9 }, 6);
+	world_run();
+	memcpy(frame + 6, (uint8_t[]){ 2, 9, 9, 9, 9, 9 }, 6);
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_TRUE(nothing_arrives(C));
+}
+
+static void a_tag_is_for_a_trunk_and_only_for_its_vlans(void)
+{
+	given(3, false);
+	world.table->attachment[A].flags |= DRIVER_NET_TRUNK;
+	net_of(A)->vlan_count = 2;
+	net_of(A)->vlan[0] = 10;
+	net_of(A)->vlan[1] = 11;
+	given_vlan(B, 10);
+	world_back_end();
+	world_run();
+	given_buffers(A, 8);
+	given_buffers(B, 8);
+	plain(A, B, 100);
+	put16(frame + 12, 0x8100);
+	put16(frame + 14, 10);
+	sends(A, 100);
+	memmove(frame + 12, frame + 16, 84);
+	CU_ASSERT_TRUE(arrives(B, 96));
+	sends(B, plain(B, A, 100));		/* and back, tagged */
+	memmove(frame + 16, frame + 12, 88);
+	put16(frame + 12, 0x8100);
+	put16(frame + 14, 10);
+	CU_ASSERT_TRUE(arrives(A, 104));
+	plain(A, B, 100);
+	put16(frame + 12, 0x8100);
+	put16(frame + 14, 12);
+	answer(A);
+	sends(A, 100);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_ERROR);
+	plain(B, A, 100);			/* no trunk, no tags */
+	put16(frame + 12, 0x8100);
+	put16(frame + 14, 10);
+	answer(B);
+	sends(B, 100);
+	CU_ASSERT_EQUAL(answer(B), VIF_STATUS_ERROR);
+	CU_ASSERT_TRUE(nothing_arrives(A));
+}
+
+static void nobody_takes_over_an_address_that_was_given(void)	/* SW2 */
+{
+	given(3, false);
+	world.table->attachment[A].flags &= ~DRIVER_NET_GUARD_MAC;
+	world_back_end();
+	world_run();
+	given_buffers(A, 16);
+	given_buffers(B, 16);
+	sends(A, plain(B, C, 100));		/* A says that it is B */
+	sends(C, plain(C, B, 100));
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_TRUE(nothing_arrives(A));
+	sends(A, plain(7, C, 100));		/* one that nobody has it may have, and gets */
+	sends(C, plain(C, 7, 100));
+	CU_ASSERT_TRUE(arrives(A, 100));
+}
+
+/* ---- what a receiver cannot do ---- */
+
+static void segments_are_right(uint32_t payload, uint16_t gso_bytes, bool is_4)
+{
+	uint32_t headers = is_4 ? 54 : 74, seen = 0, l4 = headers - 20;
+	struct vif_rx_response first;
+	struct vif_extra extra;
+
+	put_frame(A, tcp(A, B, payload, is_4), VIF_TX_CSUM_BLANK, is_4 ? VIF_GSO_TCPV4 : VIF_GSO_TCPV6, gso_bytes);
+	push(A);
+	while (seen < payload) {
+		uint32_t bytes = payload - seen < gso_bytes ? payload - seen : gso_bytes;
+
+		CU_ASSERT_EQUAL_FATAL(receives(B, &first, &extra), headers + bytes);
+		CU_ASSERT_FALSE(first.flags & VIF_RX_EXTRA);
+		CU_ASSERT_EQUAL(memcmp(got + headers, frame + headers + seen, bytes), 0);
+		CU_ASSERT_EQUAL(get32(got + l4 + 4), 5000 + seen);
+		CU_ASSERT_EQUAL(got[l4 + 13], seen + bytes == payload ? 0x19 : 0x10);
+		if (is_4) {
+			CU_ASSERT_EQUAL(get16(got + 16), 40 + bytes);
+			CU_ASSERT_EQUAL(get16(got + 18), 0x1234 + seen / gso_bytes);
+			CU_ASSERT_EQUAL(words(got + 14, 20), 0xffff);
+		} else {
+			CU_ASSERT_EQUAL(get16(got + 18), 20 + bytes);
+		}
+		if (first.flags & VIF_RX_CSUM_BLANK)
+			CU_ASSERT_EQUAL(get16(got + l4 + 16), fold(words(got + (is_4 ? 26 : 22), is_4 ? 8 : 32) + IP_TCP + 20 + bytes))
+		else
+			CU_ASSERT_EQUAL(transport_sum(got, headers + bytes, is_4), 0xffff);
+		seen += bytes;
+	}
+	CU_ASSERT_TRUE(nothing_arrives(B));
+}
+
+static void what_a_receiver_cannot_segment_is_segmented(void)
+{
+	for (unsigned int whole = 0; whole < 2; whole++)
+		for (unsigned int is_4 = 0; is_4 < 2; is_4++) {
+			given(2, false);
+			world.table->attachment[B].flags &= ~(DRIVER_NET_GSO_TCP4 | DRIVER_NET_GSO_TCP6);
+			if (whole) {
+				world.table->attachment[B].flags |= DRIVER_NET_NO_CSUM4;
+				world.table->attachment[B].flags &= ~DRIVER_NET_CSUM6;
+			}
+			world_back_end();
+			world_run();
+			given_buffers(B, 200);
+			segments_are_right(60000, 1448, is_4);
+			segments_are_right(1449, 1448, is_4);
+			segments_are_right(5001, 999, is_4);
+			world_end();
+		}
+	given(1, false);
+}
+
+static void a_packet_of_64_kib_is_one_packet(void)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+
+	given_running(2, false);
+	given_buffers(B, 64);
+	put_frame(A, tcp(A, B, 65000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 1448);
+	push(A);
+	CU_ASSERT_EQUAL(receives(B, &first, &extra), 65054);
+	CU_ASSERT_EQUAL(memcmp(got, frame, 65054), 0);
+	CU_ASSERT_TRUE(first.flags & VIF_RX_EXTRA && first.flags & VIF_RX_CSUM_BLANK);
+	CU_ASSERT_EQUAL(extra.gso.size, 1448);
+	CU_ASSERT_EQUAL(extra.gso.type, VIF_GSO_TCPV4);
+	CU_ASSERT_EQUAL(world.hypercalls, 2);
+}
+
+static void a_blank_checksum_is_filled_in_for_who_needs_it(void)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+
+	given(2, false);
+	world.table->attachment[B].flags |= DRIVER_NET_NO_CSUM4;
+	world_back_end();
+	world_run();
+	given_buffers(B, 64);
+	for (uint32_t payload = 1; payload < 1400; payload += 101) {
+		put_frame(A, tcp(A, B, payload, true), VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+		CU_ASSERT_EQUAL(receives(B, &first, &extra), 54 + payload);
+		CU_ASSERT_FALSE(first.flags & VIF_RX_CSUM_BLANK);
+		CU_ASSERT_EQUAL(transport_sum(got, 54 + payload, true), 0xffff);
+	}
+}
+
+static void a_card_that_can_do_nothing_gets_whole_segments(void)
+{
+	given(1, true);
+	world.device.does_csum = world.device.does_tso = false;
+	world.depth = 64;
+	world_back_end();
+	world_run();
+	put_frame(A, tcp(A, C, 30000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 1448);
+	push(A);
+	CU_ASSERT_EQUAL(answer(A), 99);
+	world_card_completes(64);
+	world_run();
+	CU_ASSERT_EQUAL(wire_count, (30000 + 1447) / 1448);
+	for (uint32_t i = 0; i < wire_count; i++) {
+		CU_ASSERT_EQUAL(wire[i].flags & NET_NEEDS_CSUM, 0);
+		CU_ASSERT_EQUAL(transport_sum(wire[i].bytes, wire[i].length, true), 0xffff);
+	}
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+}
+
+static void a_joined_frame_from_the_wire_reaches_a_guest_as_it_is(void)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+	struct world_frame *in;
+
+	given_running(1, true);
+	given_buffers(A, 64);
+	in = world_card_receives();
+	in->length = tcp(C, A, 40000, true);
+	memcpy(in->bytes, frame, in->length);
+	in->gso = NET_GSO_TCP4;
+	in->gso_bytes = 1448;
+	in->flags = NET_NEEDS_CSUM;
+	world_run();
+	CU_ASSERT_EQUAL(receives(A, &first, &extra), 40054);
+	CU_ASSERT_EQUAL(memcmp(got, frame, 40054), 0);
+	CU_ASSERT_EQUAL(extra.gso.size, 1448);
+}
+
+/* ---- the rest ---- */
+
+static void an_answer_waits_for_the_card(void)
+{
+	given_running(1, true);
+	sends(A, plain(A, C, 900));
+	CU_ASSERT_EQUAL(answer(A), 99);
+	world_card_completes(1);
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(wire_count, 1);
+	CU_ASSERT_EQUAL(memcmp(wire[0].bytes, frame, 900), 0);
+}
+
+static void who_leaves_waits_for_the_card(void)		/* NB4 */
+{
+	given_running(2, true);
+	sends(A, plain(A, C, 900));
+	world_detach(A);
+	CU_ASSERT_FALSE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
+	world_card_completes(1);
+	world_run();
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_DETACHED);
+	world_attach(A, 1);
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
+}
+
+static void a_limit_is_kept(void)
+{
+	uint32_t passed = 0;
+
+	given(2, false);
+	net_of(A)->from_guest = (struct driver_rate){ 1000000, 20000 };
+	world_back_end();
+	world_run();
+	given_buffers(B, 250);
+	plain(A, B, 1000);
+	for (unsigned int i = 0; i < 200; i++)
+		put_frame(A, 1000, 0, 0, 0);
+	for (unsigned int ms = 0; ms < 100; ms++) {
+		push(A);
+		world.now_ns += 1000000;
+	}
+	while (answer(A) != 99)
+		passed++;
+	CU_ASSERT_TRUE(passed >= 118 && passed <= 122);	/* 100 ms at 1 MB/s, and the burst */
+}
+
+static void a_link_that_is_down_carries_nothing(void)
+{
+	given(2, false);
+	world.table->attachment[B].flags &= ~DRIVER_NET_LINK_UP;
+	world_back_end();
+	world_run();
+	given_buffers(B, 8);
+	sends(A, plain(A, B, 100));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+	world.table->attachment[B].flags |= DRIVER_NET_LINK_UP;
+	attach_obey();
+	sends(A, plain(A, B, 100));
+	CU_ASSERT_TRUE(arrives(B, 100));
+}
+
+static void what_is_for_the_link_alone_is_not_forwarded(void)
+{
+	given_running(2, true);
+	given_buffers(B, 8);
+	plain(A, B, 100);
+	memcpy(frame, (uint8_t[]){ 1, 0x80, 0xc2, 0, 0, 0 }, 6);
+	sends(A, 100);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(nothing_arrives(B));
+	CU_ASSERT_EQUAL(world.flying_count, 0);
+}
+
+#define CASE(function) { #function, function }
+
+int main(void)
+{
+	static const struct { const char *name; void (*run)(void); } cases[] = {
+		CASE(an_index_that_jumps_ends_that_attachment_alone),
+		CASE(a_receive_index_that_jumps_ends_that_attachment_alone),
+		CASE(an_index_that_runs_backwards_ends_that_attachment),
+		CASE(a_packet_that_is_not_whole_ends_that_attachment),
+		CASE(an_extra_that_never_comes_ends_that_attachment),
+		CASE(shapes_that_cannot_be_are_answered_with_an_error_and_no_more),
+		CASE(more_bytes_in_the_slots_than_in_the_packet_is_an_error),
+		CASE(a_chain_of_too_many_slots_is_an_error),
+		CASE(a_grant_that_does_not_exist_is_the_senders_error),
+		CASE(a_buffer_that_cannot_be_written_is_the_receivers_error),
+		CASE(segments_that_cannot_be_are_an_error),
+		CASE(headers_that_point_beyond_the_packet_are_an_error),
+		CASE(headers_that_are_rewritten_arrive_as_they_were_judged),
+		CASE(a_receiver_without_buffers_holds_nobody_up_for_long),
+		CASE(a_damaged_ledger_ends_that_attachment_alone),
+		CASE(a_ring_that_cannot_be_mapped_is_refused_and_said_so),
+		CASE(more_queues_than_there_may_be_are_refused),
+		CASE(a_foreign_source_address_is_dropped),
+		CASE(arp_claims_only_what_is_listed),
+		CASE(ip4_comes_only_from_what_is_listed),
+		CASE(neighbour_discovery_claims_only_what_is_listed),
+		CASE(discovery_behind_extension_headers_is_found),
+		CASE(vlans_do_not_meet_and_are_tagged_on_the_wire),
+		CASE(a_tag_is_for_a_trunk_and_only_for_its_vlans),
+		CASE(nobody_takes_over_an_address_that_was_given),
+		CASE(what_a_receiver_cannot_segment_is_segmented),
+		CASE(a_packet_of_64_kib_is_one_packet),
+		CASE(a_blank_checksum_is_filled_in_for_who_needs_it),
+		CASE(a_card_that_can_do_nothing_gets_whole_segments),
+		CASE(a_joined_frame_from_the_wire_reaches_a_guest_as_it_is),
+		CASE(an_answer_waits_for_the_card),
+		CASE(who_leaves_waits_for_the_card),
+		CASE(a_limit_is_kept),
+		CASE(a_link_that_is_down_carries_nothing),
+		CASE(what_is_for_the_link_alone_is_not_forwarded),
+	};
+	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
+	CU_pSuite suite;
+
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return 1;
+	suite = CU_add_suite_with_setup_and_teardown("the network back-end", NULL, NULL, NULL, world_end);
+	for (unsigned int i = 0; i < count; i++)
+		CU_add_test(suite, cases[i].name, cases[i].run);
+	CU_basic_set_mode(CU_BRM_NORMAL);
+	failures = CU_basic_run_tests() == CUE_SUCCESS ? CU_get_number_of_failures() : 1;
+	failures += CU_get_number_of_tests_run() != count;
+	CU_cleanup_registry();
+	return failures ? 1 : 0;
+}
