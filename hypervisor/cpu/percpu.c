@@ -118,12 +118,10 @@ static void map_stubs(uint64_t window)
 /* A guest's GDT or LDT; 0 is a hole. */
 static void table_map(uint64_t va, const mfn_t *frames, uint32_t count)
 {
-	uint64_t *entry = paging_l1_entry(va);
+	uint64_t *entry = paging_l1_entry(va), hole = virt_to_paddr(no_descriptors) | CORE_READ | PTE_ACCESSED;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t wanted = frames[i].raw ?
-			mfn_to_paddr(frames[i]) | CORE_WRITE | PTE_ACCESSED | PTE_DIRTY :
-			virt_to_paddr(no_descriptors) | CORE_READ | PTE_ACCESSED;
+		uint64_t wanted = frames[i].raw ? mfn_to_paddr(frames[i]) | CORE_WRITE | PTE_ACCESSED | PTE_DIRTY : hole;
 
 		if (entry[i] == wanted)
 			continue;
@@ -185,16 +183,29 @@ void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu)
 	((struct stub_data *)(cpu_window(cpu->id) + WINDOW_STUB_DATA))->frame_end = end;
 }
 
+/* What this CPU's window has of the last vcpu's descriptors, `had` pages, becomes that of the next one's: most have one page, and no LDT. */
+static void table_switch(uint64_t va, const mfn_t *frames, uint32_t entries, uint8_t *had)
+{
+	uint8_t has = (uint8_t)((entries * 8 + PAGE_SIZE - 1) >> PAGE_SHIFT);
+
+	if (has || *had)
+		table_map(va, frames, MAX(has, *had));
+	*had = has;
+}
+
 void switch_reload_gdt(struct vcpu *vcpu)
 {
-	table_map(cpu_window(cpu_id()) + WINDOW_GDT, vcpu->gdt_frame, ARRAY_SIZE(vcpu->gdt_frame));
+	static uint8_t had[MAX_CPUS];
+
+	table_switch(cpu_window(cpu_id()) + WINDOW_GDT, vcpu->gdt_frame, vcpu->gdt_entries, &had[cpu_id()]);
 }
 
 void switch_reload_ldt(struct vcpu *vcpu)
 {
+	static uint8_t had[MAX_CPUS];
 	uint64_t base = cpu_window(cpu_id()) + WINDOW_LDT;
 
-	table_map(base, vcpu->ldt_frame, ARRAY_SIZE(vcpu->ldt_frame));
+	table_switch(base, vcpu->ldt_frame, vcpu->ldt_entries, &had[cpu_id()]);
 	if (vcpu->ldt_entries)
 		system_descriptor(cpu_id(), SELECTOR_LDT, base, vcpu->ldt_entries * 8, SYSTEM_LDT);
 	lldt(vcpu->ldt_entries ? SELECTOR_LDT : 0);
