@@ -64,6 +64,11 @@ const struct verb verbs[] = {
 	{"link", "Devices", "DOMAIN DEVICE up|down", 3, 3, OPERAND_DOMAIN, FACTS, verb_link,
 	 "Plug in, or pull, an interface's cable",
 	 "DEVICE is an interface's MAC address. While the link is down, no packet passes in either direction."},
+	{"rings", "Devices", "DOMAIN [DEVICE]", 1, 2, OPERAND_DOMAIN, FACTS, verb_rings,
+	 "What stands in the rings between a domain and its drivers",
+	 "DOMAIN may also be a driver domain: then all that it serves. DEVICE is a disk's name or an interface's MAC address. Each ring's "
+	 "indices, what its ledger has committed, and the requests that have no answer yet, oldest first; docs/protocols.md has their "
+	 "meaning. Both ends go on meanwhile: what is shown is one instant, page by page."},
 
 	{"list", "Looking", "[DOMAIN...]", 0, MANY, OPERAND_DOMAIN, FACTS, verb_list,
 	 "Domains: memory, vcpus, state, CPU time", "--json prints an array."},

@@ -30,6 +30,7 @@ const struct method methods[] = {
 	{ "attach", method_attach, NULL },
 	{ "detach", method_detach, NULL },
 	{ "link", method_link, NULL },
+	{ "rings", method_rings, NULL },
 	{ "list", method_list, always },
 	{ "info", method_info, always },
 	{ "version", method_version, always },

@@ -46,6 +46,9 @@ void method_attach(struct request *request);
 void method_detach(struct request *request);
 void method_link(struct request *request);
 
+/* rings.c */
+void method_rings(struct request *request);
+
 /* ---- what they share ---- */
 
 /* False: it has failed the request (code 3, with the names that are known). */
