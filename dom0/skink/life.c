@@ -41,13 +41,25 @@ static int simple(const struct invocation *invocation, deed_told *told)
 	return deed_each(&deed, told);
 }
 
+static json_t *flags_of(const struct invocation *invocation)
+{
+	json_t *flags = json_object();
+
+	if (invocation->given[OPTION_FORCE])
+		json_object_set_new(flags, "force", json_true());
+	if (invocation->given[OPTION_FOR_GOOD])
+		json_object_set_new(flags, "for_good", json_true());
+	return flags;
+}
+
 /* Who takes all takes driver domains and those they serve. */
 int verb_destroy(const struct invocation *invocation)
 {
-	bool is_forced = invocation->given[OPTION_FORCE] || invocation->given[OPTION_ALL];
-	const struct deed deed = {.invocation = invocation, .method = "destroy", .more = json_pack("{s:b}", "force", is_forced),
+	const struct deed deed = {.invocation = invocation, .method = "destroy", .more = flags_of(invocation),
 				  .meanwhile = "skinkd goes on: see 'skink list'"};
 
+	if (invocation->given[OPTION_ALL])
+		json_object_set_new(deed.more, "force", json_true());
 	return deed_each(&deed, told_destroyed);
 }
 
@@ -92,7 +104,7 @@ static int ask_shutdown_timeout(const struct invocation *invocation, double *sec
 int verb_shutdown(const struct invocation *invocation)
 {
 	struct deed deed = {.invocation = invocation, .method = "shutdown", .may_wait = true, .knows_timeout = true,
-			    .for_guests = true, .more = json_pack("{s:b}", "force", invocation->given[OPTION_FORCE]),
+			    .for_guests = true,
 			    .meanwhile = invocation->given[OPTION_ALL] ?
 					 "they were asked to shut down and go on with that: see 'skink list'" :
 					 "it was asked to shut down and goes on with that: see 'skink list'"};
@@ -100,8 +112,7 @@ int verb_shutdown(const struct invocation *invocation)
 
 	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
-	if (invocation->given[OPTION_FOR_GOOD])
-		json_object_set_new(deed.more, "for_good", json_true());
+	deed.more = flags_of(invocation);
 	if (invocation->given[OPTION_ALL] && !invocation->given[OPTION_TIMEOUT])
 		code = ask_shutdown_timeout(invocation, &deed.timeout);
 	return code ? code : deed_each(&deed, told_down);

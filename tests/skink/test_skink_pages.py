@@ -129,14 +129,14 @@ def bin_folder():
 
 COMPLETIONS = [
     ("skink dum", ["dump-core", "dumpxml"]),
-    ("skink --json li", ["list"]),
+    ("skink --json li", ["link", "list"]),
     ("skink vcpu ", ["list", "set", "pin"]),
     ("skink vcpu li", ["list"]),
     ("skink vcpu list w", ["web"]),
     ("skink destroy ", ["Domain-0", "web", "db"]),
     ("skink destroy web d", ["db"]),
     ("skink start --pa", ["--paused"]),
-    ("skink shutdown web --", ["--json", "--socket", "--timeout", "--no-wait", "--wait", "--all", "--help"]),
+    ("skink shutdown web --", ["--json", "--socket", "--timeout", "--no-wait", "--wait", "--all", "--force", "--for-good", "--help"]),
     ("skink shutdown --timeout 5 w", ["web"]),
     ("skink shutdown --timeout ", []),
     ("skink wait web --for r", ["running", "recovered"]),

@@ -34,7 +34,7 @@ REQUESTS = [
     (["shutdown", "web", "--no-wait"], "shutdown", {"domain": "web", "wait": False, "timeout": 60.0},
      "web: asked to shut down\n"),
     (["reboot", "web"], "reboot", {"domain": "web", "wait": True, "timeout": 60.0}, "web: rebooted, its id is now 13\n"),
-    (["shutdown", "--for-good", "web"], "shutdown", {"domain": "web", "wait": True, "timeout": 60.0, "force": False,
+    (["shutdown", "--for-good", "web"], "shutdown", {"domain": "web", "wait": True, "timeout": 60.0,
      "for_good": True},
      "web: shut down\n"),
     (["reboot", "--no-wait", "web"], "reboot", {"domain": "web", "wait": False, "timeout": 60.0},

@@ -226,6 +226,12 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     shown = dom0.check("skink info web")
     assert re.search(r"xvda +web +disk0 +connected", shown)
     assert json.loads(dom0.check("skink top --json --iterations 1"))["domains"]
+    rings = {one["ring"]: one for one in json.loads(dom0.check("skink rings web --json"))}
+    assert set(rings) == {"transmit", "receive", "disk"}
+    assert all(one["commit_whole"] and one["commit"] == one["rsp_prod"] == one["published"] for one in rings.values()), rings
+    assert len(rings["receive"]["waiting"]) > 100 and rings["receive"]["waiting"][0]["gref"] > 8
+    assert re.search(r"web, xvda at disk0, queue 0, disk: 256 slots, 0 unanswered", dom0.check("skink rings disk0 xvda"))
+    assert dom0.ends_with("skink rings web xvdz") == 2
     dom0.check("skink destroy web")
     wait_until(lambda: not served(dom0, "disk0") | served(dom0, "net0"))
 
@@ -277,8 +283,7 @@ def web_with_small(dom0):
     dom0.check("skink create web.xml --paused", 60)
     wait_until(lambda: facts(dom0, "web")["attachments"])
     # Its extents are known when they are offered.
-    wait_until(lambda: dom0.run("xenstore-read /local/domain/0/backend/vbd/$(skink info web --json | sed -n "
-                                "'s/^ *\"id\": \\([0-9]*\\),/\\1/p')/51728/state")[1].strip().endswith("2"))
+    wait_until(lambda: devices(dom0, "web")["xvdb"]["state"] == "init-wait")
 
 
 # ------------------------------------------------------------------ front-ends that lie
