@@ -55,13 +55,11 @@ void pci_reset_start(struct pci_function *function)
 	function->reset_over_ns = time_now_ns() + RESET_NS;
 }
 
-/* As firmware had it, but for what the core decides. False: it does not answer. */
+/* BARs as firmware had them, and all else as the core has it. False: the function does not answer. */
 static bool restore(struct pci_function *function)
 {
 	for (uint32_t at = PCI_BAR; at < PCI_BAR_END; at += 4)
 		function_write(function, at, 4, function->header[at / 4]);
-	function_write(function, 0x0c, 2, function->header[3] & 0xffff);
-	function_write(function, 0x3c, 1, function->header[15] & 0xff);
 	function_write(function, PCI_COMMAND, 2, COMMAND_MEMORY | COMMAND_NO_INTX);
 	pci_msi_prepare(function);
 	return function_read(function, PCI_ID, 4) == function->header[0];

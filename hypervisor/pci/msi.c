@@ -83,8 +83,6 @@ static void msix_program(const struct pci_function *function, uint32_t entry, ui
 	entry_mask(function, entry, false);
 }
 
-static uint32_t msi_mask_offset(uint32_t control) { return control & MSI_64 ? 0x10 : 0x0c; }
-
 static void msi_program(const struct pci_function *function, uint64_t address, uint32_t data)
 {
 	uint32_t at = function->msi, control = function_read(function, at + CONTROL, 2);
@@ -94,7 +92,7 @@ static void msi_program(const struct pci_function *function, uint64_t address, u
 		function_write(function, at + MSI_PLACE + 4, 4, (uint32_t)(address >> 32));
 	function_write(function, at + (control & MSI_64 ? 0x0c : 0x08), 2, data);
 	if (control & MSI_MASKABLE)
-		function_write(function, at + msi_mask_offset(control), 4, 0);
+		function_write(function, at + (control & MSI_64 ? 0x10 : 0x0c), 4, 0);
 	control_set(function, at, MSI_COUNT, MSI_ENABLE);
 }
 
