@@ -8,7 +8,8 @@ UNIT_event_delivery_SOURCES := $(UNIT_event_SOURCES)
 UNIT_TESTS += grant
 UNIT_grant_SOURCES := tests/unit/fake-cpu/frames.c hypervisor/grant/copy.c hypervisor/grant/map.c \
 	hypervisor/grant/operation.c hypervisor/grant/pin.c hypervisor/grant/table.c hypervisor/grant/transfer.c
-UNIT_TESTS += ledger protocols
+UNIT_TESTS += ledger protocols front
+UNIT_front_SOURCES := protocols/front/bus.c protocols/front/blk.c protocols/front/net.c
 UNIT_TESTS += elf
 UNIT_elf_SOURCES := tests/unit/fake-cpu/refuse.c hypervisor/boot/elf.c hypervisor/boot/placement.c \
 	hypervisor/lib/format.c
