@@ -22,3 +22,6 @@ DRIVER_FUZZ_virtio_SOURCES = $(DRIVER_UNIT_virtio_SOURCES)
 
 DRIVER_FUZZ_TARGETS += blk-ring
 DRIVER_FUZZ_blk-ring_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
+
+DRIVER_FUZZ_TARGETS += net-ring
+DRIVER_FUZZ_net-ring_SOURCES = tests/unit/driver/net_world.c tests/unit/driver/net_guests.c $(NET_HOST_SOURCES)

@@ -9,6 +9,7 @@
 #define MARK		0x5be10000u
 
 struct guests guests;
+uint32_t guests_honest = WORLD_GUESTS;
 
 /* What stands behind the headers, and then bytes that follow from it. */
 struct record {
@@ -53,9 +54,13 @@ static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
 	struct record record;
 	struct sent *sent;
 
+	if (length < HEADERS + sizeof(record) && guests.has_strangers)
+		return;
 	if (length < HEADERS + sizeof(record))
 		return wrong("a packet is too short");
 	memcpy(&record, bytes + HEADERS, sizeof(record));
+	if (record.mark != MARK && guests.has_strangers)
+		return;
 	if (record.mark != MARK || record.from > TO_WIRE || record.bytes != length)
 		return wrong("a packet is not as it was sent");
 	for (uint32_t i = HEADERS + sizeof(record); i < length; i++)
@@ -117,6 +122,8 @@ static void receive_one(uint32_t number, struct ring_front *ring)
 			guests.errors++;
 			return;
 		}
+		if (one->packet_bytes + (uint32_t)response.status > sizeof(one->packet))
+			return wrong("a packet is larger than any");
 		memcpy(one->packet + one->packet_bytes, one->rx_page[id] + response.offset, (size_t)response.status);
 		one->packet_bytes += (uint32_t)response.status;
 		is_extra = response.flags & VIF_RX_EXTRA;
@@ -290,7 +297,7 @@ void guest_look(uint32_t number)
 	world.guest[number].queue[0].is_kicked = false;
 	/* Others' packets that this one's answers are about are in their rings already. */
 	for (uint32_t other = 0; other < WORLD_GUESTS; other++)
-		if (world.guest[other].record)
+		if (world.guest[other].record && other < guests_honest)
 			receive_all(other);
 	answers_take(number);
 }
@@ -317,7 +324,7 @@ void guests_begin(void)
 	for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
 		struct front *one = &front[number];
 
-		if (!world.guest[number].record)
+		if (!world.guest[number].record || number >= guests_honest)
 			continue;
 		for (uint16_t id = 0; id < VIF_RING_SLOTS; id++) {
 			one->tx_page[id] = world_page();

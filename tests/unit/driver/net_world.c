@@ -12,9 +12,15 @@
 
 struct world world;
 
-static uint8_t *ledger, *pool, *cells;
-static struct driver_status *status;
-static void *pages[8192];
+#define PAGES		4096u
+#define TABLE_BYTES	65536u
+#define LEDGER_BYTES	(WORLD_GUESTS * 4 * LEDGER_STRIDE)
+
+static uint8_t pages[PAGES][4096] __attribute__((aligned(4096)));
+static uint8_t pool[WORLD_POOL * 4096] __attribute__((aligned(4096)));
+static uint8_t table[TABLE_BYTES], statuses[TABLE_BYTES], ledger[LEDGER_BYTES] __attribute__((aligned(4096)));
+static struct driver_status *const status = (void *)statuses;
+static uint8_t *cells;
 static uint32_t page_count, serials, rings;
 
 uint64_t world_random(void)
@@ -341,11 +347,9 @@ static const struct net_driver card = {
 
 void *world_page(void)
 {
-	if (page_count == sizeof(pages) / sizeof(pages[0]))
+	if (page_count == PAGES)
 		panic("the test has too many pages");
-	pages[page_count] = aligned_alloc(4096, 4096);
-	memset(pages[page_count], 0, 4096);
-	return pages[page_count++];
+	return memset(pages[page_count++], 0, 4096);
 }
 
 uint32_t world_lend(uint32_t number, void *page, bool is_readonly)
@@ -432,17 +436,16 @@ void world_detach(uint32_t number)
 
 void world_begin(uint64_t seed, uint32_t guests, bool has_card)
 {
-	memset(&world, 0, sizeof(world));
+	memset(&world, 0, offsetof(struct world, arriving));
+	memset(&world.arriving_first, 0, sizeof(world) - offsetof(struct world, arriving_first));
 	world.random = seed;
 	world.now_ns = 1000000000;
 	world.depth = 16;
 	world.device = (struct net_device){ .driver = &card, .mtu = 1500, .queues = 1, .does_csum = true, .does_tso = true };
-	world.table = aligned_alloc(4096, 65536);
-	status = aligned_alloc(4096, 65536);
-	ledger = aligned_alloc(4096, WORLD_GUESTS * 4 * LEDGER_STRIDE);
-	pool = aligned_alloc(4096, WORLD_POOL * 4096);
-	memset(world.table, 0, 65536);
-	memset(status, 0, 65536);
+	memset(table, 0, sizeof(table));
+	memset(statuses, 0, sizeof(statuses));
+	world.table = (void *)table;
+	page_count = 0;
 	world.table->attachment_count = WORLD_GUESTS;
 	world.table->function_count = has_card;
 	world.table->pool.pages = WORLD_POOL;
@@ -463,13 +466,7 @@ static void queues_free(void)
 void world_end(void)
 {
 	queues_free();
-	while (page_count > 0)
-		free(pages[--page_count]);
 	memset(&net, 0, sizeof(net));
-	free(world.table);
-	free(status);
-	free(ledger);
-	free(pool);
 }
 
 /* A reset: memory as at ready, the pool empty, the card silent, no event pending. */
@@ -486,7 +483,7 @@ void world_back_end(void)
 	net.table = world.table;
 	net.status = status;
 	net.ledger = ledger;
-	net.ledger_bytes = WORLD_GUESTS * 4 * LEDGER_STRIDE;
+	net.ledger_bytes = LEDGER_BYTES;
 	net.attachment_count = WORLD_GUESTS;
 	net.generation = ++generation;
 	net.device = world.table->function_count ? &world.device : NULL;

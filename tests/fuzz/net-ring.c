@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network back-end against two front-ends that rewrite their rings, pages and grants at any time, a card that claims anything of
+ * what it received, and deaths: each byte of the input is somebody's deed. Two honest front-ends go on all the while: what they send each other arrives as
+ * it was sent, and is answered. In the end all is taken away, and no packet and no buffer is missing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/pool.h"
+#include "net_guests.h"
+
+#define HONEST	2u
+#define PAGES	16u
+
+static const uint8_t *at, *end;
+static uint8_t *page[WORLD_GUESTS][PAGES];
+static uint32_t gref[WORLD_GUESTS][PAGES];
+
+static uint8_t byte(void) { return at < end ? *at++ : 0; }
+static uint16_t half(void) { return (uint16_t)(byte() | byte() << 8); }
+static uint32_t hostile(uint8_t which) { return HONEST + which % (WORLD_GUESTS - HONEST); }
+
+static void check(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "net-ring: %s\n", what);
+	abort();
+}
+
+static void bytes(void *to, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		((uint8_t *)to)[i] = byte();
+}
+
+/* Something that may be a frame, to somebody who may be there. */
+static void frame_write(uint8_t *to, uint32_t room)
+{
+	static const uint16_t types[] = { 0x0800, 0x86dd, 0x0806, 0x8100, 0x88b5 };
+	uint32_t count = byte() % 96u;
+
+	memcpy(to, (uint8_t[]){ byte() & 3, 0, 0, 0, 0, byte() % 7, 2, 0, 0, 0, 0, byte() % 7 }, 12);
+	put16(to + 12, types[byte() % 5]);
+	bytes(to + 14, count < room - 14 ? count : room - 14);
+	if (byte() & 1) {
+		to[14] = to[12] == 8 ? 0x45 : 0x60;
+		to[to[12] == 8 ? 23 : 20] = byte() & 1 ? 6 : 58;
+		to[to[12] == 8 ? 46 : 66] = 0x50;
+	}
+}
+
+static void transmits(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+	struct ring_shared *ring = (void *)queue->tx_page;
+	uint32_t count = 1 + byte() % 4u;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct vif_tx_request *slot = ring_slot(ring, VIF_RING_SLOTS, VIF_TX_SLOT, ring->req_prod + i);
+
+		slot->gref = gref[number][byte() % PAGES];
+		slot->offset = byte() & 1 ? 0 : half();
+		slot->size = byte() & 1 ? byte() * 32u : half();
+		slot->flags = byte() % 16u;
+		slot->id = byte();
+	}
+	ring->req_prod += count;
+	world_kick(number, 0);
+}
+
+static void lends(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+	struct ring_shared *ring = (void *)queue->rx_page;
+
+	for (uint32_t count = byte() % 40u; count > 0; count--) {
+		struct vif_rx_request *slot = ring_slot(ring, VIF_RING_SLOTS, VIF_RX_SLOT, ring->req_prod);
+
+		slot->id = byte();
+		slot->gref = gref[number][byte() % PAGES];
+		ring->req_prod++;
+	}
+	world_kick(number, 0);
+}
+
+static void regrants(uint32_t number)
+{
+	uint32_t which = byte() % PAGES;
+
+	if (gref[number][which])
+		world_withdraw(number, gref[number][which]);
+	gref[number][which] = byte() & 3 ? world_lend(number, page[number][which], byte() & 1) : 0;
+}
+
+static void card_claims(void)
+{
+	struct world_frame *frame = world_card_receives();
+
+	if (!frame)
+		return;
+	frame->length = byte() & 1 ? 60 + byte() * 4u : 14 + half() % 65500u;
+	frame_write(frame->bytes, frame->length);
+	frame->flags = byte() & 3;
+	frame->gso = byte() % 3;
+	frame->gso_bytes = half();
+	frame->csum_start = half();
+	frame->csum_offset = half();
+	frame->header_bytes = half();
+}
+
+static void table_changes(uint32_t number)
+{
+	struct driver_attachment *record = &world.table->attachment[number];
+
+	record->flags = DRIVER_NET_LINK_UP | half();
+	record->net.vlan_count = byte() % 20u;
+	record->net.vlan[byte() % DRIVER_VLANS_MAX] = byte() % 3u;
+	record->net.native_vlan = byte() % 3u;
+	record->net.address_count = byte() % 20u;
+	record->net.from_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
+	record->net.to_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
+	attach_obey();
+}
+
+static void comes_anew(uint32_t number)
+{
+	world_detach(number);
+	for (uint32_t i = 0; i < 64 && !attach_obey(); i++) {
+		world_card_completes(WORLD_FLYING);
+		world_round();
+	}
+	if (world_status(number)->answer != DRIVER_DETACHED)
+		return;
+	for (uint32_t which = 0; which < 2; which++)
+		world_withdraw(number, world.guest[number].record->queue[0].ring_ref[which]);
+	world_attach(number, 1);
+	attach_obey();
+}
+
+static void scribbles(uint32_t number)
+{
+	switch (byte() % 4) {
+	case 0:
+		page[number][byte() % PAGES][half() % 4096] = byte();
+		break;
+	case 1:
+		frame_write(page[number][byte() % PAGES], 4096);
+		break;
+	case 2:
+		bytes(world.guest[number].queue[0].tx_page + half() % 4000, byte() % 16u);
+		break;
+	default:
+		bytes(world.guest[number].queue[0].rx_page + half() % 4000, byte() % 16u);
+	}
+}
+
+/* Between two steps of the back-end. */
+static void meanwhile(void)
+{
+	if ((world.steps & 31) == 0 && at < end)
+		scribbles(hostile(byte()));
+}
+
+static void honest_act(void)
+{
+	for (uint32_t number = 0; number < HONEST; number++) {
+		guest_look(number);
+		guest_send(number, 1 - number, 80 + byte() * 8u, 1 + byte() % 3u, byte() & 1);
+	}
+}
+
+static void deed(uint8_t what)
+{
+	uint32_t number = hostile(what >> 4);
+
+	switch (what & 15) {
+	case 0: case 1: transmits(number); break;
+	case 2: lends(number); break;
+	case 3: regrants(number); break;
+	case 4: scribbles(number); break;
+	case 5: card_claims(); break;
+	case 6: world_card_completes(1 + byte() % 8u); break;
+	case 7: world.now_ns += (uint64_t)byte() << 20; break;
+	case 8: table_changes(number); break;
+	case 9: comes_anew(number); break;
+	case 10: world_back_end(); break;
+	case 11: honest_act(); break;
+	default: world_round();
+	}
+}
+
+/* Everything is taken away, with a card that does its work. */
+static void all_ends(void)
+{
+	world.meanwhile = NULL;
+	for (uint32_t number = HONEST; number < WORLD_GUESTS; number++)
+		world_detach(number);
+	for (uint32_t i = 0; i < 2000 && guest_owed(0) + guest_owed(1); i++) {
+		attach_obey();
+		world_round();
+		world.now_ns += 1000000;
+		world_card_completes(WORLD_FLYING);
+		for (uint32_t number = 0; number < HONEST; number++)
+			guest_look(number);
+	}
+	check(guest_owed(0) + guest_owed(1) == 0, "an honest request has no answer");
+	check(guests.wrong == 0, guests.first_wrong);
+	for (uint32_t number = 0; number < HONEST; number++)
+		world_detach(number);
+	for (uint32_t i = 0; i < 200; i++) {
+		attach_obey();
+		world_card_completes(WORLD_FLYING);
+		world_round();
+	}
+	check(net.free_count == PACKETS, "a packet is missing");
+	check(buffer_free_count() + world.buffer_count == WORLD_POOL, "a buffer is missing");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	at = data;
+	end = data + size;
+	world_begin(1, WORLD_GUESTS, byte() & 1);
+	world.device.does_csum = world.device.does_tso = byte() & 1;
+	guests_honest = HONEST;
+	guests_begin();
+	guests.has_strangers = true;
+	for (uint32_t number = HONEST; number < WORLD_GUESTS; number++)
+		for (uint32_t i = 0; i < PAGES; i++) {
+			page[number][i] = world_page();
+			gref[number][i] = world_lend(number, page[number][i], false);
+		}
+	world_back_end();
+	world.meanwhile = meanwhile;
+	while (at < end)
+		deed(byte());
+	all_ends();
+	world_end();
+	return 0;
+}
