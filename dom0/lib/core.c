@@ -279,6 +279,11 @@ int core_dma_pool(struct core *core, domid_t id, struct skink_domctl_dma_pool *p
 	return own_domctl(core, SKINK_DOMCTL_dma_pool, id, pool, sizeof(*pool));
 }
 
+int core_pci_function(struct core *core, struct skink_domctl_pci_function *function)
+{
+	return own_domctl(core, SKINK_DOMCTL_pci_function, 0, function, sizeof(*function));
+}
+
 int core_device_assign(struct core *core, domid_t id, uint32_t function)
 {
 	struct xen_domctl operation = { .u.assign_device = { .dev = XEN_DOMCTL_DEV_PCI, .u.pci.machine_sbdf = function } };

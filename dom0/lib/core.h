@@ -57,6 +57,8 @@ int core_account(struct core *core, domid_t id, struct skink_domctl_account *acc
 
 /* Devices: protocols/control.h. A function is segment << 16 | bus << 8 | slot << 3 | function. */
 int core_dma_pool(struct core *core, domid_t id, struct skink_domctl_dma_pool *pool);
+/* function->index: from 0 on; -ENOENT: there are no more. */
+int core_pci_function(struct core *core, struct skink_domctl_pci_function *function);
 int core_device_assign(struct core *core, domid_t id, uint32_t function);
 
 /* Memory. mfn[] gets the machine frames of the guest's frames first .. first + count - 1; all of them or -ENOMEM. */

@@ -264,6 +264,30 @@ static void print_domain(const json_t *domain)
 	print_attachments(json_object_get(domain, "attachments"));
 }
 
+static void print_functions(const json_t *functions)
+{
+	static const char *const columns[] = {"PCI device", "Kind", "Vendor:Device", "Owner", "", NULL};
+	struct table *table;
+	const json_t *function;
+	size_t index;
+
+	if (!json_array_size(functions))
+		return;
+	putchar('\n');
+	table = table_new(columns);
+	json_array_foreach(functions, index, function) {
+		table_cell(table, "%s", text_of(function, "at"));
+		table_cell(table, "%s", text_of(function, "kind"));
+		table_cell(table, "%04lx:%04lx", count_of(function, "vendor"), count_of(function, "device"));
+		table_cell(table, "%s", *text_of(function, "owner") ? text_of(function, "owner") : "-");
+		if (count_of(function, "faults"))
+			table_cell(table, "%lu accesses refused", count_of(function, "faults"));
+		else
+			table_cell(table, "%s", flag_of(function, "assignable") ? "" : "cannot be given away");
+	}
+	table_print(table);
+}
+
 static void print_host(const json_t *host)
 {
 	char duration[UNITS_TEXT];
@@ -277,6 +301,7 @@ static void print_host(const json_t *host)
 	print_field("domains", "%.0f", number_of(host, "domains"));
 	print_field("skinkd has run for", "%s", format_duration(duration, number_of(host, "uptime_seconds")));
 	print_text_field(host, "socket_group", "socket group");
+	print_functions(json_object_get(host, "pci"));
 }
 
 int verb_info(const struct invocation *invocation)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "skinkd/attach.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "skinkd/attach_nodes.h"
+#include "skinkd/attach_step.h"
 #include "skinkd/disks.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/state.h"
 
-#define REFUSALS_TOLD	3		/* events about one front-end that connects wrongly again and again */
 #define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
 
 struct attachment *attachments;
@@ -52,239 +51,15 @@ const struct manifest_disk *attach_disk(const struct manifest *manifest, const c
 	return NULL;
 }
 
-/* ---- what it looks like now ---- */
+/* ---- coming and going ---- */
 
-const struct driver_attachment_status *attach_status(const struct attachment *attachment)
-{
-	return &attachment->driver->status->attachment[attachment->slot];
-}
-
-/* DR1: one word each, the serial first and last. */
-enum driver_answer attach_answer(const struct attachment *attachment)
-{
-	const volatile struct driver_attachment_status *status;
-	uint32_t serial, answer;
-
-	if (attachment->record == RECORD_NONE || !attachment->driver)
-		return DRIVER_NONE;
-	status = attach_status(attachment);
-	serial = __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE);
-	answer = status->answer;
-	/* It has obeyed the table without the record: it has let go of it, or never had it. */
-	if (attachment->record == RECORD_WITHDRAWN && !(serial == attachment->serial && answer == DRIVER_ATTACHED) &&
-	    (int32_t)(attachment->driver->status->table_seen - attachment->withdrawn_at) >= 0)
-		return DRIVER_DETACHED;
-	return serial == attachment->serial && answer <= DRIVER_DETACHED ? (enum driver_answer)answer : DRIVER_NONE;
-}
-
-static bool serves(const struct attachment *attachment)
-{
-	return attachment->driver && driver_serves(attachment->driver);
-}
-
-/* ---- the steps ---- */
-
-static void told(struct attachment *attachment, const char *kind, const char *what)
+void attach_told(struct attachment *attachment, const char *kind, const char *what)
 {
 	event(kind, attachment->front_name, attachment->front_id, "%s %s at %s%s%s", attachment->kind == ATTACH_VIF ? "interface" :
 	      "disk", attachment->key, attachment->driver_name, *what ? ": " : "", what);
 }
 
-static void refuse(struct attachment *attachment)
-{
-	attachment->is_refused = true;
-	if (attachment->refusals++ < REFUSALS_TOLD)
-		told(attachment, "refused", attachment->why);
-}
-
-static uint32_t queues_for(const struct attachment *attachment, uint32_t wanted)
-{
-	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
-	uint32_t vcpus = manifest && attachment->front_id ? manifest->vcpus : 1;
-
-	return wanted ? wanted : vcpus < 4 ? vcpus : 4;
-}
-
-static uint32_t queues_max(const struct attachment *attachment)
-{
-	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
-	const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
-	const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
-
-	return queues_for(attachment, interface ? interface->queues : disk ? disk->queues : 0);
-}
-
-static uint32_t blk_flags(const struct attachment *attachment, const struct manifest_disk *disk)
-{
-	uint32_t device = attachment->driver->status->device_flags;
-
-	return (disk->is_readonly || device & DRIVER_DEVICE_READONLY ? DRIVER_BLK_READONLY : 0) |
-	       (disk->is_cdrom ? DRIVER_BLK_CDROM : 0) | (disk->is_shareable ? DRIVER_BLK_SHARED : 0) | DRIVER_BLK_INDIRECT |
-	       (disk->may_discard && !disk->is_readonly && device & DRIVER_DEVICE_DISCARD ? DRIVER_BLK_DISCARD : 0);
-}
-
-/* DK1 */
-static const struct attachment *overlapping(const struct attachment *mine)
-{
-	for (const struct attachment *other = attachments; other; other = other->next) {
-		uint32_t both = mine->blk_flags & other->blk_flags;
-
-		if (other == mine || other->kind != ATTACH_VBD || other->driver != mine->driver ||
-		    both & (DRIVER_BLK_READONLY | DRIVER_BLK_SHARED) || disks_is_own(other) || disks_is_own(mine))
-			continue;		/* Domain-0's own look writes nothing, and believes nothing it has not read anew */
-		if (disks_overlap(&mine->blk, &other->blk))
-			return other;
-	}
-	return NULL;
-}
-
-static void stick(struct attachment *attachment, const char *why)
-{
-	if (!attachment->is_stuck || strcmp(attachment->why, why))
-		told(attachment, "waiting", why);
-	snprintf(attachment->why, ATTACH_WHY, "%s", why);
-	attachment->is_stuck = true;
-	memset(&attachment->blk, 0, sizeof(attachment->blk));
-}
-
-/* Its extents, as far as they can be known now. False: not yet, or never: ->is_stuck, ->why. */
-static bool find_extents(struct attachment *attachment, const struct manifest_disk *disk)
-{
-	char why[ATTACH_WHY] = "";
-	const struct attachment *other;
-
-	switch (disks_resolve(attachment->driver, disk, &attachment->blk, why)) {
-	case DISKS_NOT_YET:
-		if (!attachment->is_stuck)
-			snprintf(attachment->why, ATTACH_WHY, "%s", why);
-		return false;
-	case DISKS_NEVER:
-		stick(attachment, why);
-		return false;
-	case DISKS_FOUND:
-		break;
-	}
-	attachment->blk_flags = blk_flags(attachment, disk);
-	other = overlapping(attachment);
-	if (!other)
-		return true;
-	snprintf(why, sizeof(why), "it overlaps %s of '%.40s': name other extents, or write <readonly/> or <shareable/> into both",
-		 other->key, other->front_name);
-	stick(attachment, why);
-	return false;
-}
-
-static bool offer(struct attachment *attachment)
-{
-	const struct attach_offer to = { .put = attach_back_put, .context = attachment, .queues_max = queues_max(attachment) };
-	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
-
-	attachment->is_refused = false;
-	if (attachment->kind == ATTACH_VIF) {
-		attach_offer_vif(&to);
-	} else if (disk) {
-		if (!find_extents(attachment, disk))
-			return false;
-		attach_offer_vbd(&to, &attachment->blk, attachment->blk_flags,
-				 attachment->driver->status->device_flags & DRIVER_DEVICE_FLUSH);
-	}
-	attachment->why[0] = 0;
-	attachment->is_stuck = false;
-	attach_back_state(attachment, XenbusStateInitWait);
-	return true;
-}
-
-static bool fill_record(struct attachment *attachment, struct driver_attachment *record)
-{
-	const struct attach_front front = { .read = attach_front_read, .context = attachment, .queues_max = queues_max(attachment),
-					    .order_max = DRIVER_RING_ORDER_MAX };
-	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
-	const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
-	const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
-
-	record->front_id = attachment->front_id;
-	record->device = attachment->device;
-	if (attachment->kind == ATTACH_VIF && interface) {
-		record->flags = attach_vif_of(interface, &record->net);
-		return attach_read_vif(&front, record, attachment->why);
-	}
-	if (attachment->kind == ATTACH_VBD && disk) {
-		record->flags = attachment->blk_flags;
-		record->blk = attachment->blk;
-		attach_rates_of(&disk->iotune, &record->blk);
-		return attach_read_vbd(&front, record, attachment->why);
-	}
-	return false;
-}
-
-/* AT1: everything of the record, then its serial. */
-static void give(struct attachment *attachment, const struct driver_attachment *record)
-{
-	struct driver_table *table = attachment->driver->table;
-	struct driver_attachment *place = &table->attachment[attachment->slot];
-
-	attachment->serial = ++table->serial_last;
-	attachment->record = RECORD_GIVEN;
-	state_save();			/* K2 */
-	*place = *record;
-	__atomic_store_n(&place->serial, attachment->serial, __ATOMIC_RELEASE);
-	driver_tell(attachment->driver);
-}
-
-static void connect_front(struct attachment *attachment)
-{
-	struct driver *driver = attachment->driver;
-	struct driver_attachment record = { 0 };
-
-	attachment->slot = attach_slot(driver->table);
-	if (!fill_record(attachment, &record)) {
-		refuse(attachment);
-	} else if (attachment->slot < 0 ||
-		   !attach_ledgers(driver->table, driver->ledger, driver->shared.ledger_pages << FRAME_SHIFT, &record)) {
-		snprintf(attachment->why, ATTACH_WHY, "driver domain '%.60s' has no room for one more: use another, or fewer queues",
-			 attachment->driver_name);
-		refuse(attachment);
-	} else {
-		attachment->why[0] = 0;
-		give(attachment, &record);
-	}
-}
-
-static void note_refusal(struct attachment *attachment)
-{
-	if (attach_answer(attachment) != DRIVER_REFUSED)
-		return;
-	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
-	refuse(attachment);
-}
-
-static void withdraw(struct attachment *attachment)
-{
-	struct driver_table *table = attachment->driver->table;
-
-	note_refusal(attachment);
-	attachment->record = RECORD_WITHDRAWN;
-	attachment->withdrawn_at = table->changed + 1;
-	state_save();			/* K2 */
-	__atomic_store_n(&table->attachment[attachment->slot].serial, 0, __ATOMIC_RELEASE);
-	driver_tell(attachment->driver);
-}
-
-static void release(struct attachment *attachment)
-{
-	memset(&attachment->driver->table->attachment[attachment->slot], 0, sizeof(struct driver_attachment));
-	attachment->record = RECORD_NONE;
-	state_save();
-}
-
-static void connected(struct attachment *attachment)
-{
-	attach_back_state(attachment, XenbusStateConnected);
-	attachment->refusals = 0;
-	told(attachment, "attached", "");
-}
-
-static void drop(struct attachment *attachment)
+void attach_drop(struct attachment *attachment)
 {
 	struct attachment **at = &attachments;
 
@@ -292,58 +67,10 @@ static void drop(struct attachment *attachment)
 		at = &(*at)->next;
 	*at = attachment->next;
 	attach_nodes_remove(attachment);
-	told(attachment, "detached", "");
+	attach_told(attachment, "detached", "");
 	free(attachment);
 	state_save();
 }
-
-static struct attach_view view_of(const struct attachment *attachment)
-{
-	return (struct attach_view){
-		.kind = attachment->kind, .back = attachment->back, .front = attachment->front, .record = attachment->record,
-		.answer = attach_answer(attachment), .driver_serves = serves(attachment), .is_wanted = attachment->is_wanted,
-		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused,
-	};
-}
-
-/* False: there is no more to do for now, or it is gone. */
-static bool step(struct attachment *attachment)
-{
-	struct attach_view view = view_of(attachment);
-
-	switch (attach_next(&view)) {
-	case ATTACH_WAIT:
-		return false;
-	case ATTACH_OFFER:
-		return offer(attachment);
-	case ATTACH_CONNECT:
-		connect_front(attachment);
-		return true;
-	case ATTACH_TELL:
-		connected(attachment);
-		return false;
-	case ATTACH_CLOSE:
-		attach_back_put(attachment, "online", attachment->is_wanted ? "1" : "0");
-		attach_back_state(attachment, XenbusStateClosing);
-		return false;
-	case ATTACH_WITHDRAW:
-		withdraw(attachment);
-		return true;
-	case ATTACH_RELEASE:
-		release(attachment);
-		return true;
-	case ATTACH_CLOSED:
-		attach_back_state(attachment, XenbusStateClosed);
-		return true;
-	case ATTACH_REMOVE:
-		attach_back_state(attachment, XenbusStateClosed);
-		drop(attachment);
-		return false;
-	}
-	return false;
-}
-
-/* ---- plugging in ---- */
 
 /* A driver that has come: the nodes name it, so they are made for it. */
 static void plug(struct attachment *attachment)
@@ -382,13 +109,13 @@ static void park(struct attachment *attachment)
 static void look_at(struct attachment *attachment)
 {
 	if (!attachment->driver && !attachment->is_wanted) {
-		drop(attachment);
+		attach_drop(attachment);
 		return;
 	}
 	if (!attachment->driver)
 		plug(attachment);
 	for (int i = 0; attachment->driver && i < STEPS_MAX; i++)
-		if (!step(attachment))
+		if (!attach_step(attachment))
 			return;
 }
 
@@ -499,7 +226,7 @@ void attach_driver_gone(struct driver *driver)
 	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
 		if (attachment->driver == driver) {
 			park(attachment);
-			told(attachment, "detached", "its driver domain has gone; it is attached again when there is one of that name");
+			attach_told(attachment, "detached", "its driver domain has gone; it is attached again when there is one of that name");
 		}
 	disks_forget(driver);
 }

@@ -112,7 +112,7 @@ static void check_driver_of(const struct blame *blame, const char *name, enum ma
 	size_t count = known_names(set, role, names, sizeof(names));
 
 	if (!count)
-		report_error(report, blame, "no driver domain on this host serves %ss\ncreate one (see driver-%s.xml in the examples), "
+		report_error(report, blame, "no driver domain on this host serves %ss\ncreate one (/usr/share/skink/manifests/examples/driver-%s.xml is one), "
 			     "or leave it out", what, manifest_role_name(role));
 	else if (name && !is_known(set, name, role))
 		report_error(report, blame, "there is no %s driver domain '%.64s'\nwrite one of those there are: %s", what, name, names);

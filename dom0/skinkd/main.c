@@ -15,6 +15,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
+#include "skinkd/functions.h"
 #include "skinkd/host.h"
 #include "skinkd/kernels.h"
 #include "skinkd/life.h"
@@ -64,6 +65,7 @@ static void look(uv_timer_t *timer)
 {
 	link_look();
 	drivers_look();
+	functions_look();
 	life_look();
 }
 

@@ -8,6 +8,7 @@
 #include "skinkd/check.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
+#include "skinkd/functions.h"
 #include "skinkd/methods.h"
 #include "skinkd/text.h"
 
@@ -156,12 +157,12 @@ static json_t *host_info(void)
 	core_machine(&host.core, &machine);
 	core_version(&host.core, version, sizeof(version));
 	uv_update_time(host.loop);
-	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:f, s:s, s:s, s:I}", "version", VERSION, "xen_version", version,
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:f, s:s, s:s, s:I, s:o}", "version", VERSION, "xen_version", version,
 			 "cpus", machine.nr_cpus, "memory_kib", (json_int_t)(machine.total_pages << 2),
 			 "memory_free_kib", (json_int_t)(machine.free_pages << 2), "domains", (json_int_t)count,
 			 "uptime_seconds", (double)(uv_now(host.loop) - host.started_ms) / 1000, "socket_group",
 			 host.conf.socket_group, "scheduler", "bvt", "shutdown_timeout_s",
-			 (json_int_t)host.conf.shutdown_timeout_s);
+			 (json_int_t)host.conf.shutdown_timeout_s, "pci", functions_json());
 }
 
 void method_info(struct request *request)

@@ -98,10 +98,11 @@ def dom0():
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_left(dom0, request):
+def nobody_is_left(request):
     """But the two driver domains, and what the next test builds on."""
+    dom0 = request.getfixturevalue("dom0") if "dom0" in request.fixturenames else None
     yield
-    if request.node.name != "test_skinkd_that_is_killed_finds_everything_again":
+    if dom0 and request.node.name != "test_skinkd_that_is_killed_finds_everything_again":
         others = set(rows(dom0.check("skink list"))) - {"Domain-0", "disk0", "net0"}
         if others:
             dom0.check(f"skink destroy --force {' '.join(others)}", 60)
@@ -383,3 +384,45 @@ def test_driver_that_makes_noise_does_not_keep_skinkd_busy(dom0):
                "a=$(($(ticks))); sleep 5; b=$(($(ticks))); [ $((b - a)) -lt 150 ]", 60)
     assert "noise" in dom0.check("skink logs fake | tail -3")
     dom0.check("skink destroy fake")
+
+
+# ------------------------------------------------------------------ when the host starts
+
+@pytest.fixture(scope="module")
+def booted():
+    """A host whose folders say all: driver domains, a guest that needs them, Domain-0's own devices."""
+    given = {
+        "etc/skink/system/10-disk0.xml": driver("disk0", "blk", hostdev(4)),
+        "etc/skink/system/20-net0.xml": driver("net0", "net", hostdev(5)),
+        "etc/skink/system/30-bad.xml": driver("net9", "net", hostdev(5)),
+        "etc/skink/domains/web.xml": with_namespace(guest("web", devices=interface() + partition("xvda", "small"))),
+        "etc/skink/domain-0.xml": f"<devices>{interface()}{partition('xvdb', 'data')}</devices>\n",
+    }
+    files = {}
+    for place, text in given.items():
+        files[place] = f"{BUILD}/test/{os.path.basename(place)}"
+        with open(files[place], "w", encoding="utf-8") as file:
+            file.write(text)
+    image = image_with("drivers-boot", files)
+    options = ("-drive", f"file={make_disk('drivers-boot')},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
+               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
+    with Dom0("drivers-boot", smp=os.environ.get("SMP", "1"), memory=4096, limit=600, image=image, more=options) as machine:
+        yield machine.log_in()
+
+
+def test_host_that_starts_has_its_driver_domains_first(booted):
+    wait_until(lambda: {"disk0", "net0", "web"} <= set(rows(booted.check("skink list"))), 120)
+    wait_until(lambda: all(one["state"] == "connected" for one in facts(booted, "web")["attachments"]), 120)
+    wait_until(lambda: all(one["state"] == "connected" for one in facts(booted, "Domain-0")["attachments"]), 60)
+    assert "this is data" in booted.check("head -c 12 /dev/xvdb; echo")
+    booted.check("test -e /sys/class/net/eth0")
+    # What is wrong is left out, and told of.
+    assert "net9" not in rows(booted.check("skink list"))
+    assert re.search(r"30-bad\.xml:\d+:\d+: <hostdev>: 0000:00:05\.0 is owned in", booted.check("skink events"))
+    assert re.search(r"0000:00:04\.0 +storage +1af4:1042 +disk0", booted.check("skink info"))
+
+
+def test_apply_leaves_driver_domains_alone(booted):
+    booted.check("rm /etc/skink/domains/web.xml && skink apply --prune", 60)
+    assert set(rows(booted.check("skink list"))) == {"Domain-0", "disk0", "net0"}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* One attachment at a driver domain that is there: the next step of its hand-shake, as lib/attach.h says. */
+#pragma once
+
+#include "skinkd/attach.h"
+
+/* False: there is no more to do for now, or it is gone. */
+bool attach_step(struct attachment *attachment);
+
+/* attach.c: an event about it; and its end. */
+void attach_told(struct attachment *attachment, const char *kind, const char *what);
+void attach_drop(struct attachment *attachment);
