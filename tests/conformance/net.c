@@ -51,13 +51,22 @@ static struct {
 	bool came, wrong;
 } echo;
 
+/* Slots are told in the ring's order. */
+static bool extra_is_next;
+
 static void tx_decode(FILE *to, const void *slot)
 {
 	const struct vif_tx_request *request = slot;
 	const struct vif_extra *extra = slot;
 
-	fprintf(to, "id %u gref %u offset %u size %u flags %#x (as an extra: type %u flags %#x)", request->id, request->gref,
-		request->offset, request->size, request->flags, extra->type, extra->flags);
+	if (extra_is_next) {
+		fprintf(to, "extra type %u flags %#x, 16-bit words %u %u %u", extra->type, extra->flags, extra->word[0], extra->word[1],
+			extra->word[2]);
+		extra_is_next = extra->flags & VIF_EXTRA_MORE;
+		return;
+	}
+	fprintf(to, "id %u gref %u offset %u size %u flags %#x", request->id, request->gref, request->offset, request->size, request->flags);
+	extra_is_next = request->flags & VIF_TX_EXTRA;
 }
 
 static void rx_decode(FILE *to, const void *slot)
@@ -69,6 +78,7 @@ static void rx_decode(FILE *to, const void *slot)
 
 static void dump(FILE *to)
 {
+	extra_is_next = false;
 	wire_dump(to, &tx);
 	wire_dump(to, &rx);
 }
