@@ -6,17 +6,8 @@
 #define RING		1024u
 #define PAYLOAD_MAX	4096u
 
-enum { STORE_READ = 2, STORE_WATCH = 4, STORE_WRITE = 11, STORE_EVENT = 15, STORE_ERROR = 16 };
-
-struct header {
-	uint32_t type;
-	uint32_t id;
-	uint32_t transaction;
-	uint32_t length;		/* of what follows */
-};
-
 _Static_assert(sizeof(struct store_page) == 2064, "io/xs_wire.h");
-_Static_assert(sizeof(struct header) == 16, "io/xs_wire.h");
+_Static_assert(sizeof(struct store_header) == 16, "io/xs_wire.h");
 
 void store_open(struct store *store, void *page, void (*notify)(void), void (*wait)(void))
 {
@@ -76,7 +67,7 @@ static void store_receive(struct store *store, void *bytes, size_t size)
 /* The next message that is no news of a watch, its payload into `value`. */
 static int store_reply(struct store *store, char *value, size_t size)
 {
-	struct header header;
+	struct store_header header;
 	size_t kept;
 
 	for (;;) {
@@ -108,7 +99,7 @@ static size_t text_length(const char *text)
 /* Up to two texts, the second with its zero if `ends` says so. */
 static int store_ask(struct store *store, uint32_t type, const char *first, const char *second, bool ends, char *value, size_t size)
 {
-	struct header header = {
+	struct store_header header = {
 		.type = type, .id = ++store->last_id,
 		.length = (uint32_t)(text_length(first) + 1 + (second ? text_length(second) + ends : 0)),
 	};
@@ -147,7 +138,7 @@ bool store_changed(struct store *store)
 	bool changed;
 
 	while (*(volatile uint32_t *)&store->page->reply_written != store->page->reply_read) {
-		struct header header;
+		struct store_header header;
 
 		store_receive(store, &header, sizeof(header));
 		store->changed |= header.type == STORE_EVENT;

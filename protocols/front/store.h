@@ -16,6 +16,16 @@ struct store_page {
 	uint32_t reply_read, reply_written;
 };
 
+enum { STORE_READ = 2, STORE_WATCH = 4, STORE_WRITE = 11, STORE_EVENT = 15, STORE_ERROR = 16 };
+
+/* In front of each message, either way. */
+struct store_header {
+	uint32_t type;
+	uint32_t id;
+	uint32_t transaction;
+	uint32_t length;		/* of what follows */
+};
+
 struct store {
 	struct store_page *page;
 	void (*notify)(void);		/* the store's event channel */

@@ -253,6 +253,9 @@ static void frame_receive(const uint8_t *frame, size_t size)
 	size_t length = packet_answer(&peer, frame, size, reply, sizeof(reply));
 	uint16_t sequence;
 
+	if (!length)
+		length = packet_tcp_answer(&peer, frame, size, reply);
+
 	packets++;
 	if (length && posted_count)
 		rx_send(reply, length, 1, 0);

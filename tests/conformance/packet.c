@@ -5,6 +5,12 @@
 #define IP	20u
 #define ICMP	8u
 #define ECHO_AT	(ETHER + IP + ICMP)
+#define TCP	20u
+#define TCP_FIN	1u
+#define TCP_SYN	2u
+#define TCP_RST	4u
+#define TCP_ACK	16u
+#define TCP_FIRST	1000u		/* the peer's first sequence number */
 
 static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
 
@@ -12,6 +18,14 @@ static void put16(uint8_t *at, uint16_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
+}
+
+static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, (uint16_t)(value >> 16));
+	put16(at + 2, (uint16_t)value);
 }
 
 static uint16_t checksum(const uint8_t *from, size_t bytes)
@@ -151,4 +165,54 @@ bool packet_echo_is_right(const uint8_t *frame, size_t size, uint16_t sequence, 
 		if (frame[ECHO_AT + i] != pattern(sequence, i))
 			return false;
 	return true;
+}
+
+/* The header that answers, from ports and numbers of the one that came. */
+static void tcp_put(uint8_t *reply, const uint8_t *tcp, uint8_t flags, uint32_t taken)
+{
+	uint8_t *to = reply + ETHER + IP, pseudo[12 + TCP] = { 0 };
+
+	__builtin_memcpy(to, tcp + 2, 2);
+	__builtin_memcpy(to + 2, tcp, 2);
+	put32(to + 4, flags & TCP_SYN ? TCP_FIRST : get32(tcp + 8));
+	put32(to + 8, get32(tcp + 4) + taken);
+	to[12] = TCP / 4 << 4;
+	to[13] = flags;
+	put16(to + 14, 0xffff);
+	__builtin_memcpy(pseudo, reply + ETHER + 12, 8);
+	pseudo[9] = 6;
+	put16(pseudo + 10, TCP);
+	__builtin_memcpy(pseudo + 12, to, TCP);
+	put16(to + 16, checksum(pseudo, sizeof(pseudo)));
+}
+
+size_t packet_tcp_answer(const struct packet_host *host, const uint8_t *frame, size_t size, uint8_t reply[60])
+{
+	const uint8_t *tcp = frame + ETHER + IP;
+	uint32_t bytes, header;
+
+	if (size < ETHER + IP + TCP || get16(frame + 12) != 0x0800 || frame[ETHER] != 0x45 || frame[ETHER + 9] != 6 ||
+	    !same(frame + ETHER + 16, host->address, 4))
+		return 0;
+	header = IP + (tcp[12] >> 4) * 4u;
+	bytes = get16(frame + ETHER + 2);
+	if (header > bytes || bytes > size - ETHER || tcp[13] & TCP_RST)
+		return 0;
+	bytes -= header;
+	if (!bytes && !(tcp[13] & (TCP_SYN | TCP_FIN)))
+		return 0;
+	__builtin_memset(reply, 0, 60);
+	ether_put(reply, frame + 6, host->mac, 0x0800);
+	reply[ETHER] = 0x45;
+	put16(reply + ETHER + 2, IP + TCP);
+	reply[ETHER + 8] = 64;
+	reply[ETHER + 9] = 6;
+	__builtin_memcpy(reply + ETHER + 12, host->address, 4);
+	__builtin_memcpy(reply + ETHER + 16, frame + ETHER + 12, 4);
+	put16(reply + ETHER + 10, checksum(reply + ETHER, IP));
+	if (tcp[13] & TCP_SYN)
+		tcp_put(reply, tcp, TCP_SYN | TCP_ACK, 1);
+	else
+		tcp_put(reply, tcp, tcp[13] & TCP_FIN ? TCP_RST | TCP_ACK : TCP_ACK, bytes + (tcp[13] & TCP_FIN));
+	return 60;
 }

@@ -14,6 +14,8 @@ struct packet_host {
 
 /* What a host answers to a frame: its length, 0 for nothing. ARP requests and echo requests for its address. */
 size_t packet_answer(const struct packet_host *host, const uint8_t *frame, size_t size, uint8_t *reply, size_t room);
+/* What a host answers to TCP that accepts every connection, takes all bytes and resets at the end. Of the requests nothing is kept. */
+size_t packet_tcp_answer(const struct packet_host *host, const uint8_t *frame, size_t size, uint8_t reply[60]);
 /* A request to know the address of who has it. */
 size_t packet_arp(const struct packet_host *host, const uint8_t address[4], uint8_t *frame);
 /* An echo request with `bytes` of a pattern. Its length. */

@@ -9,14 +9,18 @@
 #include <xen/event_channel.h>
 #include <xen/io/blkif.h>
 #include <xen/io/netif.h>
+#include <xen/io/xenbus.h>
+#include <xen/io/xs_wire.h>
 
+#include "../../protocols/front/bus.h"
+#include "../../protocols/front/store.h"
 #include "../../protocols/ring.h"
 #include "../../protocols/vbd.h"
 #include "../../protocols/vif.h"
 
 #include "unit.h"
 
-#define SAME(ours, theirs) _Static_assert((ours) == (theirs), #ours " is not " #theirs)
+#define SAME(ours, theirs) _Static_assert((intmax_t)(ours) == (intmax_t)(theirs), #ours " is not " #theirs)
 #define SAME_FIELD(ours, field, theirs, their_field)						\
 	SAME(offsetof(ours, field), offsetof(theirs, their_field));				\
 	SAME(sizeof(((ours *)0)->field), sizeof(((theirs *)0)->their_field))
@@ -130,6 +134,30 @@ SAME(VBD_STATUS_OKAY, BLKIF_RSP_OKAY);
 SAME(VBD_INFO_CDROM, VDISK_CDROM);
 SAME(VBD_INFO_REMOVABLE, VDISK_REMOVABLE);
 SAME(VBD_INFO_READONLY, VDISK_READONLY);
+
+SAME(BUS_INITIALISING, XenbusStateInitialising);
+SAME(BUS_INIT_WAIT, XenbusStateInitWait);
+SAME(BUS_INITIALISED, XenbusStateInitialised);
+SAME(BUS_CONNECTED, XenbusStateConnected);
+SAME(BUS_CLOSING, XenbusStateClosing);
+SAME(BUS_CLOSED, XenbusStateClosed);
+
+SAME_FIELD(struct store_page, request, struct xenstore_domain_interface, req);
+SAME_FIELD(struct store_page, reply, struct xenstore_domain_interface, rsp);
+SAME_FIELD(struct store_page, request_read, struct xenstore_domain_interface, req_cons);
+SAME_FIELD(struct store_page, request_written, struct xenstore_domain_interface, req_prod);
+SAME_FIELD(struct store_page, reply_read, struct xenstore_domain_interface, rsp_cons);
+SAME_FIELD(struct store_page, reply_written, struct xenstore_domain_interface, rsp_prod);
+SAME(STORE_READ, XS_READ);
+SAME(STORE_WATCH, XS_WATCH);
+SAME(STORE_WRITE, XS_WRITE);
+SAME(STORE_EVENT, XS_WATCH_EVENT);
+SAME(STORE_ERROR, XS_ERROR);
+SAME(sizeof(struct store_header), sizeof(struct xsd_sockmsg));
+SAME_FIELD(struct store_header, type, struct xsd_sockmsg, type);
+SAME_FIELD(struct store_header, id, struct xsd_sockmsg, req_id);
+SAME_FIELD(struct store_header, transaction, struct xsd_sockmsg, tx_id);
+SAME_FIELD(struct store_header, length, struct xsd_sockmsg, len);
 
 #define PAGES		16
 #define BYTES		(PAGES * RING_PAGE)
