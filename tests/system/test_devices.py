@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""
+Each of the devices' drivers under one and the same load, as Linux makes it: a file system on the disk, made, filled, checked and read back; what comes and
+goes by TCP, compared. Dom0's own front-ends are the load: no guest is needed for that. test_drivers.py has the rest, with virtio.
+"""
+import hashlib
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from dom0 import Dom0, field
+from machine import BUILD
+from test_drivers import disk, driver, hostdev, interface
+
+IOMMU = ("-machine", "q35", "-device", "intel-iommu,intremap=on")
+DISK, NETWORK = "drive=disk0,addr=4", "netdev=net0,addr=5"
+MACHINES = {
+    "nvme-e1000e": ("-device", f"nvme,serial=1,{DISK}", "-device", f"e1000e,{NETWORK}"),
+    "nvme-e1000e-iommu": (*IOMMU, "-device", f"nvme,serial=1,{DISK}", "-device", f"e1000e,{NETWORK}"),
+    "virtio-iommu": (*IOMMU, "-device", f"virtio-blk-pci,{DISK},disable-legacy=on,iommu_platform=on,num-queues=4",
+                     "-device", f"virtio-net-pci,{NETWORK},disable-legacy=on,iommu_platform=on"),
+}
+MIB = 1 << 20
+AMOUNT = 24 * MIB
+
+
+class Host:
+    """What answers at 10.0.2.2: one port gives bytes away, the other takes some and remembers what they were."""
+
+    def __init__(self):
+        self.bytes = os.urandom(AMOUNT)
+        self.hash = hashlib.sha256(self.bytes).hexdigest()
+        self.taken = None
+        self.giver, self.taker = self.listen(self.give), self.listen(self.take)
+
+    def listen(self, serve):
+        server = socket.create_server(("127.0.0.1", 0))
+
+        def accept():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    serve(connection)
+        threading.Thread(target=accept, daemon=True).start()
+        return server
+
+    def give(self, connection):
+        connection.sendall(self.bytes)
+
+    def take(self, connection):
+        sum_of_it = hashlib.sha256()
+        while True:
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            sum_of_it.update(piece)
+        self.taken = sum_of_it.hexdigest()
+
+    def close(self):
+        self.giver.close()
+        self.taker.close()
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def dom0(request):
+    path, is_guarded = f"{BUILD}/test/devices.disk", "iommu" in request.param
+    with open(path, "wb") as image:
+        image.truncate(128 * MIB)
+    options = ("-drive", f"file={path},format=raw,if=none,id=disk0", "-netdev", "user,id=net0", *MACHINES[request.param])
+    with Dom0(f"devices-{request.param}", smp="1", memory=2048, limit=600, more=options) as machine:
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4), unprotected=not is_guarded))
+        machine.write("net0.xml", driver("net0", "net", hostdev(5), unprotected=not is_guarded))
+        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        machine.write("disk.xml", disk("xvda"))
+        machine.write("eth.xml", interface(more="<mac address='00:16:3e:00:00:01'/>"))
+        machine.check("skink attach Domain-0 disk.xml && skink attach Domain-0 eth.xml", 120)
+        machine.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0 && "
+                      "for i in $(seq 20); do ping -c 1 -W 1 10.0.2.2 > /dev/null && break; done", 60)
+        machine.is_guarded, machine.device_names = is_guarded, request.param.split("-")
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+@pytest.fixture(scope="module")
+def host():
+    answering = Host()
+    yield answering
+    answering.close()
+
+
+def test_devices_are_what_they_should_be(dom0):
+    for name in ("disk0", "net0"):
+        shown = dom0.check(f"skink info {name}")
+        assert any(part in field(shown, "device") for part in dom0.device_names)
+        assert field(shown, "memory guarded").startswith("by the IOMMU" if dom0.is_guarded else "no")
+
+
+def test_file_system_is_whole(dom0):
+    dom0.check("mkfs.ext4 -q /dev/xvda && mount /dev/xvda /mnt", 120)
+    dom0.check(f"head -c {AMOUNT} /dev/urandom > /tmp/random && sha256sum < /tmp/random > /tmp/sum", 120)
+    dom0.check("for i in 1 2 3; do cp /tmp/random /mnt/file$i; done; sync; mkdir /mnt/many; "
+               "for i in $(seq 200); do echo $i > /mnt/many/$i; done; rm /mnt/file2; sync; fstrim /mnt; umount /mnt", 180)
+    dom0.check("e2fsck -fn /dev/xvda && blockdev --flushbufs /dev/xvda && mount -o ro /dev/xvda /mnt", 60)
+    dom0.check("for i in 1 3; do sha256sum < /mnt/file$i | cmp - /tmp/sum || exit 1; done; [ $(ls /mnt/many | wc -l) = 200 ] && umount /mnt", 120)
+
+
+def test_several_readers_and_writers_at_once(dom0):
+    """Each writes a part of its own with direct I/O, in pieces of its own size, and reads it back in another."""
+    dom0.check("for i in 1 2 3 4; do (k=$((2 << i)); "
+               "dd if=/tmp/random of=/dev/xvda bs=${k}k seek=$((i * 24576 / k)) count=$((8192 / k)) oflag=direct status=none && "
+               "dd if=/dev/xvda bs=1M iflag=direct skip=$((i * 24)) count=8 status=none | cmp -n 8388608 - /tmp/random || touch /tmp/bad) & "
+               "done; wait; test ! -e /tmp/bad", 180)
+
+
+def test_what_comes_by_tcp_is_whole(dom0, host):
+    port = host.giver.getsockname()[1]
+    for _ in range(2):
+        assert host.hash in dom0.check(f"sha256sum < /dev/tcp/10.0.2.2/{port}", 180)
+
+
+def test_what_goes_by_tcp_is_whole(dom0, host):
+    port = host.taker.getsockname()[1]
+    said = dom0.check("sha256sum < /tmp/random")
+    host.taken = None
+    dom0.check(f"cat /tmp/random > /dev/tcp/10.0.2.2/{port}", 180)
+    until = time.monotonic() + 30
+    while host.taken is None and time.monotonic() < until:
+        time.sleep(0.1)
+    assert host.taken and host.taken in said
+
+
+def test_nothing_went_wrong_meanwhile(dom0):
+    for name in ("disk0", "net0"):
+        assert not re.search(r"Bail out|refused|error", dom0.run(f"skink logs {name}")[1])
+    assert "refused to" not in dom0.check("skink dmesg | tail -50")
+    counters = re.findall(r'"errors": (\d+)', dom0.check("skink info Domain-0 --json"))
+    assert all(int(count) == 0 for count in counters)
