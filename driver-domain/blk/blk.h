@@ -110,6 +110,8 @@ struct disk {
 struct blk {
 	struct blk_device *device;
 	bool is_listening;			/* the device may interrupt */
+	bool is_quick;				/* it woke us soon after the last sleep */
+	uint64_t slept_ns;			/* since when, if it was at work; 0 */
 
 	struct disk *disk[DRIVER_ATTACHMENTS_MAX];
 	uint32_t seen[DRIVER_ATTACHMENTS_MAX];	/* serial that was attached or refused; 0: none */

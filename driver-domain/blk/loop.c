@@ -2,6 +2,10 @@
 #include "blk/blk.h"
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
+#include "runtime/lib.h"
+#include "runtime/time.h"
+
+#define QUICK_NS	25000u		/* a disk that answers within this is waited for awake */
 
 struct blk blk;
 
@@ -111,6 +115,10 @@ bool blk_work(void)
 	if (blk.is_listening)
 		listen(false);
 	did = works_reap();
+	if (did && blk.slept_ns) {
+		blk.is_quick = time_now_ns() - blk.slept_ns < QUICK_NS;
+		blk.slept_ns = 0;
+	}
 	did |= serve();
 	works_settle();
 	works_push();
@@ -120,12 +128,48 @@ bool blk_work(void)
 	return did;
 }
 
-/* Rings with requests that may not be taken yet stay active: the device's next answer, or the time, lets them go on. */
+static bool disk_is_busy(void)
+{
+	for (unsigned int lane = 0; lane < blk.device->queues; lane++)
+		if (blk.flying[lane])
+			return true;
+	return false;
+}
+
+static bool rings_have_news(void)
+{
+	for (struct queue *queue = blk.active; queue; queue = queue->next)
+		if (!queue->is_waiting && ring_back_look(&queue->answers.ring) != 0)
+			return true;
+	return false;
+}
+
+/* Going to sleep and being woken costs more than a quick disk takes. True: something came. */
+static bool wait_awake(void)
+{
+	uint64_t end_ns;
+
+	if (!blk.is_quick || !disk_is_busy())
+		return false;
+	end_ns = time_now_ns() + QUICK_NS;
+	while (time_now_ns() < end_ns) {
+		if (works_reap() || rings_have_news())
+			return true;
+		cpu_relax();
+	}
+	blk.is_quick = false;
+	return false;
+}
+
+/* Rings with requests that may not be taken yet stay active: the disk's next answer, or the time, lets them go on. */
 bool blk_rest(void)
 {
 	struct queue *last = blk.active_last, *queue;
-	bool is_there = listen(true);
+	bool is_there;
 
+	if (wait_awake())
+		return true;
+	is_there = listen(true);
 	while ((queue = queue_pop())) {
 		bool stays = queue->is_waiting || ring_back_sleep(&queue->answers.ring) != 0;
 
@@ -137,5 +181,6 @@ bool blk_rest(void)
 	}
 	if (blk.wake_ns)
 		driver_domain_wake_at(blk.wake_ns);
+	blk.slept_ns = disk_is_busy() ? time_now_ns() : 0;
 	return is_there;
 }

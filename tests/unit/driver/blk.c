@@ -265,6 +265,33 @@ static void what_completes_just_before_it_sleeps_is_not_slept_over(void)	/* L4 *
 	CU_ASSERT_EQUAL(ring_front_look(&world.disk[0].queue[0].ring), 1);
 }
 
+/* A disk that answered soon is waited for awake the next time, and one that then does not is slept over. */
+static void quick_disk_is_waited_for_awake(void)
+{
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+
+	given_disk(1, 64);
+	put(0, &write);
+	while (world_round())
+		;
+	CU_ASSERT(world.may_interrupt);
+	all_complete();
+	while (world_round())
+		;
+	CU_ASSERT(blk.is_quick);
+	put(0, &write);
+	while (world_round())
+		;
+	CU_ASSERT_FALSE(blk.is_quick);
+	CU_ASSERT_EQUAL(world.flying_count, 1);
+	world.now_ns += 1000000;
+	all_complete();
+	while (world_round())
+		;
+	CU_ASSERT_FALSE(blk.is_quick);
+	CU_ASSERT_EQUAL(ring_front_look(&world.disk[0].queue[0].ring), 2);
+}
+
 /* ---------------------------------------------------------------- requests that are wrong */
 
 static void requests_that_are_wrong_are_answered_and_not_done(void)	/* B1, B2 */
@@ -973,6 +1000,7 @@ int main(void)
 	CASE(answers_keep_the_rings_order_where_the_disk_does_not);
 	CASE(one_batch_is_one_doorbell_and_one_event);
 	CASE(what_completes_just_before_it_sleeps_is_not_slept_over);
+	CASE(quick_disk_is_waited_for_awake);
 	CASE(requests_that_are_wrong_are_answered_and_not_done);
 	CASE(grants_that_are_not_there_are_errors_of_one_request);
 	CASE(discards_that_are_wrong_are_refused);

@@ -67,7 +67,7 @@ void panic(const char *format, ...)
 	abort();
 }
 
-uint64_t time_now_ns(void) { return world.now_ns; }
+uint64_t time_now_ns(void) { return world.now_ns += 100; }
 void driver_domain_tell(void) { world.told++; }
 
 void driver_domain_wake_at(uint64_t time_ns)

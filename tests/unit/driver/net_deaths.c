@@ -92,7 +92,7 @@ static uint32_t many_deaths(uint64_t seed, uint32_t deaths, uint32_t life)
 			if (world_chance(2))
 				world_card_completes(1 + world_below(8));
 			world_round();
-			world.now_ns += 1000;
+			world.now_ns += 20000;
 		}
 	}
 	all_is_said();
