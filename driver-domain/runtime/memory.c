@@ -66,6 +66,24 @@ static unsigned long pages_after_reserved(unsigned long pfn, unsigned int count)
 	return pfn;
 }
 
+/* Entries that were empty need no flush, and go many at a time. */
+static struct mmu_update map_batch[128];
+static unsigned int map_batched;
+
+static void map_now(void)
+{
+	if (map_batched)
+		ASSERT(hypercall(__HYPERVISOR_mmu_update, map_batch, map_batched, NULL, DOMID_SELF) == 0);
+	map_batched = 0;
+}
+
+static void map_soon(const uint64_t *entry, uint64_t value)
+{
+	map_batch[map_batched++] = (struct mmu_update){ memory_entry_address(entry), value };
+	if (map_batched == sizeof(map_batch) / sizeof(map_batch[0]))
+		map_now();
+}
+
 void memory_map_all(void)
 {
 	unsigned long total = boot_info->nr_pages;
@@ -77,11 +95,14 @@ void memory_map_all(void)
 
 		if (page_is_p2m(pfn))
 			continue; /* some of these are page tables */
-		if (!entry || !(*entry & PTE_PRESENT))
+		if (!entry)
 			ASSERT(memory_map((uint64_t)pfn_to_virt(pfn),
 					  memory_p2m[pfn] << 12 | PTE_KERNEL) == 0);
+		else if (!(*entry & PTE_PRESENT))
+			map_soon(entry, memory_p2m[pfn] << 12 | PTE_KERNEL);
 		memory_pages = pfn + 1;
 	}
+	map_now();
 	pages_end = total;
 }
 
