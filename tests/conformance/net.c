@@ -415,7 +415,7 @@ static void try_receiving(void)
 	if (front_sg)
 		for (unsigned int slots = 2; slots <= 8; slots++)
 			ping(1400, slots, 64 * slots, NET_45);
-	for (unsigned int i = 0; i < 3 * VIF_RING_SLOTS; i++) {
+	for (unsigned int i = 0; i < VIF_RING_SLOTS + 64; i++) {
 		ping(56, 1, 0, NET_42);
 		if (i % 64 == 0)
 			wire_check_asked(&rx);
