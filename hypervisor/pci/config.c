@@ -73,16 +73,20 @@ static void data_access(struct domain *domain, uint32_t at, uint32_t bytes, bool
 	spin_unlock(&pci_lock);
 }
 
-/* To a domain without functions there is no PCI at all. */
+/*
+ * To a domain without functions there is no PCI at all. Which register it means is remembered all the same: it may be
+ * given one before it reads.
+ */
 bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out, uint32_t *value)
 {
+	bool is_address = port == PORT_ADDRESS && bytes == 4;
+
+	if (is_address && is_out)
+		write_once(&domain->pci_address, *value);
 	if (!read_once(&domain->pci_functions))
 		return false;
-	if (port == PORT_ADDRESS && bytes == 4) {
-		if (is_out)
-			write_once(&domain->pci_address, *value);
-		else
-			*value = read_once(&domain->pci_address);
+	if (is_address) {
+		*value = read_once(&domain->pci_address);
 		return true;
 	}
 	if (port < PORT_DATA || port >= PORT_DATA + 4)

@@ -7,7 +7,7 @@
  *
  * QEMU: -machine q35 -m 512 -device edu -device e1000e -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
  * QEMU ports: -machine pc -m 512 -device edu -device e1000e -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
- * QEMU iommu: -machine q35 -m 512 -device intel-iommu,intremap=on -device pcie-root-port,id=bridge,chassis=1 -device edu -device e1000e,bus=bridge -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
+ * QEMU iommu: -machine q35 -m 512 -smp 2 -device intel-iommu,intremap=on -device pcie-root-port,id=bridge,chassis=1 -device edu -device e1000e,bus=bridge -drive if=none,id=disk,driver=null-co -device nvme,serial=1,drive=disk
  * MODULE: pci
  */
 #include "tap.h"
@@ -484,15 +484,45 @@ static void function_is_reset_between_two_owners(void)
 
 /* ---- a second domain ---- */
 
-enum { ASK_ID, ASK_MAP, ASK_INTERRUPT, ASK_IS_SEEN, ASK_CONTROL };
+enum { ASK_ID, ASK_MAP, ASK_INTERRUPT, ASK_IS_SEEN, ASK_CONTROL, ASK_USE, ASK_UNUSE };
+
+/*
+ * Uses a function in each way for so long, while it may be given and taken away: returns how often something of it was
+ * there. What is there is whole, or the answer is negative.
+ */
+static int64_t use(uint32_t sbdf, uint64_t entry, uint64_t duration_ns)
+{
+	struct pci_function at = { .address = sbdf };
+	uint64_t end = time_now_ns() + duration_ns;
+	int64_t uses = 0;
+	int pirq;
+
+	while (time_now_ns() < end) {
+		uint32_t id = pci_read(&at, 0, 4);
+
+		if (id != UINT32_MAX && id != (EDU_DEVICE << 16 | EDU_VENDOR))
+			return -1;
+		pci_write(&at, 0x10, 4, UINT32_MAX);
+		uses += id != UINT32_MAX;
+		if (map_pirq(sbdf, 0, 0, MAP_PIRQ_TYPE_MSI, &pirq) == 0 && unmap_pirq(pirq))
+			return -2;
+		if (memory_map(VIEW, entry))
+			continue;
+		/* Nobody takes it away while it is mapped. */
+		if (*(volatile uint32_t *)VIEW != 0x010000ed || memory_map(VIEW, 0))
+			return -3;
+		uses++;
+	}
+	return uses;
+}
 
 static int64_t answer(uint32_t what, const uint64_t *argument)
 {
 	struct physdev_set_iopl iopl = { 1 };
 	static struct pci_function own;
 	volatile uint32_t *registers;
+	static evtchn_port_t port;
 	struct xen_domctl op = { 0 };
-	evtchn_port_t port;
 
 	hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, &iopl);
 	switch (what) {
@@ -503,6 +533,12 @@ static int64_t answer(uint32_t what, const uint64_t *argument)
 		return memory_map(VIEW, argument[0]);
 	case ASK_INTERRUPT:
 		return pci_interrupt(&own, 0, &port);
+	case ASK_UNUSE:
+		check_equal(event_close(port), 0);
+		unmap_all();
+		return tap_failed_checks;
+	case ASK_USE:
+		return use((uint32_t)argument[0], argument[1], SECOND / 2);
 	case ASK_CONTROL:
 		return domctl(XEN_DOMCTL_assign_device, DOMID_SELF, &op);
 	default:
@@ -524,6 +560,31 @@ static void other_domain_has_what_it_was_given(void)
 	check_equal(child_call(&child, ASK_CONTROL, 0, 0), -XEN_EPERM);
 	check_equal(deassign(0, edu.sbdf), -XEN_ENODEV);
 	check_equal(deassign(child.id, edu.sbdf), -XEN_EBUSY);
+}
+
+static void function_comes_and_goes_while_its_owner_uses_it(void)
+{
+	unsigned int turns = 0, refused = 0;
+	int64_t uses;
+
+	check_equal(child_call(&child, ASK_UNUSE, edu.sbdf, 0), 0);
+	child_ask(&child, ASK_USE, edu.sbdf, page_of(&edu, 0, 0));
+	while (child.mailbox->is_asked) {
+		long error = deassign(child.id, edu.sbdf);
+
+		refused += error == -XEN_EBUSY;
+		turns += error == 0;
+		check(error == 0 || error == -XEN_EBUSY || error == -XEN_ENODEV);
+		error = assign(child.id, edu.sbdf);
+		check(error == 0 || error == -XEN_EBUSY);
+		/* The owner has it for some time, another each turn. */
+		for (uint64_t end = time_now_ns() + turns % 64 * 4000; time_now_ns() < end; )
+			;
+	}
+	uses = child_wait(&child);
+	printf("# taken away %u times, refused %u times, used %ld times\n", turns, refused, uses);
+	check(uses > 0);
+	check(turns > 0);
 }
 
 static void function_of_a_domain_that_ends_is_nobodys(void)
@@ -557,6 +618,7 @@ static const struct tap_test tests[] = {
 	TEST(function_in_use_is_not_taken_away),
 	TEST(function_is_reset_between_two_owners),
 	TEST(other_domain_has_what_it_was_given),
+	TEST(function_comes_and_goes_while_its_owner_uses_it),
 	TEST(function_of_a_domain_that_ends_is_nobodys),
 };
 
