@@ -632,6 +632,48 @@ static void ports_of_its_own_are_the_machines(void)	/* X2 */
 	vcpu->domain->ports = NULL;
 }
 
+/* pci/config.c's part: it notes what it was asked, and answers if it is to. */
+static struct { bool answers, is_out; uint16_t port; uint32_t bytes, value, calls; } pci;
+
+bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out, uint32_t *value)
+{
+	pci.calls++;
+	pci.port = port;
+	pci.bytes = bytes;
+	pci.is_out = is_out;
+	if (is_out)
+		pci.value = *value;
+	else
+		*value = 0xc0de1af4;
+	return pci.answers;
+}
+
+static void configuration_space_is_behind_its_ports_alone(void)		/* X2 */
+{
+	given_kernel();
+	memset(&pci, 0, sizeof(pci));
+	for (uint32_t port = 0; port < 0x10000; port++) {
+		vcpu->regs.rdx = port;
+		CU_ASSERT_TRUE(PRIVILEGED("\xed"));
+		CU_ASSERT_EQUAL(vcpu->regs.rax, 0xffffffff);
+	}
+	CU_ASSERT_EQUAL(pci.calls, 8);
+	pci.answers = true;
+	vcpu->regs.rdx = 0xcfe;
+	vcpu->regs.rax = 0x1111111111111111;
+	CU_ASSERT_TRUE(PRIVILEGED("\x66\xed"));
+	CU_ASSERT_EQUAL(vcpu->regs.rax, 0x1111111111111af4);
+	CU_ASSERT(!pci.is_out && pci.port == 0xcfe && pci.bytes == 2);
+	vcpu->regs.rax = 0x55aa55aa80000800;
+	vcpu->regs.rdx = 0xcf8;
+	CU_ASSERT_TRUE(PRIVILEGED("\xef"));
+	CU_ASSERT(pci.is_out && pci.port == 0xcf8 && pci.bytes == 4 && pci.value == 0x80000800);
+	CU_ASSERT_EQUAL(vcpu->regs.rax, 0x55aa55aa80000800);
+	vcpu->iopl = 0;
+	CU_ASSERT_FALSE(PRIVILEGED("\xed"));
+	CU_ASSERT_EQUAL(fake_machine.port_accesses, 0);
+}
+
 static void strings_of_ports_are_refused(void)
 {
 	given_kernel();
@@ -828,6 +870,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_segment_base_is_none_of_ours),
 	UNIT_CASE(table_writes_do_what_the_cpu_does),
 	UNIT_CASE(string_stores_do_what_the_cpu_does),
+	UNIT_CASE(configuration_space_is_behind_its_ports_alone),
 	UNIT_CASE(strings_of_ports_are_refused),
 	UNIT_CASE(control_registers_are_the_guests),
 	UNIT_CASE(cr3_is_validated),
