@@ -234,6 +234,13 @@ static void take_log(struct driver *driver)
 	append_log(driver, text, count);
 }
 
+void driver_last_words(struct driver *driver, char *text, size_t room)
+{
+	driver->log_second_bytes = 0;
+	take_log(driver);
+	driver_text(driver->status->text, DRIVER_TEXT_BYTES, text, room);
+}
+
 static enum driver_state state_of(const struct driver *driver)
 {
 	const volatile struct driver_status *status = driver->status;

@@ -42,6 +42,9 @@ bool driver_in(json_t *json, struct driver_shared *shared);
 /* Looks at what all of them say: after an event, and now and then. */
 void drivers_look(void);
 
+/* Of one that has ended: its log is taken to the end, and `text` is what it said in its status; empty: nothing. */
+void driver_last_words(struct driver *driver, char *text, size_t room);
+
 /* The table has changed. */
 void driver_tell(struct driver *driver);
 

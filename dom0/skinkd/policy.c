@@ -6,6 +6,7 @@
 
 #include <xen/sched.h>
 
+#include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/state.h"
@@ -105,11 +106,14 @@ static void has_shut_down(struct domain *domain, uint32_t flags)
 	uint32_t reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
 	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
 	enum manifest_action action = action_for(domain, reason);
+	char words[DRIVER_TEXT_BYTES + 1] = "";
 
+	if (domain->driver)
+		driver_last_words(domain->driver, words, sizeof(words));
 	if (domain->stays_down)
 		action = without_restart(action);
-	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s", reason_name(flags),
-	      manifest_action_name(action));
+	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s%s%s", reason_name(flags),
+	      manifest_action_name(action), *words ? "; it said: " : "", words);
 	if (is_crash)
 		death_note(name_of(domain), domain->id, reason_name(flags));
 	obey(domain, action);

@@ -2,7 +2,7 @@
 /*
  * A driver domain that has no device and moves nothing: it answers its table as its command line says, so that skinkd's side
  * can be tested alone. Words of the command line: "net" (else blk), "refuse" (every attachment), "deaf" (answers nothing),
- * "fails" (never serves), "noise" (an event, and a line, at each round).
+ * "fails" (never serves), "dies" (of its first attachment), "noise" (an event, and a line, at each round).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
@@ -39,6 +39,8 @@ static bool obey(void)
 
 		if (is_told("deaf"))
 			return false;
+		if (is_told("dies") && serial)
+			panic("it was told to die of attachment %u", serial);
 		if (serial && serial != status->serial)
 			answer(status, serial, is_told("refuse") ? DRIVER_REFUSED : DRIVER_ATTACHED);
 		else if (!serial && status->answer == DRIVER_ATTACHED)
