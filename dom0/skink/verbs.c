@@ -59,8 +59,8 @@ const struct verb verbs[] = {
 	 "too, until it is detached or the domain ends. DOMAIN may be Domain-0. " CTRL_C_DOC},
 	{"detach", "Devices", "DOMAIN DEVICE", 2, 2, OPERAND_DOMAIN, FACTS | WAITS | TAKES(FORCE), verb_detach,
 	 "Take a disk or an interface away from a domain",
-	 "DEVICE is a disk's name, as xvda, or an interface's MAC address. The guest is asked first: while it uses a disk "
-	 "it keeps it. --force does not ask; what it has not written yet is lost. " CTRL_C_DOC},
+	 "DEVICE is a disk's name, as xvda, or an interface's MAC address. The guest is asked first, and may "
+	 "keep it for a while; Linux lets go at once, of a disk that is mounted too: unmount it there first. --force does not ask. " CTRL_C_DOC},
 	{"link", "Devices", "DOMAIN DEVICE up|down", 3, 3, OPERAND_DOMAIN, FACTS, verb_link,
 	 "Plug in, or pull, an interface's cable",
 	 "DEVICE is an interface's MAC address. While the link is down, no packet passes in either direction."},
@@ -69,6 +69,22 @@ const struct verb verbs[] = {
 	 "DOMAIN may also be a driver domain: then all that it serves. DEVICE is a disk's name or an interface's MAC address. Each ring's "
 	 "indices, what its ledger has committed, and the requests that have no answer yet, oldest first; docs/protocols.md has their "
 	 "meaning. Both ends go on meanwhile: what is shown is one instant, page by page."},
+
+	{"volume-list", "Volumes", "[POOL]", 0, 1, OPERAND_DOMAIN, FACTS, verb_volume_list,
+	 "Volumes on the disks of driver domains, and who has them",
+	 "POOL is a disk's driver domain. Volumes are in the disk's GPT partition 'skink-volumes'."},
+	{"volume-create", "Volumes", "POOL NAME SIZE", 3, 3, OPERAND_DOMAIN, FACTS, verb_volume_create,
+	 "Make a volume, filled with zeros", "SIZE is as in 512MiB or 10GiB; a number alone is MiB. " CTRL_C_DOC},
+	{"volume-resize", "Volumes", "POOL NAME SIZE", 3, 3, OPERAND_DOMAIN, FACTS, verb_volume_resize,
+	 "Make a volume larger or smaller that no domain has",
+	 "What it gains is filled with zeros, what it loses is lost: shrink what is in it first. " CTRL_C_DOC},
+	{"volume-delete", "Volumes", "POOL NAME", 2, 2, OPERAND_DOMAIN, FACTS, verb_volume_delete,
+	 "Delete a volume that no domain has", NULL},
+	{"volume-import", "Volumes", "POOL NAME FILE", 3, 3, OPERAND_DOMAIN, FACTS, verb_volume_import,
+	 "Make a volume of a disk image in a file of Dom0",
+	 "FILE is a raw image; of another format, 'qemu-img convert -O raw' makes one. " CTRL_C_DOC},
+	{"volume-export", "Volumes", "POOL NAME FILE", 3, 3, OPERAND_DOMAIN, FACTS, verb_volume_export,
+	 "Write a volume that no domain has into a new file of Dom0", CTRL_C_DOC},
 
 	{"list", "Looking", "[DOMAIN...]", 0, MANY, OPERAND_DOMAIN, FACTS, verb_list,
 	 "Domains: memory, vcpus, state, CPU time", "--json prints an array."},

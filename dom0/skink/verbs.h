@@ -26,6 +26,14 @@ int verb_link(const struct invocation *);
 /* rings.c */
 int verb_rings(const struct invocation *);
 
+/* volumes.c */
+int verb_volume_list(const struct invocation *);
+int verb_volume_create(const struct invocation *);
+int verb_volume_resize(const struct invocation *);
+int verb_volume_delete(const struct invocation *);
+int verb_volume_import(const struct invocation *);
+int verb_volume_export(const struct invocation *);
+
 /* console.c */
 int verb_console(const struct invocation *);
 

@@ -42,6 +42,7 @@ struct attachment {
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
+	bool has_volumes;		/* they are volumes, all of them */
 	bool is_stuck;			/* it cannot be offered as things are: `why` */
 	char why[ATTACH_WHY];		/* it waits, or was refused, for this reason; "" */
 };
@@ -76,6 +77,9 @@ const struct driver_attachment_status *attach_status(const struct attachment *at
 struct manifest *attach_manifest_of(domid_t id);
 const struct manifest_interface *attach_interface(const struct manifest *manifest, const char *mac);
 const struct manifest_disk *attach_disk(const struct manifest *manifest, const char *target);
+
+/* Each of the disk's extents is a volume. */
+bool attach_has_volumes(const struct attachment *attachment);
 
 /* ---- attach_list.c ---- */
 

@@ -35,8 +35,8 @@ static bool is_over(const struct attach_wait *wait, struct outcome *result)
 	else if (uv_now(host.loop) < wait->deadline_ms)
 		return false;
 	else if (wait->what == ATTACH_AWAIT_GONE)
-		*result = outcome(CODE_TIMED_OUT, "the guest has not let go of %s, perhaps it is in use: it goes as soon as it is not; "
-				  "--force takes it away at once", wait->key);
+		*result = outcome(CODE_TIMED_OUT, "the guest has not let go of %s: it goes as soon as it does; --force takes it away at "
+				  "once", wait->key);
 	else
 		*result = outcome(CODE_TIMED_OUT, "%s is not connected yet (%s): %s", wait->key, attach_state_name(attachment->front),
 				  *attachment->why ? attachment->why : !attachment->driver ? "its driver domain is not there" :
@@ -211,6 +211,7 @@ static void take_up(struct attachment *attachment, int driver_id)
 	if (attachment->kind == ATTACH_VBD) {
 		attachment->blk = record->blk;
 		attachment->blk_flags = record->flags;
+		attachment->has_volumes = attach_has_volumes(attachment);
 	}
 	if (attachment->record == RECORD_GIVEN && record->serial != attachment->serial) {
 		memset(record, 0, sizeof(*record));	/* K2: the driver never had it */

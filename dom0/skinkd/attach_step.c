@@ -77,6 +77,25 @@ static uint32_t blk_flags(const struct attachment *attachment, const struct mani
 	       (disk->may_discard && !disk->is_readonly && device & DRIVER_DEVICE_DISCARD ? DRIVER_BLK_DISCARD : 0);
 }
 
+bool attach_has_volumes(const struct attachment *attachment)
+{
+	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
+
+	for (size_t i = 0; disk && i < disk->extent_count; i++)
+		if (disk->extents[i].kind != EXTENT_VOLUME)
+			return false;
+	return disk && disk->extent_count;
+}
+
+/*
+ * Domain-0's own look writes nothing, and believes nothing that it has not read anew. What it writes in the partition of the
+ * volumes is not inside of one that somebody has.
+ */
+static bool may_share(const struct attachment *own, const struct attachment *other)
+{
+	return disks_is_own(own) && (own->blk_flags & DRIVER_BLK_READONLY || other->has_volumes);
+}
+
 /* DK1 */
 static const struct attachment *overlapping(const struct attachment *mine)
 {
@@ -84,8 +103,8 @@ static const struct attachment *overlapping(const struct attachment *mine)
 		uint32_t both = mine->blk_flags & other->blk_flags;
 
 		if (other == mine || other->kind != ATTACH_VBD || other->driver != mine->driver ||
-		    both & (DRIVER_BLK_READONLY | DRIVER_BLK_SHARED) || disks_is_own(other) || disks_is_own(mine))
-			continue;		/* Domain-0's own look writes nothing, and believes nothing it has not read anew */
+		    both & (DRIVER_BLK_READONLY | DRIVER_BLK_SHARED) || may_share(mine, other) || may_share(other, mine))
+			continue;
 		if (disks_overlap(&mine->blk, &other->blk))
 			return other;
 	}
@@ -107,7 +126,7 @@ static bool find_extents(struct attachment *attachment, const struct manifest_di
 	char why[ATTACH_WHY] = "";
 	const struct attachment *other;
 
-	switch (disks_resolve(attachment->driver, disk, &attachment->blk, why)) {
+	switch (disks_resolve(attachment->driver, disk, disks_is_own(attachment), &attachment->blk, why)) {
 	case DISKS_NOT_YET:
 		if (!attachment->is_stuck)
 			snprintf(attachment->why, ATTACH_WHY, "%s", why);
@@ -119,6 +138,7 @@ static bool find_extents(struct attachment *attachment, const struct manifest_di
 		break;
 	}
 	attachment->blk_flags = blk_flags(attachment, disk);
+	attachment->has_volumes = attach_has_volumes(attachment);
 	other = overlapping(attachment);
 	if (!other)
 		return true;

@@ -11,9 +11,11 @@
 #include "skinkd/driver.h"
 #include "skinkd/job.h"
 #include "skinkd/partitions.h"
+#include "skinkd/volumes.h"
 
 #define FRESH_MS	5000		/* for so long a partition table is believed */
-#define OWN		"xvdp"		/* xvdpa to xvdpz: Domain-0's looks */
+#define OWN		"xvdp"		/* xvdpa to xvdpz: Domain-0's own: whole devices ... */
+#define OWN_VOLUMES	'n'		/* ... and from here on partitions with volumes */
 
 /* One device, as Domain-0 reads it. */
 struct device {
@@ -42,32 +44,52 @@ bool disks_is_own(const struct attachment *attachment)
 	       attachment->key[strlen(OWN)];
 }
 
-/* One that a skinkd before this one made, or a new one. False: Domain-0 looks at 26 devices already. */
-static bool attach_own(struct device *device)
+/* Of the whole device the first half of the letters, of its volumes the second. */
+static bool is_own_for(const struct attachment *attachment, const struct driver *driver, bool is_partition)
 {
-	const char *name = device->driver->domain->manifest->name;
-	struct manifest_disk *disk;
-	struct attachment *other;
+	return disks_is_own(attachment) && !strcmp(attachment->driver_name, driver->domain->manifest->name) &&
+	       (attachment->key[strlen(OWN)] >= OWN_VOLUMES) == is_partition;
+}
 
-	for (other = attachments; other; other = other->next)
-		if (disks_is_own(other) && !strcmp(other->driver_name, name)) {
-			snprintf(device->key, sizeof(device->key), "%s", other->key);
+static void add_own(const struct driver *driver, const char *partition, const char *key)
+{
+	struct manifest_disk *disk = NEED_ONE_MORE(host.own->disks, host.own->disk_count);
+	struct manifest_extent *extent = NEED_ONE_MORE(disk->extents, disk->extent_count);
+
+	disk->target = need_copy(key);
+	disk->driver = need_copy(driver->domain->manifest->name);
+	disk->is_readonly = !partition;
+	extent->kind = partition ? EXTENT_PARTITION_LABEL : EXTENT_WHOLE;
+	extent->name = partition ? need_copy(partition) : NULL;
+	attach_add(0, "Domain-0", ATTACH_VBD, key, driver->domain->manifest->name);
+}
+
+bool disks_attach_own(struct driver *driver, const char *partition, char key[ATTACH_KEY])
+{
+	char letter = partition ? OWN_VOLUMES : 'a', last = partition ? 'z' : OWN_VOLUMES - 1;
+
+	/* One that a skinkd before this one made. */
+	for (const struct attachment *other = attachments; other; other = other->next)
+		if (is_own_for(other, driver, partition)) {
+			snprintf(key, ATTACH_KEY, "%s", other->key);
 			return true;
 		}
-	for (char letter = 'a'; letter <= 'z'; letter++) {
-		snprintf(device->key, sizeof(device->key), OWN "%c", letter);
-		if (!attach_find(0, device->key))
-			break;
-	}
-	if (attach_find(0, device->key))
+	do
+		snprintf(key, ATTACH_KEY, OWN "%c", letter);
+	while (attach_find(0, key) && letter++ < last);
+	if (attach_find(0, key))
 		return false;
-	disk = NEED_ONE_MORE(host.own->disks, host.own->disk_count);
-	disk->target = need_copy(device->key);
-	disk->driver = need_copy(name);
-	disk->is_readonly = true;
-	NEED_ONE_MORE(disk->extents, disk->extent_count)->kind = EXTENT_WHOLE;
-	attach_add(0, "Domain-0", ATTACH_VBD, device->key, name);
+	add_own(driver, partition, key);
 	return true;
+}
+
+void disks_detach_own(const char *key)
+{
+	struct attachment *own = attach_find(0, key);
+
+	devices_forget(0, key);
+	if (own)
+		attach_remove(own, true);
 }
 
 static struct device *device_of(struct driver *driver)
@@ -80,7 +102,7 @@ static struct device *device_of(struct driver *driver)
 		return device;
 	device = need_memory(calloc(1, sizeof(*device)));
 	*device = (struct device){ .next = devices, .driver = driver };
-	if (!attach_own(device)) {
+	if (!disks_attach_own(driver, NULL, device->key)) {
 		free(device);
 		return NULL;
 	}
@@ -102,16 +124,13 @@ static void device_free(struct device *device)
 void disks_forget(const struct driver *driver)
 {
 	struct device *device = devices;
-	struct attachment *own;
 
+	volumes_forget(driver);
 	while (device && device->driver != driver)
 		device = device->next;
 	if (!device)
 		return;
-	own = attach_find(0, device->key);
-	devices_forget(0, device->key);
-	if (own)
-		attach_remove(own, true);
+	disks_detach_own(device->key);
 	device->driver = NULL;
 	if (!device->is_reading)
 		device_free(device);
@@ -195,7 +214,7 @@ static enum disks_found add(struct driver *driver, struct driver_blk *blk, uint6
 	return DISKS_FOUND;
 }
 
-static enum disks_found add_partition(struct driver *driver, const struct manifest_extent *wanted, struct driver_blk *blk,
+static enum disks_found add_partition(struct driver *driver, const struct manifest_extent *wanted, bool is_own, struct driver_blk *blk,
 				      char why[ATTACH_WHY])
 {
 	struct device *device = device_of(driver);
@@ -203,7 +222,7 @@ static enum disks_found add_partition(struct driver *driver, const struct manife
 	char known[100];
 
 	if (!device)
-		return never(why, "Domain-0 looks at 26 devices already, and can read no more partition tables");
+		return never(why, "Domain-0 looks at 13 devices already, and can read no more partition tables");
 	if (!know_table(device)) {
 		snprintf(why, ATTACH_WHY, "Domain-0 reads the partition table of '%.60s'", driver->domain->manifest->name);
 		return DISKS_NOT_YET;
@@ -225,10 +244,13 @@ static enum disks_found add_partition(struct driver *driver, const struct manife
 	if (!found)
 		return never(why, "'%.40s' has no partition '%.40s': %s%s", driver->domain->manifest->name, wanted->name,
 			     *known ? "it has " : "it has none", known);
+	if (!is_own && !strcmp(found->label, VOLUMES_PARTITION))
+		return never(why, "partition '%.40s' holds the volumes: name one of these", wanted->name);
 	return add(driver, blk, found->first, found->count, why);
 }
 
-enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY])
+enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, bool is_own, struct driver_blk *blk,
+			       char why[ATTACH_WHY])
 {
 	uint32_t device_bytes = driver->status->sector_bytes == 4096 ? 4096 : 512;
 	enum disks_found found = DISKS_FOUND;
@@ -242,9 +264,9 @@ enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk
 		if (disk->extents[i].kind == EXTENT_WHOLE)
 			found = add(driver, blk, 0, driver->status->device_sectors & ~7UL, why);
 		else if (disk->extents[i].kind == EXTENT_VOLUME)
-			found = never(why, "there is no volume '%.60s': 'skink volume list' shows those there are", disk->extents[i].name);
+			found = volumes_resolve(driver, disk->extents[i].name, blk, why);
 		else
-			found = add_partition(driver, &disk->extents[i], blk, why);
+			found = add_partition(driver, &disk->extents[i], is_own, blk, why);
 	return found;
 }
 

@@ -15,10 +15,16 @@ struct driver;
 enum disks_found { DISKS_FOUND, DISKS_NOT_YET, DISKS_NEVER };
 
 /* If not found, `why` says what is missing, or wrong. */
-enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, struct driver_blk *blk, char why[ATTACH_WHY]);
+enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, bool is_own, struct driver_blk *blk,
+			       char why[ATTACH_WHY]);
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b);
 
-/* Domain-0's own look at a device. */
+/*
+ * Domain-0's own: a read-only look at a whole device (partition NULL), or a partition that it alone writes. False: there are 13
+ * such already. `key`: which disk of Domain-0 it is, or will be as soon as it is connected.
+ */
+bool disks_attach_own(struct driver *driver, const char *partition, char key[ATTACH_KEY]);
+void disks_detach_own(const char *key);
 bool disks_is_own(const struct attachment *attachment);
 
 /* A driver that goes takes what was known of its device along. */

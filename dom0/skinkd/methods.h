@@ -49,6 +49,14 @@ void method_link(struct request *request);
 /* rings.c */
 void method_rings(struct request *request);
 
+/* methods_volume.c */
+void method_volume_list(struct request *request);
+void method_volume_create(struct request *request);
+void method_volume_resize(struct request *request);
+void method_volume_delete(struct request *request);
+void method_volume_import(struct request *request);
+void method_volume_export(struct request *request);
+
 /* ---- what they share ---- */
 
 /* False: it has failed the request (code 3, with the names that are known). */

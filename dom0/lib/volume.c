@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/volume.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "lib/lvm.h"
+#include "lib/need.h"
+#include "lib/volume_data.h"
+
+#define SECTOR		512UL
+#define BYTES_MAX	(1UL << 50)
+
+static int refuse(int result, char why[VOLUME_WHY], const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(int result, char why[VOLUME_WHY], const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, VOLUME_WHY, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+bool volume_name_ok(const char *name)
+{
+	static const char *const taken[] = { "_cdata", "_cmeta", "_corig", "_mlog", "_mimage", "_pmspare", "_rimage", "_rmeta", "_tdata",
+					     "_tmeta", "_vorigin", "_vdata", "snapshot", "pvmove" };
+	size_t length = strlen(name);
+
+	if (!length || length >= VOLUME_NAME || *name == '-' || *name == '.')
+		return false;
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strstr(name, taken[i]))
+			return false;
+	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+") == length;
+}
+
+const struct volume *volume_find(const struct volume_group *group, const char *name)
+{
+	for (size_t i = 0; i < group->count; i++)
+		if (!strcmp(group->volumes[i].name, name))
+			return &group->volumes[i];
+	return NULL;
+}
+
+void volume_group_free(struct volume_group *group)
+{
+	for (size_t i = 0; i < group->count; i++)
+		free(group->volumes[i].extents);
+	free(group->volumes);
+	*group = (struct volume_group){ 0 };
+}
+
+/* ---- what lvm says ---- */
+
+/* The rows of its one report; the caller drops *report. */
+static json_t *ask(const struct volume_pool *pool, const char *const arguments[], const char *rows, json_t **report, char why[VOLUME_WHY])
+{
+	char *text = lvm_run(pool->device, arguments, why, VOLUME_WHY);
+	json_t *list;
+
+	*report = text ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	list = json_object_get(json_array_get(json_object_get(*report, "report"), 0), rows);
+	if (*report && !json_is_array(list))
+		refuse(-EPROTO, why, "lvm gave no report");
+	return list;
+}
+
+static uint64_t number_of(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+struct geometry {
+	uint64_t pe_start, pe_sectors;
+};
+
+static int read_group(const struct volume_pool *pool, struct volume_group *group, struct geometry *geometry, char why[VOLUME_WHY])
+{
+	const char *const arguments[] = { "pvs", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
+					  "pv_name,vg_name,pe_start,vg_extent_size,pv_free,pv_size", NULL };
+	json_t *report, *rows = ask(pool, arguments, "pv", &report, why), *row;
+	size_t i;
+
+	if (!rows) {
+		json_decref(report);
+		return -EIO;
+	}
+	json_array_foreach(rows, i, row) {
+		const char *name = json_string_value(json_object_get(row, "vg_name"));
+
+		if (!name || strcmp(name, pool->group))
+			continue;
+		group->is_there = true;
+		group->free_sectors = number_of(row, "pv_free");
+		group->all_sectors = number_of(row, "pv_size");
+		*geometry = (struct geometry){ number_of(row, "pe_start"), number_of(row, "vg_extent_size") };
+	}
+	json_decref(report);
+	return 0;
+}
+
+static struct volume *volume_of(struct volume_group *group, const char *name)
+{
+	struct volume *volume = (struct volume *)volume_find(group, name);
+
+	if (!volume) {
+		volume = NEED_ONE_MORE(group->volumes, group->count);
+		snprintf(volume->name, sizeof(volume->name), "%s", name);
+	}
+	return volume;
+}
+
+/* "/dev/xvdpn:0-255" */
+static bool take_segment(struct volume_group *group, const struct geometry *geometry, const json_t *row)
+{
+	const char *name = json_string_value(json_object_get(row, "lv_name"));
+	const char *range = json_string_value(json_object_get(row, "seg_pe_ranges"));
+	const char *type = json_string_value(json_object_get(row, "segtype"));
+	const char *colon = range ? strrchr(range, ':') : NULL;
+	uint64_t first, last;
+	struct volume *volume;
+
+	if (!name || !type || strcmp(type, "linear") || !colon || strlen(name) >= VOLUME_NAME ||
+	    sscanf(colon, ":%" SCNu64 "-%" SCNu64, &first, &last) != 2 || last < first)
+		return false;
+	volume = volume_of(group, name);
+	*NEED_ONE_MORE(volume->extents, volume->extent_count) = (struct volume_extent){
+		geometry->pe_start + first * geometry->pe_sectors, (last - first + 1) * geometry->pe_sectors };
+	volume->sectors += (last - first + 1) * geometry->pe_sectors;
+	return true;
+}
+
+int volume_group_read(const struct volume_pool *pool, struct volume_group *group, char why[VOLUME_WHY])
+{
+	const char *const arguments[] = { "lvs", "--segments", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
+					  "lv_name,segtype,seg_pe_ranges", "-O", "lv_name,seg_start_pe", pool->group, NULL };
+	struct geometry geometry = { 0, 0 };
+	json_t *report, *rows, *row;
+	int result;
+	size_t i;
+
+	*group = (struct volume_group){ 0 };
+	result = read_group(pool, group, &geometry, why);
+	if (result || !group->is_there)
+		return result;
+	rows = ask(pool, arguments, "seg", &report, why);
+	result = rows ? 0 : -EIO;
+	json_array_foreach(rows, i, row)
+		if (!result && !take_segment(group, &geometry, row))
+			result = refuse(-EPROTO, why, "volume '%.40s' is not linear: skink made it not, and does not serve it",
+					json_string_value(json_object_get(row, "lv_name")) ?: "");
+	json_decref(report);
+	if (result)
+		volume_group_free(group);
+	return result;
+}
+
+/* ---- changes ---- */
+
+static int run(const struct volume_pool *pool, const char *const arguments[], char why[VOLUME_WHY])
+{
+	char *text = lvm_run(pool->device, arguments, why, VOLUME_WHY);
+
+	free(text);
+	return text ? 0 : -EIO;
+}
+
+/* Whatever else is on the device is not overwritten: lvm asks, and nobody says yes. */
+static int make_group(const struct volume_pool *pool, char why[VOLUME_WHY])
+{
+	const char *const physical[] = { "pvcreate", pool->device, NULL };
+	const char *const group[] = { "vgcreate", pool->group, pool->device, NULL };
+	int result = run(pool, physical, why);
+
+	return result ? result : run(pool, group, why);
+}
+
+static int check_size(uint64_t bytes, char why[VOLUME_WHY])
+{
+	if (!bytes || bytes > BYTES_MAX)
+		return refuse(-EINVAL, why, "%" PRIu64 " bytes are no size of a volume: write 4MiB to 1PiB", bytes);
+	return 0;
+}
+
+/* The volume by its name, and all others. */
+static int find(const struct volume_pool *pool, const char *name, struct volume_group *group, const struct volume **volume,
+		char why[VOLUME_WHY])
+{
+	int result = volume_group_read(pool, group, why);
+
+	if (result)
+		return result;
+	*volume = volume_find(group, name);
+	if (*volume)
+		return 0;
+	volume_group_free(group);
+	return refuse(-ENOENT, why, "there is no volume '%.60s': 'skink volume list' shows those there are", name);
+}
+
+static int wipe_from(const struct volume_pool *pool, const char *name, uint64_t from, char why[VOLUME_WHY])
+{
+	struct volume_group group;
+	const struct volume *volume;
+	int result = find(pool, name, &group, &volume, why);
+
+	if (result)
+		return result;
+	result = volume_wipe(pool->device, volume, from);
+	volume_group_free(&group);
+	return result ? refuse(result, why, "it cannot be filled with zeros: %s", strerror(-result)) : 0;
+}
+
+/* Not wiped whole, it is not left there. */
+static int wipe_new(const struct volume_pool *pool, const char *name, char why[VOLUME_WHY])
+{
+	int result = wipe_from(pool, name, 0, why);
+	char ignored[VOLUME_WHY];
+
+	if (result)
+		volume_delete(pool, name, ignored);
+	return result;
+}
+
+int volume_create(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
+{
+	char size[32];
+	const char *const arguments[] = { "lvcreate", "-an", "-Zn", "-Wn", "-n", name, "-L", size, pool->group, NULL };
+	struct volume_group group;
+	int result = check_size(bytes, why);
+
+	snprintf(size, sizeof(size), "%" PRIu64 "b", bytes);
+	if (!result && !volume_name_ok(name))
+		result = refuse(-EINVAL, why, "'%.60s' is no name for a volume: write letters, digits and -_.+, at most 63", name);
+	if (!result)
+		result = volume_group_read(pool, &group, why);
+	if (result)
+		return result;
+	if (volume_find(&group, name))
+		result = refuse(-EEXIST, why, "there is a volume '%.60s' already: choose another name, or delete that one", name);
+	else if (!group.is_there)
+		result = make_group(pool, why);
+	else if (bytes / SECTOR > group.free_sectors)
+		result = refuse(-ENOSPC, why, "%" PRIu64 " MiB are more than is free, %" PRIu64 " MiB: write less, or delete a volume",
+				bytes >> 20, group.free_sectors >> 11);
+	volume_group_free(&group);
+	if (!result)
+		result = run(pool, arguments, why);
+	return result ? result : wipe_new(pool, name, why);
+}
+
+int volume_resize(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
+{
+	char size[32], path[VOLUME_NAME * 2 + 8];
+	const char *const arguments[] = { "lvresize", "-f", "-L", size, path, NULL };
+	const struct volume *volume;
+	struct volume_group group;
+	uint64_t before;
+	int result = check_size(bytes, why);
+
+	if (!result)
+		result = find(pool, name, &group, &volume, why);
+	if (result)
+		return result;
+	before = volume->sectors;
+	if (bytes / SECTOR > before && bytes / SECTOR - before > group.free_sectors)
+		result = refuse(-ENOSPC, why, "only %" PRIu64 " MiB are free: write less, or delete a volume", group.free_sectors >> 11);
+	volume_group_free(&group);
+	snprintf(size, sizeof(size), "%" PRIu64 "b", bytes);
+	snprintf(path, sizeof(path), "%s/%s", pool->group, name);
+	if (!result && (bytes + SECTOR - 1) / SECTOR != before)
+		result = run(pool, arguments, why);
+	return result ? result : wipe_from(pool, name, before, why);
+}
+
+int volume_delete(const struct volume_pool *pool, const char *name, char why[VOLUME_WHY])
+{
+	char path[VOLUME_NAME * 2 + 8];
+	const char *const arguments[] = { "lvremove", "-f", path, NULL };
+	const struct volume *volume;
+	struct volume_group group;
+	int result = find(pool, name, &group, &volume, why);
+
+	if (result)
+		return result;
+	volume_group_free(&group);
+	snprintf(path, sizeof(path), "%s/%s", pool->group, name);
+	return run(pool, arguments, why);
+}
+
+int volume_import(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY])
+{
+	const struct volume *volume;
+	struct volume_group group;
+	uint64_t bytes = 0;
+	int result = volume_image_size(file, &bytes, why);
+
+	if (!result)
+		result = volume_create(pool, name, bytes, why);
+	if (!result)
+		result = find(pool, name, &group, &volume, why);
+	if (result)
+		return result;
+	result = volume_fill(pool->device, volume, file, why);
+	volume_group_free(&group);
+	if (result) {
+		char ignored[VOLUME_WHY];
+
+		volume_delete(pool, name, ignored);
+	}
+	return result;
+}
+
+int volume_export(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY])
+{
+	const struct volume *volume;
+	struct volume_group group;
+	int result = find(pool, name, &group, &volume, why);
+
+	if (result)
+		return result;
+	result = volume_copy(pool->device, volume, file, why);
+	volume_group_free(&group);
+	return result;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/volumes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "skinkd/domain.h"
+#include "skinkd/driver.h"
+#include "skinkd/events.h"
+#include "skinkd/job.h"
+
+#define FRESH_MS	5000
+#define CONNECT_S	30.0
+
+struct pool;
+
+struct work {
+	struct job job;
+	struct work *next;
+	struct pool *pool;
+	enum volumes_deed deed;
+	char device[ATTACH_KEY + 8], group_name[VOLUME_NAME], name[VOLUME_NAME + 1], *file;
+	uint64_t bytes;
+	struct volume_group group;		/* as it is afterwards */
+	char why[VOLUME_WHY];
+	done_fn done;
+	void *context;
+};
+
+struct pool {
+	struct pool *next;
+	struct driver *driver;			/* NULL: it has gone */
+	char key[ATTACH_KEY];			/* Domain-0's disk that is the partition */
+	bool is_known;
+	uint64_t read_ms;
+	struct volume_group group;
+	struct work *works;			/* the first is being done (VM2) */
+	bool has_begun;
+};
+
+static struct pool *pools;
+
+static void begin_next(struct pool *pool);
+
+/* ---- pools ---- */
+
+static struct pool *pool_of(struct driver *driver)
+{
+	struct pool *pool = pools;
+
+	while (pool && pool->driver != driver)
+		pool = pool->next;
+	if (pool)
+		return pool;
+	pool = need_memory(calloc(1, sizeof(*pool)));
+	*pool = (struct pool){ .next = pools, .driver = driver };
+	if (!disks_attach_own(driver, VOLUMES_PARTITION, pool->key)) {
+		free(pool);
+		return NULL;
+	}
+	pools = pool;
+	return pool;
+}
+
+static void pool_free(struct pool *pool)
+{
+	struct pool **at = &pools;
+
+	while (*at != pool)
+		at = &(*at)->next;
+	*at = pool->next;
+	volume_group_free(&pool->group);
+	free(pool);
+}
+
+void volumes_forget(const struct driver *driver)
+{
+	struct pool *pool = pools;
+
+	while (pool && pool->driver != driver)
+		pool = pool->next;
+	if (!pool)
+		return;
+	disks_detach_own(pool->key);
+	pool->driver = NULL;
+	if (!pool->works)
+		pool_free(pool);
+}
+
+/* ---- work ---- */
+
+static int run_work(struct job *job, struct core *core)
+{
+	struct work *work = (struct work *)job;
+	const struct volume_pool pool = { work->device, work->group_name };
+	char ignored[VOLUME_WHY];
+	int result = 0;
+
+	switch (work->deed) {
+	case VOLUMES_READ:
+		return volume_group_read(&pool, &work->group, work->why);
+	case VOLUMES_CREATE:
+		result = volume_create(&pool, work->name, work->bytes, work->why);
+		break;
+	case VOLUMES_RESIZE:
+		result = volume_resize(&pool, work->name, work->bytes, work->why);
+		break;
+	case VOLUMES_DELETE:
+		result = volume_delete(&pool, work->name, work->why);
+		break;
+	case VOLUMES_IMPORT:
+		result = volume_import(&pool, work->name, work->file, work->why);
+		break;
+	case VOLUMES_EXPORT:
+		result = volume_export(&pool, work->name, work->file, work->why);
+		break;
+	}
+	volume_group_read(&pool, &work->group, ignored);
+	return result;
+}
+
+static void tell(const struct work *work, const struct outcome *result)
+{
+	static const char *const deeds[] = { "", "created", "resized", "deleted", "imported", "exported" };
+
+	if (work->deed != VOLUMES_READ && work->pool->driver)
+		event(result->code ? "failed" : "changed", work->pool->driver->domain->manifest->name, work->pool->driver->domain->id,
+		      "volume %s: %s", work->name, result->code ? result->message : deeds[work->deed]);
+}
+
+static void finish(struct work *work, const struct outcome *result)
+{
+	struct pool *pool = work->pool;
+
+	tell(work, result);
+	pool->works = work->next;
+	pool->has_begun = false;
+	if (work->done)
+		work->done(work->context, result);
+	free(work->file);
+	free(work);
+	if (!pool->driver && !pool->works)
+		pool_free(pool);
+	else
+		begin_next(pool);
+	attach_look();
+}
+
+static void done_work(struct job *job)
+{
+	struct work *work = (struct work *)job;
+	struct pool *pool = work->pool;
+	struct outcome result = outcome(job->result ? CODE_FAILED : 0, "%s", job->result ? *work->why ? work->why : strerror(-job->result) : "done");
+
+	volume_group_free(&pool->group);
+	pool->group = work->group;
+	pool->is_known = !job->result || work->deed != VOLUMES_READ;
+	pool->read_ms = uv_now(host.loop);
+	finish(work, &result);
+}
+
+/* VM1: the volume is a disk of somebody; his name, and the disk's. */
+static const struct attachment *user_of(const struct pool *pool, const char *name)
+{
+	for (const struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
+		const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
+
+		for (size_t i = 0; disk && attachment->driver == pool->driver && i < disk->extent_count; i++)
+			if (disk->extents[i].kind == EXTENT_VOLUME && !strcmp(disk->extents[i].name, name))
+				return attachment;
+	}
+	return NULL;
+}
+
+static bool is_in_use(const struct work *work, struct outcome *result)
+{
+	const struct attachment *user = user_of(work->pool, work->name);
+
+	if (!user || (work->deed != VOLUMES_RESIZE && work->deed != VOLUMES_DELETE && work->deed != VOLUMES_EXPORT))
+		return false;
+	*result = outcome(CODE_NOT_ALLOWED, "volume '%.60s' is %s of '%.60s': detach it there first", work->name, user->key,
+			  user->front_name);
+	return true;
+}
+
+static void connected(void *context, const struct outcome *result)
+{
+	struct work *work = context;
+	struct outcome refused;
+
+	if (result->code) {
+		refused = outcome(CODE_FAILED, "Domain-0 does not reach its volumes: %s", result->message);
+		finish(work, &refused);
+	} else if (is_in_use(work, &refused)) {
+		finish(work, &refused);
+	} else {
+		job_start(&work->job);
+	}
+}
+
+static void begin_next(struct pool *pool)
+{
+	struct work *work = pool->works;
+	struct outcome gone = outcome(CODE_FAILED, "its driver domain has gone");
+	struct attachment *own;
+
+	if (!work || pool->has_begun)
+		return;
+	pool->has_begun = true;
+	own = attach_find(0, pool->key);
+	if (!pool->driver || !own)
+		finish(work, &gone);
+	else
+		attach_wait(own, ATTACH_AWAIT_CONNECTED, CONNECT_S, connected, work);
+}
+
+void volumes_do(struct driver *driver, const struct volumes_request *request, done_fn done, void *context)
+{
+	struct pool *pool = pool_of(driver);
+	struct outcome full = outcome(CODE_FAILED, "Domain-0 has the volumes of 13 disks already, and can reach no more");
+	struct work *work, **at;
+
+	if (!pool) {
+		if (done)
+			done(context, &full);
+		return;
+	}
+	work = need_memory(calloc(1, sizeof(*work)));
+	*work = (struct work){ .job = { .run = run_work, .done = done_work }, .pool = pool, .deed = request->deed, .bytes = request->bytes,
+			       .done = done, .context = context };
+	snprintf(work->device, sizeof(work->device), "/dev/%s", pool->key);
+	snprintf(work->group_name, sizeof(work->group_name), "skink");
+	snprintf(work->name, sizeof(work->name), "%s", request->name ? request->name : "");
+	work->file = request->file ? need_memory(strdup(request->file)) : NULL;
+	for (at = &pool->works; *at; at = &(*at)->next)
+		;
+	*at = work;
+	begin_next(pool);
+	attach_look();
+}
+
+/* ---- who asks what there is ---- */
+
+static enum disks_found missing(char why[ATTACH_WHY], enum disks_found found, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static enum disks_found missing(char why[ATTACH_WHY], enum disks_found found, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, ATTACH_WHY, format, arguments);
+	va_end(arguments);
+	return found;
+}
+
+enum disks_found volumes_resolve(struct driver *driver, const char *name, struct driver_blk *blk, char why[ATTACH_WHY])
+{
+	const struct volumes_request read = { .deed = VOLUMES_READ };
+	struct pool *pool = pool_of(driver);
+	const struct attachment *own = pool ? attach_find(0, pool->key) : NULL;
+	const struct volume *volume;
+
+	if (!own || own->is_stuck)
+		return missing(why, DISKS_NEVER, "there is no volume '%.60s': the disk has no partition " VOLUMES_PARTITION, name);
+	if (!pool->is_known || uv_now(host.loop) - pool->read_ms >= FRESH_MS) {
+		if (!pool->works)
+			volumes_do(driver, &read, NULL, NULL);
+		if (!pool->is_known)
+			return missing(why, DISKS_NOT_YET, "Domain-0 looks for volume '%.60s'", name);
+	}
+	volume = volume_find(&pool->group, name);
+	if (!volume)
+		return missing(why, DISKS_NEVER, "there is no volume '%.60s': 'skink volume list' shows those there are", name);
+	if (blk->extent_count + volume->extent_count > DRIVER_EXTENTS_MAX)
+		return missing(why, DISKS_NEVER, "volume '%.60s' is in too many pieces: export it, delete it and import it again", name);
+	for (size_t i = 0; i < volume->extent_count; i++)
+		blk->extent[blk->extent_count++] = (struct driver_extent){ own->blk.extent[0].first + volume->extents[i].first,
+									    volume->extents[i].count };
+	return DISKS_FOUND;
+}
+
+json_t *volumes_json(const struct driver *driver)
+{
+	const struct pool *pool = pools;
+	json_t *list = json_array();
+
+	while (pool && pool->driver != driver)
+		pool = pool->next;
+	for (size_t i = 0; pool && i < pool->group.count; i++) {
+		const struct volume *volume = &pool->group.volumes[i];
+		const struct attachment *user = user_of(pool, volume->name);
+
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s?}", "name", volume->name, "bytes",
+						      (json_int_t)(volume->sectors * 512), "extents", (json_int_t)volume->extent_count,
+						      "domain", user ? user->front_name : NULL));
+	}
+	return json_pack("{s:s, s:I, s:I, s:o}", "pool", driver->domain->manifest->name, "bytes",
+			 (json_int_t)(pool ? pool->group.all_sectors * 512 : 0), "free_bytes",
+			 (json_int_t)(pool ? pool->group.free_sectors * 512 : 0), "volumes", list);
+}
