@@ -45,6 +45,8 @@ static uint32_t target_request(struct target *target)
 
 	ring_back_copy(ring, target->slot - ring->req_cons, &request, sizeof(request));
 	target->queue->rx_id[target->slot % VIF_RING_SLOTS] = request.id;
+	target->bytes = &target->queue->rx_bytes[target->slot % VIF_RING_SLOTS];
+	*target->bytes = 0;
 	target->slot++;
 	return request.gref;
 }
@@ -70,9 +72,13 @@ static bool target_next(struct target *target)
 		target->copy.dest.u.ref = target_request(target);
 		target->copy.dest.domid = target->queue->port->front_id;
 		target->copy.flags = GNTCOPY_dest_gref;
-		if (target->has_extra)
+		if (target->has_extra) {
+			uint16_t *bytes = target->bytes;
+
 			target_request(target);
-		target->has_extra = false;
+			target->bytes = bytes;
+			target->has_extra = false;
+		}
 	} else if (!target_buffer(target)) {
 		return false;
 	}
@@ -104,7 +110,9 @@ static bool target_put(struct target *target, struct gnttab_copy *from, uint32_t
 		target->copy.dest.offset += part;
 		target->room -= part;
 		length -= part;
-		if (!target->queue)
+		if (target->queue)
+			*target->bytes += part;
+		else
 			target->child->piece[target->child->piece_count - 1].length += part;
 	}
 	return true;

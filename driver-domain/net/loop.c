@@ -78,7 +78,7 @@ static void answer(void)
 			queue->wake_rx |= answers_publish(&queue->rx);
 	for (struct queue *queue = net.active; queue; queue = queue->next_active)
 		if (queue->port->state == PORT_SERVING) {
-			transmit_answer(queue);
+			transmit_answer(queue, queue->wake_rx);
 			queue_events(queue);
 		}
 }
@@ -143,7 +143,7 @@ bool net_rest(void)
 		struct queue *queue = *link;
 
 		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns) {
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns) {
 			link = &queue->next_active;
 			continue;
 		}

@@ -37,6 +37,9 @@
 #define DELIVERIES_MAX		512u
 #define TRANSMIT_BATCH		64u	/* packets taken from a ring before it is another's turn */
 #define COLLECTED_MAX		256u
+#define HOLD_NS			60000u	/* so long an answer to a transmit may wait for company */
+#define HOLD_BYTES		131072u	/* and no longer than that much is held */
+#define HOLD_SLOTS		64u
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
 
@@ -97,10 +100,12 @@ struct queue {
 	evtchn_port_t tx_port, rx_port;
 	void *tx_page, *rx_page;	/* NULL: not mapped */
 	uint64_t blocked_ns;		/* nothing is taken until then */
+	uint64_t held_ns;		/* when the oldest answer was ready that is held; 0: none */
+	uint32_t held_bytes;
 	struct answers tx, rx;
 	struct fifo waiting;		/* for the front-end's buffers */
 	struct note note[VIF_RING_SLOTS];
-	uint16_t rx_id[VIF_RING_SLOTS];
+	uint16_t rx_id[VIF_RING_SLOTS], rx_bytes[VIF_RING_SLOTS];
 };
 
 /* PORT_SERVING --the front-end lied--> PORT_DROPPED --Dom0 takes it away--> PORT_LEAVING, or right from SERVING to LEAVING. */
@@ -210,6 +215,7 @@ struct target {
 	struct queue *queue;		/* a front-end's buffers; NULL: the pool's, as pieces of `child` */
 	struct packet *child;
 	uint32_t slot;			/* the next buffer of the front-end's ring */
+	uint16_t *bytes;		/* in the buffer of the front-end's that is being filled */
 	bool has_extra, keeps_whole;	/* the second buffer is for an extra; no piece is cut in two */
 	uint16_t room;
 	struct gnttab_copy copy;	/* its destination: where the next byte goes */
@@ -227,7 +233,7 @@ bool grant_is_readable(domid_t lender, uint32_t gref);
 /* transmit.c */
 bool transmit_collect(void);
 void transmit_judge(void);
-void transmit_answer(struct queue *queue);
+void transmit_answer(struct queue *queue, bool is_awake);	/* awake: the front-end gets an event anyway */
 void transmit_done(const struct packet *packet);	/* nobody needs it any more */
 
 /* receive.c */

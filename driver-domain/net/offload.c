@@ -10,32 +10,32 @@
 
 /* ---- checksums: sums of 16-bit words, the first byte the high one ---- */
 
-static uint64_t sum_bytes(uint64_t sum, const uint8_t *bytes, uint32_t count, bool *is_odd)
-{
-	if (*is_odd && count) {
-		sum += *bytes++;
-		count--;
-		*is_odd = false;
-	}
-	for (; count >= 4; bytes += 4, count -= 4)
-		sum += get32(bytes);
-	if (count >= 2) {
-		sum += get16(bytes);
-		bytes += 2;
-		count -= 2;
-	}
-	if (count) {
-		sum += (uint32_t)*bytes << 8;
-		*is_odd = true;
-	}
-	return sum;
-}
-
 static uint16_t sum_fold(uint64_t sum)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)sum;
+}
+
+/* Added up as they lie in memory, four bytes at once; then turned round, once more if they begin in the middle of a word. */
+static uint64_t sum_bytes(uint64_t sum, const uint8_t *bytes, uint32_t count, bool *is_odd)
+{
+	uint64_t native = 0;
+	uint16_t turned;
+
+	for (; count >= 4; bytes += 4, count -= 4) {
+		uint32_t word;
+
+		__builtin_memcpy(&word, bytes, 4);
+		native += word;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		native += (uint32_t)bytes[i] << (i % 2 ? 8 : 0);
+	turned = sum_fold(native);
+	if (!*is_odd)
+		turned = (uint16_t)(turned << 8 | turned >> 8);
+	*is_odd ^= count & 1;
+	return sum + turned;
 }
 
 /* Of a packet from the wire the headers may still be in the first piece, or behind a tag that was taken off. */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* To a guest: packets wait until its front-end has lent enough buffers, are copied there, and are answered for. */
 #include "net/net.h"
+#include "runtime/console.h"
 #include "runtime/driver_domain.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+
+#define FIRST_COPIED_MAX 256u	/* netfront's RX_COPY_THRESHOLD */
 
 static void drop(struct queue *queue, struct packet *packet)
 {
@@ -52,24 +55,44 @@ void receive_offer(struct port *port, struct packet *packet)
 		port_count(port, DRIVER_RX_DROPPED, 1);
 }
 
-static bool is_tagged_for(const struct port *port, const struct packet *packet)
+/*
+ * A piece that stays whole is one copy; one that ends in the middle of a page on either side is two. So pieces stay whole: the buffers
+ * are no more than the sender's slots then. If they are more than Linux takes, they are filled to the brim: 18 only if it can copy all of the first away.
+ */
+static uint32_t slots_of(const struct packet *packet, uint32_t tag_bytes, bool *keeps_whole)
 {
-	return packet->vlan != port->vlan;
+	uint32_t slots = 1, filled = packet->header_length + tag_bytes, first = filled;
+
+	for (unsigned int i = 0; i < packet->piece_count; i++) {
+		filled += packet->piece[i].length;
+		if (filled > PAGE_SIZE) {
+			filled = packet->piece[i].length;
+			slots++;
+		}
+		if (slots == 1)
+			first = filled;
+	}
+	*keeps_whole = slots < VIF_PACKET_SLOTS || (slots == VIF_PACKET_SLOTS && first <= FIRST_COPIED_MAX);
+	return *keeps_whole ? slots : (uint32_t)((packet->length + tag_bytes + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
 /* NB1: the planned copies have the headers as they were judged. */
-static void plan(struct queue *queue, struct packet *packet, uint32_t length, uint32_t slots, bool is_tagged)
+static void plan(struct queue *queue, struct packet *packet, uint32_t tag_bytes, uint32_t slots, bool keeps_whole)
 {
 	struct delivery *delivery = &net.delivery[net.delivery_count++];
 	struct ring_back *ring = &queue->rx.ring;
-	struct target target = { .queue = queue, .slot = ring->req_cons, .has_extra = packet->gso };
+	struct target target = {
+		.queue = queue, .slot = ring->req_cons, .has_extra = packet->gso, .keeps_whole = keeps_whole,
+	};
 
+	slots += packet->gso != NET_GSO_NONE;
 	*delivery = (struct delivery){
 		.packet = packet, .queue = queue, .first_copy = net.copy_count, .slot = ring->req_cons, .slots = (uint16_t)slots,
-		.has_extra = packet->gso, .length = length,
+		.has_extra = packet->gso, .length = packet->length + tag_bytes,
 	};
-	copy_packet(packet, is_tagged, &target);
+	copy_packet(packet, tag_bytes, &target);
 	delivery->copy_count = net.copy_count - delivery->first_copy;
+	ASSERT(target.slot == ring->req_cons + slots);
 	ring->req_cons += slots;
 }
 
@@ -77,11 +100,10 @@ static void plan(struct queue *queue, struct packet *packet, uint32_t length, ui
 static bool receive_one(struct queue *queue)
 {
 	struct packet *packet = queue->waiting.first;
-	bool is_tagged = is_tagged_for(queue->port, packet);
-	uint32_t length = packet->length + (is_tagged ? TAG_BYTES : 0);
-	uint32_t slots = (uint32_t)((length + PAGE_SIZE - 1) / PAGE_SIZE) + (packet->gso != NET_GSO_NONE);
+	uint32_t tag_bytes = packet->vlan != queue->port->vlan ? TAG_BYTES : 0, slots;
 	uint64_t ready_ns = rate_ready_ns(&queue->port->to_guest, net.now_ns);
 	int room = ring_back_look(&queue->rx.ring);
+	bool keeps_whole;
 
 	if (room < 0) {
 		port_drop(queue->port, "queue %u: the receive ring's req_prod jumps to 0x%x while rsp_prod is 0x%x", queue->number,
@@ -92,7 +114,12 @@ static bool receive_one(struct queue *queue)
 		driver_domain_wake_at(ready_ns);
 		return false;
 	}
-	if ((uint32_t)room < slots) {
+	if (tag_bytes && packet->header_length < 12 && !packet_pull(packet, 12)) {
+		drop(queue, fifo_take(&queue->waiting));
+		return true;
+	}
+	slots = slots_of(packet, tag_bytes, &keeps_whole);
+	if ((uint32_t)room < slots + (packet->gso != NET_GSO_NONE)) {
 		queue->is_stalled |= net.now_ns - packet->since_ns >= RECEIVE_PATIENCE_NS;
 		if (!queue->is_stalled) {
 			driver_domain_wake_at(packet->since_ns + RECEIVE_PATIENCE_NS);
@@ -103,12 +130,8 @@ static bool receive_one(struct queue *queue)
 	}
 	queue->is_stalled = false;
 	fifo_take(&queue->waiting);
-	if (is_tagged && packet->header_length < 12 && !packet_pull(packet, 12)) {
-		drop(queue, packet);
-		return true;
-	}
-	rate_take(&queue->port->to_guest, length, net.now_ns);
-	plan(queue, packet, length, slots, is_tagged);
+	rate_take(&queue->port->to_guest, packet->length + tag_bytes, net.now_ns);
+	plan(queue, packet, tag_bytes, slots, keeps_whole);
 	return true;
 }
 
@@ -150,7 +173,7 @@ static void answer_packet(const struct delivery *delivery)
 	if (delivery->has_extra)
 		flags |= VIF_RX_EXTRA;
 	for (;;) {
-		uint16_t part = (uint16_t)(left < PAGE_SIZE ? left : PAGE_SIZE);
+		uint16_t part = delivery->queue->rx_bytes[slot % VIF_RING_SLOTS];
 
 		left -= part;
 		answer_slot(delivery->queue, slot++, left ? flags | VIF_RX_MORE : flags, (int16_t)part);

@@ -280,13 +280,34 @@ void transmit_done(const struct packet *packet)
 			one->status = packet->status;
 	}
 	note->is_done = true;
+	packet->from->held_bytes += packet->length;
+	if (!packet->from->held_ns)
+		packet->from->held_ns = net.now_ns;
 	queue_activate(packet->from);
 }
 
+/*
+ * An event costs the guest more than the answer that it is for, and a sender mostly gets a packet back soon, with an event. So answers wait for one, but
+ * not for long, and not if a sender could run out of slots, or of what it may have under way.
+ */
+static bool answers_wait(struct queue *queue)
+{
+	uint64_t until_ns = queue->held_ns + HOLD_NS;
+
+	if (queue->held_bytes >= HOLD_BYTES || queue->tx.ring.req_cons - queue->tx.ring.rsp_prod >= HOLD_SLOTS || net.now_ns >= until_ns)
+		return false;
+	driver_domain_wake_at(until_ns);
+	return true;
+}
+
 /* In the ring's order, up to the first that is under way. */
-void transmit_answer(struct queue *queue)
+void transmit_answer(struct queue *queue, bool is_awake)
 {
 	struct answers *tx = &queue->tx;
+
+	if (!queue->held_ns || (!is_awake && answers_wait(queue)))
+		return;
+	queue->held_ns = queue->held_bytes = 0;
 
 	while (answers_owed(tx)) {
 		const struct note *note = &queue->note[tx->added % VIF_RING_SLOTS];
