@@ -20,6 +20,7 @@
 #include "domain/hypercall.h"
 #include "include/errno.h"
 #include "mem/mmu.h"
+#include "pci/pci.h"
 #include "privileged.h"
 
 /* ---- what the emulation asks of its neighbours ---- */
