@@ -64,6 +64,7 @@ struct driver_rate {
 #define DRIVER_NET_GUARD_IP	(1u << 1)	/* packets from a source address that is not listed are dropped, and such ARP and ND */
 #define DRIVER_NET_LINK_UP	(1u << 2)
 #define DRIVER_NET_TRUNK	(1u << 3)	/* tagged frames of vlan[] pass as they are */
+#define DRIVER_NET_MIRROR	(1u << 4)	/* it gets what passes the port of mirrored[], and nothing else; what it sends is dropped */
 /* What the front-end takes and gives, negotiated. */
 #define DRIVER_NET_SG		(1u << 8)	/* receive: packets of several slots */
 #define DRIVER_NET_GSO_TCP4	(1u << 9)	/* receive: TCP segments larger than the MTU */
@@ -87,6 +88,8 @@ struct driver_net {
 	uint32_t address_count;
 	struct driver_address address[DRIVER_ADDRESSES_MAX];
 	struct driver_rate to_guest, from_guest;	/* bytes */
+	uint8_t mirrored[6];		/* MAC address of another interface of the same driver domain; all zero: the wire */
+	uint8_t zero[2];
 };
 
 #define DRIVER_BLK_READONLY	(1u << 0)

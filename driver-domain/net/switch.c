@@ -3,6 +3,7 @@
  * An Ethernet switch: it learns who is where, per VLAN. The addresses of its guests it knows from Dom0.
  * SW1  A frame leaves by a port that its VLAN reaches, and never by the one that it came from.
  * SW2  Nobody takes over an address that Dom0 gave to a port. What one port teaches is bounded, and forgotten if it is not heard again.
+ * SW3  A mirror hears what passes another port, says nothing, and is nobody's destination.
  */
 #include "net/headers.h"
 #include "net/net.h"
@@ -13,6 +14,7 @@
 #define LEARNED_OF_GUEST	32u
 #define LEARNED_OF_WIRE		1024u
 #define AGE_NS			300000000000ull
+#define MIRRORS			8u
 
 struct address {
 	struct port *port;		/* NULL: free */
@@ -23,10 +25,13 @@ struct address {
 };
 
 static struct address address[ADDRESSES];
+static struct port *mirror[MIRRORS];	/* the first mirror_count */
+static uint32_t mirror_count;
 
 void switch_init(void)
 {
 	memset(address, 0, sizeof(address));
+	mirror_count = 0;
 }
 
 static uint32_t address_place(const uint8_t *mac, uint16_t vlan)
@@ -97,6 +102,11 @@ static void address_give(struct port *port, uint16_t vlan)
 
 void switch_add(struct port *port)
 {
+	if (port->flags & DRIVER_NET_MIRROR) {
+		if (mirror_count < MIRRORS)
+			mirror[mirror_count++] = port;
+		return;
+	}
 	address_give(port, port->vlan);
 	if (port->flags & DRIVER_NET_TRUNK)
 		for (unsigned int i = 0; i < port->net.vlan_count; i++)
@@ -105,6 +115,9 @@ void switch_add(struct port *port)
 
 void switch_remove(struct port *port)
 {
+	for (uint32_t i = 0; i < mirror_count; i++)
+		if (mirror[i] == port)
+			mirror[i--] = mirror[--mirror_count];
 	for (uint32_t i = 0; i < ADDRESSES; i++)
 		if (address[i].port == port)
 			address_forget(&address[i]);
@@ -158,8 +171,17 @@ static bool port_has_vlan(const struct port *port, uint16_t vlan)
 	return false;
 }
 
+static void let_hear(const struct port *passed, struct packet *packet)
+{
+	for (uint32_t i = 0; i < mirror_count; i++)
+		if (!memcmp(mirror[i]->net.mirrored, passed->net.mac, 6))
+			receive_offer(mirror[i], packet);
+}
+
 static void give(struct port *to, struct packet *packet)
 {
+	if (mirror_count && (to == &net.wire || port_has_vlan(to, packet->vlan)))
+		let_hear(to, packet);
 	if (to == &net.wire)
 		wire_offer(packet);
 	else if (port_has_vlan(to, packet->vlan))
@@ -173,7 +195,7 @@ static void flood(struct port *from, struct packet *packet, bool is_for_all)
 	for (uint32_t i = 0; i < DRIVER_ATTACHMENTS_MAX; i++) {
 		struct port *port = net.port[i];
 
-		if (port && port != from && (is_for_all || !(port->flags & DRIVER_NET_GUARD_MAC)))
+		if (port && port != from && !(port->flags & DRIVER_NET_MIRROR) && (is_for_all || !(port->flags & DRIVER_NET_GUARD_MAC)))
 			give(port, packet);
 	}
 	if (net.device && from != &net.wire)
@@ -191,8 +213,12 @@ void switch_forward(struct port *from, struct packet *packet)
 	const uint8_t *frame = packet->header_length ? packet->header : packet->piece[0].at;
 	struct address *one;
 
-	if (is_link_local(frame))
+	if (is_link_local(frame) || from->flags & DRIVER_NET_MIRROR)
 		return;
+	if (mirror_count) {
+		packet->is_flooded = true;	/* it may be for more than one */
+		let_hear(from, packet);
+	}
 	learn(from, frame + 6, packet->vlan);
 	if (frame[0] & 1) {
 		flood(from, packet, true);

@@ -737,6 +737,30 @@ static void a_tag_is_for_a_trunk_and_only_for_its_vlans(void)
 	CU_ASSERT_TRUE(nothing_arrives(A));
 }
 
+static void a_mirror_hears_one_port_and_says_nothing(void)	/* SW3 */
+{
+	given(3, true);
+	world.table->attachment[C].flags = (world.table->attachment[C].flags & ~DRIVER_NET_GUARD_MAC) | DRIVER_NET_MIRROR;
+	memcpy(net_of(C)->mirrored, net_of(A)->mac, 6);
+	world_back_end();
+	world_run();
+	given_buffers(A, 16);
+	given_buffers(B, 16);
+	given_buffers(C, 16);
+	sends(A, plain(A, B, 100));
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_TRUE(arrives(C, 100));
+	sends(B, plain(B, A, 120));
+	CU_ASSERT_TRUE(arrives(A, 120));
+	CU_ASSERT_TRUE(arrives(C, 120));
+	sends(B, plain(B, 9, 80));		/* to the wire: A has no part in it */
+	CU_ASSERT_TRUE(nothing_arrives(C));
+	sends(C, plain(C, A, 100));
+	CU_ASSERT_TRUE(nothing_arrives(A));
+	sends(B, plain(B, C, 100));
+	CU_ASSERT_TRUE(nothing_arrives(C));
+}
+
 static void nobody_takes_over_an_address_that_was_given(void)	/* SW2 */
 {
 	given(3, false);
@@ -991,6 +1015,7 @@ int main(void)
 		CASE(discovery_behind_extension_headers_is_found),
 		CASE(vlans_do_not_meet_and_are_tagged_on_the_wire),
 		CASE(a_tag_is_for_a_trunk_and_only_for_its_vlans),
+		CASE(a_mirror_hears_one_port_and_says_nothing),
 		CASE(nobody_takes_over_an_address_that_was_given),
 		CASE(what_a_receiver_cannot_segment_is_segmented),
 		CASE(a_packet_of_64_kib_is_one_packet),
