@@ -46,6 +46,7 @@ void fuzz_check(void)
 	check(memory_oracle_complaint());
 	check(grant_oracle_complaint());
 	check(fake_pci_complaint());
+	fuzz_check_iommu();
 }
 
 void fuzz_check_events(void)
@@ -125,6 +126,7 @@ void guest_create(domid_t id)
 void guests_start(void)
 {
 	fake_reset();
+	fuzz_iommu_start(take8() & 1);
 	given_functions();
 	argument = fake_guest_memory(ARGUMENT_BYTES);
 	argument_used = 0;

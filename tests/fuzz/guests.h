@@ -48,3 +48,7 @@ domid_t pick_domain(void);
 NORETURN void fuzz_fails(const char *what);
 void fuzz_check(void);
 void fuzz_check_events(void);
+
+/* iommu.c: the machine has one, or none. */
+void fuzz_iommu_start(bool exists);
+void fuzz_check_iommu(void);

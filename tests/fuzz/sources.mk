@@ -1,6 +1,6 @@
 # Fuzzers: see the Makefile for the names.
 FUZZ_TARGETS += hypercalls
-FUZZ_hypercalls_SOURCES = tests/fuzz/guests.c tests/unit/event_oracle.c $(ORACLE_SOURCES) $(REAL_CORE_SOURCES) \
+FUZZ_hypercalls_SOURCES = tests/fuzz/guests.c tests/fuzz/iommu.c tests/unit/event_oracle.c $(ORACLE_SOURCES) $(REAL_CORE_SOURCES) \
 	tests/unit/fake-cpu/domain.c hypervisor/sched/ops.c
 
 # They look for mistakes of the core's, not for their own: fast, and no coverage to be found in them.
