@@ -153,13 +153,18 @@ static inline bool ring_back_push_take_over(struct ring_back *ring)
 	return ledger_take_over_sends(ring->rsp_prod, atomic_load_explicit(&ring->shared->rsp_event, memory_order_relaxed));
 }
 
-/* Asks to be woken by the next request. Sleep if it returns 0; else ring_back_look()'s result. */
-static inline int ring_back_sleep(struct ring_back *ring)
+/*
+ * Asks to be woken by the `count`th request from here. Sleep if it returns 0; else ring_back_look()'s result. More than 1 only while
+ * something else wakes the caller before long, who looks at the ring then: a disk that is at work.
+ */
+static inline int ring_back_sleep_until(struct ring_back *ring, uint32_t count)
 {
-	atomic_store_explicit(&ring->shared->req_event, ring->req_cons + 1, memory_order_relaxed);
+	atomic_store_explicit(&ring->shared->req_event, ring->req_cons + count, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);	/* the wish is seen before req_prod is read */
 	return ring_back_look(ring);
 }
+
+static inline int ring_back_sleep(struct ring_back *ring) { return ring_back_sleep_until(ring, 1); }
 
 /* ---------------------------------------------------------------- the front-end's side */
 

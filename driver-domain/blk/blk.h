@@ -22,7 +22,7 @@
 
 #define BLK_RINGS_MAX		4u	/* of one disk */
 #define BLK_WORKS		256u
-#define BLK_BATCH		16u	/* requests taken from a ring before it is another's turn */
+#define BLK_BATCH		32u	/* requests taken from a ring before it is another's turn */
 #define BLK_COPIES		128u
 #define BLK_PORTS		4096u
 
@@ -112,6 +112,8 @@ struct blk {
 	bool is_listening;			/* the device may interrupt */
 	bool is_quick;				/* it woke us soon after the last sleep */
 	uint64_t slept_ns;			/* since when, if it was at work; 0 */
+	bool is_gathering;			/* front-ends are given time to write more than one request */
+	uint32_t wakes;
 
 	struct disk *disk[DRIVER_ATTACHMENTS_MAX];
 	uint32_t seen[DRIVER_ATTACHMENTS_MAX];	/* serial that was attached or refused; 0: none */

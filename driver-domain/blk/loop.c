@@ -6,6 +6,7 @@
 #include "runtime/time.h"
 
 #define QUICK_NS	25000u		/* a disk that answers within this is waited for awake */
+#define GATHER_EVERY	64u		/* wake-ups, after which it is tried whether gathering pays now */
 
 struct blk blk;
 
@@ -107,13 +108,42 @@ static bool listen(bool on)
 	return on && is_there;
 }
 
+static uint32_t requests_waiting(void)
+{
+	uint32_t count = 0;
+
+	for (struct queue *queue = blk.active; queue; queue = queue->next) {
+		int waiting = ring_back_look(&queue->answers.ring);
+
+		count += waiting > 0 ? (uint32_t)waiting : 0;
+	}
+	return count;
+}
+
+/*
+ * Linux sends an event for each request unless one is on its way. Woken by the first of many, and on the CPU of the one who sends
+ * them, it is cheaper to let him write them all. Whether there will be more is known by trying: as long as there are, and again
+ * every now and then.
+ */
+static void gather(void)
+{
+	uint32_t before = requests_waiting();
+
+	if (!before || (!blk.is_gathering && ++blk.wakes % GATHER_EVERY))
+		return;
+	event_yield();
+	blk.is_gathering = requests_waiting() > before;
+}
+
 /* The device begins before anybody is told of what it has done. */
 bool blk_work(void)
 {
 	bool did;
 
-	if (blk.is_listening)
+	if (blk.is_listening) {
 		listen(false);
+		gather();
+	}
 	did = works_reap();
 	if (did && blk.slept_ns) {
 		blk.is_quick = time_now_ns() - blk.slept_ns < QUICK_NS;
@@ -161,7 +191,16 @@ static bool wait_awake(void)
 	return false;
 }
 
-/* Rings with requests that may not be taken yet stay active: the disk's next answer, or the time, lets them go on. */
+/*
+ * A ring's next request has to wake us, unless the disk has much to do for the ring: its next answer wakes us too, and then
+ * work_land() has us look at the ring (L4). Rings with requests that may not be taken yet stay active: the disk, or the time, lets
+ * them go on.
+ */
+static bool queue_rest(struct queue *queue)
+{
+	return !queue->is_waiting && ring_back_sleep_until(&queue->answers.ring, 1 + queue->works / 4) == 0;
+}
+
 bool blk_rest(void)
 {
 	struct queue *last = blk.active_last, *queue;
@@ -171,9 +210,7 @@ bool blk_rest(void)
 		return true;
 	is_there = listen(true);
 	while ((queue = queue_pop())) {
-		bool stays = queue->is_waiting || ring_back_sleep(&queue->answers.ring) != 0;
-
-		if (queue->disk->state == DISK_SERVING && stays)
+		if (queue->disk->state == DISK_SERVING && !queue_rest(queue))
 			queue_activate(queue);
 		is_there |= queue->is_active && !queue->is_waiting;
 		if (queue == last)

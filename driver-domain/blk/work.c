@@ -315,6 +315,7 @@ static void work_land(struct blk_io *io)
 		blk.device->failed(blk.device, "the disk has completed what it did not have");
 	work->is_flying = false;
 	blk.flying[work->queue->lane]--;
+	queue_activate(work->queue);
 	if (io->op == BLK_READ && io->result == 0)
 		work_copy(work);
 	else

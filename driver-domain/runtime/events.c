@@ -195,3 +195,8 @@ void event_block(void)
 {
 	hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0); /* unmasks */
 }
+
+void event_yield(void)
+{
+	hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}

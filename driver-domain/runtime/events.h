@@ -37,5 +37,7 @@ void event_mask_upcalls(void);
 void event_unmask_upcalls(void);
 /* Waits for an upcall: returns after at least one was handled. Call with upcalls masked or not. */
 void event_block(void);
+/* Whoever waits for this CPU runs first: for some 50 us, or until it sleeps. */
+void event_yield(void);
 
 #endif

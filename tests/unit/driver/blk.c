@@ -265,6 +265,60 @@ static void what_completes_just_before_it_sleeps_is_not_slept_over(void)	/* L4 *
 	CU_ASSERT_EQUAL(ring_front_look(&world.disk[0].queue[0].ring), 1);
 }
 
+/* The disk has much to do: requests that come meanwhile need not wake anybody, and are seen when it has done some of it (L4). */
+static void requests_that_did_not_wake_it_are_found_when_the_disk_does(void)
+{
+	struct world_queue *queue = &world.disk[0].queue[0];
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+
+	given_disk(1, 64);
+	for (uint32_t i = 0; i < 8; i++)
+		put(0, &write);
+	while (world_round())
+		;
+	put(0, &write);
+	CU_ASSERT_FALSE(world.pending[queue->bound]);
+	world_complete(0, 0);
+	CU_ASSERT(world.has_interrupted);
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL(world.flying_count, 8);
+	world_settle();
+	CU_ASSERT_EQUAL(ring_front_look(&queue->ring), 9);
+}
+
+static uint32_t more_writes;
+
+/* What the front-end does while the driver lets it: it has `more_writes` to ask for, one at a time. */
+static void writes_more(void)
+{
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+
+	for (; more_writes; more_writes--)
+		put(0, &write);
+}
+
+static void front_end_that_has_more_to_write_may_do_so_first(void)
+{
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+
+	given_disk(1, 64);
+	world.meanwhile_yield = writes_more;
+	for (uint32_t i = 0; i < 200; i++) {
+		more_writes = 3;
+		CU_ASSERT_EQUAL(asked(&write), VBD_STATUS_OKAY);
+		while (world.disk[0].queue[0].ring.rsp_cons != world.disk[0].queue[0].ring.req_put && take(0, &(struct vbd_response){ 0 }))
+			;
+	}
+	CU_ASSERT(blk.is_gathering);
+	CU_ASSERT(world.yields > 100);
+	world.yields = 0;
+	for (uint32_t i = 0; i < 200; i++)
+		CU_ASSERT_EQUAL(asked(&write), VBD_STATUS_OKAY);
+	CU_ASSERT_FALSE(blk.is_gathering);
+	CU_ASSERT(world.yields < 6);
+}
+
 /* A disk that answered soon is waited for awake the next time, and one that then does not is slept over. */
 static void quick_disk_is_waited_for_awake(void)
 {
@@ -1000,6 +1054,8 @@ int main(void)
 	CASE(answers_keep_the_rings_order_where_the_disk_does_not);
 	CASE(one_batch_is_one_doorbell_and_one_event);
 	CASE(what_completes_just_before_it_sleeps_is_not_slept_over);
+	CASE(requests_that_did_not_wake_it_are_found_when_the_disk_does);
+	CASE(front_end_that_has_more_to_write_may_do_so_first);
 	CASE(quick_disk_is_waited_for_awake);
 	CASE(requests_that_are_wrong_are_answered_and_not_done);
 	CASE(grants_that_are_not_there_are_errors_of_one_request);

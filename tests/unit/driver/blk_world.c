@@ -248,6 +248,14 @@ int event_send(evtchn_port_t port)
 }
 
 void event_set_handler(evtchn_port_t port, event_handler *handler) { world.handler[port] = handler; }
+void event_yield(void)
+{
+	step();
+	world.yields++;
+	if (world.meanwhile_yield)
+		world.meanwhile_yield();
+}
+
 int event_unmask(evtchn_port_t port) { return port ? 0 : -XEN_EINVAL; }
 
 void world_kick(struct world_queue *queue)

@@ -68,6 +68,8 @@ struct world {
 	uint64_t steps, steps_left;
 	jmp_buf death;
 	void (*meanwhile)(void);		/* what others do between two steps */
+	void (*meanwhile_yield)(void);		/* ... and when they are let */
+	uint32_t yields;
 	const char *panic;
 	jmp_buf panicked;
 	bool panic_is_expected;
