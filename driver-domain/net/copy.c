@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* All copies of a round are planned here and made by one hypercall. */
+/*
+ * All copies of a round are planned here and made by one hypercall. Pages are filled to the brim: a piece that ends in the middle of one is two copies,
+ * but the core keeps what the one before has looked up, so that they cost no more than one, and full pages are cheaper for who gets them.
+ */
 #include "device/pool.h"
 #include "net/net.h"
 #include "runtime/grants.h"
@@ -45,8 +48,6 @@ static uint32_t target_request(struct target *target)
 
 	ring_back_copy(ring, target->slot - ring->req_cons, &request, sizeof(request));
 	target->queue->rx_id[target->slot % VIF_RING_SLOTS] = request.id;
-	target->bytes = &target->queue->rx_bytes[target->slot % VIF_RING_SLOTS];
-	*target->bytes = 0;
 	target->slot++;
 	return request.gref;
 }
@@ -72,13 +73,9 @@ static bool target_next(struct target *target)
 		target->copy.dest.u.ref = target_request(target);
 		target->copy.dest.domid = target->queue->port->front_id;
 		target->copy.flags = GNTCOPY_dest_gref;
-		if (target->has_extra) {
-			uint16_t *bytes = target->bytes;
-
+		if (target->has_extra)
 			target_request(target);
-			target->bytes = bytes;
-			target->has_extra = false;
-		}
+		target->has_extra = false;
 	} else if (!target_buffer(target)) {
 		return false;
 	}
@@ -92,8 +89,6 @@ static bool target_put(struct target *target, struct gnttab_copy *from, uint32_t
 {
 	uint16_t source_flag = from->flags;
 
-	if (target->keeps_whole && target->room < length && length <= PAGE_SIZE)
-		target->room = 0;
 	while (length) {
 		struct gnttab_copy *copy = &net.copy[net.copy_count];
 		uint16_t part;
@@ -110,9 +105,7 @@ static bool target_put(struct target *target, struct gnttab_copy *from, uint32_t
 		target->copy.dest.offset += part;
 		target->room -= part;
 		length -= part;
-		if (target->queue)
-			*target->bytes += part;
-		else
+		if (!target->queue)
 			target->child->piece[target->child->piece_count - 1].length += part;
 	}
 	return true;

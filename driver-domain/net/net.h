@@ -105,7 +105,7 @@ struct queue {
 	struct answers tx, rx;
 	struct fifo waiting;		/* for the front-end's buffers */
 	struct note note[VIF_RING_SLOTS];
-	uint16_t rx_id[VIF_RING_SLOTS], rx_bytes[VIF_RING_SLOTS];
+	uint16_t rx_id[VIF_RING_SLOTS];
 };
 
 /* PORT_SERVING --the front-end lied--> PORT_DROPPED --Dom0 takes it away--> PORT_LEAVING, or right from SERVING to LEAVING. */
@@ -215,8 +215,7 @@ struct target {
 	struct queue *queue;		/* a front-end's buffers; NULL: the pool's, as pieces of `child` */
 	struct packet *child;
 	uint32_t slot;			/* the next buffer of the front-end's ring */
-	uint16_t *bytes;		/* in the buffer of the front-end's that is being filled */
-	bool has_extra, keeps_whole;	/* the second buffer is for an extra; no piece is cut in two */
+	bool has_extra;			/* the second buffer is for an extra */
 	uint16_t room;
 	struct gnttab_copy copy;	/* its destination: where the next byte goes */
 };

@@ -6,8 +6,6 @@
 #include "runtime/lib.h"
 #include "runtime/memory.h"
 
-#define FIRST_COPIED_MAX 256u	/* netfront's RX_COPY_THRESHOLD */
-
 static void drop(struct queue *queue, struct packet *packet)
 {
 	port_count(queue->port, DRIVER_RX_DROPPED, 1);
@@ -55,37 +53,13 @@ void receive_offer(struct port *port, struct packet *packet)
 		port_count(port, DRIVER_RX_DROPPED, 1);
 }
 
-/*
- * A piece that stays whole is one copy; one that ends in the middle of a page on either side is two. So pieces stay whole: the buffers
- * are no more than the sender's slots then. If they are more than Linux takes, they are filled to the brim: 18 only if it can copy all of the first away.
- */
-static uint32_t slots_of(const struct packet *packet, uint32_t tag_bytes, bool *keeps_whole)
-{
-	uint32_t slots = 1, filled = packet->header_length + tag_bytes, first = filled;
-
-	for (unsigned int i = 0; i < packet->piece_count; i++) {
-		filled += packet->piece[i].length;
-		if (filled > PAGE_SIZE) {
-			filled = packet->piece[i].length;
-			slots++;
-		}
-		if (slots == 1)
-			first = filled;
-	}
-	*keeps_whole = slots < VIF_PACKET_SLOTS || (slots == VIF_PACKET_SLOTS && first <= FIRST_COPIED_MAX);
-	return *keeps_whole ? slots : (uint32_t)((packet->length + tag_bytes + PAGE_SIZE - 1) / PAGE_SIZE);
-}
-
 /* NB1: the planned copies have the headers as they were judged. */
-static void plan(struct queue *queue, struct packet *packet, uint32_t tag_bytes, uint32_t slots, bool keeps_whole)
+static void plan(struct queue *queue, struct packet *packet, uint32_t tag_bytes, uint32_t slots)
 {
 	struct delivery *delivery = &net.delivery[net.delivery_count++];
 	struct ring_back *ring = &queue->rx.ring;
-	struct target target = {
-		.queue = queue, .slot = ring->req_cons, .has_extra = packet->gso, .keeps_whole = keeps_whole,
-	};
+	struct target target = { .queue = queue, .slot = ring->req_cons, .has_extra = packet->gso };
 
-	slots += packet->gso != NET_GSO_NONE;
 	*delivery = (struct delivery){
 		.packet = packet, .queue = queue, .first_copy = net.copy_count, .slot = ring->req_cons, .slots = (uint16_t)slots,
 		.has_extra = packet->gso, .length = packet->length + tag_bytes,
@@ -103,7 +77,6 @@ static bool receive_one(struct queue *queue)
 	uint32_t tag_bytes = packet->vlan != queue->port->vlan ? TAG_BYTES : 0, slots;
 	uint64_t ready_ns = rate_ready_ns(&queue->port->to_guest, net.now_ns);
 	int room = ring_back_look(&queue->rx.ring);
-	bool keeps_whole;
 
 	if (room < 0) {
 		port_drop(queue->port, "queue %u: the receive ring's req_prod jumps to 0x%x while rsp_prod is 0x%x", queue->number,
@@ -118,8 +91,8 @@ static bool receive_one(struct queue *queue)
 		drop(queue, fifo_take(&queue->waiting));
 		return true;
 	}
-	slots = slots_of(packet, tag_bytes, &keeps_whole);
-	if ((uint32_t)room < slots + (packet->gso != NET_GSO_NONE)) {
+	slots = (uint32_t)((packet->length + tag_bytes + PAGE_SIZE - 1) / PAGE_SIZE) + (packet->gso != NET_GSO_NONE);
+	if ((uint32_t)room < slots) {
 		queue->is_stalled |= net.now_ns - packet->since_ns >= RECEIVE_PATIENCE_NS;
 		if (!queue->is_stalled) {
 			driver_domain_wake_at(packet->since_ns + RECEIVE_PATIENCE_NS);
@@ -131,7 +104,7 @@ static bool receive_one(struct queue *queue)
 	queue->is_stalled = false;
 	fifo_take(&queue->waiting);
 	rate_take(&queue->port->to_guest, packet->length + tag_bytes, net.now_ns);
-	plan(queue, packet, tag_bytes, slots, keeps_whole);
+	plan(queue, packet, tag_bytes, slots);
 	return true;
 }
 
@@ -173,7 +146,7 @@ static void answer_packet(const struct delivery *delivery)
 	if (delivery->has_extra)
 		flags |= VIF_RX_EXTRA;
 	for (;;) {
-		uint16_t part = delivery->queue->rx_bytes[slot % VIF_RING_SLOTS];
+		uint16_t part = (uint16_t)(left < PAGE_SIZE ? left : PAGE_SIZE);
 
 		left -= part;
 		answer_slot(delivery->queue, slot++, left ? flags | VIF_RX_MORE : flags, (int16_t)part);

@@ -52,38 +52,26 @@ static struct packet *child_new(struct packet *packet)
 	return child;
 }
 
-static bool child_fill(struct packet *child, struct packet *packet, bool keeps_whole)
+static void child_drop(struct packet *child)
 {
-	struct target target = { .child = child, .keeps_whole = keeps_whole };
-
-	return copy_packet(packet, packet->vlan, &target);
+	child->whole = NULL;
+	packet_release(child);
 }
 
-static void child_empty(struct packet *child)
-{
-	while (child->piece_count)
-		buffer_free(child->piece[--child->piece_count].at);
-}
-
-/* Pieces stay whole if there are not too many: a piece is one copy then. */
+/* False: later. */
 static bool plan(struct packet *packet)
 {
 	struct delivery *delivery = &net.delivery[net.delivery_count];
 	struct packet *child = child_new(packet);
+	struct target target = { .child = child };
 
 	if (!child)
 		return false;
 	*delivery = (struct delivery){ .packet = packet, .child = child, .first_copy = net.copy_count };
-	if (!child_fill(child, packet, true)) {
-		child_empty(child);
+	if (!copy_packet(packet, packet->vlan, &target)) {
 		net.copy_count = delivery->first_copy;
-		if (!child_fill(child, packet, false)) {
-			child_empty(child);
-			net.copy_count = delivery->first_copy;
-			child->whole = NULL;
-			packet_release(child);
-			return false;
-		}
+		child_drop(child);
+		return false;
 	}
 	delivery->copy_count = net.copy_count - delivery->first_copy;
 	net.delivery_count++;
