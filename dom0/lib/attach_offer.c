@@ -29,7 +29,6 @@ void attach_offer_vif(const struct attach_offer *offer)
 {
 	static const char *const has[] = {
 		"feature-sg", "feature-gso-tcpv4", "feature-gso-tcpv6", "feature-ipv6-csum-offload", "feature-rx-copy",
-		"feature-split-event-channels",
 	};
 
 	for (size_t i = 0; i < sizeof(has) / sizeof(has[0]); i++)
@@ -93,8 +92,10 @@ uint32_t attach_vif_of(const struct manifest_interface *interface, struct driver
 		add_address(interface->addresses[i], net);
 	net->to_guest = rate_of(&interface->inbound);
 	net->from_guest = rate_of(&interface->outbound);
+	memcpy(net->mirrored, interface->mirrored, sizeof(net->mirrored));
 	return (interface->guard_mac ? DRIVER_NET_GUARD_MAC : 0) | (interface->guard_ip ? DRIVER_NET_GUARD_IP : 0) |
-	       (interface->is_up ? DRIVER_NET_LINK_UP : 0) | (interface->is_trunk ? DRIVER_NET_TRUNK : 0);
+	       (interface->is_up ? DRIVER_NET_LINK_UP : 0) | (interface->is_trunk ? DRIVER_NET_TRUNK : 0) |
+	       (interface->is_mirror ? DRIVER_NET_MIRROR : 0);
 }
 
 /* A tenth of a second at once. */
