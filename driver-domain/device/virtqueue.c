@@ -51,30 +51,44 @@ static volatile uint16_t *avail_event(const struct virtqueue *queue)
 
 /* ---- to the device ---- */
 
-static void desc_set(struct virtq_desc *desc, const struct virtqueue_piece *piece, bool is_written, bool is_last, uint16_t next)
+static inline void desc_set(struct virtq_desc *desc, const struct virtqueue_piece *piece, uint16_t flags, uint16_t next)
 {
-	ASSERT(pool_has(piece->at, piece->length));
-	desc->address = pool_machine(piece->at);
-	desc->length = piece->length;
-	desc->flags = (uint16_t)((is_written ? DESC_WRITE : 0) | (is_last ? 0 : DESC_NEXT));
-	desc->next = is_last ? 0 : next;
+	uint64_t offset = (uint64_t)((uintptr_t)piece->at - (uintptr_t)pool_at);
+
+	ASSERT(offset < pool_bytes && piece->length <= pool_bytes - offset);
+	*desc = (struct virtq_desc){ pool_first_machine + offset, piece->length, flags, next };
 }
 
-static void fill_table(struct virtq_desc *table, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
+/* Reads come before writes. Returns the bytes that may be written. */
+static uint32_t fill_table(struct virtq_desc *table, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
-		desc_set(&table[i], &piece[i], i >= reads, i + 1 == count, (uint16_t)(i + 1));
+	uint32_t room = 0;
+	unsigned int i = 0;
+
+	for (; i < reads; i++)
+		desc_set(&table[i], &piece[i], DESC_NEXT, (uint16_t)(i + 1));
+	for (; i < count; i++) {
+		desc_set(&table[i], &piece[i], DESC_NEXT | DESC_WRITE, (uint16_t)(i + 1));
+		room += piece[i].length;
+	}
+	table[count - 1].flags = reads < count ? DESC_WRITE : 0;
+	return room;
 }
 
-static uint16_t fill_chain(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
+static uint32_t fill_chain(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
 {
-	uint16_t slot = queue->free_first;
+	uint16_t slot = queue->free_first, last = slot;
+	uint32_t room = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		desc_set(&queue->desc[slot], &piece[i], i >= reads, i + 1 == count, queue->next[slot]);
+		desc_set(&queue->desc[slot], &piece[i], i < reads ? DESC_NEXT : DESC_NEXT | DESC_WRITE, queue->next[slot]);
+		room += i < reads ? 0 : piece[i].length;
+		last = slot;
 		slot = queue->next[slot];
 	}
-	return slot;
+	queue->desc[last].flags = reads < count ? DESC_WRITE : 0;
+	queue->free_first = slot;
+	return room;
 }
 
 int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *table,
@@ -82,26 +96,21 @@ int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, 
 {
 	unsigned int count = reads + writes, slots = table ? 1 : count;
 	uint16_t head = queue->free_first;
-	uint32_t room = 0;
 
 	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
 	if (slots > queue->free_count || queue->broken)
 		return -XEN_ENOSPC;
-	for (unsigned int i = reads; i < count; i++)
-		room += piece[i].length;
 	if (table) {
 		struct virtqueue_piece all = { table, count * (uint32_t)sizeof(struct virtq_desc) };
 
-		fill_table(table, piece, reads, count);
-		desc_set(&queue->desc[head], &all, false, true, 0);
-		queue->desc[head].flags = DESC_INDIRECT;
+		queue->room[head] = fill_table(table, piece, reads, count);
+		desc_set(&queue->desc[head], &all, DESC_INDIRECT, 0);
 		queue->free_first = queue->next[head];
 	} else {
-		queue->free_first = fill_chain(queue, piece, reads, count);
+		queue->room[head] = fill_chain(queue, piece, reads, count);
 	}
 	queue->free_count = (uint16_t)(queue->free_count - slots);
 	queue->chain[head] = (uint16_t)slots;
-	queue->room[head] = room;
 	queue->cookie[head] = cookie;
 	queue->flying++;
 	queue->avail->ring[queue->avail_index++ & (queue->slots - 1)] = head;
