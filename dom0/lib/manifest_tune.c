@@ -10,6 +10,7 @@
 #define CAP_PERCENT_MAX	(100 * MANIFEST_CPUS_MAX)
 #define PERIOD_US_MIN	1000
 #define WARP_US_MAX	3600000000u
+#define BLK_WARP_US	10000	/* a disk's driver runs at once when a guest asks it for something */
 #define LIMIT_PERIODS	100	/* in a second: protocols/control.h */
 
 static bool read_cpus(struct reader *reader, const xmlNode *node, uint64_t *cpus)
@@ -121,7 +122,8 @@ static void read_cap(struct reader *reader, const xmlNode *cputune)
 static void read_sched(struct reader *reader, const xmlNode *sched, const xmlNode *cputune)
 {
 	struct manifest_sched *result = &reader->manifest->sched;
-	uint64_t weight = WEIGHT_USUAL, cap = result->cap_percent, warp = 0, warp_limit = 0;
+	bool is_hasty = reader->manifest->role == ROLE_BLK;
+	uint64_t weight = WEIGHT_USUAL, cap = result->cap_percent, warp = is_hasty ? BLK_WARP_US : 0, warp_limit = warp * 5;
 	bool has_shares = read_number_of(reader, read_child(cputune, "shares"), &weight);
 
 	if (read_unsigned(reader, sched, "weight", &weight) && has_shares)
@@ -134,7 +136,7 @@ static void read_sched(struct reader *reader, const xmlNode *sched, const xmlNod
 	if (cap > 100 * reader->manifest->vcpus && cap <= CAP_PERCENT_MAX && sched)
 		read_warning(reader, sched, "cap", "'cap' is more than %u vcpus can use\nwrite %u or less, or leave it out",
 			     reader->manifest->vcpus, 100 * reader->manifest->vcpus);
-	*result = (struct manifest_sched) { weight, cap, warp, warp_limit };
+	*result = (struct manifest_sched) { weight, cap, warp, warp ? warp_limit : 0 };
 }
 
 static void read_limit(struct reader *reader, const xmlNode *node)
