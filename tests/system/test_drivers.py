@@ -13,6 +13,8 @@ from machine import BUILD
 
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 FAKE = "/usr/lib/skink/fake.elf"
+# Two who test at once take different names.
+AS = os.environ.get("DRIVERS_AS", "drivers")
 DISK_MIB = 256
 # A GPT: 'data' and 'small', of 64 and 8 MiB, and 128 MiB for volumes.
 DATA, SMALL, VOLUMES = (2048, 131072), (133120, 16384), (149504, 262144)
@@ -83,11 +85,11 @@ def with_namespace(manifest):
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with("drivers", {FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"})
-    options = ("-drive", f"file={make_disk('drivers')},format=raw,if=none,id=disk0",
+    image = image_with(AS, {FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"})
+    options = ("-drive", f"file={make_disk(AS)},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
-    with Dom0("drivers", smp=os.environ.get("SMP", "1"), memory=4096, limit=1800, image=image, more=options) as machine:
+    with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=4096, limit=1800, image=image, more=options) as machine:
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
@@ -471,11 +473,11 @@ def booted():
         files[place] = f"{BUILD}/test/{os.path.basename(place)}"
         with open(files[place], "w", encoding="utf-8") as file:
             file.write(text)
-    image = image_with("drivers-boot", files)
-    options = ("-drive", f"file={make_disk('drivers-boot')},format=raw,if=none,id=disk0",
+    image = image_with(f"{AS}-boot", files)
+    options = ("-drive", f"file={make_disk(f'{AS}-boot')},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
-    with Dom0("drivers-boot", smp=os.environ.get("SMP", "1"), memory=4096, limit=600, image=image, more=options) as machine:
+    with Dom0(f"{AS}-boot", smp=os.environ.get("SMP", "1"), memory=4096, limit=600, image=image, more=options) as machine:
         yield machine.log_in()
 
 
