@@ -127,7 +127,9 @@ int driver_furnish(struct core *core, domid_t id, const struct build_driver *dri
 		result = wipe(core, id, shared);
 	if (result)
 		return build_refuse(error, BLAME_MACHINE, result, "what it shares with Domain-0 cannot be mapped: %s", strerror(-result));
-	result = declare_pool(core, id, driver, mfn[regions->pool.pfn], shared, error);
+	shared->is_protected = true;	/* one without a device writes nowhere */
+	if (driver->function_count)
+		result = declare_pool(core, id, driver, mfn[regions->pool.pfn], shared, error);
 	for (uint32_t i = 0; i < driver->function_count && !result; i++) {
 		result = core_device_assign(core, id, driver->function[i]);
 		if (result)
