@@ -24,7 +24,6 @@ from machine import BUILD             # noqa: E402
 
 PLACE = "var/lib/skink/images"
 BACKEND = f"{BUILD}/conformance/backend"
-GUEST = "front"
 # As long as all waits of the script together, on a machine that emulates.
 WALK = 1200
 
@@ -38,8 +37,8 @@ class Subject:
     def files(self):
         return [file for file in (self.kernel, self.initrd) if file]
 
-    def manifest(self):
-        text = guest(GUEST, memory_mib=self.memory, kernel=inside(self.kernel), initrd=inside(self.initrd or ""))
+    def manifest(self, name):
+        text = guest(name, memory_mib=self.memory, kernel=inside(self.kernel), initrd=inside(self.initrd or ""))
         if not self.initrd:
             text = re.sub(r" *<initrd>.*\n", "", text)
         return text.replace("console=hvc0", self.cmdline)
@@ -89,14 +88,15 @@ class Result:
         return self.status not in (0, 1) or not self.tap.startswith("TAP version")
 
 
-def walk(dom0, subject, step=""):
-    dom0.write("front.xml", subject.manifest())
+def walk(dom0, subject, step="", name="front"):
+    """In a domain of that name, whose console's log is its own."""
+    dom0.write("front.xml", subject.manifest(name))
     dom0.check("skink create front.xml", 120)
-    number = dom0.check(f"skink list {GUEST} | awk 'NR == 2 {{ print $2 }}'").split()[-1]
+    number = dom0.check(f"skink list {name} | awk 'NR == 2 {{ print $2 }}'").split()[-1]
     status, _ = dom0.run(f"/{PLACE}/conformance-backend {subject.role} {number} {step} > tap 2> error", WALK)
     result = Result(status, dom0.run("cat tap", 120)[1], dom0.run("cat error")[1],
-                    dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{GUEST}.log")[1])
-    dom0.check(f"skink destroy {GUEST}; rm -f tap error /var/log/skink/consoles/guest-{GUEST}.log", 60)
+                    dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{name}.log")[1])
+    dom0.check(f"skink destroy {name}", 60)
     return result
 
 

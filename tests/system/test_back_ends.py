@@ -32,13 +32,14 @@ def dom0():
 
 def judged(dom0, role, devices):
     """What the scripted front-end said: the console of its domain, without the times."""
-    manifest = guest("judge", memory_mib=32, kernel=f"{PLACE}/back-{role}.elf", initrd="", devices=devices)
+    name = f"judge-{role}"
+    manifest = guest(name, memory_mib=32, kernel=f"{PLACE}/back-{role}.elf", initrd="", devices=devices)
     dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
-    log = "/var/log/skink/consoles/guest-judge.log"
+    log = f"/var/log/skink/consoles/guest-{name}.log"
     dom0.check("skink create judge.xml", 60)
     dom0.run(f"for i in $(seq {10 * WALK}); do grep -q 'conformance: done' {log} && break; sleep 0.1; done", WALK + 30)
     said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
-    dom0.check(f"skink destroy judge; rm -f {log}; sv hup xenconsoled")
+    dom0.check(f"skink destroy {name}")
     return said
 
 

@@ -43,12 +43,12 @@ def verdicts(result):
 
 @pytest.mark.parametrize("name", NOT_SEEN)
 def test_front_end_keeps_the_rules(dom0, name):
-    result = walk(dom0, SUBJECTS[name])
+    result = walk(dom0, SUBJECTS[name], name=name)
     assert verdicts(result) == (set(), NOT_SEEN[name]), f"{result.tap}\n{result.console}"
     assert result.status == 0
 
 
 def test_mutant_in_a_guest_is_named(dom0):
-    result = walk(dom0, SUBJECTS["mutant-blk"])
+    result = walk(dom0, SUBJECTS["mutant-blk"], name="mutant")
     assert verdicts(result)[0] == {"BLK-23"}, result.tap
     assert result.status == 1
