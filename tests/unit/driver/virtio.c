@@ -164,9 +164,13 @@ static void more_answers_than_requests_are_the_disks_error(void)	/* Q1 */
 
 static void length_beyond_the_room_is_the_disks_error(void)	/* Q1 */
 {
+	uint16_t head;
+
 	given_disk();
 	given_read(0, 0, 1);
-	fake_put(requests, disk_takes(), BUFFER_BYTES + 2);
+	head = disk_takes();
+	*STATUS_BYTE(requests, head, 3) = 0;
+	fake_put(requests, head, BUFFER_BYTES + 2);
 	disk_has_failed_and_gives_nothing();
 }
 
@@ -276,6 +280,10 @@ static void disk_that_cannot_be_is_refused(void)
 	fake_disk(&disk);
 	config_set(20, 4096, 4);
 	config_set(0, 1000001, 8);
+	CU_ASSERT_EQUAL(disk.driver->start(&disk), -XEN_EINVAL);
+	fake_disk(&disk);
+	config_set(20, 1536, 4);
+	config_set(0, 999999, 8);
 	CU_ASSERT_EQUAL(disk.driver->start(&disk), -XEN_EINVAL);
 	fake_disk(&disk);
 	fake.config_bytes = 4;
@@ -438,6 +446,9 @@ static void number_of_buffers_that_cannot_be_is_the_cards_error(void)	/* N1 */
 	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		given_card();
 		header.buffer_count = counts[i];
+		/* As many as it says, where there are so many. */
+		for (uint32_t n = 0; n < counts[i] && n < 40; n++)
+			card_receives(&header, 60);
 		card_receives(&header, 60);
 		frame_is_refused();
 	}
@@ -455,11 +466,13 @@ static void frame_of_which_buffers_are_missing_is_the_cards_error(void)	/* N1 */
 static void buffer_with_nothing_in_it_is_the_cards_error(void)	/* N1 */
 {
 	static const uint32_t lengths[] = { 0, 1, 11, 12 };
+	struct header header = { .buffer_count = 1 };
 	uint16_t head = 0;
 
 	for (unsigned int i = 0; i < 4; i++) {
 		given_card();
 		CU_ASSERT_TRUE(fake_take(receives, &head));
+		memcpy(fake_memory(fake_piece(receives, head, 0)->address), &header, 12);
 		fake_put(receives, head, lengths[i]);
 		frame_is_refused();
 	}
@@ -467,10 +480,12 @@ static void buffer_with_nothing_in_it_is_the_cards_error(void)	/* N1 */
 
 static void length_beyond_the_buffer_is_the_cards_error(void)	/* Q1 */
 {
+	struct header header = { .buffer_count = 1 };
 	uint16_t head = 0;
 
 	given_card();
 	CU_ASSERT_TRUE(fake_take(receives, &head));
+	memcpy(fake_memory(fake_piece(receives, head, 0)->address), &header, 12);
 	fake_put(receives, head, BUFFER_BYTES + 1);
 	frame_is_refused();
 }
