@@ -13,6 +13,7 @@
 #include "skinkd/events.h"
 #include "skinkd/state.h"
 
+#define LOOKS_MAX	8		/* what is left to do comes with the next */
 #define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
 
 struct attachment *attachments;
@@ -121,12 +122,22 @@ static void look_at(struct attachment *attachment)
 
 void attach_look(void)
 {
+	static bool is_looking, is_asked_again;
 	struct attachment *next;
 
-	for (struct attachment *attachment = attachments; attachment; attachment = next) {
-		next = attachment->next;
-		look_at(attachment);
+	/* A step may ask for a look: the one that is under way begins again, and no list changes under its feet. */
+	is_asked_again = true;
+	if (is_looking)
+		return;
+	is_looking = true;
+	for (int i = 0; is_asked_again && i < LOOKS_MAX; i++) {
+		is_asked_again = false;
+		for (struct attachment *attachment = attachments; attachment; attachment = next) {
+			next = attachment->next;
+			look_at(attachment);
+		}
 	}
+	is_looking = false;
 	attach_waits_look();
 }
 

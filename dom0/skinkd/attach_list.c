@@ -57,6 +57,7 @@ void attach_waits_look(void)
 		*at = wait->next;
 		wait->done(wait->context, &result);
 		free(wait);
+		at = &waits;		/* whoever was told may have waited, or looked, himself */
 	}
 }
 

@@ -120,13 +120,16 @@ static void stick(struct attachment *attachment, const char *why)
 	memset(&attachment->blk, 0, sizeof(attachment->blk));
 }
 
-/* Its extents, as far as they can be known now. False: not yet, or never: ->is_stuck, ->why. */
-static bool find_extents(struct attachment *attachment, const struct manifest_disk *disk)
+/*
+ * Its extents, as far as they can be known now. False: not yet, or never: ->is_stuck, ->why. The disk is a copy: looking at
+ * its device may give Domain-0 one more, and move those that it has.
+ */
+static bool find_extents(struct attachment *attachment, struct manifest_disk disk)
 {
 	char why[ATTACH_WHY] = "";
 	const struct attachment *other;
 
-	switch (disks_resolve(attachment->driver, disk, disks_is_own(attachment), &attachment->blk, why)) {
+	switch (disks_resolve(attachment->driver, &disk, disks_is_own(attachment), &attachment->blk, why)) {
 	case DISKS_NOT_YET:
 		if (!attachment->is_stuck)
 			snprintf(attachment->why, ATTACH_WHY, "%s", why);
@@ -137,11 +140,17 @@ static bool find_extents(struct attachment *attachment, const struct manifest_di
 	case DISKS_FOUND:
 		break;
 	}
-	attachment->blk_flags = blk_flags(attachment, disk);
+	attachment->blk_flags = blk_flags(attachment, &disk);
 	attachment->has_volumes = attach_has_volumes(attachment);
 	other = overlapping(attachment);
 	if (!other)
 		return true;
+	if (!other->is_wanted) {
+		memset(&attachment->blk, 0, sizeof(attachment->blk));
+		snprintf(attachment->why, ATTACH_WHY, "%s of '%.40s' had these sectors and has not let go of them", other->key,
+			 other->front_name);
+		return false;
+	}
 	snprintf(why, sizeof(why), "it overlaps %s of '%.40s': name other extents, or write <readonly/> or <shareable/> into both",
 		 other->key, other->front_name);
 	stick(attachment, why);
@@ -157,7 +166,7 @@ static bool offer(struct attachment *attachment)
 	if (attachment->kind == ATTACH_VIF) {
 		attach_offer_vif(&to);
 	} else if (disk) {
-		if (!find_extents(attachment, disk))
+		if (!find_extents(attachment, *disk))
 			return false;
 		attach_offer_vbd(&to, &attachment->blk, attachment->blk_flags,
 				 attachment->driver->status->device_flags & DRIVER_DEVICE_FLUSH);
