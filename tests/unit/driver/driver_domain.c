@@ -29,6 +29,7 @@ static char trace[256];
 static unsigned int traced, blocks_left, work_left;
 static bool obeys, rest_finds_something;
 static uint64_t now_ns, timer_at;
+static unsigned int timers_set;
 static void (*on_block)(void);
 
 static void note(char letter)
@@ -72,6 +73,7 @@ int event_send(evtchn_port_t port)
 int time_set_timer(uint64_t deadline_ns)
 {
 	timer_at = deadline_ns;
+	timers_set++;
 	return 0;
 }
 
@@ -111,7 +113,7 @@ static void given_domain(void)
 	is_table_due = true;
 	wake_ns = timer_ns = NEVER;
 	reserved_count = 0;
-	traced = blocks_left = work_left = 0;
+	traced = blocks_left = work_left = timers_set = 0;
 	trace[0] = last_words[0] = 0;
 	obeys = true;
 	rest_finds_something = false;
@@ -234,8 +236,13 @@ static void region_that_cannot_be_is_named(void)
 		}
 	given_domain();
 	table()->status.pages = 1;
-	table()->attachment_count = 16;
 	CU_ASSERT_EQUAL(begun(), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(last_words, "status"));
+	given_domain();
+	info.nr_pages = 2 * MEMORY_LIMIT_PAGES;
+	table()->log.pfn = MEMORY_LIMIT_PAGES - 1;
+	CU_ASSERT_EQUAL(begun(), 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(last_words, "log"));
 }
 
 static void pool_that_is_not_contiguous_is_refused(void)
@@ -428,6 +435,33 @@ static void it_wakes_earlier_if_it_is_asked_to(void)
 	CU_ASSERT_EQUAL(timer_at, 1300 + 5000000 - 300);
 }
 
+static void stay(void)
+{
+}
+
+static void timer_is_set_once_for_a_deadline(void)
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	on_block = stay;		/* events wake it, long before the heartbeat */
+	when_it_runs(5);
+	CU_ASSERT_EQUAL(timers_set, 1);
+}
+
+static void deadline_that_has_passed_is_set_again(void)
+{
+	static const struct driver_calls mine = { .obey = do_obey, .work = do_work, .rest = ask_and_rest };
+
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	asked = 0;
+	wanted[0] = wanted[1] = wanted[2] = 1300;
+	blocks_left = 2;
+	if (!setjmp(end))
+		driver_domain_run(&mine);
+	CU_ASSERT_EQUAL(timers_set, 3);
+}
+
 static void one_that_cannot_serve_says_so_and_lives(void)
 {
 	given_domain();
@@ -466,6 +500,8 @@ int main(void)
 	CASE(it_does_not_sleep_if_something_came_meanwhile);
 	CASE(it_wakes_for_the_heartbeat);
 	CASE(it_wakes_earlier_if_it_is_asked_to);
+	CASE(timer_is_set_once_for_a_deadline);
+	CASE(deadline_that_has_passed_is_set_again);
 	CASE(one_that_cannot_serve_says_so_and_lives);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
