@@ -197,6 +197,7 @@ static void take_up(struct attachment *attachment, int driver_id)
 	attachment->driver = domain ? domain->driver : NULL;
 	if (!attachment->driver) {
 		attachment->record = RECORD_NONE;
+		attach_nodes_remove(attachment);	/* its driver went while nobody looked */
 		return;
 	}
 	/* Without a store, what has been given to the driver is taken for connected. */
