@@ -373,7 +373,7 @@ static bool interrupts(struct net_device *device, unsigned int number, bool want
 {
 	bool is_received = virtqueue_interrupts(&pairs[number].receive, want_receive);
 
-	return virtqueue_interrupts(&pairs[number].transmit, want_transmit) | is_received;
+	return virtqueue_interrupts(&pairs[number].transmit, want_transmit) || is_received;
 }
 
 static bool link_is_up(struct net_device *device)

@@ -235,10 +235,13 @@ void driver_domain_run(const struct driver_calls *calls)
 	driver_domain.generation = ++driver_domain.status->generation;
 	state_set(DRIVER_SERVING);
 	for (;;) {
+		bool has_obeyed;
+
 		event_take();
 		beat();
 		tick_if_due(calls);
-		if (obey(calls) | calls->work())
+		has_obeyed = obey(calls);
+		if (calls->work() || has_obeyed)
 			continue;
 		if (!calls->rest())
 			sleep_until_event();
