@@ -139,6 +139,8 @@ struct manifest_interface {
 	uint16_t native_vlan;	/* of a trunk: the VLAN of untagged frames; 0: untagged on the wire too */
 	struct manifest_bandwidth inbound;	/* to the guest */
 	struct manifest_bandwidth outbound;	/* from the guest */
+	bool is_mirror;		/* never in a file: it hears what passes another one (skink capture) ... */
+	uint8_t mirrored[6];	/* ... with this address, or (all zero) the wire */
 	struct position at;
 };
 

@@ -42,6 +42,8 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_LIVE] = {"live", 'L', NULL, "Let it run meanwhile: its memory is then of no one instant"},
 	[OPTION_FORCE] = {"force", 0, NULL, "Also if somebody still uses it"},
 	[OPTION_FOR_GOOD] = {"for-good", 0, NULL, "Do not start them again, whatever their manifests say"},
+	[OPTION_WRITE] = {"write", 'w', "FILE", "Where to; - is standard output"},
+	[OPTION_PACKETS] = {"count", 'c', "COUNT", "End after COUNT packets"},
 };
 
 const char *option_name(enum verb_option option)

@@ -130,6 +130,11 @@ int signals_wait(struct pollfd *fds, nfds_t count, double seconds)
 	return result < 0 && errno == EINTR ? 0 : result;
 }
 
+void signals_forget(void)
+{
+	caught = 0;
+}
+
 int signal_caught(void)
 {
 	return caught;

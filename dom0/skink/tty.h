@@ -28,6 +28,8 @@ void signals_hold(void);
  */
 int signals_wait(struct pollfd *fds, nfds_t count, double seconds);
 int signal_caught(void);
+/* What has come is dealt with: what is still to be done may wait again. */
+void signals_forget(void);
 
 /* Monotonic time in seconds. */
 double now(void);

@@ -64,6 +64,10 @@ const struct verb verbs[] = {
 	{"link", "Devices", "DOMAIN DEVICE up|down", 3, 3, OPERAND_DOMAIN, FACTS, verb_link,
 	 "Plug in, or pull, an interface's cable",
 	 "DEVICE is an interface's MAC address. While the link is down, no packet passes in either direction."},
+	{"capture", "Devices", "DOMAIN [DEVICE]", 1, 2, OPERAND_DOMAIN, TAKES(SOCKET) | TAKES(WRITE) | TAKES(PACKETS), verb_capture,
+	 "Write what passes an interface to a file that wireshark reads",
+	 "DEVICE is an interface's MAC address; without it DOMAIN is a net driver domain, and what passes its wire is written. The guest takes no "
+	 "notice. Packets may be larger than the MTU, as they are before they are cut; frames that are refused are not among them."},
 	{"rings", "Devices", "DOMAIN [DEVICE]", 1, 2, OPERAND_DOMAIN, FACTS, verb_rings,
 	 "What stands in the rings between a domain and its drivers",
 	 "DOMAIN may also be a driver domain: then all that it serves. DEVICE is a disk's name or an interface's MAC address. Each ring's "

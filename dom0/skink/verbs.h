@@ -23,6 +23,9 @@ int verb_attach(const struct invocation *);
 int verb_detach(const struct invocation *);
 int verb_link(const struct invocation *);
 
+/* capture.c */
+int verb_capture(const struct invocation *);
+
 /* rings.c */
 int verb_rings(const struct invocation *);
 

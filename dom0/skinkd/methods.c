@@ -30,6 +30,7 @@ const struct method methods[] = {
 	{ "attach", method_attach, NULL },
 	{ "detach", method_detach, NULL },
 	{ "link", method_link, NULL },
+	{ "capture", method_capture, NULL },
 	{ "rings", method_rings, NULL },
 	{ "volume-list", method_volume_list, always },
 	{ "volume-create", method_volume_create, NULL },

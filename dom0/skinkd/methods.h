@@ -45,6 +45,7 @@ void method_vcpu_pin(struct request *request);
 void method_attach(struct request *request);
 void method_detach(struct request *request);
 void method_link(struct request *request);
+void method_capture(struct request *request);
 
 /* rings.c */
 void method_rings(struct request *request);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* attach, detach, link: devices of domains that run, Domain-0's too. What is attached becomes part of the domain's manifest. */
+/* attach, detach, link, capture: devices of domains that run, Domain-0's too. What is attached becomes part of the domain's manifest. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,10 +130,19 @@ static bool check_new(struct request *request, const struct target *target, cons
 	return false;
 }
 
+static void wait_until_attached(struct request *request, json_t *warnings, const struct attachment *attachment, double timeout)
+{
+	struct attaching *attaching = need_memory(calloc(1, sizeof(*attaching)));
+
+	*attaching = (struct attaching){ .request = request, .warnings = warnings, .id = attachment->front_id };
+	snprintf(attaching->key, sizeof(attaching->key), "%s", attachment->key);
+	attach_wait(attachment, ATTACH_AWAIT_CONNECTED, timeout, attached, attaching);
+	attach_look();
+}
+
 void method_attach(struct request *request)
 {
 	double timeout = TIMEOUT_S;
-	struct attaching *attaching;
 	struct attachment *attachment;
 	struct manifest *device;
 	struct target target;
@@ -156,11 +165,64 @@ void method_attach(struct request *request)
 	attachment = take_device(&target, device);
 	manifest_free(device);
 	state_save();
-	attaching = need_memory(calloc(1, sizeof(*attaching)));
-	*attaching = (struct attaching){ .request = request, .warnings = warnings, .id = target.id };
-	snprintf(attaching->key, sizeof(attaching->key), "%s", attachment->key);
-	attach_wait(attachment, ATTACH_AWAIT_CONNECTED, is_awaited ? timeout < 0 ? 0 : timeout : 0, attached, attaching);
-	attach_look();
+	wait_until_attached(request, warnings, attachment, is_awaited ? timeout < 0 ? 0 : timeout : 0);
+}
+
+/* ---- capture: an interface of Domain-0's that hears another one ---- */
+
+/* Which driver and which address: an interface's, or of a driver domain its wire. False: it has failed the request. */
+static bool find_heard(struct request *request, const struct target *target, const char *key, const char **driver, uint8_t mac[6])
+{
+	const struct manifest_interface *interface;
+	const struct attachment *attachment;
+
+	memset(mac, 0, 6);
+	if (!key && target->record && target->record->driver) {
+		*driver = target->name;
+		return true;
+	}
+	if (!key) {
+		rpc_fail(request, CODE_BAD, "'%.60s' is no driver domain: name one of its interfaces too, by its MAC address", target->name);
+		return false;
+	}
+	if (!find_front(request, json_object_get(request->params, "domain"), &(struct target){ 0 }))
+		return false;
+	attachment = find_device(request, target, key);
+	if (!attachment)
+		return false;
+	interface = attach_interface(attach_manifest_of(target->id), key);
+	if (!interface || interface->is_mirror) {
+		rpc_fail(request, CODE_BAD, "'%.30s' is no interface that could be heard", key);
+		return false;
+	}
+	*driver = attachment->driver_name;
+	memcpy(mac, interface->mac, 6);
+	return true;
+}
+
+void method_capture(struct request *request)
+{
+	json_t *named, *warnings, *zero = json_integer(0);
+	struct target target, dom0;
+	const char *key = NULL, *driver;
+	struct manifest *device;
+	uint8_t mac[6];
+	char xml[200];
+
+	if (rpc_unpack(request, "{s:o, s?s}", "domain", &named, "device", &key) && method_target(request, named, &target) &&
+	    find_heard(request, &target, key, &driver, mac)) {
+		snprintf(xml, sizeof(xml), "<interface type='bridge'><source bridge='%s'/></interface>", driver);
+		device = devices_parse_one(request, xml, "capture", &warnings);
+		if (device) {
+			device->interfaces[0].is_mirror = true;
+			memcpy(device->interfaces[0].mirrored, mac, sizeof(mac));
+			domain_choose_macs(device);
+			target_find(zero, &dom0);
+			wait_until_attached(request, warnings, take_device(&dom0, device), TIMEOUT_S);
+			manifest_free(device);
+		}
+	}
+	json_decref(zero);
 }
 
 /* ---- detach, link ---- */

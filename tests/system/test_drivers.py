@@ -229,6 +229,15 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     shown = dom0.check("skink info web")
     assert re.search(r"xvda +web +disk0 +connected", shown)
     assert json.loads(dom0.check("skink top --json --iterations 1"))["domains"]
+    mac = next(name for name in devices(dom0, "web") if ":" in name)
+    dom0.check(f"(skink capture web {mac} -w /tmp/web.pcap -c 6 > /tmp/said 2>&1 &) ; until grep -q listening /tmp/said; do sleep 0.1; done", 60)
+    inside(dom0, "web", "ping -c 3 10.0.2.2", 60)
+    dom0.check("until grep -q '6 packets' /tmp/said; do sleep 0.1; done", 60)
+    hexadecimal = "od -An -v -tx1 /tmp/web.pcap | tr -d ' \\n'"
+    assert dom0.check(hexadecimal + " | head -c 8; echo").strip() == "4d3cb2a1"
+    dom0.check(hexadecimal + " | grep -q 0a0002100a000202 && " + hexadecimal + " | grep -q 0a0002020a000210")
+    wait_until(lambda: ":" not in "".join(devices(dom0, "Domain-0")))
+    assert dom0.ends_with("skink capture web xvda -w /tmp/x") == 2 and dom0.ends_with(f"skink capture web {mac}") == 2
     rings = {one["ring"]: one for one in json.loads(dom0.check("skink rings web --json"))}
     assert set(rings) == {"transmit", "receive", "disk"}
     assert all(one["commit_whole"] and one["commit"] == one["rsp_prod"] == one["published"] for one in rings.values()), rings
