@@ -49,7 +49,7 @@ const struct manifest_disk *attach_disk(const struct manifest *manifest, const c
 	for (size_t i = 0; manifest && i < manifest->disk_count; i++)
 		if (!strcmp(manifest->disks[i].target, target))
 			return &manifest->disks[i];
-	return NULL;
+	return manifest && manifest == host.own ? attach_disk(disks_own(), target) : NULL;
 }
 
 /* ---- coming and going ---- */

@@ -250,6 +250,7 @@ static void one_in(json_t *json)
 	while (*at)
 		at = &(*at)->next;
 	*at = attachment;
+	disks_take_up(attachment);
 	if (plugged)
 		take_up(attachment, driver_id);
 	else

@@ -98,10 +98,12 @@ void devices_forget(domid_t id, const char *key)
 {
 	struct manifest *manifest = attach_manifest_of(id);
 	const struct manifest_interface *interface = attach_interface(manifest, key);
-	const struct manifest_disk *disk = attach_disk(manifest, key);
 
 	if (interface)
 		manifest_drop_interface(manifest, (size_t)(interface - manifest->interfaces));
-	if (disk)
-		manifest_drop_disk(manifest, (size_t)(disk - manifest->disks));
+	for (size_t i = 0; manifest && i < manifest->disk_count; i++)
+		if (!strcmp(manifest->disks[i].target, key)) {
+			manifest_drop_disk(manifest, i);
+			return;
+		}
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/need.h"
-#include "skinkd/devices.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/job.h"
@@ -51,17 +50,30 @@ static bool is_own_for(const struct attachment *attachment, const struct driver 
 	       (attachment->key[strlen(OWN)] >= OWN_VOLUMES) == is_partition;
 }
 
-static void add_own(const struct driver *driver, const char *partition, const char *key)
+/* Beside Domain-0's manifest: what an administrator gave it may lie within what it only looks at. */
+static struct manifest own;
+
+const struct manifest *disks_own(void)
 {
-	struct manifest_disk *disk = NEED_ONE_MORE(host.own->disks, host.own->disk_count);
+	return &own;
+}
+
+static void add_own(const char *driver_name, const char *partition, const char *key)
+{
+	struct manifest_disk *disk = NEED_ONE_MORE(own.disks, own.disk_count);
 	struct manifest_extent *extent = NEED_ONE_MORE(disk->extents, disk->extent_count);
 
 	disk->target = need_copy(key);
-	disk->driver = need_copy(driver->domain->manifest->name);
+	disk->driver = need_copy(driver_name);
 	disk->is_readonly = !partition;
 	extent->kind = partition ? EXTENT_PARTITION_LABEL : EXTENT_WHOLE;
 	extent->name = partition ? need_copy(partition) : NULL;
-	attach_add(0, "Domain-0", ATTACH_VBD, key, driver->domain->manifest->name);
+}
+
+void disks_take_up(const struct attachment *attachment)
+{
+	if (disks_is_own(attachment))
+		add_own(attachment->driver_name, attachment->key[strlen(OWN)] >= OWN_VOLUMES ? VOLUMES_PARTITION : NULL, attachment->key);
 }
 
 bool disks_attach_own(struct driver *driver, const char *partition, char key[ATTACH_KEY])
@@ -79,17 +91,20 @@ bool disks_attach_own(struct driver *driver, const char *partition, char key[ATT
 	while (attach_find(0, key) && letter++ < last);
 	if (attach_find(0, key))
 		return false;
-	add_own(driver, partition, key);
+	add_own(driver->domain->manifest->name, partition, key);
+	attach_add(0, "Domain-0", ATTACH_VBD, key, driver->domain->manifest->name);
 	return true;
 }
 
 void disks_detach_own(const char *key)
 {
-	struct attachment *own = attach_find(0, key);
+	const struct manifest_disk *disk = attach_disk(&own, key);
+	struct attachment *attachment = attach_find(0, key);
 
-	devices_forget(0, key);
-	if (own)
-		attach_remove(own, true);
+	if (disk)
+		manifest_drop_disk(&own, (size_t)(disk - own.disks));
+	if (attachment)
+		attach_remove(attachment, true);
 }
 
 static struct device *device_of(struct driver *driver)
@@ -167,14 +182,14 @@ static void has_read(struct job *job)
 /* True: the table is known, and fresh. */
 static bool know_table(struct device *device)
 {
-	const struct attachment *own = attach_find(0, device->key);
+	const struct attachment *look = attach_find(0, device->key);
 	struct reading *reading;
 
 	if (device->is_reading)
 		return false;
 	if (device->is_known && uv_now(host.loop) - device->read_ms < FRESH_MS)
 		return true;
-	if (!own || own->back != XenbusStateConnected)
+	if (!look || look->back != XenbusStateConnected)
 		return false;
 	reading = need_memory(calloc(1, sizeof(*reading)));
 	*reading = (struct reading){ .job = { .run = run_reading, .done = has_read }, .device = device };

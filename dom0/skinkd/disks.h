@@ -25,6 +25,8 @@ bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b);
  */
 bool disks_attach_own(struct driver *driver, const char *partition, char key[ATTACH_KEY]);
 void disks_detach_own(const char *key);
+const struct manifest *disks_own(void);		/* what these are */
+void disks_take_up(const struct attachment *attachment);	/* one that a skinkd before this one made */
 bool disks_is_own(const struct attachment *attachment);
 
 /* A driver that goes takes what was known of its device along. */

@@ -337,14 +337,19 @@ def test_front_end_that_lies_is_refused_alone(dom0, lie):
 # ------------------------------------------------------------------ driver domains come and go, and so does skinkd
 
 def test_skinkd_that_is_killed_finds_everything_again(dom0):
-    create(dom0, "web", disk("xvda") + interface())
+    create(dom0, "web", partition("xvda", "small") + interface())
     wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, "web").values()))
+    # Domain-0's disk lies within what Domain-0 looks at, to find partitions.
+    dom0.write("data.xml", partition("xvdb", "data"))
+    dom0.check("skink attach Domain-0 data.xml", 90)
     before = facts(dom0, "web")["attachments"]
     dom0.check("sv kill skinkd; sleep 1; for i in $(seq 200); do skink version > /dev/null 2>&1 && break; sleep 0.1; done; skink version", 60)
     after = facts(dom0, "web")["attachments"]
+    assert "this is data" in dom0.check("head -c 12 /dev/xvdb; echo") and is_connected(dom0, "Domain-0", "xvdb")
+    dom0.check("skink detach Domain-0 xvdb", 60)
     assert [(one["name"], one["state"], one["driver"]) for one in after] == [(one["name"], one["state"], one["driver"]) for one in before]
-    assert "same" in inside(dom0, "web", "dd if=/dev/urandom of=/tmp/r bs=1M count=1; dd if=/tmp/r of=/dev/xvda bs=1M seek=220 "
-                            "conv=fsync; echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/xvda bs=1M skip=220 count=1 | cmp - /tmp/r "
+    assert "same" in inside(dom0, "web", "dd if=/dev/urandom of=/tmp/r bs=1M count=1; dd if=/tmp/r of=/dev/xvda bs=1M seek=2 "
+                            "conv=fsync; echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/xvda bs=1M skip=2 count=1 | cmp - /tmp/r "
                             "&& echo same", 90)
     # It still hears of all of them.
     mac = next(name for name in devices(dom0, "web") if ":" in name)
@@ -361,7 +366,7 @@ def test_driver_that_serves_needs_force_and_its_front_ends_come_back(dom0):
     assert devices(dom0, "web")["xvda"]["state"] == "no-driver"
     dom0.check("skink create disk0.xml", 60)
     wait_until(lambda: is_connected(dom0, "web", "xvda"))
-    assert str(DISK_MIB << 20) in inside(dom0, "web", "sleep 1; blockdev --getsize64 /dev/xvda")
+    assert str(SMALL[1] * 512) in inside(dom0, "web", "sleep 1; blockdev --getsize64 /dev/xvda")
     dom0.check("skink destroy web")
 
 
