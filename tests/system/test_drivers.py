@@ -105,7 +105,7 @@ def nobody_is_left(request):
     dom0 = request.getfixturevalue("dom0") if "dom0" in request.fixturenames else None
     yield
     if dom0 and request.node.name != "test_skinkd_that_is_killed_finds_everything_again":
-        others = set(rows(dom0.check("skink list"))) - {"Domain-0", "disk0", "net0"}
+        others = set(rows(dom0.check("skink list"))) - {"Domain-0", "disk0", "net0", "Name"}
         if others:
             dom0.check(f"skink destroy --force {' '.join(others)}", 60)
 
@@ -242,7 +242,7 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     assert set(rings) == {"transmit", "receive", "disk"}
     assert all(one["commit_whole"] and one["commit"] == one["rsp_prod"] == one["published"] for one in rings.values()), rings
     assert len(rings["receive"]["waiting"]) > 100 and rings["receive"]["waiting"][0]["gref"] > 8
-    assert re.search(r"web, xvda at disk0, queue 0, disk: 256 slots, 0 unanswered", dom0.check("skink rings disk0 xvda"))
+    assert re.search(r"web, xvda at disk0, queue 0, disk: [0-9]+ slots, 0 unanswered", dom0.check("skink rings disk0 xvda"))
     assert dom0.ends_with("skink rings web xvdz") == 2
     dom0.check("skink destroy web")
     wait_until(lambda: not served(dom0, "disk0") | served(dom0, "net0"))
