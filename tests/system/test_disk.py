@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""What a block driver domain serves is what was written, by as many rings as the guest has vcpus; and not faster than its limits."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from dom0 import Dom0
+from machine import BUILD
+from test_drivers import create, disk, driver, hostdev, image_with, inside
+
+AS = os.environ.get("DRIVERS_AS", "disk")
+INITRD = "/var/lib/skink/images/initrd-disk"
+MIB = 64
+
+
+def initrd_with_program():
+    """The guests' own, with the program that writes and reads."""
+    path = f"{BUILD}/test/{AS}.initrd"
+    subprocess.run(f"mkdir -p {path}.d/bin && cp {BUILD}/dom0/programs/disk {path}.d/bin/ && (cat {BUILD}/dom0/guest-initrd; "
+                   f"cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -n) > {path} && rm -r {path}.d",
+                   shell=True, check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    raw = f"{BUILD}/test/{AS}.disk"
+    with open(raw, "wb") as file:
+        file.truncate(MIB << 20)
+    options = ("-drive", f"file={raw},format=raw,if=none,id=disk0,cache=unsafe,discard=unmap",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,num-queues=2")
+    with Dom0(AS, smp="2", memory=3072, limit=900, image=image_with(AS, {INITRD[1:]: initrd_with_program()}), more=options) as machine:
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
+        machine.check("skink create disk0.xml", 60)
+        yield machine
+
+
+def test_each_sector_holds_what_was_written_last(dom0):
+    create(dom0, "web", disk("xvda"), vcpus=2, memory_mib=192, initrd=INITRD)
+    assert re.search(r"^2\b", inside(dom0, "web", "ls /sys/block/xvda/mq | wc -l"), re.M)
+    said = inside(dom0, "web", "disk /dev/xvda 4 4000", 180)
+    assert "disk: right" in said, said
+    said = inside(dom0, "web", "blkdiscard /dev/xvda; disk /dev/xvda 3 1000", 120)
+    assert "disk: right" in said, said
+    dom0.check("skink destroy web")
+
+
+def test_limits_hold(dom0):
+    limits = "<iotune><total_iops_sec>100</total_iops_sec></iotune>"
+    create(dom0, "web", disk("xvda", more=limits), initrd=INITRD)
+    said = inside(dom0, "web", "cat /proc/uptime; disk /dev/xvda 1 300; cat /proc/uptime", 120)
+    begun, ended = (float(line.split()[0]) for line in said.splitlines() if re.match(r"\d+\.\d+ \d+\.\d+$", line))
+    assert ended - begun > 2.5 and "disk: right" in said, said
+    dom0.check("skink destroy web")
