@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "driver.h"
+
 #define SKINK_DOMCTL_sched	0x534b0001u	/* struct skink_domctl_sched: read, or set and read */
 #define SKINK_DOMCTL_account	0x534b0002u	/* struct skink_domctl_account: read, or set limits and read */
 #define SKINK_DOMCTL_dma_pool	0x534b0003u	/* struct skink_domctl_dma_pool: once for each domain */
@@ -82,3 +84,74 @@ struct skink_domctl_pci_function {
 };
 
 _Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of struct xen_domctl has 128 bytes");
+
+#define SKINK_DOMCTL_driver	0x534b0005u	/* struct skink_domctl_driver: this domain is a driver domain */
+#define SKINK_DOMCTL_reset	0x534b0006u	/* no argument: back to where it said ready */
+#define SKINK_DOMCTL_arm	0x534b0007u	/* struct skink_domctl_arm: the core resets it by itself, once */
+#define SKINK_DOMCTL_driver_info 0x534b0008u	/* struct skink_domctl_driver_info */
+
+#define SKINK_DRIVER_FRAMES_MAX	8192u	/* of a driver domain: 32 MiB */
+#define SKINK_DRIVER_CLEAN_MAX	4096u	/* of its clean copy: 16 MiB; a frame of zeroes needs none */
+#define SKINK_DRIVER_REGIONS	7
+
+/*
+ * Before the domain runs for the first time, once: which of its frames are not DRIVER_RESTORED, by the numbers that its
+ * builder has given them (MMU_MACHPHYS_UPDATE, populate_physmap). It has one vcpu. driver.md, section 6. -EEXIST: it is a
+ * driver domain already; -EBUSY: it has run; -EINVAL: more vcpus, or Domain-0, or no such class; -E2BIG: its frames, or
+ * clean_max, are too many.
+ */
+struct skink_domctl_driver {
+	uint32_t region_count;
+	uint32_t clean_max;		/* frames that the clean copy may have, of the core's memory */
+	struct driver_frames region[SKINK_DRIVER_REGIONS];
+};
+
+/*
+ * Reset and arm: -ENODEV: no driver domain; -EAGAIN: it has not said ready. Reset, whatever the domain does or has died of, and
+ * it is back when the call is; -EINVAL: the caller's own; -EIO: its devices could not be attached again, it is as if it had
+ * crashed. Arm: spent when the domain dies; -EBUSY: it is dead.
+ */
+struct skink_domctl_arm {
+	uint32_t set;			/* in: 1 arms, 0 disarms */
+};
+
+enum skink_driver_state {
+	SKINK_DRIVER_STARTING,		/* it has not said ready: what it dies of is VIRQ_DOM_EXC's news */
+	SKINK_DRIVER_SERVING,
+	SKINK_DRIVER_DEAD,		/* after ready; waits for a reset, or its end */
+	SKINK_DRIVER_RESETTING,
+};
+
+enum skink_driver_cause { SKINK_CAUSE_NONE, SKINK_CAUSE_CRASH, SKINK_CAUSE_SHUTDOWN, SKINK_CAUSE_RESET };
+
+/*
+ * VIRQ_ARCH_7 tells Domain-0 that something of this has changed, in any driver domain: ready, death, the end of a reset. Times
+ * are the core's (system time); those of a reset are 0 while it has not come that far.
+ */
+struct skink_driver_info {
+	uint32_t state;			/* enum skink_driver_state */
+	uint32_t generation;		/* resets so far */
+	uint32_t cause;			/* of the last death: enum skink_driver_cause */
+	uint32_t is_armed;
+	uint64_t report_ns;		/* the last death, or call of reset, */
+	uint64_t fence_ns, copy_ns, resume_ns;	/* devices fenced, memory as it was, the driver runs again */
+	uint32_t frames_restored;	/* frames of this class */
+	uint32_t frames_clean;		/* memory that the clean copy has */
+	uint32_t frames_copied;		/* by the last reset, as the next two */
+	uint32_t entries_undone;	/* of page tables */
+	uint32_t grants_released;
+	uint32_t zero;
+	/* Of its vcpu when it died. */
+	uint64_t rip, cs, rflags, rsp, ss, cr2;
+	uint64_t general[15];		/* r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi */
+	char text[160];			/* what it died of */
+};
+
+/* -EFAULT: it cannot be written there; `bytes`: the room, and what was written. */
+struct skink_domctl_driver_info {
+	uint64_t address;		/* of a struct skink_driver_info, the caller's virtual address */
+	uint64_t bytes;
+};
+
+_Static_assert(sizeof(struct skink_domctl_driver) <= 128, "the union of struct xen_domctl has 128 bytes");
+_Static_assert(sizeof(struct skink_driver_info) == 400, "as skinkd reads it");

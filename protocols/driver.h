@@ -34,6 +34,33 @@ struct driver_region {
 	uint64_t pages;
 };
 
+/* ---------------------------------------------------------------- ready: driver.md, section 6 */
+
+/* What a reset does with a frame. */
+enum driver_class {
+	DRIVER_RESTORED,		/* as it was at ready: all that is nothing else */
+	DRIVER_SCRATCH,			/* left as it is, and nobody needs what is in it */
+	DRIVER_PRESERVED,		/* left as it is, for the successor and for Dom0 */
+	DRIVER_HOST,			/* Dom0's to write; the domain cannot map it writable */
+	DRIVER_CLASSES,
+};
+
+struct driver_frames {
+	uint64_t pfn;
+	uint32_t pages;
+	uint32_t frame_class;		/* enum driver_class */
+};
+
+/* The number of the hypercall (__HYPERVISOR_arch_7) by which a driver domain says ready. One argument: the address of its: */
+#define DRIVER_HYPERCALL	55
+#define DRIVER_READY_REGIONS	8
+
+struct driver_ready {
+	uint32_t version;		/* DRIVER_VERSION */
+	uint32_t region_count;
+	struct driver_frames region[DRIVER_READY_REGIONS];	/* DRIVER_SCRATCH or DRIVER_PRESERVED */
+};
+
 /* ---------------------------------------------------------------- the table: Dom0's */
 
 /* Where a ring's part of the ledger is, and what ledger.h needs to know of it. */
@@ -226,6 +253,7 @@ struct driver_log {
 	char text[];
 };
 
+_Static_assert(sizeof(struct driver_ready) == 136, "driver.md: ready");
 _Static_assert(sizeof(struct driver_queue) == 80, "driver.md: queues");
 _Static_assert(offsetof(struct driver_attachment, queue) == 16, "driver.md: attachments");
 _Static_assert(sizeof(struct driver_attachment) == 2048, "driver.md: attachments");

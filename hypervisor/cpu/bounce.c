@@ -129,6 +129,8 @@ long do_set_trap_table(uint64_t traps)
 	struct vcpu *vcpu = current_vcpu();
 	struct trap_info entry;
 
+	if (vcpu->domain->is_frozen)
+		return -EPERM;
 	if (traps == 0) {
 		memset(vcpu->trap.entry, 0, sizeof(vcpu->trap.entry));
 		return 0;
@@ -156,6 +158,8 @@ MUST_CHECK static int callback_set(uint32_t type, uint32_t flags, uint64_t addre
 {
 	struct vcpu_trap_state *trap = &current_vcpu()->trap;
 
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	if (!guest_range_ok(address, 1))
 		return -EINVAL;
 	if (!callback_is_known(type))
@@ -168,6 +172,8 @@ MUST_CHECK static int callback_set(uint32_t type, uint32_t flags, uint64_t addre
 /* As the ABI has it: the others may be changed, not taken away. */
 MUST_CHECK static int callback_remove(uint32_t type)
 {
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	if (!callback_is_known(type))
 		return -ENOSYS;
 	if (type != CALLBACKTYPE_nmi)
@@ -180,6 +186,8 @@ long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 {
 	struct vcpu_trap_state *trap = &current_vcpu()->trap;
 
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	if (!guest_range_ok(event, 1) || !guest_range_ok(failsafe, 1) || !guest_range_ok(syscall, 1))
 		return -EINVAL;
 	trap->callback[CALLBACKTYPE_event].address = event;

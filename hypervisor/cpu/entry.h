@@ -63,6 +63,11 @@ void cpu_set_entry_frame(struct cpu *cpu, struct vcpu *vcpu);
 /* What the current vcpu has in ds, es, fs and gs goes into its regs. */
 void switch_note_selectors(struct vcpu *vcpu);
 
+/* All that the CPU has of the current vcpu is in it, too; and for a reset, as if it had been switched away, and then to. */
+void switch_save_current(struct vcpu *vcpu);
+void switch_leave_current(struct vcpu *vcpu);
+void switch_enter_current(struct vcpu *vcpu);
+
 /* The current vcpu's descriptor tables have changed: this CPU sees the new ones. */
 void switch_reload_gdt(struct vcpu *vcpu);
 void switch_reload_ldt(struct vcpu *vcpu);

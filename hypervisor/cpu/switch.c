@@ -14,6 +14,7 @@
 #include "domain/hypercall.h"
 #include "mem/deferred.h"
 #include "mem/mmu.h"
+#include "reset/reset.h"
 #include "sched/sched.h"
 
 void cpu_relax_serving(void)
@@ -74,6 +75,21 @@ static void segments_load(struct vcpu *vcpu)
 		__atomic_fetch_or(&vcpu->work, VCPU_WORK_FAILSAFE, __ATOMIC_SEQ_CST);
 }
 
+void switch_save_current(struct vcpu *vcpu)
+{
+	segments_save(vcpu);
+	fpu_save(vcpu);
+	fpu_load(vcpu);
+}
+
+/* Its CPU has no TLB entries of it then, and makes none. */
+void switch_leave_current(struct vcpu *vcpu)
+{
+	debug_save(vcpu);
+	paging_load_core();
+	__atomic_fetch_and(&vcpu->domain->dirty_cpus, ~(1ULL << cpu_id()), __ATOMIC_SEQ_CST);
+}
+
 static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 {
 	if (next->domain != prev->domain)
@@ -87,6 +103,12 @@ static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 	segments_load(next);
 	debug_load(next);
 	fpu_load(next);
+}
+
+void switch_enter_current(struct vcpu *vcpu)
+{
+	load(this_cpu(), vcpu, vcpu);
+	time_update_vcpu(vcpu);
 }
 
 /* The idle vcpus' domain takes part in none of this: it has no state, no tables and no TLB entries. */
@@ -141,6 +163,10 @@ static bool work_step(struct vcpu *vcpu)
 	if (vcpu->deferred_tables) {
 		deferred_step(vcpu);
 		(void)preempt_needed();		/* a tree may be large: lets interrupts in between its tables */
+		return true;
+	}
+	if (unlikely(read_once(&vcpu->work) & VCPU_WORK_RESET)) {
+		reset_continue(vcpu);
 		return true;
 	}
 	/* The frame tells what could not be loaded; the registers hold 0 instead. */

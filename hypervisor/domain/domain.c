@@ -20,6 +20,7 @@
 #include "mem/frame.h"
 #include "mem/mmu.h"
 #include "pci/pci.h"
+#include "reset/reset.h"
 #include "sched/sched.h"
 
 struct domain *domain_zero;
@@ -77,6 +78,7 @@ static void domain_free(struct domain *domain)
 	if (domain->sched)
 		sched_domain_destroy(domain);
 	heap_free(domain->ports);
+	reset_free(domain);
 	ASSERT(!domain->shared_info || frame_unshare(domain->shared_info), "D1");
 	heap_free(domain->shared_info);
 	heap_free(domain);
@@ -207,13 +209,25 @@ static void shutdown_tell(struct domain *domain, uint8_t reason)
 	if (domain == domain_zero)
 		power_domain_zero_ended(reason);
 	update_all(domain);
-	tell_domain_zero();
+	/* VIRQ_DOM_EXC is xenstored's, who would tell everybody that the domain is gone. */
+	if (!domain->is_frozen)
+		tell_domain_zero();
+	if (domain->reset)
+		reset_tell_host();
 }
 
 void domain_shutdown(struct domain *domain, uint8_t reason)
 {
-	if (shut_down_once(domain, reason))
+	bool is_death = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
+	char text[32];
+
+	(void)format_string(text, sizeof(text), "it was shut down, reason %u", reason);
+	if (is_death && reset_begins(domain, SKINK_CAUSE_SHUTDOWN, text))
+		return;
+	if (shut_down_once(domain, reason)) {
+		reset_note_death(domain, SKINK_CAUSE_SHUTDOWN, text);
 		shutdown_tell(domain, reason);
+	}
 }
 
 int domain_resume(struct domain *domain)
@@ -231,11 +245,12 @@ void domain_crash(struct domain *domain, const char *format, ...)
 	char reason[160];
 	va_list arguments;
 
-	if (!shut_down_once(domain, SHUTDOWN_crash))
-		return;
 	va_start(arguments, format);
 	format_string_list(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
+	if (reset_begins(domain, SKINK_CAUSE_CRASH, reason) || !shut_down_once(domain, SHUTDOWN_crash))
+		return;
+	reset_note_death(domain, SKINK_CAUSE_CRASH, reason);
 
 	log_error("domain %u crashed: %s\n", domain->id, reason);
 	if (current_vcpu()->domain == domain)
@@ -305,6 +320,8 @@ static int destroy_step(struct domain *domain)
 	/* First nothing can write to its frames any more (D3). */
 	pci_domain_stop(domain);
 	error = dma_pool_release(domain);
+	if (!error)
+		error = reset_release(domain);
 	if (!error)
 		error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)

@@ -20,6 +20,7 @@ struct vcpu;
 struct channel;			/* event/channel.h */
 struct grant_table;		/* grant/grant.h */
 struct sched_domain;		/* sched/sched.h */
+struct reset;			/* reset/reset.h */
 
 #define VM_ASSIST_BIT(name)	(1ULL << VMASST_TYPE_##name)
 
@@ -69,6 +70,7 @@ struct domain {
 	uint32_t references;
 	bool is_dying;			/* D2: set once, under all the locks below but the scheduler's */
 	bool is_taken_apart;		/* dying, and nothing keeps it but what others map */
+	bool is_frozen;			/* a driver that is ready (reset/reset.h: R2) */
 	bool is_shut_down;		/* SCHEDOP_shutdown or a crash: no vcpu runs */
 	uint8_t shutdown_reason;	/* SHUTDOWN_*: set once, before is_shut_down */
 	uint32_t pause_count;		/* no vcpu runs while it is above 0 */
@@ -100,6 +102,7 @@ struct domain {
 	uint32_t pci_address;		/* what it wrote to port 0xcf8 last */
 
 	struct dma_pool dma_pool;	/* domctl_lock */
+	struct reset *reset;		/* NULL: it is no driver domain. Set before it runs, under domctl_lock */
 
 	struct sched_domain *sched;	/* the scheduler's, under its own lock */
 

@@ -11,11 +11,15 @@
 #include "domain/hypercall.h"
 #include "mem/frame.h"
 #include "pci/pci.h"
+#include "reset/reset.h"
 #include "sched/queue.h"
 
 #define FRAME_TYPES_MAX 1024		/* of one call */
 
 static struct spinlock domctl_lock;
+
+bool domctl_try_lock(void) { return spin_try_lock(&domctl_lock); }
+void domctl_unlock(void) { spin_unlock(&domctl_lock); }
 
 /* ---- making one ---- */
 
@@ -230,6 +234,10 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case SKINK_DOMCTL_sched:		return schedule(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_account:		return account(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);
+	case SKINK_DOMCTL_driver:		return reset_declare(domain, (void *)op->u.pad);
+	case SKINK_DOMCTL_reset:		return reset_by_host(domain);
+	case SKINK_DOMCTL_arm:			return reset_arm(domain, ((struct skink_domctl_arm *)(void *)op->u.pad)->set);
+	case SKINK_DOMCTL_driver_info:		return reset_tell(domain, (void *)op->u.pad);
 	case XEN_DOMCTL_assign_device:
 	case XEN_DOMCTL_deassign_device:	return device(domain, op);
 	default:				return domctl_vcpu(domain, op);

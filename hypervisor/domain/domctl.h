@@ -6,6 +6,10 @@
 
 struct domain;
 
+/* domctl_lock, for who must not wait for it; true: it is held. */
+MUST_CHECK bool domctl_try_lock(void);
+void domctl_unlock(void);
+
 void domain_get_info(struct domain *domain, struct xen_domctl_getdomaininfo *info);
 
 /* A set of CPUs in the caller's memory; of one that is longer than ours the rest is zeroes. -EFAULT. */

@@ -8,6 +8,7 @@
  */
 #include "domain/hypercall.h"
 
+#include <driver.h>
 #include <xen/xen.h>
 
 #define SYSCALL_BYTES 2		/* of the instruction that the guest called with: 0f 05 */
@@ -49,6 +50,7 @@ static long run(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	case __HYPERVISOR_physdev_op:		return do_physdev_op(a, b);
 	case __HYPERVISOR_sysctl:		return do_sysctl(a);
 	case __HYPERVISOR_domctl:		return do_domctl(a);
+	case DRIVER_HYPERCALL:			return do_driver_op(a);
 	default:				return -ENOSYS;
 	}
 }

@@ -24,6 +24,7 @@ enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
 	VCPU_WORK_NMI = 2,		/* an NMI to deliver */
 	VCPU_WORK_CRASHED = 4,		/* its domain has crashed: never enter again */
 	VCPU_WORK_FAILSAFE = 8,		/* a segment could not be loaded: failsafe callback */
+	VCPU_WORK_RESET = 16,		/* its domain is being reset: reset_continue() */
 };
 
 struct vcpu_callback {

@@ -89,6 +89,8 @@ long do_vm_assist(uint64_t command, uint64_t type)
 
 	if (!(VM_ASSIST_VALID & bit))
 		return -EINVAL;
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	switch ((uint32_t)command) {
 	case VMASST_CMD_enable:
 		__atomic_fetch_or(assist, bit, __ATOMIC_SEQ_CST);

@@ -153,7 +153,8 @@ static void disconnect_locked(struct domain *domain, port_t port, const struct c
 	struct channel *other = channel_find(channel->peer, channel->peer_port);
 
 	ASSERT(other->peer == domain && other->peer_port == port, "E1");
-	*other = (struct channel){ .state = CHANNEL_UNBOUND, .vcpu = other->vcpu, .for_id = domain->id };
+	*other = (struct channel){ .state = CHANNEL_UNBOUND, .is_kept = other->is_kept, .vcpu = other->vcpu,
+				   .for_id = domain->id };
 }
 
 int channel_close(struct domain *domain, port_t port)
@@ -192,6 +193,14 @@ int event_close_all(struct domain *domain)
 			return -ERESTART;
 	}
 	return 0;
+}
+
+void event_keep_all(struct domain *domain)
+{
+	spin_lock(&domain->event_lock);
+	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
+		domain->events[port].is_kept = domain->events[port].state != CHANNEL_FREE;
+	spin_unlock(&domain->event_lock);
 }
 
 /* ---- domains ---- */

@@ -20,6 +20,7 @@ enum channel_state {				/* drawn in event.h; numbers as EVTCHNOP_status gives th
 
 struct channel {
 	uint8_t state;				/* enum channel_state */
+	bool is_kept;				/* of a driver that was ready: it cannot close it (event_keep_all) */
 	uint16_t vcpu;				/* who is told; read without the lock */
 	union {
 		port_t peer_port;		/* interdomain */

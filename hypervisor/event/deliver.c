@@ -79,6 +79,24 @@ bool event_is_pending(struct domain *domain, port_t port)
 	return event_port_is_valid(domain, port) && bit_test(domain->shared_info->evtchn_pending, port);
 }
 
+/* In this order: of what a sender sets meanwhile no bit is pending of which the guest is not told. */
+void event_forget(struct domain *domain, const uint64_t *masked)
+{
+	shared_info_t *shared = domain->shared_info;
+
+	for (uint32_t id = 0; id < domain->vcpu_max; id++) {
+		vcpu_info_t *info = read_once(&domain->vcpu[id]->info);
+
+		write_once(&info->evtchn_upcall_mask, 1);
+		__atomic_store_n(&info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(shared->evtchn_mask); i++) {
+		write_once(&shared->evtchn_mask[i], masked[i]);
+		__atomic_store_n(&shared->evtchn_pending[i], 0, __ATOMIC_SEQ_CST);
+	}
+}
+
 /*
  * A sender may still be about to write to the old info, but its pending bit was set before this: so the guest is
  * made to look at every word of them once.

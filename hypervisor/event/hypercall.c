@@ -91,7 +91,9 @@ static int bind_pirq(struct domain *domain, union event_operation *op, port_t *p
 
 static int close(struct domain *domain, union event_operation *op, port_t *port)
 {
-	return channel_close(domain, op->close.port);
+	const struct channel *channel = channel_find(domain, op->close.port);
+
+	return channel && read_once(&channel->is_kept) ? -EPERM : channel_close(domain, op->close.port);
 }
 
 static int status(struct domain *domain, union event_operation *op, port_t *port)
@@ -156,7 +158,7 @@ static int reset(struct domain *domain, union event_operation *op, port_t *port)
 {
 	if (domain != caller() && read_once(&domain->pause_count) == 0)
 		return -EINVAL;
-	return event_close_all(domain);
+	return domain->is_frozen ? -EPERM : event_close_all(domain);
 }
 
 /* `name` as EVTCHNOP_ and struct evtchn_ have it; `port` is the field for a port that was opened. */

@@ -62,9 +62,12 @@ static int run(uint32_t number, union physdev_operation *op)
 			return -EINVAL;
 		return op->iobitmap.nr_ports == 0 ? 0 : -ENOSYS;
 	case PHYSDEVOP_map_pirq:
-		return map(&op->map);
 	case PHYSDEVOP_unmap_pirq:
-		return unmap((uint32_t)op->unmap.pirq, op->unmap.domid);
+		if (current_vcpu()->domain->is_frozen)
+			return -EPERM;
+		if (number == PHYSDEVOP_unmap_pirq)
+			return unmap((uint32_t)op->unmap.pirq, op->unmap.domid);
+		return map(&op->map);
 	default:
 		if (op->query.irq >= PIRQ_COUNT)
 			return -EINVAL;

@@ -111,6 +111,8 @@ static long answer(uint32_t number, union grant_question *question, struct domai
 	default:
 		/* Version 2 is refused in the way of a Xen that does not have it; the guest reads what it has instead. */
 		question->set.version = 1;
+		if (target->is_frozen)
+			return -EPERM;
 		return wanted == 1 ? 0 : wanted == 2 ? -ENOSYS : -EINVAL;
 	}
 }

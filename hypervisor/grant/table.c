@@ -129,20 +129,30 @@ void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 
 /* ---- the end ---- */
 
-/* No vcpu of the domain runs any more, so nobody else touches its handles. */
-int grant_domain_destroy(struct domain *domain)
+/* No vcpu of the domain runs, so nobody else touches its handles. The reference to the frame goes with its entry. */
+int grant_release_all(struct domain *domain, uint32_t *released)
 {
 	struct grant_table *table = domain->grants;
 
 	while (table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
-		/* The reference to the frame goes when its page table does. */
-		if (handle_find(table, table->handle_destroy))
+		if (handle_find(table, table->handle_destroy)) {
 			handle_end(domain, table->handle_destroy, NULL);
+			++*released;
+		}
 		table->handle_destroy++;
 		if (table->handle_destroy % 64 == 0 && preempt_needed())
 			return -ERESTART;
 	}
+	if (!domain->is_dying)
+		table->handle_destroy = 0;
 	return 0;
+}
+
+int grant_domain_destroy(struct domain *domain)
+{
+	uint32_t released = 0;
+
+	return grant_release_all(domain, &released);
 }
 
 /* The frames stay where they are until nobody has an entry pinned: grant_domain_free(). */

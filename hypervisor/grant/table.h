@@ -43,7 +43,7 @@ struct grant_table {		/* all under grant_lock */
 	struct grant_handle *handles[HANDLE_PAGES_MAX];
 	uint32_t handle_pages;
 	uint32_t handle_free;		/* first of the free ones; HANDLE_NONE: none */
-	uint32_t handle_destroy;	/* of a dying domain: those below are dropped */
+	uint32_t handle_destroy;	/* while all are released: those below are */
 };
 
 /* What one hypercall keeps from operation to operation, until grant_batch_finish(). */

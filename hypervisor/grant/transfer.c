@@ -14,7 +14,7 @@
 static int frame_take(struct domain *giver, mfn_t number, struct frame **frame)
 {
 	struct domain_locked locked = domain_lock(giver);
-	int error = frame_steal(locked, number, frame);
+	int error = giver->is_frozen ? -EPERM : frame_steal(locked, number, frame);
 
 	domain_unlock(locked);
 	if (!error)

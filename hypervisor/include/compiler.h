@@ -8,6 +8,7 @@
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))
+#define FALLTHROUGH	__attribute__((fallthrough))
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)

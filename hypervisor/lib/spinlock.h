@@ -23,6 +23,14 @@ static inline void spin_lock(struct spinlock *lock)
 		cpu_relax_serving();
 }
 
+MUST_CHECK static inline bool spin_try_lock(struct spinlock *lock)
+{
+	uint16_t ticket = load_acquire(&lock->serving);
+
+	return __atomic_compare_exchange_n(&lock->next, &ticket, (uint16_t)(ticket + 1), false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
 static inline void spin_unlock(struct spinlock *lock)
 {
 	store_release(&lock->serving, (uint16_t)(lock->serving + 1));

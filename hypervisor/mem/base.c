@@ -71,6 +71,8 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 
 	if (mfn_is(l4, old) && old.raw)
 		return 0;
+	if (owner.domain->is_frozen)
+		return -EPERM;
 	if (l4.raw || for_kernel) {
 		error = frame_get_as(l4, owner.domain, FRAME_L4, &frame);
 		if (error)
@@ -135,6 +137,8 @@ long do_set_gdt(uint64_t frames, uint64_t entries)
 
 	if (entries > GDT_ENTRIES_MAX)
 		return -EINVAL;
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	if (guest_read(copy, frames, (entries + 511) / 512 * sizeof(uint64_t)))
 		return -EFAULT;
 	error = mmu_set_gdt(current_vcpu(), copy, (uint32_t)entries);
@@ -176,6 +180,8 @@ long do_update_descriptor(uint64_t address, uint64_t descriptor)
 
 	if ((address & 7) || !descriptor_check(&descriptor))
 		return -EINVAL;
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	owner = domain_lock(current_vcpu()->domain);
 	error = frame_get_as(paddr_to_mfn(address), owner.domain, type, &frame);
 	if (error == -EBUSY) {

@@ -143,6 +143,7 @@ long memory_exchange(unsigned long argument)
 	error = domain_get_managed(x->in.domid, &chunk.domain);
 	if (error)
 		return error;
+	error = chunk.domain->is_frozen ? -EPERM : 0;
 	per_chunk = extents_in_chunk(&chunk, &x->in);
 	while (!error && x->nr_exchanged < x->in.nr_extents) {
 		chunk.index = x->nr_exchanged / per_chunk;

@@ -227,6 +227,11 @@ int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type,
 	if (!*frame)
 		return -EINVAL;
 	error = type == FRAME_PLAIN ? 0 : frame_get_type(*frame, type);
+	if (type == FRAME_WRITABLE && !error && unlikely(read_once(&(*frame)->count) >> FRAME_WATCHED_SHIFT & 7)) {
+		error = frame_may_write(*frame);
+		if (error)
+			frame_put_type(*frame);
+	}
 	if (error)
 		frame_put(*frame);
 	return error == -EINVAL && type == FRAME_WRITABLE ? -EBUSY : error;

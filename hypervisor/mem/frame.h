@@ -46,6 +46,9 @@ _Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
 
 #define FRAME_ALLOCATED		(1ULL << 63)	/* in count: the owner's own reference is not dropped yet */
 #define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap, shared_info, grant table) */
+#define FRAME_CLASS_SHIFT	60		/* in count, 2 bits: of a driver domain's frame, enum driver_class */
+#define FRAME_WATCHED_SHIFT	59
+#define FRAME_WATCHED		(1ULL << FRAME_WATCHED_SHIFT)	/* in count: it has a clean copy, and nobody has changed it (reset/reset.h: R3) */
 #define FRAME_COUNT_MASK	((1ULL << 32) - 1)
 #define FRAME_COUNT_MAX		(1ULL << 31)	/* for guests: frame_get_again() has room above it */
 
@@ -109,6 +112,18 @@ void frame_put_as(struct frame *frame, enum frame_type type);
 
 /* As what a frame is taken by who reads it, and may write to it. */
 static inline enum frame_type frame_access(bool writable) { return writable ? FRAME_WRITABLE : FRAME_PLAIN; }
+
+static inline uint32_t frame_class_of(const struct frame *frame) { return read_once(&frame->count) >> FRAME_CLASS_SHIFT & 3; }
+
+/* Before the core writes to a frame, or when the dirty bit of an entry for it goes. reset/ready.c, as the next one. */
+void frame_note_change(struct frame *frame);
+static inline void frame_touch(struct frame *frame)
+{
+	if (unlikely(read_once(&frame->count) & FRAME_WATCHED))
+		frame_note_change(frame);
+}
+/* -EPERM: it is Dom0's to write, and the current domain is another (R5). */
+MUST_CHECK int frame_may_write(struct frame *frame);
 
 /* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
 void frame_share(void *page, struct domain *domain, bool writable);

@@ -73,6 +73,10 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 	error = domain_get_managed(e.request.domid, &e.domain);
 	if (error)
 		return error;
+	if (e.domain->is_frozen) {
+		domain_put(e.domain);
+		return -EPERM;
+	}
 	while (e.done < e.request.nr_extents && !error) {
 		if (e.done != done && preempt_needed())
 			error = -ERESTART;

@@ -46,6 +46,8 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 {
 	bool is_own = owner.domain == vcpu->domain;
 
+	if (owner.domain->is_frozen && op->cmd <= MMUEXT_SET_LDT)
+		return -EPERM;
 	switch (op->cmd) {
 	case MMUEXT_PIN_L1_TABLE ... MMUEXT_PIN_L4_TABLE:
 		return table_pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));

@@ -12,7 +12,7 @@ bool page_list_reserve(struct domain *domain, uint64_t frames)
 	bool fits;
 
 	spin_lock(&domain->page_list_lock);
-	fits = !read_once(&domain->is_dying) && domain->frame_count + frames <= read_once(&domain->frame_limit);
+	fits = !read_once(&domain->is_dying) && !domain->is_frozen && domain->frame_count + frames <= read_once(&domain->frame_limit);
 	if (fits)
 		domain->frame_count += frames;
 	spin_unlock(&domain->page_list_lock);

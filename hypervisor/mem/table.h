@@ -30,6 +30,21 @@ static inline bool is_core_slot(enum frame_type level, uint64_t index)
 	return level == FRAME_L4 && index >= L4_CORE_FIRST && index < L4_CORE_END;
 }
 
+/* If nothing but these changes in an L1 entry, the references stay as they are. */
+#define NO_REFERENCE_BITS	(PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_NO_EXECUTE | PTE_USER)
+
+static inline bool entry_keeps_references(enum frame_type level, pte_t old, pte_t new)
+{
+	return level == FRAME_L1 && (old & PTE_PRESENT) && !((old ^ new) & ~NO_REFERENCE_BITS);
+}
+
+/* An L1 entry becomes another: what its dirty bit tells is not lost (reset/reset.h: R3). */
+static inline void entry_fold(pte_t old)
+{
+	if ((old & (PTE_PRESENT | PTE_DIRTY | PTE_DEVICE)) == (PTE_PRESENT | PTE_DIRTY))
+		frame_touch(frame_of(pte_frame(old)));
+}
+
 /*
  * Takes the references of all entries from frame->validated on. 0; -ERESTART: stopped after frame->validated entries, which
  * hold theirs; else an entry was refused and none holds any.

@@ -9,24 +9,18 @@
 #include "mem/table.h"
 
 #define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
-/* If nothing but these changes in an L1 entry, the references stay as they are. */
-#define NO_REFERENCE_BITS	(PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_NO_EXECUTE | PTE_USER)
-
-static bool keeps_references(enum frame_type level, pte_t old, pte_t new)
-{
-	return level == FRAME_L1 && (old & PTE_PRESENT) && !((old ^ new) & ~NO_REFERENCE_BITS);
-}
-
 /* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EBUSY, -ERESTART. */
 static int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
 {
 	struct frame *table = frame_of(virt_to_mfn(at));
 	enum frame_type level = frame_type_of(table->type);
-	bool keeps = keeps_references(level, old, entry);
+	bool keeps = entry_keeps_references(level, old, entry);
 	int error = 0;
 
 	if (is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)))
 		return -EINVAL;
+	if (level != FRAME_L1 && owner.domain->is_frozen)
+		return -EPERM;
 	if (keeps)
 		entry |= PTE_USER;
 	else
@@ -38,6 +32,8 @@ static int entry_replace(struct domain_locked owner, pte_t *at, const struct dom
 			entry_drop(table, level, entry);
 		return -EAGAIN;
 	}
+	if (level == FRAME_L1)
+		entry_fold(old);
 	if (!keeps) {
 		entry_drop(table, level, old);
 		account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
@@ -98,8 +94,11 @@ long batch_run(const struct batch *batch)
 
 static int update_machphys(const struct batch *batch, const struct mmu_update *request)
 {
-	struct frame *frame = frame_get(paddr_to_mfn(request->ptr), batch->source);
+	struct frame *frame;
 
+	if (batch->source->is_frozen)
+		return -EPERM;
+	frame = frame_get(paddr_to_mfn(request->ptr), batch->source);
 	if (!frame)
 		return -EINVAL;
 	m2p_set(frame_number(frame), gfn(request->val));

@@ -231,6 +231,13 @@ int pci_pool_is_there(struct domain *domain)
 	return error;
 }
 
+void pci_domain_fence(struct domain *domain)
+{
+	for (struct pci_function *function = pci_functions; function; function = function->next)
+		if (function->owner == domain && !function->is_stopped)
+			detach(function);
+}
+
 void pci_domain_stop(struct domain *domain)
 {
 	for (struct pci_function *function = pci_functions; function; function = function->next)

@@ -32,6 +32,8 @@ bool pci_shares_name(uint32_t sbdf);
 /* The domain has a DMA pool now: what it was assigned before is attached to it. iommu_device_attach()'s errors. */
 MUST_CHECK int pci_pool_is_there(struct domain *domain);
 
+/* Reset: its functions reach no memory until pci_pool_is_there() attaches them again. domctl_lock is held. */
+void pci_domain_fence(struct domain *domain);
 /* The domain dies. First: its functions reach no memory and interrupt nobody any more. */
 void pci_domain_stop(struct domain *domain);
 /* Last, when its event channels are closed: they are nobody's. */

@@ -331,6 +331,23 @@ static long send_nmi(struct vcpu *vcpu, uint64_t argument)
 	return 0;
 }
 
+void sched_vcpu_forget(struct vcpu *vcpu)
+{
+	vcpu_timers_stop(vcpu);
+	for (uint32_t i = 0; i < WATCHDOGS; i++)
+		timer_stop(&vcpu->domain->sched->watchdog[i]);
+	write_once(&vcpu->poll_port, 0);
+}
+
+/* Of a frozen domain nothing changes but its timers. */
+static bool is_refused(const struct domain *domain, uint32_t command)
+{
+	return domain->is_frozen && (command == VCPUOP_initialise || command == VCPUOP_up || command == VCPUOP_down ||
+				     command == VCPUOP_register_vcpu_info ||
+				     command == VCPUOP_register_runstate_memory_area ||
+				     command == VCPUOP_register_vcpu_time_memory_area);
+}
+
 long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 {
 	struct domain *domain = current_vcpu()->domain;
@@ -338,6 +355,8 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 
 	if (!vcpu)
 		return -ENOENT;
+	if (is_refused(domain, (uint32_t)command))
+		return -EPERM;
 	switch ((uint32_t)command) {
 	case VCPUOP_initialise:			return initialise(vcpu, argument);
 	case VCPUOP_up:				return bring_up(vcpu);

@@ -59,6 +59,9 @@ void sched_vcpu_kick(struct vcpu *vcpu);
 void sched_block_current(void);
 void sched_yield_current(void);
 
+/* Reset: no timer of it is set, it polls for nothing. It is current or does not run. */
+void sched_vcpu_forget(struct vcpu *vcpu);
+
 /* SOFTIRQ_SCHEDULE: chooses, and calls context_switch() if it chose another. May not return. */
 void sched_softirq(void);
 

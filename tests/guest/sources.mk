@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
 	boot fake-driver minimal p2m \
-	abi bench cpu disk dma domctl events grants memory mmu nic offload pci smp time traps user \
+	abi bench cpu disk dma domctl events grants memory mmu nic offload pci reset smp time traps user \
 	crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog
 
@@ -14,3 +14,4 @@ GUEST_disk_SOURCES = tests/guest/builder.c tests/guest/device.c $(DEVICE_SOURCES
 GUEST_nic_SOURCES = $(GUEST_disk_SOURCES)
 GUEST_offload_SOURCES = $(GUEST_disk_SOURCES)
 GUEST_pci_SOURCES := tests/guest/builder.c
+GUEST_reset_SOURCES := tests/guest/builder.c

@@ -9,6 +9,7 @@
 #include "domain/domain.h"
 #include "mem/alloc.h"
 #include "pci/function.h"
+#include "reset/reset.h"
 #include "tables.h"
 
 #define DOMAIN_IDS 16		/* tests use ids below it */
@@ -261,6 +262,9 @@ static void take_domain(const struct domain *domain)
 		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
 	for (uint64_t i = 0; i < domain->dma_pool.held; i++)
 		expect(mfn(domain->dma_pool.first.raw + i), FRAME_WRITABLE, "a DMA pool");
+	for (uint32_t i = 0; domain->reset && domain->reset->frame && i < domain->reset->slot_count; i++)
+		if (domain->reset->frame[i].number)
+			expect(mfn(domain->reset->frame[i].number), FRAME_PLAIN, "a reset");
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		take_vcpu(domain->vcpu[i]);
 	if (spin_is_locked(&domain->lock) || spin_is_locked(&domain->page_list_lock) ||

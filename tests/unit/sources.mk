@@ -67,9 +67,10 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/domain/dma_pool.c hypervisor/domain/domctl.c hypervisor/domain/domctl_vcpu.c hypervisor/domain/sysctl.c \
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
-	hypervisor/grant/table.c hypervisor/grant/transfer.c
+	hypervisor/grant/table.c hypervisor/grant/transfer.c \
+	hypervisor/reset/ready.c hypervisor/reset/control.c hypervisor/reset/restore.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
-UNIT_TESTS += frame table alloc memory_op domctl pci dma_pool
+UNIT_TESTS += frame table alloc memory_op domctl pci dma_pool reset
 UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c
 UNIT_table_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_alloc_SOURCES := $(UNIT_frame_SOURCES)
@@ -77,6 +78,7 @@ UNIT_memory_op_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_domctl_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_pci_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
+UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
 DOM0_UNIT_TESTS += attach manifest kernel pulse rpc
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c

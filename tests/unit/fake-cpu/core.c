@@ -19,6 +19,7 @@
 #include "mem/frame.h"
 #include "mem/m2p.h"
 #include "pci/pci.h"
+#include "reset/reset.h"
 #include "sched/sched.h"
 #include "sched/timer.h"
 
@@ -212,6 +213,24 @@ WEAK void iommu_faults_read(void) { }
 WEAK int dma_pool_declare(struct domain *domain, struct skink_domctl_dma_pool *wanted) { return -EOPNOTSUPP; }
 WEAK int dma_pool_release(struct domain *domain) { return 0; }
 
+/* ---- reset: nobody is a driver domain ---- */
+
+WEAK void frame_note_change(struct frame *frame) { }
+WEAK int frame_may_write(struct frame *frame) { return 0; }
+WEAK int reset_declare(struct domain *domain, const struct skink_domctl_driver *wanted) { return -EOPNOTSUPP; }
+WEAK int reset_by_host(struct domain *domain) { return -ENODEV; }
+WEAK int reset_arm(struct domain *domain, bool is_on) { return -ENODEV; }
+WEAK int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wanted) { return -ENODEV; }
+WEAK bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const char *text) { return false; }
+WEAK void reset_note_death(struct domain *domain, enum skink_driver_cause cause, const char *text) { }
+WEAK void reset_tell_host(void) { }
+WEAK int reset_release(struct domain *domain) { return 0; }
+WEAK void reset_free(struct domain *domain) { }
+WEAK long do_driver_op(uint64_t argument) { return -ENOSYS; }
+WEAK void sched_vcpu_forget(struct vcpu *vcpu) { }
+WEAK void event_keep_all(struct domain *domain) { }
+WEAK void event_forget(struct domain *domain, const uint64_t *masked) { }
+
 /* ---- pci: a machine without any ---- */
 
 WEAK int pci_test_assign(uint32_t sbdf) { return -ENODEV; }
@@ -219,6 +238,7 @@ WEAK int pci_assign(struct domain *domain, uint32_t sbdf) { return -ENODEV; }
 WEAK int pci_deassign(struct domain *domain, uint32_t sbdf) { return -ENODEV; }
 WEAK int pci_describe(struct skink_domctl_pci_function *wanted) { return -ENOENT; }
 WEAK int pci_pool_is_there(struct domain *domain) { return 0; }
+WEAK void pci_domain_fence(struct domain *domain) { }
 WEAK void pci_domain_stop(struct domain *domain) { }
 WEAK void pci_domain_release(struct domain *domain) { }
 WEAK bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out, uint32_t *value) { return false; }

@@ -20,7 +20,7 @@
 #define WEAK __attribute__((weak))
 
 /* As much as the largest of them has: a domain's scheduling, a vcpu's FPU registers. */
-#define FAKE_PART_BYTES 1024
+#define FAKE_PART_BYTES PAGE_SIZE
 
 struct fake_parts fake_parts;
 

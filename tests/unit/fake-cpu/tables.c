@@ -35,6 +35,19 @@ gfn_t m2p_get(mfn_t frame) { return gfn(machine_to_physical[frame.raw]); }
 mfn_t m2p_extent_frame(uint32_t index) { return mfn(1 + index); }
 void switch_reload_gdt(struct vcpu *vcpu) { }
 void switch_reload_ldt(struct vcpu *vcpu) { }
+void switch_save_current(struct vcpu *vcpu) { }
+
+void switch_leave_current(struct vcpu *vcpu)
+{
+	paging_load_core();
+	vcpu->domain->dirty_cpus &= ~(1ULL << cpu_id());
+}
+
+void switch_enter_current(struct vcpu *vcpu)
+{
+	vcpu->domain->dirty_cpus |= 1ULL << cpu_id();
+	mmu_load_base(vcpu);
+}
 
 void alloc_init(void)
 {

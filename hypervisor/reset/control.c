@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is told what of a driver domain's death, and who begins a reset (reset/reset.h). */
+#include "reset/reset.h"
+
+#include "cpu/directmap.h"
+#include "cpu/timer_hw.h"
+#include "cpu/uaccess.h"
+#include "event/event.h"
+
+void reset_tell_host(void) { event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_ARCH_7); }
+
+/* What it died of. Registers of a vcpu that runs elsewhere are old (V1), and better than none. */
+static void note(struct domain *domain, enum skink_driver_cause cause, const char *text)
+{
+	struct skink_driver_info *info = &domain->reset->info;
+	const struct vcpu *vcpu = domain->vcpu[0];
+	const struct cpu_user_regs *regs = &vcpu->regs;
+
+	info->cause = cause;
+	info->report_ns = time_now_ns();
+	info->fence_ns = info->copy_ns = info->resume_ns = 0;
+	info->frames_copied = info->entries_undone = info->grants_released = 0;
+	info->rip = regs->rip;
+	info->cs = regs->cs;
+	info->rflags = regs->rflags;
+	info->rsp = regs->rsp;
+	info->ss = regs->ss;
+	info->cr2 = read_once(&vcpu->info->arch.cr2);
+	memcpy(info->general, regs, sizeof(info->general));
+	(void)string_copy(info->text, text, sizeof(info->text));
+}
+
+static bool state_change(struct reset *reset, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&reset->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const char *text)
+{
+	struct reset *reset = domain->reset;
+
+	if (!reset)
+		return false;
+	if (__atomic_exchange_n(&reset->is_armed, false, __ATOMIC_SEQ_CST) &&
+	    state_change(reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_RESETTING)) {
+		note(domain, cause, text);
+		vcpu_add_work(domain->vcpu[0], VCPU_WORK_RESET);
+		sched_vcpu_kick(domain->vcpu[0]);
+		return true;
+	}
+	return read_once(&reset->state) == SKINK_DRIVER_RESETTING;	/* of one death one reset */
+}
+
+void reset_note_death(struct domain *domain, enum skink_driver_cause cause, const char *text)
+{
+	if (domain->reset && state_change(domain->reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_DEAD))
+		note(domain, cause, text);
+}
+
+/* ---- what Dom0 asks ---- */
+
+static int is_ready(const struct domain *domain)
+{
+	return !domain->reset ? -ENODEV : read_once(&domain->reset->state) == SKINK_DRIVER_STARTING ? -EAGAIN : 0;
+}
+
+int reset_by_host(struct domain *domain)
+{
+	struct reset *reset = domain->reset;
+	int error = is_ready(domain);
+
+	if (domain == current_vcpu()->domain)
+		return -EINVAL;
+	if (error)
+		return error;
+	/* This call was continued, and the vcpu has done the rest itself. */
+	if (reset->is_asked && read_once(&reset->state) == SKINK_DRIVER_SERVING) {
+		reset->is_asked = false;
+		return 0;
+	}
+	domain_pause(domain);
+	if (state_change(reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_RESETTING))
+		note(domain, SKINK_CAUSE_RESET, "reset by Domain-0");
+	else
+		(void)state_change(reset, SKINK_DRIVER_DEAD, SKINK_DRIVER_RESETTING);
+	/* Should this be continued, the vcpu itself may go on with it meanwhile. */
+	vcpu_add_work(domain->vcpu[0], VCPU_WORK_RESET);
+	error = reset_step(domain);
+	reset->is_asked = error == -ERESTART;
+	domain_unpause(domain);
+	return error;
+}
+
+int reset_arm(struct domain *domain, bool is_on)
+{
+	int error = is_ready(domain);
+
+	if (error)
+		return error;
+	if (is_on && read_once(&domain->reset->state) != SKINK_DRIVER_SERVING)
+		return -EBUSY;
+	write_once(&domain->reset->is_armed, is_on);
+	return 0;
+}
+
+int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wanted)
+{
+	struct reset *reset = domain->reset;
+	struct skink_driver_info info;
+
+	if (!reset)
+		return -ENODEV;
+	info = reset->info;
+	info.state = read_once(&reset->state);
+	info.is_armed = read_once(&reset->is_armed);
+	return guest_write(wanted->address, &info, MIN(wanted->bytes, sizeof(info)));
+}

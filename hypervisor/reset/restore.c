@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* A reset, a bounded piece at a time: fence, release, copy, resume (reset/reset.h: R1 to R4). */
+#include "reset/reset.h"
+
+#include "cpu/directmap.h"
+#include "cpu/entry.h"
+#include "cpu/timer_hw.h"
+#include "domain/domctl.h"
+#include "event/event.h"
+#include "grant/grant.h"
+#include "mem/alloc.h"
+#include "mem/table.h"
+#include "pci/pci.h"
+
+#define COPIES_AT_ONCE	16		/* between two looks at preempt_needed() */
+#define ENTRIES_AT_ONCE	8		/* that are looked at together for a difference */
+
+/* ---- page tables: the vcpu does not run, and its TLB entries are gone, so an entry is simply another ---- */
+
+static void entry_undo(struct domain *domain, struct frame *table, pte_t *at, pte_t clean)
+{
+	pte_t old = read_once(at), entry = clean;
+
+	entry_fold(old);
+	if (entry_keeps_references(FRAME_L1, old, clean)) {
+		write_once(at, clean);
+		return;
+	}
+	domain->reset->info.entries_undone++;
+	/* It held these references at ready; a device that Dom0 has taken away since is all that can be missing. */
+	if ((entry & PTE_PRESENT) && entry_take(table, FRAME_L1, domain, &entry))
+		entry = 0;
+	write_once(at, entry);
+	entry_drop(table, FRAME_L1, old);
+}
+
+static void table_undo(struct domain *domain, const struct reset_table *table)
+{
+	struct domain_locked locked = domain_lock(domain);
+	struct frame *frame = frame_of(mfn(table->number));
+	pte_t *entry = table_entries(frame);
+	const pte_t *clean = mfn_to_virt(mfn(table->clean));
+
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i += ENTRIES_AT_ONCE) {
+		pte_t differs = 0;
+
+		for (uint32_t j = i; j < i + ENTRIES_AT_ONCE; j++)
+			differs |= entry[j] ^ clean[j];
+		for (uint32_t j = i; differs && j < i + ENTRIES_AT_ONCE; j++)
+			if (entry[j] != clean[j])
+				entry_undo(domain, frame, &entry[j], clean[j]);
+	}
+	domain_unlock(locked);
+}
+
+static int tables_undo(struct domain *domain)
+{
+	struct reset *reset = domain->reset;
+
+	for (bool is_first = true; reset->next < reset->table_count; reset->next++, is_first = false) {
+		if (!is_first && preempt_needed())
+			return -ERESTART;
+		table_undo(domain, &reset->table[reset->next]);
+	}
+	reset->next = 0;
+	return 0;
+}
+
+/* ---- frames ---- */
+
+/* The first of the changed ones is not any more; NULL: there is none. What is written to it from here on is noted again. */
+static struct reset_frame *changed_take(struct reset *reset)
+{
+	struct reset_frame *slot = NULL;
+
+	spin_lock(&reset->lock);
+	if (reset->changed) {
+		slot = &reset->frame[reset->changed - 1];
+		reset->changed = slot->next;
+	}
+	spin_unlock(&reset->lock);
+	return slot;
+}
+
+static void frame_restore(struct reset *reset, struct reset_frame *slot)
+{
+	void *page = mfn_to_virt(mfn(slot->number));
+
+	/* For others it is not watched yet, and not in the list: R4 is looked at when all are done. */
+	slot->next = reset->shared;
+	reset->shared = (uint32_t)(slot - reset->frame) + 1;
+	if (slot->clean)
+		page_copy(page, mfn_to_virt(mfn(slot->clean)));
+	else
+		page_clear(page);
+	reset->info.frames_copied++;
+}
+
+static int frames_restore(struct reset *reset)
+{
+	struct reset_frame *slot;
+
+	for (uint32_t copies = 1; (slot = changed_take(reset)); copies++) {
+		frame_restore(reset, slot);
+		if (copies % COPIES_AT_ONCE == 0 && preempt_needed())
+			return -ERESTART;
+	}
+	while (reset->shared) {
+		slot = &reset->frame[reset->shared - 1];
+		reset->shared = slot->next;
+		__atomic_fetch_or(&frame_of(mfn(slot->number))->count, FRAME_WATCHED, __ATOMIC_SEQ_CST);
+		reset_note_shared(reset, slot);
+	}
+	return 0;
+}
+
+/* ---- the vcpu ---- */
+
+static void vcpu_restore(struct vcpu *vcpu)
+{
+	struct reset *reset = vcpu->domain->reset;
+
+	sched_vcpu_forget(vcpu);
+	event_forget(vcpu->domain, reset->events_masked);
+	vcpu->regs = reset->regs;
+	vcpu->regs.rax = ++reset->info.generation;
+	memcpy((char *)vcpu + VCPU_SAVED_FROM, reset->vcpu, sizeof(reset->vcpu));
+	page_copy(vcpu->fpu, reset->fpu);
+	if (vcpu == current_vcpu())
+		switch_enter_current(vcpu);
+}
+
+static int resume(struct domain *domain)
+{
+	struct reset *reset = domain->reset;
+	struct vcpu *vcpu = domain->vcpu[0];
+	int error = pci_pool_is_there(domain);
+
+	reset->phase = RESET_FENCE;
+	__atomic_store_n(&vcpu->work, 0, __ATOMIC_SEQ_CST);
+	write_once(&domain->is_shut_down, false);
+	store_release(&domain->shutdown_reason, SHUTDOWN_NONE);
+	if (error) {
+		store_release(&reset->state, SKINK_DRIVER_SERVING);
+		domain_crash(domain, "its devices cannot be attached again: error %d", error);
+		return -EIO;
+	}
+	vcpu_restore(vcpu);
+	reset->info.resume_ns = time_now_ns();
+	store_release(&reset->state, SKINK_DRIVER_SERVING);
+	sched_vcpu_kick(vcpu);
+	sched_vcpu_update(vcpu);
+	reset_tell_host();
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+int reset_step(struct domain *domain)
+{
+	struct reset *reset = domain->reset;
+
+	if (load_acquire(&reset->state) != SKINK_DRIVER_RESETTING)
+		return 0;
+	if (domain->vcpu[0] == current_vcpu())
+		switch_leave_current(domain->vcpu[0]);
+	switch (reset->phase) {
+	case RESET_FENCE:		/* R1 */
+		pci_domain_fence(domain);
+		reset->info.fence_ns = time_now_ns();
+		reset->phase = RESET_TABLES;
+		FALLTHROUGH;
+	case RESET_TABLES:
+		if (tables_undo(domain))
+			return -ERESTART;
+		reset->phase = RESET_GRANTS;
+		FALLTHROUGH;
+	case RESET_GRANTS:		/* after the entries: a lender that gets its frame back finds that nobody maps it */
+		if (grant_release_all(domain, &reset->info.grants_released))
+			return -ERESTART;
+		reset->phase = RESET_FRAMES;
+		FALLTHROUGH;
+	case RESET_FRAMES:
+		if (frames_restore(reset))
+			return -ERESTART;
+		reset->info.copy_ns = time_now_ns();
+	}
+	return resume(domain);
+}
+
+/* Dom0 may hold the lock, and wait for this vcpu to leave its CPU. */
+void reset_continue(struct vcpu *vcpu)
+{
+	if (domctl_try_lock()) {
+		if (reset_step(vcpu->domain) == 0)
+			__atomic_fetch_and(&vcpu->work, ~(uint64_t)VCPU_WORK_RESET, __ATOMIC_SEQ_CST);
+		domctl_unlock();
+	}
+	(void)preempt_needed();		/* others run now, if they must */
+}

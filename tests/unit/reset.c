@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/* reset/ on the real mem/, grant/ and event/: R1 to R5, what a driver domain may not do, and what it finds after a reset. */
+#include "unit.h"
+
+#include <string.h>
+
+#include <xen/domctl.h>
+#include <xen/grant_table.h>
+#include <xen/physdev.h>
+#include <xen/sched.h>
+#include <xen/version.h>
+
+#include "event/event.h"
+#include "grant/table.h"
+#include "include/errno.h"
+#include "lib/bits.h"
+#include "mem/alloc.h"
+#include "mem/base.h"
+#include "mem/m2p.h"
+#include "memory_guest.h"
+#include "memory_oracle.h"
+#include "pci/pci.h"
+#include "reset/reset.h"
+#include "tables.h"
+
+#define DRIVER		5
+#define FREE_VA(i)	(0x200000UL + (i) * PAGE_SIZE)
+#define VA(i)		((uint64_t)(i) * PAGE_SIZE)
+
+/* Of the pages of a guest, from DATA (6) on. The others are restored. */
+enum { SCRATCH = 14, PRESERVED, HOST, ZERO = 18, LENT, LAST = GUEST_PAGES - 1 };
+
+static struct memory_guest zero, driver;
+static uint8_t before[GUEST_PAGES][PAGE_SIZE];
+
+static void all_is_counted(void)
+{
+	const char *wrong = memory_oracle_complaint();
+
+	if (wrong)
+		fprintf(stderr, "  %s\n", wrong);
+	CU_ASSERT_PTR_NULL(wrong);
+}
+
+/* ---- given ---- */
+
+static void as_zero(void) { fake_switch_to(zero.domain->vcpu[0]); }
+static void as_driver(void) { fake_switch_to(driver.domain->vcpu[0]); }
+
+static struct xen_domctl *control(uint32_t command)
+{
+	return GUEST_COPY(struct xen_domctl, .cmd = command, .domain = DRIVER,
+			  .interface_version = XEN_DOMCTL_INTERFACE_VERSION);
+}
+
+static long call(struct xen_domctl *op) { return guest_call(__HYPERVISOR_domctl, guest_address(op), 0, 0, 0); }
+
+static long declare(uint32_t clean_max)
+{
+	struct xen_domctl *op = control(SKINK_DOMCTL_driver);
+
+	*(struct skink_domctl_driver *)(void *)op->u.pad = (struct skink_domctl_driver){
+		.region_count = 2, .clean_max = clean_max,
+		.region = { { PRESERVED, 1, DRIVER_PRESERVED }, { HOST, 1, DRIVER_HOST } } };
+	return call(op);
+}
+
+static long ready_with(struct driver_ready args)
+{
+	struct driver_ready *ready = fake_guest_memory(sizeof(*ready));
+
+	*ready = args;
+	return guest_call(DRIVER_HYPERCALL, guest_address(ready), 0, 0, 0);
+}
+
+static long ready(void)
+{
+	return ready_with((struct driver_ready){
+		.version = DRIVER_VERSION, .region_count = 2,
+		.region = { { SCRATCH, 1, DRIVER_SCRATCH }, { HOST, 1, DRIVER_SCRATCH } } });
+}
+
+static long reset(void)
+{
+	long error;
+
+	as_zero();
+	error = call(control(SKINK_DOMCTL_reset));
+	as_driver();
+	return error;
+}
+
+static long arm(uint32_t set)
+{
+	struct xen_domctl *op = control(SKINK_DOMCTL_arm);
+	long error;
+
+	((struct skink_domctl_arm *)(void *)op->u.pad)->set = set;
+	as_zero();
+	error = call(op);
+	as_driver();
+	return error;
+}
+
+static struct skink_driver_info info(void)
+{
+	struct skink_driver_info *info = fake_guest_memory(sizeof(*info));
+	struct xen_domctl *op = control(SKINK_DOMCTL_driver_info);
+
+	*(struct skink_domctl_driver_info *)(void *)op->u.pad =
+		(struct skink_domctl_driver_info){ guest_address(info), sizeof(*info) };
+	as_zero();
+	CU_ASSERT_EQUAL(call(op), 0);
+	as_driver();
+	return *info;
+}
+
+/* The exit path of the driver's CPU. */
+static void driver_leaves_core(void)
+{
+	struct vcpu *vcpu = driver.domain->vcpu[0];
+
+	for (uint32_t i = 0; (vcpu->work & VCPU_WORK_RESET) && i < 1000; i++)
+		reset_continue(vcpu);
+}
+
+/* Declared and not yet ready; each page has contents of its own but one, which is zero. */
+static void given_driver(void)
+{
+	zero = given_guest(0);
+	driver.domain = given_domain_with(DRIVER, 1, false);
+	driver.domain->frame_limit = 512;
+	CU_ASSERT_FATAL(memory_guest_build(&driver));
+	for (uint32_t i = DATA; i < GUEST_PAGES; i++)
+		memset(words_of(driver.page[i]), i == ZERO ? 0 : (int)i, PAGE_SIZE);
+	as_zero();
+	driver.domain->pause_count = 1;
+	CU_ASSERT_EQUAL(declare(GUEST_PAGES), 0);
+	driver.domain->pause_count = 0;
+	as_driver();
+	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 1;
+	CU_ASSERT_EQUAL(guest_maps(VA(HOST), pte(driver.page[HOST], READ_ONLY)), 0);
+}
+
+static void given_ready(void)
+{
+	given_driver();
+	driver.domain->vcpu[0]->regs.rbx = 77;
+	CU_ASSERT_EQUAL_FATAL(ready(), 0);
+	for (uint32_t i = 0; i < GUEST_PAGES; i++)
+		memcpy(before[i], words_of(driver.page[i]), PAGE_SIZE);
+	all_is_counted();
+}
+
+/* In tables accessed and dirty bits may be as they like. */
+static void page_is_as_before(uint32_t i)
+{
+	const uint64_t *now = words_of(driver.page[i]), *then = (const uint64_t *)(void *)before[i];
+	uint64_t ignored = i < DATA ? PTE_ACCESSED | PTE_DIRTY : 0;
+	bool is_same = true;
+
+	for (uint32_t n = 0; n < 512; n++)
+		is_same &= !((now[n] ^ then[n]) & ~ignored);
+	if (!is_same)
+		fprintf(stderr, "  page %u is not as it was\n", i);
+	CU_ASSERT_TRUE(is_same);
+}
+
+static void restored_are_as_before(void)
+{
+	for (uint32_t i = 0; i < GUEST_PAGES; i++)
+		if (i < SCRATCH || i > HOST)
+			page_is_as_before(i);
+	all_is_counted();
+}
+
+static bool store(uint64_t va)
+{
+	uint8_t *at = fake_guest_touch(va, true);
+
+	if (at)
+		*at = 0xee;
+	return at;
+}
+
+/* ---- what is refused ---- */
+
+static void only_a_declared_domain_says_ready_and_once(void)
+{
+	given_driver();
+	as_zero();
+	CU_ASSERT_EQUAL(ready(), -ENOSYS);
+	CU_ASSERT_EQUAL(declare(1), -EEXIST);
+	as_driver();
+	CU_ASSERT_EQUAL(reset(), -EAGAIN);
+	CU_ASSERT_EQUAL(arm(1), -EAGAIN);
+	CU_ASSERT_EQUAL(ready(), 0);
+	CU_ASSERT_EQUAL(ready(), -EBUSY);
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_SERVING);
+}
+
+static void nonsense_at_ready_changes_nothing(void)
+{
+	struct driver_ready good = { .version = DRIVER_VERSION }, bad = good;
+
+	given_driver();
+	CU_ASSERT_EQUAL(guest_call(DRIVER_HYPERCALL, 8, 0, 0, 0), -EFAULT);
+	bad.version++;
+	CU_ASSERT_EQUAL(ready_with(bad), -EINVAL);
+	bad = good;
+	bad.region_count = DRIVER_READY_REGIONS + 1;
+	CU_ASSERT_EQUAL(ready_with(bad), -EINVAL);
+	for (uint32_t frame_class = DRIVER_HOST; frame_class < 9; frame_class++) {
+		bad = good;
+		bad.region_count = 1;
+		bad.region[0] = (struct driver_frames){ 0, 4, frame_class };
+		CU_ASSERT_EQUAL(ready_with(bad), -EINVAL);
+	}
+	bad.region[0] = (struct driver_frames){ UINT64_MAX, 4, DRIVER_SCRATCH };
+	CU_ASSERT_EQUAL(ready_with(bad), -EINVAL);
+	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 0;
+	CU_ASSERT_EQUAL(ready_with(good), -EINVAL);
+	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 1;
+	/* More to copy than Dom0 has allowed. */
+	driver.domain->reset->clean_max = 3;
+	CU_ASSERT_EQUAL(ready_with(good), -ENOMEM);
+	CU_ASSERT_FALSE(driver.domain->is_frozen);
+	CU_ASSERT_EQUAL(driver.domain->reset->clean_count, 0);
+	all_is_counted();
+	driver.domain->reset->clean_max = GUEST_PAGES;
+	CU_ASSERT_EQUAL(ready_with(good), 0);
+	all_is_counted();
+}
+
+static void a_table_that_is_writable_is_no_table_of_dom0s(void)		/* R5 */
+{
+	given_driver();
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[HOST], WRITABLE)), -EPERM);
+	CU_ASSERT_EQUAL(guest_updates(driver.page[HOST], 0, 1), -EINVAL);
+	CU_ASSERT_NOT_EQUAL(guest_ext(MMUEXT_CLEAR_PAGE, driver.page[HOST]), 0);
+	as_zero();
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(0),
+				   pte(driver.page[HOST], WRITABLE), 0, DRIVER), 0);
+	as_driver();
+	CU_ASSERT_EQUAL(words_of(driver.page[HOST])[0], 0x0101010101010101 * HOST);
+	all_is_counted();
+}
+
+static void after_ready_only_l1_entries_change(void)			/* R2 */
+{
+	struct xen_memory_reservation *request;
+	uint64_t frame;
+	port_t kept, later;
+
+	given_driver();
+	CU_ASSERT_EQUAL(event_alloc_unbound(driver.domain, 0, &kept), 0);
+	CU_ASSERT_EQUAL(ready(), 0);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA], WRITABLE)), 0);
+	CU_ASSERT_EQUAL(guest_updates(driver.page[L2], 2, pte(driver.page[L1], WRITABLE)), -EPERM);
+	CU_ASSERT_EQUAL(guest_pins(driver.page[L1], FRAME_L1), -EPERM);
+	CU_ASSERT_EQUAL(guest_unpins(driver.page[L4_KERNEL]), -EPERM);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, driver.page[L4_USER]), -EPERM);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_USER_BASEPTR, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_SET_LDT, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_set_gdt, 0, 0, 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_descriptor, driver.page[DATA] << PAGE_SHIFT, 0, 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_vm_assist, VMASST_CMD_disable, VMASST_TYPE_writable_pagetables, 0, 0), -EPERM);
+	frame = driver.page[DATA + 1];
+	request = GUEST_COPY(struct xen_memory_reservation, .nr_extents = 1, .domid = DOMID_SELF,
+			     .extent_start.p = GUEST_COPY(uint64_t, frame));
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, guest_address(request), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_increase_reservation, guest_address(request), 0, 0), -EPERM);
+	/* Ports of before are kept; its own of later it may close. */
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_close,
+				   guest_address(GUEST_COPY(struct evtchn_close, kept)), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(event_alloc_unbound(driver.domain, 0, &later), 0);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_close,
+				   guest_address(GUEST_COPY(struct evtchn_close, later)), 0, 0), 0);
+	all_is_counted();
+}
+
+/* ---- what is restored ---- */
+
+static void each_way_to_change_a_frame_is_undone(void)			/* R3 */
+{
+	struct gnttab_copy *copy;
+
+	given_ready();
+	CU_ASSERT_TRUE(store(VA(DATA)));					/* a plain store */
+	copy = GUEST_COPY(struct gnttab_copy, .source = { { .gmfn = driver.page[DATA] }, DOMID_SELF, 0 },
+			  .dest = { { .gmfn = driver.page[DATA + 1] }, DOMID_SELF, 5 }, .len = 100);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_copy, guest_address(copy), 1, 0), 0);
+	CU_ASSERT_EQUAL(copy->status, GNTST_okay);
+	CU_ASSERT_EQUAL(guest_updates(driver.page[DATA + 2], 3, 99), 0);	/* a word that the core writes */
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_CLEAR_PAGE, driver.page[DATA + 3]), 0);
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA + 4], WRITABLE)), 0);
+	CU_ASSERT_TRUE(store(FREE_VA(0)));					/* by an alias */
+	CU_ASSERT_TRUE(store(VA(DATA + 5)));
+	CU_ASSERT_EQUAL(guest_maps(VA(DATA + 5), 0), 0);			/* and the mapping goes */
+	CU_ASSERT_TRUE(store(VA(DATA + 6)));
+	CU_ASSERT_EQUAL(guest_updates(driver.page[L1], DATA + 6, pte(driver.page[DATA + 6], WRITABLE)), 0);
+	CU_ASSERT_TRUE(store(VA(DATA + 7)));					/* the guest clears its dirty bit by a write of its own */
+	CU_ASSERT_EQUAL(mmu_emulate_write(driver.domain->vcpu[0], VA(L1) + (DATA + 7) * 8,
+					  words_of(driver.page[L1])[DATA + 7] & ~PTE_DIRTY, 8,
+					  words_of(driver.page[L1])[DATA + 7]), 0);
+	CU_ASSERT_TRUE(store(VA(ZERO)));
+	CU_ASSERT_TRUE(store(VA(SCRATCH)) && store(VA(PRESERVED)));
+	CU_ASSERT_FALSE(store(VA(HOST)));
+
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+	CU_ASSERT_EQUAL(*(uint8_t *)words_of(driver.page[SCRATCH]), 0xee);
+	CU_ASSERT_EQUAL(*(uint8_t *)words_of(driver.page[PRESERVED]), 0xee);
+	CU_ASSERT_EQUAL(info().frames_copied, 9);
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rax, 1);
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rbx, 77);
+
+	/* Once more: what was found is not found again, and what is new is. */
+	CU_ASSERT_TRUE(store(VA(DATA)));
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+	CU_ASSERT_EQUAL(info().frames_copied, 1);
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rax, 2);
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_EQUAL(info().frames_copied, 0);
+}
+
+/* Dom0 maps a page of it, and writes when the core cannot see it. */
+static void what_others_can_write_to_is_always_restored(void)		/* R4 */
+{
+	given_ready();
+	as_zero();
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(0),
+				   pte(driver.page[DATA], WRITABLE), 0, DRIVER), 0);
+	for (int i = 0; i < 3; i++) {
+		words_of(driver.page[DATA])[7] = 1234;
+		CU_ASSERT_EQUAL(reset(), 0);
+		page_is_as_before(DATA);
+		CU_ASSERT_EQUAL(info().frames_copied, 1);
+	}
+	words_of(driver.page[DATA])[7] = 1234;
+	as_zero();
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_EQUAL(info().frames_copied, 0);
+}
+
+/* Two grants of Dom0's, one mapped over a page of its own; and the lender knows when they are back. */
+static void grants_are_released_and_their_entries_gone(void)
+{
+	struct grant_entry_v1 *entry;
+	struct gnttab_map_grant_ref *map;
+
+	given_ready();
+	entry = zero.domain->grants->shared[0];
+	for (uint32_t i = 8; i < 10; i++) {
+		entry[i] = (struct grant_entry_v1){ GTF_permit_access, DRIVER, (uint32_t)zero.page[DATA + i - 8] };
+		map = GUEST_COPY(struct gnttab_map_grant_ref, .host_addr = i == 8 ? FREE_VA(3) : VA(DATA + 1),
+				 .flags = GNTMAP_host_map, .ref = i, .dom = 0);
+		CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, guest_address(map), 1, 0), 0);
+		CU_ASSERT_EQUAL(map->status, GNTST_okay);
+	}
+	CU_ASSERT_TRUE(store(FREE_VA(3)) && store(VA(DATA + 1)));
+	CU_ASSERT_TRUE(entry[8].flags & GTF_writing);
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_EQUAL(info().grants_released, 2);
+	CU_ASSERT_EQUAL(entry[8].flags, GTF_permit_access);
+	CU_ASSERT_EQUAL(entry[9].flags, GTF_permit_access);
+	CU_ASSERT_EQUAL(*(uint8_t *)words_of(zero.page[DATA]), 0xee);
+	CU_ASSERT_PTR_NULL(fake_guest_touch(FREE_VA(3), false));
+	restored_are_as_before();
+	/* And again, by other handles. */
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, guest_address(map), 1, 0), 0);
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_EQUAL(info().grants_released, 1);
+	restored_are_as_before();
+}
+
+/* ---- armed ---- */
+
+static void an_armed_driver_is_back_without_dom0(void)
+{
+	struct skink_driver_info seen;
+
+	given_ready();
+	CU_ASSERT_EQUAL(arm(1), 0);
+	store(VA(DATA));
+	driver.domain->vcpu[0]->regs.rip = 0xdead;
+	domain_crash(driver.domain, "on purpose %u", 5);
+	domain_crash(driver.domain, "and once more");
+	CU_ASSERT_FALSE(driver.domain->is_shut_down);
+	driver_leaves_core();
+	restored_are_as_before();
+	seen = info();
+	CU_ASSERT_EQUAL(seen.state, SKINK_DRIVER_SERVING);
+	CU_ASSERT_EQUAL(seen.generation, 1);
+	CU_ASSERT_EQUAL(seen.cause, SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(seen.is_armed, 0);
+	CU_ASSERT_EQUAL(seen.rip, 0xdead);
+	CU_ASSERT_STRING_EQUAL(seen.text, "on purpose 5");
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rax, 1);
+	/* Spent: it dies, and waits for Dom0. */
+	domain_shutdown(driver.domain, SHUTDOWN_crash);
+	CU_ASSERT_TRUE(driver.domain->is_shut_down);
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_DEAD);
+	CU_ASSERT_EQUAL(arm(1), -EBUSY);
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_FALSE(driver.domain->is_shut_down);
+	CU_ASSERT_EQUAL(info().generation, 2);
+	CU_ASSERT_EQUAL(info().cause, SKINK_CAUSE_SHUTDOWN);
+	all_is_counted();
+}
+
+static void events_of_before_are_not_pending_and_ports_are_there(void)
+{
+	struct evtchn_bind_interdomain *bind;
+	struct vcpu *vcpu;
+	port_t offered;
+
+	given_ready();
+	vcpu = driver.domain->vcpu[0];
+	CU_ASSERT_EQUAL(event_alloc_unbound(zero.domain, DRIVER, &offered), 0);
+	bind = GUEST_COPY(struct evtchn_bind_interdomain, .remote_dom = 0, .remote_port = offered);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, guest_address(bind), 0, 0), 0);
+	CU_ASSERT_TRUE(bit_test(driver.domain->shared_info->evtchn_pending, bind->local_port));
+	driver.domain->shared_info->evtchn_mask[0] = ~0ULL;
+	vcpu->info->evtchn_upcall_mask = 0;
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_FALSE(bit_test(driver.domain->shared_info->evtchn_pending, bind->local_port));
+	CU_ASSERT_EQUAL(driver.domain->shared_info->evtchn_mask[0], 0);
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_pending, 0);
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_mask, 1);
+	as_zero();
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_send,
+				   guest_address(GUEST_COPY(struct evtchn_send, offered)), 0, 0), 0);
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_pending, 1);
+}
+
+/* Whoever goes on with it, and whoever dies meanwhile. */
+static void it_may_be_stopped_at_each_step(void)
+{
+	given_ready();
+	for (uint32_t i = DATA; i < SCRATCH; i++)
+		store(VA(i));
+	fake.preempt_every = 1;
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+	CU_ASSERT_EQUAL(arm(1), 0);
+	for (uint32_t i = DATA; i < SCRATCH; i++)
+		store(VA(i));
+	domain_crash(driver.domain, "on purpose");
+	reset_continue(driver.domain->vcpu[0]);
+	all_is_counted();
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rax, 2);
+	CU_ASSERT_EQUAL(arm(1), 0);
+	domain_crash(driver.domain, "on purpose");
+	reset_continue(driver.domain->vcpu[0]);
+	as_zero();
+	CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+	CU_ASSERT_PTR_NULL(domain_find(DRIVER));
+	fake.preempt_every = 0;
+	all_is_counted();
+}
+
+static void at_its_end_nothing_of_the_copy_is_left(void)
+{
+	given_ready();
+	as_zero();
+	CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+	CU_ASSERT_PTR_NULL(domain_find(DRIVER));
+	all_is_counted();
+}
+
+static void nor_of_one_that_was_never_ready(void)
+{
+	given_driver();
+	as_zero();
+	CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+	CU_ASSERT_PTR_NULL(domain_find(DRIVER));
+	all_is_counted();
+}
+
+static const struct unit_case cases[] = {
+	UNIT_CASE(only_a_declared_domain_says_ready_and_once),
+	UNIT_CASE(nonsense_at_ready_changes_nothing),
+	UNIT_CASE(a_table_that_is_writable_is_no_table_of_dom0s),
+	UNIT_CASE(after_ready_only_l1_entries_change),
+	UNIT_CASE(each_way_to_change_a_frame_is_undone),
+	UNIT_CASE(what_others_can_write_to_is_always_restored),
+	UNIT_CASE(grants_are_released_and_their_entries_gone),
+	UNIT_CASE(an_armed_driver_is_back_without_dom0),
+	UNIT_CASE(events_of_before_are_not_pending_and_ports_are_there),
+	UNIT_CASE(it_may_be_stopped_at_each_step),
+	UNIT_CASE(at_its_end_nothing_of_the_copy_is_left),
+	UNIT_CASE(nor_of_one_that_was_never_ready),
+};
+
+int main(void) { return unit_run("reset", cases, ARRAY_SIZE(cases)); }
