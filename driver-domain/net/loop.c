@@ -120,6 +120,8 @@ static bool queue_rest(struct queue *queue)
 	if (queue->blocked_ns) {
 		driver_domain_wake_at(queue->blocked_ns);
 		has_news = false;
+	} else if (!net.free) {
+		has_news = false;	/* until packets come back, by the card's interrupt or a receiver's event */
 	} else {
 		has_news = ring_back_sleep(&queue->tx.ring) != 0;
 	}
@@ -143,7 +145,7 @@ bool net_rest(void)
 		struct queue *queue = *link;
 
 		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns) {
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || !net.free) {
 			link = &queue->next_active;
 			continue;
 		}
