@@ -54,7 +54,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # The one list of what has to be installed.
-PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest groff-base \
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk
@@ -86,7 +86,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 ## boot it and type into it
 	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) -serial mon:stdio \
 		$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL))
 
-test: test-builds ## everything that must pass, in under 30 minutes: unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, in under 30 minutes (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with the whole system matrix
@@ -129,7 +129,10 @@ help: ## this list
 QEMU_ARGS = -accel tcg -cpu $(CPU) -smp $(SMP) -m $(MEM) -display none -nodefaults -no-reboot
 QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
 	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0.cpio.zst"
-PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no
+# What shares a machine stays together (tests/conftest.py); a machine under QEMU takes up to two CPUs and 2 GiB.
+TEST_JOBS ?= $(shell n=$$(nproc); [ $$n -lt 3 ] && echo $$n || echo 3)
+PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no \
+	--durations=20 -n $(TEST_JOBS) --dist loadgroup
 SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
 
 # All that `make test` runs is built first; the tests themselves never call make.

@@ -3,6 +3,8 @@
 import os
 import sys
 
+import pytest
+
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
 
 
@@ -20,11 +22,23 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"  {group}: {' '.join(members)}")
 
 
-def pytest_collection_modifyitems(items):
-    """What is quick and says most first: lint, unit, fuzz, guest tests, broken modules, Linux."""
-    order = ["lint", "unit", "model", "fuzz", "guest", "boot", "linux"]
+# Modules whose tests share a machine: xdist runs them in one process. All of SHARED have one machine.
+SHARED = {"test_xl", "test_obeyed", "test_refusals", "test_skink"}
+ONE_BY_ONE = {"test_unit", "test_model", "test_fuzz", "test_guest", "test_boot", "test_linux", "test_manifests"}
+
+
+def group_of(module):
+    return "shared" if module in SHARED else module
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is quick and says most first: lint, unit, fuzz, guest tests, broken modules; then what takes longest."""
+    order = ["lint", "unit", "model", "fuzz", "guest", "boot", "domains", "drivers", "linux", "dom0", "xl", "obeyed", "refusals", "skink"]
 
     def place(item):
         name = item.module.__name__.split("test_")[-1]
         return order.index(name) if name in order else len(order)
     items.sort(key=place)
+    for item in items if config.pluginmanager.hasplugin("xdist") else []:
+        if item.module.__name__ not in ONE_BY_ONE:
+            item.add_marker(pytest.mark.xdist_group(group_of(item.module.__name__)))

@@ -2,6 +2,7 @@
 """The Dom0 system on Skink, with somebody logged in on its console; and guests to run there."""
 import os
 import re
+import subprocess
 
 import machine as machines
 from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
@@ -47,6 +48,18 @@ class Dom0(Machine):
         return self.run(command, limit)[0]
 
 
+def image_with(name, files):
+    """Dom0's image with more files in it."""
+    root, image = f"{BUILD}/test/{name}.d", f"{BUILD}/test/{name}.image"
+    subprocess.run(["rm", "-rf", root], check=True)
+    for place, file in files.items():
+        os.makedirs(os.path.dirname(f"{root}/{place}"), exist_ok=True)
+        subprocess.run(["cp", file, f"{root}/{place}"], check=True)
+    subprocess.run(f"(cd {root} && find . -mindepth 1 | cpio -o -H newc --quiet | dd bs=512 conv=sync status=none) > {image} && "
+                   f"cat {IMAGE} >> {image} && rm -r {root}", shell=True, check=True)
+    return image
+
+
 def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, devices=""):
     return f"""<domain type='skink'>
   <name>{name}</name>
@@ -56,7 +69,7 @@ def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, d
     <type>linux</type>
     <kernel>{kernel}</kernel>
     <initrd>{initrd}</initrd>
-    <cmdline>console=hvc0</cmdline>
+    <cmdline>console=hvc0 cryptomgr.notests</cmdline>
   </os>
   {more}
   <devices><console type='pty'/>{devices}</devices>

@@ -192,7 +192,7 @@ def by_iso(iso, uefi=False):
     firmware = []
     if uefi:
         os.makedirs(f"{BUILD}/test", exist_ok=True)
-        variables = f"{BUILD}/test/OVMF_VARS.fd"
+        variables = f"{BUILD}/test/OVMF_VARS-{os.getpid()}.fd"
         with open(UEFI_VARIABLES, "rb") as source, open(variables, "wb") as copy:
             copy.write(source.read())
         firmware = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={UEFI_CODE}",

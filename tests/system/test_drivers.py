@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dom0 import IMAGE, Dom0, field, guest, rows
+from dom0 import Dom0, field, guest, image_with, rows
 from machine import BUILD
 
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
@@ -18,18 +18,6 @@ AS = os.environ.get("DRIVERS_AS", "drivers")
 DISK_MIB = 256
 # A GPT: 'data' and 'small', of 64 and 8 MiB, and 128 MiB for volumes.
 DATA, SMALL, VOLUMES = (2048, 131072), (133120, 16384), (149504, 262144)
-
-
-def image_with(name, files):
-    """Dom0's image with more files in it."""
-    root, image = f"{BUILD}/test/{name}.d", f"{BUILD}/test/{name}.image"
-    subprocess.run(["rm", "-rf", root], check=True)
-    for place, file in files.items():
-        os.makedirs(os.path.dirname(f"{root}/{place}"), exist_ok=True)
-        subprocess.run(["cp", file, f"{root}/{place}"], check=True)
-    subprocess.run(f"(cd {root} && find . -mindepth 1 | cpio -o -H newc --quiet | dd bs=512 conv=sync status=none) > {image} && "
-                   f"cat {IMAGE} >> {image} && rm -r {root}", shell=True, check=True)
-    return image
 
 
 def make_disk(name):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dom0 import Dom0, INITRD, KERNEL
+from dom0 import INITRD, KERNEL
 
 DAY = 86400
 MANIFEST = f"""<domain type='skink' xmlns:skink='urn:skink:manifest:1'>
@@ -30,13 +30,12 @@ MANIFEST = f"""<domain type='skink' xmlns:skink='urn:skink:manifest:1'>
 
 
 @pytest.fixture(scope="module")
-def dom0():
-    with Dom0("obeyed", smp="1", memory=2048, limit=1200) as it:
-        it.log_in()
-        it.write("/run/obeyed.xml", MANIFEST)
-        it.check("sv hup xenconsoled; skink create /run/obeyed.xml", 240)
-        it.check("for i in $(seq 900); do grep -q 'guest: Linux' /var/log/skink/consoles/guest-obeyed.log && break; sleep 0.2; done", 240)
-        yield it
+def dom0(shared_dom0):
+    it = shared_dom0
+    it.write("/run/obeyed.xml", MANIFEST)
+    it.check("sv hup xenconsoled; skink create /run/obeyed.xml", 240)
+    it.check("for i in $(seq 900); do grep -q 'guest: Linux' /var/log/skink/consoles/guest-obeyed.log && break; sleep 0.2; done", 240)
+    return it
 
 
 def facts(dom0):

@@ -7,41 +7,20 @@ import glob
 import json
 import os
 import re
-import shutil
-import subprocess
 
 import pytest
 
-from dom0 import IMAGE, Dom0, guest
+from dom0 import guest
 
 HOST = sorted(glob.glob("tests/manifests/host/*.xml"))
 BAD = sorted(glob.glob("tests/manifests/bad/*.xml"))
 SOME_OF_BAD = BAD if os.environ.get("SKINK_FULL") else BAD[::6]
 
 
-def with_manifests(folder):
-    """Dom0's image with HOST and SOME_OF_BAD under /refused: one more archive behind it, where archives may begin."""
-    tree = folder / "tree"
-    for name, paths in (("host", HOST), ("bad", SOME_OF_BAD)):
-        (tree / "refused" / name).mkdir(parents=True)
-        for path in paths:
-            shutil.copy(path, tree / "refused" / name)
-    (tree / "refused" / "empty").touch()
-    listing = subprocess.run(["find", "refused"], cwd=tree, stdout=subprocess.PIPE, check=True).stdout
-    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tree, input=listing, stdout=subprocess.PIPE, check=True).stdout
-    image = folder / "dom0"
-    with open(IMAGE, "rb") as file:
-        image.write_bytes(file.read())
-    with open(image, "ab") as file:
-        file.write(b"\0" * (-file.tell() % 512))
-        file.write(archive)
-    return image
-
-
 @pytest.fixture(scope="module")
-def dom0(tmp_path_factory):
-    with Dom0("refusals", smp="1", memory=2048, limit=1500, image=with_manifests(tmp_path_factory.mktemp("refusals"))) as it:
-        yield it.log_in()
+def dom0(shared_dom0):
+    """With HOST and SOME_OF_BAD under /refused: conftest.py."""
+    return shared_dom0
 
 
 def expected(path):

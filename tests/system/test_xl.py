@@ -5,19 +5,17 @@ import re
 
 import pytest
 
-from dom0 import Dom0, field, guest, rows
+from dom0 import field, guest, rows
 
 MEMORY_MIB = 4096
 
 
 @pytest.fixture(scope="module")
-def dom0():
-    with Dom0("xl", smp="2", memory=MEMORY_MIB) as machine:
-        machine.log_in()
-        machine.write("web.xml", guest("web", memory_mib=96))
-        machine.check("skink create web.xml", 180)
-        machine.check("skink wait web --for running --timeout 60")
-        yield machine
+def dom0(shared_dom0):
+    shared_dom0.write("web.xml", guest("web", memory_mib=96))
+    shared_dom0.check("skink create web.xml", 180)
+    shared_dom0.check("skink wait web --for running --timeout 60")
+    return shared_dom0
 
 
 def test_xl_list_has_the_domains_that_skink_lists(dom0):
