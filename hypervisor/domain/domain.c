@@ -232,7 +232,7 @@ void domain_shutdown(struct domain *domain, uint8_t reason)
 
 int domain_resume(struct domain *domain)
 {
-	if (!load_acquire(&domain->is_shut_down) || read_once(&domain->shutdown_reason) == SHUTDOWN_crash)
+	if (!load_acquire(&domain->is_shut_down) || read_once(&domain->shutdown_reason) == SHUTDOWN_crash || domain->is_frozen)
 		return -EINVAL;
 	write_once(&domain->is_shut_down, false);
 	store_release(&domain->shutdown_reason, SHUTDOWN_NONE);

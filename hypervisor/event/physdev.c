@@ -65,9 +65,7 @@ static int run(uint32_t number, union physdev_operation *op)
 	case PHYSDEVOP_unmap_pirq:
 		if (current_vcpu()->domain->is_frozen)
 			return -EPERM;
-		if (number == PHYSDEVOP_unmap_pirq)
-			return unmap((uint32_t)op->unmap.pirq, op->unmap.domid);
-		return map(&op->map);
+		return number == PHYSDEVOP_map_pirq ? map(&op->map) : unmap((uint32_t)op->unmap.pirq, op->unmap.domid);
 	default:
 		if (op->query.irq >= PIRQ_COUNT)
 			return -EINVAL;

@@ -53,8 +53,10 @@ bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const ch
 
 void reset_note_death(struct domain *domain, enum skink_driver_cause cause, const char *text)
 {
-	if (domain->reset && state_change(domain->reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_DEAD))
-		note(domain, cause, text);
+	if (!domain->reset || !state_change(domain->reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_DEAD))
+		return;
+	write_once(&domain->reset->is_armed, false);
+	note(domain, cause, text);
 }
 
 /* ---- what Dom0 asks ---- */
@@ -67,10 +69,8 @@ static int is_ready(const struct domain *domain)
 int reset_by_host(struct domain *domain)
 {
 	struct reset *reset = domain->reset;
-	int error = is_ready(domain);
+	int error = domain == current_vcpu()->domain ? -EINVAL : is_ready(domain);
 
-	if (domain == current_vcpu()->domain)
-		return -EINVAL;
 	if (error)
 		return error;
 	/* This call was continued, and the vcpu has done the rest itself. */

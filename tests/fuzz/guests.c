@@ -16,6 +16,7 @@
 #include "memory_oracle.h"
 #include "pci.h"
 #include "sched/queue.h"
+#include "reset/reset.h"
 #include "tables.h"
 
 #define FRAMES_MAX	120
@@ -110,7 +111,7 @@ void guest_create(domid_t id)
 	struct domain *domain;
 
 	fake.preempt_every = fake.guest_fault_access = 0;
-	if (domain_create(id, GUEST_VCPUS, id == 0, &domain))
+	if (domain_create(id, id == GUEST_DRIVER ? 1 : GUEST_VCPUS, id == 0, &domain))
 		return;
 	domain->frame_limit = FRAMES_MAX;
 	domain->references++;
@@ -156,7 +157,7 @@ bool guest_enter(domid_t id)
 
 	if (!guest[id])
 		return false;
-	vcpu = guest[id]->vcpu[choice % GUEST_VCPUS];
+	vcpu = guest[id]->vcpu[choice % guest[id]->vcpu_max];
 	if (!can_run(vcpu))
 		vcpu = guest[id]->vcpu[0];
 	if (!can_run(vcpu))
@@ -166,7 +167,38 @@ bool guest_enter(domid_t id)
 		sched_vcpu_wait_until_off(vcpu);
 	fake_switch_to(vcpu);
 	fake_deferred_steps(vcpu, UINT32_MAX);
-	return true;
+	guest_finish_reset(vcpu->domain);
+	return can_run(vcpu);
+}
+
+void guest_check_reset(const struct domain *domain)
+{
+	static const uint8_t zeroes[PAGE_SIZE];
+	const struct reset *reset = domain->reset;
+
+	for (uint32_t i = 0; i < reset->slot_count; i++) {
+		const struct reset_frame *slot = &reset->frame[i];
+
+		if (slot->number && slot->number != domain->vcpu[0]->info_frame.raw &&
+		    memcmp(mfn_to_virt(mfn(slot->number)), slot->clean ? mfn_to_virt(mfn(slot->clean)) : zeroes, PAGE_SIZE))
+			fuzz_fails("a frame is not as it was at ready: R3");
+	}
+	for (uint32_t i = 0; i < reset->table_count; i++)
+		if (memcmp(mfn_to_virt(mfn(reset->table[i].number)), mfn_to_virt(mfn(reset->table[i].clean)), PAGE_SIZE))
+			fuzz_fails("a page table is not as it was at ready: R2");
+}
+
+void guest_finish_reset(struct domain *domain)
+{
+	struct vcpu *vcpu = domain->vcpu[0];
+	bool was_asked = vcpu->work & VCPU_WORK_RESET;
+
+	for (uint32_t tries = 0; (vcpu->work & VCPU_WORK_RESET) && tries < TRIES_MAX; tries++)
+		reset_continue(vcpu);
+	if (vcpu->work & VCPU_WORK_RESET)
+		fuzz_fails("a reset makes no progress");
+	if (was_asked && domain->reset->state == SKINK_DRIVER_SERVING)
+		guest_check_reset(domain);
 }
 
 /* Others may still map frames of one that is taken apart. */
@@ -274,6 +306,10 @@ long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d
 
 		vcpu->regs.rip = RIP;
 		hypercall_dispatch(vcpu);
+		if (vcpu->work & VCPU_WORK_RESET) {
+			guest_finish_reset(vcpu->domain);
+			return 0;
+		}
 		if (vcpu->regs.rip == RIP)
 			return (long)vcpu->regs.rax;
 		fuzz_check();

@@ -8,7 +8,8 @@
 #include "mem/mmu.h"
 
 #define GUESTS		4	/* ids 0 .. 3; 0 is privileged */
-#define GUEST_VCPUS	2
+#define GUEST_VCPUS	2	/* but of the last guest, */
+#define GUEST_DRIVER	(GUESTS - 1)	/* which may be a driver domain */
 #define GUEST_CPUS	2
 
 extern struct domain *guest[GUESTS];	/* NULL: does not exist now */
@@ -25,6 +26,11 @@ void guests_end(void);
 bool guest_enter(domid_t id);
 /* All vcpus of the domain leave their CPUs. */
 void guest_leave(const struct domain *domain);
+
+/* A reset that the core has begun by itself is carried out, as the exit path does it, and looked at. */
+void guest_finish_reset(struct domain *domain);
+/* A reset is over: its restored frames and its tables are as the clean copy is. */
+void guest_check_reset(const struct domain *domain);
 
 /* A hypercall by the vcpu that runs, continued until it is done or the input has enough of it. */
 long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);

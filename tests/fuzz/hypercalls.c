@@ -29,6 +29,7 @@
 #include "include/errno.h"
 #include "input.h"
 #include "pci.h"
+#include "reset/reset.h"
 #include "lib/bits.h"
 #include "tables.h"
 
@@ -444,7 +445,7 @@ static void event_from_core(void)
 	struct domain *domain = current_vcpu()->domain;
 
 	if (take8() & 1)
-		event_send_vcpu_virq(domain->vcpu[take_below(GUEST_VCPUS)], take_below(24));
+		event_send_vcpu_virq(domain->vcpu[take_below(domain->vcpu_max)], take_below(24));
 	else
 		event_send_vcpu_virq(domain->vcpu[0], take_below(24));
 }
@@ -672,6 +673,71 @@ static void acquire(void)
 			    op->domid);
 }
 
+/* ---- driver domains ---- */
+
+static void pick_regions(struct driver_frames *region, uint32_t count, uint32_t classes)
+{
+	for (uint32_t i = 0; i < count; i++)
+		region[i] = (struct driver_frames){ take8() & 63, 1 + take_below(4), take_below(classes) };
+}
+
+static void say_ready(uint8_t choice)
+{
+	struct driver_ready *ready = guest_argument(sizeof(*ready));
+
+	ready->version = DRIVER_VERSION;
+	ready->region_count = choice >> 3 & 3;
+	pick_regions(ready->region, ready->region_count, DRIVER_CLASSES);
+	current_vcpu()->info->evtchn_upcall_mask = (choice & 0xe0) != 0;
+	guest_calls(DRIVER_HYPERCALL, address_of(ready), 0, 0, 0);
+}
+
+static void reset_now(struct domain *domain)
+{
+	uint32_t tries = 0;
+	int error;
+
+	while ((error = reset_by_host(domain)) == -ERESTART)
+		if (++tries > 10000)
+			fuzz_fails("a reset by Domain-0 makes no progress");
+	if (!error)
+		guest_check_reset(domain);
+}
+
+/* As if Domain-0 asked for it; and the driver says ready, and dies. */
+static void driver(void)
+{
+	struct skink_domctl_driver wanted = { .clean_max = take8(), .region_count = take_below(3) };
+	struct domain *domain = guest[GUEST_DRIVER];
+	uint8_t choice = take8();
+
+	pick_regions(wanted.region, wanted.region_count, DRIVER_CLASSES);
+	if (!domain || domain->is_dying)
+		return;
+	switch (choice & 7) {
+	case 0:
+		domain->pause_count++;
+		(void)!reset_declare(domain, &wanted);
+		domain->pause_count--;
+		return;
+	case 1: case 2:
+		say_ready(choice);
+		return;
+	case 3: case 4:
+		if (current_vcpu()->domain != domain)
+			reset_now(domain);
+		return;
+	case 5:
+		(void)!reset_arm(domain, choice & 0xf8);
+		return;
+	default:
+		if (domain->is_frozen && (domain->reset->is_armed || choice > 0xe0))
+			domain_crash(domain, "at random");
+		if (current_vcpu()->domain == domain)
+			guest_finish_reset(domain);
+	}
+}
+
 /* ---- the machine around them ---- */
 
 static void trouble(void)
@@ -694,6 +760,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
 	{ "control", control }, { "control", control }, { "acquire", acquire },
+	{ "driver", driver }, { "driver", driver }, { "driver", driver }, { "driver", driver },
 	{ "device", device }, { "device", device }, { "configuration space", configuration_space }, { "interrupt", interrupt },
 };
 

@@ -254,6 +254,14 @@ static uint64_t take_page_list(const struct domain *domain, uint32_t first)
 	return count;
 }
 
+/* The copy of one that dies goes from its first slot on. */
+static void take_reset(const struct reset *reset)
+{
+	for (uint32_t i = reset->released; i < reset->slot_count; i++)
+		if (reset->frame[i].number)
+			expect(mfn(reset->frame[i].number), FRAME_PLAIN, "a reset");
+}
+
 static void take_domain(const struct domain *domain)
 {
 	uint64_t count = take_page_list(domain, domain->page_list) + take_page_list(domain, domain->page_list_kept);
@@ -262,9 +270,8 @@ static void take_domain(const struct domain *domain)
 		complain("domain %u: %lu frames listed, %lu counted", domain->id, count, domain->frame_count);
 	for (uint64_t i = 0; i < domain->dma_pool.held; i++)
 		expect(mfn(domain->dma_pool.first.raw + i), FRAME_WRITABLE, "a DMA pool");
-	for (uint32_t i = 0; domain->reset && domain->reset->frame && i < domain->reset->slot_count; i++)
-		if (domain->reset->frame[i].number)
-			expect(mfn(domain->reset->frame[i].number), FRAME_PLAIN, "a reset");
+	if (domain->reset && domain->reset->frame)
+		take_reset(domain->reset);
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		take_vcpu(domain->vcpu[i]);
 	if (spin_is_locked(&domain->lock) || spin_is_locked(&domain->page_list_lock) ||

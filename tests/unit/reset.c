@@ -144,7 +144,11 @@ static void given_driver(void)
 
 static void given_ready(void)
 {
+	uint32_t preempt_every = fake.preempt_every;
+
+	fake.preempt_every = 0;
 	given_driver();
+	fake.preempt_every = preempt_every;
 	driver.domain->vcpu[0]->regs.rbx = 77;
 	CU_ASSERT_EQUAL_FATAL(ready(), 0);
 	for (uint32_t i = 0; i < GUEST_PAGES; i++)
@@ -441,10 +445,10 @@ static void events_of_before_are_not_pending_and_ports_are_there(void)
 /* Whoever goes on with it, and whoever dies meanwhile. */
 static void it_may_be_stopped_at_each_step(void)
 {
+	fake.preempt_every = 1;
 	given_ready();
 	for (uint32_t i = DATA; i < SCRATCH; i++)
 		store(VA(i));
-	fake.preempt_every = 1;
 	CU_ASSERT_EQUAL(reset(), 0);
 	restored_are_as_before();
 	CU_ASSERT_EQUAL(arm(1), 0);

@@ -174,7 +174,7 @@ static bool walk_upper(uint64_t va, mfn_t *table, bool *is_writable)
 		*is_writable &= !!(*entry & PTE_WRITABLE);
 		*table = pte_frame(*entry);
 	}
-	*cached = (struct fake_translation){ va & ~0x1fffffULL, current_vcpu()->domain, *table, *is_writable, true };
+	*cached = (struct fake_translation){ va & ~0x1fffffULL, current_vcpu()->domain, *table, *is_writable, false, true };
 	return true;
 }
 
@@ -185,7 +185,7 @@ void *fake_guest_touch(uint64_t va, bool writes)
 	pte_t *entry;
 	mfn_t table;
 
-	if (!cached->domain || cached->va != (va & PAGE_MASK) || (writes && !cached->is_writable)) {
+	if (!cached->domain || cached->va != (va & PAGE_MASK) || (writes && !(cached->is_writable && cached->is_dirty))) {
 		if (!walk_upper(va, &table, &is_writable))
 			return NULL;
 		entry = entry_at(table, va, 1);
@@ -194,7 +194,7 @@ void *fake_guest_touch(uint64_t va, bool writes)
 			return NULL;
 		*entry |= PTE_ACCESSED | (writes ? PTE_DIRTY : 0);
 		*cached = (struct fake_translation){ va & PAGE_MASK, current_vcpu()->domain, pte_frame(*entry),
-						     is_writable, false };
+						     is_writable, *entry & PTE_DIRTY, false };
 	}
 	if (cached->frame.raw >= FAKE_FRAME_LIMIT)
 		return NULL;		/* a device's: the TLB remembers it all the same */

@@ -33,6 +33,7 @@ struct fake_translation {
 	struct domain *domain;		/* NULL: empty */
 	mfn_t frame;			/* the page; of a cached L2 entry the L1 table */
 	bool is_writable;
+	bool is_dirty;			/* a write needs no look at the tables: the entry's dirty bit is set */
 	bool is_table;			/* a cached L2 entry: `va` is that of the 2 MiB */
 };
 extern struct fake_translation fake_tlb[FAKE_CPUS][FAKE_TLB_ENTRIES];
