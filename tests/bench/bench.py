@@ -59,7 +59,8 @@ def pv(name, hypervisor):
 
 def guests(name, hypervisor):
     results = {}
-    for path in sorted(glob.glob(f"{BUILD}/guest/bench*.elf")):
+    # Xen has no drivers to reset.
+    for path in sorted(glob.glob(f"{BUILD}/guest/bench*.elf")) + [f"{BUILD}/guest/reset.elf"] * (name == "skink"):
         print(f"  {name}: {os.path.basename(path)} ...", flush=True)
         with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, ""), (path, "")], GUEST_CORE_ARGS),
                      *STEADY, memory=512, limit=LIMIT) as machine:

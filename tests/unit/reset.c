@@ -124,6 +124,15 @@ static void driver_leaves_core(void)
 		reset_continue(vcpu);
 }
 
+static bool store(uint64_t va)
+{
+	uint8_t *at = fake_guest_touch(va, true);
+
+	if (at)
+		*at = 0xee;
+	return at;
+}
+
 /* Declared and not yet ready; each page has contents of its own but one, which is zero. */
 static void given_driver(void)
 {
@@ -150,6 +159,8 @@ static void given_ready(void)
 	given_driver();
 	fake.preempt_every = preempt_every;
 	driver.domain->vcpu[0]->regs.rbx = 77;
+	store(VA(DATA));			/* the CPU remembers that these are dirty */
+	store(VA(DATA + 1));
 	CU_ASSERT_EQUAL_FATAL(ready(), 0);
 	for (uint32_t i = 0; i < GUEST_PAGES; i++)
 		memcpy(before[i], words_of(driver.page[i]), PAGE_SIZE);
@@ -176,15 +187,6 @@ static void restored_are_as_before(void)
 		if (i < SCRATCH || i > HOST)
 			page_is_as_before(i);
 	all_is_counted();
-}
-
-static bool store(uint64_t va)
-{
-	uint8_t *at = fake_guest_touch(va, true);
-
-	if (at)
-		*at = 0xee;
-	return at;
 }
 
 /* ---- what is refused ---- */
@@ -359,6 +361,7 @@ static void grants_are_released_and_their_entries_gone(void)
 
 	given_ready();
 	entry = zero.domain->grants->shared[0];
+	store(VA(DATA + 1));
 	for (uint32_t i = 8; i < 10; i++) {
 		entry[i] = (struct grant_entry_v1){ GTF_permit_access, DRIVER, (uint32_t)zero.page[DATA + i - 8] };
 		map = GUEST_COPY(struct gnttab_map_grant_ref, .host_addr = i == 8 ? FREE_VA(3) : VA(DATA + 1),
