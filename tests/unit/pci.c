@@ -301,6 +301,36 @@ static void end_of_the_owner_frees_it(void)		/* Q1, Q2 */
 
 /* ---- bus mastering ---- */
 
+/* Its interrupts, mappings and configuration stay; mastering is the successor's to switch on. */
+static void fenced_function_reaches_nothing_until_it_is_attached_again(void)		/* R1 of reset/reset.h */
+{
+	struct fake_function *machine;
+	uint32_t pirq = 0;
+
+	given();
+	machine = fake_function_find(SBDF_MSIX);
+	iommu.is_there = true;
+	CU_ASSERT_EQUAL(assign(OTHER, SBDF_MSIX), 0);
+	CU_ASSERT_EQUAL(assign(0, SBDF_MSI), 0);
+	CU_ASSERT_EQUAL(declare_pool(&other), 0);
+	port_out(other.domain, SBDF_MSIX, PCI_COMMAND, 2, COMMAND_MASTER);
+	CU_ASSERT_EQUAL(pci_msi_map(other.domain, SBDF_MSIX, 3, true, &pirq), 0);
+
+	pci_domain_fence(other.domain);
+	CU_ASSERT_EQUAL(iommu.attached, 0);
+	CU_ASSERT_EQUAL(fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER, 0);
+	port_out(other.domain, SBDF_MSIX, PCI_COMMAND, 2, COMMAND_MASTER);
+	CU_ASSERT_EQUAL(fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER, 0);
+
+	CU_ASSERT_EQUAL(pci_pool_is_there(other.domain), 0);
+	CU_ASSERT_EQUAL(iommu.attached, 1);
+	CU_ASSERT_EQUAL(fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER, 0);
+	port_out(other.domain, SBDF_MSIX, PCI_COMMAND, 2, COMMAND_MASTER);
+	CU_ASSERT_TRUE(fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER);
+	CU_ASSERT_EQUAL(pci_find(SBDF_MSIX)->msis, 1);
+	all_is_counted();
+}
+
 static void without_a_pool_there_is_no_bus_master(void)		/* Q2 */
 {
 	given();
@@ -675,6 +705,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(function_has_one_owner),
 	UNIT_CASE(function_is_reset_for_each_owner),
 	UNIT_CASE(end_of_the_owner_frees_it),
+	UNIT_CASE(fenced_function_reaches_nothing_until_it_is_attached_again),
 	UNIT_CASE(without_a_pool_there_is_no_bus_master),
 	UNIT_CASE(function_that_the_iommu_does_not_take_is_no_bus_master),
 	UNIT_CASE(domain_sees_its_own_functions_alone),
