@@ -81,9 +81,9 @@ dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst ## Debian's kerne
 
 iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
 
-run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
+run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
 	@echo "Log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
-	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) -serial mon:stdio \
+	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) $(RUN_DEVICES) -serial mon:stdio \
 		$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL))
 
 test: test-builds ## everything that must pass, in under 30 minutes (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
@@ -129,6 +129,11 @@ help: ## this list
 QEMU_ARGS = -accel tcg -cpu $(CPU) -smp $(SMP) -m $(MEM) -display none -nodefaults -no-reboot
 QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
 	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0.cpio.zst"
+# A card (00:03.0) and a disk (00:04.0) behind an IOMMU, as manifests/examples/driver-net.xml and driver-blk.xml have them.
+RUN_DEVICES = -machine q35 -device intel-iommu,intremap=on \
+	-netdev user,id=net0 -device virtio-net-pci,netdev=net0,addr=3,disable-legacy=on,iommu_platform=on \
+	-drive file=build/run.disk,format=raw,if=none,id=disk0,discard=unmap \
+	-device virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on
 # What shares a machine stays together (tests/conftest.py); a machine under QEMU takes up to two CPUs and 2 GiB.
 TEST_JOBS ?= $(shell n=$$(nproc); [ $$n -lt 3 ] && echo $$n || echo 3)
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no \
@@ -139,6 +144,13 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE)
+
+# The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
+build/run.disk: | build/packages
+	$(call say,DISK,$@)
+	$(Q)truncate -s 2G $@.part
+	$(Q)printf 'label: gpt\nsize=256M, name=web\nname=skink-volumes\n' | sfdisk -q $@.part
+	$(Q)mv $@.part $@
 
 # ---------------------------------------------------------------- packages
 

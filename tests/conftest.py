@@ -31,6 +31,8 @@ def group_of(module):
     return "shared" if module in SHARED else module
 
 
+# Before xdist's own, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """What is quick and says most first: lint, unit, fuzz, guest tests, broken modules; then what takes longest."""
     order = ["lint", "unit", "model", "fuzz", "guest", "boot", "domains", "drivers", "linux", "dom0", "xl", "obeyed", "refusals", "skink"]

@@ -9,6 +9,8 @@
 #include "message.h"
 #include "verbs.h"
 
+#define SHOWN 16		/* of one ring's requests */
+
 /* One request in words: every field that there is, but its index. */
 static void print_slot(const json_t *slot)
 {
@@ -35,10 +37,22 @@ static void print_slot(const json_t *slot)
 	putchar('\n');
 }
 
-static void print_ring(const json_t *ring)
+static void print_waiting(const json_t *waiting)
 {
 	const json_t *slot;
 	size_t index;
+
+	json_array_foreach(waiting, index, slot) {
+		if (index == SHOWN) {
+			printf("  ... and %zu more: --json shows them all\n", json_array_size(waiting) - index);
+			return;
+		}
+		print_slot(slot);
+	}
+}
+
+static void print_ring(const json_t *ring)
+{
 
 	printf("%s, %s at %s, queue %.0f, %s", text_of(ring, "domain"), text_of(ring, "device"), text_of(ring, "driver"),
 	       number_of(ring, "queue"), text_of(ring, "ring"));
@@ -50,8 +64,7 @@ static void print_ring(const json_t *ring)
 	printf("  req_prod %.0f  req_event %.0f  rsp_prod %.0f  rsp_event %.0f  commit %.0f%s  published %.0f\n",
 	       number_of(ring, "req_prod"), number_of(ring, "req_event"), number_of(ring, "rsp_prod"), number_of(ring, "rsp_event"),
 	       number_of(ring, "commit"), flag_of(ring, "commit_whole") ? "" : " (not whole)", number_of(ring, "published"));
-	json_array_foreach(json_object_get(ring, "waiting"), index, slot)
-		print_slot(slot);
+	print_waiting(json_object_get(ring, "waiting"));
 }
 
 int verb_rings(const struct invocation *invocation)
