@@ -170,7 +170,8 @@ static void __attribute__((noreturn)) domain_end(const char *text, const struct 
 		domain_shutdown(SHUTDOWN_crash);
 	is_ending = true;
 	driver_domain_last_words(text);
-	printf("Bail out! %s\n", text);
+	/* A guest test speaks TAP. */
+	printf("%s%s\n", driver_domain.table ? "panic: " : "Bail out! ", text);
 	if (frame)
 		trap_print(frame);
 	else

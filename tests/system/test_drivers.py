@@ -393,7 +393,7 @@ def test_driver_that_dies_has_said_why(dom0):
     wait_until(lambda: "fake" not in rows(dom0.check("skink list")))
     assert "crash: destroy; it said: it was told to die of attachment 1" in dom0.check("skink events | tail -8")
     said = dom0.check("skink logs fake | tail -20")
-    assert re.search(r"Bail out! it was told to die of attachment 1\n(called from ffffffff8[0-9a-f]{7}\n){3}", said), said
+    assert re.search(r"panic: it was told to die of attachment 1\n(called from ffffffff8[0-9a-f]{7}\n){3}", said), said
     dom0.check(f"skink detach Domain-0 {next(name for name in devices(dom0, 'Domain-0') if ':' in name)} --force", 60)
 
 
