@@ -12,3 +12,7 @@ def test_a_progress_line_that_was_erased_is_no_line():
     said = "\r2 s: waiting for skinkd\x1b[K\r\x1b[KName ID\r\nweb 3\r\n\r1 s: more\x1b[K\r\x1b[K=0=\r\n"
     assert as_shown(said) == "Name ID\r\nweb 3\r\n=0=\r\n"
     assert rows(as_shown(said)) == {"web": ["web", "3"], "=0=": ["=0="]}
+
+
+def test_a_table_may_begin_behind_an_empty_line():
+    assert rows("\n\nName ID\nweb 3\n") == {"web": ["web", "3"]}

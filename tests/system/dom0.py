@@ -78,8 +78,9 @@ def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, d
 
 
 def rows(output):
-    """A table's rows by their first column, each as its words."""
-    return {line.split()[0]: line.split() for line in output.splitlines()[1:] if line.strip()}
+    """A table's rows by their first column, each as its words. The core begins a line of its own where it finds one begun: there are empty ones."""
+    lines = [line.split() for line in output.splitlines() if line.strip()]
+    return {words[0]: words for words in lines[1:]}
 
 
 def field(output, name):
