@@ -195,6 +195,7 @@ enum driver_answer {
 	DRIVER_ATTACHED,
 	DRIVER_REFUSED,			/* never attached, or dropped since: text says what the front-end did */
 	DRIVER_DETACHED,
+	DRIVER_ASIDE,			/* attached, and not served: a request of it has ended two generations; text names it */
 };
 
 /* Indices into counter[] of an attachment. Network: seen from the guest. */
@@ -212,7 +213,9 @@ struct driver_attachment_status {
 	uint32_t port[DRIVER_QUEUES_MAX][2];	/* the driver's own ports, so that a successor finds them */
 	uint64_t counter[DRIVER_COUNTERS];
 	char text[DRIVER_TEXT_BYTES];
-	uint8_t zero[512 - 8 - 128 - 128 - DRIVER_TEXT_BYTES];
+	/* The request that was the oldest unanswered one when a generation died at work on it, and how many did: driver.md, section 7. */
+	uint32_t suspect_ring, suspect_index, suspect_deaths;
+	uint8_t zero[512 - 8 - 128 - 128 - DRIVER_TEXT_BYTES - 12];
 };
 
 #define DRIVER_DEVICE_FLUSH	(1u << 0)	/* block: it has a volatile cache */
@@ -237,7 +240,11 @@ struct driver_status {
 	uint64_t device_sectors;	/* block: in units of 512 bytes */
 	uint8_t mac[6];			/* network */
 	uint16_t device_mtu;
-	uint8_t zero[512 - 208];
+	/* System time, of the last reset: the driver runs again, its device has acknowledged, all rings are taken over, first answer. */
+	uint64_t resumed_ns, acknowledged_ns, taken_ns, answered_ns;
+	uint32_t doing;			/* place of the attachment whose request it works on, + 1; 0: nobody's */
+	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
+	uint8_t zero[512 - 208 - 32 - 12];
 	struct driver_attachment_status attachment[];
 };
 
