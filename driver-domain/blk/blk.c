@@ -66,13 +66,21 @@ static void device_tell(void)
 			       (device.is_readonly ? DRIVER_DEVICE_READONLY : 0);
 	status->sector_bytes = device.sector_bytes;
 	status->device_sectors = device.sectors;
-	printf("%s: %lu sectors of 512 bytes, %u bytes each at least, %u queues\n", device.driver->name, device.sectors,
-	       device.sector_bytes, device.queues);
+	printf("%s: %lu sectors of 512 bytes, %u bytes each at least, %u queues; a successor resets it by %s\n", device.driver->name,
+	       device.sectors, device.sector_bytes, device.queues, device.driver->reset);
+}
+
+static void device_again(void)
+{
+	int error = device.driver->restart(&device);
+
+	if (error)
+		panic("%s does not start again: error %d", device.driver->name, error);
 }
 
 void guest_main(void)
 {
-	static const struct driver_calls calls = { .obey = table_obey, .work = blk_work, .rest = blk_rest };
+	static const struct driver_calls calls = { .again = device_again, .obey = table_obey, .work = blk_work, .rest = blk_rest };
 
 	driver_domain_init(DRIVER_BLK);
 	device_find();

@@ -37,9 +37,12 @@ struct blk_device;
 
 struct blk_driver {
 	const char *name;
+	const char *reset;		/* how restart() resets it, for the log */
 	bool (*knows)(const struct pci_function *function);
 	/* Resets the disk, waits until it says so, sets it up. 0 or -errno; says why on the log. */
 	int (*start)(struct blk_device *device);
+	/* After a reset of the domain, with the memory of when start() had returned: resets the disk, waits, sets it up as it was. */
+	int (*restart)(struct blk_device *device);
 	/* Resets it; true: the disk has acknowledged, no DMA will come and no write will reach it. */
 	bool (*stop)(struct blk_device *device);
 

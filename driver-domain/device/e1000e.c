@@ -224,7 +224,7 @@ static int start(struct net_device *device)
 	card.transmits = pool_take(ENTRIES * sizeof(struct descriptor));
 	learn(device);
 	set(REG_CTRL, (get(REG_CTRL) & ~CTRL_MASTER_DISABLE) | CTRL_LINK_UP);
-	pci_enable(device->function);
+	pci_enable_dma(device->function);
 	set_receive();
 	set_transmit();
 	return set_interrupts(device);

@@ -144,13 +144,20 @@ static bool reset(void)
 
 /* ---------------------------------------------------------------- queues */
 
+/* Takes its memory the first time. */
 static void queue_init(struct queue *queue, uint32_t entries, unsigned int number)
 {
 	uint32_t stride = CAP_STRIDE(disk.capabilities);
 
-	*queue = (struct queue){ .entries = entries, .phase = 1 };
-	queue->commands = pool_take(entries * sizeof(struct command));
-	queue->completions = pool_take(entries * sizeof(struct completion));
+	if (!queue->commands) {
+		queue->commands = pool_take(entries * sizeof(struct command));
+		queue->completions = pool_take(entries * sizeof(struct completion));
+	}
+	queue->entries = entries;
+	queue->tail = queue->head = queue->rung = 0;
+	queue->phase = 1;
+	/* A completion of before would pass for one of this turn. */
+	memset((void *)(uintptr_t)queue->completions, 0, entries * sizeof(struct completion));
 	queue->tail_bell = (volatile uint32_t *)(disk.registers + REG_DOORBELLS + 2 * number * stride);
 	queue->head_bell = (volatile uint32_t *)(disk.registers + REG_DOORBELLS + (2 * number + 1) * stride);
 }
@@ -339,6 +346,7 @@ static int start(struct blk_device *device)
 {
 	int result;
 
+	memset(&disk, 0, sizeof(disk));
 	pci_enable(device->function);
 	disk.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
 	if (!disk.registers) {
@@ -356,11 +364,33 @@ static int start(struct blk_device *device)
 		printf("nvme: it does not acknowledge its reset\n");
 		return -XEN_EIO;
 	}
-	pci_enable(device->function);
+	pci_enable_dma(device->function);
 	result = enable();
 	if (!result)
 		result = learn(device);
 	return result ? result : open_queues(device);
+}
+
+/* What the disk can do was learnt before ready. */
+static int restart(struct blk_device *device)
+{
+	unsigned int queues = device->queues;
+	int result = -XEN_EIO;
+
+	if (!reset())
+		return result;
+	pci_enable_dma(device->function);
+	result = enable();
+	if (!result)
+		result = count_queues(device);
+	if (!result && device->queues < queues)
+		result = -XEN_ENODEV;
+	device->queues = queues;
+	for (unsigned int i = 0; !result && i < queues; i++) {
+		queue_init(&disk.queue[i], disk.queue[i].entries, i + 1);
+		result = open_queue(device, i);
+	}
+	return result;
 }
 
 static bool stop(struct blk_device *device)
@@ -572,7 +602,9 @@ static bool interrupts(struct blk_device *device, unsigned int number, bool on)
 const struct blk_driver nvme = {
 	.name = "nvme",
 	.knows = knows,
+	.reset = "its enable bit",
 	.start = start,
+	.restart = restart,
 	.stop = stop,
 	.submit = submit,
 	.push = push,

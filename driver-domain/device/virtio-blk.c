@@ -138,6 +138,17 @@ static int start(struct blk_device *device)
 	return error;
 }
 
+static int restart(struct blk_device *device)
+{
+	int error = virtio_resume(&virtio);
+
+	for (unsigned int number = 0; number < device->queues && !error; number++)
+		error = virtio_queue_resume(&virtio, &queues[number]);
+	if (!error)
+		virtio_ready(&virtio);
+	return error;
+}
+
 static bool stop(struct blk_device *device)
 {
 	return virtio_reset(&virtio);
@@ -264,7 +275,9 @@ static bool interrupts(struct blk_device *device, unsigned int number, bool on)
 const struct blk_driver virtio_blk = {
 	.name = "virtio-blk",
 	.knows = knows,
+	.reset = "its status register",
 	.start = start,
+	.restart = restart,
 	.stop = stop,
 	.submit = submit,
 	.push = push,

@@ -102,32 +102,47 @@ static uint64_t features_offered(const struct virtio_device *device)
 	return offered | (uint64_t)device->registers->device_feature << 32;
 }
 
-int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
+static int features_set(const struct virtio_device *device)
 {
 	volatile struct virtio_registers *registers = device->registers;
-	uint64_t offered;
 
-	registers->status = STATUS_ACKNOWLEDGE;
-	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
-	offered = features_offered(device);
-	wanted |= VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM;
-	device->features = offered & wanted;
 	registers->driver_feature_select = 0;
 	registers->driver_feature = (uint32_t)device->features;
 	registers->driver_feature_select = 1;
 	registers->driver_feature = (uint32_t)(device->features >> 32);
 	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK;
-	if (!virtio_has(device, VIRTIO_F_VERSION_1) || !(registers->status & STATUS_FEATURES_OK)) {
-		printf("pci %04x: of the features 0x%lx it offers, the device does not take 0x%lx\n", device->function->address, offered,
-		       device->features);
-		return -XEN_ENODEV;
-	}
+	if (virtio_has(device, VIRTIO_F_VERSION_1) && (registers->status & STATUS_FEATURES_OK))
+		return 0;
+	printf("pci %04x: the device offers the features 0x%lx, and does not take 0x%lx of them\n", device->function->address,
+	       features_offered(device), device->features);
+	return -XEN_ENODEV;
+}
+
+int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
+{
+	volatile struct virtio_registers *registers = device->registers;
+
+	registers->status = STATUS_ACKNOWLEDGE;
+	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+	wanted |= VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM;
+	device->features = features_offered(device) & wanted;
 	device->queues = registers->queue_count;
-	return 0;
+	return features_set(device);
+}
+
+int virtio_resume(struct virtio_device *device)
+{
+	volatile struct virtio_registers *registers = device->registers;
+
+	if (!virtio_reset(device))
+		return -XEN_EIO;
+	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
+	return features_set(device);
 }
 
 void virtio_ready(struct virtio_device *device)
 {
+	pci_enable_dma(device->function);
 	device->registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
 }
 
@@ -148,6 +163,24 @@ static uint16_t slots_of(unsigned int offered, unsigned int wanted)
 	while (slots * 2u <= offered && slots * 2u <= wanted && slots * 2u <= VIRTQUEUE_SLOTS_MAX)
 		slots = (uint16_t)(slots * 2);
 	return slots;
+}
+
+/* It is selected. */
+static int queue_enable(struct virtio_device *device, const struct virtqueue *queue)
+{
+	volatile struct virtio_registers *registers = device->registers;
+
+	registers->queue_vector = queue->vector;
+	if (registers->queue_vector != queue->vector) {
+		printf("pci %04x: the device does not take interrupt %u\n", device->function->address, queue->vector);
+		return -XEN_ENODEV;
+	}
+	registers->queue_size = queue->slots;
+	set_address(registers->queue_desc, queue->desc);
+	set_address(registers->queue_avail, queue->avail);
+	set_address(registers->queue_used, queue->used);
+	registers->queue_enable = 1;
+	return 0;
 }
 
 int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int slots, unsigned int vector, struct virtqueue *queue,
@@ -171,18 +204,16 @@ int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int
 	virtqueue_init(queue, pool_take(VIRTQUEUE_BYTES), slots_of(registers->queue_size, slots), virtio_has(device, VIRTIO_F_EVENT_IDX));
 	queue->number = (uint16_t)number;
 	queue->notify = (volatile uint16_t *)(device->notify + notify);
+	queue->vector = (uint16_t)vector;
 	registers->config_vector = 0;
-	registers->queue_vector = (uint16_t)vector;
-	if (registers->queue_vector != vector) {
-		printf("pci %04x: the device does not take interrupt %u\n", device->function->address, vector);
-		return -XEN_ENODEV;
-	}
-	registers->queue_size = queue->slots;
-	set_address(registers->queue_desc, queue->desc);
-	set_address(registers->queue_avail, queue->avail);
-	set_address(registers->queue_used, queue->used);
-	registers->queue_enable = 1;
-	return 0;
+	return queue_enable(device, queue);
+}
+
+int virtio_queue_resume(struct virtio_device *device, struct virtqueue *queue)
+{
+	virtqueue_clear(queue);
+	device->registers->queue_select = queue->number;
+	return queue_enable(device, queue);
 }
 
 /* ---- its own configuration ---- */

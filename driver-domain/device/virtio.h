@@ -46,6 +46,13 @@ int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int
 		 uint32_t *port);
 void virtio_ready(struct virtio_device *device);
 
+/*
+ * A successor's way, with the memory of a driver that had done all of the above: virtio_resume() resets the device and gives it the same
+ * features, virtio_queue_resume() each queue the memory and the interrupt that it had; then virtio_ready().
+ */
+int virtio_resume(struct virtio_device *device);
+int virtio_queue_resume(struct virtio_device *device, struct virtqueue *queue);
+
 static inline bool virtio_has(const struct virtio_device *device, uint64_t feature)
 {
 	return device->features & feature;

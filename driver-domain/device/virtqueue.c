@@ -49,6 +49,15 @@ static volatile uint16_t *avail_event(const struct virtqueue *queue)
 	return (volatile uint16_t *)&queue->used->ring[queue->slots];
 }
 
+/* Nothing else of the memory is read before it is written. */
+void virtqueue_clear(struct virtqueue *queue)
+{
+	if (queue->avail_index)		/* it was used before ready */
+		virtqueue_init(queue, queue->desc, queue->slots, queue->has_event_index);
+	queue->avail->flags = queue->avail->index = *used_event(queue) = 0;
+	queue->used->flags = queue->used->index = *avail_event(queue) = 0;
+}
+
 /* ---- to the device ---- */
 
 static inline void desc_set(struct virtq_desc *desc, const struct virtqueue_piece *piece, uint16_t flags, uint16_t next)

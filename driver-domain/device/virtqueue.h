@@ -48,7 +48,7 @@ struct virtqueue {
 	volatile struct virtq_avail *avail;
 	volatile struct virtq_used *used;
 	volatile uint16_t *notify;	/* the doorbell */
-	uint16_t number, slots;
+	uint16_t number, slots, vector;
 	bool has_event_index;
 	const char *broken;		/* why; NULL: it works */
 
@@ -63,6 +63,9 @@ struct virtqueue {
 
 /* Over VIRTQUEUE_BYTES of zeroed pool; slots is a power of two. The other fields are empty. */
 void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t slots, bool has_event_index);
+
+/* Empty again, over the same memory, whatever a predecessor and the device have left there. */
+void virtqueue_clear(struct virtqueue *queue);
 
 static inline uint64_t virtqueue_avail_offset(const struct virtqueue *queue)
 {

@@ -7,6 +7,7 @@
 #include "runtime/events.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+#include "runtime/ready.h"
 #include "runtime/time.h"
 
 #define HEARTBEAT_MIN_NS 1000000UL
@@ -207,6 +208,8 @@ static bool obey(const struct driver_calls *calls)
 	is_table_due = !calls->obey();
 	if (is_table_due)
 		return false;
+	if (!driver_domain.status->taken_ns)
+		driver_domain.status->taken_ns = time_now_ns();
 	table_obeyed = changed;
 	__atomic_store_n(&driver_domain.status->table_seen, changed, __ATOMIC_RELEASE);
 	driver_domain_tell();
@@ -220,7 +223,6 @@ static void timer_begin(void)
 	event_mask_upcalls();
 	ASSERT(event_bind_virq(VIRQ_TIMER, 0, &port) == 0);
 	event_unmask(port);
-	beat_ns = time_now_ns() + beat_period();
 }
 
 static void state_set(enum driver_state state)
@@ -229,11 +231,42 @@ static void state_set(enum driver_state state)
 	driver_domain_tell();
 }
 
+/* The state is SERVING, and stays that; Dom0 hears of the successor when the table is obeyed. */
+static void begin_again(const struct driver_calls *calls, uint32_t resets)
+{
+	struct driver_status *status = driver_domain.status;
+
+	status->resumed_ns = time_now_ns();
+	status->acknowledged_ns = status->taken_ns = status->answered_ns = 0;
+	calls->again();
+	status->acknowledged_ns = time_now_ns();
+	driver_domain.generation = status->generation = resets + 1;
+}
+
+static void begin(void)
+{
+	driver_domain.generation = ++driver_domain.status->generation;
+	driver_domain.has_answered = true;
+	state_set(DRIVER_SERVING);
+}
+
+void driver_domain_note_first_answer(void)
+{
+	driver_domain.has_answered = true;
+	driver_domain.status->answered_ns = time_now_ns();
+}
+
 void driver_domain_run(const struct driver_calls *calls)
 {
+	uint32_t resets;
+
 	timer_begin();
-	driver_domain.generation = ++driver_domain.status->generation;
-	state_set(DRIVER_SERVING);
+	resets = calls->again ? ready_say() : 0;
+	if (resets)
+		begin_again(calls, resets);
+	else
+		begin();
+	beat_ns = time_now_ns() + beat_period();
 	for (;;) {
 		bool has_obeyed;
 
@@ -258,6 +291,7 @@ void driver_domain_fail(const char *format, ...)
 	va_end(arguments);
 	printf("it cannot serve: %s\n", text);
 	timer_begin();
+	beat_ns = time_now_ns() + beat_period();
 	state_set(DRIVER_FAILED);
 	for (;;) {
 		event_take();

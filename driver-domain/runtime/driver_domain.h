@@ -5,6 +5,7 @@
  * H1  Upcalls are masked while the back-end works: handlers of events run between two rounds, never inside one.
  * H2  It sleeps only after rest() has found nothing, and an event that comes after that wakes it.
  * H3  Nothing here waits for Dom0: with its console full or its daemons dead the driver goes on.
+ * H4  What is allocated, mapped and bound for the whole life of the domain is there before ready, and is there again after a reset.
  */
 #pragma once
 
@@ -21,11 +22,17 @@ struct driver_domain {
 	uint64_t ledger_bytes;
 	uint32_t attachment_count;		/* of the table, checked once */
 	uint32_t generation;			/* 1 in a domain's first life */
+	bool has_answered;			/* in this life */
 };
 
 extern struct driver_domain driver_domain;
 
 struct driver_calls {
+	/*
+	 * A successor's first: the memory is as it was at ready. It resets the device, waits until that has acknowledged, and sets it up with
+	 * what was mapped, bound and taken before ready; what cannot be done ends the domain. NULL: the domain never says ready.
+	 */
+	void (*again)(void);
 	/* The table has changed. True: it is obeyed whole; false: it is called again before the next round of work. */
 	bool (*obey)(void);
 	/* Does all that can be done now. True: it did something, there may be more. */
@@ -38,10 +45,18 @@ struct driver_calls {
 
 /* Checks the table: ends the domain with what is wrong in the log and in its status. The pool is there on return. */
 void driver_domain_init(enum driver_role role);
-/* The device works, what the status says of it is filled in: serves from here on. */
+/* The device works, what the status says of it is filled in: says ready, and serves from here on, in this life and each later one. */
 void driver_domain_run(const struct driver_calls *calls) __attribute__((noreturn));
 /* It cannot serve, and says why: it lives on, and Dom0 decides. */
 void driver_domain_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* An answer was published: when the first of a successor was, stands in the status. */
+void driver_domain_note_first_answer(void);
+static inline void driver_domain_note_answer(void)
+{
+	if (!driver_domain.has_answered)
+		driver_domain_note_first_answer();
+}
 
 /* The status has news that is not the answer to a change of the table. */
 void driver_domain_tell(void);

@@ -85,9 +85,12 @@ void pci_write(const struct pci_function *function, uint32_t offset, unsigned in
 
 void pci_enable(const struct pci_function *function)
 {
-	uint32_t command = pci_read(function, CONFIG_COMMAND, 2);
+	pci_write(function, CONFIG_COMMAND, 2, COMMAND_MEMORY | COMMAND_NO_INTX);
+}
 
-	pci_write(function, CONFIG_COMMAND, 2, command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
+void pci_enable_dma(const struct pci_function *function)
+{
+	pci_write(function, CONFIG_COMMAND, 2, COMMAND_MEMORY | COMMAND_NO_INTX | COMMAND_MASTER);
 }
 
 /* A list that bites its own tail ends after as many as there is room for. */

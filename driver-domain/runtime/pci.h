@@ -37,8 +37,10 @@ struct pci_function {
 /* 0, or -ENODEV. */
 int pci_open(uint32_t address, struct pci_function *function);
 
-/* Its memory answers, it may reach the pool; no INTx. */
+/* Its memory answers; no INTx. */
 void pci_enable(const struct pci_function *function);
+/* It may reach the pool: not before it has acknowledged a reset of its own. */
+void pci_enable_dma(const struct pci_function *function);
 
 uint32_t pci_read(const struct pci_function *function, uint32_t offset, unsigned int bytes);
 void pci_write(const struct pci_function *function, uint32_t offset, unsigned int bytes, uint32_t value);

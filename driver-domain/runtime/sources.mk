@@ -11,6 +11,7 @@ RUNTIME_SOURCES += \
 	driver-domain/runtime/lib.c \
 	driver-domain/runtime/memory.c \
 	driver-domain/runtime/pci.c \
+	driver-domain/runtime/ready.c \
 	driver-domain/runtime/time.c \
 	driver-domain/runtime/traps.c \
 	driver-domain/runtime/vcpu.c

@@ -32,6 +32,8 @@ static uint64_t now_ns, timer_at;
 static unsigned int timers_set;
 static void (*on_block)(void);
 
+static uint32_t resets;		/* what ready says */
+
 static void note(char letter)
 {
 	if (traced + 1 < sizeof(trace))
@@ -51,6 +53,12 @@ void event_take(void) { }
 void event_mask_upcalls(void) { }
 int event_unmask(evtchn_port_t port) { return 0; }
 uint64_t time_now_ns(void) { return now_ns; }
+
+uint32_t ready_say(void)
+{
+	note('!');
+	return resets;
+}
 
 void memory_reserve(unsigned long first, unsigned long count)
 {
@@ -119,6 +127,7 @@ static void given_domain(void)
 	rest_finds_something = false;
 	on_block = NULL;
 	is_dom0 = false;
+	resets = 0;
 	now_ns = 1000;
 	for (unsigned long pfn = 0; pfn < PAGES; pfn++)
 		p2m[pfn] = MFN_BASE + pfn;
@@ -145,6 +154,7 @@ static int begun(void)
 static bool do_obey(void) { note('o'); return obeys; }
 static bool do_rest(void) { note('r'); return rest_finds_something; }
 static void do_tick(void) { note('t'); }
+static void do_again(void) { note('a'); now_ns += 50; }
 
 static bool do_work(void)
 {
@@ -156,6 +166,10 @@ static bool do_work(void)
 }
 
 static const struct driver_calls calls = { .obey = do_obey, .work = do_work, .rest = do_rest, .tick = do_tick };
+
+static const struct driver_calls those_that_say_ready = {
+	.again = do_again, .obey = do_obey, .work = do_work, .rest = do_rest, .tick = do_tick,
+};
 
 /* Until it has blocked once more than `blocks` times. */
 static void when_it_runs(unsigned int blocks)
@@ -462,6 +476,69 @@ static void deadline_that_has_passed_is_set_again(void)
 	CU_ASSERT_EQUAL(timers_set, 3);
 }
 
+/* ---- ready, and after a reset ---- */
+
+static void when_it_says_ready(uint32_t after)
+{
+	resets = after;
+	blocks_left = 0;
+	if (!setjmp(end))
+		driver_domain_run(&those_that_say_ready);
+}
+
+static void first_life_says_ready_before_it_serves(void)	/* H4 */
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	when_it_says_ready(0);
+	CU_ASSERT_STRING_EQUAL(trace, "!soswwrb");
+	CU_ASSERT_EQUAL(status()->generation, 1);
+	driver_domain_note_answer();
+	CU_ASSERT_EQUAL(status()->answered_ns, 0);
+}
+
+static void successor_resets_its_device_first_and_tells_when_the_table_is_obeyed(void)	/* H4 */
+{
+	given_domain();
+	table()->changed = 5;
+	CU_ASSERT_EQUAL(begun(), 0);
+	status()->state = DRIVER_SERVING;
+	status()->generation = 77;		/* whatever a dying predecessor wrote */
+	status()->table_seen = 4;
+	when_it_says_ready(3);
+	CU_ASSERT_STRING_EQUAL(trace, "!aoswwrb");
+	CU_ASSERT_EQUAL(status()->state, DRIVER_SERVING);
+	CU_ASSERT_EQUAL(status()->generation, 4);
+	CU_ASSERT_EQUAL(driver_domain.generation, 4);
+	CU_ASSERT_EQUAL(status()->table_seen, 5);
+}
+
+static void successor_says_how_far_it_has_come(void)
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	status()->taken_ns = status()->answered_ns = 1;
+	when_it_says_ready(1);
+	CU_ASSERT_EQUAL(status()->resumed_ns, 1000);
+	CU_ASSERT_EQUAL(status()->acknowledged_ns, 1050);
+	CU_ASSERT_EQUAL(status()->taken_ns, 1050);
+	CU_ASSERT_EQUAL(status()->answered_ns, 0);
+	now_ns = 2000;
+	driver_domain_note_answer();
+	now_ns = 3000;
+	driver_domain_note_answer();
+	CU_ASSERT_EQUAL(status()->answered_ns, 2000);
+}
+
+static void successor_beats_as_its_own_time_goes(void)
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	now_ns = 900000000;
+	when_it_says_ready(1);
+	CU_ASSERT_EQUAL(timer_at, 900000050 + 5000000);
+}
+
 static void one_that_cannot_serve_says_so_and_lives(void)
 {
 	given_domain();
@@ -502,6 +579,10 @@ int main(void)
 	CASE(it_wakes_earlier_if_it_is_asked_to);
 	CASE(timer_is_set_once_for_a_deadline);
 	CASE(deadline_that_has_passed_is_set_again);
+	CASE(first_life_says_ready_before_it_serves);
+	CASE(successor_resets_its_device_first_and_tells_when_the_table_is_obeyed);
+	CASE(successor_says_how_far_it_has_come);
+	CASE(successor_beats_as_its_own_time_goes);
 	CASE(one_that_cannot_serve_says_so_and_lives);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

@@ -85,6 +85,18 @@ int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int
 	return 0;
 }
 
+int virtio_resume(struct virtio_device *device)
+{
+	return virtio_reset(device) ? 0 : -XEN_EIO;
+}
+
+int virtio_queue_resume(struct virtio_device *device, struct virtqueue *queue)
+{
+	virtqueue_clear(queue);
+	fake.queue[queue->number].seen = 0;
+	return 0;
+}
+
 void virtio_ready(struct virtio_device *device)
 {
 }
