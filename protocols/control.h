@@ -93,6 +93,7 @@ _Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of st
 #define SKINK_DRIVER_FRAMES_MAX	8192u	/* of a driver domain: 32 MiB */
 #define SKINK_DRIVER_CLEAN_MAX	4096u	/* of its clean copy: 16 MiB; a frame of zeroes needs none */
 #define SKINK_DRIVER_REGIONS	7
+#define SKINK_DRIVER_STACK_WORDS 128u
 
 /*
  * Before the domain runs for the first time, once: which of its frames are not DRIVER_RESTORED, by the numbers that its
@@ -140,11 +141,12 @@ struct skink_driver_info {
 	uint32_t frames_copied;		/* by the last reset, as the next two */
 	uint32_t entries_undone;	/* of page tables */
 	uint32_t grants_released;
-	uint32_t zero;
+	uint32_t stack_words;		/* of stack[]: fewer where the stack is not mapped further */
 	/* Of its vcpu when it died. */
 	uint64_t rip, cs, rflags, rsp, ss, cr2;
 	uint64_t general[15];		/* r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi */
 	char text[160];			/* what it died of */
+	uint64_t stack[SKINK_DRIVER_STACK_WORDS];	/* from rsp on, when it died: its own word, and gone from its memory after a reset */
 };
 
 /* -EFAULT: it cannot be written there; `bytes`: the room, and what was written. */
@@ -154,4 +156,4 @@ struct skink_domctl_driver_info {
 };
 
 _Static_assert(sizeof(struct skink_domctl_driver) <= 128, "the union of struct xen_domctl has 128 bytes");
-_Static_assert(sizeof(struct skink_driver_info) == 400, "as skinkd reads it");
+_Static_assert(sizeof(struct skink_driver_info) == 400 + 8 * SKINK_DRIVER_STACK_WORDS, "as skinkd reads it");

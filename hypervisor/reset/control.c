@@ -6,8 +6,31 @@
 #include "cpu/timer_hw.h"
 #include "cpu/uaccess.h"
 #include "event/event.h"
+#include "mem/update.h"
 
 void reset_tell_host(void) { event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_ARCH_7); }
+
+/*
+ * The upper end of its stack. Above L1 its tables stand still (R2), so they are read without its lock, which whoever crashes it
+ * may hold; a page that goes meanwhile is an old one, and nothing worse.
+ */
+static void note_stack(const struct vcpu *vcpu, struct skink_driver_info *info)
+{
+	uint64_t va = vcpu->regs.rsp & ~7UL;
+	const uint64_t *page = NULL;
+
+	for (info->stack_words = 0; info->stack_words < SKINK_DRIVER_STACK_WORDS; info->stack_words++, va += sizeof(*page)) {
+		if (!page || va % PAGE_SIZE == 0) {
+			const pte_t *at = entry_for((struct domain_locked){ vcpu->domain }, vcpu, va);
+			pte_t entry = at ? read_once(at) : 0;
+
+			if ((entry & (PTE_PRESENT | PTE_DEVICE)) != PTE_PRESENT)
+				return;
+			page = mfn_to_virt(pte_frame(entry));
+		}
+		info->stack[info->stack_words] = page[va % PAGE_SIZE / sizeof(*page)];
+	}
+}
 
 /* What it died of. Registers of a vcpu that runs elsewhere are old (V1), and better than none. */
 static void note(struct domain *domain, enum skink_driver_cause cause, const char *text)
@@ -28,6 +51,7 @@ static void note(struct domain *domain, enum skink_driver_cause cause, const cha
 	info->cr2 = read_once(&vcpu->info->arch.cr2);
 	memcpy(info->general, regs, sizeof(info->general));
 	(void)string_copy(info->text, text, sizeof(info->text));
+	note_stack(vcpu, info);
 }
 
 static bool state_change(struct reset *reset, uint32_t from, uint32_t to)

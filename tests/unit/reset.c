@@ -285,6 +285,43 @@ static void after_ready_only_l1_entries_change(void)			/* R2 */
 	all_is_counted();
 }
 
+/* ---- what is told ---- */
+
+/* Its memory is as it was before: what it died of can be read nowhere else. */
+static void the_end_of_its_stack_survives_a_reset(void)
+{
+	struct skink_driver_info told;
+
+	given_ready();
+	driver.domain->vcpu[0]->regs.rsp = VA(DATA + 1) - 16;
+	*(uint64_t *)(void *)fake_guest_touch(VA(DATA + 1) - 8, true) = 0xc0ffee;
+	CU_ASSERT_EQUAL(reset(), 0);
+	told = info();
+	CU_ASSERT_EQUAL(told.rsp, VA(DATA + 1) - 16);
+	CU_ASSERT_EQUAL(told.stack_words, SKINK_DRIVER_STACK_WORDS);
+	CU_ASSERT_EQUAL(told.stack[0], 0x0101010101010101 * DATA);
+	CU_ASSERT_EQUAL(told.stack[1], 0xc0ffee);
+	CU_ASSERT_EQUAL(told.stack[3], 0x0101010101010101 * (DATA + 1));
+	restored_are_as_before();
+}
+
+static void a_stack_that_is_nowhere_tells_nothing(void)
+{
+	static const uint64_t nowhere[] = { 0, 8, 0xffff800000000000, 0xffff808000000000, 0x7ffffffffffffff0, UINT64_MAX };
+
+	given_ready();
+	for (uint32_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		driver.domain->vcpu[0]->regs.rsp = nowhere[i] ? nowhere[i] : FREE_VA(3);
+		CU_ASSERT_EQUAL(reset(), 0);
+		CU_ASSERT_EQUAL(info().stack_words, nowhere[i] == 8 ? SKINK_DRIVER_STACK_WORDS : 0);
+	}
+	/* It ends in the middle. */
+	driver.domain->vcpu[0]->regs.rsp = VA(GUEST_PAGES) - 24;
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_EQUAL(info().stack_words, 3);
+	all_is_counted();
+}
+
 /* ---- what is restored ---- */
 
 static void each_way_to_change_a_frame_is_undone(void)			/* R3 */
@@ -496,6 +533,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(nonsense_at_ready_changes_nothing),
 	UNIT_CASE(a_table_that_is_writable_is_no_table_of_dom0s),
 	UNIT_CASE(after_ready_only_l1_entries_change),
+	UNIT_CASE(the_end_of_its_stack_survives_a_reset),
+	UNIT_CASE(a_stack_that_is_nowhere_tells_nothing),
 	UNIT_CASE(each_way_to_change_a_frame_is_undone),
 	UNIT_CASE(what_others_can_write_to_is_always_restored),
 	UNIT_CASE(grants_are_released_and_their_entries_gone),
