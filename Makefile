@@ -54,7 +54,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # The one list of what has to be installed.
-PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist groff-base \
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk
