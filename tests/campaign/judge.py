@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""What came of a fault: one of OUTCOMES, by what was seen and nothing else.
+
+A case's record has (what was not looked at is missing, and what is missing never counts as good):
+
+    harness     text: what failed in the campaign itself; missing or empty: nothing
+    golden      true: nothing was injected
+    injected    {"targets": how many places the class has in this driver, "activated": true, false or null (cannot be known), ...}
+    core        {"panic": text or ""}
+    dom0        {"alive": bool, "skinkd_ended": bool, "kernel": lines}
+    seen        of the driver: {"restarts", "state": "serving"..., "policy": "" or what ended its restarts, "recovery_ns", "detectors": lists}
+    guests      {name: {"attached": to the driver?, "alive", "progressed", "bad": bytes and blocks that were not what they had to be,
+                 "broken": connections, "errors": of requests, "lost": front-ends that closed or went, "kernel": lines, "gap_ms"}}
+    file_systems {name: "" or what the check said of it}
+    limits      {"slow_ms", "slow_ns"}: the plan's
+
+J1  Each record has exactly one outcome: the first of RULES that holds.
+J2  Harm comes before corruption, corruption before loss, loss before recovery: an outcome never hides a worse one.
+J3  Nothing counts as recovered or without effect unless all of it was looked at and every guest went on.
+"""
+
+INVALID, NOT_ACTIVATED, NO_EFFECT = "invalid", "not activated", "activated without effect"
+RECOVERED, SLOWLY, ESCALATED = "recovered", "recovered slowly", "escalated"
+LOST, CORRUPTION = "front-end lost", "silent corruption"
+GUEST, DOM0, CORE, UNDECIDED = "guest harmed", "Dom0 harmed", "core harmed", "undecided"
+
+# From the best to the worst; the report's columns.
+OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE, UNDECIDED, INVALID)
+
+# Of a campaign that demands containment, in every class; and of fail-stop classes, where no byte may be lost or wrong.
+NEVER = (CORE,)
+NEVER_FAIL_STOP = (CORE, DOM0, GUEST, CORRUPTION, LOST)
+
+
+def guests(case, attached=None):
+    return {name: one for name, one in case.get("guests", {}).items() if attached is None or one.get("attached") is attached}
+
+
+def core_harmed(case):
+    return case.get("core", {}).get("panic")
+
+
+def dom0_harmed(case):
+    dom0 = case.get("dom0", {})
+    if dom0.get("alive") is False:
+        return "Domain-0 does not answer"
+    if dom0.get("skinkd_ended"):
+        return "skinkd ended"
+    return "; ".join(dom0.get("kernel", []))
+
+
+def guest_harmed(case):
+    """Whoever is not attached to the driver may feel nothing at all."""
+    for name, one in guests(case).items():
+        if one.get("alive") is False:
+            return f"{name} ended"
+        if any(word in line for line in one.get("kernel", []) for word in ("Kernel panic", "BUG:", "Oops", "soft lockup")):
+            return f"{name}: {one['kernel'][0]}"
+    for name, one in guests(case, False).items():
+        for what in ("bad", "broken", "errors", "lost", "kernel"):
+            if one.get(what):
+                return f"{name}, which is not attached to the driver: {what} {one[what]}"
+        if one.get("progressed") is False:
+            return f"{name}, which is not attached to the driver, stood still"
+    return ""
+
+
+def corrupted(case):
+    for name, one in guests(case, True).items():
+        if one.get("bad"):
+            return f"{name}: {one['bad']} were not what they had to be"
+    for name, said in case.get("file_systems", {}).items():
+        if said:
+            return f"file system of {name}: {said}"
+    return ""
+
+
+def front_end_lost(case):
+    for name, one in guests(case, True).items():
+        for what in ("lost", "errors", "broken", "kernel"):
+            if one.get(what):
+                return f"{name}: {what} {one[what]}"
+    return ""
+
+
+def unclear(case):
+    """What was not looked at, or did not come to an end."""
+    driver = case.get("seen", {})
+    if case.get("dom0", {}).get("alive") is not True or "panic" not in case.get("core", {}):
+        return "the core or Domain-0 were not looked at"
+    if not guests(case, True) or not guests(case, False):
+        return "no guest was looked at on both sides of the driver"
+    for name, one in guests(case).items():
+        missing = [what for what in ("alive", "progressed", "bad", "broken", "errors", "lost", "kernel") if what not in one]
+        if missing:
+            return f"{name}: {', '.join(missing)} not looked at"
+    if "restarts" not in driver or "state" not in driver:
+        return "the driver was not looked at"
+    for name, one in guests(case, True).items():
+        if not one["progressed"]:
+            return f"{name} stood still, and the driver is {driver['state']}"
+    if driver["state"] != "serving":
+        return f"the driver is {driver['state']}, and its guests go on"
+    return ""
+
+
+def slow(case):
+    limits = case.get("limits", {})
+    gap = max((one.get("gap_ms", 0) for one in guests(case, True).values()), default=0)
+    longest = max(case["seen"].get("recovery_ns") or [0])
+    if gap > limits.get("slow_ms", float("inf")):
+        return f"a guest waited {gap} ms"
+    if longest > limits.get("slow_ns", float("inf")):
+        return f"{longest} ns until the first answer"
+    return ""
+
+
+def judge(case):
+    """(outcome, why). Pure."""
+    restarts = case.get("seen", {}).get("restarts", 0)
+    activated = case.get("injected", {}).get("activated")
+    for outcome, test in ((CORE, core_harmed), (DOM0, dom0_harmed), (GUEST, guest_harmed)):
+        why = test(case)
+        if why:
+            return outcome, why
+    if case.get("harness"):
+        return INVALID, case["harness"]
+    for outcome, test in ((CORRUPTION, corrupted), (LOST, front_end_lost)):
+        why = test(case)
+        if why:
+            return outcome, why
+    if case.get("seen", {}).get("policy"):
+        return ESCALATED, case["seen"]["policy"]
+    why = unclear(case)
+    if why:
+        return UNDECIDED, why
+    if restarts:
+        why = slow(case)
+        return (SLOWLY, why) if why else (RECOVERED, f"{restarts} restart{'s' * (restarts > 1)}, and every guest went on")
+    if case.get("golden"):
+        return NO_EFFECT, "nothing was injected, nothing was seen"
+    if case.get("injected", {}).get("targets") == 0:
+        return NOT_ACTIVATED, "this class has no targets in this driver"
+    if activated is True:
+        return NO_EFFECT, "nothing was seen of it"
+    if activated is False:
+        return NOT_ACTIVATED, "the driver never came to the place"
+    return UNDECIDED, "nothing was seen, and whether it was activated is not known"
+
+
+def is_activated(case):
+    """For denominators: what has had an effect was activated, whatever the injector knows of it."""
+    outcome = case["outcome"]
+    return not case.get("golden") and outcome not in (INVALID, NOT_ACTIVATED, UNDECIDED) or \
+        outcome == UNDECIDED and case.get("injected", {}).get("activated") is True

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""The report: one HTML page, and the same as CSV beside it."""
+import html
+import json
+
+import charts
+import figures
+import judge
+import results
+
+STYLE = """
+body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 1250px; padding: 0 1em; color: #222; }
+h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 1.8em; }
+table { border-collapse: collapse; font-size: 13px; } td, th { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; } td.zero { color: #bbb; } td.bad { background: #fbdcdc; font-weight: bold; }
+th { font-weight: 600; background: #f4f4f4; } code { background: #f4f4f4; padding: 0 .25em; word-break: break-all; }
+.yes { color: #176e1d; font-weight: bold; } .no { color: #b00020; font-weight: bold; } .quiet { color: #777; }
+svg { max-width: 100%; height: auto; } .wide { overflow-x: auto; }
+"""
+HARM = (judge.LOST, judge.CORRUPTION, judge.GUEST, judge.DOM0, judge.CORE)
+
+
+def escape(value):
+    return html.escape(str(value))
+
+
+def cell(value, kind=""):
+    return f"<td class='{kind}'>{escape(value)}</td>"
+
+
+def table(head, rows):
+    return ("<div class='wide'><table><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" +
+            "".join("<tr>" + "".join(row) + "</tr>" for row in rows) + "</table></div>")
+
+
+def counted(value, name, activated):
+    """A numerator; with its share of those that were activated where it says something."""
+    kind = "n zero" if not value else "n bad" if name in HARM else "n"
+    if not value or not activated or name in (judge.INVALID, judge.NOT_ACTIVATED, judge.UNDECIDED):
+        return cell(value, kind)
+    low, high = figures.clopper_pearson(min(value, activated), activated)
+    return (f"<td class='{kind}'>{value}<br><span class='quiet'>{figures.percent(value / activated)} % "
+            f"({figures.percent(low)}–{figures.percent(high)})</span></td>")
+
+
+def outcomes(cases, key, title):
+    rows = []
+    for name, counts in figures.table(cases, key).items():
+        if counts["no targets"] == counts["cases"]:
+            rows.append([cell(name), cell(counts["cases"], "n"), f"<td colspan='{len(judge.OUTCOMES) + 2}'>it has no targets: nothing was tested</td>"])
+            continue
+        harmless = counts["activated"] - sum(counts[one] for one in HARM)
+        rows.append([cell(name), cell(counts["cases"], "n"), cell(counts["activated"], "n"),
+                     cell(figures.share(harmless, counts["activated"])), *(counted(counts[one], one, counts["activated"]) for one in judge.OUTCOMES)])
+    return table([title, "injected", "activated", "without harm, of activated: share, 95 % interval", *judge.OUTCOMES], rows)
+
+
+# ------------------------------------------------------------------ what is demanded
+
+def demands(cases, golden):
+    """(what, holds?, figures) each."""
+    faults = [case for case in cases if not case.get("golden")]
+    activated = sum(judge.is_activated(case) for case in faults)
+    core = sum(case["outcome"] == judge.CORE for case in faults)
+    others = [case for case in faults if harms_bystander(case)]
+    stopping = [case for case in faults if case.get("injected", {}).get("kind") == "fail-stop"]
+    wrong = [case for case in stopping if case["outcome"] in judge.NEVER_FAIL_STOP]
+    kills = sum(case.get("seen", {}).get("restarts", 0) for case in golden)
+    found = [("the core is never harmed", activated and not core, figures.share(core, activated)),
+             ("who is not attached to the driver is never harmed", activated and not others, figures.share(len(others), activated)),
+             ("fail-stop faults: nothing lost, nothing wrong, in any guest", bool(stopping) and not wrong,
+              figures.share(len(wrong), sum(judge.is_activated(case) for case in stopping))),
+             ("without a fault nothing is restarted, and nothing is seen", bool(golden) and not kills and
+              all(case["outcome"] == judge.NO_EFFECT for case in golden),
+              f"{kills} restarts in {sum(case.get('seconds', 0) for case in golden):.0f} s without a fault")]
+    return found
+
+
+def harms_bystander(case):
+    return case["outcome"] == judge.GUEST and "not attached" in case["why"]
+
+
+def demanded(cases, golden):
+    rows = [[cell(what), f"<td class='{'yes' if holds else 'no'}'>{'holds' if holds else 'does not hold, or was not tested'}</td>", cell(text)]
+            for what, holds, text in demands(cases, golden)]
+    silent = [case for case in cases if case.get("injected", {}).get("kind") == "value"]
+    count = sum(case["outcome"] == judge.CORRUPTION for case in silent)
+    rows.append([cell("value faults: silent corruption, measured end to end (no target)"), cell(""),
+                 cell(figures.share(count, sum(judge.is_activated(case) for case in silent)))])
+    return table(["demanded", "", "share, 95 % interval (Clopper-Pearson)"], rows)
+
+
+# ------------------------------------------------------------------ the parts of the page
+
+def failures(cases, repeat):
+    bad = figures.failures(cases)
+    if not bad:
+        return "<p>None.</p>"
+    return table(["case", "outcome", "why", "what was injected", "to repeat it"],
+                 [[cell(case["id"]), cell(case["outcome"], "bad" if case["outcome"] in HARM else ""), cell(case["why"]),
+                   cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code></td>"] for case in bad[:500]])
+
+
+def recovery(cases):
+    times = {driver: figures.recovery_times(case for case in cases if case["driver"] == driver) for driver in ("net0", "disk0")}
+    times = {driver: values for driver, values in times.items() if any(values)}
+    if not times:
+        return "<p>No restart was timed.</p>"
+    rows = [[cell(driver), cell(len(values), "n"), *(cell(f"{figures.quantile(values, part) / 1000:,.0f}", "n") for part in (0.5, 0.99, 1))]
+            for driver, values in times.items()]
+    return charts.recovery(times) + table(["driver", "restarts", "median, µs", "99 %, µs", "worst, µs"], rows)
+
+
+def throughput(notes):
+    """The machine that ran longest."""
+    samples = [note for note in notes if note.get("kind") == "samples"]
+    if not samples:
+        return "<p>No throughput was taken.</p>"
+    runs = {}
+    for note in samples:
+        run = runs.setdefault(note["boot"], ([], []))
+        run[0].extend((second, values) for second, values in note["samples"])
+        run[1].extend((second, harm) for second, harm in note["marks"])
+    longest, marks = max(runs.values(), key=lambda run: len(run[0]))
+    return charts.throughput(longest, marks)
+
+
+def coverage(cases, symbols):
+    parts = []
+    for driver, table_of in symbols.items():
+        hit, count = figures.functions([case for case in cases if case["driver"] == driver], table_of)
+        if count:
+            parts.append(f"<p>{escape(driver)}: a fault was placed in {figures.share(len(hit), count)} functions of its image" +
+                         (f"; most often in {escape(', '.join(sorted(hit, key=hit.get, reverse=True)[:8]))}" if hit else "") + ".</p>")
+    rows = [[cell(ring), cell(state), cell(count, "n")]
+            for ring, states in sorted(figures.ring_states(cases).items()) for state, count in sorted(states.items())]
+    return "".join(parts) + (table(["ring", "when the fault came it was", "cases"], rows) if rows else "<p>No ring was looked at.</p>")
+
+
+def versions_of(versions):
+    keys = sorted({key for one in versions for key in one})
+    return table(["", *(f"images {number}" for number in range(1, len(versions) + 1))],
+                 [[cell(key), *(f"<td><code>{escape(one.get(key, ''))}</code></td>" for one in versions)] for key in keys])
+
+
+def page(name, versions, cases, notes, symbols, repeat, missing=()):
+    every = list(cases.values())
+    golden, faults = [case for case in every if case.get("golden")], [case for case in every if not case.get("golden")]
+    modes = sorted({case["mode"] for case in faults})
+    parts = [f"<h1>Campaign: {escape(name)}</h1>",
+             f"<p>{len(faults)} faults, {sum(judge.is_activated(case) for case in faults)} of them activated; {len(golden)} golden runs. "
+             f"Mode: {escape(', '.join(modes) or 'golden runs alone')}"
+             f"{' (each fault comes on top of those before it)' if 'accumulate' in modes else ' (each fault meets a driver that has just said ready)'}.</p>",
+             "<h2>What is demanded</h2>", demanded(faults, golden)]
+    parts += ["<p class='quiet'>Not in it: " + escape("; ".join(missing)) + ".</p>"] if missing else []
+    for mode in modes:
+        of_mode = [case for case in faults if case["mode"] == mode]
+        parts += [f"<h2>By class{' (' + escape(mode) + ')' if len(modes) > 1 else ''}</h2>",
+                  outcomes(of_mode, lambda case: f"{case['driver']} {case['class']}", "driver, class"),
+                  "<h2>By detector</h2>", outcomes(of_mode, figures.detectors_of, "seen first by")]
+    parts += ["<h2>Time to recover</h2>", recovery(faults), "<h2>Throughput, with each fault</h2>", throughput(notes),
+              "<h2>Coverage</h2>", coverage(faults, symbols), "<h2>What went wrong</h2>", failures(every, repeat),
+              "<h2>Versions</h2>", versions_of(versions)]
+    return (f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Skink campaign: {escape(name)}</title>"
+            f"<style>{STYLE}</style></head><body>" + "\n".join(parts) + "</body></html>\n")
+
+
+def write(path, name, versions, cases, notes, symbols, repeat, missing=()):
+    """path.html and path.csv; returns what is demanded and does not hold."""
+    with open(f"{path}.html", "w", encoding="utf-8") as file:
+        file.write(page(name, versions, cases, notes, symbols, repeat, missing))
+    results.write_csv(cases.values(), f"{path}.csv")
+    faults = [case for case in cases.values() if not case.get("golden")]
+    return [what for what, holds, _ in demands(faults, [case for case in cases.values() if case.get("golden")]) if not holds]
+
+
+def summary(cases):
+    """One line for a terminal."""
+    counts = {}
+    for case in cases:
+        counts[case["outcome"]] = counts.get(case["outcome"], 0) + 1
+    return json.dumps({name: counts[name] for name in judge.OUTCOMES if name in counts})

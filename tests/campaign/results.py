@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Result files: JSON lines, only ever added to. The first line of each run says what was run; each other one is a case, or something noted.
+
+S1  A line is written whole, and is on the disk, before the next case begins: whoever is killed loses the case that was under way.
+S2  A case that stands in a file is not run again. Of two lines with one id the later one holds.
+S3  Results of different images are never mixed unawares.
+"""
+import csv
+import json
+import os
+
+
+class Wrong(Exception):
+    pass
+
+
+def load(paths):
+    """(versions, cases by id, notes). A last line that was cut off is left out."""
+    versions, cases, notes = [], {}, []
+    for path in paths:
+        for number, line in enumerate(lines_of(path), 1):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as wrong:
+                if not line.endswith("\n"):
+                    continue
+                raise Wrong(f"{path}:{number}: no JSON: {wrong.msg}: take the line out, its case is run again") from wrong
+            if record.get("kind") == "run":
+                if record["versions"] not in versions:
+                    versions.append(record["versions"])
+            elif record.get("kind") == "case":
+                cases[record["id"]] = record
+            else:
+                notes.append(record)
+    return versions, cases, notes
+
+
+def lines_of(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return list(file)
+
+
+class Store:
+    """A file that is being added to."""
+
+    def __init__(self, path, versions, mixed=False):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        before, self.cases, self.notes = load([path])
+        if before and versions not in before and not mixed:
+            raise Wrong(f"{path}: its results are of other images or programs: {difference(before[-1], versions)}. Move it away, "
+                        "or go on with MIXED=1 and have both in one report")
+        drop_cut_off(path)
+        self.file = open(path, "a", encoding="utf-8")
+        self.add({"kind": "run", "versions": versions})
+
+    def add(self, record):
+        self.file.write(json.dumps(record, separators=(",", ":")) + "\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if record["kind"] == "case":
+            self.cases[record["id"]] = record
+        elif record["kind"] != "run":
+            self.notes.append(record)
+
+
+def drop_cut_off(path):
+    """What stands behind the last line feed: its writer was killed."""
+    lines = lines_of(path)
+    if lines and not lines[-1].endswith("\n"):
+        os.truncate(path, sum(len(line.encode()) for line in lines[:-1]))
+
+
+def difference(old, new):
+    changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    return ", ".join(f"{key} was {str(old.get(key))[:16]}, is {str(new.get(key))[:16]}" for key in changed)
+
+
+def merge(paths, out, mixed=False):
+    """All of several files in one."""
+    versions, cases, notes = load(paths)
+    if len(versions) > 1 and not mixed:
+        raise Wrong(f"the files are of different images or programs: {difference(versions[0], versions[1])}. MIXED=1 merges them all the same")
+    with open(out + ".part", "w", encoding="utf-8") as file:
+        for record in [{"kind": "run", "versions": one} for one in versions] + notes + list(cases.values()):
+            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+    os.replace(out + ".part", out)
+    return len(cases)
+
+
+COLUMNS = ("id", "driver", "class", "seed", "mode", "outcome", "why", "activated", "detector", "restarts", "recovery_ns", "gap_ms", "what")
+
+
+def row(case):
+    """A case, flat, for the CSV."""
+    seen, injected = case.get("seen", {}), case.get("injected", {})
+    return {"id": case["id"], "driver": case["driver"], "class": case["class"], "seed": case["seed"], "mode": case["mode"],
+            "outcome": case["outcome"], "why": case["why"], "activated": injected.get("activated"),
+            "detector": " ".join(seen.get("detectors", [])), "restarts": seen.get("restarts", ""),
+            "recovery_ns": " ".join(str(value) for value in seen.get("recovery_ns", [])), "gap_ms": case.get("gap_ms", ""),
+            "what": injected.get("what", "")}
+
+
+def write_csv(cases, path):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for case in cases:
+            writer.writerow(row(case))

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MIT
+"""The campaign's own parts: its judge, plans, result files and figures. What it runs is tested in tests/system/test_campaign.py."""
+import copy
+import json
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "campaign"))
+import figures  # noqa: E402
+import judge  # noqa: E402
+import plan as plans  # noqa: E402
+import results  # noqa: E402
+
+PLANS = os.path.join(os.path.dirname(__file__), "campaign", "plans")
+
+
+def guest(attached, **more):
+    return {"attached": attached, "alive": True, "progressed": True, "bad": 0, "broken": 0, "errors": 0, "lost": [], "kernel": [],
+            "gap_ms": 20, **more}
+
+
+def given_case(**more):
+    """A fault that was activated, a restart, all went on."""
+    return {"id": "net0/crash/1", "driver": "net0", "class": "crash", "seed": 1, "mode": "fresh",
+            "injected": {"targets": 9, "activated": True}, "core": {"panic": ""},
+            "dom0": {"alive": True, "skinkd_ended": False, "kernel": []},
+            "seen": {"restarts": 1, "state": "serving", "policy": "", "recovery_ns": [80_000], "detectors": ["crash"]},
+            "guests": {"web": guest(True), "idle": guest(False)}, "file_systems": {"web": ""},
+            "limits": {"slow_ms": 1000, "slow_ns": 10_000_000}, **more}
+
+
+def with_guest(name, **more):
+    case = given_case()
+    case["guests"][name].update(more)
+    return case
+
+
+def without_effect(**injected):
+    case = given_case(injected={"targets": 9, **injected})
+    case["seen"].update(restarts=0, recovery_ns=[], detectors=[])
+    return case
+
+
+def with_driver(**more):
+    case = given_case()
+    case["seen"].update(more)
+    return case
+
+
+@pytest.mark.parametrize("case,outcome", [
+    (given_case(), judge.RECOVERED),
+    (with_guest("web", gap_ms=1001), judge.SLOWLY),
+    (with_driver(recovery_ns=[5, 10_000_001]), judge.SLOWLY),
+    (without_effect(activated=True), judge.NO_EFFECT),
+    (without_effect(activated=False), judge.NOT_ACTIVATED),
+    (without_effect(activated=None), judge.UNDECIDED),
+    (without_effect(activated=None, targets=0), judge.NOT_ACTIVATED),
+    (with_driver(policy="quarantine", state="failed"), judge.ESCALATED),
+    (with_driver(state="failed"), judge.UNDECIDED),
+    (with_guest("web", progressed=False), judge.UNDECIDED),
+    (with_guest("web", broken=1), judge.LOST),
+    (with_guest("web", errors=2), judge.LOST),
+    (with_guest("web", lost=["eth0"]), judge.LOST),
+    (with_guest("web", kernel=["xen_netfront: Invalid extra type: 0"]), judge.LOST),
+    (with_guest("web", bad=1), judge.CORRUPTION),
+    (given_case(file_systems={"web": "Inode 12 has illegal blocks"}), judge.CORRUPTION),
+    (with_guest("web", alive=False), judge.GUEST),
+    (with_guest("web", kernel=["BUG: unable to handle page fault"]), judge.GUEST),
+    (with_guest("idle", bad=1), judge.GUEST),
+    (with_guest("idle", broken=1), judge.GUEST),
+    (with_guest("idle", progressed=False), judge.GUEST),
+    (given_case(dom0={"alive": False}), judge.DOM0),
+    (given_case(dom0={"alive": True, "skinkd_ended": True, "kernel": []}), judge.DOM0),
+    (given_case(dom0={"alive": True, "skinkd_ended": False, "kernel": ["WARNING: CPU: 0"]}), judge.DOM0),
+    (given_case(core={"panic": "PANIC: G1"}), judge.CORE),
+    (given_case(harness="no answer to inject"), judge.INVALID),
+])
+def test_each_outcome_has_its_observables(case, outcome):
+    assert judge.judge(case)[0] == outcome
+
+
+def test_every_outcome_is_reached_and_has_a_reason():    # J1
+    cases = [mark.args[1][i] for mark in test_each_outcome_has_its_observables.pytestmark for i in range(len(mark.args[1]))]
+    assert {outcome for _, outcome in cases} == set(judge.OUTCOMES)
+    assert all(judge.judge(case)[1] for case, _ in cases)
+
+
+def test_a_worse_outcome_is_never_hidden():    # J2
+    case = with_guest("web", bad=1, broken=1, gap_ms=5000)
+    case["seen"].update(policy="quarantine", state="failed")
+    order = []
+    for undo in (lambda: case["core"].update(panic=""), lambda: case["dom0"].update(alive=True), lambda: case["guests"]["idle"].update(bad=0),
+                 lambda: case["guests"]["web"].update(bad=0), lambda: case["guests"]["web"].update(broken=0),
+                 lambda: case["seen"].update(policy="", state="serving"), lambda: case["guests"]["web"].update(gap_ms=1), lambda: None):
+        if not order:
+            case["core"]["panic"], case["dom0"]["alive"], case["guests"]["idle"]["bad"] = "PANIC", False, 1
+        order.append(judge.judge(case)[0])
+        undo()
+    assert order == [judge.CORE, judge.DOM0, judge.GUEST, judge.CORRUPTION, judge.LOST, judge.ESCALATED, judge.SLOWLY, judge.RECOVERED]
+
+
+def leaves(value, path=()):
+    for key, one in value.items():
+        yield (*path, key)
+        if isinstance(one, dict):
+            yield from leaves(one, (*path, key))
+
+
+@pytest.mark.parametrize("path", [path for path in leaves(given_case()) if path[0] in ("core", "dom0", "seen", "guests")
+                                  and path[-1] not in ("attached", "gap_ms", "recovery_ns", "detectors", "policy", "skinkd_ended")
+                                  and path != ("dom0", "kernel")], ids=".".join)
+def test_what_was_not_looked_at_never_counts_as_good(path):    # J3
+    case = copy.deepcopy(given_case())
+    place = case
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    assert judge.judge(case)[0] == judge.UNDECIDED
+
+
+def test_only_what_was_activated_is_in_the_denominator():
+    def activated(case):
+        return judge.is_activated({**case, "outcome": judge.judge(case)[0]})
+    assert activated(given_case()) and activated(without_effect(activated=True)) and activated(with_guest("web", bad=1))
+    assert not activated(without_effect(activated=False)) and not activated(without_effect(activated=None))
+    assert not activated(given_case(harness="it broke")) and not activated(given_case(golden=True))
+
+
+# ------------------------------------------------------------------ plans
+
+def written(tmp_path, text):
+    path = tmp_path / "plan.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+GOOD = '[campaign]\nname = "x"\n'
+FAULT = '[[faults]]\ndriver = "net0"\nclass = "crash"\ncases = 3\n'
+
+
+@pytest.mark.parametrize("text,complaint", [
+    ("", r"\[campaign\] name: write name"),
+    ('[campaign]\nname = "a b"\n' + FAULT, "of letters, digits"),
+    (GOOD + "nonsense = 1\n" + FAULT, r"nonsense: not known: write one of name, seed"),
+    (GOOD + "seed = 'one'\n" + FAULT, "seed = 'one': write something like 1"),
+    (GOOD + "seed = -1\n" + FAULT, "write 0 or more"),
+    (GOOD + "mode = 'fast'\n" + FAULT, 'write "fresh" or "accumulate"'),
+    (GOOD + "[loads]\n", r"\[loads\]: not known"),
+    (GOOD + "golden = 0\n", "nothing is to be done"),
+    (GOOD + FAULT.replace("net0", "eth0"), 'write "net0" or "disk0"'),
+    (GOOD + FAULT.replace('"crash"', '"Crash!"'), "inject --list"),
+    (GOOD + FAULT + "activated = 3\n", "either cases = N, or activated = N"),
+    (GOOD + FAULT.replace("cases = 3", ""), "either cases = N, or activated = N"),
+    (GOOD + FAULT + "often = 1\n", "often: not known"),
+    (GOOD + "[", "Invalid initial character"),
+])
+def test_a_wrong_plan_says_where_and_what_instead(tmp_path, text, complaint):
+    with pytest.raises(plans.Wrong, match=complaint):
+        plans.read(written(tmp_path, text))
+
+
+def test_a_plan_that_is_not_there():
+    with pytest.raises(plans.Wrong, match="No such file.*write PLAN="):
+        plans.read("no/such.toml")
+
+
+@pytest.mark.parametrize("name", sorted(os.listdir(PLANS)))
+def test_our_plans_can_be_run(name):
+    assert plans.read(os.path.join(PLANS, name))["campaign"]["name"] == name.removesuffix(".toml")
+
+
+CLASSES = {"net0": ["crash", "hang"], "disk0": ["crash"]}
+
+
+def test_the_same_plan_gives_the_same_cases_driver_and_class_in_turn(tmp_path):    # P1
+    plan = plans.read(written(tmp_path, GOOD + FAULT.replace("crash", "*") + FAULT.replace("net0", "disk0").replace("3", "2")))
+    once, again = ([case["id"] for case in plans.cases(plan, CLASSES, {})] for _ in range(2))
+    assert once == again and len(once) == len(set(once)) == 8
+    assert once[:3] == ["net0/crash/1000000", "net0/hang/1000000", "disk0/crash/1000000"]
+    assert [plans.case_of(identity)["id"] for identity in once] == once    # P2
+
+
+def test_a_case_that_is_done_is_not_run_again(tmp_path):
+    plan = plans.read(written(tmp_path, GOOD + FAULT))
+    every = [case["id"] for case in plans.cases(plan, CLASSES, {})]
+    assert [case["id"] for case in plans.cases(plan, CLASSES, {every[1]: {}})] == [every[0], every[2]]
+
+
+def test_as_many_as_it_takes_until_enough_were_activated(tmp_path):
+    plan = plans.read(written(tmp_path, GOOD + FAULT.replace("cases", "activated")))
+    done = {}
+    for case in plans.cases(plan, CLASSES, done):
+        done[case["id"]] = {"outcome": judge.NOT_ACTIVATED if case["seed"] % 2 else judge.RECOVERED}
+    assert len(done) == 5 and sum(judge.is_activated(one) for one in done.values()) == 3
+    done = {}
+    for case in plans.cases(plan, CLASSES, done):
+        done[case["id"]] = {"outcome": judge.NOT_ACTIVATED}
+    assert len(done) == 60, "a class that is never activated comes to an end"
+    done = {}
+    for case in plans.cases(plan, CLASSES, done):
+        done[case["id"]] = {"outcome": judge.NOT_ACTIVATED, "injected": {"targets": 0}}
+    assert len(done) == 1, "a class without targets is asked once"
+
+
+@pytest.mark.parametrize("text", ["net0/crash", "net1/crash/1", "net0/crash/x", "../crash/1", "net0/crash/1/fast"])
+def test_what_is_no_case(text):
+    with pytest.raises(plans.Wrong, match="is no case: write"):
+        plans.case_of(text)
+
+
+# ------------------------------------------------------------------ result files
+
+def record(seed, outcome=judge.RECOVERED):
+    return {"kind": "case", **given_case(id=f"net0/crash/{seed}", seed=seed), "outcome": outcome, "why": "so"}
+
+
+def test_results_are_found_again_and_a_line_that_was_cut_off_is_dropped(tmp_path):    # S1, S2
+    path = str(tmp_path / "r.jsonl")
+    store = results.Store(path, {"core": "a"})
+    store.add(record(1))
+    store.add(record(2))
+    with open(path, "a", encoding="utf-8") as file:
+        file.write('{"kind":"case","id":"net0/cr')
+    store = results.Store(path, {"core": "a"})
+    store.add(record(2, judge.LOST))
+    assert {case["outcome"] for case in results.load([path])[1].values()} == {judge.RECOVERED, judge.LOST}
+    assert len(results.load([path])[1]) == 2
+
+
+def test_results_of_other_images_are_refused(tmp_path):    # S3
+    path = str(tmp_path / "r.jsonl")
+    results.Store(path, {"core": "a"})
+    with pytest.raises(results.Wrong, match="core was a, is b.*MIXED=1"):
+        results.Store(path, {"core": "b"})
+    results.Store(path, {"core": "b"}, mixed=True)
+
+
+def test_files_merge_and_each_case_counts_once(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+    for path, seeds in zip(paths, ((1, 2), (2, 3))):
+        store = results.Store(path, {"core": "a"})
+        for seed in seeds:
+            store.add(record(seed))
+    assert results.merge(paths, str(tmp_path / "all.jsonl")) == 3
+    assert len(results.load([str(tmp_path / "all.jsonl")])[1]) == 3
+    results.Store(str(tmp_path / "c.jsonl"), {"core": "b"})
+    with pytest.raises(results.Wrong, match="other|different"):
+        results.merge([paths[0], str(tmp_path / "c.jsonl")], str(tmp_path / "all.jsonl"))
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"kind":"run","versions":{}}\nnonsense\n', encoding="utf-8")
+    with pytest.raises(results.Wrong, match=r"r\.jsonl:2: no JSON"):
+        results.load([str(path)])
+
+
+# ------------------------------------------------------------------ figures
+
+@pytest.mark.parametrize("successes,trials,low,high", [
+    (0, 10, 0.0, 0.3085), (10, 10, 0.6915, 1.0), (1, 20, 0.00127, 0.24873), (5, 100, 0.01643, 0.11283), (0, 3000, 0.0, 0.0012289),
+])
+def test_intervals_are_those_of_the_tables(successes, trials, low, high):
+    assert figures.clopper_pearson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_tables_count_each_case_once():
+    cases = [record(1), record(2), record(3, judge.NOT_ACTIVATED), record(4, judge.LOST), record(5, judge.INVALID)]
+    counts = figures.table(cases, lambda case: case["class"])["crash"]
+    assert (counts["cases"], counts["activated"]) == (5, 3)
+    assert sum(counts[name] for name in judge.OUTCOMES) == 5
+    assert [case["outcome"] for case in figures.failures(cases)] == [judge.INVALID, judge.LOST]
+
+
+def test_how_full_a_ring_was():
+    rings = [{"ring": "disk", "slots": 32, "waiting": waiting, "commit": 5, "rsp_prod": 5 - late}
+             for waiting, late in ((0, 0), (1, 0), (16, 0), (17, 0), (32, 1))]
+    assert figures.ring_states([{"rings": [ring]} for ring in rings])["disk"] == {
+        "empty": 1, "one": 1, "up to half": 1, "over half": 1, "full, answers not published": 1}
