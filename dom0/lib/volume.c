@@ -322,6 +322,39 @@ int volume_import(const struct volume_pool *pool, const char *name, const char *
 	return result;
 }
 
+/* What is there and is not to be kept. */
+static int throw_away(const struct volume_pool *pool, const char *name, char why[VOLUME_WHY])
+{
+	struct volume_group group;
+	int result = volume_group_read(pool, &group, why);
+	bool is_there = !result && volume_find(&group, name);
+
+	volume_group_free(&group);
+	return is_there ? volume_delete(pool, name, why) : result;
+}
+
+int volume_clone(const struct volume_pool *pool, const char *name, const char *source, const struct volume *original,
+		 char why[VOLUME_WHY])
+{
+	const struct volume *volume;
+	struct volume_group group;
+	char ignored[VOLUME_WHY];
+	int result = throw_away(pool, name, why);
+
+	if (!result)
+		result = volume_create(pool, name, original->sectors * SECTOR, why);
+	if (!result)
+		result = find(pool, name, &group, &volume, why);
+	if (result)
+		return result;
+	result = volume_gather(pool->device, volume, source, original);
+	volume_group_free(&group);
+	if (!result)
+		return 0;
+	volume_delete(pool, name, ignored);
+	return refuse(result, why, "its content cannot be copied: %s", strerror(-result));
+}
+
 int volume_export(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY])
 {
 	const struct volume *volume;

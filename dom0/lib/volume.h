@@ -49,6 +49,10 @@ int volume_delete(const struct volume_pool *pool, const char *name, char why[VOL
 int volume_import(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY]);
 int volume_export(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY]);
 
+/* A new volume, the first sectors of which are those of the extents of `source`, a device; one of that name is thrown away before. */
+int volume_clone(const struct volume_pool *pool, const char *name, const char *source, const struct volume *original,
+		 char why[VOLUME_WHY]);
+
 const struct volume *volume_find(const struct volume_group *group, const char *name);
 
 /* Letters, digits and -_.+, 1 to 63, not beginning with - or . and none of LVM's own names. */

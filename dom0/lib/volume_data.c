@@ -134,6 +134,56 @@ int volume_fill(const char *device, const struct volume *volume, const char *fil
 	return result ? wrong(result, why, file) : 0;
 }
 
+/* Where the volume's byte is on its device, and how many follow it there. */
+static size_t place_of(const struct volume *volume, uint64_t byte, size_t count, uint64_t *at)
+{
+	for (size_t i = 0; i < volume->extent_count; i++) {
+		uint64_t bytes = volume->extents[i].count * SECTOR;
+
+		if (byte < bytes) {
+			*at = volume->extents[i].first * SECTOR + byte;
+			return bytes - byte < count ? bytes - byte : count;
+		}
+		byte -= bytes;
+	}
+	return 0;
+}
+
+static int gather(const struct volume *volume, int to, const struct volume *original, int from)
+{
+	uint64_t bytes = original->sectors * SECTOR, read_at = 0, write_at = 0;
+	char *piece = malloc(PIECE);
+	size_t count, got = 0;
+	int result = piece ? 0 : -ENOMEM;
+
+	for (uint64_t done = 0; done < bytes && !result; done += count) {
+		count = place_of(original, done, PIECE, &read_at);
+		count = place_of(volume, done, count, &write_at);
+		result = count ? read_whole(from, piece, count, read_at, &got) : -ENOSPC;
+		if (!result && got < count)
+			result = -EIO;
+		if (!result && !is_zero(piece, got))
+			result = write_whole(to, piece, got, write_at);
+	}
+	free(piece);
+	return result;
+}
+
+int volume_gather(const char *device, const struct volume *volume, const char *source, const struct volume *original)
+{
+	int from = open(source, O_RDONLY | O_CLOEXEC), to = open(device, O_RDWR | O_CLOEXEC), result;
+
+	/* What a guest has written to the original is on the disk, and what is cached of it here may be old. */
+	result = from < 0 || to < 0 || ioctl(from, BLKFLSBUF) ? -errno : gather(volume, to, original, from);
+	if (!result && (fsync(to) || ioctl(to, BLKFLSBUF)))
+		result = -errno;
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	return result;
+}
+
 int volume_copy(const char *device, const struct volume *volume, const char *file, char why[VOLUME_WHY])
 {
 	int disk = open(device, O_RDONLY | O_CLOEXEC), image = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), result = 0;

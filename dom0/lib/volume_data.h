@@ -12,4 +12,6 @@ int volume_image_size(const char *file, uint64_t *bytes, char why[VOLUME_WHY]);
 
 /* From the image into the volume, all of which is zero; from the volume into a new file, with holes where there are zeros. */
 int volume_fill(const char *device, const struct volume *volume, const char *file, char why[VOLUME_WHY]);
+/* From the device `source` into the volume, all of which is zero and no smaller. 0 or -errno. */
+int volume_gather(const char *device, const struct volume *volume, const char *source, const struct volume *original);
 int volume_copy(const char *device, const struct volume *volume, const char *file, char why[VOLUME_WHY]);

@@ -12,6 +12,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/state.h"
+#include "skinkd/transient.h"
 
 #define LOOKS_MAX	8		/* what is left to do comes with the next */
 #define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
@@ -69,6 +70,7 @@ void attach_drop(struct attachment *attachment)
 	*at = attachment->next;
 	attach_nodes_remove(attachment);
 	attach_told(attachment, "detached", "");
+	transient_drop(attachment);
 	free(attachment);
 	state_save();
 }
@@ -103,6 +105,8 @@ static void park(struct attachment *attachment)
 	}
 	attachment->driver = NULL;
 	attachment->record = RECORD_NONE;
+	if (attachment->transient != TRANSIENT_READY)
+		attachment->transient = TRANSIENT_NONE;
 	memset(&attachment->blk, 0, sizeof(attachment->blk));
 	attachment->is_stuck = false;
 }

@@ -24,6 +24,9 @@ struct driver;
 
 #define ATTACH_KEY	24
 
+/* What is FAILED is told, and tried again when its driver or its domain comes anew. */
+enum transient_state { TRANSIENT_NONE, TRANSIENT_COPYING, TRANSIENT_READY, TRANSIENT_FAILED };
+
 struct attachment {
 	struct attachment *next;
 	enum attach_kind kind;
@@ -43,6 +46,7 @@ struct attachment {
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
 	bool has_volumes;		/* they are volumes, all of them */
+	enum transient_state transient;	/* its copy, if it is a transient disk */
 	bool is_stuck;			/* it cannot be offered as things are: `why` */
 	char why[ATTACH_WHY];		/* it waits, or was refused, for this reason; "" */
 };
@@ -78,7 +82,7 @@ struct manifest *attach_manifest_of(domid_t id);
 const struct manifest_interface *attach_interface(const struct manifest *manifest, const char *mac);
 const struct manifest_disk *attach_disk(const struct manifest *manifest, const char *target);
 
-/* Each of the disk's extents is a volume. */
+/* Each of the disk's extents is a volume, or of one. */
 bool attach_has_volumes(const struct attachment *attachment);
 
 /* ---- attach_list.c ---- */

@@ -9,6 +9,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/state.h"
+#include "skinkd/transient.h"
 
 #define REFUSALS_TOLD	3		/* events about one front-end that connects wrongly again and again */
 
@@ -81,6 +82,8 @@ bool attach_has_volumes(const struct attachment *attachment)
 {
 	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
 
+	if (attachment->transient == TRANSIENT_READY)
+		return true;
 	for (size_t i = 0; disk && i < disk->extent_count; i++)
 		if (disk->extents[i].kind != EXTENT_VOLUME)
 			return false;
@@ -124,7 +127,7 @@ static void stick(struct attachment *attachment, const char *why)
  * Its extents, as far as they can be known now. False: not yet, or never: ->is_stuck, ->why. The disk is a copy: looking at
  * its device may give Domain-0 one more, and move those that it has.
  */
-static bool find_extents(struct attachment *attachment, struct manifest_disk disk)
+static bool find_original(struct attachment *attachment, struct manifest_disk disk)
 {
 	char why[ATTACH_WHY] = "";
 	const struct attachment *other;
@@ -140,7 +143,7 @@ static bool find_extents(struct attachment *attachment, struct manifest_disk dis
 	case DISKS_FOUND:
 		break;
 	}
-	attachment->blk_flags = blk_flags(attachment, &disk);
+	attachment->blk_flags = blk_flags(attachment, &disk) | (disk.is_transient ? DRIVER_BLK_READONLY : 0);
 	attachment->has_volumes = attach_has_volumes(attachment);
 	other = overlapping(attachment);
 	if (!other)
@@ -155,6 +158,26 @@ static bool find_extents(struct attachment *attachment, struct manifest_disk dis
 		 other->key, other->front_name);
 	stick(attachment, why);
 	return false;
+}
+
+/* Until its copy is there a transient disk only reads the original, and nobody may write to that (DK1). */
+static bool find_extents(struct attachment *attachment, struct manifest_disk disk)
+{
+	char why[ATTACH_WHY] = "";
+	enum disks_found found;
+
+	if (!disk.is_transient)
+		return find_original(attachment, disk);
+	if (attachment->transient == TRANSIENT_NONE && !find_original(attachment, disk))
+		return false;
+	found = transient_resolve(attachment, &disk, why);
+	if (found == DISKS_NEVER)
+		stick(attachment, why);
+	else if (found == DISKS_NOT_YET)
+		snprintf(attachment->why, ATTACH_WHY, "%s", why);
+	attachment->blk_flags = blk_flags(attachment, &disk) | (found == DISKS_FOUND ? 0 : DRIVER_BLK_READONLY);
+	attachment->has_volumes = attach_has_volumes(attachment);
+	return found == DISKS_FOUND;
 }
 
 static bool offer(struct attachment *attachment)

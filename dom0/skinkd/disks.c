@@ -273,8 +273,6 @@ enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk
 	*blk = (struct driver_blk){ .sector_bytes = disk->sector_bytes ? disk->sector_bytes : device_bytes };
 	if (blk->sector_bytes < device_bytes)
 		return never(why, "the device has sectors of %u bytes: leave <blockio> out", device_bytes);
-	if (disk->is_transient)
-		return never(why, "<transient/> is not done yet: leave it out, or use <readonly/>");
 	for (size_t i = 0; i < disk->extent_count && found == DISKS_FOUND; i++)
 		if (disk->extents[i].kind == EXTENT_WHOLE)
 			found = add(driver, blk, 0, driver->status->device_sectors & ~7UL, why);
@@ -283,6 +281,19 @@ enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk
 		else
 			found = add_partition(driver, &disk->extents[i], is_own, blk, why);
 	return found;
+}
+
+const char *disks_look(struct driver *driver, bool *is_never)
+{
+	static char path[ATTACH_KEY + 8];
+	struct device *device = device_of(driver);
+	const struct attachment *look = device ? attach_find(0, device->key) : NULL;
+
+	*is_never = !device;
+	if (!look || look->back != XenbusStateConnected)
+		return NULL;
+	snprintf(path, sizeof(path), "/dev/%s", device->key);
+	return path;
 }
 
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)

@@ -17,6 +17,8 @@ enum disks_found { DISKS_FOUND, DISKS_NOT_YET, DISKS_NEVER };
 /* If not found, `why` says what is missing, or wrong. */
 enum disks_found disks_resolve(struct driver *driver, const struct manifest_disk *disk, bool is_own, struct driver_blk *blk,
 			       char why[ATTACH_WHY]);
+/* Domain-0's look at the whole of the driver's device: its file; NULL: it has none yet, or (*is_never) cannot have one. */
+const char *disks_look(struct driver *driver, bool *is_never);
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b);
 
 /*

@@ -6,6 +6,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/methods.h"
+#include "skinkd/transient.h"
 #include "skinkd/volumes.h"
 
 /* NULL: it has failed the request. */
@@ -106,6 +107,10 @@ static void change(struct request *request, const char *pool, const struct volum
 
 	if (!volume_name_ok(wanted->name)) {
 		rpc_fail(request, CODE_BAD, "'%.60s' is no name for a volume: write letters, digits and -_.+, at most 63", wanted->name);
+		return;
+	}
+	if (transient_is_name(wanted->name) && wanted->deed != VOLUMES_DELETE) {
+		rpc_fail(request, CODE_BAD, "'%.60s' is what the copy of a transient disk may be called: choose another name", wanted->name);
 		return;
 	}
 	if (wanted->file && *wanted->file != '/') {

@@ -9,6 +9,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/job.h"
+#include "skinkd/transient.h"
 
 #define FRESH_MS	5000
 #define CONNECT_S	30.0
@@ -22,6 +23,8 @@ struct work {
 	enum volumes_deed deed;
 	char device[ATTACH_KEY + 8], group_name[VOLUME_NAME], name[VOLUME_NAME + 1], *file;
 	uint64_t bytes;
+	struct volume_extent extents[DRIVER_EXTENTS_MAX];
+	struct volume original;
 	struct volume_group group;		/* as it is afterwards */
 	char why[VOLUME_WHY];
 	done_fn done;
@@ -115,6 +118,9 @@ static int run_work(struct job *job, struct core *core)
 	case VOLUMES_EXPORT:
 		result = volume_export(&pool, work->name, work->file, work->why);
 		break;
+	case VOLUMES_CLONE:
+		result = volume_clone(&pool, work->name, work->file, &work->original, work->why);
+		break;
 	}
 	volume_group_read(&pool, &work->group, ignored);
 	return result;
@@ -122,16 +128,30 @@ static int run_work(struct job *job, struct core *core)
 
 static void tell(const struct work *work, const struct outcome *result)
 {
-	static const char *const deeds[] = { "", "created", "resized", "deleted", "imported", "exported" };
+	static const char *const deeds[] = { "", "created", "resized", "deleted", "imported", "exported", "copied" };
 
 	if (work->deed != VOLUMES_READ && work->pool->driver)
 		event(result->code ? "failed" : "changed", work->pool->driver->domain->manifest->name, work->pool->driver->domain->id,
 		      "volume %s: %s", work->name, result->code ? result->message : deeds[work->deed]);
 }
 
+/* VM3 */
+static void sweep(struct pool *pool)
+{
+	struct volumes_request request = { .deed = VOLUMES_DELETE };
+
+	for (size_t i = 0; i < pool->group.count; i++)
+		if (transient_is_name(pool->group.volumes[i].name) && !transient_user(pool->driver, pool->group.volumes[i].name)) {
+			request.name = pool->group.volumes[i].name;
+			volumes_do(pool->driver, &request, NULL, NULL);
+			return;
+		}
+}
+
 static void finish(struct work *work, const struct outcome *result)
 {
 	struct pool *pool = work->pool;
+	bool is_stubborn = work->deed == VOLUMES_DELETE && result->code;
 
 	tell(work, result);
 	pool->works = work->next;
@@ -142,8 +162,10 @@ static void finish(struct work *work, const struct outcome *result)
 	free(work);
 	if (!pool->driver && !pool->works)
 		pool_free(pool);
-	else
+	else if (pool->works)
 		begin_next(pool);
+	else if (!is_stubborn)
+		sweep(pool);
 	attach_look();
 }
 
@@ -170,7 +192,7 @@ static const struct attachment *user_of(const struct pool *pool, const char *nam
 			if (disk->extents[i].kind == EXTENT_VOLUME && !strcmp(disk->extents[i].name, name))
 				return attachment;
 	}
-	return NULL;
+	return transient_user(pool->driver, name);
 }
 
 static bool is_in_use(const struct work *work, struct outcome *result)
@@ -215,6 +237,16 @@ static void begin_next(struct pool *pool)
 		attach_wait(own, ATTACH_AWAIT_CONNECTED, CONNECT_S, connected, work);
 }
 
+static void original_of(struct work *work, const struct driver_blk *blk)
+{
+	work->original.extents = work->extents;
+	for (uint32_t i = 0; blk && i < blk->extent_count; i++) {
+		work->extents[i] = (struct volume_extent){ blk->extent[i].first, blk->extent[i].count };
+		work->original.sectors += blk->extent[i].count;
+		work->original.extent_count++;
+	}
+}
+
 void volumes_do(struct driver *driver, const struct volumes_request *request, done_fn done, void *context)
 {
 	struct pool *pool = pool_of(driver);
@@ -232,6 +264,7 @@ void volumes_do(struct driver *driver, const struct volumes_request *request, do
 	snprintf(work->device, sizeof(work->device), "/dev/%s", pool->key);
 	snprintf(work->group_name, sizeof(work->group_name), "skink");
 	snprintf(work->name, sizeof(work->name), "%s", request->name ? request->name : "");
+	original_of(work, request->original);
 	work->file = request->file ? need_memory(strdup(request->file)) : NULL;
 	for (at = &pool->works; *at; at = &(*at)->next)
 		;

@@ -4,6 +4,7 @@
  * own, and nobody else is given.
  * VM1  A volume that a domain has is not resized, deleted or exported.
  * VM2  One thing at a time is done to the volumes of a disk, in the order in which it was asked for.
+ * VM3  A volume with the name of a transient disk's copy that is nobody's is deleted (transient.h).
  */
 #pragma once
 
@@ -12,12 +13,16 @@
 
 #define VOLUMES_PARTITION	"skink-volumes"
 
-enum volumes_deed { VOLUMES_READ, VOLUMES_CREATE, VOLUMES_RESIZE, VOLUMES_DELETE, VOLUMES_IMPORT, VOLUMES_EXPORT };
+enum volumes_deed {
+	VOLUMES_READ, VOLUMES_CREATE, VOLUMES_RESIZE, VOLUMES_DELETE, VOLUMES_IMPORT, VOLUMES_EXPORT,
+	VOLUMES_CLONE,			/* of `original`, on the device `file` */
+};
 
 struct volumes_request {
 	enum volumes_deed deed;
 	const char *name, *file;
 	uint64_t bytes;
+	const struct driver_blk *original;
 };
 
 /* done() when it is over; what is known of the volumes is new then. */

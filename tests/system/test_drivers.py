@@ -443,14 +443,45 @@ def test_volumes_are_made_served_grown_and_deleted(dom0):
     assert volumes(dom0) == {}
 
 
+def test_a_transient_disk_is_a_copy_that_is_thrown_away(dom0):
+    assert volumes(dom0) == {}
+    dom0.write("transient.xml", partition("xvda", "small", "<transient/>"))
+    for _ in range(2):
+        dom0.check("skink attach Domain-0 transient.xml", 120)
+        assert dom0.check("blockdev --getsz /dev/xvda").strip() == str(SMALL[1])
+        assert "this is small" in dom0.check("head -c 13 /dev/xvda; echo")
+        assert volumes(dom0).keys() == {"transient-0-xvda"}
+        dom0.check("(echo overwritten; head -c 7M /dev/urandom) | dd of=/dev/xvda bs=1M conv=fsync iflag=fullblock status=none")
+        status, said = dom0.run("skink volume delete disk0 transient-0-xvda")
+        assert status == 4 and "is xvda of 'Domain-0': detach it there first" in said
+        # The next skinkd knows whose it is.
+        dom0.check("kill -9 $(pidof skinkd); until skink list > /dev/null 2>&1; do sleep 0.1; done", 60)
+        assert volumes(dom0).keys() == {"transient-0-xvda"}
+        assert "overwritten" in dom0.check("blockdev --flushbufs /dev/xvda; head -c 11 /dev/xvda; echo")
+        dom0.check("skink detach Domain-0 xvda", 60)
+        wait_until(lambda: volumes(dom0) == {})
+
+
+def test_a_transient_disk_without_room_for_its_copy_says_so(dom0):
+    dom0.write("first.xml", partition("xvda", "data", "<transient/>"))
+    dom0.write("second.xml", partition("xvdb", "data", "<transient/>"))
+    dom0.check("skink attach Domain-0 first.xml", 120)
+    status, said = dom0.run("skink attach Domain-0 second.xml", 120)
+    assert status and re.search(r"<transient/> needs a copy .*64 MiB are more than is free", said), said
+    dom0.run("skink detach Domain-0 xvdb", 60)
+    dom0.check("skink detach Domain-0 xvda", 60)
+    wait_until(lambda: volumes(dom0) == {})
+
+
 @pytest.mark.parametrize("command,code,complaint", [
+    ("create disk0 transient-1-xvda 8MiB", 2, "is what the copy of a transient disk may be called"),
     ("create disk0 big 4GiB", 1, r"4096 MiB are more than is free, \d+ MiB"),
     ("create disk0 ../x 8MiB", 2, "is no name for a volume"),
     ("create disk7 x 8MiB", 3, "no disk driver domain of that name"),
     ("delete disk0 nope", 1, "there is no volume 'nope'"),
     ("import disk0 x /tmp/image.qcow2", 1, "is a qcow2 image: make it a raw one"),
     ("import disk0 x /tmp/nothing", 1, "No such file"),
-], ids=("large", "name", "pool", "absent", "qcow2", "no-file"))
+], ids=("reserved", "large", "name", "pool", "absent", "qcow2", "no-file"))
 def test_volumes_that_cannot_be(dom0, command, code, complaint):
     dom0.check("printf 'QFI\\373' > /tmp/image.qcow2")
     status, said = dom0.run(f"skink volume {command}", 60)
