@@ -81,7 +81,7 @@ static int set_checked(struct vcpu *vcpu, const struct vcpu_guest_context *conte
 	return error;
 }
 
-static void set_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context)
+static void set_general(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
 
@@ -93,6 +93,11 @@ static void set_registers(struct vcpu *vcpu, const struct vcpu_guest_context *co
 	regs->error_code = 0;
 	regs->saved_upcall_mask = 0;
 	vcpu->iopl = context->user_regs.rflags >> RFLAGS_IOPL_SHIFT & 3;
+}
+
+static void set_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context)
+{
+	set_general(vcpu, context);
 	vcpu->fs_base = context->fs_base;
 	vcpu->gs_base_kernel = context->gs_base_kernel;
 	vcpu->gs_base_user = context->gs_base_user;
@@ -153,6 +158,20 @@ int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context
 	vcpu->is_initialised = !error;
 	vcpu->is_being_set = false;
 	domain_unlock(locked);
+	return error;
+}
+
+int vcpu_change_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context)
+{
+	int error;
+
+	if (!vcpu->domain->is_frozen)
+		return -EEXIST;
+	if (!read_once(&vcpu->domain->pause_count))
+		return -EBUSY;
+	error = guest_range_ok(context->user_regs.rip, 1) ? debug_set_registers(vcpu, context->debugreg) : -EINVAL;
+	if (!error)
+		set_general(vcpu, context);
 	return error;
 }
 

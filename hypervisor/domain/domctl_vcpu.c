@@ -36,6 +36,8 @@ static int set_context(struct vcpu *vcpu, uint64_t address, struct vcpu_guest_co
 {
 	int error = guest_read(context, address, sizeof(*context));
 
+	if (!error && vcpu->is_initialised)
+		return vcpu_change_registers(vcpu, context);
 	if (!error)
 		error = vcpu_set_context(vcpu, context);
 	if (!error && (context->flags & VGCF_online)) {

@@ -355,6 +355,41 @@ static void registers_are_given_once_and_come_back_the_same(void)
 	CU_ASSERT_EQUAL(other.domain->pause_count, info_of(OTHER).flags & XEN_DOMINF_paused ? 1 : 0);
 }
 
+/* A driver that is ready and paused gets its registers, and nothing else of what is written there. */
+static void registers_of_a_ready_driver_can_be_changed_while_it_is_paused(void)
+{
+	vcpu_guest_context_t *context;
+	struct memory_guest other = given_other();
+	struct vcpu *vcpu = other.domain->vcpu[0];
+	uint64_t table = vcpu->table_kernel.raw;
+	struct xen_domctl *op;
+
+	context = fake_guest_memory(sizeof(*context));
+	vcpu->is_initialised = true;
+	context->user_regs.rip = 0xffffffff80100000;
+	context->user_regs.rbx = 0x1234;
+	context->user_regs.cs = 0x10;
+	context->user_regs.rflags = 0x3000 | 1UL << 17;
+	op = given_context_op(XEN_DOMCTL_setvcpucontext, 0, context);
+	CU_ASSERT_EQUAL(run(op), -EEXIST);
+	other.domain->is_frozen = true;
+	other.domain->pause_count = 0;
+	CU_ASSERT_EQUAL(run(op), -EBUSY);
+	other.domain->pause_count = 1;
+	context->user_regs.rip = 0x8000000000000000;
+	CU_ASSERT_EQUAL(run(op), -EINVAL);
+	context->user_regs.rip = 0xffffffff80100000;
+	CU_ASSERT_NOT_EQUAL(vcpu->regs.rbx, 0x1234);
+	CU_ASSERT_EQUAL(run(op), 0);
+	CU_ASSERT_EQUAL(vcpu->regs.rip, context->user_regs.rip);
+	CU_ASSERT_EQUAL(vcpu->regs.rbx, 0x1234);
+	CU_ASSERT_EQUAL(vcpu->regs.cs, 0x13);
+	CU_ASSERT_EQUAL(vcpu->regs.rflags, 0x202);
+	CU_ASSERT_EQUAL(vcpu->table_kernel.raw, table);
+	other.domain->is_frozen = false;
+	all_is_counted();
+}
+
 /* ---- where a vcpu runs ---- */
 
 static long affinity(uint32_t command, uint32_t flags, uint8_t *cpus, uint32_t bits)
@@ -771,6 +806,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(only_what_is_shut_down_and_whole_is_resumed),
 	UNIT_CASE(registers_of_oneself_or_nobody_are_refused),
 	UNIT_CASE(registers_are_given_once_and_come_back_the_same),
+	UNIT_CASE(registers_of_a_ready_driver_can_be_changed_while_it_is_paused),
 	UNIT_CASE(a_vcpu_is_kept_on_cpus_that_are_there),
 	UNIT_CASE(a_set_of_cpus_fills_its_room_and_no_more),
 	UNIT_CASE(a_vcpu_tells_how_it_is),
