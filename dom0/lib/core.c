@@ -291,6 +291,21 @@ int core_device_assign(struct core *core, domid_t id, uint32_t function)
 	return domctl(core, XEN_DOMCTL_assign_device, id, &operation);
 }
 
+int core_driver_info(struct core *core, domid_t id, struct skink_driver_info *info)
+{
+	struct skink_driver_info *buffer = xencall_alloc_buffer(core->call, sizeof(*info));
+	struct skink_domctl_driver_info wanted = { (uintptr_t)buffer, sizeof(*info) };
+	int error;
+
+	if (!buffer)
+		return -ENOMEM;
+	error = own_domctl(core, SKINK_DOMCTL_driver_info, id, &wanted, sizeof(wanted));
+	if (!error)
+		memcpy(info, buffer, sizeof(*info));
+	xencall_free_buffer(core->call, buffer);
+	return error;
+}
+
 /* ---- memory ---- */
 
 /* How many of the `count` extents of 2^order frames, whose first frames stand in extent[], have been given. */
