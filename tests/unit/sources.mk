@@ -80,7 +80,7 @@ UNIT_pci_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
-DOM0_UNIT_TESTS += attach manifest kernel pulse rpc
+DOM0_UNIT_TESTS += attach health manifest kernel pulse rpc symbols
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c
 
 DRIVER_UNIT_TESTS += blk

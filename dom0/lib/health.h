@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether a driver domain is well, judged by what was seen of it: arithmetic alone. Whoever looks copies what he sees once, hands it
+ * in, and looks again when he is told to.
+ *
+ *                its CPU time goes on, and its heartbeat does not             so for `hang` of CPU time, looked at closely
+ *   HEALTH_WELL ---------------------------------------------> HEALTH_DOUBT ------------------------------> HEALTH_HANG
+ *      |  ^                                                        |
+ *      |  +---------------------- a heartbeat ---------------------+
+ *      +--> HEALTH_MUTE      it sleeps, and gave no sign of life when it should have
+ *      +--> HEALTH_LIVELOCK  it never sleeps, it has work, and for the device's time it has answered nothing
+ *      +--> HEALTH_SILENT    the same, and it sleeps: its device is what it waits for
+ *
+ * HE1  Time that the driver was not given is not held against it: it hangs by its own CPU time.
+ * HE2  No look counts for more than a quarter of `hang`, and one that came late for a sixteenth of that: what a machine below this
+ *      one took away looks like the driver's own CPU time, and is never all there is.
+ * HE3  Near the deadline only close looks count: those before which the driver was stopped and let go, so that it did run.
+ * HE4  Work that may have to wait for its turn (a rate) is no work here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum health_verdict { HEALTH_WELL, HEALTH_DOUBT, HEALTH_HANG, HEALTH_MUTE, HEALTH_LIVELOCK, HEALTH_SILENT };
+
+struct health_setting {
+	uint64_t hang_ns;		/* of CPU time */
+	uint64_t heartbeat_ns, device_ns;	/* of the wall's */
+};
+
+struct health_look {
+	uint64_t now_ns, cpu_ns;
+	uint64_t heartbeat;
+	uint64_t answered;		/* any number that changes with each answer */
+	bool has_work;			/* requests that it may answer at once */
+	bool is_blocked;
+	bool is_resetting;		/* it waits, awake, for its device to acknowledge a reset */
+	bool is_close;			/* HE3 */
+};
+
+struct health {
+	struct health_setting setting;
+	struct health_look last;
+	uint64_t next_ns;		/* when the last look wanted the next */
+	uint64_t idle_ns;		/* the pause between two looks at one that does nothing */
+	uint64_t credit_ns;		/* CPU time without a heartbeat, by HE2 */
+	uint64_t beat_ns;		/* since when it sleeps without a heartbeat */
+	uint64_t answer_ns;		/* since when it has work and answers nothing */
+	uint64_t answer_cpu_ns;
+	bool was_blocked;		/* once since answer_ns */
+};
+
+/* A new life, or new settings: what was seen before counts no more. */
+void health_begin(struct health *health, const struct health_setting *setting, const struct health_look *look);
+
+/* health->next_ns is when to look again; with HEALTH_DOUBT, closely. A verdict other than WELL and DOUBT stands until health_begin(). */
+enum health_verdict health_judge(struct health *health, const struct health_look *look);
