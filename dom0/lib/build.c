@@ -376,7 +376,7 @@ static int build(struct builder *builder)
 	if (!result)
 		result = start_vcpu(builder);
 	if (!result && builder->request->driver)
-		result = driver_furnish(builder->core, builder->built.id, builder->request->driver, &builder->regions, builder->mfn,
+		result = driver_furnish(builder->core, builder->built.id, builder->request->driver, &builder->regions, &builder->layout, builder->mfn,
 					&builder->built.driver, builder->error);
 	return result;
 }

@@ -306,6 +306,11 @@ int core_driver_info(struct core *core, domid_t id, struct skink_driver_info *in
 	return error;
 }
 
+int core_driver(struct core *core, domid_t id, struct skink_domctl_driver *driver)
+{
+	return own_domctl(core, SKINK_DOMCTL_driver, id, driver, sizeof(*driver));
+}
+
 /* ---- memory ---- */
 
 /* How many of the `count` extents of 2^order frames, whose first frames stand in extent[], have been given. */

@@ -64,6 +64,9 @@ int core_device_assign(struct core *core, domid_t id, uint32_t function);
 /* What the core knows of a driver domain: -ENODEV: it is none. */
 int core_driver_info(struct core *core, domid_t id, struct skink_driver_info *info);
 
+/* A driver domain, before it runs: protocols/control.h. What is asked of it later goes by lib/line.h. */
+int core_driver(struct core *core, domid_t id, struct skink_domctl_driver *driver);
+
 /* Memory. mfn[] gets the machine frames of the guest's frames first .. first + count - 1; all of them or -ENOMEM. */
 int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count, xen_pfn_t *mfn);
 /* The same in one piece of 2^order frames of the machine. */

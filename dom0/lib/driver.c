@@ -118,8 +118,30 @@ static int refuse_device(uint32_t function, uint32_t index, int result, struct b
 			    function >> 3 & 0x1f, function & 7, why, strerror(-result));
 }
 
+static struct driver_frames frames_of(const struct driver_region *region, enum driver_class frame_class)
+{
+	return (struct driver_frames){ region->pfn, (uint32_t)region->pages, frame_class };
+}
+
+/* protocols/driver.md, section 6. The console's and the store's other sides are not reset. */
+static int declare_driver(struct core *core, domid_t id, const struct driver_regions *regions, const struct layout *layout)
+{
+	const struct driver_region store = { layout_pfn(layout, layout->store), 1 }, console = { layout_pfn(layout, layout->console), 1 };
+	struct skink_domctl_driver driver = {
+		.region_count = 7, .clean_max = SKINK_DRIVER_CLEAN_MAX,
+		.region = {
+			frames_of(&regions->table, DRIVER_HOST), frames_of(&regions->pool, DRIVER_SCRATCH),
+			frames_of(&regions->status, DRIVER_PRESERVED), frames_of(&regions->log, DRIVER_PRESERVED),
+			frames_of(&regions->ledger, DRIVER_PRESERVED), frames_of(&store, DRIVER_PRESERVED),
+			frames_of(&console, DRIVER_PRESERVED),
+		},
+	};
+
+	return core_driver(core, id, &driver);
+}
+
 int driver_furnish(struct core *core, domid_t id, const struct build_driver *driver, const struct driver_regions *regions,
-		   const xen_pfn_t *mfn, struct driver_shared *shared, struct build_error *error)
+		   const struct layout *layout, const xen_pfn_t *mfn, struct driver_shared *shared, struct build_error *error)
 {
 	int result = list_shared(regions, mfn, shared);
 
@@ -127,6 +149,9 @@ int driver_furnish(struct core *core, domid_t id, const struct build_driver *dri
 		result = wipe(core, id, shared);
 	if (result)
 		return build_refuse(error, BLAME_MACHINE, result, "what it shares with Domain-0 cannot be mapped: %s", strerror(-result));
+	result = declare_driver(core, id, regions, layout);
+	if (result)
+		return build_refuse(error, BLAME_MACHINE, result, "the core does not take it for a driver domain: %s", strerror(-result));
 	shared->is_protected = true;	/* one without a device writes nowhere */
 	if (driver->function_count)
 		result = declare_pool(core, id, driver, mfn[regions->pool.pfn], shared, error);

@@ -57,6 +57,9 @@ int driver_regions_choose(const struct build_driver *driver, const struct layout
 void driver_table_fill(const struct build_driver *driver, const struct driver_regions *regions, uint32_t control_port,
 		       struct driver_table *table);
 
-/* Wipes what is shared, declares the pool, assigns the devices. mfn: of each pseudo-physical frame. *shared: the caller frees ->mfn. */
+/*
+ * Wipes what is shared, says which frames a reset leaves alone, declares the pool, assigns the devices. mfn: of each pseudo-physical
+ * frame. *shared: the caller frees ->mfn.
+ */
 int driver_furnish(struct core *core, domid_t id, const struct build_driver *driver, const struct driver_regions *regions,
-		   const xen_pfn_t *mfn, struct driver_shared *shared, struct build_error *error);
+		   const struct layout *layout, const xen_pfn_t *mfn, struct driver_shared *shared, struct build_error *error);

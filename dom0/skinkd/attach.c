@@ -96,8 +96,8 @@ static void plug(struct attachment *attachment)
 	state_save();
 }
 
-/* Its driver is no more, or never was: whatever it had there is gone with it. */
-static void park(struct attachment *attachment)
+/* Its driver is no more, or never was, or is closed: whatever it had there is gone with it. */
+void attach_park(struct attachment *attachment)
 {
 	if (attachment->driver) {
 		attach_back_state(attachment, XenbusStateClosing);
@@ -240,7 +240,7 @@ void attach_driver_gone(struct driver *driver)
 {
 	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
 		if (attachment->driver == driver) {
-			park(attachment);
+			attach_park(attachment);
 			attach_told(attachment, "detached", "its driver domain has gone; it is attached again when there is one of that name");
 		}
 	disks_forget(driver);

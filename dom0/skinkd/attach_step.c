@@ -8,6 +8,7 @@
 #include "skinkd/disks.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/transient.h"
 
@@ -28,6 +29,9 @@ enum driver_answer attach_answer(const struct attachment *attachment)
 
 	if (attachment->record == RECORD_NONE || !attachment->driver)
 		return DRIVER_NONE;
+	/* MO4: it will find what is then in the table, and has let go of all rings. */
+	if (attachment->record == RECORD_WITHDRAWN && monitor_is_stopped(attachment->driver))
+		return DRIVER_DETACHED;
 	status = attach_status(attachment);
 	serial = __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE);
 	answer = status->answer;
@@ -40,7 +44,7 @@ enum driver_answer attach_answer(const struct attachment *attachment)
 
 static bool serves(const struct attachment *attachment)
 {
-	return attachment->driver && driver_serves(attachment->driver);
+	return attachment->driver && driver_serves(attachment->driver) && !monitor_is_stopped(attachment->driver);
 }
 
 /* ---- the steps ---- */
@@ -294,7 +298,8 @@ static struct attach_view view_of(const struct attachment *attachment)
 {
 	return (struct attach_view){
 		.kind = attachment->kind, .back = attachment->back, .front = attachment->front, .record = attachment->record,
-		.answer = attach_answer(attachment), .driver_serves = serves(attachment), .is_wanted = attachment->is_wanted,
+		.answer = attach_answer(attachment), .driver_serves = serves(attachment),
+		.is_wanted = attachment->is_wanted && !monitor_is_closed(attachment->driver),
 		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused,
 	};
 }
@@ -315,7 +320,7 @@ bool attach_step(struct attachment *attachment)
 		connected(attachment);
 		return false;
 	case ATTACH_CLOSE:
-		attach_back_put(attachment, "online", attachment->is_wanted ? "1" : "0");
+		attach_back_put(attachment, "online", view.is_wanted ? "1" : "0");
 		attach_back_state(attachment, XenbusStateClosing);
 		return false;
 	case ATTACH_WITHDRAW:
@@ -329,7 +334,7 @@ bool attach_step(struct attachment *attachment)
 		return true;
 	case ATTACH_REMOVE:
 		attach_back_state(attachment, XenbusStateClosed);
-		attach_drop(attachment);
+		(attachment->is_wanted ? attach_park : attach_drop)(attachment);
 		return false;
 	}
 	return false;

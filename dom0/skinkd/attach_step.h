@@ -7,6 +7,7 @@
 /* False: there is no more to do for now, or it is gone. */
 bool attach_step(struct attachment *attachment);
 
-/* attach.c: an event about it; and its end. */
+/* attach.c: an event about it; and its ends. */
 void attach_told(struct attachment *attachment, const char *kind, const char *what);
 void attach_drop(struct attachment *attachment);
+void attach_park(struct attachment *attachment);	/* until there is a driver again */

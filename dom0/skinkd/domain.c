@@ -13,6 +13,7 @@
 #include "skinkd/autostart.h"
 #include "skinkd/driver.h"
 #include "skinkd/host.h"
+#include "skinkd/monitor.h"
 #include "skinkd/text.h"
 
 #define LIST_ROOM	256
@@ -79,6 +80,7 @@ void domain_remove(struct domain *domain)
 	while (*at != domain)
 		at = &(*at)->next;
 	*at = domain->next;
+	monitor_free(domain);
 	manifest_free(domain->manifest);
 	free(domain);
 }

@@ -30,6 +30,7 @@ enum phase {
 };
 
 struct driver;
+struct monitor;
 
 struct domain {
 	struct domain *next;
@@ -41,6 +42,7 @@ struct domain {
 	bool stays_down;		/* it was asked to shut down for good: where its policy says restart, it is destroyed */
 	bool is_restarting;		/* PHASE_ENDING: it is built again after that */
 	bool starts_paused;
+	bool is_paused;			/* by hand */
 	uint64_t memory_target_kib;
 	uint32_t vcpus_target;
 	double started;			/* seconds since 1970 */
@@ -48,6 +50,7 @@ struct domain {
 	uint32_t restarts;
 	uint32_t quick_deaths;		/* in a row */
 	struct driver *driver;		/* of a driver domain, while it is there */
+	struct monitor *monitor;	/* of one that ever was a driver domain */
 };
 
 /* Whom a request means: a record, or a domain of the core that is not ours, or both. */

@@ -15,6 +15,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
+#include "skinkd/monitor.h"
 #include "skinkd/text.h"
 
 #define IMAGE_FOLDER	"/usr/lib/skink"
@@ -106,6 +107,7 @@ struct driver *driver_open(struct domain *domain, const struct driver_shared *sh
 	}
 	bind_channel(driver);
 	domain->driver = driver;
+	monitor_add(driver);
 	return driver;
 }
 
@@ -115,6 +117,7 @@ void driver_close(struct domain *domain)
 
 	if (!driver)
 		return;
+	monitor_remove(driver);
 	if (driver->port >= 0)
 		xenevtchn_unbind(channels, (evtchn_port_t)driver->port);
 	core_unmap(&host.core, driver->map, driver_shared_pages(&driver->shared));
@@ -262,6 +265,7 @@ static void look_at(struct driver *driver)
 	char text[DRIVER_TEXT_BYTES + 1], device[sizeof(driver->status->device_name) + 1];
 
 	take_log(driver);
+	monitor_heard(driver);
 	if (state == driver->state)
 		return;
 	driver->state = state;
@@ -322,7 +326,7 @@ struct driver *driver_find(const char *name, enum driver_role role)
 	for (struct domain *domain = host.domains; domain; domain = domain->next) {
 		struct driver *driver = domain->driver;
 
-		if (!driver || driver->table->role != role || domain->phase != PHASE_RUNNING)
+		if (!driver || driver->table->role != role || domain->phase != PHASE_RUNNING || monitor_is_closed(driver))
 			continue;
 		if (name && !strcmp(domain->manifest->name, name))
 			return driver;
@@ -353,6 +357,7 @@ json_t *driver_json(const struct driver *driver)
 	json = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:b}", "state", driver_state_name(driver), "device", device, "text", text,
 			 "protected", driver->shared.is_protected, "generation", status.generation, "heartbeat",
 			 (json_int_t)status.heartbeat, "link_up", (status.device_flags & DRIVER_DEVICE_LINK_UP) != 0);
+	json_object_set_new(json, "restart", monitor_json(driver->monitor));
 	if (driver->table->role == DRIVER_BLK) {
 		json_object_set_new(json, "sectors", json_integer((json_int_t)status.device_sectors));
 		json_object_set_new(json, "sector_bytes", json_integer(status.sector_bytes));

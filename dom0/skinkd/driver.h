@@ -15,9 +15,11 @@
 
 struct domain;
 struct manifest;
+struct monitor;
 
 struct driver {
 	struct domain *domain;
+	struct monitor *monitor;	/* the domain's */
 	struct driver_shared shared;
 	void *map;			/* of all that follow */
 	struct driver_table *table;

@@ -164,6 +164,7 @@ static int introduce(struct build_job *build)
 		return build_refuse(&build->error, BLAME_MACHINE, -EFAULT, "its pages cannot be mapped: see 'skink events'");
 	attach_domain(domain->id, domain->manifest);
 	state_save();			/* L2: once it runs, no skinkd takes it for half built */
+	domain->is_paused = domain->starts_paused;
 	if (!domain->starts_paused)
 		result = core_domain_unpause(&host.core, domain->id);
 	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */

@@ -21,6 +21,7 @@
 #include "skinkd/life.h"
 #include "skinkd/link.h"
 #include "skinkd/methods.h"
+#include "skinkd/monitor.h"
 #include "skinkd/rpc.h"
 #include "skinkd/state.h"
 
@@ -124,6 +125,7 @@ static bool begin(void)
 	events_open();
 	link_open();
 	drivers_open();
+	monitor_open();
 	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();
 	if (state_load())

@@ -9,6 +9,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
+#include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
 
@@ -110,6 +111,11 @@ static void has_shut_down(struct domain *domain, uint32_t flags)
 
 	if (domain->driver)
 		driver_last_words(domain->driver, words, sizeof(words));
+	if (domain->driver && is_crash) {
+		death_note(name_of(domain), domain->id, reason_name(flags));
+		monitor_unborn(domain, words);
+		return;
+	}
 	if (domain->stays_down)
 		action = without_restart(action);
 	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s%s%s", reason_name(flags),
@@ -139,7 +145,7 @@ static void look_at(struct domain *domain)
 		return;
 	if (result || info.flags & XEN_DOMINF_dying || memcmp(info.handle, domain->uuid, sizeof(info.handle)))
 		has_gone(domain);
-	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING)
+	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING && !monitor_has(domain))
 		has_shut_down(domain, info.flags);
 }
 

@@ -13,6 +13,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/host.h"
+#include "skinkd/monitor.h"
 
 #define STATE_VERSION	2
 #define BOOT_ID_FILE	"/proc/sys/kernel/random/boot_id"
@@ -86,6 +87,8 @@ static json_t *domain_out(const struct domain *domain)
 			 domain->phase == PHASE_ENDING && domain->is_restarting, "file", domain->manifest->file,
 			 "xml", xml);
 	free(xml);
+	json_object_set_new(json, "paused", json_boolean(domain->is_paused));
+	json_object_set_new(json, "monitor", monitor_out(domain));
 	json_object_set_new(json, "driver", domain->driver ? driver_out(domain->driver) : json_null());
 	return json;
 }
@@ -153,9 +156,13 @@ static void domain_in(json_t *json)
 	domain->is_doomed = doomed;
 	domain->stays_down = stays_down;
 	domain->is_restarting = restarting;
-	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase))
+	domain->is_paused = json_is_true(json_object_get(json, "paused"));
+	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase)) {
 		domain_remove(domain);
-	else if (driver_in(json_object_get(json, "driver"), &shared) && (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED))
+		return;
+	}
+	monitor_in(domain, json_object_get(json, "monitor"));
+	if (driver_in(json_object_get(json, "driver"), &shared) && (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED))
 		driver_open(domain, &shared);
 }
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Drivers that die: how skinkd hears of it, what the manifest says of it, and the way back (DESIGN.md 7, 8).
+ *
+ *    STARTING --ready--> SERVING --death, fault--> at once, the core's or ours: SERVING again
+ *                          ^  ^                +-> BACKING_OFF --pause over--> SERVING
+ *                          |  |                +-> DEAD: automatic='no'
+ *                          |  |                +-> HELD, CLOSED: its restarts are used up (quarantine)
+ *                          |  +--- monitor_restart(), monitor_release() ---+
+ *
+ * The monitor has a thread of its own, which hears VIRQ_ARCH_7, resets and arms. The loop's thread hears of each death after it,
+ * and does what takes long: events, state.json, front-ends, whoever else wants to know.
+ *
+ * MO1  From a fault to the resume nothing is written, nothing allocated and nobody waited for: the disk that Dom0 writes to may
+ *      be the one whose driver has died.
+ * MO2  Only monitor.c resets and arms.
+ * MO3  Each restart is counted once, also one that the core made while there was no skinkd.
+ * MO4  A driver that is held or closed does not run, and its devices reach nothing: it has been reset, and not let go.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "lib/core.h"
+#include "lib/restart.h"
+
+struct domain;
+struct driver;
+
+enum fault_kind {
+	FAULT_CRASH,			/* the core's word */
+	FAULT_SHUTDOWN,			/* it has ended itself */
+	FAULT_HANG,
+	FAULT_HEARTBEAT,
+	FAULT_DEVICE,			/* the device is silent */
+	FAULT_ABUSE,			/* CPU, events, hypercalls, memory, log */
+	FAULT_STORM,			/* DMA or interrupts */
+	FAULT_PROTOCOL,			/* what a back-end may never do */
+	FAULT_BY_HAND,			/* skink restart; does not count */
+	FAULT_KINDS
+};
+
+enum monitor_state {
+	MONITOR_STARTING,		/* it has not said ready */
+	MONITOR_SERVING,
+	MONITOR_BACKING_OFF,
+	MONITOR_DEAD,
+	MONITOR_HELD,
+	MONITOR_CLOSED,
+	MONITOR_STATES
+};
+
+#define MONITOR_TEXT	200
+#define MONITOR_DEATHS	8		/* that the loop has not been told of yet */
+
+/* One death, as it is told afterwards. */
+struct monitor_death {
+	enum fault_kind kind;
+	enum monitor_state then;	/* what followed */
+	bool is_by_core;		/* it was armed */
+	uint64_t pause_us;		/* BACKING_OFF */
+	int result;			/* SERVING: 0, or the core's -errno: it could not be reset */
+	double time;			/* seconds since 1970 */
+	uint64_t noticed_ns;		/* CLOCK_MONOTONIC */
+	struct skink_driver_info info;	/* the core's; of its registers at its death, and of the way back */
+	char text[MONITOR_TEXT];	/* one line, in plain words */
+};
+
+/* What is known of one driver domain, as long as its record is there (struct domain): it outlives a build. */
+struct monitor {
+	struct monitor *next;
+	struct domain *domain;
+	struct driver *driver;		/* NULL: it is not built, or somebody is destroying it */
+	domid_t id;
+	struct manifest_restart policy;
+	/* Below: under monitor_lock(). */
+	enum monitor_state state;
+	bool is_armed, is_paused;	/* the core's; is_paused: by us */
+	uint32_t generation;		/* of the core, up to which all is counted */
+	uint32_t deaths_of[FAULT_KINDS];	/* deaths by cause, since the record was made */
+	uint32_t restarts;		/* resets that were made, all causes */
+	bool is_unborn;			/* it died before it was ready: there is nothing to go back to, and it is built anew */
+	uint64_t due_us;		/* BACKING_OFF: CLOCK_MONOTONIC */
+	uint64_t arm_us;		/* when arming is worth another look */
+	struct restart_history history;
+	struct monitor_death last;	/* kind FAULT_KINDS: it has not died yet */
+	struct monitor_death untold[MONITOR_DEATHS];
+	uint32_t untold_count, untold_lost;
+	/* The loop's own. */
+	struct {
+		bool is_open;		/* a successor is taking over, and has not said that it is done */
+		struct monitor_death death;
+		uint64_t taken_ns, answered_ns;	/* since the core's report of the death; 0: not known */
+	} recovery;
+};
+
+/* ---- for detectors: from any thread ---- */
+
+/*
+ * The driver is at fault: what its manifest says follows, and is done when this returns. Once it is not serving, nothing happens.
+ * Say what was seen, in plain words and in one line: it is shown as it is.
+ */
+void monitor_fault(struct driver *driver, enum fault_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * Looks at each driver that serves, on the monitor's thread and under its lock, about every `every_us`. MO1 holds in there. To be
+ * called before monitor_open().
+ */
+typedef void (*monitor_look_fn)(struct monitor *monitor, uint64_t now_us);
+void monitor_look_every(uint64_t every_us, monitor_look_fn look);
+
+/* A driver of which a detector keeps a pointer is there as long as this is held. Recursive. */
+void monitor_lock(void);
+void monitor_unlock(void);
+
+/* ---- for those who write of it ---- */
+
+/* After each death, on the loop's thread, when the driver is back or waits: post-mortems, hooks. May write, allocate, take its time. */
+typedef void (*monitor_died_fn)(struct driver *driver, const struct monitor_death *death);
+void monitor_died(monitor_died_fn tell);
+
+const char *fault_name(enum fault_kind kind);		/* "crash" */
+const char *monitor_state_name(enum monitor_state state);	/* "backing-off" */
+json_t *monitor_json(const struct monitor *monitor);	/* `restart` of a driver domain in list and info */
+
+/* ---- for skinkd ---- */
+
+bool monitor_open(void);		/* the thread; false: said why not, and drivers are only reset by hand */
+
+/* A driver that has been built, or was there when skinkd was started. Its record gets one if it has none. */
+void monitor_add(struct driver *driver);
+void monitor_remove(struct driver *driver);	/* before its pages go */
+void monitor_free(struct domain *domain);	/* with its record */
+void monitor_policy(struct domain *domain);	/* its manifest has changed */
+
+/* A driver has said something: has it taken over? */
+void monitor_heard(struct driver *driver);
+
+/* 0, or *why it cannot be done. */
+int monitor_restart(struct domain *domain, char why[MONITOR_TEXT]);
+int monitor_release(struct domain *domain, char why[MONITOR_TEXT]);
+
+/* It is the monitor that says what follows its death: it was ready. */
+bool monitor_has(const struct domain *domain);
+/* A driver domain has died before. It is built anew, or stays as it is. */
+void monitor_unborn(struct domain *domain, const char *text);
+bool monitor_is_stopped(const struct driver *driver);	/* MO4: held or closed */
+bool monitor_is_closed(const struct driver *driver);
+bool monitor_has_recovered(const struct domain *domain);	/* its last successor has taken over all rings */
+
+/* state.json */
+json_t *monitor_out(const struct domain *domain);
+void monitor_in(struct domain *domain, json_t *json);
