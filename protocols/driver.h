@@ -244,7 +244,9 @@ struct driver_status {
 	uint64_t resumed_ns, acknowledged_ns, taken_ns, answered_ns;
 	uint32_t doing;			/* place of the attachment whose request it works on, + 1; 0: nobody's */
 	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
-	uint8_t zero[512 - 208 - 32 - 12];
+	uint32_t zero_2;
+	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
+	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8];
 	struct driver_attachment_status attachment[];
 };
 

@@ -3,10 +3,7 @@
 #include "runtime/console.h"
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
-#include "runtime/foreign.h"
 #include "runtime/lib.h"
-#include "runtime/memory.h"
-#include "runtime/step.h"
 
 static struct driver_attachment_status *status_of(uint32_t place)
 {
@@ -19,125 +16,6 @@ static void answer_set(uint32_t place, uint32_t serial, enum driver_answer answe
 
 	__atomic_store_n(&status->answer, answer, __ATOMIC_RELEASE);
 	__atomic_store_n(&status->serial, serial, __ATOMIC_RELEASE);
-}
-
-/* ---------------------------------------------------------------- rings */
-
-static void ring_event(evtchn_port_t port)
-{
-	uint32_t number = blk.queue_of_port[port];
-	struct disk *disk = number ? blk.disk[(number - 1) / BLK_RINGS_MAX] : NULL;
-
-	if (!disk)
-		return;
-	disk->status->counter[DRIVER_EVENTS_TAKEN]++;
-	queue_activate(&disk->queue[(number - 1) % BLK_RINGS_MAX]);
-}
-
-static bool port_is_bound(evtchn_port_t port, domid_t front_id, uint32_t theirs)
-{
-	struct evtchn_status status;
-
-	return port && event_status(port, &status) == 0 && status.status == EVTCHNSTAT_interdomain &&
-	       status.u.interdomain.dom == front_id && status.u.interdomain.port == theirs;
-}
-
-/*
- * Interdomain ports outlive a reset, and a front-end's can be bound only once: a predecessor's is found again. Its number is in the
- * status, unless the reset came just then. 0: there is none.
- */
-static evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs)
-{
-	if (port_is_bound(noted, front_id, theirs))
-		return noted;
-	for (evtchn_port_t port = 1; theirs && port < BLK_PORTS; port++)
-		if (port_is_bound(port, front_id, theirs))
-			return port;
-	return 0;
-}
-
-static int port_find(struct queue *queue, uint32_t theirs)
-{
-	evtchn_port_t noted = queue->disk->status->port[queue->number][0];
-	domid_t front_id = queue->disk->front_id;
-	int error = -XEN_EEXIST;
-
-	if (!port_is_bound(noted, front_id, theirs))
-		error = event_bind_interdomain(front_id, theirs, &queue->port);
-	if (error)
-		queue->port = port_of_predecessor(noted, front_id, theirs);
-	queue->is_adopted = error && queue->port;
-	return queue->port ? 0 : error;
-}
-
-static int port_open(struct queue *queue, uint32_t theirs)
-{
-	int error = port_find(queue, theirs);
-
-	if (error)
-		return error;
-	ASSERT(queue->port < BLK_PORTS);
-	STEP();
-	queue->disk->status->port[queue->number][0] = queue->port;
-	blk.queue_of_port[queue->port] = (uint16_t)(1 + queue->disk->place * BLK_RINGS_MAX + queue->number);
-	event_set_handler(queue->port, ring_event);
-	return 0;
-}
-
-/* Nothing points to it afterwards. */
-static void queue_close(struct queue *queue)
-{
-	queue_deactivate(queue);
-	if (queue->port) {
-		blk.queue_of_port[queue->port] = 0;
-		event_set_handler(queue->port, NULL);
-		queue->disk->status->port[queue->number][0] = 0;
-		event_close(queue->port);
-	}
-	if (queue->pages)
-		foreign_unmap(queue->pages, queue->page_count);
-	if (queue->slot)
-		page_free(queue->slot);
-	queue->port = 0;
-	queue->pages = NULL;
-	queue->slot = NULL;
-}
-
-/* ledger.md, section 4. */
-static bool queue_take_over(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
-{
-	struct answers_place place = {
-		.pages = queue->pages, .bytes = queue->page_count * RING_PAGE, .slot_size = VBD_SLOT, .ledger = driver_domain.ledger,
-		.ledger_bytes = driver_domain.ledger_bytes, .generation = driver_domain.generation,
-	};
-	bool wake;
-	int waiting;
-
-	if (answers_attach(&queue->answers, &place, &record->ledger[0], &wake, why, room))
-		return false;
-	waiting = ring_back_look(&queue->answers.ring);
-	if (queue->is_adopted && waiting > 0)
-		queue->disk->status->counter[DRIVER_REDONE] += (uint32_t)waiting;
-	if (wake)
-		event_send(queue->port);
-	event_unmask(queue->port);
-	queue_activate(queue);
-	return true;
-}
-
-static bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
-{
-	int status;
-
-	queue->page_count = record->ring_pages;
-	queue->lane = queue->number % blk.device->queues;
-	queue->slot = page_alloc();
-	queue->pages = foreign_map(queue->disk->front_id, record->ring_ref, record->ring_pages, &status);
-	if (!queue->pages) {
-		snprintf(why, room, "the ring's pages cannot be mapped: grant error %d, first reference %u", status, record->ring_ref[0]);
-		return false;
-	}
-	return queue_take_over(queue, record, why, room);
 }
 
 /* ---------------------------------------------------------------- what the table says of a disk */
@@ -213,13 +91,53 @@ static void disk_close(struct disk *disk)
 		queue_close(&disk->queue[i]);
 }
 
+static const char *operation_name(uint8_t operation)
+{
+	static const char *const names[] = { "read", "write", "barrier", "flush", "?", "discard" };
+
+	return operation < sizeof(names) / sizeof(names[0]) ? names[operation] : "unknown";
+}
+
+/* What the guest asked there, for who looks for the reason; by now it may be anything. */
+static void request_describe(struct queue *queue, const struct driver_queue *record, char *text, size_t room)
+{
+	uint32_t slots = ring_slots(record->ring_pages * RING_PAGE, VBD_SLOT);
+	union vbd_slot slot;
+	bool is_indirect;
+
+	if (!queue_map(queue, record, text, room))
+		return;
+	ring_copy(&slot, ring_slot(queue->pages, slots, VBD_SLOT, queue->suspect_index), sizeof(slot));
+	is_indirect = slot.plain.operation == VBD_OP_INDIRECT;
+	snprintf(text, room, "%s of %u segments at sector %lu", operation_name(is_indirect ? slot.indirect.inner : slot.plain.operation),
+		 is_indirect ? slot.indirect.segments : slot.plain.segments, is_indirect ? slot.indirect.sector : slot.plain.sector);
+	queue_unmap(queue);
+}
+
+/* Ports stay bound, and masked; the ring is left as it is. */
+static void disk_set_aside(struct queue *queue, const struct driver_queue *record)
+{
+	struct disk *disk = queue->disk;
+	char what[64];
+
+	disk->state = DISK_ASIDE;
+	if (disk->status->answer == DRIVER_ASIDE)
+		return;
+	request_describe(queue, record, what, sizeof(what));
+	snprintf(disk->status->text, sizeof(disk->status->text), "%u drivers died at request 0x%x of ring %u: %s",
+		 disk->status->suspect_deaths, queue->suspect_index, record->ledger[0].ring, what);
+	answer_set(disk->place, disk->serial, DRIVER_ASIDE);
+	printf("disk %u is set aside: %s\n", disk->serial, disk->status->text);
+}
+
 /* All ports first, a predecessor's too: what is refused then leaves none. */
 static bool disk_open(struct disk *disk, const struct driver_attachment *record, char *why, size_t room)
 {
+	struct queue *suspect;
 	bool bound = true;
 
 	for (uint32_t i = 0; i < disk->queue_count; i++) {
-		int error = port_open(&disk->queue[i], record->queue[i].port[0]);
+		int error = queue_bind(&disk->queue[i], record->queue[i].port[0]);
 
 		if (error)
 			snprintf(why, room, "event channel %u cannot be bound: error %d", record->queue[i].port[0], error);
@@ -227,6 +145,11 @@ static bool disk_open(struct disk *disk, const struct driver_attachment *record,
 	}
 	if (!bound)
 		return false;
+	suspect = disk_suspect(disk);
+	if (suspect) {
+		disk_set_aside(suspect, &record->queue[suspect->number]);
+		return true;
+	}
 	for (uint32_t i = 0; i < disk->queue_count; i++)
 		if (!queue_open(&disk->queue[i], &record->queue[i], why, room))
 			return false;
@@ -237,7 +160,7 @@ static void disk_forget(struct disk *disk)
 {
 	disk_close(disk);
 	blk.disk[disk->place] = NULL;
-	page_free(disk);
+	spare_give(disk);
 }
 
 static void disk_attach(uint32_t place, uint32_t serial)
@@ -252,16 +175,17 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	wrong = check_queues(&record);
 	if (!wrong)
 		wrong = check_blk(&record.blk);
-	if (!wrong && page_free_count() < 1ul + record.queue_count)
+	if (!wrong && spare_count() < 1u + record.queue_count)
 		wrong = "the driver domain has no memory left: give it more, or detach other disks";
 	if (wrong) {
 		refuse(place, serial, wrong);
 		return;
 	}
-	if (status->serial != serial)
+	if (status->serial != serial) {
 		memset(status, 0, sizeof(*status));
-	answer_set(place, serial, DRIVER_NONE);
-	disk = page_alloc();
+		answer_set(place, serial, DRIVER_NONE);
+	}
+	disk = memset(spare_take(), 0, sizeof(*disk));
 	disk->place = place;
 	disk->serial = serial;
 	disk->status = status;
@@ -272,7 +196,8 @@ static void disk_attach(uint32_t place, uint32_t serial)
 		refuse(place, serial, why);
 		return;
 	}
-	answer_set(place, serial, DRIVER_ATTACHED);
+	if (disk->state != DISK_ASIDE)
+		answer_set(place, serial, DRIVER_ATTACHED);
 }
 
 static bool disk_is_idle(const struct disk *disk)
@@ -289,7 +214,7 @@ void disks_release(void)
 	for (uint32_t place = 0; place < driver_domain.attachment_count; place++) {
 		struct disk *disk = blk.disk[place];
 
-		if (!disk || disk->state == DISK_SERVING)
+		if (!disk || disk->state == DISK_SERVING || disk->state == DISK_ASIDE)
 			continue;
 		if (!disk_is_idle(disk)) {
 			blk.is_releasing = true;
@@ -315,21 +240,44 @@ void disk_drop(struct queue *queue)
 	driver_domain_tell();
 }
 
-/* What a predecessor had, or began to have, when it died, and Dom0 has taken away since: the rest of the record still says what it was. */
-static void place_inherit(uint32_t place)
+/* What a predecessor had bound: the record still says what it was. */
+static void ports_inherit(uint32_t place)
 {
 	const struct driver_attachment *record = &driver_domain.table->attachment[place];
-	const struct driver_attachment_status *status = status_of(place);
+	struct driver_attachment_status *status = status_of(place);
 
-	if (!status->serial || status->answer == DRIVER_DETACHED)
-		return;
 	for (uint32_t i = 0; i < BLK_RINGS_MAX; i++) {
 		evtchn_port_t port = port_of_predecessor(status->port[i][0], record->front_id, record->queue[i].port[0]);
 
 		if (port)
 			event_close(port);
+		status->port[i][0] = 0;
 	}
+}
+
+/* It had this disk, or began to have it, when it died, and Dom0 has taken it away since. */
+static void place_inherit(uint32_t place)
+{
+	const struct driver_attachment_status *status = status_of(place);
+
+	if (!status->serial || status->answer == DRIVER_DETACHED)
+		return;
+	ports_inherit(place);
 	answer_set(place, status->serial, DRIVER_DETACHED);
+}
+
+static void place_begin(uint32_t place, uint32_t serial)
+{
+	const struct driver_attachment_status *status = status_of(place);
+
+	if (status->serial && status->serial != serial && status->answer != DRIVER_DETACHED)
+		ports_inherit(place);
+	/* What was refused stays that, until Dom0 has taken it away. */
+	if (status->serial == serial && status->answer == DRIVER_REFUSED)
+		ports_inherit(place);
+	else
+		disk_attach(place, serial);
+	blk.seen[place] = serial;
 }
 
 /* True: the place is as the table says. */
@@ -356,15 +304,23 @@ static bool place_obey(uint32_t place)
 		blk.seen[place] = 0;
 	}
 	if (serial && !blk.seen[place])
-		disk_attach(place, serial);
-	blk.seen[place] = serial;
+		place_begin(place, serial);
 	return true;
 }
 
 bool table_obey(void)
 {
 	bool whole = true;
+	uint32_t next;
 
+	if (!blk.has_begun)
+		successor_begin();
+	blk.has_begun = true;
+	next = blk.taking ? successor_next() : DRIVER_ATTACHMENTS_MAX;
+	if (next < DRIVER_ATTACHMENTS_MAX) {
+		place_begin(next, __atomic_load_n(&driver_domain.table->attachment[next].serial, __ATOMIC_ACQUIRE));
+		return false;
+	}
 	for (uint32_t place = 0; place < driver_domain.attachment_count; place++)
 		whole &= place_obey(place);
 	return whole;

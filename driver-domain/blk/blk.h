@@ -10,6 +10,8 @@
  * B4  While a work is the device's, its disk is not let go of: rings stay mapped, and nobody is told DRIVER_DETACHED.
  * B5  A flush begins when nothing else of its ring is under way. Behind a barrier nothing is taken until it is done.
  * B6  A ring that has works already gets no more of them, or of buffers, than are left: whoever comes later finds some.
+ * B7  A successor takes over one disk at a time, and serves it before the next. Requests of a ring at one of which its predecessor died are
+ *     taken one by one, until that one is answered.
  */
 #pragma once
 
@@ -17,6 +19,7 @@
 #include "device/blk.h"
 #include "driver.h"
 #include "runtime/answers.h"
+#include "runtime/driver_domain.h"
 #include "runtime/xen.h"
 #include "vbd.h"
 
@@ -80,6 +83,8 @@ struct queue {
 	uint32_t works, buffers;		/* held */
 	bool is_active, is_done;		/* in which list it is */
 	bool is_waiting;			/* has requests that it may not take yet */
+	bool is_suspect;			/* a driver died at work on the request: */
+	uint32_t suspect_index;
 	enum fence fence;
 	struct work_list fenced;		/* a barrier's writes, until the flush before them is done */
 };
@@ -88,6 +93,7 @@ enum disk_state {
 	DISK_SERVING,
 	DISK_DROPPED,				/* nothing is taken or answered, rings are closed: the front-end lied */
 	DISK_LEAVING,				/* the same, and then it is gone: Dom0 took it away */
+	DISK_ASIDE,				/* only its ports are bound: drivers died of it */
 };
 
 struct disk {
@@ -106,7 +112,9 @@ struct disk {
 	struct queue queue[BLK_RINGS_MAX];
 };
 
-/* All state there is: zeros and a device are a back-end that has just begun. */
+enum taking { TAKING_NONE, TAKING_BUSY, TAKING_OTHERS };
+
+/* All state there is: zeros, a device and scratch pages are a back-end that has just begun. What is in those need not be restored. */
 struct blk {
 	struct blk_device *device;
 	bool is_listening;			/* the device may interrupt */
@@ -121,20 +129,32 @@ struct blk {
 
 	bool is_releasing;			/* there are disks that wait for their works to end */
 
+	/* What a predecessor left. */
+	bool has_begun;
+	enum taking taking;			/* which disks are taken over just now */
+	uint32_t taking_place;
+	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];
+	uint32_t suspect;			/* the place + 1 of the disk that it was at work for when it died: it is the last */
+
 	struct queue *active, *active_last;	/* may have requests */
 	struct queue *done;			/* may have answers */
 	uint64_t wake_ns;			/* when a limit allows more; 0: nobody waits for one */
 
-	struct work work[BLK_WORKS];
+	struct work *work;			/* scratch: BLK_WORKS of them */
 	struct work *free;
+	uint32_t work_used;			/* so many were ever taken: from there on they are free too */
 	uint32_t free_count;
 	struct work_list copying;		/* their copies are in the batch below */
 	struct work_list waiting[BLK_QUEUES_MAX];	/* for room in the device */
 	uint32_t flying[BLK_QUEUES_MAX];
 
-	struct gnttab_copy copy[BLK_COPIES];
+	struct gnttab_copy *copy;		/* scratch: BLK_COPIES of them */
 	struct work *copy_of[BLK_COPIES];
 	uint32_t copy_count;
+
+	uint8_t *spare;				/* scratch pages, for disks and their slots */
+	void **spare_free;			/* given back: each points to the next */
+	uint32_t spare_total, spare_used, spare_free_count;
 };
 extern struct blk blk;
 
@@ -150,16 +170,36 @@ struct request {
 };
 
 /* loop.c */
-void blk_begin(struct blk_device *device);	/* which is started */
+void blk_begin(struct blk_device *device);	/* before ready */
 bool blk_work(void);				/* a round of what there is to do */
 bool blk_rest(void);				/* asks for events. True: there is something already */
 void queue_activate(struct queue *queue);
 void queue_deactivate(struct queue *queue);
+void *spare_take(void);				/* a page, not cleared: there must be one */
+void spare_give(void *page);
+uint32_t spare_count(void);
 
 /* attach.c */
 bool table_obey(void);				/* after each change of it. True: all is done that it asks */
 void disk_drop(struct queue *queue);		/* its front-end broke the ring's rules */
 void disks_release(void);			/* B4: those that are to go and whose works have ended */
+
+/* ring.c */
+int queue_bind(struct queue *queue, uint32_t theirs);	/* its event channel; 0 or -errno */
+/* Each false with the reason in `why`. queue_open() maps and takes over. */
+bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
+bool queue_map(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
+void queue_unmap(struct queue *queue);
+void queue_close(struct queue *queue);
+/* 0: it has none any more. */
+evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs);
+
+/* successor.c */
+void successor_begin(void);
+uint32_t successor_next(void);			/* the place to take over now; DRIVER_ATTACHMENTS_MAX: all are */
+/* Notes which of its queues has a request that is suspected. Not NULL: that one, and the disk is to be set aside. */
+struct queue *disk_suspect(struct disk *disk);
+void suspicion_end(struct queue *queue);	/* the request is answered */
 
 /* request.c */
 int queue_serve(struct queue *queue);		/* requests taken; RING_EPROTO: they were not, the ring's rules are broken */
@@ -178,3 +218,25 @@ void works_settle(void);			/* makes the copies; then what waits for them goes on
 void works_push(void);				/* to the device, doorbells too */
 bool copy_in(void *to, grant_ref_t gref, domid_t lender, uint32_t bytes);	/* one, at once */
 uint32_t works_of(uint32_t segments, uint32_t extents);	/* as many as a request may need */
+
+/* At work on this request, from here to doing_end(): whoever dies in between has named it (driver.md, section 7). */
+static inline void doing_begin(const struct queue *queue, uint32_t index)
+{
+	struct driver_status *status = driver_domain.status;
+
+	status->doing_ring = queue->answers.number;
+	status->doing_index = index;
+	__atomic_store_n(&status->doing, queue->disk->place + 1, __ATOMIC_RELEASE);
+}
+
+static inline void doing_slot(const struct queue *queue, const struct slot *slot)
+{
+	uint32_t added = queue->answers.added;
+
+	doing_begin(queue, added + (((uint32_t)(slot - queue->slot) - added) & (queue->answers.ring.slots - 1)));
+}
+
+static inline void doing_end(void)
+{
+	__atomic_store_n(&driver_domain.status->doing, 0, __ATOMIC_RELEASE);
+}

@@ -2,7 +2,10 @@
 #include "blk/blk.h"
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
+#include "runtime/console.h"
 #include "runtime/lib.h"
+#include "runtime/memory.h"
+#include "runtime/ready.h"
 #include "runtime/time.h"
 
 #define QUICK_NS	25000u		/* a disk that answers within this is waited for awake */
@@ -10,14 +13,46 @@
 
 struct blk blk;
 
+static uint32_t pages_of(size_t bytes)
+{
+	return (uint32_t)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+}
+
 void blk_begin(struct blk_device *device)
 {
+	uint64_t room = page_free_count() / 4, wanted = (uint64_t)driver_domain.attachment_count * (1 + BLK_RINGS_MAX);
+
 	blk.device = device;
-	for (uint32_t i = 0; i < BLK_WORKS; i++) {
-		blk.work[i].next = blk.free;
-		blk.free = &blk.work[i];
-	}
+	blk.work = ready_scratch(pages_of(BLK_WORKS * sizeof(*blk.work)));
 	blk.free_count = BLK_WORKS;
+	blk.copy = ready_scratch(pages_of(BLK_COPIES * sizeof(*blk.copy)));
+	blk.spare_total = (uint32_t)(wanted < room ? wanted : room);
+	blk.spare = ready_scratch(blk.spare_total);
+}
+
+void *spare_take(void)
+{
+	void **page = blk.spare_free;
+
+	if (page) {
+		blk.spare_free = *page;
+		blk.spare_free_count--;
+		return page;
+	}
+	ASSERT(blk.spare_used < blk.spare_total);
+	return blk.spare + (size_t)blk.spare_used++ * PAGE_SIZE;
+}
+
+void spare_give(void *page)
+{
+	*(void **)page = blk.spare_free;
+	blk.spare_free = page;
+	blk.spare_free_count++;
+}
+
+uint32_t spare_count(void)
+{
+	return blk.spare_total - blk.spare_used + blk.spare_free_count;
 }
 
 void queue_activate(struct queue *queue)
@@ -74,7 +109,10 @@ static bool serve(void)
 			disk_drop(queue);
 		if (queue->disk->state == DISK_SERVING)
 			queue_activate(queue);
-		taken += count > 0 ? (uint32_t)count : 0;
+		if (count > 0) {
+			taken += (uint32_t)count;
+			driver_domain.status->busy[queue->disk->place / 64] |= 1ULL << queue->disk->place % 64;
+		}
 		if (queue == last)
 			break;
 	}
@@ -90,10 +128,14 @@ static void answer(void)
 	while ((queue = blk.done)) {
 		blk.done = queue->next_done;
 		queue->is_done = false;
-		if (queue->disk->state == DISK_SERVING && queue_answer(queue)) {
+		if (queue->disk->state != DISK_SERVING)
+			continue;
+		if (queue_answer(queue)) {
 			event_send(queue->port);
 			queue->disk->status->counter[DRIVER_EVENTS_SENT]++;
 		}
+		if (!answers_owed(&queue->answers))
+			driver_domain.status->busy[queue->disk->place / 64] &= ~(1ULL << queue->disk->place % 64);
 	}
 }
 
@@ -155,7 +197,7 @@ bool blk_work(void)
 	answer();
 	if (blk.is_releasing)
 		disks_release();
-	return did;
+	return did || blk.taking;
 }
 
 static bool disk_is_busy(void)

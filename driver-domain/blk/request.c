@@ -143,6 +143,7 @@ static bool request_take(struct queue *queue)
 	struct request request;
 	int status;
 
+	doing_begin(queue, ring->req_cons);
 	ring_back_copy(ring, 0, &request.raw, sizeof(request.raw));
 	status = judge(disk, &request);
 	if (status == VBD_STATUS_OKAY) {
@@ -159,14 +160,21 @@ static bool request_take(struct queue *queue)
 	return true;
 }
 
+/* B7 */
+static bool may_take(const struct queue *queue)
+{
+	return !queue->is_suspect || !answers_owed(&queue->answers);
+}
+
 int queue_serve(struct queue *queue)
 {
 	int waiting = ring_back_look(&queue->answers.ring), taken = 0;
 
 	if (waiting < 0)
 		return waiting;
-	while (taken < waiting && taken < (int)BLK_BATCH && queue->fence == FENCE_NONE && request_take(queue))
+	while (taken < waiting && taken < (int)BLK_BATCH && queue->fence == FENCE_NONE && may_take(queue) && request_take(queue))
 		taken++;
+	doing_end();
 	queue->is_waiting = taken < waiting;
 	return taken;
 }
@@ -195,5 +203,9 @@ bool queue_answer(struct queue *queue)
 			break;
 		answers_add(answers, &response);
 	}
+	if (queue->is_suspect && (int32_t)(answers->added - queue->suspect_index) > 0)
+		suspicion_end(queue);
+	if (answers->added != answers->ring.rsp_prod)
+		driver_domain_note_answer();
 	return answers_publish(answers);
 }

@@ -6,4 +6,6 @@ BLK_SOURCES += \
 	driver-domain/blk/limit.c \
 	driver-domain/blk/loop.c \
 	driver-domain/blk/request.c \
+	driver-domain/blk/ring.c \
+	driver-domain/blk/successor.c \
 	driver-domain/blk/work.c

@@ -96,9 +96,13 @@ static struct work *work_new(struct queue *queue, struct slot *slot, enum blk_op
 {
 	struct work *work = blk.free;
 
-	ASSERT(work);	/* B3 */
-	blk.free = work->next;
+	ASSERT(blk.free_count);	/* B3 */
+	if (work)
+		blk.free = work->next;
+	else
+		work = &blk.work[blk.work_used++];
 	blk.free_count--;
+	work->is_flying = false;
 	work->queue = queue;
 	work->slot = slot;
 	work->guest_count = 0;
@@ -313,6 +317,8 @@ static void work_land(struct blk_io *io)
 
 	if (!work->is_flying)
 		blk.device->failed(blk.device, "the disk has completed what it did not have");
+	doing_slot(work->queue, work->slot);
+	STEP();
 	work->is_flying = false;
 	blk.flying[work->queue->lane]--;
 	queue_activate(work->queue);
@@ -337,6 +343,8 @@ bool works_reap(void)
 			landed += count;
 		} while (count == 32);
 	}
+	if (landed)
+		doing_end();
 	return landed;
 }
 
@@ -358,7 +366,10 @@ void works_settle(void)
 static bool work_submit(struct work *work)
 {
 	unsigned int lane = work->queue->lane;
-	int error = blk.device->driver->submit(blk.device, lane, &work->io);
+	int error;
+
+	doing_slot(work->queue, work->slot);
+	error = blk.device->driver->submit(blk.device, lane, &work->io);
 
 	if (error == -XEN_ENOSPC)
 		return false;
@@ -380,6 +391,7 @@ void works_push(void)
 
 		while (blk.waiting[lane].first && work_submit(blk.waiting[lane].first))
 			STEP();
+		doing_end();
 		if (blk.flying[lane] != before)
 			blk.device->driver->push(blk.device, lane);
 	}

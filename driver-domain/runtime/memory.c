@@ -141,10 +141,14 @@ void page_free(void *page)
 
 unsigned long page_free_count(void)
 {
-	unsigned long fresh = 0;
+	unsigned long fresh = pages_end - pages_next;
 
-	for (unsigned long pfn = pages_next; pfn < pages_end; pfn++)
-		fresh += pages_after_reserved(pfn, 1) == pfn;
+	for (unsigned int i = 0; i < pages_reserved_count; i++) {
+		unsigned long first = pages_reserved[i].first > pages_next ? pages_reserved[i].first : pages_next;
+		unsigned long end = pages_reserved[i].end < pages_end ? pages_reserved[i].end : pages_end;
+
+		fresh -= end > first ? end - first : 0;
+	}
 	return fresh + pages_free_count;
 }
 

@@ -83,8 +83,9 @@ UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 DOM0_UNIT_TESTS += attach health manifest kernel pulse rpc symbols
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c
 
-DRIVER_UNIT_TESTS += blk
+DRIVER_UNIT_TESTS += blk blk_successor
 DRIVER_UNIT_blk_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
+DRIVER_UNIT_blk_successor_SOURCES = $(DRIVER_UNIT_blk_SOURCES)
 # The block back-end without its domain, as tests on the host have it.
 BLK_LOGIC_SOURCES = $(filter-out %/blk.c,$(BLK_SOURCES)) driver-domain/runtime/answers.c driver-domain/device/pool.c
 DRIVER_UNIT_TESTS += virtio

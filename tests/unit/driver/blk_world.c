@@ -9,17 +9,17 @@
 #include "device/pool.h"
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
+#include "runtime/ready.h"
 
 #define RING_REF_BASE	1000000u
 #define PORT_BASE	100u
-#define PAGES_MAX	64u
+#define SCRATCH_PAGES	256u
 
 struct world world;
 struct driver_domain driver_domain;
 
-static uint8_t *pool, *lent_pages, *ledger, *status_page;
-static void *page[PAGES_MAX];
-static uint32_t page_count;
+static uint8_t *pool, *lent_pages, *ledger, *status_page, *scratch;
+static uint32_t scratch_used;
 
 uint64_t world_random(void)
 {
@@ -69,6 +69,7 @@ void panic(const char *format, ...)
 
 uint64_t time_now_ns(void) { return world.now_ns += 100; }
 void driver_domain_tell(void) { world.told++; }
+void driver_domain_note_first_answer(void) { driver_domain.has_answered = true; }
 
 void driver_domain_wake_at(uint64_t time_ns)
 {
@@ -76,34 +77,18 @@ void driver_domain_wake_at(uint64_t time_ns)
 		world.wake_ns = time_ns;
 }
 
-unsigned long world_pages(void) { return PAGES_MAX; }
-unsigned long page_free_count(void) { return PAGES_MAX - page_count; }
+unsigned long page_free_count(void) { return 1000; }
 unsigned long virt_to_mfn(const void *address) { return (uintptr_t)address / RING_PAGE; }
 
-void *page_alloc(void)
+/* Whatever a predecessor left there. */
+void *ready_scratch(uint32_t pages)
 {
-	void *at = aligned_alloc(RING_PAGE, RING_PAGE);
+	void *at = scratch + scratch_used * RING_PAGE;
 
-	for (uint32_t i = 0; i < PAGES_MAX; i++)
-		if (!page[i]) {
-			page[i] = at;
-			page_count++;
-			return memset(at, 0, RING_PAGE);
-		}
-	complain("no page is left");
-	return NULL;
-}
-
-void page_free(void *at)
-{
-	for (uint32_t i = 0; i < PAGES_MAX; i++)
-		if (page[i] == at) {
-			free(at);
-			page[i] = NULL;
-			page_count--;
-			return;
-		}
-	complain("a page is freed twice");
+	scratch_used += pages;
+	if (scratch_used > SCRATCH_PAGES)
+		complain("no scratch page is left");
+	return at;
 }
 
 /* ---------------------------------------------------------------- grants */
@@ -393,21 +378,13 @@ static void memory_begin(void)
 	uint32_t ring_bytes = DRIVER_RING_PAGES_MAX * RING_PAGE;
 
 	pool = pages_of(WORLD_POOL_PAGES * RING_PAGE);
+	scratch = pages_of(SCRATCH_PAGES * RING_PAGE);
 	lent_pages = pages_of((size_t)WORLD_GREFS * RING_PAGE);
 	ledger = pages_of(64 * RING_PAGE);
 	status_page = pages_of(2 * RING_PAGE);
 	world.table = pages_of(4 * RING_PAGE);
 	for (uint32_t i = 0; i < WORLD_DISKS * BLK_RINGS_MAX; i++)
 		world.disk[i / BLK_RINGS_MAX].queue[i % BLK_RINGS_MAX].pages = pages_of(ring_bytes);
-}
-
-static void pages_forget(void)
-{
-	for (uint32_t i = 0; i < PAGES_MAX; i++) {
-		free(page[i]);
-		page[i] = NULL;
-	}
-	page_count = 0;
 }
 
 void world_begin(uint64_t seed)
@@ -425,7 +402,7 @@ void world_begin(uint64_t seed)
 	memset(&driver_domain, 0, sizeof(driver_domain));
 	memset(table, 0, DRIVER_TABLE_BYTES(WORLD_DISKS));
 	memset(status_page, 0, DRIVER_STATUS_BYTES(WORLD_DISKS));
-	pages_forget();
+	memset(scratch, 0xa5, SCRATCH_PAGES * RING_PAGE);
 	world.table = table;
 	for (uint32_t i = 0; i < WORLD_DISKS * BLK_RINGS_MAX; i++) {
 		struct world_queue *queue = &world.disk[i / BLK_RINGS_MAX].queue[i % BLK_RINGS_MAX];
@@ -461,13 +438,20 @@ static void ledger_lay_out(struct driver_ledger *place, uint32_t number, uint32_
 				    .slots = slots, .ring = ring, .commit = ledger_commit_pack(0, 0) };
 }
 
+static uint32_t serial_last;
+
+void world_serve_again(uint32_t place)
+{
+	world.disk[place].record.serial = world.table->attachment[place].serial = ++serial_last;
+	world.table->changed++;
+}
+
 struct world_disk *world_attach(uint32_t place, uint32_t queues, uint32_t ring_pages, uint32_t extents, uint32_t count)
 {
-	static uint32_t serial;
 	struct world_disk *disk = &world.disk[place];
 	struct driver_attachment *record = &disk->record;
 
-	*record = (struct driver_attachment){ .front_id = (uint16_t)(1 + place), .queue_count = (uint16_t)queues, .serial = ++serial,
+	*record = (struct driver_attachment){ .front_id = (uint16_t)(1 + place), .queue_count = (uint16_t)queues, .serial = ++serial_last,
 					      .flags = DRIVER_BLK_DISCARD | DRIVER_BLK_INDIRECT };
 	for (uint32_t i = 0; i < queues; i++) {
 		struct world_queue *queue = &disk->queue[i];
@@ -519,7 +503,7 @@ static bool table_is_due;
 void world_start(void)
 {
 	memset(&blk, 0, sizeof(blk));
-	pages_forget();
+	scratch_used = 0;
 	memset(world.pending, 0, sizeof(world.pending));
 	memset(world.handler, 0, sizeof(world.handler));
 	world_device_reset();

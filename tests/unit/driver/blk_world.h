@@ -84,6 +84,7 @@ void world_begin(uint64_t seed);
 /* Fills in place `place`; table->changed moves. Extents of `count` sectors each, apart from each other. */
 struct world_disk *world_attach(uint32_t place, uint32_t queues, uint32_t ring_pages, uint32_t extents, uint32_t count);
 void world_detach(uint32_t place);
+void world_serve_again(uint32_t place);		/* who was set aside */
 const struct driver_attachment_status *world_status(uint32_t place);
 uint64_t world_device_sector(const struct world_disk *disk, uint64_t sector);	/* where a guest's sector is */
 
@@ -92,7 +93,6 @@ bool world_round(void);				/* one round of its loop; false: it sleeps */
 void world_settle(void);			/* until nothing moves any more, the device included */
 
 uint8_t *world_page(uint32_t gref);
-unsigned long world_pages(void);		/* how many there are for page_alloc() */
 void world_kick(struct world_queue *queue);	/* the front-end's event */
 
 void world_complete(uint32_t index, int result);	/* flying[index] */

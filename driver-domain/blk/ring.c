@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "blk/blk.h"
+#include "runtime/console.h"
+#include "runtime/driver_domain.h"
+#include "runtime/events.h"
+#include "runtime/foreign.h"
+#include "runtime/lib.h"
+#include "runtime/step.h"
+
+#define PORT_BINDING	UINT32_MAX		/* in the status: a port is being bound, and nobody has noted which */
+
+/* ---------------------------------------------------------------- event channels */
+
+static void ring_event(evtchn_port_t port)
+{
+	uint32_t number = blk.queue_of_port[port];
+	struct disk *disk = number ? blk.disk[(number - 1) / BLK_RINGS_MAX] : NULL;
+
+	if (!disk)
+		return;
+	disk->status->counter[DRIVER_EVENTS_TAKEN]++;
+	queue_activate(&disk->queue[(number - 1) % BLK_RINGS_MAX]);
+}
+
+static bool port_is_bound(evtchn_port_t port, domid_t front_id, uint32_t theirs)
+{
+	struct evtchn_status status;
+
+	return port && port < BLK_PORTS && event_status(port, &status) == 0 && status.status == EVTCHNSTAT_interdomain &&
+	       status.u.interdomain.dom == front_id && status.u.interdomain.port == theirs;
+}
+
+/* A front-end's port can be bound only once: who died before it noted ours has bound it all the same. 0: nobody has. */
+static evtchn_port_t port_search(domid_t front_id, uint32_t theirs)
+{
+	for (evtchn_port_t port = 1; theirs && port < BLK_PORTS; port++)
+		if (port_is_bound(port, front_id, theirs))
+			return port;
+	return 0;
+}
+
+evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs)
+{
+	if (noted == PORT_BINDING)
+		return port_search(front_id, theirs);
+	return port_is_bound(noted, front_id, theirs) ? noted : 0;
+}
+
+/* Interdomain ports outlive a reset: a predecessor's is found again. */
+static int port_find(struct queue *queue, uint32_t theirs)
+{
+	uint32_t *noted = &queue->disk->status->port[queue->number][0];
+	domid_t front_id = queue->disk->front_id;
+	int error;
+
+	queue->port = port_of_predecessor(*noted, front_id, theirs);
+	queue->is_adopted = queue->port;
+	if (queue->port)
+		return 0;
+	*noted = PORT_BINDING;
+	STEP();
+	error = event_bind_interdomain(front_id, theirs, &queue->port);
+	if (error)
+		queue->port = *noted = 0;
+	return error;
+}
+
+int queue_bind(struct queue *queue, uint32_t theirs)
+{
+	int error = port_find(queue, theirs);
+
+	if (error)
+		return error;
+	ASSERT(queue->port < BLK_PORTS);
+	STEP();
+	queue->disk->status->port[queue->number][0] = queue->port;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- rings */
+
+/* ledger.md, section 4. */
+static bool queue_take_over(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
+{
+	struct answers_place place = {
+		.pages = queue->pages, .bytes = queue->page_count * RING_PAGE, .slot_size = VBD_SLOT, .ledger = driver_domain.ledger,
+		.ledger_bytes = driver_domain.ledger_bytes, .generation = driver_domain.generation,
+	};
+	bool wake;
+	int waiting;
+
+	if (answers_attach(&queue->answers, &place, &record->ledger[0], &wake, why, room))
+		return false;
+	waiting = ring_back_look(&queue->answers.ring);
+	if (queue->is_adopted && waiting > 0)
+		queue->disk->status->counter[DRIVER_REDONE] += (uint32_t)waiting;
+	if (wake)
+		event_send(queue->port);
+	blk.queue_of_port[queue->port] = (uint16_t)(1 + queue->disk->place * BLK_RINGS_MAX + queue->number);
+	event_set_handler(queue->port, ring_event);
+	event_unmask(queue->port);
+	queue_activate(queue);
+	return true;
+}
+
+bool queue_map(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
+{
+	int status;
+
+	queue->page_count = record->ring_pages;
+	queue->pages = foreign_map(queue->disk->front_id, record->ring_ref, record->ring_pages, &status);
+	if (queue->pages)
+		return true;
+	snprintf(why, room, "the ring's pages cannot be mapped: grant error %d, first reference %u", status, record->ring_ref[0]);
+	return false;
+}
+
+bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room)
+{
+	queue->lane = queue->number % blk.device->queues;
+	queue->slot = spare_take();
+	return queue_map(queue, record, why, room) && queue_take_over(queue, record, why, room);
+}
+
+/* Nothing points to it afterwards. */
+void queue_close(struct queue *queue)
+{
+	queue_deactivate(queue);
+	if (queue->port) {
+		blk.queue_of_port[queue->port] = 0;
+		event_set_handler(queue->port, NULL);
+		event_close(queue->port);
+		queue->disk->status->port[queue->number][0] = 0;	/* whoever dies before this finds it closed */
+	}
+	queue_unmap(queue);
+	if (queue->slot)
+		spare_give(queue->slot);
+	queue->port = 0;
+	queue->slot = NULL;
+}
+
+void queue_unmap(struct queue *queue)
+{
+	if (queue->pages)
+		foreign_unmap(queue->pages, queue->page_count);
+	queue->pages = NULL;
+}

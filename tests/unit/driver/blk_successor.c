@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* What a block driver's successor does with what it finds: who is first, and requests that kill (driver.md, sections 6 and 7). */
+#include <CUnit/Basic.h>
+#include <string.h>
+
+#include "blk_world.h"
+#include "device/pool.h"
+#include "runtime/driver_domain.h"
+#include "runtime/lib.h"
+
+#define REQUESTS 5u
+
+static uint64_t deadly_id = UINT64_MAX;		/* the driver dies when it comes to this one */
+static bool dies_of_answers;
+static uint32_t deaths;
+
+/* ---- given ---- */
+
+static uint32_t page_of(uint32_t place) { return place * 4096; }
+
+static void given_disks(uint32_t count)
+{
+	world_begin(1);
+	deaths = 0;
+	deadly_id = UINT64_MAX;
+	for (uint32_t place = 0; place < count; place++) {
+		world_attach(place, 1, 1, 1, 64);
+		world.lent[page_of(place)] = LENT;
+		world.lent_to_disk[page_of(place)] = (uint16_t)place;
+	}
+	world_start();
+	world_settle();
+}
+
+static void given_requests(uint32_t place, uint32_t count)
+{
+	struct world_queue *queue = &world.disk[place].queue[0];
+	union vbd_slot slot = { .plain = { .operation = VBD_OP_READ, .segments = 1 } };
+
+	slot.plain.segment[0] = (struct vbd_segment){ .gref = page_of(place), .last_sector = 7 };
+	for (uint32_t i = 0; i < count; i++) {
+		slot.plain.id = place * 100 + i;
+		slot.plain.sector = 8 * (i % 8);
+		ring_front_put(&queue->ring, &slot, VBD_SLOT);
+	}
+	ring_front_push(&queue->ring);
+	world_kick(queue);
+}
+
+static uint32_t answered(uint32_t place)
+{
+	return world.disk[place].queue[0].ring.shared->rsp_prod;
+}
+
+static struct driver_status *status(void) { return driver_domain.status; }
+
+/* Where it is at work on the deadly request. */
+static void meanwhile(void)
+{
+	uint32_t place = (uint32_t)(deadly_id / 100);
+
+	if (status()->doing == place + 1 && status()->doing_index == deadly_id % 100 && (!dies_of_answers || world.reads))
+		longjmp(world.death, 1);
+}
+
+/* Lives, one after the other, until one lives on. */
+static void when_it_lives(void)
+{
+	world.meanwhile = meanwhile;
+	if (setjmp(world.death)) {
+		deaths++;
+		if (deaths > 10)
+			deadly_id = UINT64_MAX;
+		world_start();
+	}
+	world_settle();
+	world.meanwhile = NULL;
+}
+
+/* ---- a request that kills ---- */
+
+static void disk_whose_request_kills_is_set_aside_and_the_others_go_on(void)
+{
+	given_disks(3);
+	deadly_id = 102;
+	for (uint32_t place = 0; place < 3; place++)
+		given_requests(place, REQUESTS);
+	when_it_lives();
+	CU_ASSERT_EQUAL(deaths, 2);
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ASIDE);
+	CU_ASSERT_EQUAL(world_status(1)->suspect_index, 2);
+	CU_ASSERT_EQUAL(world_status(1)->suspect_deaths, 2);
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(1)->text, "request 0x2 of ring"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(1)->text, "read of 1 segments at sector 16"));
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+	CU_ASSERT_EQUAL(answered(1), 2);
+	CU_ASSERT_EQUAL(answered(2), REQUESTS);
+	CU_ASSERT_EQUAL(status()->doing, 0);
+}
+
+static void request_that_kills_when_it_completes_is_found_too(void)
+{
+	given_disks(2);
+	deadly_id = 3;
+	dies_of_answers = true;
+	given_requests(0, REQUESTS);
+	given_requests(1, REQUESTS);
+	when_it_lives();
+	dies_of_answers = false;
+	CU_ASSERT(deaths <= 3);
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_ASIDE);
+	CU_ASSERT_EQUAL(answered(0), 3);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);
+}
+
+static void disk_that_is_aside_stays_that_over_another_death(void)
+{
+	disk_whose_request_kills_is_set_aside_and_the_others_go_on();
+	world_start();
+	given_requests(1, 1);
+	given_requests(2, 1);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ASIDE);
+	CU_ASSERT_EQUAL(answered(1), 2);
+	CU_ASSERT_EQUAL(answered(2), REQUESTS + 1);
+}
+
+static void disk_that_is_aside_can_be_taken_away(void)
+{
+	disk_whose_request_kills_is_set_aside_and_the_others_go_on();
+	world_detach(1);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(world.disk[1].queue[0].bound, 0);
+	CU_ASSERT_EQUAL(answered(1), 2);
+}
+
+static void disk_that_is_aside_is_served_again_under_another_serial(void)
+{
+	disk_whose_request_kills_is_set_aside_and_the_others_go_on();
+	world_serve_again(1);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_EQUAL(world_status(1)->suspect_deaths, 0);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);
+}
+
+static void one_that_is_served_again_and_kills_again_is_aside_again(void)
+{
+	disk_whose_request_kills_is_set_aside_and_the_others_go_on();
+	world_serve_again(1);
+	deaths = 0;
+	when_it_lives();
+	CU_ASSERT_EQUAL(deaths, 2);
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ASIDE);
+	CU_ASSERT_EQUAL(answered(1), 2);
+}
+
+static void one_death_is_forgotten_when_the_request_is_answered(void)
+{
+	given_disks(2);
+	given_requests(0, REQUESTS);
+	status()->doing_ring = world.disk[0].record.queue[0].ledger[0].ring;
+	status()->doing_index = 3;
+	status()->doing = 1;
+	world_start();
+	world_round();
+	CU_ASSERT_EQUAL(status()->doing, 0);
+	CU_ASSERT_EQUAL(world_status(0)->suspect_deaths, 1);
+	world_settle();
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+	CU_ASSERT_EQUAL(world_status(0)->suspect_deaths, 0);
+	CU_ASSERT_FALSE(blk.disk[0]->queue[0].is_suspect);
+}
+
+/* B7 */
+static void requests_of_a_suspect_are_taken_one_by_one(void)
+{
+	uint32_t most = 0;
+
+	given_disks(1);
+	given_requests(0, REQUESTS);
+	status()->doing_ring = world.disk[0].record.queue[0].ledger[0].ring;
+	status()->doing_index = 2;
+	status()->doing = 1;
+	world_start();
+	while (answered(0) < 3) {
+		for (uint32_t i = 0; i < 4; i++)
+			world_round();
+		most = world.flying_count > most ? world.flying_count : most;
+		CU_ASSERT_FATAL(world.flying_count > 0);
+		world_complete(0, 0);
+		world_round();
+	}
+	CU_ASSERT_EQUAL(most, 1);
+	world_round();
+	world_round();
+	CU_ASSERT_EQUAL(world.flying_count, 2);
+}
+
+static void word_of_a_driver_that_has_lost_its_mind_harms_nobody(void)
+{
+	uint32_t ring;
+
+	given_disks(2);
+	ring = world.disk[1].record.queue[0].ledger[0].ring;
+	const uint32_t said[][3] = {
+		{ 3, ring, 0 }, { 1, ring, 0 }, { 2, ring, 32 }, { 2, ring, UINT32_MAX }, { DRIVER_ATTACHMENTS_MAX + 1, ring, 0 },
+		{ UINT32_MAX, ring, 0 }, { 2, ring + 1, 0 }, { 0, ring, 0 },
+	};
+
+	for (uint32_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		status()->doing = said[i][0];
+		status()->doing_ring = said[i][1];
+		status()->doing_index = said[i][2];
+		world_start();
+		world_settle();
+		for (uint32_t place = 0; place < WORLD_DISKS; place++)
+			CU_ASSERT_EQUAL(world_status(place)->suspect_deaths, 0);
+		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_ATTACHED);
+		CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+	}
+}
+
+/* ---- who is first ---- */
+
+static void disk_with_work_under_way_is_served_before_the_others_are_taken_over(void)	/* B7 */
+{
+	given_disks(3);
+	given_requests(2, REQUESTS);
+	world_round();
+	CU_ASSERT(world.flying_count > 0);
+	world_start();
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(blk.disk[2]);
+	CU_ASSERT_PTR_NULL(blk.disk[0]);
+	CU_ASSERT_EQUAL(world.flying_count, REQUESTS);
+	CU_ASSERT_TRUE(world_round());
+	CU_ASSERT_PTR_NOT_NULL(blk.disk[0]);
+	CU_ASSERT_PTR_NULL(blk.disk[1]);
+	world_settle();
+	CU_ASSERT_PTR_NOT_NULL(blk.disk[1]);
+	CU_ASSERT_EQUAL(answered(2), REQUESTS);
+}
+
+static void suspect_is_the_last(void)
+{
+	given_disks(3);
+	given_requests(0, REQUESTS);
+	world_round();
+	status()->doing_ring = world.disk[0].record.queue[0].ledger[0].ring;
+	status()->doing_index = 0;
+	status()->doing = 1;
+	world_start();
+	world_round();
+	world_round();
+	CU_ASSERT_PTR_NULL(blk.disk[0]);
+	CU_ASSERT_PTR_NOT_NULL(blk.disk[1]);
+	CU_ASSERT_PTR_NOT_NULL(blk.disk[2]);
+	world_settle();
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+}
+
+static void successor_does_not_sleep_while_a_disk_is_left(void)
+{
+	given_disks(4);
+	given_requests(3, 1);
+	world_start();
+	for (uint32_t i = 0; i < 4; i++)
+		CU_ASSERT_TRUE(world_round());
+	world_settle();
+	CU_ASSERT_EQUAL(answered(3), 1);
+}
+
+/* ---- what stays as it was ---- */
+
+static void disk_that_was_refused_stays_refused(void)
+{
+	given_disks(2);
+	world.disk[0].queue[0].ring.shared->req_prod = 99;
+	world_kick(&world.disk[0].queue[0]);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_REFUSED);
+	world.disk[0].queue[0].ring.shared->req_prod = 0;
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_REFUSED);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+	world_detach(0);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+}
+
+/* Nobody who looks in between sees a disk that is not attached. */
+static void disk_is_attached_all_the_while(void)
+{
+	given_disks(2);
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+	world_start();
+	while (!blk.disk[1]) {
+		CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+		world_round();
+	}
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+}
+
+#define CASE(name) CU_add_test(suite, #name, name)
+
+int main(void)
+{
+	unsigned int failures;
+	CU_pSuite suite;
+
+	CU_initialize_registry();
+	suite = CU_add_suite("block successor", NULL, NULL);
+	CASE(disk_whose_request_kills_is_set_aside_and_the_others_go_on);
+	CASE(request_that_kills_when_it_completes_is_found_too);
+	CASE(disk_that_is_aside_stays_that_over_another_death);
+	CASE(disk_that_is_aside_can_be_taken_away);
+	CASE(disk_that_is_aside_is_served_again_under_another_serial);
+	CASE(one_that_is_served_again_and_kills_again_is_aside_again);
+	CASE(one_death_is_forgotten_when_the_request_is_answered);
+	CASE(requests_of_a_suspect_are_taken_one_by_one);
+	CASE(word_of_a_driver_that_has_lost_its_mind_harms_nobody);
+	CASE(disk_with_work_under_way_is_served_before_the_others_are_taken_over);
+	CASE(suspect_is_the_last);
+	CASE(successor_does_not_sleep_while_a_disk_is_left);
+	CASE(disk_that_was_refused_stays_refused);
+	CASE(disk_is_attached_all_the_while);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failures = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failures != 0;
+}
