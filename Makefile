@@ -110,8 +110,8 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
 
-bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table and build/bench.json (XEN=1: Xen too)
-	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen)
+bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table, build/bench.json (XEN=1: Xen too; BENCH="system guests life net blk")
+	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen) $(addprefix --part ,$(BENCH))
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
 	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \

@@ -1,27 +1,33 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-bench.py [--xen] [--only NAME]: what it costs, in instructions, under -icount shift=0,sleep=off on one CPU.
+bench.py [--xen] [--only SYSTEM] [--part PART]...: what it costs, in instructions, under -icount shift=0,sleep=off on one CPU.
 
-The same kernel and initrd run the same program on bare QEMU and on Skink (and on Debian's Xen with --xen); the
-guest tests whose names begin with "bench" print lines of the same form: BENCH name instructions. So does the Dom0 of life/,
-in which skink (or xl) makes, lists and ends domains.
+system: the same kernel and initrd run the same program on bare QEMU and on Skink (and on Debian's Xen with --xen).
+guests: the guest tests whose names begin with "bench".
+life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
+net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
+All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed, and build/bench.json holds the same.
 """
 import argparse
 import glob
 import json
+import math
 import os
 import re
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "life"), os.path.join(HERE, "..", "system")]
+sys.path[:0] = [os.path.join(HERE, "life"), os.path.join(HERE, "split"), os.path.join(HERE, "..", "system")]
 import life  # noqa: E402
+import split  # noqa: E402
 from machine import BUILD, DOM0_ARGS, Gone, Late, Machine, by_kernel  # noqa: E402
 
 LINE = re.compile(r"^BENCH (\S+) (\d+)", re.MULTILINE)
+ROUND = re.compile(r"^BENCH (\S+) ([\d.]+) (\S+)$", re.MULTILINE)
+SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
+PARTS = ("system", "guests", "life", *split.PARTS)
 # File names and command lines are the same in every run, or the counts differ.
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 KERNEL_ARGS = "skink.run=/bin/micro quiet nokaslr norandmaps random.trust_bootloader=off panic=-1"
@@ -82,64 +88,136 @@ def lives(name, hypervisor, image):
         return {bench: int(value) for bench, value in LINE.findall(machine.text)}
 
 
+def rank(values, share):
+    """The value that so many of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
+
+
+def figures(text):
+    """Rounds of one name become one figure; those of single operations are one already. Devices answer when the host lets
+    them: these are not the same in each run."""
+    rounds, units, found = {}, {}, {}
+    for name, value, unit in ROUND.findall(text):
+        rounds.setdefault(name, []).append(float(value))
+        units[name] = unit
+    for name, values in rounds.items():
+        found[name] = {"unit": units[name], "n": len(values), "p50": rank(values, 0.5), "p99": rank(values, 0.99),
+                       "max": max(values), "deterministic": False}
+    for name, unit, *numbers in SPREAD.findall(text):
+        found[name] = {"unit": unit, **dict(zip(("n", "p50", "p99", "max"), map(int, numbers))), "deterministic": False}
+    return found
+
+
+def splits(name, hypervisor, part, images):
+    """The guests of one part, with its devices; without a hypervisor, the same initrd alone."""
+    print(f"  {name}: {part} ...", flush=True)
+    if hypervisor:
+        dom0_args = DOM0_ARGS.replace("earlyprintk=xen ", "") + " quiet"
+        tool = "skink"
+        if name == "xen":
+            # Here Dom0 has the devices.
+            tool, dom0_args = "xl", dom0_args.replace("acpi=off ", "").replace("swiotlb=noforce ", "")
+        boot = by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", dom0_args), (images[tool, part], "")], LIFE_CORE_ARGS[name])
+    else:
+        boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
+                f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
+    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
+        end = machine.expect("IO (done|failed.*)", LIMIT)
+        if end.group(1) != "done":
+            raise Gone(end.group())
+        return figures(machine.text)
+
+
 def attempt(results, name, *runs):
     """A machine that fails leaves its column short, and bench.py fails in the end."""
     good = True
     results[name] = {}
     for run in runs:
         try:
-            results[name].update(run())
+            for bench, value in run().items():
+                results[name][bench] = counted(value) if isinstance(value, int) else value
         except (Gone, Late) as wrong:
             print(f"  {name}: {wrong}")
             good = False
     return good
 
 
+def counted(value):
+    return {"unit": "instructions", "n": 1, "p50": value, "p99": value, "max": value, "deterministic": True}
+
+
+def median(results, system, bench):
+    return results.get(system, {}).get(bench, {}).get("p50")
+
+
 def target(results, bench):
-    """Skink may add at most half of what Xen adds; where xl makes a domain, skink may take half as long."""
+    """
+    Skink may add at most half of what Xen adds; where xl makes a domain, skink may take half as long. Through driver domains a guest
+    gets twice as much as from Xen's back-ends, in half the time.
+    """
     # xl knows no kernels that are unpacked already.
-    base, xen = results["bare"].get(bench), results.get("xen", {}).get(bench.replace("_prepared_", "_new_"))
+    base, xen = median(results, "bare", bench), median(results, "xen", bench.replace("_prepared_", "_new_"))
+    if xen is not None and bench.startswith(("net.", "blk.")):
+        return xen * 2 if results["xen"][bench]["unit"].endswith("/s") else xen / 2
     if base is None and bench.startswith("create_"):
         base = 0
     return None if base is None or xen is None else base + (xen - base) // 2
 
 
+def shown(value):
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:,.2f}"
+
+
 def show(results):
-    names = []
+    """The medians."""
+    units = {}
     for column in results.values():
-        names += [name for name in column if name not in names]
+        units.update({name: figure["unit"] for name, figure in column.items() if name not in units})
     columns = list(results) + ["target"]
-    print(f"\n{'instructions':{NAME}}" + "".join(f"{column:>{NUMBER}}" for column in columns) + "   Skink adds")
-    for name in names:
-        values = [results[column].get(name) for column in results] + [target(results, name)]
-        base, skink = results["bare"].get(name), results["skink"].get(name)
-        added = "" if base is None or skink is None else f"   {skink - base:+,}"
-        print(f"{name:{NAME}}" + "".join(f"{'-' if value is None else format(value, ','):>{NUMBER}}" for value in values) + added)
+    print(f"\n{'':{NAME}}" + "".join(f"{column:>{NUMBER}}" for column in columns) + "   unit (Skink adds)")
+    for name, unit in units.items():
+        values = [median(results, column, name) for column in results] + [target(results, name)]
+        base, skink = median(results, "bare", name), median(results, "skink", name)
+        added = f" ({skink - base:+,})" if isinstance(base, int) and isinstance(skink, int) else ""
+        print(f"{name:{NAME}}" + "".join(f"{shown(value):>{NUMBER}}" for value in values) + f"   {unit}{added}")
+
+
+def listed(results):
+    return [{"name": name, "system": system, **figure} for system, column in results.items() for name, figure in column.items()]
+
+
+def runs_of(name, parts, images):
+    """What is to be run on one system, in turn."""
+    hypervisor = {"bare": None, "skink": f"{BUILD}/skink", "xen": f"{BUILD}/xen/xen"}[name]
+    runs = []
+    if "system" in parts:
+        runs.append(bare if name == "bare" else lambda: pv(name, hypervisor))
+    if "guests" in parts and hypervisor:
+        runs.append(lambda: guests(name, hypervisor))
+    if "life" in parts and hypervisor:
+        runs.append(lambda: lives(name, hypervisor, images["skink" if name == "skink" else "xl"]))
+    return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.PARTS if part in parts]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--xen", action="store_true", help="Debian's Xen 4.17 too")
     parser.add_argument("--only", help="one machine alone: bare, skink or xen")
+    parser.add_argument("--part", choices=PARTS, action="append", help="this alone")
     options = parser.parse_args()
     wanted = [options.only] if options.only else ["bare", "skink"] + (["xen"] if options.xen else [])
+    parts = options.part or PARTS
 
-    results, good = {"bare": {}, "skink": {}}, True
-    if "bare" in wanted:
-        good &= attempt(results, "bare", bare)
-    images = life.image(BUILD, MANY)
-    for name, hypervisor, image in (("skink", f"{BUILD}/skink", images["skink"]), ("xen", f"{BUILD}/xen/xen", images["xl"])):
-        if name in wanted:
-            good &= attempt(results, name, lambda: pv(name, hypervisor), lambda: guests(name, hypervisor),
-                            lambda: lives(name, hypervisor, image))
+    results, good = {name: {} for name in ("bare", "skink")}, True
+    images = life.image(BUILD, MANY) if "life" in parts else {}
+    if set(parts) & set(split.PARTS):
+        images["split"] = split.images(BUILD)
+    for name in wanted:
+        good &= attempt(results, name, *runs_of(name, parts, images))
     show(results)
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as file:
-        json.dump({"unit": "instructions", "qemu": qemu_version(), "results": results}, file, indent=1)
+        json.dump(listed(results), file, indent=1)
     return 0 if good else 1
-
-
-def qemu_version():
-    return subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done.
+exec < /dev/hvc0 > /dev/hvc0 2>&1
+PATH=/usr/sbin:/usr/bin:/bench
+cd /bench
+logs=/var/log/skink/consoles
+read -r part < part
+life --random
+
+fail() { echo "IO failed: $*"; sleep infinity; }
+must() { "$@" || fail "$*"; }
+
+# wait_for GUEST PATTERN: what takes longer than this has stopped, and the guest's last lines say where.
+wait_for() {
+	for _ in $(seq 600); do
+		grep -aq "$2" $logs/guest-"$1".log 2> /dev/null && return
+		sleep 0.5
+	done
+	tail -n 12 $logs/guest-*.log
+	fail "no '$2' in guest $1"
+}
+
+skink_ready() {
+	until skink version > /dev/null 2>&1; do sleep 0.2; done
+}
+
+# skink_driver NAME ROLE [SLOT]
+skink_driver() {
+	cat > "$1.xml" <<END
+<domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>$1</name><memory unit='MiB'>16</memory>
+<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/></skink:driver>
+<devices>${3:+<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x0$3' function='0x0'/></source></hostdev>}</devices></domain>
+END
+	must skink create "$1.xml"
+}
+
+# skink_guest NAME ROLE DEVICES
+skink_guest() {
+	cat > "$1.xml" <<END
+<domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>$1</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
+<os><type>linux</type><kernel>/var/lib/skink/images/vmlinuz</kernel><initrd>/bench/initrd</initrd><cmdline>console=hvc0 quiet nokaslr norandmaps split=$2</cmdline></os>
+<devices><console type='pty'/>$3</devices></domain>
+END
+	must skink create "$1.xml"
+}
+
+# skink_interface SWITCH NUMBER
+skink_interface() {
+	echo "<interface type='bridge'><source bridge='$1'/><mac address='00:16:3e:00:00:$2'/></interface>"
+}
+
+skink_net() {
+	skink_driver lan net
+	skink_driver wirea net 4
+	skink_driver wireb net 5
+	skink_interface lan 03 > eth.xml
+	must skink attach Domain-0 eth.xml
+	skink_guest server server "$(skink_interface lan 01)$(skink_interface wireb 11)"
+	wait_for server "IO serves"
+	skink_guest client net "$(skink_interface lan 02)$(skink_interface wirea 12)"
+}
+
+skink_blk() {
+	skink_driver disk0 blk 6
+	skink_guest client blk "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvda' bus='xen'/></disk>"
+}
+
+xl_ready() {
+	for module in virtio_pci virtio_net virtio_blk xen-netback xen-blkback bridge; do must modprobe $module; done
+	mkdir -p /var/lib/xen /var/log/xen /run/xen
+	# What xen-init-dom0 would have told xl.
+	must xenstore-write /local/pool/0/name Pool-0
+}
+
+# xl_guest NAME ROLE LINE...
+xl_guest() {
+	name=$1 role=$2
+	shift 2
+	printf '%s\n' "name='$name'" "memory=256" "vcpus=1" "kernel='/bench/vmlinux'" "ramdisk='/bench/initrd'" "tsc_mode='native'" \
+		"extra='console=hvc0 quiet nokaslr norandmaps split=$role'" "$@" > "$name.conf"
+	must xl create -q "$name.conf"
+}
+
+# xl_interface SWITCH NUMBER
+xl_interface() {
+	echo "'mac=00:16:3e:00:00:$2,bridge=$1,script=/bench/vif.sh'"
+}
+
+xl_net() {
+	for bridge in lan wirea wireb; do
+		must ip link add $bridge type bridge
+		must ip link set $bridge up
+	done
+	must ip link set eth0 master wirea up
+	must ip link set eth1 master wireb up
+	must ip addr add 10.0.0.3/24 dev lan
+	xl_guest server server "vif=[$(xl_interface lan 01), $(xl_interface wireb 11)]"
+	wait_for server "IO serves"
+	xl_guest client net "vif=[$(xl_interface lan 02), $(xl_interface wirea 12)]"
+}
+
+xl_blk() {
+	xl_guest client blk "disk=['format=raw,vdev=xvda,access=rw,target=/dev/vda,script=/bench/block.sh']"
+}
+
+tool=xl
+[ -e skink ] && tool=skink
+${tool}_ready
+xenstore-exists /local/domain/0/name || fail "no xenstored"
+${tool}_$part
+if [ "$part$tool" = netskink ]; then
+	until ip link show eth0 > /dev/null 2>&1; do sleep 0.2; done
+	must ip addr add 10.0.0.3/24 dev eth0
+	must ip link set eth0 up
+fi
+netload serve &
+wait_for client "IO done"
+
+echo
+grep -aohE '(BENCH|SPREAD) .*' $logs/guest-client.log
+echo "IO done"
+sleep infinity

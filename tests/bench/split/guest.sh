@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the guests do, and the kernel on the bare machine; split= on the kernel's command line says which of them this is.
+# Sizes are such that a round takes some tenths of a second.
+rounds=3
+
+# interface MAC ADDRESS: $interface is up.
+interface() {
+	until interface=$(grep -l "$1" /sys/class/net/eth*/address 2>/dev/null); do sleep 0.1; done
+	interface=${interface#/sys/class/net/}
+	interface=${interface%%/*}
+	ip addr add "$2/24" dev "$interface"
+	ip link set "$interface" up
+}
+
+# streams NAME ADDRESS MIB DIRECTION...: by two sizes of packets; then single bytes. The other side follows in the size.
+streams() {
+	name=$1 address=$2 mib=$3
+	shift 3
+	for mtu in 1500 500; do
+		ip link set "$interface" mtu $mtu
+		for direction; do
+			netload "$address" "net.$name.$direction.$mtu" "$direction" "$mib" $rounds
+		done
+	done
+	ip link set "$interface" mtu 1500
+	netload "$address" "net.$name.round_trip" echo 300 $rounds
+}
+
+# disk DEVICE
+disk() {
+	until [ -b "$1" ]; do sleep 0.1; done
+	for depth in 1 32; do
+		for what in read write; do
+			blkload "$1" "blk.$what.4k.depth_$depth" $what random 4096 $depth 2000 $rounds
+		done
+	done
+	for what in read write; do
+		blkload "$1" "blk.$what.128k" $what sequential 131072 1 400 $rounds
+	done
+}
+
+# The other end of the wire is the second card's, in a network of its own.
+bare_wire() {
+	unshare -n sh -c 'until ip link show eth1 > /dev/null 2>&1; do sleep 0.1; done
+		ip addr add 10.0.1.1/24 dev eth1; ip link set eth1 up; exec netload serve' &
+	sleep 1
+	ip link set eth1 netns $!
+	interface 00:16:3e:00:00:12 10.0.1.2
+	streams wire 10.0.1.1 16 send
+}
+
+for word in $(cat /proc/cmdline); do
+	case $word in split=*) role=${word#split=} ;; esac
+done
+case $role in
+bare-*) for module in virtio_pci virtio_net virtio_blk; do modprobe $module; done ;;
+esac
+case $role in
+server)
+	interface 00:16:3e:00:00:01 10.0.0.1
+	interface 00:16:3e:00:00:11 10.0.1.1
+	echo "IO serves"
+	exec netload serve
+	;;
+net)
+	interface 00:16:3e:00:00:02 10.0.0.2
+	streams guest 10.0.0.1 64 send
+	streams dom0 10.0.0.3 64 send receive
+	interface 00:16:3e:00:00:12 10.0.1.2
+	streams wire 10.0.1.1 16 send
+	;;
+blk) disk /dev/xvda ;;
+bare-net) bare_wire ;;
+bare-blk) disk /dev/vda ;;
+esac
+echo "IO done"

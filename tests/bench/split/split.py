@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""What a guest's network and disk give: bare virtio, Skink's driver domains, Xen with Linux's back-ends in Dom0.
+
+The same kernel, initrd and programs (programs/netload.c, blkload.c) on the same machine, whose devices nobody else uses: two cards that
+are joined by a wire inside QEMU, and a disk that reads as zeroes and forgets what is written.
+"""
+import gzip
+import os
+import shutil
+import subprocess
+
+from life import archived, put, read, zipped
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARTS = ("net", "blk")
+# Each loads what it needs of these.
+MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
+           "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
+DEVICES = {
+    "net": ["-netdev", "hubport,id=net4,hubid=0", "-device", "virtio-net-pci,netdev=net4,mac=00:16:3e:00:00:12,addr=4,"
+            "disable-legacy=on,ioeventfd=off",
+            "-netdev", "hubport,id=net5,hubid=0", "-device", "virtio-net-pci,netdev=net5,mac=00:16:3e:00:00:11,addr=5,"
+            "disable-legacy=on,ioeventfd=off"],
+    "blk": ["-blockdev", "null-co,node-name=disk,read-zeroes=on,size=1073741824",
+            "-device", "virtio-blk-pci,drive=disk,addr=6,disable-legacy=on,ioeventfd=off"],
+}
+PROGRAMS = ("netload", "blkload", "life")
+
+
+def dom0_modules(build, root):
+    # As in Dom0, where it is a link; a folder would take its place.
+    os.makedirs(f"{root}/usr/lib")
+    os.symlink("usr/lib", f"{root}/lib")
+    subprocess.run(["dom0/image/modules.sh", f"{build}/dom0", root, *MODULES], check=True)
+
+
+def guest_initrd(build, folder):
+    root = f"{folder}/guest"
+    put(root, "bin/split", read(f"{HERE}/guest.sh"))
+    put(root, "etc/inittab", "::sysinit:/etc/rc\n::wait:/bin/split\n", 0o644)
+    for program in PROGRAMS:
+        put(root, f"bin/{program}", read(f"{build}/dom0/programs/{program}"))
+    subprocess.run(["dom0/image/modules.sh", f"{build}/dom0", root, *MODULES], check=True)
+    # One stream: libxl unpacks an initrd itself, and stumbles over a second one.
+    plain = gzip.decompress(read(f"{build}/dom0/guest-initrd"))
+    return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
+
+
+def images(build):
+    """Files by their names: "guest", and the Dom0 image of each tool and part."""
+    folder = f"{build}/bench-split"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    dom0, names = read(f"{build}/dom0.cpio.zst"), {"guest": f"{folder}/guest.img"}
+    with open(names["guest"], "wb") as out:
+        out.write(guest_initrd(build, folder))
+    for tool in ("skink", "xl"):
+        for part in PARTS:
+            root = f"{folder}/{tool}-{part}"
+            put(root, "bench/part", f"{part}\n", 0o644)
+            put(root, "bench/initrd", read(names["guest"]), 0o644)
+            put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
+            for program in PROGRAMS:
+                put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
+            if tool == "skink":
+                put(root, "bench/skink", "", 0o644)
+            else:
+                put(root, "etc/sv/skinkd/run", "#!/bin/sh\nexec sleep infinity\n")
+                put(root, "bench/vmlinux", read(f"{build}/dom0/vmlinux"))
+                for script in ("vif.sh", "block.sh"):
+                    put(root, f"bench/{script}", read(f"{HERE}/{script}"))
+                dom0_modules(build, root)
+            names[tool, part] = f"{folder}/{tool:_<5}-{part}.img"
+            with open(names[tool, part], "wb") as out:
+                out.write(dom0 + zipped(archived(root)))
+            shutil.rmtree(root)
+    return names
