@@ -9,6 +9,7 @@
 
 #include "runtime/console.h"
 #include "runtime/lib.h"
+#include "runtime/ready.h"
 #include "runtime/time.h"
 #include "runtime/xen.h"
 
@@ -97,7 +98,14 @@ struct descriptor {
 };
 _Static_assert(sizeof(struct descriptor) == 16, "7.1.5, 7.2.6");
 
+/* What a successor needs to know of the receive ring; in a scratch page, which the card does not reach. */
+static struct kept {
+	uint32_t range;			/* the first descriptor that is not the back-end's, and << 16 how many the card has from there on */
+	uint16_t buffer[ENTRIES];	/* numbers in the pool */
+} *kept;
+
 static struct card {
+	const struct pci_function *function;
 	volatile uint8_t *registers;
 	volatile struct descriptor *receives, *transmits;
 	uint32_t receive_causes, transmit_causes;
@@ -105,6 +113,7 @@ static struct card {
 	/* Receive: [head, tail) is the card's. */
 	uint32_t receive_head, receive_tail, receive_told;
 	void *buffer[ENTRIES];
+	uint32_t left_count;		/* descriptors of the frame that left() gave last */
 
 	/* Transmit: [head, tail) is the card's. A frame's cookie is at its last descriptor. */
 	uint32_t transmit_head, transmit_tail, transmit_told;
@@ -207,9 +216,25 @@ static void learn(struct net_device *device)
 	device->header_room = 0;
 }
 
+static void keep(uint32_t head, uint32_t count)
+{
+	__atomic_store_n(&kept->range, head | count << 16, __ATOMIC_RELEASE);
+}
+
+static void begin(void)
+{
+	set(REG_CTRL, (get(REG_CTRL) & ~CTRL_MASTER_DISABLE) | CTRL_LINK_UP);
+	pci_enable_dma(card.function);
+	set_receive();
+	set_transmit();
+}
+
 static int start(struct net_device *device)
 {
+	if (!kept)
+		kept = ready_scratch(1);
 	memset(&card, 0, sizeof(card));
+	card.function = device->function;
 	pci_enable(device->function);
 	card.registers = pci_map(device->function, 0, 0, REGISTERS_BYTES);
 	if (!card.registers) {
@@ -222,11 +247,19 @@ static int start(struct net_device *device)
 	}
 	card.receives = pool_take(ENTRIES * sizeof(struct descriptor));
 	card.transmits = pool_take(ENTRIES * sizeof(struct descriptor));
+	keep(0, 0);
 	learn(device);
-	set(REG_CTRL, (get(REG_CTRL) & ~CTRL_MASTER_DISABLE) | CTRL_LINK_UP);
-	pci_enable_dma(device->function);
-	set_receive();
-	set_transmit();
+	begin();
+	return set_interrupts(device);
+}
+
+/* The memory is as when start() had returned; descriptors are written anew as they are given. */
+static int restart(struct net_device *device)
+{
+	keep(0, 0);
+	if (!reset())
+		return -XEN_EIO;
+	begin();
 	return set_interrupts(device);
 }
 
@@ -392,6 +425,12 @@ static unsigned int reap(struct net_device *device, unsigned int queue, void **c
 
 /* ---------------------------------------------------------------- receive */
 
+/* Before a descriptor is written anew with another buffer. */
+static void all_is_taken(void)
+{
+	keep(card.receive_head, (card.receive_tail - card.receive_head) % ENTRIES);
+}
+
 static int receive_give(struct net_device *device, unsigned int queue, void *buffer)
 {
 	volatile struct descriptor *descriptor = &card.receives[card.receive_tail];
@@ -400,7 +439,9 @@ static int receive_give(struct net_device *device, unsigned int queue, void *buf
 	(void)queue;
 	if (room(card.receive_head, card.receive_tail) == 0)
 		return -XEN_ENOSPC;
+	all_is_taken();
 	card.buffer[card.receive_tail] = buffer;
+	kept->buffer[card.receive_tail] = (uint16_t)buffer_number(buffer);
 	descriptor->at = pool_machine(buffer);
 	descriptor->low = descriptor->high = 0;
 	card.receive_tail = after(card.receive_tail);
@@ -413,6 +454,7 @@ static void receive_push(struct net_device *device, unsigned int queue)
 	(void)queue;
 	if (card.receive_told == card.receive_tail)
 		return;
+	all_is_taken();
 	barrier();
 	set(REG_RDT, card.receive_told = card.receive_tail);
 }
@@ -450,21 +492,76 @@ static void drop(const struct net_frame *frame)
 		buffer_free(frame->segment[i].at);
 }
 
+static bool is_good(struct net_frame *frame, uint32_t status)
+{
+	frame->gso = NET_GSO_NONE;
+	frame->flags = (status & RX_TCP_CHECKED) && !(status & (RX_TCP_WRONG | RX_IP_WRONG)) ? NET_CSUM_VALID : 0;
+	return !(status & RX_BAD) && frame->length >= ETHERNET_BYTES;
+}
+
 static int receive(struct net_device *device, unsigned int queue, struct net_frame *frame)
 {
 	uint32_t status;
 
 	(void)queue;
+	all_is_taken();
 	while (peek(device, frame, &status)) {
 		card.receive_head = (card.receive_head + frame->segment_count) % ENTRIES;
-		if ((status & RX_BAD) || frame->length < ETHERNET_BYTES) {
-			drop(frame);
-			continue;
-		}
-		frame->gso = NET_GSO_NONE;
-		frame->flags = (status & RX_TCP_CHECKED) && !(status & (RX_TCP_WRONG | RX_IP_WRONG)) ? NET_CSUM_VALID : 0;
-		return 0;
+		if (is_good(frame, status))
+			return 0;
+		drop(frame);
 	}
+	return -XEN_EAGAIN;
+}
+
+/* ---------------------------------------------------------------- what a predecessor has not taken */
+
+/* Everything here was written by the card or by a dying driver. False: nothing, or no whole frame. */
+static bool left_whole(struct net_frame *frame, uint32_t *status)
+{
+	uint32_t head = kept->range & 0xffff, count = kept->range >> 16;
+	bool is_whole = false;
+
+	frame->length = frame->segment_count = 0;
+	while (!is_whole && frame->segment_count < count && frame->segment_count < NET_SEGMENTS_MAX) {
+		uint32_t index = (head + frame->segment_count) % ENTRIES, word = card.receives[index].low, length;
+		uint8_t *buffer = pool_at + (size_t)kept->buffer[index] * BUFFER_BYTES;
+
+		length = card.receives[index].high & 0xffff;
+		if (!(word & RX_DONE) || !length || length > BUFFER_BYTES || !pool_has(buffer, BUFFER_BYTES))
+			return false;
+		frame->segment[frame->segment_count++] = (struct net_segment){ buffer, length };
+		frame->length += length;
+		*status = word;
+		is_whole = word & RX_END;
+	}
+	return is_whole;
+}
+
+static void left_pass(uint32_t descriptors)
+{
+	uint32_t head = kept->range & 0xffff, count = kept->range >> 16;
+
+	keep((head + descriptors) % ENTRIES, descriptors < count ? count - descriptors : 0);
+}
+
+/* The one before is recorded by now. */
+static int left(struct net_device *device, unsigned int queue, struct net_frame *frame)
+{
+	uint32_t status;
+
+	(void)device;
+	(void)queue;
+	if (kept->range >> 16 >= ENTRIES)
+		return -XEN_EAGAIN;
+	left_pass(card.left_count);
+	while (left_whole(frame, &status)) {
+		card.left_count = frame->segment_count;
+		if (is_good(frame, status) && net_frame_claim(frame))
+			return 0;
+		left_pass(frame->segment_count);
+	}
+	card.left_count = 0;
 	return -XEN_EAGAIN;
 }
 
@@ -502,6 +599,8 @@ const struct net_driver e1000e = {
 	.knows = knows,
 	.start = start,
 	.stop = stop,
+	.left = left,
+	.restart = restart,
 	.transmit = transmit,
 	.transmit_push = transmit_push,
 	.reap = reap,

@@ -48,6 +48,13 @@ struct net_driver {
 	int (*start)(struct net_device *device);
 	/* Resets it; true: the card has acknowledged, no DMA will come. */
 	bool (*stop)(struct net_device *device);
+	/*
+	 * A successor's, with the memory of when start() had returned, after stop(): frames that the card had received and the predecessor
+	 * had not asked for, as receive() gives them, their buffers claimed. -EAGAIN: there are no more.
+	 */
+	int (*left)(struct net_device *device, unsigned int queue, struct net_frame *frame);
+	/* And then: resets it again, sets it up as it was. 0 or -errno. */
+	int (*restart)(struct net_device *device);
 
 	/* Takes one frame; -ENOSPC: later. The frame's record is free on return, its memory after reap(). */
 	int (*transmit)(struct net_device *device, unsigned int queue, const struct net_frame *frame);
@@ -58,7 +65,10 @@ struct net_driver {
 	/* An empty buffer of BUFFER_BYTES; -ENOSPC: it has enough. */
 	int (*receive_give)(struct net_device *device, unsigned int queue, void *buffer);
 	void (*receive_push)(struct net_device *device, unsigned int queue);
-	/* One whole frame; segment[].at lies in buffers that are the back-end's again. -EAGAIN: none. */
+	/*
+	 * One whole frame; segment[].at lies in buffers that are the back-end's again. -EAGAIN: none. A frame stays one that left() gives until
+	 * the next call of this or of receive_give().
+	 */
 	int (*receive)(struct net_device *device, unsigned int queue, struct net_frame *frame);
 
 	/* May the queue interrupt, for frames received, for frames sent? True: there is something already; look again. */
@@ -80,3 +90,15 @@ struct net_device {
 };
 
 extern const struct net_driver *const net_drivers[];	/* NULL ends it */
+
+/* P2: all buffers of a frame, or none. */
+static inline bool net_frame_claim(const struct net_frame *frame)
+{
+	for (unsigned int i = 0; i < frame->segment_count; i++)
+		if (!buffer_claim(frame->segment[i].at)) {
+			while (i-- > 0)
+				buffer_free(frame->segment[i].at);
+			return false;
+		}
+	return true;
+}

@@ -10,7 +10,10 @@ uint64_t pool_bytes, pool_first_machine;
 static uint32_t pages_low, pages_high;		/* between them: never given out */
 static uint16_t recycled[POOL_PAGES_MAX];	/* buffers that came back: the latest is the warmest */
 static uint32_t recycled_count;
-static bool is_lent[POOL_PAGES_MAX];
+/* Never given out; its owner's; came back, and is in recycled[]. */
+enum { FRESH, LENT, BACK };
+static uint8_t state[POOL_PAGES_MAX];
+static uint32_t claimed_count;			/* between pages_low and pages_high, and not fresh */
 
 void pool_init(void *at, uint64_t machine, uint64_t pages)
 {
@@ -24,9 +27,9 @@ void pool_init(void *at, uint64_t machine, uint64_t pages)
 
 void pool_reset(void)
 {
-	pages_low = recycled_count = 0;
+	pages_low = recycled_count = claimed_count = 0;
 	pages_high = (uint32_t)(pool_bytes / BUFFER_BYTES);
-	memset(is_lent, 0, sizeof(is_lent));
+	memset(state, FRESH, sizeof(state));
 }
 
 void *pool_take(size_t bytes)
@@ -41,31 +44,52 @@ void *pool_take(size_t bytes)
 	return memset(at, 0, pages * BUFFER_BYTES);
 }
 
+uint32_t buffer_number(const void *buffer)
+{
+	return (uint32_t)((size_t)((const uint8_t *)buffer - pool_at) / BUFFER_BYTES);
+}
+
+static void *lend(uint32_t page)
+{
+	state[page] = LENT;
+	return pool_at + (size_t)page * BUFFER_BYTES;
+}
+
 void *buffer_alloc(void)
 {
-	uint32_t page;
-
 	if (recycled_count)
-		page = recycled[--recycled_count];
-	else if (pages_high > pages_low)
-		page = --pages_high;
-	else
-		return NULL;
-	is_lent[page] = true;
-	return pool_at + (size_t)page * BUFFER_BYTES;
+		return lend(recycled[--recycled_count]);
+	while (pages_high > pages_low) {
+		if (state[--pages_high] == FRESH)
+			return lend(pages_high);
+		claimed_count--;
+	}
+	return NULL;
+}
+
+/* P2 */
+bool buffer_claim(const void *at)
+{
+	uint32_t page = buffer_number(at);
+
+	if (!pool_has(at, 1) || page < pages_low || page >= pages_high || state[page] != FRESH)
+		return false;
+	lend(page);
+	claimed_count++;
+	return true;
 }
 
 void buffer_free(void *buffer)
 {
-	uint32_t page = (uint32_t)((size_t)((uint8_t *)buffer - pool_at) / BUFFER_BYTES);
+	uint32_t page = buffer_number(buffer);
 
-	if (!pool_has(buffer, 1) || !is_lent[page])
+	if (!pool_has(buffer, 1) || state[page] != LENT)
 		panic("P1: buffer %p is freed and is not lent", buffer);
-	is_lent[page] = false;
+	state[page] = BACK;
 	recycled[recycled_count++] = (uint16_t)page;
 }
 
 uint32_t buffer_free_count(void)
 {
-	return recycled_count + (pages_high - pages_low);
+	return recycled_count + (pages_high - pages_low) - claimed_count;
 }

@@ -3,6 +3,7 @@
  * The DMA pool: the only memory that a device reaches, machine-contiguous, mapped one to one. It is cut into buffers of a page; what a driver
  * needs for its rings it takes once, at start.
  * P1  A buffer is free, or has one owner. Freeing one that is free ends the domain.
+ * P2  A successor claims what its predecessor left in buffers before it takes the first one; what it claims is given to nobody else.
  *
  *      pool_at                                                    pool_at + pool_bytes
  *        | taken for rings -->        never given out        <-- buffers |
@@ -26,6 +27,8 @@ void *pool_take(size_t bytes);			/* for rings: page-aligned, contiguous, zeroed;
 void *buffer_alloc(void);			/* NULL: none is left; not cleared */
 void buffer_free(void *buffer);			/* any address in it */
 uint32_t buffer_free_count(void);
+uint32_t buffer_number(const void *buffer);
+bool buffer_claim(const void *at);		/* the buffer that `at` lies in; false: it is none, or it has an owner */
 
 static inline bool pool_has(const void *at, size_t bytes)
 {

@@ -8,6 +8,7 @@
 #include "runtime/console.h"
 #include "runtime/driver_domain.h"
 #include "runtime/lib.h"
+#include "runtime/ready.h"
 #include "runtime/time.h"
 #include "runtime/xen.h"
 
@@ -67,8 +68,17 @@ struct pair {
 	struct header *header;			/* in the pool, one for each sent[] */
 	struct sent sent[VIRTQUEUE_SLOTS_MAX];
 	uint16_t sent_index, reaped_index;
+	uint16_t left_count;			/* buffers of the frame that left() gave last */
 };
 
+/* What a successor needs to know of a receive queue; in scratch pages, which the card does not reach. */
+struct kept {
+	bool is_whole;				/* the ring, and what is here, are of one life */
+	uint16_t taken;				/* of the used ring: so many are the back-end's */
+	uint16_t buffer[VIRTQUEUE_SLOTS_MAX];	/* of each head: its number in the pool */
+};
+
+static struct kept *kept;			/* NET_QUEUES_MAX */
 static struct virtio_device virtio;
 static struct pair pairs[NET_QUEUES_MAX];
 static struct virtqueue control;
@@ -129,6 +139,7 @@ static int pair_begin(struct net_device *device, unsigned int number)
 	if (error)
 		return error;
 	pair->sent_index = pair->reaped_index = 0;
+	kept[number] = (struct kept){ .is_whole = true };
 	pair->header = pool_take(sizeof(struct header) * VIRTQUEUE_SLOTS_MAX);
 	return 0;
 }
@@ -194,6 +205,8 @@ static int start(struct net_device *device)
 	uint16_t pairs_there;
 	int error = virtio_open(&virtio, device->function);
 
+	if (!kept)
+		kept = ready_scratch((sizeof(*kept) * NET_QUEUES_MAX + BUFFER_BYTES - 1) / BUFFER_BYTES);
 	if (error)
 		return error;
 	if (!virtio_reset(&virtio))
@@ -214,6 +227,26 @@ static int start(struct net_device *device)
 static bool stop(struct net_device *device)
 {
 	return virtio_reset(&virtio);
+}
+
+static int restart(struct net_device *device)
+{
+	int error = virtio_resume(&virtio);
+
+	for (unsigned int number = 0; number < device->queues && !error; number++) {
+		__atomic_store_n(&kept[number].is_whole, false, __ATOMIC_RELEASE);
+		error = virtio_queue_resume(&virtio, &pairs[number].receive);
+		if (!error)
+			error = virtio_queue_resume(&virtio, &pairs[number].transmit);
+		kept[number].taken = 0;
+		__atomic_store_n(&kept[number].is_whole, true, __ATOMIC_RELEASE);
+	}
+	if (!error && virtio_has(&virtio, F_CTRL_VQ))
+		error = virtio_queue_resume(&virtio, &control);
+	if (error)
+		return error;
+	virtio_ready(&virtio);
+	return virtio_has(&virtio, F_CTRL_VQ) ? commands(device) : 0;
 }
 
 /* ---- sending ---- */
@@ -282,10 +315,18 @@ static unsigned int reap(struct net_device *device, unsigned int number, void **
 
 /* ---- receiving ---- */
 
+/* Before a head that has come back is given out again with another buffer. */
+static void all_is_taken(unsigned int number)
+{
+	__atomic_store_n(&kept[number].taken, pairs[number].receive.used_index, __ATOMIC_RELEASE);
+}
+
 static int receive_give(struct net_device *device, unsigned int number, void *buffer)
 {
 	struct virtqueue_piece piece = { buffer, BUFFER_BYTES };
 
+	all_is_taken(number);
+	kept[number].buffer[virtqueue_next(&pairs[number].receive) % VIRTQUEUE_SLOTS_MAX] = (uint16_t)buffer_number(buffer);
 	return virtqueue_add(&pairs[number].receive, &piece, 0, 1, NULL, buffer);
 }
 
@@ -357,6 +398,7 @@ static int receive(struct net_device *device, unsigned int number, struct net_fr
 	struct header header;
 	int error;
 
+	all_is_taken(number);
 	for (;;) {
 		frame->length = frame->flags = frame->gso = frame->segment_count = 0;
 		error = collect(device, queue, frame, &header);
@@ -365,6 +407,63 @@ static int receive(struct net_device *device, unsigned int number, struct net_fr
 		for (unsigned int i = 0; i < frame->segment_count; i++)
 			buffer_free(frame->segment[i].at);
 	}
+}
+
+/* ---- what a predecessor has not taken ---- */
+
+/* All of it stands where the device, or a dying driver, could write. NULL: there is nothing, or it cannot be. */
+static void *left_buffer(unsigned int number, uint16_t at, uint32_t *written)
+{
+	uint16_t id;
+	uint8_t *buffer;
+
+	if (!virtqueue_left(&pairs[number].receive, at, &id, written) || *written > BUFFER_BYTES)
+		return NULL;
+	buffer = pool_at + (size_t)kept[number].buffer[id] * BUFFER_BYTES;
+	return pool_has(buffer, BUFFER_BYTES) ? buffer : NULL;
+}
+
+/* A frame's buffers, none of them claimed. After one that is not whole, what follows may be the middle of something: it is the end. */
+static bool left_whole(unsigned int number, struct net_frame *frame, struct header *header)
+{
+	unsigned int count = 1;
+
+	frame->length = frame->flags = frame->gso = frame->segment_count = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		uint32_t skip = i ? 0 : sizeof(*header), written;
+		uint8_t *buffer = left_buffer(number, (uint16_t)(kept[number].taken + i), &written);
+
+		if (!buffer || written <= skip)
+			return false;
+		if (!i) {
+			memcpy(header, buffer, sizeof(*header));
+			count = virtio_has(&virtio, F_MRG_RXBUF) ? header->buffer_count : 1;
+		}
+		if (!count || count > NET_SEGMENTS_MAX)
+			return false;
+		frame->segment[frame->segment_count++] = (struct net_segment){ buffer + skip, written - skip };
+		frame->length += written - skip;
+	}
+	return true;
+}
+
+/* The one before, of left_count buffers, is recorded by now. */
+static int left(struct net_device *device, unsigned int number, struct net_frame *frame)
+{
+	struct kept *mine = &kept[number];
+	struct header header;
+
+	if (!mine->is_whole)
+		return -XEN_EAGAIN;
+	mine->taken = (uint16_t)(mine->taken + pairs[number].left_count);
+	while (left_whole(number, frame, &header)) {
+		pairs[number].left_count = frame->segment_count;
+		if (frame->length >= FRAME_MIN && header_take(frame, &header) && net_frame_claim(frame))
+			return 0;
+		mine->taken = (uint16_t)(mine->taken + frame->segment_count);
+	}
+	pairs[number].left_count = 0;
+	return -XEN_EAGAIN;
 }
 
 /* ---- the rest ---- */
@@ -390,6 +489,8 @@ const struct net_driver virtio_net = {
 	.knows = knows,
 	.start = start,
 	.stop = stop,
+	.left = left,
+	.restart = restart,
 	.transmit = transmit,
 	.transmit_push = transmit_push,
 	.reap = reap,

@@ -190,6 +190,17 @@ bool virtqueue_reap(struct virtqueue *queue, void **cookie, uint32_t *written)
 	return true;
 }
 
+bool virtqueue_left(const struct virtqueue *queue, uint16_t taken, uint16_t *id, uint32_t *length)
+{
+	uint16_t waiting = (uint16_t)(__atomic_load_n(&queue->used->index, __ATOMIC_ACQUIRE) - taken);
+	const volatile struct virtq_used_element *element = &queue->used->ring[taken & (queue->slots - 1)];
+	uint32_t found = element->id;
+
+	*length = element->length;
+	*id = (uint16_t)found;
+	return waiting && waiting <= queue->slots && found < queue->slots;
+}
+
 /* Off: the device is told of an index that it has passed. After 65,535 more it interrupts once for nothing. */
 bool virtqueue_interrupts(struct virtqueue *queue, bool on)
 {

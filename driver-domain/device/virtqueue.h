@@ -87,6 +87,12 @@ bool virtqueue_reap(struct virtqueue *queue, void **cookie, uint32_t *written);
 /* True: there is something to reap already. */
 bool virtqueue_interrupts(struct virtqueue *queue, bool on);
 
+/*
+ * For a successor: the entry `taken` of the used ring as the device has left it, read once; who asks knows what the id stood for. False: there
+ * is none, or the ring says what cannot be.
+ */
+bool virtqueue_left(const struct virtqueue *queue, uint16_t taken, uint16_t *id, uint32_t *length);
+
 /* Looks, and takes nothing. */
 static inline bool virtqueue_has_used(const struct virtqueue *queue)
 {

@@ -12,7 +12,6 @@
 #include "runtime/step.h"
 
 _Static_assert(sizeof(struct queue) <= PAGE_SIZE, "a queue is a page");
-_Static_assert(sizeof(struct port) <= PAGE_SIZE, "a port is a page");
 
 /* ---- what Dom0 reads ---- */
 
@@ -65,11 +64,20 @@ static bool port_is_ours(evtchn_port_t port, domid_t front_id, uint32_t remote_p
 	       status.u.interdomain.dom == front_id && status.u.interdomain.port == remote_port;
 }
 
+/* A predecessor may have died between binding it and writing so. It says nothing of ports that are in use. */
+static bool port_find(domid_t front_id, uint32_t remote_port, evtchn_port_t *port)
+{
+	for (*port = 1; *port < EVENT_PORTS; (*port)++)
+		if (!net.queue_of_port[*port] && port_is_ours(*port, front_id, remote_port))
+			return true;
+	return false;
+}
+
 static int event_attach(struct port *port, struct queue *queue, unsigned int which, uint32_t remote_port, evtchn_port_t *local)
 {
 	evtchn_port_t known = port->status->port[queue->number][which];
 
-	if (!port_is_ours(known, port->front_id, remote_port)) {
+	if (!port_is_ours(known, port->front_id, remote_port) && !(net.generation > 1 && port_find(port->front_id, remote_port, &known))) {
 		int error = event_bind_interdomain(port->front_id, remote_port, &known);
 
 		if (error || known >= EVENT_PORTS)
@@ -114,10 +122,31 @@ static int ring_attach(struct port *port, struct queue *queue, const char *name,
 	return 0;
 }
 
+/* What is in its notes and ids is written before it is read. */
+static struct queue *queue_new(void)
+{
+	struct queue *queue = net.queue_free;
+
+	if (queue)
+		net.queue_free = queue->next_active;
+	else if (net.queues_used < QUEUES_KEPT)
+		queue = &net.scratch->queue[net.queues_used++];
+	else
+		queue = page_alloc();
+	memset(queue, 0, offsetof(struct queue, note));
+	return queue;
+}
+
+static void queue_free(struct queue *queue)
+{
+	queue->next_active = net.queue_free;
+	net.queue_free = queue;
+}
+
 /* The events of a take-over are sent last: who is woken finds everything in place. */
 static int queue_attach(struct port *port, uint32_t number, const struct driver_queue *wanted)
 {
-	struct queue *queue = page_alloc();
+	struct queue *queue = queue_new();
 
 	queue->port = port;
 	queue->number = number;
@@ -153,7 +182,7 @@ static void queue_detach(struct queue *queue)
 		foreign_unmap(queue->tx_page, 1);
 	if (queue->rx_page)
 		foreign_unmap(queue->rx_page, 1);
-	page_free(queue);
+	queue_free(queue);
 }
 
 /* ---- ports ---- */
@@ -175,14 +204,16 @@ static void port_configure(struct port *port, const struct driver_attachment *wa
 static struct port *port_new(uint32_t place, const struct driver_attachment *wanted)
 {
 	struct driver_attachment_status *status = &net.status->attachment[place];
-	struct port *port = page_alloc();
+	struct port *port = &net.scratch->port[place];
 
+	memset(port, 0, sizeof(*port));
 	port->place = place;
 	port->serial = wanted->serial;
 	port->front_id = wanted->front_id;
 	port->device = wanted->device;
 	port->status = status;
 	port_configure(port, wanted);
+	STEP();
 	if (status->serial != wanted->serial) {
 		status->serial = 0;
 		memset(status->port, 0, sizeof(status->port));
@@ -257,7 +288,6 @@ static bool port_leave(struct port *port)
 	switch_remove(port);
 	net.port[port->place] = NULL;
 	say(port, DRIVER_DETACHED);
-	page_free(port);
 	return true;
 }
 
@@ -266,6 +296,10 @@ static void place_attach(uint32_t place, const struct driver_attachment *wanted)
 	struct port *port = port_new(place, wanted);
 
 	net.port[place] = port;
+	if (port->status->serial == port->serial && port->status->answer == DRIVER_REFUSED) {
+		port->state = PORT_DROPPED;	/* by a predecessor: Dom0 takes it away */
+		return;
+	}
 	if (port_attach(port, wanted)) {
 		port->state = PORT_DROPPED;
 		return;
@@ -297,6 +331,26 @@ static bool place_read(uint32_t place, struct driver_attachment *copy)
 	return __atomic_load_n(&record->serial, __ATOMIC_RELAXED) == serial;
 }
 
+/* What a predecessor had attached, and Dom0 took away before it let go: its rings are unmapped by the reset, its ports are bound still. */
+static void place_bury(uint32_t place, uint32_t serial)
+{
+	struct driver_attachment_status *status = &net.status->attachment[place];
+	struct evtchn_status found;
+
+	if (net.generation == 1 || !status->serial || status->serial == serial)
+		return;
+	for (uint32_t i = 0; i < DRIVER_QUEUES_MAX * 2; i++) {
+		evtchn_port_t port = status->port[i / 2][i % 2];
+
+		if (port && port < EVENT_PORTS && !net.queue_of_port[port] && event_status(port, &found) == 0 &&
+		    found.status == EVTCHNSTAT_interdomain && found.u.interdomain.dom == net.table->attachment[place].front_id)
+			event_close(port);
+	}
+	memset(status->port, 0, sizeof(status->port));
+	if (status->answer == DRIVER_ATTACHED || status->answer == DRIVER_ASIDE)
+		status->answer = DRIVER_DETACHED;
+}
+
 static bool place_obey(uint32_t place)
 {
 	static struct driver_attachment wanted;
@@ -309,15 +363,53 @@ static bool place_obey(uint32_t place)
 	}
 	if (port && !port_leave(port))
 		return false;
+	if (!port)
+		place_bury(place, is_wanted ? wanted.serial : 0);
 	if (is_wanted)
 		place_attach(place, &wanted);
 	return true;
+}
+
+/* ---- a successor: who had work comes first, and is served before the next is taken over ---- */
+
+static bool is_waiting(uint32_t place)
+{
+	return !net.port[place] && __atomic_load_n(&net.table->attachment[place].serial, __ATOMIC_ACQUIRE);
+}
+
+/* NB6 */
+void attach_for(const uint8_t *mac, bool is_flooded)
+{
+	for (uint32_t place = 0; place < net.attachment_count; place++) {
+		const struct driver_attachment *record = &net.table->attachment[place];
+
+		if (is_waiting(place) && (is_flooded ? mac[0] & 1 || !(record->flags & DRIVER_NET_GUARD_MAC) : !memcmp(record->net.mac, mac, 6)))
+			place_obey(place);
+	}
+}
+
+/* False: there is none left. */
+static bool take_over_one(void)
+{
+	while (net.take_over_next < 2 * net.attachment_count) {
+		uint32_t place = net.take_over_next % net.attachment_count;
+		bool is_turn = net.take_over_next++ >= net.attachment_count || net.scratch->is_busy[place];
+
+		if (is_turn && is_waiting(place)) {
+			place_obey(place);
+			return true;
+		}
+	}
+	return false;
 }
 
 bool attach_obey(void)
 {
 	bool is_whole = true;
 
+	if (net.is_taking_over && take_over_one())
+		return false;
+	net.is_taking_over = false;
 	for (uint32_t place = 0; place < net.attachment_count; place++)
 		is_whole &= place_obey(place);
 	return is_whole;

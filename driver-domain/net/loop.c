@@ -4,12 +4,18 @@
 
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
+#include "runtime/memory.h"
+#include "runtime/ready.h"
 #include "runtime/time.h"
 
 struct net net;
 
 void net_init(void)
 {
+	net.scratch = ready_scratch((sizeof(struct net_scratch) + PAGE_SIZE - 1) / PAGE_SIZE);
+	net.copy = net.scratch->copy;
+	net.delivery = net.scratch->delivery;
+	net.collected = net.scratch->collected;
 	packets_init();
 	switch_init();
 	net.wire.place = PLACE_WIRE;
@@ -18,11 +24,21 @@ void net_init(void)
 		net.wire.flags = DRIVER_NET_LINK_UP;
 }
 
+/* The order matters: the card is silent before what it has left is read, and that is read before it has anything new. */
+void net_again(void)
+{
+	net.now_ns = time_now_ns();
+	net.is_taking_over = true;
+	if (net.device)
+		wire_again();
+}
+
 void queue_activate(struct queue *queue)
 {
 	if (queue->is_active)
 		return;
 	queue->is_active = true;
+	net.scratch->is_busy[queue->port->place] = true;
 	queue->next_active = net.active;
 	net.active = queue;
 }
@@ -70,12 +86,21 @@ static void queue_events(struct queue *queue)
 	queue->wake_tx = queue->wake_rx = false;
 }
 
+bool queue_publish(struct answers *answers)
+{
+	bool is_due = answers->added != answers->ring.rsp_prod, wake = answers_publish(answers);
+
+	if (is_due)
+		driver_domain_note_answer();
+	return wake;
+}
+
 /* Who gets packets has them before those who sent them are told so: a death in between sends twice and loses none. */
 static void answer(void)
 {
 	for (struct queue *queue = net.active; queue; queue = queue->next_active)
 		if (queue->port->state == PORT_SERVING)
-			queue->wake_rx |= answers_publish(&queue->rx);
+			queue->wake_rx |= queue_publish(&queue->rx);
 	for (struct queue *queue = net.active; queue; queue = queue->next_active)
 		if (queue->port->state == PORT_SERVING) {
 			transmit_answer(queue, queue->wake_rx);
@@ -106,6 +131,7 @@ bool net_work(void)
 		did |= wire_reap();
 	}
 	answer();
+	packets_settle();
 	attach_settle();
 	return did;
 }
@@ -120,7 +146,7 @@ static bool queue_rest(struct queue *queue)
 	if (queue->blocked_ns) {
 		driver_domain_wake_at(queue->blocked_ns);
 		has_news = false;
-	} else if (!net.free) {
+	} else if (!net.free_count) {
 		has_news = false;	/* until packets come back, by the card's interrupt or a receiver's event */
 	} else {
 		has_news = ring_back_sleep(&queue->tx.ring) != 0;
@@ -139,18 +165,19 @@ static bool queue_rest(struct queue *queue)
 bool net_rest(void)
 {
 	struct queue **link = &net.active;
-	bool has_news = false;
+	bool has_news = net.is_taking_over;
 
 	while (*link) {
 		struct queue *queue = *link;
 
 		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || !net.free) {
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || !net.free_count) {
 			link = &queue->next_active;
 			continue;
 		}
 		*link = queue->next_active;
 		queue->is_active = false;
+		net.scratch->is_busy[queue->port->place] = answers_owed(&queue->tx) != 0;
 	}
 	if (net.device && !has_news)
 		has_news = wire_interrupts(true);

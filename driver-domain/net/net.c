@@ -80,7 +80,7 @@ static bool obey(void)
 
 void guest_main(void)
 {
-	static const struct driver_calls calls = { .obey = obey, .work = net_work, .rest = net_rest, .tick = net_tick };
+	static const struct driver_calls calls = { .again = net_again, .obey = obey, .work = net_work, .rest = net_rest, .tick = net_tick };
 
 	driver_domain_init(DRIVER_NET);
 	net.table = driver_domain.table;

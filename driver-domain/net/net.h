@@ -12,6 +12,8 @@
  * NB2  A packet is let go of by each who got it; the last one lets its slots be answered, or its buffers be free.
  * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
+ * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
+ * NB6  A successor forwards no frame past a port that it has not taken over yet.
  */
 #pragma once
 
@@ -42,6 +44,9 @@
 #define HOLD_SLOTS		64u
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
+#define ARRIVALS		1024u
+#define HARVESTS_MAX		3u	/* so often is a frame delivered anew: it may be what ends its drivers */
+#define QUEUES_KEPT		256u	/* in scratch pages; more are restored by each reset */
 
 struct port;
 struct queue;
@@ -71,6 +76,7 @@ struct packet {
 	uint16_t flags;			/* NET_NEEDS_CSUM, NET_CSUM_VALID */
 	int16_t status;			/* VIF_STATUS_*, for its slots */
 	uint16_t csum_start, csum_offset, gso_bytes, header_bytes;	/* as in struct net_frame */
+	uint16_t arrival;		/* its place in arrival[], + 1; 0: it has none */
 	uint8_t gso;
 	uint8_t piece_count;
 	bool is_flooded;		/* many get it: each has a packet of his own */
@@ -141,6 +147,27 @@ struct delivery {
 	uint32_t length;
 };
 
+/* Taken from rings, headers not judged. */
+struct collected {
+	struct packet *packet;
+	uint32_t copies_end;		/* those that pull its headers end before this one */
+};
+
+/* What no reset copies back. Of the predecessor's, a successor reads the last three and believes none of it. */
+struct net_scratch {
+	struct packet packet[PACKETS];
+	uint8_t header[PACKETS][HEADER_CELL];
+	struct gnttab_copy copy[COPIES_MAX];
+	struct delivery delivery[DELIVERIES_MAX];
+	struct collected collected[COLLECTED_MAX];
+	struct port port[DRIVER_ATTACHMENTS_MAX];
+	struct queue queue[QUEUES_KEPT];
+	struct net_frame arrival[ARRIVALS];	/* NB5 */
+	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than it was harvested */
+	uint32_t arrival_next;
+	bool is_busy[DRIVER_ATTACHMENTS_MAX];	/* it had work */
+};
+
 /* All state there is. */
 struct net {
 	struct net_device *device;	/* NULL: no wire */
@@ -151,39 +178,45 @@ struct net {
 	uint32_t attachment_count;			/* of the table, checked */
 	uint32_t generation;
 	uint64_t now_ns;
+	struct net_scratch *scratch;
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
+	bool is_taking_over;				/* a successor: some are not attached yet */
+	uint32_t take_over_next;
 	struct port wire;
+	struct fifo wire_harvested;			/* from a predecessor's card */
 	struct fifo wire_waiting;			/* to be copied for the card */
 	struct fifo wire_ready;				/* copied: to be handed over */
 	uint32_t wire_flying;				/* handed over */
 	bool wire_refills;				/* the card may want buffers */
 	uint16_t queue_of_port[EVENT_PORTS];		/* 1 + place * DRIVER_QUEUES_MAX + number */
 	struct queue *active;
-	struct packet *free;
-	uint32_t free_count;
-	struct packet packet[PACKETS];
-	struct gnttab_copy copy[COPIES_MAX];
+	struct packet *free;				/* came back; others were never used */
+	uint32_t packets_used, free_count;		/* free_count: of both */
+	struct packet *delivered;			/* NB5: free at the end of the round */
+	struct queue *queue_free;
+	uint32_t queues_used;
+	struct gnttab_copy *copy;			/* scratch */
 	uint32_t copy_count;
-	struct delivery delivery[DELIVERIES_MAX];
+	struct delivery *delivery;
 	uint32_t delivery_count;
-	struct collected {
-		struct packet *packet;
-		uint32_t copies_end;			/* those that pull its headers end before this one */
-	} collected[COLLECTED_MAX];			/* taken from rings, headers not judged */
+	struct collected *collected;
 	uint32_t collected_count;
 };
 extern struct net net;
 
 /* loop.c */
-void net_init(void);				/* table, status, ledger and device are set */
+void net_init(void);				/* table, status, ledger and device are set; before ready */
+void net_again(void);				/* a successor's first: its card is silent, and begins anew */
 bool net_work(void);
 bool net_rest(void);
 void net_tick(void);
 void queue_activate(struct queue *queue);
 void net_event(evtchn_port_t port);
+bool queue_publish(struct answers *answers);	/* true: send the event */
 
 /* attach.c */
-bool attach_obey(void);				/* false: somebody leaves, and has packets under way */
+bool attach_obey(void);				/* false: somebody leaves, and has packets under way, or has to be taken over */
+void attach_for(const uint8_t *mac, bool is_flooded);	/* NB6: who gets a frame for this address is taken over now */
 void attach_settle(void);			/* rings of those that lied are let go of */
 void port_drop(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static inline void port_count(struct port *port, enum driver_count counter, uint64_t more)
@@ -196,6 +229,7 @@ void packets_init(void);
 struct packet *packet_new(void);		/* one reference; NULL: none is left */
 struct packet *packet_share(struct packet *packet);	/* the same once more, for somebody else; NULL: none is left */
 void packet_release(struct packet *packet);
+void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
 const uint8_t *packet_tagged(struct packet *packet);	/* header_length + TAG_BYTES bytes */
@@ -242,6 +276,7 @@ void receive_finish(const struct delivery *delivery, bool is_whole);
 void fifo_forget(struct fifo *fifo, const struct port *from);	/* what waits there of one port; NULL: of all */
 
 /* wire.c */
+void wire_again(void);
 bool wire_receive(void);
 void wire_offer(struct packet *packet);
 bool wire_fill(void);

@@ -5,20 +5,12 @@
 #include "runtime/grants.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+#include "runtime/step.h"
 
-#define CELLS_OF_PAGE (PAGE_SIZE / HEADER_CELL)
+_Static_assert(offsetof(struct net_scratch, header) % HEADER_CELL == 0 && PAGE_SIZE % HEADER_CELL == 0, "a header lies in one page");
 
 void packets_init(void)
 {
-	static uint8_t *cells;
-
-	if (!cells)
-		cells = page_alloc_many(PACKETS / CELLS_OF_PAGE);
-	for (unsigned int i = PACKETS; i-- > 0;) {
-		net.packet[i].header = cells + i * HEADER_CELL;
-		net.packet[i].next = net.free;
-		net.free = &net.packet[i];
-	}
 	net.free_count = PACKETS;
 }
 
@@ -26,10 +18,15 @@ struct packet *packet_new(void)
 {
 	struct packet *packet = net.free;
 
-	if (!packet)
+	if (!net.free_count)
 		return NULL;
-	net.free = packet->next;
 	net.free_count--;
+	if (packet) {
+		net.free = packet->next;
+	} else {
+		packet = &net.scratch->packet[net.packets_used];
+		packet->header = net.scratch->header[net.packets_used++];
+	}
 	packet->whole = NULL;
 	packet->from = NULL;
 	packet->references = 1;
@@ -37,6 +34,7 @@ struct packet *packet_new(void)
 	packet->length = packet->hash = 0;
 	packet->vlan = packet->header_length = packet->flags = 0;
 	packet->csum_start = packet->csum_offset = packet->gso_bytes = packet->header_bytes = 0;
+	packet->arrival = 0;
 	packet->status = VIF_STATUS_OKAY;
 	packet->gso = NET_GSO_NONE;
 	packet->piece_count = 0;
@@ -72,21 +70,45 @@ struct packet *packet_share(struct packet *packet)
 	return part;
 }
 
+static void packet_free(struct packet *packet)
+{
+	for (unsigned int i = 0; i < packet->piece_count; i++)
+		if (packet->piece[i].is_owned)
+			buffer_free(packet->piece[i].at);
+	packet->next = net.free;
+	net.free = packet;
+	net.free_count++;
+}
+
 /* NB2 */
 void packet_release(struct packet *packet)
 {
 	while (packet && --packet->references == 0) {
 		struct packet *whole = packet->whole;
 
-		for (unsigned int i = 0; i < packet->piece_count; i++)
-			if (packet->piece[i].is_owned)
-				buffer_free(packet->piece[i].at);
 		if (packet->from)
 			transmit_done(packet);
-		packet->next = net.free;
-		net.free = packet;
-		net.free_count++;
+		if (packet->arrival) {
+			packet->next = net.delivered;
+			net.delivered = packet;
+		} else {
+			packet_free(packet);
+		}
 		packet = whole;
+	}
+}
+
+/* NB5: first it is no arrival any more, then its buffers are free. */
+void packets_settle(void)
+{
+	struct packet *packet;
+
+	while ((packet = net.delivered)) {
+		net.delivered = packet->next;
+		STEP();
+		net.scratch->is_arrived[packet->arrival - 1] = 0;
+		STEP();
+		packet_free(packet);
 	}
 }
 

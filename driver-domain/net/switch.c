@@ -192,6 +192,8 @@ static void give(struct port *to, struct packet *packet)
 static void flood(struct port *from, struct packet *packet, bool is_for_all)
 {
 	packet->is_flooded = true;
+	if (net.is_taking_over)
+		attach_for(packet->header_length ? packet->header : packet->piece[0].at, true);
 	for (uint32_t i = 0; i < DRIVER_ATTACHMENTS_MAX; i++) {
 		struct port *port = net.port[i];
 
@@ -225,6 +227,10 @@ void switch_forward(struct port *from, struct packet *packet)
 		return;
 	}
 	one = address_find(frame, packet->vlan);
+	if (net.is_taking_over && !(one && one->is_given)) {
+		attach_for(frame, false);
+		one = address_find(frame, packet->vlan);
+	}
 	if (!one)
 		flood(from, packet, false);
 	else if (one->port != from)

@@ -321,5 +321,5 @@ void transmit_answer(struct queue *queue, bool is_awake)
 			answers_add(tx, &response);
 		}
 	}
-	queue->wake_tx |= answers_publish(tx);
+	queue->wake_tx |= queue_publish(tx);
 }

@@ -5,6 +5,7 @@
 #include "net/net.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+#include "runtime/step.h"
 
 #define WIRE_BATCH 64u
 
@@ -205,13 +206,18 @@ static bool tag_take(struct packet *packet)
 	return true;
 }
 
+static void frame_drop(const struct net_frame *frame)
+{
+	for (unsigned int i = 0; i < frame->segment_count; i++)
+		buffer_free(frame->segment[i].at);
+}
+
 static struct packet *packet_of(const struct net_frame *frame)
 {
 	struct packet *packet = packet_new();
 
 	if (!packet) {
-		for (unsigned int i = 0; i < frame->segment_count; i++)
-			buffer_free(frame->segment[i].at);
+		frame_drop(frame);
 		return NULL;
 	}
 	packet->length = frame->length;
@@ -226,15 +232,33 @@ static struct packet *packet_of(const struct net_frame *frame)
 	return packet;
 }
 
-/* What the card says of checksums and segments is found anew in the headers. */
-static void arrive(const struct net_frame *frame)
+/* One frame of the card's, recorded (NB5) unless the place for it is still another's. NULL: none; *came: one came, and there is no packet for it. */
+static struct packet *take(int (*give)(struct net_device *, unsigned int, struct net_frame *), unsigned int queue, bool *came)
 {
-	struct packet *packet = packet_of(frame);
+	struct net_scratch *scratch = net.scratch;
+	uint32_t place = scratch->arrival_next % ARRIVALS;
+	bool is_kept = !scratch->is_arrived[place];
+	struct net_frame spare, *frame = is_kept ? &scratch->arrival[place] : &spare;
+	struct packet *packet;
+
+	*came = give(net.device, queue, frame) == 0;
+	packet = *came ? packet_of(frame) : NULL;
+	STEP();
+	scratch->arrival_next = place + 1;
+	if (packet && is_kept) {
+		__atomic_store_n(&scratch->is_arrived[place], 1, __ATOMIC_RELEASE);
+		packet->arrival = (uint16_t)(place + 1);
+		STEP();
+	}
+	return packet;
+}
+
+/* What the card says of checksums and segments is found anew in the headers. */
+static void arrive(struct packet *packet)
+{
 	struct headers headers;
 	bool is_good;
 
-	if (!packet)
-		return;
 	is_good = packet->piece_count && packet->piece[0].length >= ETHERNET_BYTES;
 	if (is_good && headers_parse(packet->piece[0].at, packet->piece[0].length, packet->length, &headers) == 0) {
 		packet->hash = headers_hash(packet->piece[0].at, &headers);
@@ -247,18 +271,110 @@ static void arrive(const struct net_frame *frame)
 	packet_release(packet);
 }
 
+static bool receive_harvested(void)
+{
+	struct packet *packet;
+	uint32_t count = 0;
+
+	while (count < WIRE_BATCH && (packet = fifo_take(&net.wire_harvested))) {
+		arrive(packet);
+		count++;
+	}
+	return count != 0;
+}
+
 bool wire_receive(void)
 {
-	struct net_frame frame;
-	bool did = false;
+	bool did = receive_harvested();
 
-	for (unsigned int queue = 0; queue < net.device->queues; queue++)
-		for (unsigned int i = 0; i < WIRE_BATCH && net.device->driver->receive(net.device, queue, &frame) == 0; i++) {
-			arrive(&frame);
-			net.wire_refills = did = true;
+	for (unsigned int queue = 0; queue < net.device->queues && !net.wire_harvested.first; queue++) {
+		bool came = true;
+
+		for (unsigned int i = 0; i < WIRE_BATCH && came; i++) {
+			struct packet *packet = take(net.device->driver->receive, queue, &came);
+
+			net.wire_refills |= came;
+			did |= came;
+			if (packet)
+				arrive(packet);
 		}
+	}
 	refill();
 	return did;
+}
+
+/* ---- what a predecessor has left ---- */
+
+/* Its record may be anything. */
+static bool frame_is_sound(const struct net_frame *frame)
+{
+	uint32_t length = 0;
+
+	if (!frame->segment_count || frame->segment_count > NET_SEGMENTS_MAX || frame->gso > NET_GSO_TCP6 || (frame->gso && !frame->gso_bytes))
+		return false;
+	for (unsigned int i = 0; i < frame->segment_count; i++) {
+		const struct net_segment *segment = &frame->segment[i];
+
+		if (!segment->length || segment->length > BUFFER_BYTES - (uintptr_t)segment->at % BUFFER_BYTES)
+			return false;
+		length += segment->length;
+	}
+	return length == frame->length;
+}
+
+static void harvest_record(uint32_t place)
+{
+	struct net_scratch *scratch = net.scratch;
+	const struct net_frame *frame = &scratch->arrival[place];
+	struct packet *packet;
+
+	if (scratch->is_arrived[place] > HARVESTS_MAX || !frame_is_sound(frame) || !net_frame_claim(frame)) {
+		scratch->is_arrived[place] = 0;
+		return;
+	}
+	scratch->is_arrived[place]++;
+	packet = packet_of(frame);
+	packet->arrival = (uint16_t)(place + 1);
+	fifo_put(&net.wire_harvested, packet);
+}
+
+/* In the order in which they came. */
+static void harvest_records(void)
+{
+	uint32_t first = net.scratch->arrival_next % ARRIVALS;
+
+	for (uint32_t i = 0; i < ARRIVALS; i++)
+		if (net.scratch->is_arrived[(first + i) % ARRIVALS])
+			harvest_record((first + i) % ARRIVALS);
+}
+
+/* What nobody had taken from the card: its records are made now, since its rings will not be there for another successor. */
+static void harvest_card(void)
+{
+	for (unsigned int queue = 0; queue < net.device->queues; queue++) {
+		bool came = true;
+
+		while (came) {
+			struct packet *packet = take(net.device->driver->left, queue, &came);
+
+			if (packet)
+				fifo_put(&net.wire_harvested, packet);
+		}
+	}
+}
+
+void wire_again(void)
+{
+	int error;
+
+	if (!net.device->driver->stop(net.device))
+		net.device->failed(net.device, "it does not acknowledge its reset");
+	harvest_records();
+	harvest_card();
+	error = net.device->driver->restart(net.device);
+	if (error)
+		net.device->failed(net.device, "it does not start again");
+	net.wire_refills = true;
 }
 
 /* Completions matter only to who waits for them: nobody does when nothing is under way. */

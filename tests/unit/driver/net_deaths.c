@@ -74,7 +74,7 @@ static uint32_t many_deaths(uint64_t seed, uint32_t deaths, uint32_t life)
 	world_begin(seed, GUESTS, true);
 	guests_begin();
 	world.meanwhile = others_act;
-	world.is_mortal = true;
+	world.is_mortal = world.is_gradual = true;
 	while (died < deaths) {
 		world.steps_left = world_below(life);
 		if (setjmp(world.death)) {

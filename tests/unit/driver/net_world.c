@@ -20,8 +20,10 @@ static uint8_t pages[PAGES][4096] __attribute__((aligned(4096)));
 static uint8_t pool[WORLD_POOL * 4096] __attribute__((aligned(4096)));
 static uint8_t table[TABLE_BYTES], statuses[TABLE_BYTES], ledger[LEDGER_BYTES] __attribute__((aligned(4096)));
 static struct driver_status *const status = (void *)statuses;
-static uint8_t *cells;
-static uint32_t page_count, serials, rings;
+static void *scratch;
+static struct net at_ready;
+struct driver_domain driver_domain;
+static uint32_t page_count, serials, rings, generation;
 
 uint64_t world_random(void)
 {
@@ -65,11 +67,15 @@ void page_free(void *page)
 	free(page);
 }
 
-/* What the back-end allocates before it is ready, and keeps. */
-void *page_alloc_many(unsigned int count)
+/* What the back-end takes before it is ready. */
+void *ready_scratch(uint32_t count)
 {
-	cells = aligned_alloc(4096, count * 4096u);
-	return cells;
+	return scratch = scratch ? scratch : aligned_alloc(4096, count * 4096u);
+}
+
+void driver_domain_note_first_answer(void)
+{
+	driver_domain.has_answered = true;
 }
 
 unsigned long virt_to_mfn(const void *address)
@@ -178,8 +184,8 @@ static bool is_own(uint64_t frame)
 	uint8_t *at = (uint8_t *)(frame << 12);
 	uintptr_t state = (uintptr_t)&net;
 
-	return (at >= pool && at < pool + WORLD_POOL * 4096) || (at >= cells && at < cells + PACKETS * HEADER_CELL) ||
-	       frame == state >> 12;
+	return (at >= pool && at < pool + WORLD_POOL * 4096) ||
+	       (at >= (uint8_t *)scratch && at < (uint8_t *)scratch + sizeof(struct net_scratch)) || frame == state >> 12;
 }
 
 static int side(const struct gnttab_copy_ptr *pointer, bool is_gref, bool is_written, uint32_t length, uint8_t **at)
@@ -290,20 +296,22 @@ static unsigned int card_reap(struct net_device *device, unsigned int queue, voi
 
 static int card_give(struct net_device *device, unsigned int queue, void *buffer)
 {
+	world.taken.segment_count = 0;
 	if (world.buffer_count == 256)
 		return -28;
 	world.buffer[world.buffer_count++] = buffer;
 	return 0;
 }
 
-static int card_receive(struct net_device *device, unsigned int queue, struct net_frame *frame)
+/* What the card has received into the buffers that it was given last. */
+static int frame_take(struct net_frame *frame)
 {
 	struct world_frame *arrived = &world.arriving[world.arriving_first % 16];
 	uint32_t at = 0;
 
+	world.taken.segment_count = 0;
 	if (!world.arriving_count || world.buffer_count < NET_SEGMENTS_MAX)
 		return -11;
-	step();
 	*frame = (struct net_frame){
 		.length = arrived->length, .flags = arrived->flags, .gso = arrived->gso, .csum_start = arrived->csum_start,
 		.csum_offset = arrived->csum_offset, .gso_bytes = arrived->gso_bytes, .header_bytes = arrived->header_bytes,
@@ -319,6 +327,47 @@ static int card_receive(struct net_device *device, unsigned int queue, struct ne
 	}
 	world.arriving_count--;
 	world.arriving_first++;
+	world.taken = *frame;
+	return 0;
+}
+
+static int card_receive(struct net_device *device, unsigned int queue, struct net_frame *frame)
+{
+	int result = frame_take(frame);
+
+	step();
+	return result;
+}
+
+static bool card_stop(struct net_device *device)
+{
+	step();
+	world.flying_count = world.completed = 0;
+	world.is_left_begun = false;
+	return true;
+}
+
+static int card_left(struct net_device *device, unsigned int queue, struct net_frame *frame)
+{
+	step();
+	*frame = world.taken;
+	if (!world.is_left_begun && frame->segment_count && net_frame_claim(frame)) {
+		world.is_left_begun = true;
+		return 0;
+	}
+	world.is_left_begun = true;
+	if (frame_take(frame))
+		return -11;
+	if (!net_frame_claim(frame))
+		panic("P2: a buffer that the card had has another owner");
+	return 0;
+}
+
+static int card_restart(struct net_device *device)
+{
+	step();
+	world.buffer_count = world.taken.segment_count = 0;
+	step();
 	return 0;
 }
 
@@ -339,7 +388,7 @@ static bool card_link(struct net_device *device)
 }
 
 static const struct net_driver card = {
-	.name = "card", .transmit = card_transmit, .transmit_push = card_push, .reap = card_reap, .receive_give = card_give,
+	.name = "card", .stop = card_stop, .left = card_left, .restart = card_restart, .transmit = card_transmit, .transmit_push = card_push, .reap = card_reap, .receive_give = card_give,
 	.receive_push = card_push, .receive = card_receive, .interrupts = card_interrupts, .link_is_up = card_link,
 };
 
@@ -454,41 +503,48 @@ void world_begin(uint64_t seed, uint32_t guests, bool has_card)
 		world_attach(number, 1);
 }
 
-static void queues_free(void)
-{
-	for (uint32_t place = 0; place < DRIVER_ATTACHMENTS_MAX; place++) {
-		for (uint32_t i = 0; net.port[place] && i < net.port[place]->queue_count; i++)
-			free(net.port[place]->queue[i]);
-		free(net.port[place]);
-	}
-}
-
 void world_end(void)
 {
-	queues_free();
 	memset(&net, 0, sizeof(net));
 }
 
-/* A reset: memory as at ready, the pool empty, the card silent, no event pending. */
-void world_back_end(void)
+static void first_life(void)
 {
-	static uint32_t generation;
-
-	queues_free();
+	generation = 0;
 	memset(&net, 0, sizeof(net));
-	pool_reset();
-	world.flying_count = world.completed = world.buffer_count = 0;
-	memset(world.pending, 0, sizeof(world.pending));
-	memset(world.handler, 0, sizeof(world.handler));
 	net.table = world.table;
 	net.status = status;
 	net.ledger = ledger;
 	net.ledger_bytes = LEDGER_BYTES;
 	net.attachment_count = WORLD_GUESTS;
-	net.generation = ++generation;
 	net.device = world.table->function_count ? &world.device : NULL;
+	pool_reset();
 	net_init();
+	memset(scratch, 0, sizeof(struct net_scratch));
+	at_ready = net;
+}
+
+static void next_life(void)
+{
+	net = at_ready;
+	pool_reset();
+	switch_init();
+	net_again();
+}
+
+/* The first is at ready; later ones come after a reset: memory as at ready but what is scratch, no event pending. */
+void world_back_end(void)
+{
+	memset(world.pending, 0, sizeof(world.pending));
+	memset(world.handler, 0, sizeof(world.handler));
+	if (!net.scratch)
+		first_life();
+	else
+		next_life();
+	net.generation = ++generation;
 	attach_obey();
+	while (net.is_taking_over && !world.is_gradual)
+		attach_obey();
 }
 
 static void events_take(void)
@@ -504,6 +560,8 @@ static void events_take(void)
 bool world_round(void)
 {
 	events_take();
+	if (net.is_taking_over)
+		attach_obey();
 	world.wake_ns = UINT64_MAX;
 	return net_work() || net_rest();
 }

@@ -54,8 +54,10 @@ struct world {
 	/* The card. */
 	struct net_frame flying[WORLD_FLYING];	/* handed over, in order; copied when they complete */
 	uint32_t flying_count, completed, depth;
-	void *buffer[256];			/* given for receiving */
+	void *buffer[256];			/* given for receiving; of a life that ended, until the card begins anew */
 	uint32_t buffer_count, segment_bytes;
+	bool is_left_begun;
+	struct net_frame taken;			/* given to the back-end, and not known to be recorded; segment_count 0: none */
 	struct world_frame arriving[16];
 	uint32_t arriving_first, arriving_count;
 	void (*sent)(const struct world_frame *frame);
@@ -66,6 +68,7 @@ struct world {
 	uint32_t hypercalls, copies, told;
 
 	/* Deaths. */
+	bool is_gradual;			/* a successor takes over in rounds, as in a machine; else at once */
 	bool is_mortal;
 	uint64_t steps, steps_left;
 	jmp_buf death;
@@ -87,7 +90,7 @@ void world_begin(uint64_t seed, uint32_t guests, bool has_card);
 void world_end(void);
 void world_attach(uint32_t number, uint32_t queues);	/* a record; guest rings are new */
 void world_detach(uint32_t number);
-void world_back_end(void);			/* a new one, or a successor: obeys the table */
+void world_back_end(void);			/* a new one, or a successor */
 void world_run(void);				/* works until it rests */
 bool world_round(void);				/* one round; true: it has done something */
 struct driver_attachment_status *world_status(uint32_t number);
