@@ -15,6 +15,7 @@
 
 #define WAIT_S		 60.0
 #define WAIT_FOR_EVER_S	 (365.0 * 86400)
+#define RESTART_S	 10.0
 #define DUMP_S		 600.0
 
 static void told_destroyed(const struct invocation *invocation, const char *domain, json_t *result)
@@ -139,6 +140,84 @@ int verb_reboot(const struct invocation *invocation)
 	if (!timeout_of(invocation, WAIT_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
 	return deed_each(&deed, told_rebooted);
+}
+
+/* The driver domains that there are, as operands; the caller drops *result, in which their names stand. */
+static int list_drivers(const struct invocation *invocation, json_t **result, const char ***names, int *count)
+{
+	const struct call call = {.method = "list", .params = json_object(), .what = "restart --all-drivers"};
+	json_t *domains;
+	const json_t *domain;
+	size_t index;
+	int code = ask(invocation, &call, result);
+
+	if (code)
+		return code;
+	domains = json_object_get(*result, "domains");
+	*names = need_zeroed(json_array_size(domains) + 1, sizeof(**names));
+	json_array_foreach(domains, index, domain) {
+		const char *role = text_of(domain, "role");
+
+		if (strcmp(role, "net") == 0 || strcmp(role, "blk") == 0)
+			(*names)[(*count)++] = text_of(domain, "name");
+	}
+	return EXIT_DONE;
+}
+
+static void told_restarted(const struct invocation *invocation, const char *domain, json_t *result)
+{
+	const json_t *last = json_object_get(json_object_get(result, "restart"), "last");
+	uint64_t recovered_us = count_of(last, "recovered_us");
+	char *text = recovered_us ? need_text("serves again after %lu us", recovered_us) : need_copy("serves again");
+
+	deed_tell(invocation, domain, result, text);
+	free(text);
+}
+
+static int restart_all(const struct invocation *invocation, const struct deed *deed)
+{
+	const char **names = NULL;
+	json_t *listed = NULL;
+	int count = 0, code = list_drivers(invocation, &listed, &names, &count);
+
+	if (!code && !count)
+		note("there is no driver domain");
+	for (int i = 0; i < count && code == EXIT_DONE; i++) {
+		struct deed one = *deed;
+		json_t *result;
+
+		one.domain = names[i];
+		code = deed_do(&one, &result);
+		if (code == EXIT_DONE)
+			told_restarted(invocation, names[i], result);
+		else if (i + 1 < count)
+			note("%d of %d driver domains have not been restarted: it stopped at the first that failed", count - i - 1, count);
+	}
+	free(names);
+	json_decref(listed);
+	return code;
+}
+
+int verb_restart(const struct invocation *invocation)
+{
+	struct deed deed = {.invocation = invocation, .method = "restart", .knows_timeout = true,
+			    .meanwhile = "skinkd goes on: see 'skink events'"};
+
+	if (!timeout_of(invocation, RESTART_S, &deed.timeout))
+		return EXIT_BAD_INPUT;
+	if (invocation->given[OPTION_ALL_DRIVERS])
+		return restart_all(invocation, &deed);
+	return deed_each(&deed, told_restarted);
+}
+
+int verb_release(const struct invocation *invocation)
+{
+	struct deed deed = {.invocation = invocation, .method = "release", .knows_timeout = true,
+			    .meanwhile = "skinkd goes on: see 'skink events'"};
+
+	if (!timeout_of(invocation, RESTART_S, &deed.timeout))
+		return EXIT_BAD_INPUT;
+	return deed_each(&deed, told_restarted);
 }
 
 int verb_wait(const struct invocation *invocation)

@@ -43,6 +43,7 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_FORCE] = {"force", 0, NULL, "Also if somebody still uses it"},
 	[OPTION_FOR_GOOD] = {"for-good", 0, NULL, "Do not start them again, whatever their manifests say"},
 	[OPTION_WRITE] = {"write", 'w', "FILE", "Where to; - is standard output"},
+	[OPTION_ALL_DRIVERS] = {"all-drivers", 'A', NULL, "All driver domains, one after the other, up to the first that fails"},
 	[OPTION_PACKETS] = {"count", 'c', "COUNT", "End after COUNT packets"},
 };
 
@@ -87,12 +88,13 @@ static void check_operands(struct argp_state *state)
 {
 	const struct invocation *invocation = state->input;
 	const struct verb *verb = invocation->verb;
-	bool needs_none = invocation->given[OPTION_ALL];
+	bool needs_none = invocation->given[OPTION_ALL] || invocation->given[OPTION_ALL_DRIVERS];
 
 	if (invocation->operand_count < verb->operands_least && !needs_none)
 		argp_error(state, "something is missing: write 'skink %s %s'", verb->name, verb->operands);
 	if (needs_none && invocation->operand_count)
-		argp_error(state, "--all and '%s' do not go together: write one of them", invocation->operands[0]);
+		argp_error(state, "--%s and '%s' do not go together: write one of them", option_name(invocation->given[OPTION_ALL] ?
+			   OPTION_ALL : OPTION_ALL_DRIVERS), invocation->operands[0]);
 }
 
 static error_t take(int key, char *argument, struct argp_state *state)

@@ -212,6 +212,38 @@ static void print_sched_fields(const json_t *domain)
 	print_field("warp limit", "%.0f us", number_of(sched, "warp_limit_us"));
 }
 
+/* "2 crash, 1 hang" */
+static void print_causes(json_t *causes)
+{
+	const json_t *count;
+	const char *cause;
+	char text[160] = "";
+
+	json_object_foreach(causes, cause, count) {
+		size_t length = strlen(text);
+
+		if (json_integer_value(count))
+			snprintf(text + length, sizeof(text) - length, "%s%.0f %s", length ? ", " : "", json_number_value(count), cause);
+	}
+	print_field("deaths", "%s", *text ? text : "none");
+}
+
+static void print_restarts(const json_t *restart)
+{
+	const json_t *last = json_object_get(restart, "last");
+	uint64_t recovered_us = count_of(last, "recovered_us");
+
+	if (!json_is_object(restart))
+		return;
+	print_field("if it crashes", "%s", flag_of(restart, "armed") ? "the core resets it at once" : "skinkd decides");
+	print_causes(json_object_get(restart, "causes"));
+	if (!json_is_object(last))
+		return;
+	print_field("last death", "%s: %s", text_of(last, "cause"), text_of(last, "text"));
+	if (recovered_us)
+		print_field("recovered", "it had its rings again after %lu us", recovered_us);
+}
+
 static void print_driver(const json_t *driver)
 {
 	if (!json_is_object(driver))
@@ -223,6 +255,7 @@ static void print_driver(const json_t *driver)
 	print_field("memory guarded", "%s", flag_of(driver, "protected") ? "by the IOMMU: its device reaches its DMA pool alone" :
 		    "no: its device can reach all memory of the machine");
 	print_field("generation", "%.0f", number_of(driver, "generation"));
+	print_restarts(json_object_get(driver, "restart"));
 	if (json_is_number(json_object_get(driver, "sectors")))
 		print_field("disk", "%.0f MiB, sectors of %.0f bytes", number_of(driver, "sectors") / 2048,
 			    number_of(driver, "sector_bytes"));

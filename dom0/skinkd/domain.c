@@ -313,7 +313,8 @@ json_t *target_json(const struct target *target)
 	json_object_set_new(json, "role", json_string(domain ? manifest_role_name(domain->manifest->role) :
 						       target->id ? "guest" : "control"));
 	json_object_set_new(json, "title", domain && domain->manifest->title ? json_string(domain->manifest->title) : json_null());
-	json_object_set_new(json, "restarts", json_integer(domain ? domain->restarts : 0));
+	json_object_set_new(json, "restarts", json_integer(!domain ? 0 : domain->restarts +
+							   (domain->monitor ? domain->monitor->restarts : 0)));
 	add_driver(json, domain ? domain->driver : NULL);
 	return json;
 }

@@ -342,7 +342,8 @@ const char *driver_state_name(const struct driver *driver)
 {
 	static const char *const names[] = { [DRIVER_STARTING] = "starting", [DRIVER_SERVING] = "serving", [DRIVER_FAILED] = "failed" };
 
-	return names[driver->state];
+	return monitor_waits_for_somebody(driver->domain) || monitor_backs_off(driver) ?
+	       monitor_state_name(driver->monitor->state) : names[driver->state];
 }
 
 json_t *driver_json(const struct driver *driver)

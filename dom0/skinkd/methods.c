@@ -23,6 +23,8 @@ const struct method methods[] = {
 	{ "reboot", method_reboot, NULL },
 	{ "pause", method_pause, NULL },
 	{ "unpause", method_unpause, NULL },
+	{ "restart", method_restart, NULL },
+	{ "release", method_release, NULL },
 	{ "wait", method_wait, always },
 	{ "sysrq", method_sysrq, NULL },
 	{ "dump-core", method_dump_core, NULL },

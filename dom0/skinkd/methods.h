@@ -18,6 +18,10 @@ void method_sysrq(struct request *request);
 void method_dump_core(struct request *request);
 void method_autostart(struct request *request);
 
+/* methods_restart.c */
+void method_restart(struct request *request);
+void method_release(struct request *request);
+
 /* methods_look.c */
 void method_list(struct request *request);
 void method_info(struct request *request);

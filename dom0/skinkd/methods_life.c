@@ -9,6 +9,7 @@
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/methods.h"
+#include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
 
@@ -244,6 +245,10 @@ static void set_paused(struct request *request, bool is_paused)
 
 	if (!rpc_unpack(request, "{s:o}", "domain", &named) || !method_guest(request, named, true, &target))
 		return;
+	if (target.record && target.record->monitor && monitor_waits_for_somebody(target.record)) {
+		rpc_fail(request, CODE_FAILED, "'%s' does not run: 'skink release %s' lets it go", target.name, target.name);
+		return;
+	}
 	was = target.info.flags & XEN_DOMINF_paused;
 	result = was == is_paused ? 0 : is_paused ? core_domain_pause(&host.core, target.id) :
 		 core_domain_unpause(&host.core, target.id);
@@ -251,6 +256,10 @@ static void set_paused(struct request *request, bool is_paused)
 		rpc_fail(request, CODE_FAILED, "the core does not %spause '%s': %s", is_paused ? "" : "un", target.name,
 			 strerror(-result));
 		return;
+	}
+	if (target.record && target.record->is_paused != is_paused) {
+		target.record->is_paused = is_paused;
+		state_save();
 	}
 	if (was != is_paused)
 		event(is_paused ? "paused" : "unpaused", target.name, target.id, "by request");
@@ -286,7 +295,7 @@ void method_wait(struct request *request)
 	if (!method_target(request, named, &wait.target))
 		return;
 	wait.timeout_s = limit_timeout(wait.timeout_s);
-	wait.what = strcmp(what, "shutdown") ? WAIT_RUNNING : WAIT_DOWN;
+	wait.what = !strcmp(what, "shutdown") ? WAIT_DOWN : !strcmp(what, "running") ? WAIT_RUNNING : WAIT_RECOVERED;
 	wait_start(&wait, is_down, waiter_new(request, &wait.target, NULL));
 }
 

@@ -149,6 +149,8 @@ bool monitor_has(const struct domain *domain);
 void monitor_unborn(struct domain *domain, const char *text);
 bool monitor_is_stopped(const struct driver *driver);	/* MO4: held or closed */
 bool monitor_is_closed(const struct driver *driver);
+bool monitor_backs_off(const struct driver *driver);
+bool monitor_waits_for_somebody(const struct domain *domain);	/* held, closed or dead */
 bool monitor_has_recovered(const struct domain *domain);	/* its last successor has taken over all rings */
 
 /* state.json */

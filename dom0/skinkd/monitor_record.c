@@ -134,6 +134,18 @@ bool monitor_is_stopped(const struct driver *driver)
 	return state == MONITOR_HELD || state == MONITOR_CLOSED;
 }
 
+bool monitor_waits_for_somebody(const struct domain *domain)
+{
+	enum monitor_state state = state_of(domain->monitor);
+
+	return state == MONITOR_HELD || state == MONITOR_CLOSED || state == MONITOR_DEAD;
+}
+
+bool monitor_backs_off(const struct driver *driver)
+{
+	return state_of(driver->monitor) == MONITOR_BACKING_OFF;
+}
+
 bool monitor_is_closed(const struct driver *driver)
 {
 	return state_of(driver->monitor) == MONITOR_CLOSED;
@@ -154,9 +166,9 @@ int monitor_restart(struct domain *domain, char why[MONITOR_TEXT])
 {
 	struct monitor *monitor = domain->monitor;
 
-	if (monitor && monitor->driver && !monitor->is_unborn && state_of(monitor) != MONITOR_STARTING)
+	if (monitor->driver && !monitor->is_unborn && state_of(monitor) != MONITOR_STARTING)
 		return begin_again(monitor, why);
-	if (monitor && monitor->is_unborn) {
+	if (monitor->is_unborn) {
 		monitor_lock();
 		restart_forget(&monitor->history);
 		monitor_unlock();
@@ -171,11 +183,11 @@ int monitor_restart(struct domain *domain, char why[MONITOR_TEXT])
 int monitor_release(struct domain *domain, char why[MONITOR_TEXT])
 {
 	struct monitor *monitor = domain->monitor;
-	enum monitor_state state = monitor ? state_of(monitor) : MONITOR_STARTING;
 
-	if (state == MONITOR_HELD || state == MONITOR_CLOSED || state == MONITOR_DEAD || (monitor && monitor->is_unborn))
+	if (monitor_waits_for_somebody(domain) || monitor->is_unborn)
 		return monitor_restart(domain, why);
-	snprintf(why, MONITOR_TEXT, "it is %s, and neither held nor closed nor dead: there is nothing to release", monitor_state_name(state));
+	snprintf(why, MONITOR_TEXT, "it is %s, and neither held nor closed nor dead: there is nothing to release",
+		 monitor_state_name(state_of(monitor)));
 	return -1;
 }
 

@@ -72,10 +72,14 @@ static void say_stopped(const struct monitor *monitor, const struct monitor_deat
 static void say_death(const struct monitor *monitor, const struct monitor_death *death)
 {
 	const char *name = name_of(monitor);
+	char words[DRIVER_TEXT_BYTES + 1] = "";
 
+	/* Its panic is a shutdown, and writes them anew. */
+	if (death->kind == FAULT_SHUTDOWN && monitor->driver)
+		driver_text(monitor->driver->status->text, DRIVER_TEXT_BYTES, words, sizeof(words));
 	if (death->kind != FAULT_BY_HAND)
-		event("died", name, monitor->id, "%s: %s%s", fault_name(death->kind), death->text, death->is_by_core ?
-		      "; the core has reset it" : "");
+		event("died", name, monitor->id, "%s: %s%s%s%s", fault_name(death->kind), death->text, *words ? "; it said: " : "", words,
+		      death->is_by_core ? "; the core has reset it" : "");
 	if (death->result)
 		event("failed", name, monitor->id, "it cannot be reset: %s", strerror(-death->result));
 	if (death->then == MONITOR_BACKING_OFF)

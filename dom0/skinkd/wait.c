@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "skinkd/monitor.h"
+
 #define LOOK_MS			50
 #define ANSWER_MS		10000
 #define BALLOON_SLACK_KIB	256
@@ -38,6 +40,14 @@ static bool is_down(const struct wait *wait, const struct domain *domain, bool h
 	return !has_info || info->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown);
 }
 
+/* One that is held, closed or dead waits for somebody. */
+static enum verdict judge_recovery(const struct domain *domain)
+{
+	if (!domain || !domain->monitor || monitor_has_recovered(domain))
+		return HAS_COME;
+	return monitor_waits_for_somebody(domain) ? NEVER : NOT_YET;
+}
+
 static enum verdict judge(const struct wait *wait)
 {
 	const struct wait_request *request = &wait->request;
@@ -47,6 +57,9 @@ static enum verdict judge(const struct wait *wait)
 	bool has_info = id != DOMID_INVALID && !core_domain_info(&host.core, id, &info);
 	bool is_there = wait->is_ours ? domain != NULL : has_info;
 	uint64_t kib = info.tot_pages << (FRAME_SHIFT - 10);
+
+	bool is_running = (!domain || domain->phase == PHASE_RUNNING) && has_info && !(info.flags & (XEN_DOMINF_paused |
+			  XEN_DOMINF_shutdown | XEN_DOMINF_dying));
 
 	switch (request->what) {
 	case WAIT_GONE:
@@ -59,8 +72,11 @@ static enum verdict judge(const struct wait *wait)
 	case WAIT_RUNNING:
 		if (!is_there)
 			return NEVER;
-		return (!domain || domain->phase == PHASE_RUNNING) && has_info && !(info.flags & (XEN_DOMINF_paused |
-		       XEN_DOMINF_shutdown | XEN_DOMINF_dying)) ? HAS_COME : NOT_YET;
+		return is_running ? HAS_COME : NOT_YET;
+	case WAIT_RECOVERED:
+		if (!is_there)
+			return NEVER;
+		return judge_recovery(domain) != HAS_COME ? judge_recovery(domain) : is_running ? HAS_COME : NOT_YET;
 	case WAIT_MEMORY:
 		return !has_info ? NEVER : kib + BALLOON_SLACK_KIB >= request->value &&
 		       kib <= request->value + BALLOON_SLACK_KIB ? HAS_COME : NOT_YET;
@@ -85,7 +101,7 @@ static bool is_unanswered(struct wait *wait)
 
 static const char *const not_yet[] = {
 	[WAIT_GONE] = "is still there", [WAIT_DOWN] = "has not shut down", [WAIT_REPLACED] = "has not started again",
-	[WAIT_RUNNING] = "does not run", [WAIT_MEMORY] = "does not have that memory", [WAIT_VCPUS] = "does not have those vcpus",
+	[WAIT_RUNNING] = "does not run", [WAIT_RECOVERED] = "has not recovered", [WAIT_MEMORY] = "does not have that memory", [WAIT_VCPUS] = "does not have those vcpus",
 };
 
 /* True: it is over, and *result says how. */
@@ -97,7 +113,8 @@ static bool is_over(struct wait *wait, struct outcome *result)
 	if (verdict == HAS_COME)
 		*result = outcome(0, "done");
 	else if (verdict == NEVER)
-		*result = outcome(CODE_FAILED, "'%s' has ended meanwhile: see the events", name);
+		*result = outcome(CODE_FAILED, record_of(wait) ? "'%s' will not recover by itself: see the events" :
+				  "'%s' has ended meanwhile: see the events", name);
 	else if (is_unanswered(wait))
 		*result = outcome(CODE_FAILED, "'%s' does not answer: its kernel has no driver for it, or hangs: look at its "
 				  "console, or destroy it", name);

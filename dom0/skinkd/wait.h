@@ -10,6 +10,7 @@ enum wait_for {
 	WAIT_DOWN,			/* gone, or shut down, or already the next one */
 	WAIT_REPLACED,			/* it runs again under another id */
 	WAIT_RUNNING,			/* and is not paused */
+	WAIT_RECOVERED,			/* the same; of a driver: its last successor has taken over all rings */
 	WAIT_MEMORY,			/* it has `value` KiB, give or take what a balloon cannot do */
 	WAIT_VCPUS,			/* `value` are online */
 };

@@ -153,6 +153,15 @@ class FakeSkinkd:
         self.find(params)["state"] = "running"
         return {"domain": self.find(params)}
 
+    def do_restart(self, params, connection):
+        facts = self.find(params)
+        if facts["role"] == "guest":
+            raise Error(4, f"'{facts['name']}' is no driver domain: 'skink reboot {facts['name']}' asks a guest to begin again")
+        return {"domain": facts, "restart": {"state": "serving", "restarts": 3, "last": {"cause": "by-hand", "recovered_us": 87}}}
+
+    def do_release(self, params, connection):
+        return {"domain": self.find(params), "restart": {"state": "serving", "last": {"cause": "crash", "recovered_us": 0}}}
+
     def do_wait(self, params, connection):
         self.find(params)
         return {"state": params["for"]}

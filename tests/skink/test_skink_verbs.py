@@ -42,6 +42,7 @@ REQUESTS = [
     (["wait", "web", "--for", "shutdown"], "wait", {"domain": "web", "for": "shutdown", "timeout": 31536000.0},
      "web: shutdown\n"),
     (["wait", "web", "--timeout=1.5"], "wait", {"domain": "web", "for": "running", "timeout": 1.5}, "web: running\n"),
+    (["release", "web", "--timeout", "3"], "release", {"domain": "web", "timeout": 3.0}, "web: serves again\n"),
     (["sysrq", "web", "h"], "sysrq", {"domain": "web", "key": "h"}, ""),
     (["dump-core", "web", "/tmp/core"], "dump-core", {"domain": "web", "file": "/tmp/core"},
      "web: dumped to /tmp/core, 128 MiB\n"),
@@ -184,6 +185,36 @@ def test_destroy_all_leaves_domain_0_alone(skink, skinkd):
     result = skink("destroy", "--all")
     assert result.code == 0 and result.out == "web: destroyed\ndb: destroyed\n", result
     assert [facts["name"] for facts in skinkd.domains] == ["Domain-0"]
+
+
+def test_all_drivers_are_restarted_one_after_the_other(skink, skinkd):
+    skinkd.domains += [domain("net0", 8, role="net"), domain("db0", 9), domain("disk0", 10, role="blk")]
+    result = skink("restart", "--all-drivers")
+    assert result.code == 0 and result.out == "net0: serves again after 87 us\ndisk0: serves again after 87 us\n", result
+    assert [params["domain"] for params in skinkd.asked("restart")] == ["net0", "disk0"]
+
+
+def test_all_drivers_stop_at_the_first_that_fails(skink, skinkd):
+    skinkd.domains += [domain("net0", 8, role="net"), domain("disk0", 10, role="blk")]
+
+    def fails(params, connection):
+        raise Error(1, "'net0' will not recover by itself: see the events")
+    skinkd.answers["restart"] = fails
+    result = skink("restart", "--all-drivers")
+    assert result.code == 1 and result.out == "", result
+    assert "1 of 2 driver domains have not been restarted: it stopped at the first that failed" in result.err
+    assert [params["domain"] for params in skinkd.asked("restart")] == ["net0"]
+
+
+def test_guest_is_rebooted_and_not_restarted(skink):
+    result = skink("restart", "web")
+    assert result.code == 4 and "'skink reboot web' asks a guest to begin again" in result.err, result
+
+
+def test_all_drivers_and_a_name_contradict(skink, skinkd):
+    result = skink("restart", "--all-drivers", "net0")
+    assert result.code == 2 and "--all-drivers and 'net0' do not go together" in result.err, result
+    assert skinkd.asked("restart") == []
 
 
 def test_several_domains_one_after_the_other(skink, skinkd):
