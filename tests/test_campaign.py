@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The campaign's own parts: its judge, plans, result files and figures. What it runs is tested in tests/system/test_campaign.py."""
+"""The campaign's own parts: its judge, plans, result files and figures. What it runs is tested in tests/system/test_smoke.py."""
 import copy
 import json
 import os

@@ -6,11 +6,12 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib import ticker  # noqa: E402
 
 # Text stays text, and the same figures give the same bytes.
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "skink", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False, "figure.constrained_layout.use": True})
-COLOURS = {"up": "#1f77b4", "down": "#2ca02c", "write": "#d62728", "read": "#9467bd"}
+COLOURS = {"up": "#1f77b4", "down": "#2ca02c", "write": "#ff7f0e", "read": "#9467bd"}
 LABELS = {"up": "TCP, guest to host", "down": "TCP, host to guest", "write": "disk, written", "read": "disk, read"}
 
 
@@ -30,6 +31,9 @@ def recovery(times_ns):
     bins = numpy.geomspace(low * 0.9, max(high, low * 1.5) * 1.1, 40)
     axes.hist([[value / 1000 for value in values] for values in times_ns.values()], bins=bins, label=list(times_ns), stacked=True)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("from the fault's detection to the first answer, µs")
     axes.set_ylabel("restarts")
     axes.legend(frameon=False)

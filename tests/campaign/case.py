@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""One case: what is there, the fault, what comes of it, and what the next case needs.
+
+C1  A case begins when every load goes on and its driver serves, and ends when every load has gone on for long enough after the last restart, or at its limit.
+C2  A fault's window is looked at by who was there before it: the loads never stop, and nothing is started for a case.
+"""
+import json
+import time
+
+import judge
+import machine_room as room
+import plan as plans
+import plant
+from session import CoreLost, Dom0Lost, Lost, Refused
+
+# What a driver is that its guests wait for until somebody lets it go.
+STOPPED = ("held", "closed", "dead")
+INJECT_S = 60
+MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
+# What every load must have done since the fault, or since the last restart, before a case may end.
+ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 1 << 20, "sync": 1}, "memory": {"round": 1}}
+
+
+def classes(session):
+    """By driver, what may be injected into it: {driver: {class: its group}}."""
+    status, lines = session.run("skink inject --list-classes --json")
+    if status:
+        raise Lost(f"skink inject --list-classes: {' '.join(lines)}")
+    known = {one["class"]: one["group"] for one in json.loads("".join(lines))["classes"]}
+    return {name: list(known) for name in room.SLOTS}
+
+
+# ------------------------------------------------------------------ looking
+
+def counters(session):
+    return {name: {load: dict(values) for load, values in guest.loads.items()} for name, guest in session.guests.items()}
+
+
+def since(now, before, key):
+    return sum(values.get(key, 0) - before.get(load, {}).get(key, 0) for load, values in now.items())
+
+
+def has_gone_on(session, before, only=None):
+    """Every load of every guest has done enough since; of those in `only`, if given."""
+    for name, guest in session.guests.items():
+        for load in room.LOADS[name]:
+            if only is not None and load not in only:
+                continue
+            now, then = guest.loads.get(load, {}), before[name].get(load, {})
+            if any(now.get(key, 0) - then.get(key, 0) < enough for key, enough in ENOUGH[load].items()):
+                return False
+    return True
+
+
+def loads_of(driver):
+    """Whose going on says something of this driver: its own front-ends' loads, and those of who has none."""
+    return [load for load in ("tcp", "disk", "memory") if room.DRIVER_OF.get(load) in (driver, None)]
+
+
+def look_at_driver(session, name):
+    """What skinkd knows of it: how often it was restarted, and why it was the last time."""
+    info = session.ask("info", domain=name)["domain"]
+    driver, restart = info.get("driver") or {}, info.get("restart") or {}
+    by_hand = restart.get("causes", {}).get("by-hand", 0)
+    return {"state": driver.get("state", info["state"]) if restart.get("state") in (None, "serving") else restart["state"],
+            "generation": driver.get("generation", 0), "restarts": restart.get("restarts", 0) - by_hand,
+            "causes": {cause: count for cause, count in restart.get("causes", {}).items() if cause != "by-hand"}, "last": restart.get("last") or {}}
+
+
+# ------------------------------------------------------------------ a case
+
+def run(session, case, plan):
+    """The whole record, judged."""
+    record = {**case, "kind": "case", "limits": {key: plan["limits"][key] for key in ("slow_ms", "slow_ns")}, "injected": {},
+              "core": {"panic": ""}, "dom0": {}, "boot": session.number}
+    begun = time.monotonic()
+    try:
+        observe(session, case, plan, record)
+    except CoreLost as wrong:
+        record["core"] = {"panic": str(wrong)}
+    except Dom0Lost as wrong:
+        record["dom0"] = {"alive": False, "why": str(wrong)}
+    except Lost as wrong:
+        record["dom0"] = {"alive": False, "why": str(wrong)}
+    except Refused as wrong:
+        record["harness"] = f"skinkd: {wrong}"
+    record["seconds"] = round(time.monotonic() - begun, 2)
+    record["outcome"], record["why"] = judge.judge(record)
+    return record
+
+
+def observe(session, case, plan, record):
+    session.settle()
+    names = [case["driver"]] if case["driver"] else list(room.SLOTS)
+    before, drivers = counters(session), {name: look_at_driver(session, name) for name in names}
+    if not case.get("golden"):
+        record["injected"] = inject(session, case)
+    wait_for_the_end(session, case, plan, names)
+    conclude(session, record, before, drivers, loads_of(case["driver"]) if case["driver"] else None)
+
+
+def wait_for_the_end(session, case, plan, names):
+    """C1. Once more after each restart: what came back has to go on as well."""
+    until = time.monotonic() + plan["limits"]["case_s"] + case.get("seconds", 0)
+    only = loads_of(case["driver"]) if case["driver"] else None
+    earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
+    while time.monotonic() < until:
+        generations = [look_at_driver(session, name)["generation"] for name in names]
+        then = counters(session)
+        went_on = session.wait(lambda: has_gone_on(session, then, only) and time.monotonic() > earliest, until - time.monotonic(), "", must=False)
+        if went_on and generations == [look_at_driver(session, name)["generation"] for name in names]:
+            return
+
+
+def conclude(session, record, before, drivers, only):
+    after = {name: look_at_driver(session, name) for name in drivers}
+    record["seen"] = what_was_seen(drivers, after)
+    states = {one["name"]: one for one in session.ask("list")["domains"]}
+    record["guests"] = {name: look_at_guest(session, name, before, states, drivers, only) for name in session.guests}
+    record["gap_ms"] = max(one["gap_ms"] for one in record["guests"].values())
+    record["dom0"] = {"alive": True, "skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)}
+    record["said"] = [line for guest in session.guests.values() for line in guest.strange][:20]
+    record["events"] = [f"{one['kind']} {one.get('domain') or ''}: {one['text']}" for one in session.events][:20]
+
+
+def what_was_seen(before, after):
+    """Of the drivers: what their monitor counted meanwhile."""
+    states = [one["state"] for one in after.values() if one["state"] != "serving"]
+    seen = {"restarts": sum(after[name]["restarts"] - before[name]["restarts"] for name in after), "state": states[0] if states else "serving",
+            "policy": f"its restarts are used up: {states[0]}" if states and states[0] in STOPPED else "", "detectors": [], "recovery_ns": []}
+    for name, one in after.items():
+        seen["detectors"] += [cause for cause, count in one["causes"].items() if count > before[name]["causes"].get(cause, 0)]
+        if one["restarts"] > before[name]["restarts"] and one["last"].get("cause") != "by-hand":
+            seen["recovery_ns"].append(1000 * (one["last"].get("answered_us") or one["last"].get("recovered_us") or 0))
+    seen["recovery_ns"] = [value for value in seen["recovery_ns"] if value]
+    return seen
+
+
+def look_at_guest(session, name, before, states, drivers, only):
+    guest = session.guests[name]
+    attached = any(room.DRIVER_OF.get(load) in drivers for load in room.LOADS[name])
+    lost = [f"{one['name']}: {one['state']}" for one in session.ask("info", domain=name)["domain"]["attachments"]
+            if one["state"] != "connected"] if name in states else []
+    kernel = [line for line in guest.strange if not line.startswith("load: ")][:20]
+    now = guest.loads
+    return {"attached": attached, "alive": name in states and states[name]["state"] in ("running", "blocked"),
+            "progressed": all(any(now[load].get(key, 0) > before[name].get(load, {}).get(key, 0) for key in ENOUGH[load])
+                              for load in room.LOADS[name] if only is None or load in only),
+            "bad": since(now, before[name], "bad"), "broken": since(now, before[name], "broken"), "errors": since(now, before[name], "error"),
+            "lost": lost, "kernel": kernel, "gap_ms": guest.gap_ms}
+
+
+# ------------------------------------------------------------------ the fault
+
+def inject(session, case):
+    """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}."""
+    if case["class"].startswith("plant:"):
+        return plant.plant(session, case)
+    result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"])
+    if not result["faults"]:
+        raise Refused(result.get("error") or "nothing was injected, and it is not said why")
+    fault = result["faults"][0]
+    return {**fault, "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group"),
+            "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
+            "what": " ".join(str(fault[key]) for key in ("symbol", "how", "old", "new") if fault.get(key) is not None)}
+
+
+# ------------------------------------------------------------------ afterwards
+
+def make_well(session, case, record):
+    """False: only another machine is well."""
+    try:
+        if not case.get("golden") and case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts"):
+            fresh(session, case["driver"])
+        if record["outcome"] in (judge.NOT_ACTIVATED, judge.NO_EFFECT, judge.RECOVERED, judge.SLOWLY):
+            return True
+        then = counters(session)
+        return session.wait(lambda: has_gone_on(session, then), 20, "", must=False)
+    except (Lost, Refused):
+        return False
+
+
+def fresh(session, driver):
+    """It says ready anew."""
+    session.ask("restart", domain=driver)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What a campaign's machine is made of: disk, Dom0's image with the campaign's programs, guests' image, manifests, QEMU's options."""
+import hashlib
+import os
+import subprocess
+
+from dom0 import guest, image_with
+from machine import BUILD, QEMU
+
+FOLDER = f"{BUILD}/campaign"
+INITRD = "/var/lib/skink/images/initrd-campaign"
+DISK_MIB = 32
+NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
+SLOTS = {"net0": 3, "disk0": 4}
+ROLES = {"net0": "net", "disk0": "blk"}
+# Of each guest: which loads, and so whom it is attached to.
+LOADS = {"web": ("tcp", "disk"), "idle": ("memory",)}
+DEVICES = {"tcp": "<interface type='bridge'><source bridge='net0'/></interface>",
+           "disk": "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source>"
+                   "<target dev='xvda' bus='xen'/></disk>"}
+DRIVER_OF = {"tcp": "net0", "disk": "disk0"}
+MEMORY_MIB = {"web": 160, "idle": 112}
+MODULES = ("xen-netfront", "xen-blkfront", "ext4", "crc32c_generic")
+
+
+def make_disk(path):
+    with open(path, "wb") as file:
+        file.truncate(DISK_MIB << 20)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def check_file_system(path):
+    """What e2fsck has to say of a copy whose journal was played back; empty: nothing."""
+    copy = f"{path}.check"
+    subprocess.run(["cp", "--sparse=always", path, copy], check=True)
+    try:
+        played = subprocess.run(["e2fsck", "-E", "journal_only", "-y", copy], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if played.returncode > 1:
+            return played.stdout.strip().replace("\n", "; ")[-400:]
+        checked = subprocess.run(["e2fsck", "-f", "-n", copy], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return "" if checked.returncode == 0 else checked.stdout.strip().replace("\n", "; ").replace(copy, "disk")[-400:]
+    finally:
+        os.unlink(copy)
+
+
+def guests_initrd():
+    """The guests' own, with the loads, a file system and nobody at the console."""
+    path = f"{FOLDER}/guest-initrd"
+    modules = f"dom0/image/modules.sh {BUILD}/dom0 {path}.d {' '.join(MODULES)}"
+    subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {FOLDER}/programs/load {path}.d/bin/ && "
+                   f"{modules} && (cat {BUILD}/dom0/guest-initrd; cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -1n) "
+                   f"> {path} && rm -r {path}.d", shell=True, check=True)
+    return path
+
+
+def dom0_image(name, drivers=None):
+    """drivers: other images of the driver domains, by role."""
+    files = {INITRD[1:]: guests_initrd(), "campaign/watch": f"{FOLDER}/programs/watch"}
+    files.update({f"usr/lib/skink/{role}.elf": path for role, path in (drivers or {}).items()})
+    return image_with(name, files)
+
+
+def driver_manifest(name, iommu):
+    """Its restarts are never used up: what a fault does to the next one is not what a campaign asks."""
+    return f"""<domain type='skink' {NAMESPACE}>
+  <name>{name}</name>
+  <memory unit='MiB'>16</memory>
+  <skink:driver role='{ROLES[name]}'>
+    {"" if iommu else "<skink:dma unprotected='yes'/>"}
+    <skink:inject allow='yes'/>
+    <skink:restart limit='1000' within='1ms' backoff='1ms' backoff-limit='1ms' jitter='0%'/>
+  </skink:driver>
+  <devices><hostdev mode='subsystem' type='pci'><source>
+    <address domain='0x0000' bus='0x00' slot='0x0{SLOTS[name]}' function='0x0'/>
+  </source></hostdev></devices>
+</domain>
+"""
+
+
+def guest_manifest(name, ports, rate):
+    loads = LOADS[name]
+    line = f"campaign={','.join(loads)} campaign.rate={rate} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
+    manifest = guest(name, memory_mib=MEMORY_MIB[name], initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
+    return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>").replace("cryptomgr.notests", f"cryptomgr.notests {line}")
+
+
+def options(disk, iommu):
+    modern = "disable-legacy=on" + (",iommu_platform=on" if iommu else "")
+    return ["-machine", "q35", *(["-device", "intel-iommu,intremap=on"] if iommu else []),
+            "-netdev", "user,id=net0", "-device", f"virtio-net-pci,netdev=net0,addr=3,{modern}",
+            "-drive", f"file={disk},format=raw,if=none,id=disk0,cache=unsafe,discard=unmap",
+            "-device", f"virtio-blk-pci,drive=disk0,addr=4,{modern}"]
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions(drivers=None):
+    """What a result depends on."""
+    files = {"core": f"{BUILD}/skink", "net.elf": f"{BUILD}/net.elf", "blk.elf": f"{BUILD}/blk.elf", "skinkd": f"{BUILD}/dom0/skinkd",
+             "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load"}
+    files.update({f"{role}.elf": path for role, path in (drivers or {}).items()})
+    qemu = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return {**{name: digest(path) for name, path in files.items()}, "qemu": qemu, "commit": commit.stdout.strip() or "unknown"}

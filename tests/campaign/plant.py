@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Corruption and harm of each kind, done by the campaign itself: what it does not report of these, it would not see of a fault either.
+
+Each is a class that begins with plant:, and EXPECTED has the outcome that it must come to.
+"""
+import machine_room as room
+from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY
+
+EXPECTED = {
+    "plant:nothing": NO_EFFECT,
+    "plant:restart": NO_EFFECT,         # by hand: it is counted as nobody's fault
+    "plant:tcp-up": CORRUPTION,         # one byte of what a guest sends
+    "plant:tcp-down": CORRUPTION,       # one byte of what it receives
+    "plant:disk-byte": CORRUPTION,      # one byte of each block that is on the disk
+    "plant:disk-old": CORRUPTION,       # a block's content at another place
+    "plant:bystander": GUEST,           # who is not attached ends
+    "plant:guest": GUEST,               # the guest's kernel panics
+    "plant:front-end": LOST,            # its interface is taken away
+    "plant:pause": SLOWLY,              # the driver stands still for longer than `slow_ms`
+    "plant:kill-skinkd": DOM0,
+    "plant:dom0": DOM0,                 # Domain-0's kernel panics
+    "plant:core": CORE,
+}
+assert {RECOVERED, ESCALATED}.isdisjoint(EXPECTED.values())
+BLOCK = 4096
+MAGIC = (0x6b63616d70616967).to_bytes(8, "little")    # programs/load.c
+
+
+def blocks(path):
+    """Where the loads' blocks lie on the disk: (offset, content)."""
+    with open(path, "rb") as file:
+        data = file.read()
+    return [(at, data[at:at + BLOCK]) for at in range(0, len(data), BLOCK) if data.startswith(MAGIC, at)]
+
+
+def write(path, places):
+    with open(path, "r+b") as file:
+        for at, content in places:
+            file.seek(at)
+            file.write(content)
+
+
+def disk_byte(session, case):
+    write(session.disk, [(at + 100, bytes([content[100] ^ 1])) for at, content in blocks(session.disk)])
+
+
+def disk_old(session, case):
+    """Whole and sound, but of another place."""
+    every = blocks(session.disk)
+    write(session.disk, [(at, every[(number + 1) % len(every)][1]) for number, (at, _) in enumerate(every)])
+
+
+def tcp(way):
+    return lambda session, case: session.peer.plants.add(way)
+
+
+def pause(session, case):
+    session.ask("pause", domain=case["driver"])
+    before = session.guests["web"].loads["tcp"]["t"]
+    wanted = before + session.plan["limits"]["slow_ms"] + 500
+    session.wait(lambda: session.guests["web"].loads["tcp"]["t"] > wanted, 60, "the guest's clock stands still")
+    session.ask("unpause", domain=case["driver"])
+
+
+def take_interface(session, case):
+    one = next(one for one in session.ask("info", domain="web")["domain"]["attachments"] if one["kind"] == "interface")
+    session.ask("detach", domain="web", device=one["name"], force=True, limit=60)
+
+
+def core_panics(session, case):
+    """What the core says when an invariant is broken, on the line where it would say it."""
+    session.machine.send("!echo 'skink: PANIC: planted' > /dev/hvc0; sleep 5")
+    session.wait(lambda: False, 10, "the panic was not seen")
+
+
+ACTS = {
+    "plant:nothing": lambda session, case: None,
+    "plant:restart": lambda session, case: session.ask("restart", domain=case["driver"]),
+    "plant:tcp-up": tcp("up"), "plant:tcp-down": tcp("down"),
+    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old,
+    "plant:bystander": lambda session, case: session.ask("destroy", domain="idle"),
+    "plant:guest": lambda session, case: session.ask("sysrq", domain="web", key="c"),
+    "plant:front-end": take_interface, "plant:pause": pause,
+    "plant:kill-skinkd": lambda session, case: session.run("kill -9 $(pidof skinkd); sleep 3"),
+    "plant:dom0": lambda session, case: session.machine.send("!echo c > /proc/sysrq-trigger"),
+    "plant:core": core_panics,
+}
+assert set(ACTS) == set(EXPECTED)
+
+
+def plant(session, case):
+    ACTS[case["class"]](session, case)
+    return {"targets": 1, "activated": True, "kind": "plant", "what": case["class"]}

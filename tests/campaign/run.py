@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+run.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
+run.py --merge OUT FILE...                               all results of several files in one
+run.py --report OUT FILE...                              OUT.html and OUT.csv of result files
+
+Results are build/campaign/NAME.jsonl, where NAME is the plan's; a case that stands there is not run again, unless --only names it.
+The exit status is 1 if something that is demanded of every class does not hold.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
+import case as cases  # noqa: E402
+import judge  # noqa: E402
+import machine_room as room  # noqa: E402
+import plan as plans  # noqa: E402
+import report  # noqa: E402
+import results  # noqa: E402
+from session import Lost, Session  # noqa: E402
+
+GOLDEN_S = 30
+MISSING = ("PostgreSQL transactions: Dom0's images have no PostgreSQL", "fio: Debian's needs 60 libraries, 150 MiB, which no guest here has room for; "
+           "tests/campaign/programs/load.c writes, makes durable, reads back and compares instead")
+SAMPLES_EACH = 25
+
+
+class Campaign:
+    def __init__(self, plan, name, store, drivers=None, say=print):
+        self.plan, self.name, self.store, self.drivers, self.say = plan, name, store, drivers, say
+        self.session, self.boots, self.ran = None, 0, 0
+        self.marks = []
+        self.until = time.monotonic() + plan["limits"]["minutes"] * 60 if plan["limits"]["minutes"] else None
+
+    def machine(self):
+        if not self.session:
+            self.boots += 1
+            number = int(time.time())
+            self.say(f"  machine {self.boots} starts ...")
+            session = Session(self.name, self.plan, number, self.drivers)
+            self.session = session.__enter__()
+            self.ran, self.marks = 0, []
+        return self.session
+
+    def drop_machine(self):
+        """What its disk holds in the end belongs to all cases that were run on it."""
+        if not self.session:
+            return
+        self.note_samples()
+        session, self.session = self.session, None
+        said = session.end()
+        if said:
+            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": [identity for _, _, identity in session.all_marks]})
+        session.__exit__()
+
+    def note_samples(self):
+        session = self.session
+        if session.samples:
+            self.store.add({"kind": "samples", "boot": session.number, "samples": session.samples, "marks": self.marks})
+            session.samples, self.marks = [], []
+
+    def attempt(self, case):
+        """One case on a machine that is well; what it needs to be well again is done before the next."""
+        try:
+            session = self.machine()
+        except Lost as wrong:
+            record = {**case, "kind": "case", "harness": str(wrong), "injected": {}, "core": {"panic": ""}, "dom0": {}}
+            record["outcome"], record["why"] = judge.judge(record)
+            return record
+        record = cases.run(session, case, self.plan)
+        session.all_marks.append((session.second(), record["outcome"] in report.HARM, case["id"]))
+        self.marks.append((session.second(), record["outcome"] in report.HARM))
+        self.ran += 1
+        return record
+
+    def run_one(self, case):
+        record = self.attempt(case)
+        self.store.add(record)
+        self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
+        if self.session:
+            if self.ran % SAMPLES_EACH == 0:
+                self.note_samples()
+            if record["outcome"] in cases.MACHINE_IS_LOST or self.ran >= self.plan["machine"]["cases_per_boot"] or \
+                    not cases.make_well(self.session, case, record):
+                self.drop_machine()
+        return record
+
+    def classes(self):
+        """What "*" stands for, as skinkd says it."""
+        return cases.classes(self.machine())
+
+    def run(self, only=()):
+        todo = [plans.case_of(identity) for identity in only]
+        try:
+            if not todo:
+                for number in range(1, self.plan["campaign"]["golden"] + 1):
+                    if f"golden/{number}" not in self.store.cases:
+                        self.run_one({"id": f"golden/{number}", "golden": True, "driver": "", "class": "golden", "seed": number,
+                                      "mode": plans.FRESH, "seconds": GOLDEN_S})
+                if self.plan["faults"]:
+                    todo = plans.cases(self.plan, self.classes(), self.store.cases)
+            for case in todo:
+                if self.until and time.monotonic() > self.until:
+                    self.say(f"  {self.plan['limits']['minutes']} minutes are over: the same command goes on from here")
+                    break
+                self.run_one(case)
+        finally:
+            self.drop_machine()
+
+
+def symbols_of(name):
+    """{function: (start, end)} of a driver's image, from its debugging one."""
+    for flavour in ("gcc", "clang"):
+        path = f"{room.BUILD}/{flavour}/{name}.elf"
+        if os.path.exists(path):
+            lines = subprocess.run(["nm", "-S", "--defined-only", path], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+            words = [line.split() for line in lines]
+            return {word[3]: (int(word[0], 16), int(word[0], 16) + int(word[1], 16)) for word in words if len(word) == 4 and word[2] in "tT"}
+    return {}
+
+
+def write_report(out, name, paths, plan_path="tests/campaign/plans/default.toml"):
+    versions, records, notes = results.load(paths)
+
+    def repeat(case):
+        return f"make campaign PLAN={plan_path} ONLY={case['id']}"
+    symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
+    failed = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
+    print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
+    for what in failed:
+        print(f"  not shown: {what}")
+    return records
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("plan", nargs="?")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--accumulate", action="store_true")
+    parser.add_argument("--mixed", action="store_true")
+    parser.add_argument("--merge", nargs="+")
+    parser.add_argument("--report", nargs="+")
+    options = parser.parse_args()
+    if options.merge:
+        print(f"  {results.merge(options.merge[1:], options.merge[0], options.mixed)} cases in {options.merge[0]}")
+        return 0
+    if options.report:
+        records = write_report(options.report[0], os.path.basename(options.report[0]), options.report[1:])
+        return any(record["outcome"] in judge.NEVER for record in records.values())
+    if not options.plan:
+        raise plans.Wrong("no plan: write PLAN=tests/campaign/plans/default.toml")
+    plan = plans.read(options.plan)
+    if options.accumulate:
+        plan["campaign"]["mode"] = plans.ACCUMULATE
+    name = plan["campaign"]["name"]
+    path = f"{room.FOLDER}/{name}"
+    store = results.Store(f"{path}.jsonl", room.versions(), options.mixed)
+    Campaign(plan, name, store).run(options.only)
+    records = write_report(path, name, [f"{path}.jsonl"], options.plan)
+    return any(record["outcome"] in judge.NEVER or report.harms_bystander(record) for record in records.values())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (plans.Wrong, results.Wrong) as complaint:
+        sys.exit(f"campaign: {complaint}")

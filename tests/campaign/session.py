@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""One machine with its loads, and all that can be seen of it: what guests, kernels, skinkd and the core say, as it comes.
+
+V1  Everything is seen on the one serial line, by programs/watch.c: what does not come by it was not seen.
+V2  Counters only grow; a case looks at the difference between two moments.
+"""
+import json
+import os
+import re
+import time
+
+import machine_room as room
+from dom0 import Dom0
+from machine import Gone, Late
+from peer import Peer
+
+# The core begins a line of its own wherever the console stands, and the line that it broke goes on behind it.
+CORE_LINES = re.compile(r"(^|\$?\n)((?:skink: [^\n]*\n)+)")
+STATUS = re.compile(r"load (tcp|disk|memory)((?: [a-z]+=\d+)+)")
+# What xenconsoled puts before each piece that it gets, also in the middle of a line.
+WHEN = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
+# A kernel may speak in the middle of a line of somebody else's.
+KERNEL_SAYS = re.compile(r"\[ *\d+\.\d{6}\] (.*)")
+LOAD_SAYS = re.compile(r"load: .*")
+WATCHED = re.compile(r"@([sckxot]) (.*)\$")
+KERNEL_WARNING = 4
+CONSOLES = "/var/log/skink/consoles"
+
+
+class Lost(Exception):
+    """The machine is of no more use; the text says why."""
+
+
+class Guest:
+    def __init__(self, name):
+        self.name = name
+        self.loads = {}         # load -> its last line of counters
+        self.begun = False
+        self.strange = []       # what a kernel said, or a load had to complain of
+        self.gap_ms = 0         # the longest since it was last asked for
+
+
+class Session:
+    def __init__(self, name, plan, number, drivers=None):
+        self.plan, self.number, self.name = plan, number, name
+        self.drivers = drivers
+        self.guests = {name: Guest(name) for name in plan["load"]["guests"]}
+        self.answers, self.events, self.dom0_strange, self.core_log = {}, [], [], []
+        self.last_id = 0
+        self.skinkd = None      # its process, and whether there was another one
+        self.skinkd_ended = False
+        self.output = []        # of the command that runs
+        self.status = None
+        self.samples, self.sampled = [], None
+        self.begun_ms = None    # of the first sample, by the guest's clock
+        self.is_watched = False
+        self.all_marks = []     # (second, harm?, case), of its whole life
+
+    # ---- begin and end
+
+    def __enter__(self):
+        os.makedirs(room.FOLDER, exist_ok=True)
+        self.disk = f"{room.FOLDER}/{self.name}.disk"
+        room.make_disk(self.disk)
+        machine = self.plan["machine"]
+        self.peer = Peer(self.plan["load"]["tcp_kib_per_s"])
+        self.peer.start()
+        image = room.dom0_image(f"campaign-{self.name}", self.drivers)
+        self.machine = Dom0(f"campaign-{self.name}-{self.number}", smp=str(machine["cpus"]), memory=machine["memory_mib"], cpu=machine["cpu"],
+                            limit=86400, image=image, more=room.options(self.disk, machine["iommu"]))
+        try:
+            self.prepare()
+        except (AssertionError, KeyError, json.JSONDecodeError) as wrong:
+            self.__exit__()
+            raise Lost(f"it did not come up: {wrong}") from wrong
+        return self
+
+    def __exit__(self, *_):
+        self.machine.__exit__()
+        self.peer.end()
+
+    def end(self):
+        """The guests go, and what their disk holds then is looked at: what is wrong with it, or nothing."""
+        try:
+            for name in self.guests:
+                self.ask("destroy" if "disk" not in room.LOADS[name] else "shutdown", limit=60, domain=name)
+        except (Lost, Refused) as wrong:
+            return "" if self.machine.qemu.poll() is not None else f"the guests did not end: {wrong}"
+        return room.check_file_system(self.disk)
+
+    def prepare(self):
+        machine = self.machine
+        machine.log_in()
+        for name in room.SLOTS:
+            machine.write(f"{name}.xml", room.driver_manifest(name, self.plan["machine"]["iommu"]))
+            machine.check(f"skink create {name}.xml", 60)
+            machine.check(f"for i in $(seq 300); do skink info {name} --json | grep -q '\"state\": \"serving\"' && break; sleep 0.1; done", 60)
+        for name in self.guests:
+            machine.write(f"{name}.xml", room.guest_manifest(name, self.peer.ports, self.plan["load"]["tcp_kib_per_s"]))
+            machine.check(f"skink create {name}.xml", 120)
+        self.watch()
+        self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 180, "the loads did not begin")
+        self.settle()
+
+    def watch(self):
+        consoles = [f"{CONSOLES}/guest-{name}.log" for name in self.guests]
+        self.machine.check(f"for file in {' '.join(consoles)}; do until [ -e $file ]; do sleep 0.1; done; done", 30)
+        self.machine.send(f"stty -echo; /campaign/watch /run/skink/skinkd.sock {' '.join(consoles)}")
+        self.is_watched = True
+        self.wait(lambda: self.skinkd, 60, "nobody watches in Domain-0")
+        self.ask("events", follow=True, count=0)
+
+    def has_all(self, guest):
+        return set(guest.loads) == set(room.LOADS[guest.name])
+
+    def settle(self):
+        """What the machine said while it came up is nobody's fault."""
+        for guest in self.guests.values():
+            guest.strange.clear()
+            guest.gap_ms = 0
+        self.dom0_strange.clear()
+        self.events.clear()
+
+    # ---- what comes
+
+    def wait(self, condition, limit, complaint, must=True):
+        until = time.monotonic() + limit
+        self.pump(0)
+        while not condition():
+            if time.monotonic() > until:
+                if must:
+                    raise Lost(f"{complaint}: {self.machine.tail(3)}")
+                return False
+            self.pump(0.05)
+        return True
+
+    def pump(self, seconds):
+        machine = self.machine
+        if not machine._read(time.monotonic() + seconds):
+            raise Lost("the machine has ended")
+        text = machine.text[machine.seen:]
+        end = text.rfind("$\n") + 2 if self.is_watched else 0
+        panic = machine.LOST.search(text)
+        if panic:
+            self.take_panic(panic)
+        if end < 2:
+            return
+        machine.text, machine.seen = text[end:], 0
+        for _, lines in CORE_LINES.findall(text[:end]):
+            self.core_log = (self.core_log + lines.splitlines())[-1000:]
+        for line in CORE_LINES.sub(lambda found: "$\n" if found.group(1) == "$\n" else "", text[:end]).split("$\n"):
+            found = WATCHED.match(line.lstrip("\n") + "$")
+            if found:
+                self.take(found.group(1), found.group(2))
+
+    def take_panic(self, panic):
+        """The core's, or Domain-0's kernel's."""
+        until = time.monotonic() + 3
+        while self.machine.qemu.poll() is None and time.monotonic() < until and self.machine._read(until):
+            pass
+        text = self.machine.text[self.machine.seen:]
+        line = next((line for line in text.splitlines() if panic.group() in line), panic.group())
+        raise (CoreLost if "PANIC" in panic.group() else Dom0Lost)(line.strip())
+
+    def take(self, kind, text):
+        if kind == "c":
+            name, _, line = text.partition(" ")
+            self.take_console(self.guests[name], line)
+        elif kind == "s":
+            self.take_answer(json.loads(text))
+        elif kind == "k":
+            head, _, message = text.partition(";")
+            if head.split(",")[0].isdigit() and int(head.split(",")[0]) & 7 <= KERNEL_WARNING:
+                self.dom0_strange.append(message)
+        elif kind == "t":
+            process = int(text.split()[1])
+            self.skinkd_ended |= self.skinkd is not None and process != self.skinkd
+            self.skinkd = process
+        elif kind == "o":
+            self.output.append(text)
+        elif kind == "x":
+            self.status = int(text)
+
+    def take_console(self, guest, line):
+        line = WHEN.sub("", line)
+        status = STATUS.fullmatch(line)
+        said = KERNEL_SAYS.search(line) or LOAD_SAYS.search(line)
+        if status:
+            counters = {key: int(value) for key, value in (word.split("=") for word in status.group(2).split())}
+            guest.loads[status.group(1)] = counters
+            guest.gap_ms = max(guest.gap_ms, counters.get("gap", 0))
+            self.sample(guest)
+        elif "load begins" in line:
+            guest.begun = True
+        elif guest.begun and said:
+            guest.strange.append(said.group())
+
+    def take_answer(self, message):
+        if message.get("gone"):
+            self.skinkd_ended = True
+        elif message.get("method") == "event":
+            self.events.append(message["params"])
+        elif "id" in message and message["id"] in self.answers:
+            self.answers[message["id"]] = message
+
+    def sample(self, guest):
+        """Throughput of the guest that has both, every quarter of a second of its own clock."""
+        tcp, disk = guest.loads.get("tcp"), guest.loads.get("disk")
+        if not tcp or not disk:
+            return
+        now = {"t": tcp["t"], "up": tcp["up"], "down": tcp["down"], "write": disk["write"], "read": disk["read"]}
+        if self.sampled is None:
+            self.sampled, self.begun_ms = now, now["t"]
+        passed = now["t"] - self.sampled["t"]
+        if passed >= 250:
+            self.samples.append([(now["t"] - self.begun_ms) / 1000,
+                                 {key: max(0, now[key] - self.sampled[key]) * 1000 // passed for key in now if key != "t"}])
+            self.sampled = now
+
+    def second(self):
+        return (self.sampled["t"] - self.begun_ms) / 1000 if self.sampled else 0
+
+    # ---- what is asked
+
+    def begin_asking(self, method, **params):
+        self.last_id += 1
+        self.answers[self.last_id] = None
+        self.machine.send(json.dumps({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}, separators=(",", ":")))
+        return self.last_id
+
+    def ask(self, method, limit=30, **params):
+        """The result; Refused with what skinkd says."""
+        number = self.begin_asking(method, **params)
+        self.wait(lambda: self.answers[number] is not None, limit, f"skinkd has not answered to '{method}'")
+        answer = self.answers.pop(number)
+        if "error" in answer:
+            raise Refused(answer["error"]["message"])
+        return answer["result"]
+
+    def run(self, command, limit=60):
+        """A command of Domain-0's shell: (status, lines)."""
+        self.output, self.status = [], None
+        self.machine.send("!" + command + " 2>&1")
+        self.wait(lambda: self.status is not None, limit, f"'{command}' did not end")
+        return self.status, self.output
+
+
+class Refused(Exception):
+    pass
+
+
+class CoreLost(Lost):
+    pass
+
+
+class Dom0Lost(Lost):
+    pass
