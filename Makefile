@@ -67,7 +67,7 @@ DRIVER_DOMAINS := $(if $(NET_SOURCES),net) $(if $(BLK_SOURCES),blk)
 
 # ---------------------------------------------------------------- what you can do
 
-.PHONY: all core guests driver-domains dom0 iso run test test-full unit fuzz conformance bench lint gdb clean help packages
+.PHONY: all core guests driver-domains dom0 iso run test test-full unit fuzz conformance bench campaign lint gdb clean help packages
 
 all: core guests driver-domains dom0 dom0-programs ## build everything into build/ (CC=gcc or clang)
 
@@ -113,6 +113,10 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table, build/bench.json (XEN=1: Xen too; BENCH="system guests life net blk")
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen) $(addprefix --part ,$(BENCH))
 
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+	$(Q)$(PYTHON) -B tests/campaign/run.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
+		$(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
+
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
 	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
 		-S -gdb stdio -serial file:build/gdb.log $(QEMU_KERNEL)'
@@ -143,7 +147,8 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
-	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE)
+	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE) \
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%)
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -514,6 +519,12 @@ build/dom0/programs/%: tests/system/programs/%.c Makefile | build/packages
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
 build/dom0/programs/%: tests/bench/programs/%.c Makefile | build/packages
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
+
+# What runs in a campaign's guests and in its Dom0.
+build/campaign/programs/%: tests/campaign/programs/%.c Makefile | build/packages
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
