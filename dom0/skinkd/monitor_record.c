@@ -216,15 +216,33 @@ static json_t *counts_json(const struct monitor *monitor)
 	return counts;
 }
 
+static json_int_t since(uint64_t report_ns, uint64_t ns)
+{
+	return ns > report_ns ? (json_int_t)(ns - report_ns) : 0;
+}
+
+/* From the core's report on; 0: it has not come that far. The last three are the successor's own word (DR1). */
+static json_t *steps_json(const struct monitor *monitor)
+{
+	const struct skink_driver_info *info = &monitor->last.info;
+	const volatile struct driver_status *status = monitor->driver ? monitor->driver->status : NULL;
+	uint64_t from_ns = info->report_ns;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fenced", since(from_ns, info->fence_ns), "copied", since(from_ns, info->copy_ns),
+			 "resumed", since(from_ns, info->resume_ns), "acknowledged", since(from_ns, status ? status->acknowledged_ns : 0),
+			 "taken", since(from_ns, status ? status->taken_ns : 0), "answered", since(from_ns, status ? status->answered_ns : 0));
+}
+
 static json_t *last_json(const struct monitor *monitor)
 {
 	const struct monitor_death *last = &monitor->last;
 
 	if (last->kind == FAULT_KINDS)
 		return json_null();
-	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
+	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I, s:o}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
 			 "by_core", last->is_by_core, "then", monitor_state_name(last->then), "recovered_us",
-			 (json_int_t)(monitor->recovery.taken_ns / 1000), "answered_us", (json_int_t)(monitor->recovery.answered_ns / 1000));
+			 (json_int_t)(monitor->recovery.taken_ns / 1000), "answered_us", (json_int_t)(monitor->recovery.answered_ns / 1000),
+			 "steps_ns", steps_json(monitor));
 }
 
 json_t *monitor_json(const struct monitor *monitor)
