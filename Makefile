@@ -20,6 +20,7 @@
 #   DOM0_LIB_SOURCES      .c of dom0/lib -> build/dom0/libskink.a
 #   DOM0_SKINKD_SOURCES   .c of the daemon, with the library -> build/dom0/skinkd
 #   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink
+#   DOM0_INJECT_SOURCES   .c of the injector of faults, with the library -> build/dom0/inject
 #   DOM0_UNIT_TESTS       names; N is tests/unit/dom0/N.c + DOM0_UNIT_N_SOURCES + the library -> build/unit/dom0-N
 #   CFLAGS_<path of a .c> what one file needs besides (CFLAGS_hypervisor/lib/x.c = -O3)
 #
@@ -57,7 +58,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
-	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk
+	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk libzydis-dev
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
@@ -444,7 +445,7 @@ dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \
 
 .PHONY: dom0-programs
 dom0-programs: $(if $(DOM0_LIB_SOURCES),build/dom0/libskink.a) $(if $(DOM0_SKINKD_SOURCES),build/dom0/skinkd) \
-	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) ## build skinkd, skink and their library: build/dom0/
+	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) build/dom0/inject ## build skinkd, skink and their library: build/dom0/
 
 build/dom0/objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-DOM0,$<)
@@ -464,6 +465,10 @@ build/dom0/skink: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink
 	$(call say,LINK,$@)
 	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES)
 
+build/dom0/inject: $(call dom0_objects,$(DOM0_INJECT_SOURCES)) build/dom0/libskink.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES) -lZydis
+
 build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-UNIT,$<)
 	$(Q)mkdir -p $(@D)
@@ -482,7 +487,7 @@ build/dom0/skink-checked: $(patsubst %,build/unit/dom0-objects/%.o,$(sort $(DOM0
 define DOM0_UNIT_RULE
 build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))
 	$$(call say,LINK,$$@)
-	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $$@ $$^ $(DOM0_LIBRARIES) -lcunit
+	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $$@ $$^ $(DOM0_LIBRARIES) -lZydis -lcunit
 endef
 $(foreach test,$(DOM0_UNIT_TESTS),$(eval $(call DOM0_UNIT_RULE,$(test))))
 
@@ -557,7 +562,7 @@ build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh tar2cpio.py packag
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
 
-DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink manifests/skink.rng=usr/share/skink/skink.rng \
+DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink build/dom0/inject=usr/lib/skink/bin/inject manifests/skink.rng=usr/share/skink/skink.rng \
 	$(foreach name,$(DRIVER_DOMAINS),build/$(name).elf=usr/lib/skink/$(name).elf) \
 	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))
 DOM0_FILES := $(shell find dom0/image/files -type f)

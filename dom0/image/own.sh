@@ -25,6 +25,10 @@ take usr/lib/xen-4.17/bin/xl usr/lib/xen-4.17/bin/xenstored usr/lib/xen-4.17/bin
 	etc/xen/xl.conf usr/share/man/man1/xl.1.gz usr/share/bash-completion/completions/xl
 ln -s ../lib/xen-4.17/bin/xl "$root/usr/sbin/xl"
 
+# What the injector of faults is linked with, and nothing else is.
+"$here/fetch.sh" "$dir/packages" libzydis4.0 libzycore1.4
+for package in "$dir"/packages/libzy*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --wildcards './usr/lib/*.so.*'; done
+
 cp -R "$files/." "$root/"
 ln -s /lib/runit/runit-init "$root/usr/sbin/init"
 ln -s /sbin/init "$root/init"

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <xen/event_channel.h>
 #include <xen/memory.h>
 #include <xen/version.h>
 
@@ -417,6 +416,19 @@ int core_port_for_dom0(struct core *core, domid_t id)
 				 sizeof(request));
 
 	return error ? error : (int)request.port;
+}
+
+int core_port_status(struct core *core, domid_t id, uint32_t port, struct evtchn_status *status)
+{
+	*status = (struct evtchn_status){ .dom = id, .port = port };
+	return call_command(core, __HYPERVISOR_event_channel_op, EVTCHNOP_status, status, sizeof(*status));
+}
+
+int core_port_send(struct core *core, uint32_t port)
+{
+	struct evtchn_send send = { port };
+
+	return call_command(core, __HYPERVISOR_event_channel_op, EVTCHNOP_send, &send, sizeof(send));
 }
 
 /* ---- the machine ---- */

@@ -15,6 +15,7 @@
 #include <xenforeignmemory.h>
 #include <xen/xen.h>
 #include <xen/domctl.h>
+#include <xen/event_channel.h>
 #include <xen/sysctl.h>
 
 #include "../../protocols/control.h"
@@ -81,6 +82,9 @@ void core_unmap(struct core *core, void *at, size_t count);
 
 /* A channel of domain `id` that waits for Dom0: its port, or -errno. */
 int core_port_for_dom0(struct core *core, domid_t id);
+/* What a port of domain `id` is bound to; and an event through one of Dom0's own. */
+int core_port_status(struct core *core, domid_t id, uint32_t port, struct evtchn_status *status);
+int core_port_send(struct core *core, uint32_t port);
 
 /* The machine. */
 int core_machine(struct core *core, struct xen_sysctl_physinfo *info);

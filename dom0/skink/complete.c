@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "lib/fault.h"
 #include "message.h"
 #include "units.h"
 #include "verbs.h"
@@ -89,6 +90,8 @@ static void offer_argument(const struct completion *completion, int option)
 {
 	if (option == OPTION_SOCKET)
 		printf("<file>\n");
+	for (const struct fault_class *class = fault_classes; option == OPTION_CLASS && class->name; class++)
+		offer(completion, class->name);
 	if (option == OPTION_FOR) {
 		offer(completion, "running");
 		offer(completion, "shutdown");

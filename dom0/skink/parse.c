@@ -45,6 +45,11 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_WRITE] = {"write", 'w', "FILE", "Where to; - is standard output"},
 	[OPTION_ALL_DRIVERS] = {"all-drivers", 'A', NULL, "All driver domains, one after the other, up to the first that fails"},
 	[OPTION_PACKETS] = {"count", 'c', "COUNT", "End after COUNT packets"},
+	[OPTION_CLASS] = {"class", 'c', "CLASS", "Which kind of fault"},
+	[OPTION_FAULTS] = {"count", 'n', "COUNT", "So many, one after the other (1)"},
+	[OPTION_SEED] = {"seed", 's', "NUMBER", "What the first one's place is chosen by; the next has one more (0)"},
+	[OPTION_RATE] = {"rate", 'r', "NUMBER", "So many a second, if the driver serves again by then (1)"},
+	[OPTION_LIST_CLASSES] = {"list-classes", 'l', NULL, "What kinds there are"},
 };
 
 const char *option_name(enum verb_option option)

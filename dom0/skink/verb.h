@@ -44,12 +44,17 @@ enum verb_option {
 	OPTION_WRITE,
 	OPTION_PACKETS,
 	OPTION_ALL_DRIVERS,
+	OPTION_CLASS,
+	OPTION_FAULTS,
+	OPTION_SEED,
+	OPTION_RATE,
+	OPTION_LIST_CLASSES,
 	OPTION_COUNT
 };
 
 #define DEFAULT_SOCKET "/run/skink/skinkd.sock"
 
-#define TAKES(option) (1u << OPTION_##option)
+#define TAKES(option) (1UL << OPTION_##option)
 
 /* What the operands name: for completion. */
 enum operand_kind { OPERAND_NONE, OPERAND_DOMAIN, OPERAND_FILE, OPERAND_DIRECTORY, OPERAND_VERB };
@@ -71,7 +76,7 @@ struct verb {
 	const char *operands;		/* as in the usage line */
 	int operands_least, operands_most;
 	enum operand_kind operand_kind;
-	unsigned int options;		/* TAKES(), or'ed; JSON and SOCKET only where they mean something */
+	unsigned long options;		/* TAKES(), or'ed; JSON and SOCKET only where they mean something */
 	int (*run)(const struct invocation *invocation);
 	const char *summary;		/* one line */
 	const char *doc;		/* more, for `skink VERB --help`; may be NULL */

@@ -81,6 +81,12 @@ const struct verb verbs[] = {
 	 "indices, what its ledger has committed, and the requests that have no answer yet, oldest first; docs/protocols.md has their "
 	 "meaning. Both ends go on meanwhile: what is shown is one instant, page by page."},
 
+	{"inject", "Devices", "DOMAIN", 0, 1, OPERAND_DOMAIN,
+	 FACTS | TAKES(CLASS) | TAKES(FAULTS) | TAKES(SEED) | TAKES(RATE) | TAKES(LIST_CLASSES), verb_inject,
+	 "Make a driver domain fail, to see that nobody notices",
+	 "DOMAIN is a driver domain whose manifest has <skink:inject allow='yes'/>. The same seed chooses the same place; when the driver comes by "
+	 "there depends on its work. --json tells what was changed, where, and whether the driver met it. docs/faults.md defines each class. " CTRL_C_DOC},
+
 	{"volume-list", "Volumes", "[POOL]", 0, 1, OPERAND_DOMAIN, FACTS, verb_volume_list,
 	 "Volumes on the disks of driver domains, and who has them",
 	 "POOL is a disk's driver domain. Volumes are in the disk's GPT partition 'skink-volumes'."},

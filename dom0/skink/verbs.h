@@ -31,6 +31,9 @@ int verb_capture(const struct invocation *);
 /* rings.c */
 int verb_rings(const struct invocation *);
 
+/* inject.c */
+int verb_inject(const struct invocation *);
+
 /* volumes.c */
 int verb_volume_list(const struct invocation *);
 int verb_volume_create(const struct invocation *);

@@ -34,6 +34,7 @@ const struct method methods[] = {
 	{ "link", method_link, NULL },
 	{ "capture", method_capture, NULL },
 	{ "rings", method_rings, NULL },
+	{ "inject", method_inject, NULL },
 	{ "volume-list", method_volume_list, always },
 	{ "volume-create", method_volume_create, NULL },
 	{ "volume-resize", method_volume_resize, NULL },
