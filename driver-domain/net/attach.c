@@ -38,6 +38,7 @@ void port_drop(struct port *port, const char *format, ...)
 	say_why(port, format, arguments);
 	va_end(arguments);
 	port->state = PORT_DROPPED;
+	net.has_dropped = true;
 	driver_domain_tell();
 }
 
@@ -160,6 +161,7 @@ static int queue_attach(struct port *port, uint32_t number, const struct driver_
 		return RING_EPROTO;
 	port_count(port, DRIVER_REDONE, ring_back_look(&queue->tx.ring) > 0 && net.generation > 1 ? queue->tx.ring.req_seen -
 		   queue->tx.ring.req_cons : 0);
+	suspicion_watch(queue);
 	queue_activate(queue);
 	return 0;
 }
@@ -300,8 +302,14 @@ static void place_attach(uint32_t place, const struct driver_attachment *wanted)
 		port->state = PORT_DROPPED;	/* by a predecessor: Dom0 takes it away */
 		return;
 	}
+	if (suspicion_ask(port, wanted)) {
+		port->state = PORT_DROPPED;
+		say(port, DRIVER_ASIDE);
+		return;
+	}
 	if (port_attach(port, wanted)) {
 		port->state = PORT_DROPPED;
+		net.has_dropped = true;
 		return;
 	}
 	switch_add(port);
@@ -351,7 +359,7 @@ static void place_bury(uint32_t place, uint32_t serial)
 		status->answer = DRIVER_DETACHED;
 }
 
-static bool place_obey(uint32_t place)
+bool place_obey(uint32_t place)
 {
 	static struct driver_attachment wanted;
 	bool is_wanted = place_read(place, &wanted);
@@ -370,46 +378,12 @@ static bool place_obey(uint32_t place)
 	return true;
 }
 
-/* ---- a successor: who had work comes first, and is served before the next is taken over ---- */
-
-static bool is_waiting(uint32_t place)
-{
-	return !net.port[place] && __atomic_load_n(&net.table->attachment[place].serial, __ATOMIC_ACQUIRE);
-}
-
-/* NB6 */
-void attach_for(const uint8_t *mac, bool is_flooded)
-{
-	for (uint32_t place = 0; place < net.attachment_count; place++) {
-		const struct driver_attachment *record = &net.table->attachment[place];
-
-		if (is_waiting(place) && (is_flooded ? mac[0] & 1 || !(record->flags & DRIVER_NET_GUARD_MAC) : !memcmp(record->net.mac, mac, 6)))
-			place_obey(place);
-	}
-}
-
-/* False: there is none left. */
-static bool take_over_one(void)
-{
-	while (net.take_over_next < 2 * net.attachment_count) {
-		uint32_t place = net.take_over_next % net.attachment_count;
-		bool is_turn = net.take_over_next++ >= net.attachment_count || net.scratch->is_busy[place];
-
-		if (is_turn && is_waiting(place)) {
-			place_obey(place);
-			return true;
-		}
-	}
-	return false;
-}
-
 bool attach_obey(void)
 {
 	bool is_whole = true;
 
-	if (net.is_taking_over && take_over_one())
+	if (net.is_taking_over && successor_next())
 		return false;
-	net.is_taking_over = false;
 	for (uint32_t place = 0; place < net.attachment_count; place++)
 		is_whole &= place_obey(place);
 	return is_whole;
@@ -418,7 +392,10 @@ bool attach_obey(void)
 /* Those that lied: their rings are let go of as soon as nothing needs them. */
 void attach_settle(void)
 {
+	if (!net.has_dropped)
+		return;
+	net.has_dropped = false;
 	for (uint32_t place = 0; place < net.attachment_count; place++)
 		if (net.port[place] && net.port[place]->state == PORT_DROPPED && net.port[place]->queue_count)
-			queues_detach(net.port[place]);
+			net.has_dropped |= !queues_detach(net.port[place]);
 }

@@ -28,9 +28,17 @@ void net_init(void)
 void net_again(void)
 {
 	net.now_ns = time_now_ns();
-	net.is_taking_over = true;
+	successor_begin();
 	if (net.device)
 		wire_again();
+}
+
+/* Of several queues the last word counts: it is a hint. */
+static void busy_note(const struct port *port, bool is_busy)
+{
+	uint64_t bit = 1ull << port->place % 64, *word = &net.status->busy[port->place / 64];
+
+	*word = is_busy ? *word | bit : *word & ~bit;
 }
 
 void queue_activate(struct queue *queue)
@@ -38,7 +46,7 @@ void queue_activate(struct queue *queue)
 	if (queue->is_active)
 		return;
 	queue->is_active = true;
-	net.scratch->is_busy[queue->port->place] = true;
+	busy_note(queue->port, true);
 	queue->next_active = net.active;
 	net.active = queue;
 }
@@ -146,7 +154,7 @@ static bool queue_rest(struct queue *queue)
 	if (queue->blocked_ns) {
 		driver_domain_wake_at(queue->blocked_ns);
 		has_news = false;
-	} else if (!net.free_count) {
+	} else if (!net.free_count || (queue->is_suspect && answers_owed(&queue->tx))) {
 		has_news = false;	/* until packets come back, by the card's interrupt or a receiver's event */
 	} else {
 		has_news = ring_back_sleep(&queue->tx.ring) != 0;
@@ -171,13 +179,14 @@ bool net_rest(void)
 		struct queue *queue = *link;
 
 		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || !net.free_count) {
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || !net.free_count) {
 			link = &queue->next_active;
 			continue;
 		}
 		*link = queue->next_active;
 		queue->is_active = false;
-		net.scratch->is_busy[queue->port->place] = answers_owed(&queue->tx) != 0;
+		if (!answers_owed(&queue->tx))
+			busy_note(queue->port, false);
 	}
 	if (net.device && !has_news)
 		has_news = wire_interrupts(true);

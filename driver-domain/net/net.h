@@ -45,7 +45,7 @@
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
 #define ARRIVALS		1024u
-#define HARVESTS_MAX		3u	/* so often is a frame delivered anew: it may be what ends its drivers */
+#define ARRIVAL_DEATHS_MAX	2u	/* at work on one frame from the wire, and it is dropped */
 #define QUEUES_KEPT		256u	/* in scratch pages; more are restored by each reset */
 
 struct port;
@@ -102,6 +102,7 @@ struct queue {
 	struct queue *next_active;
 	bool is_active, is_stalled;	/* NB3 */
 	bool wake_tx, wake_rx;		/* an event is owed */
+	bool is_suspect;		/* one of its packets may end the driver: they are taken one by one */
 	uint32_t number;
 	evtchn_port_t tx_port, rx_port;
 	void *tx_page, *rx_page;	/* NULL: not mapped */
@@ -163,9 +164,10 @@ struct net_scratch {
 	struct port port[DRIVER_ATTACHMENTS_MAX];
 	struct queue queue[QUEUES_KEPT];
 	struct net_frame arrival[ARRIVALS];	/* NB5 */
-	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than it was harvested */
+	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than drivers have died at work on it */
 	uint32_t arrival_next;
-	bool is_busy[DRIVER_ATTACHMENTS_MAX];	/* it had work */
+	uint32_t arrival_doing;			/* the place of the one that is worked on, + 1 */
+	uint32_t arrivals_blamed;		/* dropped, all lives */
 };
 
 /* All state there is. */
@@ -181,7 +183,9 @@ struct net {
 	struct net_scratch *scratch;
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
 	bool is_taking_over;				/* a successor: some are not attached yet */
-	uint32_t take_over_next;
+	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
+	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
+	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
 	struct fifo wire_waiting;			/* to be copied for the card */
@@ -216,13 +220,21 @@ bool queue_publish(struct answers *answers);	/* true: send the event */
 
 /* attach.c */
 bool attach_obey(void);				/* false: somebody leaves, and has packets under way, or has to be taken over */
-void attach_for(const uint8_t *mac, bool is_flooded);	/* NB6: who gets a frame for this address is taken over now */
+bool place_obey(uint32_t place);
 void attach_settle(void);			/* rings of those that lied are let go of */
 void port_drop(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static inline void port_count(struct port *port, enum driver_count counter, uint64_t more)
 {
 	port->status->counter[counter] += more;
 }
+
+/* successor.c */
+void successor_begin(void);
+bool successor_next(void);			/* false: all are taken over */
+void attach_for(const uint8_t *mac, bool is_flooded);	/* NB6: who gets a frame for this address is taken over now */
+bool suspicion_ask(struct port *port, const struct driver_attachment *wanted);	/* true: it is to be set aside, and it has been said why */
+void suspicion_watch(struct queue *queue);
+void suspicion_settle(struct queue *queue);	/* answers were published */
 
 /* packet.c */
 void packets_init(void);
@@ -239,6 +251,30 @@ static inline struct packet *packet_origin(struct packet *packet)
 	while (packet->whole)
 		packet = packet->whole;
 	return packet;
+}
+
+/* What is worked on, for a successor: driver.md, section 7. */
+static inline void doing_request(const struct queue *queue, uint32_t slot)
+{
+	net.status->doing_ring = queue->tx.number;
+	net.status->doing_index = slot;
+	__atomic_store_n(&net.status->doing, queue->port->place + 1, __ATOMIC_RELEASE);
+}
+
+static inline void doing(struct packet *packet)
+{
+	const struct packet *origin = packet_origin(packet);
+
+	if (origin->from)
+		doing_request(origin->from, origin->slot);
+	else
+		net.scratch->arrival_doing = origin->arrival;
+}
+
+static inline void doing_nothing(void)
+{
+	__atomic_store_n(&net.status->doing, 0, __ATOMIC_RELEASE);
+	net.scratch->arrival_doing = 0;
 }
 
 void fifo_put(struct fifo *fifo, struct packet *packet);

@@ -102,6 +102,7 @@ static bool receive_one(struct queue *queue)
 		return true;
 	}
 	queue->is_stalled = false;
+	doing(packet);
 	fifo_take(&queue->waiting);
 	rate_take(&queue->port->to_guest, packet->length + tag_bytes, net.now_ns);
 	plan(queue, packet, tag_bytes, slots);
@@ -116,6 +117,7 @@ bool receive_fill(void)
 		while (queue->port->state == PORT_SERVING && queue->waiting.first && net.delivery_count < DELIVERIES_MAX &&
 		       copies_room() >= COPIES_OF_PACKET && receive_one(queue))
 			;
+	doing_nothing();
 	return net.delivery_count != before;
 }
 

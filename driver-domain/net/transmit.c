@@ -159,12 +159,13 @@ static bool transmit_take(struct queue *queue)
 	int waiting = ring_back_look(&tx->ring);
 	unsigned int taken = 0;
 
-	while (waiting > 0 && taken < TRANSMIT_BATCH && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
+	while (waiting > 0 && taken < (queue->is_suspect ? !answers_owed(tx) : TRANSMIT_BATCH) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
 		struct packet *packet = packet_new();
 		struct chain chain;
 
 		if (!packet)
 			break;
+		doing_request(queue, tx->ring.req_cons);
 		if (!chain_read(queue, &chain, packet, (uint32_t)waiting)) {
 			packet->piece_count = 0;
 			packet_release(packet);
@@ -190,6 +191,7 @@ bool transmit_collect(void)
 	for (struct queue *queue = net.active; queue; queue = queue->next_active)
 		if (queue->port->state == PORT_SERVING)
 			did |= transmit_take(queue);
+	doing_nothing();
 	return did;
 }
 
@@ -261,12 +263,14 @@ void transmit_judge(void)
 		struct packet *packet = net.collected[i].packet;
 		bool is_copied = true;
 
+		doing(packet);
 		for (; copy < net.collected[i].copies_end; copy++)
 			is_copied &= net.copy[copy].status == GNTST_okay;
 		if (packet->from->port->state == PORT_SERVING)
 			packet->status = judge(packet, is_copied);
 		packet_release(packet);
 	}
+	doing_nothing();
 }
 
 void transmit_done(const struct packet *packet)
@@ -294,7 +298,7 @@ static bool answers_wait(struct queue *queue)
 {
 	uint64_t until_ns = queue->held_ns + HOLD_NS;
 
-	if (queue->held_bytes >= HOLD_BYTES || queue->tx.ring.req_cons - queue->tx.ring.rsp_prod >= HOLD_SLOTS || net.now_ns >= until_ns)
+	if (queue->is_suspect || queue->held_bytes >= HOLD_BYTES || queue->tx.ring.req_cons - queue->tx.ring.rsp_prod >= HOLD_SLOTS || net.now_ns >= until_ns)
 		return false;
 	driver_domain_wake_at(until_ns);
 	return true;
@@ -322,4 +326,6 @@ void transmit_answer(struct queue *queue, bool is_awake)
 		}
 	}
 	queue->wake_tx |= queue_publish(tx);
+	if (queue->is_suspect)
+		suspicion_settle(queue);
 }

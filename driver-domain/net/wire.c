@@ -68,6 +68,7 @@ static bool plan(struct packet *packet)
 
 	if (!child)
 		return false;
+	doing(packet);
 	*delivery = (struct delivery){ .packet = packet, .child = child, .first_copy = net.copy_count };
 	if (!copy_packet(packet, packet->vlan, &target)) {
 		net.copy_count = delivery->first_copy;
@@ -88,6 +89,7 @@ bool wire_fill(void)
 		fifo_take(&net.wire_waiting);
 		did = true;
 	}
+	doing_nothing();
 	return did;
 }
 
@@ -127,6 +129,7 @@ bool wire_push(void)
 		struct packet *packet = net.wire_ready.first;
 		unsigned int queue = net.device->queues > 1 ? packet->hash % net.device->queues : 0;
 
+		doing(packet);
 		frame_of(packet, &frame);
 		if (driver->transmit(net.device, queue, &frame))
 			break;
@@ -137,6 +140,7 @@ bool wire_push(void)
 	for (unsigned int queue = 0; queue < net.device->queues; queue++)
 		if (is_rung[queue])
 			driver->transmit_push(net.device, queue);
+	doing_nothing();
 	return did;
 }
 
@@ -259,6 +263,8 @@ static void arrive(struct packet *packet)
 	struct headers headers;
 	bool is_good;
 
+	doing(packet);
+	STEP();
 	is_good = packet->piece_count && packet->piece[0].length >= ETHERNET_BYTES;
 	if (is_good && headers_parse(packet->piece[0].at, packet->piece[0].length, packet->length, &headers) == 0) {
 		packet->hash = headers_hash(packet->piece[0].at, &headers);
@@ -273,13 +279,10 @@ static void arrive(struct packet *packet)
 
 static bool receive_harvested(void)
 {
-	struct packet *packet;
 	uint32_t count = 0;
 
-	while (count < WIRE_BATCH && (packet = fifo_take(&net.wire_harvested))) {
-		arrive(packet);
-		count++;
-	}
+	for (; count < WIRE_BATCH && net.wire_harvested.first; count++)
+		arrive(fifo_take(&net.wire_harvested));
 	return count != 0;
 }
 
@@ -299,6 +302,7 @@ bool wire_receive(void)
 				arrive(packet);
 		}
 	}
+	doing_nothing();
 	refill();
 	return did;
 }
@@ -328,11 +332,13 @@ static void harvest_record(uint32_t place)
 	const struct net_frame *frame = &scratch->arrival[place];
 	struct packet *packet;
 
-	if (scratch->is_arrived[place] > HARVESTS_MAX || !frame_is_sound(frame) || !net_frame_claim(frame)) {
+	scratch->is_arrived[place] += scratch->arrival_doing == place + 1;
+	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX)
+		scratch->arrivals_blamed++;
+	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX || !frame_is_sound(frame) || !net_frame_claim(frame)) {
 		scratch->is_arrived[place] = 0;
 		return;
 	}
-	scratch->is_arrived[place]++;
 	packet = packet_of(frame);
 	packet->arrival = (uint16_t)(place + 1);
 	fifo_put(&net.wire_harvested, packet);
@@ -346,6 +352,7 @@ static void harvest_records(void)
 	for (uint32_t i = 0; i < ARRIVALS; i++)
 		if (net.scratch->is_arrived[(first + i) % ARRIVALS])
 			harvest_record((first + i) % ARRIVALS);
+	net.scratch->arrival_doing = 0;
 }
 
 /* What nobody had taken from the card: its records are made now, since its rings will not be there for another successor. */

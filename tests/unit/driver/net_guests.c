@@ -6,6 +6,7 @@
 
 #define HEADERS		54u		/* Ethernet, IPv4, TCP */
 #define RECORDS		1024u
+#define WIRE_RECORDS	65536u
 #define MARK		0x5be10000u
 
 struct guests guests;
@@ -35,6 +36,7 @@ struct front {
 };
 
 static struct front front[WORLD_GUESTS];
+static struct sent wire_sent[WIRE_RECORDS];
 
 static void wrong(const char *what)
 {
@@ -48,6 +50,17 @@ static uint8_t pattern(uint32_t sequence, uint32_t i)
 }
 
 /* ---- receiving ---- */
+
+/* A frame of the card's, once counted. */
+static void wire_frame_received(uint32_t by, uint32_t sequence)
+{
+	struct sent *sent = &wire_sent[sequence % WIRE_RECORDS];
+
+	if (sent->sequence != sequence || sent->to != by)
+		return;
+	guests.wire_got += !sent->got;
+	sent->got = 1;
+}
 
 static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
 {
@@ -68,7 +81,7 @@ static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
 			return wrong("a packet has other bytes than were sent");
 	guests.received++;
 	if (record.from == TO_WIRE)
-		return;
+		return wire_frame_received(by, record.sequence);
 	sent = &front[record.from].sent[record.sequence % RECORDS];
 	if (sent->sequence == record.sequence) {
 		sent->got |= 1u << by;
@@ -229,6 +242,8 @@ bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bo
 	return true;
 }
 
+static uint32_t wire_sequence;
+
 void wire_send(uint32_t to, uint32_t bytes, bool is_gso)
 {
 	struct world_frame *frame = world_card_receives();
@@ -239,7 +254,11 @@ void wire_send(uint32_t to, uint32_t bytes, bool is_gso)
 	frame->flags = is_gso ? NET_NEEDS_CSUM : NET_CSUM_VALID;
 	frame->gso = is_gso ? NET_GSO_TCP4 : NET_GSO_NONE;
 	frame->gso_bytes = 1448;
-	packet_make(frame->bytes, TO_WIRE, to, (uint32_t)world_random(), bytes);
+	packet_make(frame->bytes, TO_WIRE, to, ++wire_sequence, bytes);
+	if (to == TO_ALL)
+		return;
+	guests.wire_sent++;
+	wire_sent[wire_sequence % WIRE_RECORDS] = (struct sent){ to, wire_sequence, 0 };
 }
 
 /* NB2 and the ledger's promise: who should have an answered packet has it. */

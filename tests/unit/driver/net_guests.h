@@ -13,6 +13,7 @@
 struct guests {
 	uint32_t sent, answered, received, errors;	/* packets; slots with an error */
 	uint32_t lost;					/* answered, and somebody who should have it has not */
+	uint32_t wire_sent, wire_got;			/* frames that the card has acknowledged, for one guest; those that it has */
 	uint32_t wrong;					/* not whole, not in order, twice answered, never sent */
 	const char *first_wrong;
 	bool has_strangers;				/* packets that are not from here are let pass */
