@@ -99,11 +99,12 @@ static const struct symbol *symbol_at(const struct symbols *symbols, uint64_t ad
 	return low ? &symbols->list[low - 1] : NULL;
 }
 
-bool symbols_name(const struct symbols *symbols, uint64_t address, char *text, size_t room)
+bool symbols_name(const struct symbols *symbols, uint64_t address, bool is_return, char *text, size_t room)
 {
-	const struct symbol *symbol = symbol_at(symbols, address);
+	uint64_t inside = address - is_return;
+	const struct symbol *symbol = symbol_at(symbols, inside);
 
-	if (symbol && address < symbols->image.end && (!symbol->bytes || address - symbol->address < symbol->bytes)) {
+	if (symbol && inside < symbols->image.end && (!symbol->bytes || inside - symbol->address < symbol->bytes)) {
 		snprintf(text, room, "%.100s+0x%lx", symbol->name, address - symbol->address);
 		return true;
 	}

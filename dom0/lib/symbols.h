@@ -28,8 +28,11 @@ struct symbols {
 int symbols_read(const uint8_t *file, size_t bytes, struct symbols *symbols);
 void symbols_free(struct symbols *symbols);
 
-/* "queue_serve+0x1f"; false: no function, and text is the address in hexadecimal. */
-bool symbols_name(const struct symbols *symbols, uint64_t address, char *text, size_t room);
+/*
+ * "queue_serve+0x1f"; false: no function, and text is the address in hexadecimal. is_return: the call before it counts, which may be
+ * the last thing in its function.
+ */
+bool symbols_name(const struct symbols *symbols, uint64_t address, bool is_return, char *text, size_t room);
 
 /* Whether a call could have left this address: it stands in the image, and behind a call instruction. */
 bool symbols_is_return(const struct symbols *symbols, uint64_t address);

@@ -56,6 +56,9 @@ int verb_events(const struct invocation *);
 int verb_logs(const struct invocation *);
 int verb_dumpxml(const struct invocation *);
 
+/* why.c */
+int verb_why(const struct invocation *);
+
 /* top.c */
 int verb_top(const struct invocation *);
 

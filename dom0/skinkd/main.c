@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "skinkd/attach.h"
+#include "skinkd/deaths.h"
 #include "skinkd/devices.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
@@ -126,6 +127,7 @@ static bool begin(void)
 	link_open();
 	drivers_open();
 	monitor_open();
+	deaths_open();
 	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();
 	if (state_load())

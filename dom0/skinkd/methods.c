@@ -48,6 +48,7 @@ const struct method methods[] = {
 	{ "top", method_top, always },
 	{ "vcpu-list", method_vcpu_list, always },
 	{ "events", method_events, always },
+	{ "why", method_why, always },
 	{ "logs", method_logs, always },
 	{ "dumpxml", method_dumpxml, always },
 	{ "console", method_console, NULL },

@@ -57,6 +57,9 @@ void method_rings(struct request *request);
 /* inject.c */
 void method_inject(struct request *request);
 
+/* methods_why.c */
+void method_why(struct request *request);
+
 /* methods_volume.c */
 void method_volume_list(struct request *request);
 void method_volume_create(struct request *request);

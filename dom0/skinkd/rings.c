@@ -12,6 +12,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/methods.h"
+#include "skinkd/rings.h"
 
 struct flag_name {
 	unsigned int bit;
@@ -95,13 +96,15 @@ static const struct {
 };
 
 /* The requests that have no answer, oldest first; no more than there are slots, whatever the indices say. */
-static json_t *waiting_json(enum ring_kind kind, const struct ring_view *view)
+static json_t *waiting_json(enum ring_kind kind, const struct ring_view *view, uint32_t most)
 {
 	uint32_t count = view->req_prod - view->rsp_prod, extras = 0;
 	json_t *list = json_array();
 
 	if (count > view->slots)
 		count = view->slots;
+	if (count > most)
+		count = most;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t index = view->rsp_prod + i;
 		const void *slot = ring_view_slot(view, index);
@@ -137,7 +140,8 @@ static void add_ledger(json_t *json, const struct driver *driver, const struct d
 	json_object_set_new(json, "published", json_integer(ledger->published));
 }
 
-static json_t *ring_json(const struct attachment *attachment, const struct driver_attachment *record, uint32_t queue, enum ring_kind kind)
+static json_t *ring_json(const struct attachment *attachment, const struct driver_attachment *record, uint32_t queue, enum ring_kind kind,
+			uint32_t most)
 {
 	const struct driver_queue *place = &record->queue[queue];
 	int side = kind == RING_RECEIVE;
@@ -158,12 +162,13 @@ static json_t *ring_json(const struct attachment *attachment, const struct drive
 	json_object_set_new(json, "rsp_prod", json_integer(view.rsp_prod));
 	json_object_set_new(json, "rsp_event", json_integer(view.rsp_event));
 	add_ledger(json, attachment->driver, &place->ledger[side]);
-	json_object_set_new(json, "waiting", waiting_json(kind, &view));
+	json_object_set_new(json, "waiting", waiting_json(kind, &view, most));
 	free(view.pages);
 	return json;
 }
 
-static void add_rings(json_t *list, const struct attachment *attachment)
+/* Of each ring `most` requests. */
+static void add_rings(json_t *list, const struct attachment *attachment, uint32_t most)
 {
 	const struct driver_attachment *record;
 
@@ -172,12 +177,22 @@ static void add_rings(json_t *list, const struct attachment *attachment)
 	record = &attachment->driver->table->attachment[attachment->slot];
 	for (uint32_t queue = 0; queue < record->queue_count && queue < DRIVER_QUEUES_MAX; queue++) {
 		if (attachment->kind == ATTACH_VBD) {
-			json_array_append_new(list, ring_json(attachment, record, queue, RING_DISK));
+			json_array_append_new(list, ring_json(attachment, record, queue, RING_DISK, most));
 			continue;
 		}
-		json_array_append_new(list, ring_json(attachment, record, queue, RING_TRANSMIT));
-		json_array_append_new(list, ring_json(attachment, record, queue, RING_RECEIVE));
+		json_array_append_new(list, ring_json(attachment, record, queue, RING_TRANSMIT, most));
+		json_array_append_new(list, ring_json(attachment, record, queue, RING_RECEIVE, most));
 	}
+}
+
+json_t *rings_of_driver(const struct driver *driver, uint32_t rings, uint32_t requests)
+{
+	json_t *list = json_array();
+
+	for (const struct attachment *attachment = attachments; attachment && json_array_size(list) < rings; attachment = attachment->next)
+		if (attachment->driver == driver)
+			add_rings(list, attachment, requests);
+	return list;
 }
 
 /* ---- the method ---- */
@@ -198,7 +213,7 @@ void method_rings(struct request *request)
 		if ((!is_served && !(target.has_id && attachment->front_id == target.id)) || (device && strcmp(attachment->key, device)))
 			continue;
 		is_there = true;
-		add_rings(list, attachment);
+		add_rings(list, attachment, UINT32_MAX);
 	}
 	if (!is_there && device) {
 		json_decref(list);

@@ -344,7 +344,7 @@ def test_help_needs_no_skinkd(arguments):
 def test_help_names_every_verb_and_each_has_help():
     import re
     verbs = re.findall(r"^  ([a-z-]+) ", command.run("/nowhere", "help").out, re.M)
-    assert len(verbs) >= 41
+    assert len(verbs) >= 42
     for verb in verbs:
         result = command.run("/nowhere", verb, "--help")
         assert result.code == 0 and f"Usage: skink {verb}" in result.out

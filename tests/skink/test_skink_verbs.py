@@ -320,6 +320,33 @@ def test_top_as_json_is_a_sample_a_line(skink):
     assert [len(json.loads(line)["domains"]) for line in lines] == [3, 3]
 
 
+DEATH = {"domain": "net0", "id": 4, "told": ["net0 (id 4), 2026-01-01 00:00:00.250: hang: it gave no sign of life.", "It was at spin+0x4."],
+         "backtrace": [{"at": "spin+0x4", "address": "ffffffff80001004", "guess": False},
+                       {"at": "net_work+0x10", "address": "ffffffff80001110", "guess": True}]}
+
+
+def test_why_tells_of_the_last_death_and_who_is_not_served(skink, skinkd):
+    skinkd.answers["why"] = {
+        "domain": "net0", "death": DEATH, "driver": {"restart": {"state": "serving", "restarts": 3}},
+        "set_aside": [{"domain": "web", "device": "xvda", "ring": 7, "index": 41, "deaths": 2, "text": "a write of 4 KiB"}],
+        "events": [{"kind": "died", "text": "hang"}]}
+    result = skink("why", "net0")
+    assert result.code == 0 and result.err == "" and skinkd.asked("why") == [{"domain": "net0"}]
+    lines = result.out.splitlines()
+    assert lines[:3] == [*DEATH["told"], "It is serving now, after 3 restarts in all."]
+    assert lines[3].startswith("xvda of web is set aside, and its guest waits: request 41 of ring 7 ended 2 lives of the driver. a write of 4 KiB")
+    assert "  ffffffff80001004   spin+0x4" in lines and "  ffffffff80001110 ? net_work+0x10" in lines
+    assert json.loads(skink("why", "net0", "--json").out)["death"] == DEATH
+
+
+def test_why_of_one_that_never_died(skink, skinkd):
+    skinkd.answers["why"] = {"domain": "net0", "death": None, "driver": {"restart": {"state": "serving", "restarts": 0}}, "set_aside": [],
+                             "events": []}
+    assert skink("why", "net0").out == "net0 has not died.\nIt is serving now, after 0 restarts in all.\n"
+    skinkd.answers["why"] = {"domain": "web", "death": None, "events": [{"kind": "crashed", "text": "watchdog: restart"}]}
+    assert skink("why", "web").out == "Last events\n  crashed: watchdog: restart\n"
+
+
 def test_events_follow(skinkd):
     def follow(params, connection):
         connection.result({"events": [{"time": 1, "kind": "created", "domain": "web", "id": 3, "text": "one"}]})

@@ -80,12 +80,14 @@ static const char *name_of(uint64_t address)
 {
 	static char text[64];
 
-	symbols_name(&symbols, address, text, sizeof(text));
+	symbols_name(&symbols, address, false, text, sizeof(text));
 	return text;
 }
 
 static void an_address_has_its_function(void)
 {
+	char text[64];
+
 	given_symbols();
 	CU_ASSERT_STRING_EQUAL(name_of(TEXT), "serve+0x0");
 	CU_ASSERT_STRING_EQUAL(name_of(TEXT + 0xff), "serve+0xff");
@@ -94,6 +96,9 @@ static void an_address_has_its_function(void)
 	CU_ASSERT_STRING_EQUAL(name_of(TEXT + 0x180), "0xffffffff80001180");
 	CU_ASSERT_STRING_EQUAL(name_of(TEXT - 1), "0xffffffff80000fff");
 	CU_ASSERT_STRING_EQUAL(name_of(0), "0x0");
+	/* What never returns is called last. */
+	CU_ASSERT_TRUE(symbols_name(&symbols, TEXT + 0x100, true, text, sizeof(text)));
+	CU_ASSERT_STRING_EQUAL(text, "serve+0x100");
 	symbols_free(&symbols);
 }
 

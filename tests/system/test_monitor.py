@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What the monitor sees of driver domains that are ill, and what it tells: production images, and their registers changed under them."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from dom0 import Dom0, image_with
+from machine import BUILD
+from test_drivers import driver, facts, hostdev, make_disk, wait_until
+
+AS = os.environ.get("MONITOR_AS", "monitor")
+LONG = "<skink:restart limit='100' within='1s' {more}/>"
+
+
+def address_of(image, found):
+    """Where in an image's text these bytes stand."""
+    for line in subprocess.run(["readelf", "-SW", image], check=True, capture_output=True, text=True).stdout.splitlines():
+        section = re.match(r"\s*\[ *\d+\] \.text +PROGBITS +(\w+) (\w+) (\w+)", line)
+        if section:
+            address, offset, size = (int(word, 16) for word in section.groups())
+    with open(image, "rb") as file:
+        file.seek(offset)
+        at = file.read(size).find(found)
+    assert at >= 0, f"{image} has no {found.hex()} to jump to"
+    return address + at
+
+
+def loop_in(role):
+    """A jump to itself: as bytes of an instruction, whether or not the image has it as one."""
+    return address_of(f"{BUILD}/{role}.elf", b"\xeb\xfe")
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    image = image_with(AS, {"usr/bin/sicken": f"{BUILD}/dom0/programs/sicken"})
+    options = ("-drive", f"file={make_disk(AS)},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on")
+    with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=4096, limit=1800, image=image, more=options) as machine:
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
+        machine.write("net0.xml", driver("net0", "net"))
+        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+def restart(dom0, name):
+    return facts(dom0, name)["driver"]["restart"]
+
+
+def sicken(dom0, name, address):
+    """The driver goes on from there; then it has died of it, and is back."""
+    before = restart(dom0, name)
+    dom0.check(f"sicken {facts(dom0, name)['id']} {address:x}")
+    wait_until(lambda: restart(dom0, name)["restarts"] > before["restarts"])
+    wait_until(lambda: restart(dom0, name)["state"] == "serving")
+    return restart(dom0, name)["last"]
+
+
+def why(dom0, name, cause):
+    """Its post-mortem is written a moment after it is back."""
+    def is_written():
+        death = json.loads(dom0.check(f"skink why {name} --json"))["death"]
+        return death and death["cause"] == cause and death
+    wait_until(is_written)
+    return is_written()
+
+
+@pytest.mark.parametrize("name,role", [("net0", "net"), ("disk0", "blk")])
+def test_a_crash_leaves_a_post_mortem(dom0, name, role):
+    wait_until(lambda: restart(dom0, name)["state"] == "serving")
+    last = sicken(dom0, name, 8)
+    assert last["cause"] == "shutdown" and last["by_core"]
+    death = why(dom0, name, "shutdown")
+    assert death["then"] == "serving" and death["by_core"] and death["generation"] == restart(dom0, name)["restarts"]
+    assert 0 < death["after_ns"]["fence"] <= death["after_ns"]["copy"] <= death["after_ns"]["resume"] < death["after_ns"]["taken"]
+    assert death["memory"]["copied"] > 0 and death["role"] == role
+    assert any("panic: a trap that nobody expected: 14" in line for line in death["log"])
+    # It panicked in its trap handler: by the chain of frame pointers, and with their names.
+    named = [step["at"].split("+")[0] for step in death["backtrace"] if not step["guess"]]
+    assert named[0] == "domain_shutdown" and {"domain_end", "panic_trapped", "trap_common"} <= set(named), death["backtrace"]
+    told = dom0.check(f"skink why {name}")
+    assert re.search(rf"{name} \(id \d+\), .*: shutdown: ", told) and "What was done: the core reset it at once" in told
+    assert re.search(r"[0-9a-f]{16}   .*\+0x", told)
