@@ -58,7 +58,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
-	mmdebstrap uidmap libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk libzydis-dev
+	mmdebstrap uidmap fakeroot e2fsprogs iperf3 libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk libzydis-dev
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
@@ -147,7 +147,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
-test-builds: core guests dom0 build/dom0/newer.cpio build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
+test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE) \
 	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%)
 
@@ -557,7 +557,7 @@ build/dom0.cpio.zst: build/dom0/guests.cpio build/dom0/system.cpio.zst build/dom
 	$(call say,DOM0,$@)
 	$(Q)cat $^ > $@
 
-build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh tar2cpio.py packages) | build/packages
+build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh sources.sh tar2cpio.py packages) | build/packages
 	$(call say,DEBIAN,"$@ (some minutes)")
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
@@ -590,6 +590,16 @@ build/dom0/guest-initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh mo
 	$(call say,INITRD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/initrd.sh $@ dom0/image/guest build/dom0
+
+# A Debian with systemd, on the disk of a guest of the tests, and what brings it there.
+build/dom0/root.ext4: $(addprefix dom0/image/,root.sh sources.sh root-packages) | build/packages
+	$(call say,DEBIAN,"$@ (a minute)")
+	$(Q)mkdir -p $(@D)
+	$(Q)dom0/image/root.sh $@ 640 dom0/image/root-packages 2> $@.log || { tail -20 $@.log >&2; exit 1; }
+
+build/dom0/root-initrd: dom0/image/root-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh)
+	$(call say,INITRD,$@)
+	$(Q)MODULES='ext4 crc32c_generic' dom0/image/initrd.sh $@ dom0/image/root-init build/dom0
 
 # Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
 build/xen/xen: dom0/image/xen.sh | build/packages

@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
 from dom0 import rows  # noqa: E402
-from machine import as_shown  # noqa: E402
+from machine import answer_in, as_shown  # noqa: E402
 
 
 def test_a_progress_line_that_was_erased_is_no_line():
@@ -16,3 +16,9 @@ def test_a_progress_line_that_was_erased_is_no_line():
 
 def test_a_table_may_begin_behind_an_empty_line():
     assert rows("\n\nName ID\nweb 3\n") == {"web": ["web", "3"]}
+
+
+def test_a_command_whose_echo_was_interrupted_is_no_answer():
+    said = ('echo "=b""="; skink\r\nskink: d5: about to get started\r\n list --json; echo "=$?="\r\n'
+            '=b=\r\n[\r\n]\r\n=0=\r\n')
+    assert answer_in(said) == "[\n]"

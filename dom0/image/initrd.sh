@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # initrd.sh OUT INIT DIR PROGRAM...: busybox, the kernel's Xen modules (from DIR, see kernel.sh; none if DIR is -),
-# programs, and INIT: a file, or a folder with more than that. The same inputs give the same bytes.
+# programs, and INIT: a file, or a folder with more than that; in MODULES are names of more modules. The same inputs give the same bytes.
 set -eu
 out=$1 init=$2 dir=$3
 shift 3
@@ -25,7 +25,7 @@ else
 	install -m 755 "$init" "$root/init"
 fi
 [ "$dir" = - ] ||
-	"$here/modules.sh" "$dir" "$root" xenfs xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-netfront xen-blkfront
+	"$here/modules.sh" "$dir" "$root" xenfs xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-netfront xen-blkfront ${MODULES:-}
 
 "$here/pack.sh" "$root" | gzip -1n > "$out"
 rm -rf "$root"

@@ -5,16 +5,10 @@
 # The same packages give the same bytes.
 set -eu
 out=$1 packages=$2
-sudo=$([ "$(id -u)" = 0 ] || echo sudo)
 # The day Debian 12 came out: no file is younger.
 export SOURCE_DATE_EPOCH=1686355200
 
-debian_sources() {
-	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 'Origin: Debian' 'Architecture: amd64' | grep bookworm | grep -v backports | sort -u
-}
-debian_sources > "$out.list" || { $sudo apt-get -q update; debian_sources > "$out.list"; } ||
-	{ echo "system.sh: apt has no sources of Debian 12 (bookworm): see sources.list(5)" >&2; exit 1; }
+"$(dirname "$0")/sources.sh" > "$out.list"
 
 # Documentation is left out but the manual; so is what only other languages and other devices need.
 mmdebstrap --variant=custom --format=tar --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \

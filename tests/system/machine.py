@@ -21,6 +21,7 @@ DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init
              "panic=-1 nokaslr random.trust_cpu=on")
 PROMPT = r"skink# (\x1b\[6n)?$"
 # How a command ended: alone on its line.
+BEGIN_MARK = "=b="
 END_MARK = r"(?:^|\x1b\[K)=(\d+)=$"
 UEFI_CODE = "/usr/share/OVMF/OVMF_CODE.fd"
 UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS.fd"
@@ -37,6 +38,14 @@ class Late(AssertionError):
 def as_shown(text):
     """What is left on a terminal: of each line what came after it was last erased."""
     return re.sub(r"[^\n]*\x1b\[K", "", text)
+
+
+def answer_in(output):
+    """What stands between the marks: before is the command, as the shell echoes it, and the core may have said something in its middle."""
+    lines = as_shown(output).splitlines()
+    if BEGIN_MARK in lines:
+        lines = lines[lines.index(BEGIN_MARK) + 1:]
+    return "\n".join(line for line in lines if not re.search(END_MARK, line) and 'echo "=$?="' not in line)
 
 
 class Machine:
@@ -129,15 +138,14 @@ class Machine:
     def run(self, command, limit=60):
         """Type a command into the guest's shell: its exit status and what it printed."""
         start, began = self.seen, time.monotonic()
-        # What is echoed has no number between the marks, so it is not taken for the answer.
-        self.send(f"{command}; echo \"=$?=\"")
+        # What is echoed is neither mark, so it is not taken for an answer.
+        self.send(f"echo \"=b\"\"=\"; {command}; echo \"=$?=\"")
         # A program that showed its progress has erased the line that it stands on.
         status = int(self.expect(END_MARK, limit).group(1))
         output = self.text[start:self.seen]
         self.log.write(f"\n[{time.monotonic() - began:.1f} s]\n".encode())
         self.expect(PROMPT, 30)
-        lines = [line for line in as_shown(output).splitlines() if not re.search(END_MARK, line)]
-        return status, "\n".join(line for line in lines if 'echo "=$?="' not in line)
+        return status, answer_in(output)
 
     def check(self, command, limit=60):
         status, output = self.run(command, limit)
