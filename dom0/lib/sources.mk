@@ -8,3 +8,4 @@ DOM0_LIB_SOURCES += dom0/lib/manifest.c dom0/lib/manifest_compare.c dom0/lib/man
 	dom0/lib/manifest_xml.c dom0/lib/need.c dom0/lib/report.c
 DOM0_INSTALL += docs/manifest.md=usr/share/skink/manifest.md
 DOM0_LIB_SOURCES += dom0/lib/line.c dom0/lib/restart.c
+DOM0_LIB_SOURCES += dom0/lib/openmetrics.c

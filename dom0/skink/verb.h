@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "exit.h"
 
@@ -49,6 +50,7 @@ enum verb_option {
 	OPTION_SEED,
 	OPTION_RATE,
 	OPTION_LIST_CLASSES,
+	OPTION_CSV,
 	OPTION_COUNT
 };
 

@@ -112,6 +112,9 @@ const struct verb verbs[] = {
 	 "What each domain uses, live",
 	 "Keys: c by CPU, m by memory, n by name, i by id, q leaves. CPU% is of one CPU. Sizes a second for network "
 	 "and disk, where a domain has any. --json prints each sample as one line, with skinkd's counts."},
+	{"usage", "Looking", "[DOMAIN]", 0, 1, OPERAND_DOMAIN, FACTS | TAKES(CSV), verb_usage,
+	 "What domains have used, those that run and those that are gone",
+	 "CPU time, memory by the hour, bytes received and sent, read and written. --csv is for whoever settles accounts."},
 	{"events", "Looking", NULL, 0, 0, OPERAND_NONE, FACTS | TAKES(FOLLOW) | TAKES(LINES), verb_events,
 	 "What happened, newest last", "--json prints one event a line."},
 	{"why", "Looking", "DOMAIN", 1, 1, OPERAND_DOMAIN, FACTS, verb_why,

@@ -59,6 +59,9 @@ int verb_dumpxml(const struct invocation *);
 /* why.c */
 int verb_why(const struct invocation *);
 
+/* usage.c */
+int verb_usage(const struct invocation *);
+
 /* top.c */
 int verb_top(const struct invocation *);
 

@@ -22,6 +22,9 @@ static const struct key {
 #define NUMBER(name, value)	{ #name, KIND_NUMBER, offsetof(struct conf, name), 8, NULL, value }
 	TEXT(socket, "/run/skink/skinkd.sock"),
 	TEXT(socket_group, "skink"),
+	TEXT(metrics_socket, "/run/skink/metrics.sock"),
+	TEXT(metrics_address, "127.0.0.1"),
+	NUMBER(metrics_port, 0),
 	TEXT(state_dir, "/var/lib/skink"),
 	TEXT(log_dir, "/var/log/skink"),
 	TEXT(console_dir, "/var/log/skink/consoles"),

@@ -12,6 +12,9 @@
 struct conf {
 	char socket[108];		/* as long as a Unix socket's name may be */
 	char socket_group[64];		/* may look; "" : root alone */
+	char metrics_socket[108];	/* "": none */
+	char metrics_address[64];
+	uint64_t metrics_port;		/* TCP; 0: none */
 	char state_dir[CONF_TEXT];
 	char log_dir[CONF_TEXT];
 	char console_dir[CONF_TEXT];	/* where xenconsoled logs to */

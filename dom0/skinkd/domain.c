@@ -15,6 +15,7 @@
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
 #include "skinkd/text.h"
+#include "skinkd/usage.h"
 
 #define LIST_ROOM	256
 
@@ -80,6 +81,7 @@ void domain_remove(struct domain *domain)
 	while (*at != domain)
 		at = &(*at)->next;
 	*at = domain->next;
+	usage_end(domain);
 	monitor_free(domain);
 	manifest_free(domain->manifest);
 	free(domain);

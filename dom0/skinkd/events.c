@@ -16,15 +16,14 @@
 
 #define DEATHS_CONSOLE_LINES	30
 
-static json_t *kept;
+static json_t *kept, *counts;
 
 static void path_in_logs(char path[CONF_TEXT + 32], const char *name)
 {
 	snprintf(path, CONF_TEXT + 32, "%.*s/%s", CONF_TEXT - 1, host.conf.log_dir, name);
 }
 
-/* Appends; a file that has grown too large is first set aside as NAME.1. */
-static void append(const char *name, const char *text, size_t bytes)
+void log_append(const char *name, const char *text, size_t bytes)
 {
 	char path[CONF_TEXT + 32], old[CONF_TEXT + 40];
 	struct stat status;
@@ -58,6 +57,7 @@ void events_open(void)
 	FILE *file;
 
 	kept = json_array();
+	counts = json_object();
 	path_in_logs(path, "events.log");
 	file = fopen(path, "re");
 	while (file && getline(&line, &room, file) > 0) {
@@ -93,10 +93,16 @@ void event(const char *kind, const char *domain, int id, const char *format, ...
 	line = need_memory(json_dumps(one, JSON_COMPACT));
 	line = need_memory(realloc(line, strlen(line) + 2));
 	strcat(line, "\n");
-	append("events.log", line, strlen(line));
+	log_append("events.log", line, strlen(line));
 	free(line);
+	json_object_set_new(counts, kind, json_integer(json_integer_value(json_object_get(counts, kind)) + 1));
 	rpc_tell_followers(one);
 	keep(one);
+}
+
+json_t *events_counts(void)
+{
+	return json_copy(counts);
 }
 
 json_t *events_last(size_t count)
@@ -145,7 +151,7 @@ void death_note(const char *domain, domid_t id, const char *why)
 	print_registers(to, id);
 	fprintf(to, "  what its console said last:\n%s\n", console ? console : "(nothing)");
 	fclose(to);
-	append("deaths.log", text, bytes);
+	log_append("deaths.log", text, bytes);
 	free(text);
 	free(console);
 }

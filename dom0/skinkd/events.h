@@ -19,5 +19,11 @@ void event(const char *kind, const char *domain, int id, const char *format, ...
 /* The last `count`; the caller owns it. */
 json_t *events_last(size_t count);
 
+/* How many of each kind since skinkd was started; the caller owns it. */
+json_t *events_counts(void);
+
+/* Appends to LOG_DIR/NAME; a file that has grown too large is first set aside as NAME.1. */
+void log_append(const char *name, const char *text, size_t bytes);
+
 /* Appends to LOG_DIR/deaths.log: why a domain ended, its registers, what it said last. */
 void death_note(const char *domain, domid_t id, const char *why);

@@ -13,6 +13,7 @@
 #include "skinkd/job.h"
 #include "skinkd/kernels.h"
 #include "skinkd/state.h"
+#include "skinkd/usage.h"
 #include "skinkd/wait.h"
 
 struct build_job {
@@ -304,6 +305,7 @@ void life_end(struct domain *domain, bool is_restart)
 
 	*end = (struct end_job){ .job = { .run = run_end, .done = ended }, .domain = domain, .id = domain->id,
 				 .is_restart = is_restart };
+	usage_sample(domain);
 	domain->phase = PHASE_ENDING;
 	domain->is_restarting = is_restart;
 	life_leave(domain);

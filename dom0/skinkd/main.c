@@ -22,9 +22,11 @@
 #include "skinkd/life.h"
 #include "skinkd/link.h"
 #include "skinkd/methods.h"
+#include "skinkd/metrics.h"
 #include "skinkd/monitor.h"
 #include "skinkd/rpc.h"
 #include "skinkd/state.h"
+#include "skinkd/usage.h"
 
 #define LOOK_MS		5000		/* in case the store told us nothing */
 
@@ -69,6 +71,7 @@ static void look(uv_timer_t *timer)
 	drivers_look();
 	functions_look();
 	life_look();
+	usage_look();
 }
 
 /* ---- start and end ---- */
@@ -78,6 +81,7 @@ static void stop(uv_signal_t *handle, int number)
 	event("stopped", NULL, 0, "signal %d: the domains go on", number);
 	state_save();
 	rpc_close();
+	metrics_close();
 	exit(0);
 }
 
@@ -130,12 +134,16 @@ static bool begin(void)
 	deaths_open();
 	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();
-	if (state_load())
+	if (state_load()) {
+		usage_open();
 		life_resume();
-	else
+	} else {
+		usage_open();
 		begin_anew();
+	}
 	if (!rpc_open())
 		return false;
+	metrics_open();
 	uv_timer_init(host.loop, &look_timer);
 	uv_timer_start(&look_timer, look, LOOK_MS, LOOK_MS);
 	kernels_prepare_in_background();

@@ -46,6 +46,7 @@ const struct method methods[] = {
 	{ "version", method_version, always },
 	{ "dmesg", method_dmesg, always },
 	{ "top", method_top, always },
+	{ "usage", method_usage, always },
 	{ "vcpu-list", method_vcpu_list, always },
 	{ "events", method_events, always },
 	{ "why", method_why, always },

@@ -54,6 +54,9 @@ void method_capture(struct request *request);
 /* rings.c */
 void method_rings(struct request *request);
 
+/* usage.c */
+void method_usage(struct request *request);
+
 /* inject.c */
 void method_inject(struct request *request);
 

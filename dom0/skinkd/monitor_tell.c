@@ -11,6 +11,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
+#include "skinkd/metrics.h"
 #include "skinkd/monitor_line.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
@@ -162,6 +163,7 @@ void monitor_heard(struct driver *driver)
 	monitor->recovery.is_open = false;
 	monitor->recovery.taken_ns = since(report_ns, taken_ns);
 	monitor->recovery.answered_ns = since(report_ns, answered_ns);
+	metrics_recovered(name_of(monitor), (double)monitor->recovery.taken_ns / 1e9);
 	event("recovered", name_of(monitor), monitor->id, "%s: it ran again after %lu us and had all its rings after %lu us",
 	      fault_name(monitor->recovery.death.kind), since(report_ns, monitor->recovery.death.info.resume_ns) / 1000,
 	      monitor->recovery.taken_ns / 1000);

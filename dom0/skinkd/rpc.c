@@ -328,7 +328,7 @@ static void connected(uv_stream_t *server, int status)
 	uv_read_start((uv_stream_t *)&client->pipe, give_room, has_come);
 }
 
-static bool set_mode(const char *path)
+bool rpc_socket_mode(const char *path)
 {
 	const struct group *group = *host.conf.socket_group ? getgrnam(host.conf.socket_group) : NULL;
 
@@ -349,7 +349,7 @@ bool rpc_open(void)
 	unlink(path);
 	error = uv_pipe_bind(&listener, path);
 	umask(mask);
-	if (!error && !set_mode(path))
+	if (!error && !rpc_socket_mode(path))
 		error = -errno;
 	if (!error)
 		error = uv_listen((uv_stream_t *)&listener, 16, connected);

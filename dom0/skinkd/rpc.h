@@ -33,6 +33,8 @@ extern const struct method methods[];	/* methods.c; the last has no name */
 
 bool rpc_open(void);
 void rpc_close(void);
+/* Who may connect to a socket of skinkd's: root, and the group that skinkd.conf names. */
+bool rpc_socket_mode(const char *path);
 
 /* Both end the request. */
 void rpc_answer(struct request *request, json_t *result);		/* takes the result */

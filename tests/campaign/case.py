@@ -11,12 +11,13 @@ import judge
 import machine_room as room
 import plan as plans
 import plant
-from session import CoreLost, Dom0Lost, Lost, Refused
+from session import CoreLost, Lost, Refused
 
 # What a driver is that its guests wait for until somebody lets it go.
 STOPPED = ("held", "closed", "dead")
 INJECT_S = 60
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
+LOADS = ("tcp", "disk", "memory")
 # What every load must have done since the fault, or since the last restart, before a case may end.
 ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 1 << 20, "sync": 1}, "memory": {"round": 1}}
 
@@ -33,6 +34,7 @@ def classes(session):
 # ------------------------------------------------------------------ looking
 
 def counters(session):
+    """Of now, to compare with."""
     return {name: {load: dict(values) for load, values in guest.loads.items()} for name, guest in session.guests.items()}
 
 
@@ -40,27 +42,25 @@ def since(now, before, key):
     return sum(values.get(key, 0) - before.get(load, {}).get(key, 0) for load, values in now.items())
 
 
-def has_gone_on(session, before, only=None):
-    """Every load of every guest has done enough since; of those in `only`, if given."""
-    for name, guest in session.guests.items():
-        for load in room.LOADS[name]:
-            if only is not None and load not in only:
-                continue
-            now, then = guest.loads.get(load, {}), before[name].get(load, {})
-            if any(now.get(key, 0) - then.get(key, 0) < enough for key, enough in ENOUGH[load].items()):
-                return False
-    return True
+def has_gone_on(session, before, only):
+    """Every one of these loads has done enough since, in every guest that has it."""
+    return all(load_has_gone_on(guest, before[name], load) for name, guest in session.guests.items() for load in room.LOADS[name] if load in only)
+
+
+def load_has_gone_on(guest, before, load):
+    now, then = guest.loads.get(load, {}), before.get(load, {})
+    return all(now.get(key, 0) - then.get(key, 0) >= enough for key, enough in ENOUGH[load].items())
 
 
 def loads_of(driver):
     """Whose going on says something of this driver: its own front-ends' loads, and those of who has none."""
-    return [load for load in ("tcp", "disk", "memory") if room.DRIVER_OF.get(load) in (driver, None)]
+    return [load for load in LOADS if room.DRIVER_OF.get(load) in (driver, None)]
 
 
 def look_at_driver(session, name):
     """What skinkd knows of it: how often it was restarted, and why it was the last time."""
     info = session.ask("info", domain=name)["domain"]
-    driver, restart = info.get("driver") or {}, info.get("restart") or {}
+    driver, restart = info.get("driver") or {}, (info.get("driver") or {}).get("restart") or {}
     by_hand = restart.get("causes", {}).get("by-hand", 0)
     return {"state": driver.get("state", info["state"]) if restart.get("state") in (None, "serving") else restart["state"],
             "generation": driver.get("generation", 0), "restarts": restart.get("restarts", 0) - by_hand,
@@ -78,8 +78,6 @@ def run(session, case, plan):
         observe(session, case, plan, record)
     except CoreLost as wrong:
         record["core"] = {"panic": str(wrong)}
-    except Dom0Lost as wrong:
-        record["dom0"] = {"alive": False, "why": str(wrong)}
     except Lost as wrong:
         record["dom0"] = {"alive": False, "why": str(wrong)}
     except Refused as wrong:
@@ -92,32 +90,32 @@ def run(session, case, plan):
 def observe(session, case, plan, record):
     session.settle()
     names = [case["driver"]] if case["driver"] else list(room.SLOTS)
-    before, drivers = counters(session), {name: look_at_driver(session, name) for name in names}
+    before = {"counters": counters(session), "drivers": {name: look_at_driver(session, name) for name in names}, "devices": devices_of(session)}
     if not case.get("golden"):
         record["injected"] = inject(session, case)
-    wait_for_the_end(session, case, plan, names)
-    conclude(session, record, before, drivers, loads_of(case["driver"]) if case["driver"] else None)
+    last = wait_for_the_end(session, case, plan, names)
+    conclude(session, record, before["drivers"])
+    record["guests"] = look_at_guests(session, before, last, loads_of(case["driver"]) if case["driver"] else LOADS)
+    record["gap_ms"] = max(one["gap_ms"] for one in record["guests"].values())
 
 
 def wait_for_the_end(session, case, plan, names):
-    """C1. Once more after each restart: what came back has to go on as well."""
+    """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to."""
     until = time.monotonic() + plan["limits"]["case_s"] + case.get("seconds", 0)
-    only = loads_of(case["driver"]) if case["driver"] else None
+    only = loads_of(case["driver"]) if case["driver"] else LOADS
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
+    then = counters(session)
     while time.monotonic() < until:
         generations = [look_at_driver(session, name)["generation"] for name in names]
         then = counters(session)
         went_on = session.wait(lambda: has_gone_on(session, then, only) and time.monotonic() > earliest, until - time.monotonic(), "", must=False)
         if went_on and generations == [look_at_driver(session, name)["generation"] for name in names]:
-            return
+            break
+    return then
 
 
-def conclude(session, record, before, drivers, only):
-    after = {name: look_at_driver(session, name) for name in drivers}
-    record["seen"] = what_was_seen(drivers, after)
-    states = {one["name"]: one for one in session.ask("list")["domains"]}
-    record["guests"] = {name: look_at_guest(session, name, before, states, drivers, only) for name in session.guests}
-    record["gap_ms"] = max(one["gap_ms"] for one in record["guests"].values())
+def conclude(session, record, drivers):
+    record["seen"] = what_was_seen(drivers, {name: look_at_driver(session, name) for name in drivers})
     record["dom0"] = {"alive": True, "skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)}
     record["said"] = [line for guest in session.guests.values() for line in guest.strange][:20]
     record["events"] = [f"{one['kind']} {one.get('domain') or ''}: {one['text']}" for one in session.events][:20]
@@ -136,18 +134,30 @@ def what_was_seen(before, after):
     return seen
 
 
-def look_at_guest(session, name, before, states, drivers, only):
-    guest = session.guests[name]
-    attached = any(room.DRIVER_OF.get(load) in drivers for load in room.LOADS[name])
-    lost = [f"{one['name']}: {one['state']}" for one in session.ask("info", domain=name)["domain"]["attachments"]
-            if one["state"] != "connected"] if name in states else []
-    kernel = [line for line in guest.strange if not line.startswith("load: ")][:20]
-    now = guest.loads
-    return {"attached": attached, "alive": name in states and states[name]["state"] in ("running", "blocked"),
-            "progressed": all(any(now[load].get(key, 0) > before[name].get(load, {}).get(key, 0) for key in ENOUGH[load])
-                              for load in room.LOADS[name] if only is None or load in only),
-            "bad": since(now, before[name], "bad"), "broken": since(now, before[name], "broken"), "errors": since(now, before[name], "error"),
-            "lost": lost, "kernel": kernel, "gap_ms": guest.gap_ms}
+def look_at_guest(guest, before):
+    """What its own counters and its kernel say."""
+    return {"bad": since(guest.loads, before, "bad"), "broken": since(guest.loads, before, "broken"), "errors": since(guest.loads, before, "error"),
+            "kernel": [line for line in guest.strange if not line.startswith("load: ")][:20], "gap_ms": guest.gap_ms}
+
+
+def look_at_guests(session, before, last, only):
+    """`last`: since when they had to go on, with the loads of `only`."""
+    states = {one["name"]: one["state"] for one in session.ask("list")["domains"]}
+    connected = devices_of(session)
+    return {name: {**look_at_guest(guest, before["counters"][name]), "alive": states.get(name) in ("running", "blocked"),
+                   "attached": any(room.DRIVER_OF.get(load) in before["drivers"] for load in room.LOADS[name]),
+                   "progressed": all(load_has_gone_on(guest, last[name], load) for load in room.LOADS[name] if load in only),
+                   "lost": sorted(before["devices"][name] - connected[name])} for name, guest in session.guests.items()}
+
+
+def devices_of(session):
+    """By guest, which of its front-ends are connected."""
+    connected = {name: set() for name in session.guests}
+    for driver in room.SLOTS:
+        for one in session.ask("info", domain=driver)["domain"]["attachments"]:
+            if one["domain"] in connected and one["state"] == "connected":
+                connected[one["domain"]].add(one["name"])
+    return connected
 
 
 # ------------------------------------------------------------------ the fault
@@ -175,7 +185,7 @@ def make_well(session, case, record):
         if record["outcome"] in (judge.NOT_ACTIVATED, judge.NO_EFFECT, judge.RECOVERED, judge.SLOWLY):
             return True
         then = counters(session)
-        return session.wait(lambda: has_gone_on(session, then), 20, "", must=False)
+        return session.wait(lambda: has_gone_on(session, then, LOADS), 20, "", must=False)
     except (Lost, Refused):
         return False
 

@@ -43,7 +43,7 @@ def core_harmed(case):
 def dom0_harmed(case):
     dom0 = case.get("dom0", {})
     if dom0.get("alive") is False:
-        return "Domain-0 does not answer"
+        return dom0.get("why") or "Domain-0 does not answer"
     if dom0.get("skinkd_ended"):
         return "skinkd ended"
     return "; ".join(dom0.get("kernel", []))
@@ -134,11 +134,13 @@ def judge(case):
     why = unclear(case)
     if why:
         return UNDECIDED, why
-    if restarts:
-        why = slow(case)
-        return (SLOWLY, why) if why else (RECOVERED, f"{restarts} restart{'s' * (restarts > 1)}, and every guest went on")
-    if case.get("golden"):
+    if case.get("golden") and not restarts:
         return NO_EFFECT, "nothing was injected, nothing was seen"
+    why = slow(case)
+    if why:
+        return SLOWLY, why
+    if restarts:
+        return RECOVERED, f"{restarts} restart{'s' * (restarts > 1)}, and every guest went on"
     if case.get("injected", {}).get("targets") == 0:
         return NOT_ACTIVATED, "this class has no targets in this driver"
     if activated is True:

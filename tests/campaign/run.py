@@ -30,9 +30,13 @@ MISSING = ("PostgreSQL transactions: Dom0's images have no PostgreSQL", "fio: De
 SAMPLES_EACH = 25
 
 
+def say_at_once(text):
+    print(text, flush=True)
+
+
 class Campaign:
-    def __init__(self, plan, name, store, drivers=None, say=print):
-        self.plan, self.name, self.store, self.drivers, self.say = plan, name, store, drivers, say
+    def __init__(self, plan, name, store, drivers=None, say=None):
+        self.plan, self.name, self.store, self.drivers, self.say = plan, name, store, drivers, say or say_at_once
         self.session, self.boots, self.ran = None, 0, 0
         self.marks = []
         self.until = time.monotonic() + plan["limits"]["minutes"] * 60 if plan["limits"]["minutes"] else None
@@ -47,13 +51,13 @@ class Campaign:
             self.ran, self.marks = 0, []
         return self.session
 
-    def drop_machine(self):
-        """What its disk holds in the end belongs to all cases that were run on it."""
+    def drop_machine(self, is_lost=False):
+        """What its disk holds in the end belongs to all cases that were run on it; of a machine that is lost, it says nothing."""
         if not self.session:
             return
         self.note_samples()
         session, self.session = self.session, None
-        said = session.end()
+        said = "" if is_lost else session.end()
         if said:
             self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": [identity for _, _, identity in session.all_marks]})
         session.__exit__()
@@ -85,14 +89,16 @@ class Campaign:
         if self.session:
             if self.ran % SAMPLES_EACH == 0:
                 self.note_samples()
-            if record["outcome"] in cases.MACHINE_IS_LOST or self.ran >= self.plan["machine"]["cases_per_boot"] or \
-                    not cases.make_well(self.session, case, record):
+            if record["outcome"] in cases.MACHINE_IS_LOST:
+                self.drop_machine(is_lost=True)
+            elif self.ran >= self.plan["machine"]["cases_per_boot"] or not cases.make_well(self.session, case, record):
                 self.drop_machine()
         return record
 
     def classes(self):
         """What "*" stands for, as skinkd says it."""
-        return cases.classes(self.machine())
+        wanted = any("*" in fault["class"] for fault in self.plan["faults"])
+        return cases.classes(self.machine()) if wanted else {}
 
     def run(self, only=()):
         todo = [plans.case_of(identity) for identity in only]

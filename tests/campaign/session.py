@@ -137,7 +137,7 @@ class Session:
     def pump(self, seconds):
         machine = self.machine
         if not machine._read(time.monotonic() + seconds):
-            raise Lost("the machine has ended")
+            raise CoreLost("the machine has ended")
         text = machine.text[machine.seen:]
         end = text.rfind("$\n") + 2 if self.is_watched else 0
         panic = machine.LOST.search(text)
@@ -231,7 +231,9 @@ class Session:
     def ask(self, method, limit=30, **params):
         """The result; Refused with what skinkd says."""
         number = self.begin_asking(method, **params)
-        self.wait(lambda: self.answers[number] is not None, limit, f"skinkd has not answered to '{method}'")
+        self.wait(lambda: self.answers[number] is not None or self.skinkd_ended, limit, f"skinkd has not answered to '{method}'")
+        if self.answers[number] is None:
+            raise Lost("skinkd ended")
         answer = self.answers.pop(number)
         if "error" in answer:
             raise Refused(answer["error"]["message"])

@@ -61,7 +61,7 @@ WRONG_KINDS = [{"domains": 5}, {"domains": [1, None, "x", []]}, {"domains": [{}]
                {"domains": [domain("web", 2 ** 62, memory_kib=2 ** 62, memory_max_kib=-2 ** 62)]}]
 
 
-@pytest.mark.parametrize("verb", ["list", "info", "version", "top", "vcpu-list", "events", "plan", "sched", "dmesg"])
+@pytest.mark.parametrize("verb", ["list", "info", "version", "top", "usage", "vcpu-list", "events", "plan", "sched", "dmesg"])
 @pytest.mark.parametrize("answer", WRONG_KINDS, ids=lambda answer: json.dumps(answer)[:40])
 def test_fields_of_the_wrong_kind_harm_nobody(skink, skinkd, tmp_path, verb, answer):
     skinkd.answers[verb] = answer

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each verb of skink(1): what it asks, what it prints, as text and as JSON."""
+import csv
+import io
 import json
 import re
 
@@ -345,6 +347,30 @@ def test_why_of_one_that_never_died(skink, skinkd):
     assert skink("why", "net0").out == "net0 has not died.\nIt is serving now, after 0 restarts in all.\n"
     skinkd.answers["why"] = {"domain": "web", "death": None, "events": [{"kind": "crashed", "text": "watchdog: restart"}]}
     assert skink("why", "web").out == "Last events\n  crashed: watchdog: restart\n"
+
+
+USAGE = [{"domain": "old,\"one\"", "uuid": "u1", "role": "guest", "started": 1767225600, "ended": 1767229200.5, "restarts": 2,
+          "memory_kib_seconds": 131072 * 3600, "cpu_ns": 1500000000, "net_rx_bytes": 1, "net_tx_bytes": 2, "disk_read_bytes": 3,
+          "disk_write_bytes": 4},
+         {"domain": "web", "uuid": "u2", "role": "guest", "started": 1767225600, "ended": None, "restarts": 0, "memory_kib_seconds": 0,
+          "cpu_ns": 0, "net_rx_bytes": 0, "net_tx_bytes": 0, "disk_read_bytes": 1 << 60, "disk_write_bytes": 0}]
+
+
+def test_usage_is_a_table_of_those_that_are_there_and_those_that_are_gone(skink, skinkd):
+    skinkd.answers["usage"] = {"usage": USAGE}
+    result = skink("usage")
+    assert result.code == 0 and re.search(r"^Domain +Role +Started +Ended +CPU", result.out, re.M | re.I), result
+    assert re.search(r"^web +guest +\S+ \S+ +- ", result.out, re.M) and "128 MiB" in result.out, result.out
+    assert json.loads(skink("usage", "--json").out) == USAGE
+    assert skink("usage", "web").code == 0 and skinkd.asked("usage")[-1] == {"domain": "web"}
+
+
+def test_usage_as_csv_is_read_by_others(skink, skinkd):
+    skinkd.answers["usage"] = {"usage": USAGE}
+    rows = list(csv.DictReader(io.StringIO(skink("usage", "--csv").out)))
+    assert [row["domain"] for row in rows] == ['old,"one"', "web"]
+    assert rows[0]["cpu_seconds"] == "1.500000" and float(rows[0]["memory_mib_hours"]) == 128 and rows[0]["ended"] == "1767229200.500"
+    assert rows[1]["ended"] == "" and rows[1]["disk_read_bytes"] == str(1 << 60)
 
 
 def test_events_follow(skinkd):

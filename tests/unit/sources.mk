@@ -97,3 +97,5 @@ DRIVER_UNIT_net_deaths_SOURCES = tests/unit/driver/net_world.c tests/unit/driver
 NET_HOST_SOURCES = $(NET_LOGIC_SOURCES) driver-domain/runtime/answers.c driver-domain/device/pool.c
 DRIVER_UNIT_TESTS += driver_domain
 DRIVER_UNIT_driver_domain_SOURCES = driver-domain/device/pool.c
+DOM0_UNIT_TESTS += metrics openmetrics
+DOM0_UNIT_metrics_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/metrics_http.c

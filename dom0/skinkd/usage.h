@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each domain has used, from its creation to its end, and after it: CPU time, memory times time, network, disk. For whoever
+ * settles accounts.
+ * US1  A total never falls: what counts anew (a reboot, a device that was attached again, a restart of skinkd) is added to what was.
+ * US2  A domain that ends leaves one line in LOG_DIR/usage.log, whoever ended it; also one that ended while there was no skinkd.
+ */
+#pragma once
+
+#include <jansson.h>
+
+struct domain;
+
+void usage_open(void);
+
+/* Now and then, and before a domain goes: what it has used by now. */
+void usage_look(void);
+void usage_sample(const struct domain *domain);
+
+/* Its record goes. */
+void usage_end(const struct domain *domain);
+
+/* Those that have ended, oldest first, then those that run; the caller owns it. */
+json_t *usage_list(void);
