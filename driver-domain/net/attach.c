@@ -217,7 +217,7 @@ static struct port *port_new(uint32_t place, const struct driver_attachment *wan
 	port_configure(port, wanted);
 	STEP();
 	if (status->serial != wanted->serial) {
-		status->serial = 0;
+		status->serial = status->suspect_deaths = 0;
 		memset(status->port, 0, sizeof(status->port));
 		memset(status->counter, 0, sizeof(status->counter));
 		memset(status->text, 0, sizeof(status->text));
@@ -293,18 +293,24 @@ static bool port_leave(struct port *port)
 	return true;
 }
 
+/* A predecessor has refused it, and Dom0 takes it away; or one of its packets kills. */
+static bool port_is_to_wait(struct port *port, const struct driver_attachment *wanted)
+{
+	bool is_aside = suspicion_ask(port, wanted);
+
+	if (is_aside)
+		say(port, DRIVER_ASIDE);
+	return is_aside || (port->status->serial == port->serial && port->status->answer == DRIVER_REFUSED);
+}
+
 static void place_attach(uint32_t place, const struct driver_attachment *wanted)
 {
 	struct port *port = port_new(place, wanted);
 
 	net.port[place] = port;
-	if (port->status->serial == port->serial && port->status->answer == DRIVER_REFUSED) {
-		port->state = PORT_DROPPED;	/* by a predecessor: Dom0 takes it away */
-		return;
-	}
-	if (suspicion_ask(port, wanted)) {
+	if (port_is_to_wait(port, wanted)) {
 		port->state = PORT_DROPPED;
-		say(port, DRIVER_ASIDE);
+		switch_add(port);	/* what is for it is nobody else's */
 		return;
 	}
 	if (port_attach(port, wanted)) {

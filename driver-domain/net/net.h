@@ -21,6 +21,7 @@
 #include "driver.h"
 #include "net/rate.h"
 #include "runtime/answers.h"
+#include "runtime/step.h"
 #include "runtime/xen.h"
 #include "vif.h"
 
@@ -259,6 +260,7 @@ static inline void doing_request(const struct queue *queue, uint32_t slot)
 	net.status->doing_ring = queue->tx.number;
 	net.status->doing_index = slot;
 	__atomic_store_n(&net.status->doing, queue->port->place + 1, __ATOMIC_RELEASE);
+	STEP();
 }
 
 static inline void doing(struct packet *packet)

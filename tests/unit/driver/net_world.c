@@ -344,7 +344,7 @@ static bool card_stop(struct net_device *device)
 	step();
 	world.flying_count = world.completed = 0;
 	world.is_left_begun = false;
-	return true;
+	return !world.is_deaf;
 }
 
 static int card_left(struct net_device *device, unsigned int queue, struct net_frame *frame)
@@ -385,6 +385,11 @@ static bool card_interrupts(struct net_device *device, unsigned int queue, bool 
 static bool card_link(struct net_device *device)
 {
 	return true;
+}
+
+static void __attribute__((noreturn)) card_failed(struct net_device *device, const char *why)
+{
+	panic("card: %s", why);
 }
 
 static const struct net_driver card = {
@@ -490,7 +495,7 @@ void world_begin(uint64_t seed, uint32_t guests, bool has_card)
 	world.random = seed;
 	world.now_ns = 1000000000;
 	world.depth = 16;
-	world.device = (struct net_device){ .driver = &card, .mtu = 1500, .queues = 1, .does_csum = true, .does_tso = true };
+	world.device = (struct net_device){ .driver = &card, .failed = card_failed, .mtu = 1500, .queues = 1, .does_csum = true, .does_tso = true };
 	memset(table, 0, sizeof(table));
 	memset(statuses, 0, sizeof(statuses));
 	world.table = (void *)table;

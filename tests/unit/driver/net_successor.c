@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a successor of the network back-end makes of what it finds: a packet that kills, records and rings that a dying driver wrote over, what Dom0 did
+ * meanwhile. Hostile cases first.
+ */
+#include <CUnit/Basic.h>
+#include <string.h>
+
+#include "net_guests.h"
+
+#define A 0u
+#define B 1u
+#define C 2u
+
+static void given(uint32_t count, bool has_card)
+{
+	world_begin(11, count, has_card);
+	guests_begin();
+	world_back_end();
+	world_run();
+}
+
+static void all_look(void)
+{
+	for (unsigned int turn = 0; turn < 4; turn++) {
+		world_run();
+		world_card_completes(WORLD_FLYING);
+		for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+			if (world.guest[number].record)
+				guest_look(number);
+	}
+}
+
+/* It dies as soon as step() is called for the n-th time, or at what `meanwhile` finds. True: it did. */
+static bool dies(uint64_t steps)
+{
+	bool is_dead = true;
+
+	world.is_mortal = true;
+	world.steps_left = steps;
+	if (!setjmp(world.death)) {
+		for (unsigned int round = 0; round < 50; round++) {
+			world_round();
+			world.now_ns += 20000;
+		}
+		is_dead = false;
+	}
+	world.is_mortal = false;
+	world.meanwhile = NULL;
+	return is_dead;
+}
+
+static void nothing_is_wrong(void)
+{
+	CU_ASSERT_EQUAL(guests.wrong, 0);
+	CU_ASSERT_EQUAL(guests.lost, 0);
+	CU_ASSERT_EQUAL(guests.errors, 0);
+	if (guests.wrong)
+		CU_FAIL(guests.first_wrong);
+}
+
+/* ---- a packet that kills ---- */
+
+static uint32_t killer_place, killer_slot;
+
+/* Whoever works on it dies of it. */
+static void meanwhile_kills(void)
+{
+	if (net.status->doing == killer_place + 1 && net.status->doing_index == killer_slot)
+		world.steps_left = 0;
+}
+
+/* How many back-ends it takes until none dies any more. */
+static uint32_t deaths_until_it_lives(void)
+{
+	uint32_t deaths = 0;
+
+	while (deaths < 10) {
+		world.meanwhile = meanwhile_kills;
+		if (!dies(UINT64_MAX))
+			break;
+		deaths++;
+		world_back_end();
+	}
+	world.meanwhile = NULL;
+	return deaths;
+}
+
+static void given_a_packet_that_kills(void)
+{
+	given(3, false);
+	killer_place = A;
+	killer_slot = 3;
+	for (unsigned int i = 0; i < 8; i++)
+		CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	for (unsigned int i = 0; i < 8; i++)
+		CU_ASSERT_TRUE(guest_send(B, C, 300, 1, false));
+}
+
+static void packet_that_kills_twice_sets_its_port_aside_and_no_other(void)	/* driver.md, section 7 */
+{
+	uint32_t sent;
+
+	given_a_packet_that_kills();
+	CU_ASSERT_EQUAL(deaths_until_it_lives(), 2);
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ASIDE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(A)->text, "0x3"));
+	CU_ASSERT_EQUAL(world_status(B)->answer, DRIVER_ATTACHED);
+	all_look();
+	CU_ASSERT_EQUAL(guest_owed(B), 0);
+	CU_ASSERT_EQUAL(guest_owed(A), 5);		/* what was before it is answered */
+	sent = guests.answered;
+	CU_ASSERT_TRUE(guest_send(C, B, 500, 1, false));
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, sent + 1);
+	nothing_is_wrong();
+}
+
+static void port_that_is_aside_stays_so_in_each_later_generation(void)
+{
+	given_a_packet_that_kills();
+	deaths_until_it_lives();
+	world_back_end();
+	world_back_end();
+	all_look();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ASIDE);
+	CU_ASSERT_EQUAL(guest_owed(A), 5);
+	nothing_is_wrong();
+}
+
+static void port_that_is_aside_is_served_again_under_a_new_serial(void)
+{
+	given_a_packet_that_kills();
+	deaths_until_it_lives();
+	world.table->attachment[A].serial += 1000;
+	world_back_end();
+	killer_slot = 99999;
+	all_look();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_EQUAL(guest_owed(A), 0);
+	nothing_is_wrong();
+}
+
+static void suspicion_ends_with_the_answer(void)
+{
+	given_a_packet_that_kills();
+	world.meanwhile = meanwhile_kills;
+	CU_ASSERT_TRUE(dies(UINT64_MAX));
+	world_back_end();
+	CU_ASSERT_EQUAL(world_status(A)->suspect_deaths, 1);
+	all_look();
+	CU_ASSERT_EQUAL(world_status(A)->suspect_deaths, 0);
+	CU_ASSERT_EQUAL(guest_owed(A), 0);
+	CU_ASSERT_EQUAL(guests.answered, guests.sent);
+	nothing_is_wrong();
+}
+
+static void word_about_nobodys_request_blames_nobody(void)
+{
+	static const uint32_t places[] = { A, B, 77, DRIVER_ATTACHMENTS_MAX, UINT32_MAX - 1 };
+
+	for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		given(2, false);
+		net.status->doing_ring = 0x12345;
+		net.status->doing_index = 0;
+		net.status->doing = places[i] + 1;
+		world_back_end();
+		CU_ASSERT_EQUAL(world_status(A)->suspect_deaths, 0);
+		CU_ASSERT_EQUAL(world_status(B)->suspect_deaths, 0);
+		CU_ASSERT_EQUAL(net.status->doing, 0);
+		world_end();
+	}
+}
+
+static void meanwhile_the_wire_kills(void)
+{
+	if (net.scratch->arrival_doing)
+		world.steps_left = 0;
+}
+
+static void frame_from_the_wire_that_kills_twice_is_dropped(void)	/* NB5 */
+{
+	uint32_t deaths = 0;
+
+	given(2, true);
+	wire_send(A, 200, false);
+	while (deaths < 10) {
+		world.meanwhile = meanwhile_the_wire_kills;
+		if (!dies(UINT64_MAX))
+			break;
+		deaths++;
+		world_back_end();
+	}
+	CU_ASSERT_EQUAL(deaths, 2);
+	CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 1);
+	wire_send(A, 200, false);
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 1);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	nothing_is_wrong();
+}
+
+/* ---- what a dying driver wrote over ---- */
+
+static uint32_t wanted_records;
+
+static void meanwhile_records(void)
+{
+	uint32_t count = 0;
+
+	for (uint32_t place = 0; place < ARRIVALS; place++)
+		count += net.scratch->is_arrived[place] != 0;
+	if (count == wanted_records)
+		world.steps_left = 0;
+}
+
+/* So many frames are taken from the card, and not yet copied. */
+static void given_records(uint32_t count)
+{
+	given(2, true);
+	for (uint32_t i = 0; i < count; i++)
+		wire_send(A, 200, false);
+	wanted_records = count;
+	world.meanwhile = meanwhile_records;
+	CU_ASSERT_TRUE(dies(UINT64_MAX));
+}
+
+static uint32_t first_record(void)
+{
+	uint32_t place = 0;
+
+	while (place < ARRIVALS - 1 && !net.scratch->is_arrived[place])
+		place++;
+	return place;
+}
+
+static void record_that_cannot_be_is_dropped_and_harms_nobody(void)	/* NB5, P2 */
+{
+	for (unsigned int how = 0; how < 9; how++) {
+		struct net_frame *frame;
+
+		given_records(3);
+		CU_ASSERT_TRUE(net.scratch->is_arrived[first_record()]);
+		frame = &net.scratch->arrival[first_record()];
+		switch (how) {
+		case 0: frame->segment_count = 0; break;
+		case 1: frame->segment_count = 255; break;
+		case 2: frame->segment[0].at = (void *)0x1000; break;
+		case 3: frame->segment[0].at = pool_at + pool_bytes - 10; break;
+		case 4: frame->segment[0].length = 5000; break;
+		case 5: frame->length = 1 << 30; break;
+		case 6: frame->gso = 3; break;
+		case 7: frame->gso = NET_GSO_TCP4; frame->gso_bytes = 0; break;
+		default: frame->segment[0].at = NULL; break;
+		}
+		world_back_end();
+		all_look();
+		CU_ASSERT_EQUAL(guests.wire_got, 2);
+		CU_ASSERT_EQUAL(net.free_count, PACKETS);
+		CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+		nothing_is_wrong();
+		world_end();
+	}
+}
+
+static void buffer_of_two_records_is_delivered_once(void)	/* P1 */
+{
+	uint32_t first;
+
+	given_records(2);
+	first = first_record();
+	CU_ASSERT_TRUE(net.scratch->is_arrived[first + 1] == 1);
+	net.scratch->arrival[first + 1] = net.scratch->arrival[first];
+	world_back_end();
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 2);	/* the second is one that the card still has */
+	CU_ASSERT_EQUAL(guests.received, 2);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+	nothing_is_wrong();
+}
+
+static void records_of_noise_harm_nobody(void)
+{
+	for (unsigned int turn = 0; turn < 200; turn++) {
+		given_records(1 + world_below(10));
+		for (unsigned int i = 0; i < 64; i++) {
+			uint32_t place = world_chance(2) ? first_record() + world_below(8) : world_below(ARRIVALS);
+
+			((uint8_t *)&net.scratch->arrival[place % ARRIVALS])[world_below(48)] ^= (uint8_t)(1u << world_below(8));
+			if (world_chance(8))
+				net.scratch->is_arrived[world_below(ARRIVALS)] = (uint8_t)world_below(4);
+		}
+		net.scratch->arrival_next = (uint32_t)world_random();
+		net.scratch->arrival_doing = world_below(2 * ARRIVALS);
+		guests.has_strangers = true;
+		world_back_end();
+		all_look();
+		CU_ASSERT_EQUAL(net.free_count, PACKETS);
+		CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+		world_end();
+		world.random += turn;
+	}
+}
+
+/* ---- what the card has ---- */
+
+static void frames_that_nobody_fetched_are_delivered(void)
+{
+	given(2, true);
+	for (unsigned int i = 0; i < 10; i++)
+		wire_send(i % 2, 100 + i * 100, false);
+	wire_send(B, 50000, true);
+	world_back_end();
+	world_back_end();		/* and by the one after, if that one dies too */
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 11);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	nothing_is_wrong();
+}
+
+static void card_that_does_not_acknowledge_ends_the_domain(void)
+{
+	given(1, true);
+	world.is_deaf = true;
+	world.panic_is_expected = true;
+	if (!setjmp(world.panicked)) {
+		world_back_end();
+		CU_FAIL("it serves with a card that may still write");
+	}
+	world.panic_is_expected = false;
+	CU_ASSERT_PTR_NOT_NULL(strstr(world.panic, "acknowledge"));
+}
+
+/* ---- the order, and who is not there yet ---- */
+
+static void who_had_work_is_served_before_others_are_attached(void)
+{
+	given(3, false);
+	CU_ASSERT_TRUE(guest_send(C, B, 300, 1, false));
+	net.status->busy[0] = 1u << C;
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NOT_NULL(net.port[C]);
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	nothing_is_wrong();
+}
+
+static void packet_for_one_who_is_not_attached_yet_reaches_him(void)	/* NB6 */
+{
+	given(4, true);
+	CU_ASSERT_TRUE(guest_send(A, 3, 300, 1, false));
+	CU_ASSERT_TRUE(guest_send(A, TO_ALL, 300, 1, false));
+	net.status->busy[0] = 1u << A;
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NULL(net.port[3]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	nothing_is_wrong();
+}
+
+/* ---- what Dom0 did meanwhile ---- */
+
+static void who_was_taken_away_meanwhile_is_detached(void)	/* D3 */
+{
+	given(2, false);
+	CU_ASSERT_NOT_EQUAL(world.guest[A].queue[0].local_port, 0);
+	world_detach(A);
+	world_back_end();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].local_port, 0);
+	CU_ASSERT_NOT_EQUAL(world.guest[B].queue[0].local_port, 0);
+}
+
+static void who_was_refused_stays_refused(void)
+{
+	given(2, false);
+	world.guest[A].queue[0].tx.shared->req_prod = 5000;
+	world_kick(A, 0);
+	world_run();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_REFUSED);
+	world.guest[A].queue[0].tx.shared->req_prod = 0;
+	world_back_end();
+	world_run();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_REFUSED);
+	world_detach(A);
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_DETACHED);
+}
+
+static void port_that_nobody_noted_is_found(void)
+{
+	given(2, false);
+	memset(world_status(A)->port, 0, sizeof(world_status(A)->port));
+	world_back_end();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	nothing_is_wrong();
+}
+
+#define CASE(name) { #name, name }
+
+int main(void)
+{
+	static const struct { const char *name; CU_TestFunc run; } cases[] = {
+		CASE(packet_that_kills_twice_sets_its_port_aside_and_no_other),
+		CASE(port_that_is_aside_stays_so_in_each_later_generation),
+		CASE(port_that_is_aside_is_served_again_under_a_new_serial),
+		CASE(suspicion_ends_with_the_answer),
+		CASE(word_about_nobodys_request_blames_nobody),
+		CASE(frame_from_the_wire_that_kills_twice_is_dropped),
+		CASE(record_that_cannot_be_is_dropped_and_harms_nobody),
+		CASE(buffer_of_two_records_is_delivered_once),
+		CASE(records_of_noise_harm_nobody),
+		CASE(frames_that_nobody_fetched_are_delivered),
+		CASE(card_that_does_not_acknowledge_ends_the_domain),
+		CASE(who_had_work_is_served_before_others_are_attached),
+		CASE(packet_for_one_who_is_not_attached_yet_reaches_him),
+		CASE(who_was_taken_away_meanwhile_is_detached),
+		CASE(who_was_refused_stays_refused),
+		CASE(port_that_nobody_noted_is_found),
+	};
+	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
+	CU_pSuite suite;
+
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return 1;
+	suite = CU_add_suite_with_setup_and_teardown("a successor of the network back-end", NULL, NULL, NULL, world_end);
+	for (unsigned int i = 0; i < count; i++)
+		CU_add_test(suite, cases[i].name, cases[i].run);
+	CU_basic_set_mode(CU_BRM_NORMAL);
+	failures = CU_basic_run_tests() == CUE_SUCCESS ? CU_get_number_of_failures() : 1;
+	failures += CU_get_number_of_tests_run() != count;
+	CU_cleanup_registry();
+	return failures ? 1 : 0;
+}
