@@ -7,6 +7,7 @@ system: the same kernel and initrd run the same program on bare QEMU and on Skin
 guests: the guest tests whose names begin with "bench".
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
+restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed, and build/bench.json holds the same.
 """
@@ -42,6 +43,7 @@ MANY = 100
 NAME, NUMBER = 40, 15
 # Seconds of the host for one run.
 LIMIT = 900
+SPLIT_LIMIT = 3000
 
 
 def linux_on(name, boot, end):
@@ -121,11 +123,9 @@ def splits(name, hypervisor, part, images):
     else:
         boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
                 f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
-    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
-        end = machine.expect("IO (done|failed.*)", LIMIT)
-        if end.group(1) != "done":
-            raise Gone(end.group())
-        return figures(machine.text)
+    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=SPLIT_LIMIT) as machine:
+        end = machine.expect("^IO (done|failed.*)$", SPLIT_LIMIT)
+        return figures(machine.text), None if end.group(1) == "done" else end.group()
 
 
 def attempt(results, name, *runs):
@@ -134,8 +134,12 @@ def attempt(results, name, *runs):
     results[name] = {}
     for run in runs:
         try:
-            for bench, value in run().items():
+            found = run()
+            found, wrong = found if isinstance(found, tuple) else (found, None)
+            for bench, value in found.items():
                 results[name][bench] = counted(value) if isinstance(value, int) else value
+            if wrong:
+                raise Gone(wrong)
         except (Gone, Late) as wrong:
             print(f"  {name}: {wrong}")
             good = False
@@ -196,7 +200,7 @@ def runs_of(name, parts, images):
         runs.append(lambda: guests(name, hypervisor))
     if "life" in parts and hypervisor:
         runs.append(lambda: lives(name, hypervisor, images["skink" if name == "skink" else "xl"]))
-    return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.PARTS if part in parts]
+    return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.parts_of(name) if part in parts]
 
 
 def main():
@@ -211,7 +215,9 @@ def main():
     results, good = {name: {} for name in ("bare", "skink")}, True
     images = life.image(BUILD, MANY) if "life" in parts else {}
     if set(parts) & set(split.PARTS):
-        images["split"] = split.images(BUILD)
+        tools = [("skink" if name == "skink" else "xl", part) for name in wanted if name != "bare"
+                 for part in split.parts_of(name) if part in parts]
+        images["split"] = split.images(BUILD, tools)
     for name in wanted:
         good &= attempt(results, name, *runs_of(name, parts, images))
     show(results)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
-# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done.
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart: there is restart.sh.
 exec < /dev/hvc0 > /dev/hvc0 2>&1
 PATH=/usr/sbin:/usr/bin:/bench
 cd /bench
@@ -9,7 +9,12 @@ logs=/var/log/skink/consoles
 read -r part < part
 life --random
 
-fail() { echo "IO failed: $*"; sleep infinity; }
+# What has been measured until then counts.
+fail() {
+	grep -aohE '(BENCH|SPREAD) .*' $logs/guest-client.log
+	echo "IO failed: $*"
+	sleep infinity
+}
 must() { "$@" || fail "$*"; }
 
 # wait_for GUEST PATTERN: what takes longer than this has stopped, and the guest's last lines say where.
@@ -26,11 +31,11 @@ skink_ready() {
 	until skink version > /dev/null 2>&1; do sleep 0.2; done
 }
 
-# skink_driver NAME ROLE [SLOT]
+# skink_driver NAME ROLE [SLOT]. However often it dies, it is restarted at once.
 skink_driver() {
 	cat > "$1.xml" <<END
 <domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>$1</name><memory unit='MiB'>16</memory>
-<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/></skink:driver>
+<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:restart limit='1000' within='1ms'/></skink:driver>
 <devices>${3:+<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x0$3' function='0x0'/></source></hostdev>}</devices></domain>
 END
 	must skink create "$1.xml"
@@ -102,11 +107,12 @@ xl_net() {
 }
 
 xl_blk() {
-	xl_guest client blk "disk=['format=raw,vdev=xvda,access=rw,target=/dev/vda,script=/bench/block.sh']"
+	xl_guest client blk "disk=['format=raw,vdev=xvda,access=rw,script=/bench/block.sh,target=/dev/vda']"
 }
 
 tool=xl
 [ -e skink ] && tool=skink
+[ "$part" = restart ] && . ./restart.sh
 ${tool}_ready
 xenstore-exists /local/domain/0/name || fail "no xenstored"
 ${tool}_$part

@@ -46,7 +46,7 @@ bare_wire() {
 		ip addr add 10.0.1.1/24 dev eth1; ip link set eth1 up; exec netload serve' &
 	sleep 1
 	ip link set eth1 netns $!
-	interface 00:16:3e:00:00:12 10.0.1.2
+	interface 00:16:3e:00:01:04 10.0.1.2
 	streams wire 10.0.1.1 16 send
 }
 
@@ -71,6 +71,18 @@ net)
 	streams wire 10.0.1.1 16 send
 	;;
 blk) disk /dev/xvda ;;
+load-net)
+	interface 00:16:3e:00:00:12 10.0.1.2
+	netload 10.0.1.1 load send 16 1000000 > /dev/null &
+	echo "IO loaded"
+	wait
+	;;
+load-blk)
+	until [ -b /dev/xvda ]; do sleep 0.1; done
+	blkload /dev/xvda load write random 4096 32 2000 1000000 > /dev/null &
+	echo "IO loaded"
+	wait
+	;;
 bare-net) bare_wire ;;
 bare-blk) disk /dev/vda ;;
 esac

@@ -12,19 +12,26 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk")
+PARTS = ("net", "blk", "restart")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
+# The cards' addresses are nobody else's: a bridge takes frames for its cards' addresses as its own.
 DEVICES = {
-    "net": ["-netdev", "hubport,id=net4,hubid=0", "-device", "virtio-net-pci,netdev=net4,mac=00:16:3e:00:00:12,addr=4,"
+    "net": ["-netdev", "hubport,id=net4,hubid=0", "-device", "virtio-net-pci,netdev=net4,mac=00:16:3e:00:01:04,addr=4,"
             "disable-legacy=on,ioeventfd=off",
-            "-netdev", "hubport,id=net5,hubid=0", "-device", "virtio-net-pci,netdev=net5,mac=00:16:3e:00:00:11,addr=5,"
+            "-netdev", "hubport,id=net5,hubid=0", "-device", "virtio-net-pci,netdev=net5,mac=00:16:3e:00:01:05,addr=5,"
             "disable-legacy=on,ioeventfd=off"],
     "blk": ["-blockdev", "null-co,node-name=disk,read-zeroes=on,size=1073741824",
             "-device", "virtio-blk-pci,drive=disk,addr=6,disable-legacy=on,ioeventfd=off"],
 }
-PROGRAMS = ("netload", "blkload", "life")
+DEVICES["restart"] = DEVICES["net"] + DEVICES["blk"]
+PROGRAMS = ("netload", "blkload", "killer", "life")
+
+
+def parts_of(system):
+    """Nobody else's drivers come back."""
+    return PARTS if system == "skink" else PARTS[:2]
 
 
 def dom0_modules(build, root):
@@ -46,32 +53,32 @@ def guest_initrd(build, folder):
     return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
 
 
-def images(build):
-    """Files by their names: "guest", and the Dom0 image of each tool and part."""
+def images(build, wanted):
+    """Files by their names: "guest", and the Dom0 images that are wanted, by tool and part."""
     folder = f"{build}/bench-split"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     dom0, names = read(f"{build}/dom0.cpio.zst"), {"guest": f"{folder}/guest.img"}
     with open(names["guest"], "wb") as out:
         out.write(guest_initrd(build, folder))
-    for tool in ("skink", "xl"):
-        for part in PARTS:
-            root = f"{folder}/{tool}-{part}"
-            put(root, "bench/part", f"{part}\n", 0o644)
-            put(root, "bench/initrd", read(names["guest"]), 0o644)
-            put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
-            for program in PROGRAMS:
-                put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
-            if tool == "skink":
-                put(root, "bench/skink", "", 0o644)
-            else:
-                put(root, "etc/sv/skinkd/run", "#!/bin/sh\nexec sleep infinity\n")
-                put(root, "bench/vmlinux", read(f"{build}/dom0/vmlinux"))
-                for script in ("vif.sh", "block.sh"):
-                    put(root, f"bench/{script}", read(f"{HERE}/{script}"))
-                dom0_modules(build, root)
-            names[tool, part] = f"{folder}/{tool:_<5}-{part}.img"
-            with open(names[tool, part], "wb") as out:
-                out.write(dom0 + zipped(archived(root)))
-            shutil.rmtree(root)
+    for tool, part in wanted:
+        root = f"{folder}/{tool}-{part}"
+        put(root, "bench/part", f"{part}\n", 0o644)
+        put(root, "bench/initrd", read(names["guest"]), 0o644)
+        put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
+        put(root, "bench/restart.sh", read(f"{HERE}/restart.sh"))
+        for program in PROGRAMS:
+            put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
+        if tool == "skink":
+            put(root, "bench/skink", "", 0o644)
+        else:
+            put(root, "etc/sv/skinkd/run", "#!/bin/sh\nexec sleep infinity\n")
+            put(root, "bench/vmlinux", read(f"{build}/dom0/vmlinux"))
+            for script in ("vif.sh", "block.sh"):
+                put(root, f"bench/{script}", read(f"{HERE}/{script}"))
+            dom0_modules(build, root)
+        names[tool, part] = f"{folder}/{tool:_<5}-{part}.img"
+        with open(names[tool, part], "wb") as out:
+            out.write(dom0 + zipped(archived(root)))
+        shutil.rmtree(root)
     return names

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+# Read by dom0.sh: drivers die under load, and how long each takes to come back is printed, from the core's report on. A guest more does not
+# come with an attachment more: all but the first are idle ones of the same guest.
+kills=10
+
+# Shown as it comes: all of it takes long.
+row() { echo "BENCH $*"; }
+
+# numbers NAME KEY...: the first number of each key in what skink says of it
+numbers() {
+	skink info "$1" --json | awk -v keys="$*" 'BEGIN { n = split(keys, key, " ") }
+		{ name = $1; gsub(/[":]/, "", name); if (!(name in found)) { found[name] = $2; sub(",", "", found[name]) } }
+		END { for (i = 2; i <= n; i++) print found[key[i]] }'
+}
+
+# dies DRIVER ROW [disarmed]: again when it has answered and has all rings again
+dies() {
+	set -- "$1" "$2" "$3" $(numbers "$1" id restarts)
+	for _ in $(seq $kills); do
+		must killer "$4" $3
+		for _ in $(seq 100); do
+			sleep 0.02
+			set -- "$1" "$2" "$3" "$4" "$5" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
+			[ "$6" != "$5" ] && [ "${11}" != 0 ] && [ "${12}" != 0 ] && break
+		done
+		[ "$6" != "$5" ] || fail "$1 has not come back: $*"
+		row "$2 ${12} instructions"
+		row "$2.until_fenced $7 instructions"
+		row "$2.copy $(($8 - $7)) instructions"
+		row "$2.copied ${13} frames"
+		row "$2.resume $(($9 - $8)) instructions"
+		row "$2.device $((${10} - $9)) instructions"
+		row "$2.all_rings $((${11} - ${10})) instructions"
+		set -- "$1" "$2" "$3" "$4" "$6"
+	done
+}
+
+both_ways() {
+	dies "$1" "$2.armed"
+	dies "$1" "$2" disarmed
+}
+
+connected() {
+	until [ "$(skink info "$1" --json | grep -c '"state": "connected"')" = "$2" ]; do sleep 0.2; done
+}
+
+# What has passed on the busiest interface.
+bytes() { skink info client --json | sed -n 's/^ *"tx_bytes": \([0-9]*\),*$/\1/p' | sort -n | tail -n 1; }
+
+# rate GAP_MS COUNT: $rate is KiB a second of the guest's stream, while its driver dies so often
+rate() {
+	set -- "$1" "$2" $(numbers wirea id) $(bytes) $(life true)
+	must killer "$3" "$1" "$2"
+	set -- "$4" "$5" $(bytes) $(life true)
+	rate=$((($3 - $1) * 976562 / ($4 - $2)))
+}
+
+lost() {
+	rate "$2" "$3"
+	row "restart.net.virtio.lost.$1 $(awk "BEGIN { printf \"%.2f\", 100 * (1 - $rate / $whole) }") percent"
+}
+
+losses() {
+	set -- $(bytes) $(life true)
+	sleep 1
+	set -- "$1" "$2" $(bytes) $(life true)
+	whole=$((($3 - $1) * 976562 / ($4 - $2)))
+	lost 2s 2000 1
+	lost 1s 1000 2
+	lost 100ms 100 10
+}
+
+blk_disk() {
+	echo "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/><shareable/></disk>"
+}
+
+# more COUNT: so many interfaces of the client and disks of the writer there are then
+more() {
+	letters=$(for first in "" a b; do for last in a b c d e f g h i j k l m n o p q r s t u v w x y z; do echo $first$last; done; done)
+	for i in $(seq $((have + 1)) "$1"); do
+		skink_interface wirea "$(printf %02x $((i + 32)))" > more.xml
+		must skink attach client more.xml
+	done
+	for letter in $(echo "$letters" | sed -n "$((have + 1)),${1}p"); do
+		blk_disk "$letter" | sed "s/<disk /<disk xmlns:skink='urn:skink:manifest:1' /" > more.xml
+		must skink attach writer more.xml
+	done
+	have=$1
+	connected client $have
+	connected writer $have
+}
+
+# all ROW: one guest is under load at a time; now it is the client
+all() {
+	both_ways wirea "restart.net.virtio$1"
+	must skink pause client
+	must skink unpause writer
+	both_ways disk0 "restart.blk.virtio$1"
+}
+
+skink_ready
+have=1
+skink_driver wirea net 4
+skink_driver wireb net 5
+skink_driver disk0 blk 6
+skink_guest server server "$(skink_interface wireb 01)$(skink_interface wireb 11)"
+wait_for server "IO serves"
+skink_guest writer load-blk "$(blk_disk a)"
+wait_for writer "IO loaded"
+must skink pause writer
+skink_guest client load-net "$(skink_interface wirea 12)"
+wait_for client "IO loaded"
+sleep 0.3
+all ""
+for count in 16 64; do
+	must skink unpause client
+	more $count
+	must skink pause writer
+	all .$count
+done
+must skink pause writer
+must skink unpause client
+losses
+echo "IO done"
+sleep infinity

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""What bench.py makes of the lines that the machines print."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bench  # noqa: E402
+
+LOG = """[    1.703625] PCI: Fatal: No config space access function found
+BENCH net.guest.send.1500 400.00 MiB/s
+BENCH net.guest.send.1500 380.50 MiB/s
+BENCH net.guest.send.1500 420.25 MiB/s
+BENCH blk.read.4k.depth_1 torn in the mid
+SPREAD net.guest.round_trip instructions 900 80000 90000 95000
+BENCH null_syscall 337
+"""
+
+
+def test_rounds_of_one_name_are_one_figure_and_torn_lines_are_none():
+    found = bench.figures(LOG)
+    assert set(found) == {"net.guest.send.1500", "net.guest.round_trip"}
+    assert found["net.guest.send.1500"] == {"unit": "MiB/s", "n": 3, "p50": 400.0, "p99": 420.25, "max": 420.25, "deterministic": False}
+    assert found["net.guest.round_trip"]["n"] == 900 and found["net.guest.round_trip"]["p99"] == 90000
+
+
+def test_a_machine_that_fails_half_way_leaves_what_it_had_measured():
+    results = {}
+    half = {"net.guest.send.1500": bench.counted(1)}
+    assert not bench.attempt(results, "xen", lambda: (half, "IO failed: nobody answers"), lambda: {"null_syscall": 1108})
+    assert set(results["xen"]) == {"net.guest.send.1500", "null_syscall"}
+    assert results["xen"]["null_syscall"] == {"unit": "instructions", "n": 1, "p50": 1108, "p99": 1108, "max": 1108, "deterministic": True}
+
+
+def test_the_target_is_twice_what_a_guest_gets_from_xen_in_half_the_time():
+    xen = {"net.guest.send.1500": {"unit": "MiB/s", "p50": 250.0}, "net.guest.round_trip": {"unit": "instructions", "p50": 90000},
+           "null_syscall": {"unit": "instructions", "p50": 1108}}
+    results = {"bare": {"null_syscall": {"unit": "instructions", "p50": 337}}, "xen": xen}
+    assert bench.target(results, "net.guest.send.1500") == 500
+    assert bench.target(results, "net.guest.round_trip") == 45000
+    assert bench.target(results, "null_syscall") == 722
+    assert bench.target({"bare": {}}, "net.guest.send.1500") is None
+
+
+def test_the_list_names_each_figure_and_its_system():
+    assert bench.listed({"bare": {}, "skink": {"null_syscall": bench.counted(826)}}) == [
+        {"name": "null_syscall", "system": "skink", "unit": "instructions", "n": 1, "p50": 826, "p99": 826, "max": 826, "deterministic": True}]
