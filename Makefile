@@ -55,7 +55,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # The one list of what has to be installed.
-PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy groff-base \
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy python3-prometheus-client e2fsprogs groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	mmdebstrap uidmap fakeroot e2fsprogs iperf3 libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk libzydis-dev
@@ -149,7 +149,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE) \
-	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%)
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -315,6 +315,20 @@ build/$(1).elf: $(GUEST)/$(1).elf build/flavour
 endef
 $(if $(NET_SOURCES),$(eval $(call DRIVER_DOMAIN_RULE,net,$(NET_SOURCES))))
 $(if $(BLK_SOURCES),$(eval $(call DRIVER_DOMAIN_RULE,blk,$(BLK_SOURCES))))
+
+# The block driver domain as it would be without a ledger: a campaign with it has to report what is lost.
+build/campaign/forgetful/answers.c: tests/campaign/forgetful.py driver-domain/runtime/answers.c | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< > $@
+
+build/campaign/forgetful/answers.c.o: build/campaign/forgetful/answers.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -c $< -o $@
+
+build/campaign/forgetful-blk.elf: $(GUEST)/blk.elf build/campaign/forgetful/answers.c.o
+	$(call say,LINK,$@)
+	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/campaign/forgetful/answers.c.o \
+		$(filter-out %/runtime/answers.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
 
 # ---------------------------------------------------------------- the core's sources on the host
 

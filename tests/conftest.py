@@ -23,7 +23,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 # Modules whose tests share a machine: xdist runs them in one process. All of SHARED have one machine.
-SHARED = {"test_xl", "test_obeyed", "test_refusals", "test_skink"}
+SHARED = {"test_xl", "test_obeyed", "test_refusals", "test_skink", "test_metrics"}
 ONE_BY_ONE = {"test_unit", "test_model", "test_fuzz", "test_guest", "test_boot", "test_linux", "test_manifests"}
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The campaign's own parts: its judge, plans, result files and figures. What it runs is tested in tests/system/test_smoke.py."""
 import copy
-import json
+import csv
 import os
 import sys
 
@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "campaign"))
 import figures  # noqa: E402
 import judge  # noqa: E402
 import plan as plans  # noqa: E402
+import report  # noqa: E402
 import results  # noqa: E402
 
 PLANS = os.path.join(os.path.dirname(__file__), "campaign", "plans")
@@ -59,7 +60,8 @@ def with_driver(**more):
     (without_effect(activated=None, targets=0), judge.NOT_ACTIVATED),
     (with_driver(policy="quarantine", state="failed"), judge.ESCALATED),
     (with_driver(state="failed"), judge.UNDECIDED),
-    (with_guest("web", progressed=False), judge.UNDECIDED),
+    (with_guest("web", progressed=False), judge.LOST),
+    ({**with_guest("web", progressed=False), "seen": with_driver(state="starting")["seen"]}, judge.UNDECIDED),
     (with_guest("web", broken=1), judge.LOST),
     (with_guest("web", errors=2), judge.LOST),
     (with_guest("web", lost=["eth0"]), judge.LOST),
@@ -178,7 +180,8 @@ def test_the_same_plan_gives_the_same_cases_driver_and_class_in_turn(tmp_path): 
     plan = plans.read(written(tmp_path, GOOD + FAULT.replace("crash", "*") + FAULT.replace("net0", "disk0").replace("3", "2")))
     once, again = ([case["id"] for case in plans.cases(plan, CLASSES, {})] for _ in range(2))
     assert once == again and len(once) == len(set(once)) == 8
-    assert once[:3] == ["net0/crash/1000000", "net0/hang/1000000", "disk0/crash/1000000"]
+    assert [identity.rpartition("/")[0] for identity in once[:4]] == ["net0/crash", "net0/hang", "disk0/crash", "net0/crash"]
+    assert len({identity.rpartition("/")[2] for identity in once}) == 8, "two classes begin with the same seed"
     assert [plans.case_of(identity)["id"] for identity in once] == once    # P2
 
 
@@ -272,6 +275,45 @@ def test_tables_count_each_case_once():
     assert (counts["cases"], counts["activated"]) == (5, 3)
     assert sum(counts[name] for name in judge.OUTCOMES) == 5
     assert [case["outcome"] for case in figures.failures(cases)] == [judge.INVALID, judge.LOST]
+
+
+def test_coverage_counts_functions_of_the_image():
+    cases = [{"injected": {"symbol": symbol}} for symbol in ("blk_work+0x12", "blk_work+0x4", "net_work", "elsewhere+1", None)] + [{}]
+    assert figures.functions(cases, {"blk_work", "net_work", "main"}) == ({"blk_work": 2, "net_work": 1}, 3)
+
+
+def test_quantiles_are_values_that_were_measured():
+    assert [figures.quantile(list(range(1, 101)), part) for part in (0.5, 0.99, 1)] == [50, 99, 100]
+    assert figures.quantile([7], 0.5) == 7 and figures.quantile([], 0.5) is None
+
+
+# ------------------------------------------------------------------ reports
+
+def written_report(tmp_path, cases):
+    given = {case["id"]: case for case in cases}
+    failed = report.write(str(tmp_path / "r"), "<name>", [{"core": "abc"}], given, [], {"net0": {"main"}}, lambda case: f"make ONLY={case['id']}")
+    return (tmp_path / "r.html").read_text(encoding="utf-8"), failed
+
+
+def test_a_report_says_what_holds_and_what_was_not_tested(tmp_path):
+    stop = {**record(1), "injected": {"targets": 1, "activated": True, "kind": "stop"}}
+    page, failed = written_report(tmp_path, [stop])
+    assert failed == ["without a fault nothing is restarted, and nothing is seen"], "no golden run: it was not shown"
+    assert "&lt;name&gt;" in page and "1 of 1, 100.0 % (2.5 to 100.0)" in page
+    harmed = {**stop, **record(2, judge.CORRUPTION), "injected": stop["injected"]}
+    page, failed = written_report(tmp_path, [stop, harmed])
+    assert "fail-stop faults: nothing lost, nothing wrong, in any guest" in failed and "make ONLY=net0/crash/2" in page
+
+
+def test_a_class_without_targets_never_counts_as_passed(tmp_path):
+    page, failed = written_report(tmp_path, [{**record(1, judge.NOT_ACTIVATED), "injected": {"targets": 0, "kind": "stop"}}])
+    assert "it has no targets: nothing was tested" in page and len(failed) == 4
+
+
+def test_the_csv_has_a_line_for_each_case(tmp_path):
+    written_report(tmp_path, [record(1), record(2, judge.LOST)])
+    with open(tmp_path / "r.csv", encoding="utf-8", newline="") as file:
+        assert [row["outcome"] for row in csv.DictReader(file)] == [judge.RECOVERED, judge.LOST]
 
 
 def test_how_full_a_ring_was():

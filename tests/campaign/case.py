@@ -5,6 +5,7 @@ C1  A case begins when every load goes on and its driver serves, and ends when e
 C2  A fault's window is looked at by who was there before it: the loads never stop, and nothing is started for a case.
 """
 import json
+import re
 import time
 
 import judge
@@ -23,12 +24,12 @@ ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 1 << 20, "
 
 
 def classes(session):
-    """By driver, what may be injected into it: {driver: {class: its group}}."""
+    """By driver, what may be injected into it."""
     status, lines = session.run("skink inject --list-classes --json")
     if status:
         raise Lost(f"skink inject --list-classes: {' '.join(lines)}")
-    known = {one["class"]: one["group"] for one in json.loads("".join(lines))["classes"]}
-    return {name: list(known) for name in room.SLOTS}
+    session.groups = {one["class"]: one["group"] for one in json.loads("".join(lines))}
+    return {name: list(session.groups) for name in room.SLOTS}
 
 
 # ------------------------------------------------------------------ looking
@@ -91,6 +92,9 @@ def observe(session, case, plan, record):
     session.settle()
     names = [case["driver"]] if case["driver"] else list(room.SLOTS)
     before = {"counters": counters(session), "drivers": {name: look_at_driver(session, name) for name in names}, "devices": devices_of(session)}
+    each = plan["campaign"]["rings_each"]
+    if case["driver"] and each and case["seed"] % each == 0:
+        record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
         record["injected"] = inject(session, case)
     last = wait_for_the_end(session, case, plan, names)
@@ -109,7 +113,7 @@ def wait_for_the_end(session, case, plan, names):
         generations = [look_at_driver(session, name)["generation"] for name in names]
         then = counters(session)
         went_on = session.wait(lambda: has_gone_on(session, then, only) and time.monotonic() > earliest, until - time.monotonic(), "", must=False)
-        if went_on and generations == [look_at_driver(session, name)["generation"] for name in names]:
+        if not went_on or generations == [look_at_driver(session, name)["generation"] for name in names]:
             break
     return then
 
@@ -150,6 +154,22 @@ def look_at_guests(session, before, last, only):
                    "lost": sorted(before["devices"][name] - connected[name])} for name, guest in session.guests.items()}
 
 
+RING = re.compile(r"(.*), (\S+) at \S+, queue (\d+), (\w+): (\d+) slots, (\d+) unanswered")
+INDICES = re.compile(r"rsp_prod (\d+) .* commit (\d+)")
+
+
+def look_at_rings(session, driver):
+    """How full each is, just before the fault."""
+    rings = []
+    for line in session.run(f"skink rings {driver} | grep -A1 unanswered")[1]:
+        ring, indices = RING.fullmatch(line), INDICES.search(line)
+        if ring:
+            rings.append({"domain": ring[1], "device": ring[2], "ring": ring[4], "slots": int(ring[5]), "waiting": int(ring[6])})
+        elif indices and rings:
+            rings[-1].update(rsp_prod=int(indices[1]), commit=int(indices[2]))
+    return rings
+
+
 def devices_of(session):
     """By guest, which of its front-ends are connected."""
     connected = {name: set() for name in session.guests}
@@ -162,6 +182,13 @@ def devices_of(session):
 
 # ------------------------------------------------------------------ the fault
 
+def groups(session):
+    """{class: what is demanded of it}."""
+    if not session.groups:
+        classes(session)
+    return session.groups
+
+
 def inject(session, case):
     """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}."""
     if case["class"].startswith("plant:"):
@@ -170,20 +197,23 @@ def inject(session, case):
     if not result["faults"]:
         raise Refused(result.get("error") or "nothing was injected, and it is not said why")
     fault = result["faults"][0]
-    return {**fault, "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group"),
+    return {**fault, "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
             "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
-            "what": " ".join(str(fault[key]) for key in ("symbol", "how", "old", "new") if fault.get(key) is not None)}
+            "what": ", ".join(f"{key} {fault[key]}" for key in ("symbol", "location", "old", "new", "how") if fault.get(key) not in (None, ""))}
 
 
 # ------------------------------------------------------------------ afterwards
 
 def make_well(session, case, record):
-    """False: only another machine is well."""
+    """What is cheap first. False: only another machine is well."""
     try:
-        if not case.get("golden") and case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts"):
+        if not case.get("golden") and (case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts") or record["outcome"] == judge.ESCALATED):
             fresh(session, case["driver"])
         if record["outcome"] in (judge.NOT_ACTIVATED, judge.NO_EFFECT, judge.RECOVERED, judge.SLOWLY):
             return True
+        gone = [name for name, one in record.get("guests", {}).items() if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]]
+        for name in gone:
+            session.make_anew(name)
         then = counters(session)
         return session.wait(lambda: has_gone_on(session, then, LOADS), 20, "", must=False)
     except (Lost, Refused):

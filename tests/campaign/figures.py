@@ -77,13 +77,10 @@ def ring_states(cases):
 
 
 def functions(cases, symbols):
-    """(hit, all): functions of the driver's text in which a fault was placed. symbols: {name: (start, end)}."""
+    """({function: faults placed in it}, how many functions the image has)."""
     hit = {}
     for case in cases:
-        address = case.get("injected", {}).get("address")
-        if address is None:
-            continue
-        for name, (start, end) in symbols.items():
-            if start <= address < end:
-                hit[name] = hit.get(name, 0) + 1
+        name = (case.get("injected", {}).get("symbol") or "").partition("+")[0]
+        if name in symbols:
+            hit[name] = hit.get(name, 0) + 1
     return hit, len(symbols)

@@ -80,6 +80,8 @@ def front_end_lost(case):
         for what in ("lost", "errors", "broken", "kernel"):
             if one.get(what):
                 return f"{name}: {what} {one[what]}"
+        if one.get("progressed") is False and case.get("seen", {}).get("state") == "serving":
+            return f"{name} gets no answer any more, although its driver serves"
     return ""
 
 

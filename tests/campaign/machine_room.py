@@ -26,7 +26,11 @@ MODULES = ("xen-netfront", "xen-blkfront", "ext4", "crc32c_generic")
 def make_disk(path):
     with open(path, "wb") as file:
         file.truncate(DISK_MIB << 20)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", path], check=True, stdout=subprocess.DEVNULL)
+    make_file_system(path)
+
+
+def make_file_system(path):
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-F", path], check=True, stdout=subprocess.DEVNULL)
 
 
 def check_file_system(path):

@@ -57,7 +57,7 @@ def tcp(way):
 def pause(session, case):
     session.ask("pause", domain=case["driver"])
     before = session.guests["web"].loads["tcp"]["t"]
-    wanted = before + session.plan["limits"]["slow_ms"] + 500
+    wanted = before + session.plan["limits"]["slow_ms"] + 1000
     session.wait(lambda: session.guests["web"].loads["tcp"]["t"] > wanted, 60, "the guest's clock stands still")
     session.ask("unpause", domain=case["driver"])
 

@@ -59,11 +59,11 @@ def outcomes(cases, key, title):
 
 def demands(cases, golden):
     """(what, holds?, figures) each."""
-    faults = [case for case in cases if not case.get("golden")]
+    faults = [case for case in cases if not case.get("golden") and not case["class"].startswith("plant:")]
     activated = sum(judge.is_activated(case) for case in faults)
     core = sum(case["outcome"] == judge.CORE for case in faults)
     others = [case for case in faults if harms_bystander(case)]
-    stopping = [case for case in faults if case.get("injected", {}).get("kind") == "stop"]
+    stopping = [case for case in faults if case.get("injected", {}).get("kind") == "stop" and judge.is_activated(case)]
     wrong = [case for case in stopping if case["outcome"] in judge.NEVER_FAIL_STOP]
     kills = sum(case.get("seen", {}).get("restarts", 0) for case in golden)
     found = [("the core is never harmed", activated and not core, figures.share(core, activated)),

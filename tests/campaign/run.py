@@ -24,7 +24,6 @@ import report  # noqa: E402
 import results  # noqa: E402
 from session import Lost, Session  # noqa: E402
 
-GOLDEN_S = 30
 MISSING = ("PostgreSQL transactions: Dom0's images have no PostgreSQL", "fio: Debian's needs 60 libraries, 150 MiB, which no guest here has room for; "
            "tests/campaign/programs/load.c writes, makes durable, reads back and compares instead")
 SAMPLES_EACH = 25
@@ -101,33 +100,33 @@ class Campaign:
         return cases.classes(self.machine()) if wanted else {}
 
     def run(self, only=()):
-        todo = [plans.case_of(identity) for identity in only]
-        try:
-            if not todo:
-                for number in range(1, self.plan["campaign"]["golden"] + 1):
-                    if f"golden/{number}" not in self.store.cases:
-                        self.run_one({"id": f"golden/{number}", "golden": True, "driver": "", "class": "golden", "seed": number,
-                                      "mode": plans.FRESH, "seconds": GOLDEN_S})
-                if self.plan["faults"]:
-                    todo = plans.cases(self.plan, self.classes(), self.store.cases)
-            for case in todo:
-                if self.until and time.monotonic() > self.until:
-                    self.say(f"  {self.plan['limits']['minutes']} minutes are over: the same command goes on from here")
-                    break
-                self.run_one(case)
-        finally:
-            self.drop_machine()
+        """Without `only`: all that is left of the plan, golden runs first."""
+        if only:
+            todo = [plans.case_of(identity) for identity in only]
+        else:
+            self.run_golden()
+            todo = plans.cases(self.plan, self.classes(), self.store.cases)
+        for case in todo:
+            if self.until and time.monotonic() > self.until:
+                self.say(f"  {self.plan['limits']['minutes']} minutes are over: the same command goes on from here")
+                break
+            self.run_one(case)
+
+    def run_golden(self):
+        for number in range(1, self.plan["campaign"]["golden"] + 1):
+            if f"golden/{number}" not in self.store.cases:
+                self.run_one({"id": f"golden/{number}", "golden": True, "driver": "", "class": "golden", "seed": number, "mode": plans.FRESH,
+                              "seconds": self.plan["limits"]["golden_s"]})
 
 
 def symbols_of(name):
-    """{function: (start, end)} of a driver's image, from its debugging one."""
+    """The functions of a driver's image."""
     for flavour in ("gcc", "clang"):
         path = f"{room.BUILD}/{flavour}/{name}.elf"
         if os.path.exists(path):
             lines = subprocess.run(["nm", "-S", "--defined-only", path], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-            words = [line.split() for line in lines]
-            return {word[3]: (int(word[0], 16), int(word[0], 16) + int(word[1], 16)) for word in words if len(word) == 4 and word[2] in "tT"}
-    return {}
+            return {line.split()[3] for line in lines if len(line.split()) == 4 and line.split()[2] in "tT"}
+    return set()
 
 
 def write_report(out, name, paths, plan_path="tests/campaign/plans/default.toml"):
@@ -166,7 +165,11 @@ def main():
     name = plan["campaign"]["name"]
     path = f"{room.FOLDER}/{name}"
     store = results.Store(f"{path}.jsonl", room.versions(), options.mixed)
-    Campaign(plan, name, store).run(options.only)
+    campaign = Campaign(plan, name, store)
+    try:
+        campaign.run(options.only)
+    finally:
+        campaign.drop_machine()
     records = write_report(path, name, [f"{path}.jsonl"], options.plan)
     return any(record["outcome"] in judge.NEVER or report.harms_bystander(record) for record in records.values())
 

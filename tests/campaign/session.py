@@ -37,7 +37,7 @@ class Guest:
         self.loads = {}         # load -> its last line of counters
         self.begun = False
         self.strange = []       # what a kernel said, or a load had to complain of
-        self.gap_ms = 0         # the longest since it was last asked for
+        self.gap_ms = 0         # the longest since a case began
 
 
 class Session:
@@ -54,6 +54,8 @@ class Session:
         self.samples, self.sampled = [], None
         self.begun_ms = None    # of the first sample, by the guest's clock
         self.is_watched = False
+        self.groups = {}
+        self.file_system_said = ""
         self.all_marks = []     # (second, harm?, case), of its whole life
 
     # ---- begin and end
@@ -86,7 +88,7 @@ class Session:
                 self.ask("destroy" if "disk" not in room.LOADS[name] else "shutdown", limit=60, domain=name)
         except (Lost, Refused) as wrong:
             return "" if self.machine.qemu.poll() is not None else f"the guests did not end: {wrong}"
-        return room.check_file_system(self.disk)
+        return self.file_system_said or room.check_file_system(self.disk)
 
     def prepare(self):
         machine = self.machine
@@ -100,6 +102,20 @@ class Session:
             machine.check(f"skink create {name}.xml", 120)
         self.watch()
         self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 180, "the loads did not begin")
+        self.settle()
+
+    def make_anew(self, name):
+        """A guest that is gone, or has lost something: another one takes its place, on a disk that is empty again."""
+        guest = self.guests[name]
+        if any(one["name"] == name for one in self.ask("list")["domains"]):
+            self.ask("destroy", domain=name, force=True, limit=60)
+        self.wait(lambda: all(one["name"] != name for one in self.ask("list")["domains"]), 60, f"{name} does not go")
+        if "disk" in room.LOADS[name]:
+            self.file_system_said = self.file_system_said or room.check_file_system(self.disk)
+            room.make_file_system(self.disk)
+        guest.begun, guest.loads = False, {}
+        self.ask("create", limit=120, xml=room.guest_manifest(name, self.peer.ports, self.plan["load"]["tcp_kib_per_s"]), file=f"{name}.xml")
+        self.wait(lambda: guest.begun and self.has_all(guest), 120, f"the loads of {name} did not begin")
         self.settle()
 
     def watch(self):
