@@ -148,7 +148,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
-	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked $(CONFORMANCE) \
+	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/kill-driver $(CONFORMANCE) \
 	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
@@ -482,6 +482,11 @@ build/dom0/skink: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink
 build/dom0/inject: $(call dom0_objects,$(DOM0_INJECT_SOURCES)) build/dom0/libskink.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES) -lZydis
+
+# What tests/system has Domain-0 do to a driver.
+build/dom0/kill-driver: build/dom0/objects/tests/system/kill_driver.c.o build/dom0/libskink.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -pie -o $@ $^ -lxencall -lxenforeignmemory
 
 build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-UNIT,$<)

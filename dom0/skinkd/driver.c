@@ -272,7 +272,7 @@ static void look_at(struct driver *driver)
 	driver_text(driver->status->text, DRIVER_TEXT_BYTES, text, sizeof(text));
 	driver_text(driver->status->device_name, sizeof(driver->status->device_name), device, sizeof(device));
 	if (state == DRIVER_SERVING)
-		event("serving", name_of(driver), driver->domain->id, "%s%s%s", device, *text ? ": " : "", text);
+		event("serving", name_of(driver), driver->domain->id, "%s", device);
 	else if (state == DRIVER_FAILED)
 		event("failed", name_of(driver), driver->domain->id, "the driver gives up: %s", *text ? text : "it does not say why");
 }

@@ -8,6 +8,7 @@
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/methods.h"
+#include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/text.h"
 #include "skinkd/wait.h"
@@ -65,6 +66,7 @@ struct outcome change_live(struct domain *domain, struct manifest *manifest)
 	domain_keep_macs(manifest, old);
 	domain->manifest = manifest;
 	domain_keep_uuid(domain);
+	monitor_policy(domain);
 	if (domain->phase == PHASE_RUNNING) {
 		life_tune(domain);
 		attach_update(domain->id, manifest);

@@ -2,45 +2,25 @@
 #include "skinkd/monitor.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <xenevtchn.h>
 
 #include "lib/line.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
-#include "skinkd/events.h"
-#include "skinkd/host.h"
 #include "skinkd/monitor_line.h"
 
-#define SECOND_US	1000000UL
-#define LOOKS_MAX	8
-#define PRIORITY	10		/* of SCHED_FIFO: it works for microseconds, and then sleeps */
-#define STACK_ROOM	(64UL << 10)
 #define AGAIN_US	1000UL		/* before the next try, when a reset has failed */
 
 struct monitor *monitors;
 
 static pthread_mutex_t lock;
 static struct line line;
-static xenevtchn_handle *virqs;
-static int wake = -1;
 static uint64_t chance_state;
-
-static struct {
-	uint64_t every_us, due_us;
-	monitor_look_fn look;
-} looks[LOOKS_MAX];
-static size_t look_count;
 
 /* ---- clocks and chance ---- */
 
@@ -74,14 +54,6 @@ void monitor_lock(void)
 void monitor_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
-}
-
-void monitor_wake(void)
-{
-	const uint64_t one = 1;
-
-	if (wake >= 0 && write(wake, &one, sizeof(one)) < 0)
-		return;			/* it is awake already */
 }
 
 /* ---- deaths, for the loop ---- */
@@ -225,8 +197,7 @@ static void has_died(struct monitor *monitor, const struct skink_driver_info *in
 	tell(monitor, &death);
 }
 
-/* Something has changed in some driver: what is it in this one? */
-static void look_at(struct monitor *monitor)
+void monitor_look_at(struct monitor *monitor)
 {
 	struct skink_driver_info info;
 
@@ -247,7 +218,7 @@ static void look_at(struct monitor *monitor)
 		arm_if_due(monitor);
 }
 
-/* ---- the thread ---- */
+/* ---- what is due ---- */
 
 static void back_from_pause(struct monitor *monitor)
 {
@@ -259,80 +230,23 @@ static void back_from_pause(struct monitor *monitor)
 		return;
 	}
 	death.pause_us = 0;
+	death.is_late = true;
 	go_on(monitor, &death);
 	if (death.then == MONITOR_SERVING)
 		arm_if_due(monitor);
 	tell(monitor, &death);
 }
 
-/* When the next of these is due. */
-static uint64_t do_what_is_due(void)
+uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us)
 {
-	uint64_t now_us = monitor_now_us(), next_us = UINT64_MAX;
+	bool serves;
 
-	for (size_t i = 0; i < look_count; i++) {
-		if (looks[i].due_us <= now_us) {
-			looks[i].due_us = now_us + looks[i].every_us;
-			for (struct monitor *monitor = monitors; monitor; monitor = monitor->next)
-				if (monitor->driver && monitor->state == MONITOR_SERVING)
-					looks[i].look(monitor, now_us);
-		}
-		next_us = looks[i].due_us < next_us ? looks[i].due_us : next_us;
-	}
-	for (struct monitor *monitor = monitors; monitor; monitor = monitor->next) {
-		if (monitor->state == MONITOR_BACKING_OFF && monitor->due_us <= now_us)
-			back_from_pause(monitor);
-		if (monitor->state == MONITOR_SERVING && monitor->driver && monitor->arm_us <= now_us)
-			arm_if_due(monitor);
-		if (monitor->state == MONITOR_BACKING_OFF && monitor->due_us < next_us)
-			next_us = monitor->due_us;
-		if (monitor->state == MONITOR_SERVING && monitor->driver && monitor->arm_us < next_us)
-			next_us = monitor->arm_us;
-	}
-	return next_us;
-}
-
-static void sleep_until(uint64_t due_us)
-{
-	struct pollfd files[] = { { xenevtchn_fd(virqs), POLLIN, 0 }, { wake, POLLIN, 0 } };
-	uint64_t now_us = monitor_now_us(), pause_us = due_us > now_us ? due_us - now_us : 0, unused;
-	struct timespec pause = { (time_t)(pause_us / SECOND_US), (long)(pause_us % SECOND_US) * 1000 };
-	int port;
-
-	if (ppoll(files, 2, due_us == UINT64_MAX ? NULL : &pause, NULL) <= 0)
-		return;
-	if (files[1].revents && read(wake, &unused, sizeof(unused)) < 0)
-		return;
-	if (files[0].revents) {
-		port = xenevtchn_pending(virqs);
-		if (port >= 0)
-			xenevtchn_unmask(virqs, (evtchn_port_t)port);	/* first: what comes now comes again */
-	}
-}
-
-/* MO1: the stack's pages are there before they are needed. */
-static void touch_stack(void)
-{
-	volatile char room[STACK_ROOM];
-
-	for (size_t i = 0; i < sizeof(room); i += FRAME_BYTES)
-		room[i] = 0;
-}
-
-static void *run(void *unused)
-{
-	uint64_t due_us;
-
-	touch_stack();
-	for (;;) {
-		monitor_lock();
-		for (struct monitor *monitor = monitors; monitor; monitor = monitor->next)
-			look_at(monitor);
-		due_us = do_what_is_due();
-		monitor_unlock();
-		sleep_until(due_us);
-	}
-	return NULL;
+	if (monitor->state == MONITOR_BACKING_OFF && monitor->due_us <= now_us)
+		back_from_pause(monitor);
+	serves = monitor->state == MONITOR_SERVING && monitor->driver;
+	if (serves && monitor->arm_us <= now_us)
+		arm_if_due(monitor);
+	return monitor->state == MONITOR_BACKING_OFF ? monitor->due_us : serves ? monitor->arm_us : UINT64_MAX;
 }
 
 static void open_lock(void)
@@ -346,58 +260,16 @@ static void open_lock(void)
 	pthread_mutexattr_destroy(&kind);
 }
 
-static int start_thread(void)
+int monitor_line_open(void)
 {
-	const struct sched_param urgent = { .sched_priority = PRIORITY };
-	pthread_t thread;
-	int result = pthread_create(&thread, NULL, run, NULL);
-
-	if (!result && pthread_setschedparam(thread, SCHED_FIFO, &urgent))
-		say("the monitor's thread is not more urgent than others: %s", strerror(errno));
-	return -result;
-}
-
-static int open_all(void)
-{
-	int result = line_open(&line);
-
-	if (result)
-		return result;
-	virqs = xenevtchn_open(NULL, 0);
-	if (!virqs || xenevtchn_bind_virq(virqs, VIRQ_ARCH_7) < 0)
-		return -errno;
-	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (wake < 0 || getrandom(&chance_state, sizeof(chance_state), 0) != sizeof(chance_state))
+	open_lock();
+	if (getrandom(&chance_state, sizeof(chance_state), 0) != sizeof(chance_state))
 		return -errno;
 	chance_state |= 1;
-	/* MO1: what is mapped now, the program's text with it; and of what comes later as much as is used. */
-	if (mlockall(MCL_CURRENT) || mlockall(MCL_FUTURE | MCL_ONFAULT))
-		say("skinkd is not locked in memory: %s: a driver of Domain-0's own disk may not come back", strerror(errno));
-	return 0;
-}
-
-bool monitor_open(void)
-{
-	int result;
-
-	open_lock();
-	result = monitor_tell_open() ? open_all() : -ENOMEM;
-	if (!result)
-		result = start_thread();
-	if (result)
-		event("failed", NULL, 0, "the monitor cannot run: %s: drivers that die stay dead", strerror(-result));
-	return !result;
+	return line_open(&line);
 }
 
 /* ---- from other threads ---- */
-
-void monitor_look_every(uint64_t every_us, monitor_look_fn look)
-{
-	if (look_count < LOOKS_MAX) {
-		looks[look_count].every_us = every_us;
-		looks[look_count++].look = look;
-	}
-}
 
 void monitor_dies_early(struct monitor *monitor, const char *text)
 {

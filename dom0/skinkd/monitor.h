@@ -61,6 +61,7 @@ struct monitor_death {
 	enum fault_kind kind;
 	enum monitor_state then;	/* what followed */
 	bool is_by_core;		/* it was armed */
+	bool is_late;			/* it was told before: its pause is over */
 	uint64_t pause_us;		/* BACKING_OFF */
 	int result;			/* SERVING: 0, or the core's -errno: it could not be reset */
 	double time;			/* seconds since 1970 */
@@ -118,7 +119,7 @@ void monitor_unlock(void);
 
 /* ---- for those who write of it ---- */
 
-/* After each death, on the loop's thread, when the driver is back or waits: post-mortems, hooks. May write, allocate, take its time. */
+/* After each death (is_late is not told here), on the loop's thread, when the driver is back or waits: post-mortems, hooks. May write, allocate, take its time. */
 typedef void (*monitor_died_fn)(struct driver *driver, const struct monitor_death *death);
 void monitor_died(monitor_died_fn tell);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What monitor.c (the line) and monitor_tell.c (the loop's side) have in common: nobody else's. */
+/* What monitor.c (the line), monitor_thread.c, monitor_tell.c and monitor_record.c (the loop's side) have in common: nobody else's. */
 #pragma once
 
 #include "skinkd/monitor.h"
@@ -12,6 +12,9 @@ uint64_t monitor_now_us(void);
 void monitor_tell_later(void);
 bool monitor_tell_open(void);
 
+/* DR1: a time that a driver says of its way back from this death; false: of an earlier one, or senseless. */
+bool monitor_is_after(uint64_t report_ns, uint64_t ns);
+
 /* Takes the oldest death that has not been told. False: there is none. */
 bool monitor_next_death(struct monitor *monitor, struct monitor_death *death);
 
@@ -22,5 +25,13 @@ bool monitor_is_to_be_built(const struct monitor *monitor);
 /* Now, and it is not counted: of one that serves, or is let go. 0, or the core's -errno. */
 int monitor_by_hand(struct monitor *monitor);
 
-/* The thread looks at everything again. */
+/* ---- the thread's (monitor_thread.c), under the lock ---- */
+
+/* The lock, and the way to the core. 0 or -errno. */
+int monitor_line_open(void);
+/* Something has changed in some driver: what is it in this one? */
+void monitor_look_at(struct monitor *monitor);
+/* What the clock asks for. Returns when it will again: CLOCK_MONOTONIC, UINT64_MAX: not by itself. */
+uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us);
+/* It looks at everything again. */
 void monitor_wake(void);

@@ -54,12 +54,15 @@ void monitor_policy(struct domain *domain)
  * One that is paused, and by nobody's hand, is so by a skinkd that was ended before it could say why: it is let go the way that
  * was meant for it.
  */
-static void take_up(struct monitor *monitor)
+static bool was_stopped(const struct domain *domain)
 {
 	struct xen_domctl_getdomaininfo info;
 
-	if (core_domain_info(&host.core, monitor->id, &info) || !(info.flags & XEN_DOMINF_paused) || monitor->domain->is_paused)
-		return;
+	return !domain->is_paused && !core_domain_info(&host.core, domain->id, &info) && info.flags & XEN_DOMINF_paused;
+}
+
+static void take_up(struct monitor *monitor)
+{
 	monitor->is_paused = true;
 	if (monitor->state == MONITOR_SERVING) {
 		monitor->state = MONITOR_BACKING_OFF;
@@ -70,6 +73,7 @@ static void take_up(struct monitor *monitor)
 void monitor_add(struct driver *driver)
 {
 	struct monitor *monitor = record_of(driver->domain);
+	bool is_new = driver->domain->started_ms, is_stopped = !is_new && was_stopped(driver->domain);
 
 	driver->monitor = monitor;
 	monitor_lock();
@@ -77,11 +81,11 @@ void monitor_add(struct driver *driver)
 	monitor->driver = driver;
 	monitor->is_paused = false;
 	monitor->is_unborn = driver->domain->phase == PHASE_ENDED;
-	if (driver->domain->started_ms) {		/* built just now */
+	if (is_new) {
 		monitor->state = MONITOR_STARTING;
 		monitor->generation = 0;
 		monitor->is_armed = false;
-	} else {
+	} else if (is_stopped) {
 		take_up(monitor);
 	}
 	monitor_unlock();
@@ -207,6 +211,17 @@ void monitor_unborn(struct domain *domain, const char *text)
 
 /* ---- what is shown ---- */
 
+/* MO1: who allocates may wait for a disk, so nobody does with the lock held. The loop's; until the next one. */
+static const struct monitor *snapshot(const struct monitor *monitor)
+{
+	static struct monitor copy;
+
+	monitor_lock();
+	copy = *monitor;
+	monitor_unlock();
+	return &copy;
+}
+
 static json_t *counts_json(const struct monitor *monitor)
 {
 	json_t *counts = json_object();
@@ -218,7 +233,7 @@ static json_t *counts_json(const struct monitor *monitor)
 
 static json_int_t since(uint64_t report_ns, uint64_t ns)
 {
-	return ns > report_ns ? (json_int_t)(ns - report_ns) : 0;
+	return monitor_is_after(report_ns, ns) ? (json_int_t)(ns - report_ns) : 0;
 }
 
 /* From the core's report on; 0: it has not come that far. The last three are the successor's own word (DR1). */
@@ -249,10 +264,9 @@ json_t *monitor_json(const struct monitor *monitor)
 {
 	json_t *json;
 
-	monitor_lock();
+	monitor = snapshot(monitor);
 	json = json_pack("{s:s, s:b, s:I, s:o, s:o}", "state", monitor_state_name(monitor->state), "armed", monitor->is_armed, "restarts",
 			 (json_int_t)monitor->restarts, "causes", counts_json(monitor), "last", last_json(monitor));
-	monitor_unlock();
 	return need_memory(json);
 }
 
@@ -269,16 +283,15 @@ static json_t *history_out(const struct restart_history *history)
 
 json_t *monitor_out(const struct domain *domain)
 {
-	const struct monitor *monitor = domain->monitor;
+	const struct monitor *monitor;
 	json_t *json;
 
-	if (!monitor)
+	if (!domain->monitor)
 		return json_null();
-	monitor_lock();
+	monitor = snapshot(domain->monitor);
 	json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:o}", "state", monitor->state, "generation", (json_int_t)monitor->generation, "restarts",
 			 (json_int_t)monitor->restarts, "due", (json_int_t)monitor->due_us, "causes", counts_json(monitor), "history",
 			 history_out(&monitor->history));
-	monitor_unlock();
 	return need_memory(json);
 }
 

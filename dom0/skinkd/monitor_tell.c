@@ -17,6 +17,7 @@
 #include "skinkd/wait.h"
 
 #define TELL_MAX	8
+#define SENSIBLE_NS	3600000000000UL	/* a driver that says it took longer says nonsense */
 
 static uv_async_t news;
 static monitor_died_fn died[TELL_MAX];
@@ -78,14 +79,14 @@ static void say_death(const struct monitor *monitor, const struct monitor_death 
 	/* Its panic is a shutdown, and writes them anew. */
 	if (death->kind == FAULT_SHUTDOWN && monitor->driver)
 		driver_text(monitor->driver->status->text, DRIVER_TEXT_BYTES, words, sizeof(words));
-	if (death->kind != FAULT_BY_HAND)
-		event("died", name, monitor->id, "%s: %s%s%s%s", fault_name(death->kind), death->text, *words ? "; it said: " : "", words,
+	if (death->kind != FAULT_BY_HAND && !death->is_late)
+		event("died", name, monitor->id, "%s: %s%s%s", fault_name(death->kind), *words ? "it said: " : death->text, words,
 		      death->is_by_core ? "; the core has reset it" : "");
 	if (death->result)
 		event("failed", name, monitor->id, "it cannot be reset: %s", strerror(-death->result));
-	if (death->then == MONITOR_BACKING_OFF)
+	if (death->then == MONITOR_BACKING_OFF && death->pause_us)
 		event("waiting", name, monitor->id, "it is restarted in %g ms", (double)death->pause_us / 1e3);
-	else if (death->then != MONITOR_SERVING)
+	else if (death->then != MONITOR_SERVING && death->then != MONITOR_BACKING_OFF)
 		say_stopped(monitor, death);
 }
 
@@ -111,7 +112,7 @@ static void tell_deaths(struct monitor *monitor)
 			break;
 		say_death(monitor, &death);
 		open_recovery(monitor, &death);
-		for (size_t i = 0; monitor->driver && i < died_count; i++)
+		for (size_t i = 0; monitor->driver && !death.is_late && i < died_count; i++)
 			died[i](monitor->driver, &death);
 	}
 	if (monitor->untold_lost)
@@ -146,9 +147,14 @@ bool monitor_tell_open(void)
 
 /* ---- a recovery ---- */
 
-static uint64_t since(uint64_t then_ns, uint64_t now_ns)
+bool monitor_is_after(uint64_t report_ns, uint64_t ns)
 {
-	return now_ns > then_ns ? now_ns - then_ns : 0;
+	return ns > report_ns && ns - report_ns < SENSIBLE_NS;
+}
+
+static uint64_t since(uint64_t report_ns, uint64_t ns)
+{
+	return monitor_is_after(report_ns, ns) ? ns - report_ns : 0;
 }
 
 /* DR1: times of the driver's own, in its status: of this life only if they are after the report of the death. */
@@ -158,7 +164,7 @@ void monitor_heard(struct driver *driver)
 	const volatile struct driver_status *status = driver->status;
 	uint64_t report_ns = monitor->recovery.death.info.report_ns, taken_ns = status->taken_ns, answered_ns = status->answered_ns;
 
-	if (!monitor->recovery.is_open || taken_ns < report_ns)
+	if (!monitor->recovery.is_open || !monitor_is_after(report_ns, taken_ns))
 		return;
 	monitor->recovery.is_open = false;
 	monitor->recovery.taken_ns = since(report_ns, taken_ns);

@@ -2,11 +2,14 @@
 /*
  * A driver domain that has no device and moves nothing: it answers its table as its command line says, so that skinkd's side
  * can be tested alone. Words of the command line: "net" (else blk), "refuse" (every attachment), "deaf" (answers nothing),
- * "fails" (never serves), "dies" (of its first attachment), "noise" (an event, and a line, at each round).
+ * "fails" (never serves), "dies" (of its first attachment, in each life), "noise" (an event, and a line, at each round), "early" (dies
+ * before it is ready), "unready" (serves, and never says ready), "loops" (dies at once after each reset), "twice" (says ready again), "lies" (what
+ * its status says is nonsense).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
 #include "runtime/driver_domain.h"
+#include "runtime/hypercall.h"
 #include "runtime/lib.h"
 #include "runtime/notes.h"
 
@@ -58,6 +61,29 @@ static bool work(void)
 	return is_told("noise");
 }
 
+static void again(void)
+{
+	if (is_told("loops"))
+		panic("it was told to die in each life");
+}
+
+/* Now and then, what no driver may do: the core refuses it, and skinkd believes none of it. */
+static void misbehave(void)
+{
+	struct driver_ready ready = { .version = DRIVER_VERSION };
+	struct driver_status *status = driver_domain.status;
+
+	if (is_told("twice"))
+		printf("ready again: %ld\n", hypercall(DRIVER_HYPERCALL, &ready));
+	if (!is_told("lies"))
+		return;
+	memset(status->text, 0xff, sizeof(status->text));
+	memset(status->device_name, 0x1b, sizeof(status->device_name));
+	status->resumed_ns = status->acknowledged_ns = status->taken_ns = status->answered_ns = UINT64_MAX;
+	status->table_seen = status->generation = UINT32_MAX;
+	status->doing = UINT32_MAX;
+}
+
 static bool rest(void)
 {
 	return false;
@@ -65,7 +91,8 @@ static bool rest(void)
 
 void guest_main(void)
 {
-	static const struct driver_calls calls = { .obey = obey, .work = work, .rest = rest };
+	static struct driver_calls calls = { .again = again, .obey = obey, .work = work, .rest = rest,
+					     .tick = misbehave };
 	struct driver_status *status;
 
 	driver_domain_init(is_told("net") ? DRIVER_NET : DRIVER_BLK);
@@ -76,5 +103,9 @@ void guest_main(void)
 	status->device_sectors = 65536;
 	if (is_told("fails"))
 		driver_domain_fail("it was told to fail");
+	if (is_told("early"))
+		panic("it was told to die before it is ready");
+	if (is_told("unready"))
+		calls.again = NULL;
 	driver_domain_run(&calls);
 }

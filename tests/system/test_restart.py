@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: MIT
+"""
+Drivers that die, and those they serve: what the monitor does, and what a guest sees of it, which is nothing. A death is made by
+kill_driver.c, in Domain-0: it spoils the registers of a driver that is paused, at a moment of its own choice.
+"""
+import hashlib
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from dom0 import Dom0, image_with
+from machine import BUILD
+from test_drivers import FAKE, create, devices, disk, driver, facts, hostdev, inside, interface, make_disk, partition, wait_until
+
+KILL = "/usr/lib/skink/kill-driver"
+KILLS = 200 if os.environ.get("SKINK_FULL") else 20
+MIB = 1 << 20
+AMOUNT = 4 * MIB
+WITHOUT_END = "<skink:restart limit='1000' within='1s' backoff='0us'/>"
+DRIVERS = ("disk0", "net0")
+MAC = "00:16:3e:00:00:0"
+
+
+def with_policy(manifest, policy=WITHOUT_END):
+    return manifest.replace("</skink:driver>", f"{policy}</skink:driver>")
+
+
+class Host:
+    """What answers at 10.0.2.2: one port gives the same bytes to all who come, the other says what it was given."""
+
+    def __init__(self):
+        self.bytes = os.urandom(AMOUNT)
+        self.hash = hashlib.sha256(self.bytes).hexdigest()
+        self.giver, self.taker = self.listen(self.give), self.listen(self.take)
+        self.taken = []
+
+    def listen(self, serve):
+        server = socket.create_server(("127.0.0.1", 0))
+
+        def accept():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=self.one, args=(connection, serve), daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
+        return server.getsockname()[1]
+
+    def one(self, connection, serve):
+        with connection:
+            serve(connection)
+
+    def give(self, connection):
+        connection.sendall(self.bytes)
+
+    def take(self, connection):
+        sum_of_it = hashlib.sha256()
+        while piece := connection.recv(65536):
+            sum_of_it.update(piece)
+        self.taken.append(sum_of_it.hexdigest())
+
+
+@pytest.fixture(scope="module")
+def host():
+    return Host()
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    image = image_with("restart", {KILL[1:]: f"{BUILD}/dom0/kill-driver", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"})
+    options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('restart')},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
+               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
+    with Dom0("restart", smp=os.environ.get("SMP", "1"), memory=2560, limit=1800, image=image, more=options) as machine:
+        machine.log_in()
+        for name, role, slot in (("disk0", "blk", 4), ("net0", "net", 5)):
+            machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False)))
+            machine.check(f"skink create {name}.xml", 60)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+@pytest.fixture(scope="module")
+def web(dom0, host):
+    """A guest with a disk and an interface, and a load on both that goes on until /tmp/stop is there."""
+    create(dom0, "web", partition("xvda", "data") + interface(more=f"<mac address='{MAC}2'/>"), memory_mib=160)
+    wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, "web").values()))
+    inside(dom0, "web", "ip link set eth0 up; ip addr add 10.0.2.16/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done")
+    inside(dom0, "web", f"dd if=/dev/urandom of=/tmp/blob bs=1M count={AMOUNT // MIB}")
+    return "web"
+
+
+LOADS = {
+    # Written past the cache in pieces of several sizes, by two at once, and read back.
+    "disk": "for w in 0 1; do (while [ ! -e /tmp/stop ]; do for k in 4 64 256; do "
+            f"dd if=/tmp/blob of=/dev/xvda bs=\\$((k))k count=\\$(({AMOUNT >> 10} / k)) seek=\\$((w * 16384 / k)) oflag=direct status=none && "
+            f"dd if=/dev/xvda bs=1M skip=\\$((w * 16)) count={AMOUNT // MIB} iflag=direct status=none | cmp - /tmp/blob && echo ok || echo bad; "
+            "done; done > /tmp/disk.\\$w 2>&1) & done;",
+    "in": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {giver} < /dev/null | sha256sum; done > /tmp/in 2>&1) &",
+    "out": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {taker} < /tmp/blob || echo bad; echo done; done > /tmp/out 2>&1) &",
+}
+
+
+def lines(dom0, name, command):
+    """What a command in the guest prints, whatever the console has from before."""
+    said = inside(dom0, name, f"echo be''gin; {command}")
+    return said[said.rindex("begin\n") + 6:].splitlines()[:-1]
+
+
+def number(dom0, name, command):
+    return int(lines(dom0, name, command)[0])
+
+
+def seen_from_inside(dom0, name):
+    """All that a guest could notice: its kernel's messages, its carrier, errors and resets of connections."""
+    return lines(dom0, name, "dmesg | tail -n 3; dmesg | wc -l; cat /sys/class/net/eth0/carrier_changes; grep -c . /proc/net/dev; "
+                 "grep ^Tcp: /proc/net/snmp | tail -1 | cut -d' ' -f9; cat /sys/class/net/eth0/statistics/tx_errors")
+
+
+def xenbus(dom0):
+    """Everything in the store that is about devices."""
+    return dom0.check("for d in $(xenstore-list /local/domain); do for part in backend device; do "
+                      "xenstore-ls -f /local/domain/$d/$part 2>/dev/null; done; done")
+
+
+def kill(dom0, name, times, most_us, seed, how):
+    return dom0.check(f"{KILL} {facts(dom0, name)['id']} {times} {most_us} {seed} {how}", 60 + 2 * times)
+
+
+def rounds(dom0, name):
+    """How often each part of the load has come round."""
+    return [number(dom0, name, f"grep -c {what} /tmp/{file}") for file, what in (("disk.0", "ok"), ("disk.1", "ok"), ("in", "."), ("out", "done"))]
+
+
+def restarts(dom0, name):
+    return facts(dom0, name)["driver"]["restart"]
+
+
+# ------------------------------------------------------------------ under load
+
+def test_guest_under_load_notices_nothing_of_either_drivers_deaths(dom0, host, web):
+    generations = {name: facts(dom0, name)["driver"]["generation"] for name in DRIVERS}
+    before, store = seen_from_inside(dom0, web), xenbus(dom0)
+    inside(dom0, web, "rm -f /tmp/stop; " + " ".join(load.format(giver=host.giver, taker=host.taker) for load in LOADS.values()) + " :")
+    wait_until(lambda: min(rounds(dom0, web)) >= 1, 120)
+    for turn, (name, how) in enumerate((name, how) for how in ("jump", "stack") for name in DRIVERS):
+        kill(dom0, name, KILLS // 2, 60000, turn, how)
+    since = rounds(dom0, web)
+    wait_until(lambda: all(now >= then + 1 for now, then in zip(rounds(dom0, web), since)), 120)
+    inside(dom0, web, "touch /tmp/stop; wait", 120)
+    assert number(dom0, web, "cat /tmp/disk.? /tmp/out | grep -vc -e ok -e done") == 0
+    sums = set(lines(dom0, web, "cut -d' ' -f1 /tmp/in | sort | uniq"))
+    blob = lines(dom0, web, "sha256sum /tmp/blob | cut -d' ' -f1")[0]
+    assert sums == {host.hash} and set(host.taken) == {blob}
+    assert seen_from_inside(dom0, web) == before and xenbus(dom0) == store
+    for name in DRIVERS:
+        assert facts(dom0, name)["driver"]["generation"] == generations[name] + KILLS
+        assert restarts(dom0, name)["causes"]["crash"] + restarts(dom0, name)["causes"]["shutdown"] == KILLS
+        assert restarts(dom0, name)["state"] == "serving" and restarts(dom0, name)["last"]["recovered_us"] > 0
+
+
+# ------------------------------------------------------------------ policies, with a driver that has no device
+
+@pytest.fixture
+def fake(dom0):
+    """Makes a driver domain 'fake' of that policy and those words; it and what Domain-0 has of it go with the test."""
+    def make(policy, line="net", role="net"):
+        manifest = driver("fake", role, kernel=FAKE, line=line, unprotected=False)
+        dom0.write("fake.xml", with_policy(manifest, policy))
+        dom0.check("skink create fake.xml", 60)
+        return "fake"
+    yield make
+    dom0.run("skink destroy fake --force", 60)
+    for name in [name for name, one in devices(dom0, "Domain-0").items() if one["driver"] == "fake"]:
+        dom0.check(f"skink detach Domain-0 {name} --force", 60)
+
+
+def state(dom0, name="fake"):
+    return restarts(dom0, name)["state"]
+
+
+def becomes(dom0, wanted, name="fake"):
+    # It has no state while it is built anew.
+    return wait_until(lambda: facts(dom0, name)["driver"] and state(dom0, name) == wanted, 60)
+
+
+def events(dom0, name="fake"):
+    """Since it was created."""
+    said = [line for line in dom0.check("skink events -n 60").splitlines() if f"  {name}: " in line]
+    return said[max(i for i, line in enumerate(said) if "  created  " in line):]
+
+
+def attach(dom0):
+    dom0.write("fake-eth.xml", interface("fake", f"<mac address='{MAC}9'/>"))
+    dom0.check("skink attach Domain-0 fake-eth.xml", 90)
+
+
+def test_restarts_that_are_used_up_end_in_a_hold(dom0, fake):
+    fake("<skink:restart limit='2' within='10min' backoff='0us' then='hold'/>")
+    attach(dom0)
+    becomes(dom0, "serving")
+    store = xenbus(dom0)
+    for turn in range(3):
+        kill(dom0, "fake", 1, 1000, turn, "stack")
+    becomes(dom0, "held")
+    assert re.search(r"held +fake: 2 restarts within 600 s are used up: its guests wait for 'skink release fake'", "\n".join(events(dom0)))
+    assert "net driver, held" in dom0.check("skink list")
+    assert xenbus(dom0) == store and devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "connected"
+    status, said = dom0.run("skink wait fake --for recovered --timeout 20", 30)
+    assert status == 1 and "will not recover by itself" in said
+    status, said = dom0.run("skink unpause fake")
+    assert status == 1 and "'skink release fake' lets it go" in said
+    assert "fake: serves again" in dom0.check("skink release fake")
+    assert restarts(dom0, "fake")["causes"]["crash"] == 3 and xenbus(dom0) == store
+    status, said = dom0.run("skink release fake")
+    assert status == 1 and "there is nothing to release" in said
+
+
+def test_front_ends_of_a_closed_driver_are_closed_and_attached_anew(dom0, fake):
+    fake("<skink:restart limit='1' within='10min' backoff='0us' then='close'/>")
+    attach(dom0)
+    for turn in range(2):
+        kill(dom0, "fake", 1, 1000, turn, "stack")
+    becomes(dom0, "closed")
+    wait_until(lambda: devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "no-driver")
+    assert dom0.ends_with(f"grep -q {MAC}9 /sys/class/net/*/address") == 1
+    dom0.check("skink release fake")
+    wait_until(lambda: devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "connected")
+    dom0.check(f"grep -q {MAC}9 /sys/class/net/*/address")
+
+
+def test_dead_stays_dead_until_a_hand_comes(dom0, fake):
+    fake("<skink:restart automatic='no'/>")
+    attach(dom0)
+    becomes(dom0, "serving")
+    assert restarts(dom0, "fake")["armed"] is False
+    assert "is not back" in dom0.run(f"{KILL} {facts(dom0, 'fake')['id']} 1 1000 1 stack", 60)[1]
+    assert state(dom0) == "dead" and re.search(r"dead +fake: its manifest says automatic='no'", "\n".join(events(dom0)))
+    dom0.check("skink restart fake")
+    assert state(dom0) == "serving" and devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "connected"
+
+
+def test_pauses_between_deaths_grow(dom0, fake):
+    fake("<skink:restart limit='9' within='10min' backoff='400ms' jitter='0%'/>")
+    becomes(dom0, "serving")
+    for turn in range(3):
+        kill(dom0, "fake", 1, 1000, turn, "stack")
+    dom0.check("skink wait fake --for recovered")
+    waited = re.findall(r"it is restarted in (\d+) ms", "\n".join(events(dom0)))
+    assert waited == ["400", "800"], waited
+    assert restarts(dom0, "fake")["restarts"] == 3 and restarts(dom0, "fake")["armed"] is False
+
+
+def test_dead_driver_can_be_destroyed(dom0, fake):
+    fake("<skink:restart automatic='no'/>")
+    becomes(dom0, "serving")
+    dom0.run(f"{KILL} {facts(dom0, 'fake')['id']} 1 1000 1 stack", 60)
+    assert state(dom0) == "dead"
+    dom0.check("skink shutdown fake", 60)
+    assert "fake" not in dom0.check("skink list")
+
+
+@pytest.mark.parametrize("line", ("net early", "net loops"))
+def test_driver_that_cannot_live_ends_in_quarantine(dom0, fake, line):
+    fake("<skink:restart limit='3' within='10min' backoff='1ms'/>", line)
+    if line == "net loops":
+        dom0.check("skink restart fake --timeout 1 || true")
+    becomes(dom0, "closed")
+    said = "\n".join(events(dom0))
+    assert said.count(" died ") == 4, said
+    assert "it was told to die" in said
+    assert all(restarts(dom0, name)["state"] == "serving" for name in DRIVERS)
+
+
+def test_driver_that_is_never_ready_is_not_restarted_in_place(dom0, fake):
+    fake("<skink:restart/>", "net unready")
+    attach(dom0)
+    status, said = dom0.run("skink restart fake")
+    assert status == 1 and "it has not said ready, so there is nothing to go back to" in said
+    status, said = dom0.run("skink restart --all-drivers", 60)
+    assert status == 1 and "has not said ready" in said
+
+
+def test_ready_twice_and_nonsense_in_the_status_harm_nobody(dom0, fake):
+    fake("<skink:restart/>", "net twice lies")
+    becomes(dom0, "serving")
+    wait_until(lambda: "ready again: -16" in dom0.run("skink logs fake")[1], 30)
+    shown = facts(dom0, "fake")["driver"]
+    assert shown["state"] == "serving" and shown["restart"]["restarts"] == 0
+    assert "\x1b" not in dom0.check("skink info fake")
+    dom0.check("skink restart disk0 && skink restart net0")
+
+
+def test_what_is_no_driver_is_not_restarted(dom0, web):
+    status, said = dom0.run(f"skink restart {web}")
+    assert status == 4 and f"'skink reboot {web}' asks a guest to begin again" in said
+    assert dom0.ends_with("skink restart Domain-0") == 4
+
+
+# ------------------------------------------------------------------ skinkd's own deaths
+
+def kill_skinkd(dom0):
+    dom0.check("kill -9 $(cat /etc/sv/skinkd/supervise/pid)")
+
+
+def skinkd_answers(dom0):
+    return wait_until(lambda: dom0.ends_with("skink list > /dev/null 2>&1") == 0, 60)
+
+
+def test_skinkd_that_is_killed_finds_and_counts_what_died_meanwhile(dom0, web):
+    counted = {name: restarts(dom0, name)["restarts"] for name in DRIVERS}
+    ids = {name: facts(dom0, name)["id"] for name in DRIVERS}
+    store = xenbus(dom0)
+    # The first death of each is the core's to mend, the second waits for the next skinkd.
+    dom0.check("kill -STOP $(cat /etc/sv/skinkd/supervise/pid)")
+    for name in DRIVERS:
+        dom0.check(f"{KILL} {ids[name]} 1 1000 1 stack", 60)
+    second = " & ".join(f"{KILL} {ids[name]} 1 1000 2 stack" for name in DRIVERS)
+    dom0.check(f"({second} & kill -9 $(cat /etc/sv/skinkd/supervise/pid); wait)", 90)
+    skinkd_answers(dom0)
+    for name in DRIVERS:
+        dom0.check(f"skink wait {name} --for recovered --timeout 30", 60)
+        assert restarts(dom0, name)["restarts"] == counted[name] + 2
+    assert xenbus(dom0) == store
+
+
+def test_skinkd_that_is_killed_in_the_middle_of_restarts_finishes_them(dom0, web):
+    store = xenbus(dom0)
+    for turn in range(KILLS // 4):
+        dom0.check(f"for name in {' '.join(DRIVERS)}; do skink restart $name > /dev/null 2>&1 & done; sleep 0.0{turn}; "
+                   "kill -9 $(cat /etc/sv/skinkd/supervise/pid); wait", 60)
+        skinkd_answers(dom0)
+    for name in DRIVERS:
+        dom0.check(f"skink wait {name} --for recovered --timeout 30", 60)
+        dom0.check(f"skink restart {name}", 30)
+    assert xenbus(dom0) == store
+    assert len(lines(dom0, web, "dd if=/dev/xvda bs=1M count=1 iflag=direct status=none | wc -c")) == 1
+
+
+def test_held_is_held_by_the_next_skinkd_too(dom0, fake):
+    fake("<skink:restart limit='1' within='10min' backoff='0us' then='hold'/>")
+    for turn in range(2):
+        becomes(dom0, "serving")
+        kill(dom0, "fake", 1, 1000, turn, "stack")
+    becomes(dom0, "held")
+    kill_skinkd(dom0)
+    skinkd_answers(dom0)
+    assert state(dom0) == "held" and restarts(dom0, "fake")["causes"]["crash"] == 2
+    dom0.check("skink release fake")
+    assert state(dom0) == "serving"
+
+
+# ------------------------------------------------------------------ Domain-0's own disk
+
+def apply(dom0, name, role, slot, policy):
+    """Changes the policy of a driver that runs."""
+    dom0.check("rm -rf policies; mkdir policies")
+    dom0.write(f"policies/{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False), policy))
+    dom0.check("skink apply policies", 60)
+
+
+def test_disk_that_skinkd_writes_to_dies_with_no_memory_to_spare(dom0):
+    """Nothing is armed: each reset is skinkd's, whose state and log are on the disk that has died."""
+    dom0.check("skink volume create disk0 own 64MiB", 60)
+    dom0.write("own.xml", "<disk type='volume' device='disk'><source pool='disk0' volume='own'/><target dev='xvdb' bus='xen'/></disk>\n")
+    dom0.check("skink attach Domain-0 own.xml && mkfs.ext4 -q /dev/xvdb && mkdir -p /mnt/own && mount /dev/xvdb /mnt/own", 120)
+    apply(dom0, "disk0", "blk", 4, "<skink:restart limit='1000' within='1s' backoff='0us' armed='no'/>")
+    wait_until(lambda: not restarts(dom0, "disk0")["armed"])
+    counted = restarts(dom0, "disk0")["restarts"]
+    dom0.check("mkdir -p /mnt/own/state /mnt/own/log && cp /var/lib/skink/state.json /mnt/own/state/ && cp /etc/skink/skinkd.conf /tmp/ && "
+               "printf 'state_dir = /mnt/own/state\\nlog_dir = /mnt/own/log\\n' >> /etc/skink/skinkd.conf")
+    kill_skinkd(dom0)
+    skinkd_answers(dom0)
+    assert dom0.ends_with("test -s /mnt/own/log/events.log") == 0
+    # All memory but a little is spoken for, and what is written has to go to the disk before more can be.
+    dom0.check("mkdir -p /mnt/full && mount -t tmpfs -o size=100% full /mnt/full && "
+               "head -c $(($(awk '/MemAvailable/ { print $2 }' /proc/meminfo) - 49152))K /dev/zero > /mnt/full/all", 120)
+    dom0.check("head -c 12M /dev/urandom > /mnt/own/original && sha256sum < /mnt/own/original > /tmp/own.sum && sync", 60)
+    dom0.check("(while [ ! -e /tmp/own.stop ]; do cp /mnt/own/original /mnt/own/copy && sync && sha256sum < /mnt/own/copy | cmp - /tmp/own.sum || "
+               "touch /tmp/own.bad; done) > /dev/null 2>&1 & sleep 1")
+    kill(dom0, "disk0", KILLS // 2, 60000, 7, "stack")
+    dom0.check("touch /tmp/own.stop; wait; rm /mnt/full/all; umount /mnt/full; test ! -e /tmp/own.bad", 120)
+    wait_until(lambda: restarts(dom0, "disk0")["restarts"] == counted + KILLS // 2)
+    dom0.check("cp /tmp/skinkd.conf /etc/skink/skinkd.conf; cp /mnt/own/state/state.json /var/lib/skink/state.json")
+    kill_skinkd(dom0)
+    skinkd_answers(dom0)
+    dom0.check("umount /mnt/own && e2fsck -fn /dev/xvdb && skink detach Domain-0 xvdb && skink volume delete disk0 own", 90)
+    assert not re.search(r"I/O error|blk_update_request|EXT4-fs error", dom0.check("dmesg"))
+    apply(dom0, "disk0", "blk", 4, WITHOUT_END)
