@@ -114,9 +114,9 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table, build/bench.json (XEN=1: Xen too; BENCH="system guests life net blk")
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen) $(addprefix --part ,$(BENCH))
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/run.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
-		$(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
+		$(if $(TIMES),--times $(TIMES)) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
 	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \

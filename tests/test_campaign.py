@@ -122,6 +122,13 @@ def test_what_was_not_looked_at_never_counts_as_good(path):    # J3
     assert judge.judge(case)[0] == judge.UNDECIDED
 
 
+def test_a_disk_that_is_wrong_in_the_end_is_held_against_all_who_were_there():
+    cases = {name: {"outcome": outcome, "why": "so"} for name, outcome in (("a", judge.RECOVERED), ("b", judge.CORRUPTION), ("c", judge.NO_EFFECT))}
+    judged = judge.with_machine(cases, [{"kind": "file system", "said": "Inode 12", "cases": ["a", "b"]}, {"kind": "samples"}])
+    assert [judged[name]["outcome"] for name in "abc"] == [judge.UNDECIDED, judge.CORRUPTION, judge.NO_EFFECT]
+    assert "Inode 12" in judged["a"]["why"]
+
+
 def test_only_what_was_activated_is_in_the_denominator():
     def activated(case):
         return judge.is_activated({**case, "outcome": judge.judge(case)[0]})

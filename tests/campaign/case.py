@@ -209,7 +209,7 @@ def make_well(session, case, record):
     try:
         if not case.get("golden") and (case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts") or record["outcome"] == judge.ESCALATED):
             fresh(session, case["driver"])
-        if record["outcome"] in (judge.NOT_ACTIVATED, judge.NO_EFFECT, judge.RECOVERED, judge.SLOWLY):
+        if record["outcome"] in judge.HARMLESS:
             return True
         gone = [name for name, one in record.get("guests", {}).items() if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]]
         for name in gone:

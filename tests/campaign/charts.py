@@ -36,6 +36,7 @@ def recovery(times_ns):
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("from the fault's detection to the first answer, µs")
     axes.set_ylabel("restarts")
+    axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return as_svg(figure)
 

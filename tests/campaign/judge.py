@@ -27,6 +27,8 @@ GUEST, DOM0, CORE, UNDECIDED = "guest harmed", "Dom0 harmed", "core harmed", "un
 # From the best to the worst; the report's columns.
 OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE, UNDECIDED, INVALID)
 
+HARMLESS = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY)
+
 # Of a campaign that demands containment, in every class; and of fail-stop classes, where no byte may be lost or wrong.
 NEVER = (CORE,)
 NEVER_FAIL_STOP = (CORE, DOM0, GUEST, CORRUPTION, LOST)
@@ -150,6 +152,13 @@ def judge(case):
     if activated is False:
         return NOT_ACTIVATED, "the driver never came to the place"
     return UNDECIDED, "nothing was seen, and whether it was activated is not known"
+
+
+def with_machine(cases, notes):
+    """{id: record}, after what was found when their machines ended: nobody knows which of the cases did it, so none of them was harmless."""
+    found = {identity: note["said"] for note in notes if note.get("kind") == "file system" for identity in note["cases"]}
+    return {identity: {**case, "outcome": UNDECIDED, "why": f"when its machine ended, the file system was wrong: {found[identity]}"}
+            if identity in found and case["outcome"] in HARMLESS else case for identity, case in cases.items()}
 
 
 def is_activated(case):

@@ -92,13 +92,19 @@ def demanded(cases, golden):
 
 # ------------------------------------------------------------------ the parts of the page
 
+def again(case):
+    """How often it came to the same, of how many times."""
+    noted = case.get("again")
+    return f" {noted['outcomes'].get(case['outcome'], 0)} of {noted['times']}" if noted else ""
+
+
 def failures(cases, repeat):
     bad = figures.failures(cases)
     if not bad:
         return "<p>None.</p>"
     return table(["case", "outcome", "why", "what was injected", "to repeat it"],
                  [[cell(case["id"]), cell(case["outcome"], "bad" if case["outcome"] in HARM else ""), cell(case["why"]),
-                   cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code></td>"] for case in bad[:500]])
+                   cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code>{escape(again(case))}</td>"] for case in bad[:500]])
 
 
 def recovery(cases):

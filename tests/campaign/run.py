@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """
 run.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
+run.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
 run.py --merge OUT FILE...                               all results of several files in one
 run.py --report OUT FILE...                              OUT.html and OUT.csv of result files
 
@@ -58,7 +59,7 @@ class Campaign:
         session, self.session = self.session, None
         said = "" if is_lost else session.end()
         if said:
-            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": [identity for _, _, identity in session.all_marks]})
+            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": session.ran})
         session.__exit__()
 
     def note_samples(self):
@@ -76,8 +77,9 @@ class Campaign:
             record["outcome"], record["why"] = judge.judge(record)
             return record
         record = cases.run(session, case, self.plan)
-        session.all_marks.append((session.second(), record["outcome"] in report.HARM, case["id"]))
-        self.marks.append((session.second(), record["outcome"] in report.HARM))
+        session.ran.append(case["id"])
+        if not case.get("golden"):
+            self.marks.append((session.second(), record["outcome"] in report.HARM))
         self.ran += 1
         return record
 
@@ -85,14 +87,28 @@ class Campaign:
         record = self.attempt(case)
         self.store.add(record)
         self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
-        if self.session:
-            if self.ran % SAMPLES_EACH == 0:
-                self.note_samples()
-            if record["outcome"] in cases.MACHINE_IS_LOST:
-                self.drop_machine(is_lost=True)
-            elif self.ran >= self.plan["machine"]["cases_per_boot"] or not cases.make_well(self.session, case, record):
-                self.drop_machine()
-        return record
+        if self.ran % SAMPLES_EACH == 0 and self.session:
+            self.note_samples()
+        self.look_after(case, record)
+
+    def look_after(self, case, record):
+        """The next case finds a machine that is well, or none."""
+        if not self.session:
+            return
+        if record["outcome"] in cases.MACHINE_IS_LOST:
+            self.drop_machine(is_lost=True)
+        elif self.ran >= self.plan["machine"]["cases_per_boot"] or not cases.make_well(self.session, case, record):
+            self.drop_machine()
+
+    def again(self, case, times):
+        """With more than one CPU a seed chooses the place, and not the moment: how often of so many."""
+        counts = {}
+        for _ in range(times):
+            record = self.attempt(case)
+            counts[record["outcome"]] = counts.get(record["outcome"], 0) + 1
+            self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
+            self.look_after(case, record)
+        self.store.add({"kind": "again", "id": case["id"], "times": times, "outcomes": counts})
 
     def classes(self):
         """What "*" stands for, as skinkd says it."""
@@ -131,10 +147,13 @@ def symbols_of(name):
 
 def write_report(out, name, paths, plan_path="tests/campaign/plans/default.toml"):
     versions, records, notes = results.load(paths)
+    records = judge.with_machine(records, notes)
 
     def repeat(case):
         return f"make campaign PLAN={plan_path} ONLY={case['id']}"
     symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
+    again = {note["id"]: note for note in notes if note.get("kind") == "again"}
+    records = {identity: {**case, "again": again.get(identity)} for identity, case in records.items()}
     failed = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
     print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
     for what in failed:
@@ -146,6 +165,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("plan", nargs="?")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--accumulate", action="store_true")
     parser.add_argument("--mixed", action="store_true")
     parser.add_argument("--merge", nargs="+")
@@ -167,7 +187,11 @@ def main():
     store = results.Store(f"{path}.jsonl", room.versions(), options.mixed)
     campaign = Campaign(plan, name, store)
     try:
-        campaign.run(options.only)
+        if options.times > 1:
+            for identity in options.only:
+                campaign.again(plans.case_of(identity), options.times)
+        else:
+            campaign.run(options.only)
     finally:
         campaign.drop_machine()
     records = write_report(path, name, [f"{path}.jsonl"], options.plan)

@@ -21,6 +21,8 @@ STATUS = re.compile(r"load (tcp|disk|memory)((?: [a-z]+=\d+)+)")
 WHEN = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
 # A kernel may speak in the middle of a line of somebody else's.
 KERNEL_SAYS = re.compile(r"\[ *\d+\.\d{6}\] (.*)")
+# A kernel's complaints of a clock that stood still: QEMU did not run for a while.
+NOT_OURS = re.compile(r"clocksource: |hrtimer: interrupt took|sched: RT throttling|random: crng init")
 LOAD_SAYS = re.compile(r"load: .*")
 WATCHED = re.compile(r"@([sckxot]) (.*)\$")
 KERNEL_WARNING = 4
@@ -56,7 +58,7 @@ class Session:
         self.is_watched = False
         self.groups = {}
         self.file_system_said = ""
-        self.all_marks = []     # (second, harm?, case), of its whole life
+        self.ran = []           # the cases of its whole life
 
     # ---- begin and end
 
@@ -156,8 +158,8 @@ class Session:
             raise CoreLost("the machine has ended")
         text = machine.text[machine.seen:]
         end = text.rfind("$\n") + 2 if self.is_watched else 0
-        panic = machine.LOST.search(text)
-        if panic:
+        panic = next((found for found in machine.LOST.finditer(text) if text[text.rfind("\n", 0, found.start()) + 1] != "@"), None)
+        if panic:       # the machine's own, and not what a guest's console said
             self.take_panic(panic)
         if end < 2:
             return
@@ -186,7 +188,8 @@ class Session:
             self.take_answer(json.loads(text))
         elif kind == "k":
             head, _, message = text.partition(";")
-            if head.split(",")[0].isdigit() and int(head.split(",")[0]) & 7 <= KERNEL_WARNING:
+            if head.split(",")[0].isdigit() and int(head.split(",")[0]) & 7 <= KERNEL_WARNING and \
+                    not NOT_OURS.search(message):
                 self.dom0_strange.append(message)
         elif kind == "t":
             process = int(text.split()[1])
@@ -208,7 +211,7 @@ class Session:
             self.sample(guest)
         elif "load begins" in line:
             guest.begun = True
-        elif guest.begun and said:
+        elif guest.begun and said and not NOT_OURS.search(said.group()):
             guest.strange.append(said.group())
 
     def take_answer(self, message):

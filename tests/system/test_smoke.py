@@ -57,7 +57,9 @@ def test_nothing_is_restarted_without_a_fault(campaign):
 
 def test_each_class_was_injected_into_each_driver(campaign):
     counts = figures.table(campaign[0], lambda case: (case["driver"], case["class"]))
-    assert {driver for driver, _ in counts} == set(room.SLOTS) and len(campaign[0]) >= 100
+    classes = {name for _, name in counts}
+    assert len(classes) >= 10 and set(counts) == {(driver, name) for driver in room.SLOTS for name in classes}, "each at least once"
+    print(f"{len(campaign[0])} faults within the plan's minutes")
     assert sum(one["activated"] for one in counts.values()) > len(campaign[0]) / 3, counts
     invalid = [record for record in campaign[0] if record["outcome"] == judge.INVALID]
     assert len(invalid) <= len(campaign[0]) / 20, told(invalid)
