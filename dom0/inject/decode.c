@@ -6,12 +6,25 @@
 #include <Zydis/Zydis.h>
 
 #define RSP 4u
+#define RBP 5u
 
 static uint16_t register_bit(ZydisRegister reg)
 {
 	ZydisRegister large = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	return large >= ZYDIS_REGISTER_RAX && large <= ZYDIS_REGISTER_R15 ? (uint16_t)(1u << (large - ZYDIS_REGISTER_RAX)) : 0;
+}
+
+static uint8_t register_number(ZydisRegister reg)
+{
+	uint16_t bit = register_bit(reg);
+
+	return reg == ZYDIS_REGISTER_RIP ? REGISTER_RIP : bit ? (uint8_t)__builtin_ctz(bit) : REGISTER_NONE;
+}
+
+static bool reads_stack(const struct instruction *instruction)
+{
+	return instruction->memory_bytes && (instruction->base == RSP || instruction->base == RBP);
 }
 
 static bool is_constant_zero(const ZydisDecodedOperand *operand)
@@ -23,22 +36,29 @@ static void take_memory(struct instruction *instruction, const ZydisDecodedOpera
 {
 	uint16_t base = register_bit(operand->mem.base);
 
+	bool is_plain = operand->mem.segment != ZYDIS_REGISTER_FS && operand->mem.segment != ZYDIS_REGISTER_GS;
+
 	instruction->reads |= base | register_bit(operand->mem.index);
+	if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM && operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ && is_plain &&
+	    !instruction->memory_bytes && operand->size / 8 <= 8) {
+		instruction->memory_bytes = (uint8_t)(operand->size / 8);
+		instruction->base = register_number(operand->mem.base);
+		instruction->index = register_number(operand->mem.index);
+		instruction->scale = operand->mem.scale;
+		instruction->displacement = operand->mem.disp.value;
+	}
 	if (operand->mem.type == ZYDIS_MEMOP_TYPE_MEM && base && base != 1u << RSP && operand->mem.disp.has_displacement)
 		instruction->has_pointer = true;
 }
 
-/* A 32-bit write clears the upper half: as good as the whole. One of 8 or 16 bits leaves the rest. */
 static void take_operand(struct instruction *instruction, const ZydisDecodedOperand *operand)
 {
 	if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY)
 		take_memory(instruction, operand);
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER)
 		return;
-	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ || operand->size < 32)
+	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
 		instruction->reads |= register_bit(operand->reg.value);
-	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-		instruction->writes |= register_bit(operand->reg.value);
 }
 
 static void take_kind(struct instruction *instruction, const ZydisDecodedInstruction *from, const ZydisDecodedOperand *operand)
@@ -121,6 +141,14 @@ bool mutation_fits(enum mutation mutation, const uint8_t *code, const struct ins
 		return instruction->is_branch;
 	case MUTATION_UNLOCK:
 		return instruction->clears_flag;
+	case MUTATION_MEMORY:
+		return instruction->memory_bytes && !reads_stack(instruction);
+	case MUTATION_POINTED:
+		return instruction->memory_bytes && !reads_stack(instruction) && instruction->base < REGISTERS;
+	case MUTATION_STACK:
+		return reads_stack(instruction);
+	case MUTATION_REGISTER:
+		return instruction->reads;
 	}
 	return false;
 }
@@ -160,6 +188,11 @@ void mutate(enum mutation mutation, uint8_t *code, const struct instruction *ins
 		break;
 	case MUTATION_BRANCH:
 		code[condition_at(code)] ^= 1;
+		break;
+	case MUTATION_MEMORY:
+	case MUTATION_POINTED:
+	case MUTATION_STACK:
+	case MUTATION_REGISTER:
 		break;
 	}
 }

@@ -20,6 +20,26 @@ static const struct {
 	{ "heap", fault_heap },
 	{ "stack", fault_stack },
 	{ "register", fault_register },
+	{ "pointer", fault_pointer },
+	{ "off-by-one", fault_off_by_one },
+	{ "skip", fault_skip },
+	{ "branch", fault_branch },
+	{ "unlock", fault_unlock },
+	{ "page-table", fault_page_table },
+	{ "completion-lost", fault_completion_lost },
+	{ "completion-double", fault_completion_double },
+	{ "completion-reorder", fault_completion_reorder },
+	{ "dma-address", fault_dma_address },
+	{ "device-silent", fault_device_silent },
+	{ "interrupt-storm", fault_interrupt_storm },
+	{ "interrupt-lost", fault_interrupt_lost },
+	{ "ring-index", fault_ring_index },
+	{ "ring-response", fault_ring_response },
+	{ "ledger", fault_ledger },
+	{ "hog-cpu", fault_hog_cpu },
+	{ "hog-hypercalls", fault_hog_hypercalls },
+	{ "hog-events", fault_hog_events },
+	{ "hog-log", fault_hog_log },
 };
 
 static void put_bytes(json_t *record, const char *key, const uint8_t *from, size_t bytes)
@@ -57,11 +77,6 @@ enum injected fault_write(struct victim *victim, struct fault *fault, uint64_t a
 		return VICTIM_GONE;
 	fault_tell(victim, fault, address, old, new, bytes);
 	return INJECTED;
-}
-
-enum injected injected_by(enum reached reached)
-{
-	return reached == REACHED ? INJECTED : reached == NOT_REACHED ? NOT_INJECTED : VICTIM_GONE;
 }
 
 static void put_times(json_t *record)

@@ -2,18 +2,13 @@
 /* Where the driver goes: it crashes, or does not go on. */
 #include "inject/faults.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #define NOWHERE_FIRST	0x10000000000UL		/* addresses that the driver's kernel does not use */
 #define NOWHERE_PAGES	(1UL << 24)
-#define STACK_BELOW	512u
 
 enum injected fault_crash(struct victim *victim, struct fault *fault)
 {
 	struct found found;
-	enum injected result = reach_any(victim, fault, MUTATION_FLIP, &found);
+	enum injected result = reach_any(victim, fault, MUTATION_FLIP, NULL, &found);
 	uint64_t nowhere = NOWHERE_FIRST + (random_below(&fault->random, NOWHERE_PAGES) << FRAME_SHIFT), old, entry;
 
 	if (result != INJECTED)
@@ -34,7 +29,7 @@ enum injected fault_null(struct victim *victim, struct fault *fault)
 {
 	static const uint8_t read_null[] = { 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0 };	/* mov 0,%rax */
 	struct found found;
-	enum injected result = reach_any(victim, fault, MUTATION_FLIP, &found);
+	enum injected result = reach_any(victim, fault, MUTATION_FLIP, NULL, &found);
 
 	if (result == INJECTED)
 		result = fault_write(victim, fault, found.address, read_null, sizeof(read_null));
@@ -50,12 +45,12 @@ enum injected fault_assertion(struct victim *victim, struct fault *fault)
 	const struct symbol *panic = image_symbol(&victim->image, "panic");
 	cpu_user_regs_t *regs = &victim->context.user_regs;
 	struct found found;
-	enum injected result = panic ? reach_any(victim, fault, MUTATION_FLIP, &found) : NO_TARGET;
+	enum injected result = panic ? reach_any(victim, fault, MUTATION_FLIP, NULL, &found) : NO_TARGET;
 	uint64_t at;
 
 	if (result != INJECTED)
 		return result;
-	at = (regs->rsp - STACK_BELOW) & ~15UL;
+	at = below_stack(victim);
 	if (!victim_write(victim, at, text, sizeof(text)))
 		return VICTIM_GONE;
 	fault_tell(victim, fault, found.address, &regs->rip, &panic->address, sizeof(regs->rip));
@@ -69,33 +64,19 @@ enum injected fault_assertion(struct victim *victim, struct fault *fault)
 	return INJECTED;
 }
 
-static bool mask_upcalls(struct victim *victim, bool is_on)
-{
-	struct xen_domctl_getdomaininfo info;
-	struct shared_info *shared;
-	xen_pfn_t mfn;
-
-	if (core_domain_info(&victim->core, victim->id, &info))
-		return false;
-	mfn = info.shared_info_frame;
-	shared = core_map(&victim->core, victim->id, PROT_READ | PROT_WRITE, &mfn, 1);
-	if (!shared)
-		return false;
-	shared->vcpu_info[0].evtchn_upcall_mask = is_on;
-	core_unmap(&victim->core, shared, 1);
-	return true;
-}
-
 static enum injected hang(struct victim *victim, struct fault *fault, bool is_masked)
 {
 	static const uint8_t jump_to_itself[] = { 0xeb, 0xfe };
 	struct found found;
-	enum injected result = reach_any(victim, fault, MUTATION_FLIP, &found);
+	enum injected result = reach_any(victim, fault, MUTATION_FLIP, NULL, &found);
+	struct shared_info *shared = result == INJECTED ? shared_info_of(victim) : NULL;
 
-	if (result == INJECTED && !mask_upcalls(victim, is_masked))
+	if (result == INJECTED && !shared)
 		return VICTIM_GONE;
-	if (result == INJECTED)
+	if (result == INJECTED) {
+		shared->vcpu_info[0].evtchn_upcall_mask = is_masked;
 		result = fault_write(victim, fault, found.address, jump_to_itself, sizeof(jump_to_itself));
+	}
 	if (result == INJECTED)
 		fault_activated(fault, true, "it stood at the instruction that was replaced");
 	return result;

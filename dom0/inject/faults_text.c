@@ -7,7 +7,7 @@
 static enum injected mutate_any(struct victim *victim, struct fault *fault, enum mutation mutation)
 {
 	struct found found;
-	enum injected result = reach_any(victim, fault, mutation, &found);
+	enum injected result = reach_any(victim, fault, mutation, NULL, &found);
 	uint8_t code[INSTRUCTION_BYTES_MAX];
 
 	if (result != INJECTED)
@@ -23,4 +23,29 @@ static enum injected mutate_any(struct victim *victim, struct fault *fault, enum
 enum injected fault_text(struct victim *victim, struct fault *fault)
 {
 	return mutate_any(victim, fault, MUTATION_FLIP);
+}
+
+enum injected fault_pointer(struct victim *victim, struct fault *fault)
+{
+	return mutate_any(victim, fault, MUTATION_POINTER);
+}
+
+enum injected fault_off_by_one(struct victim *victim, struct fault *fault)
+{
+	return mutate_any(victim, fault, MUTATION_OFF_BY_ONE);
+}
+
+enum injected fault_skip(struct victim *victim, struct fault *fault)
+{
+	return mutate_any(victim, fault, MUTATION_SKIP);
+}
+
+enum injected fault_branch(struct victim *victim, struct fault *fault)
+{
+	return mutate_any(victim, fault, MUTATION_BRANCH);
+}
+
+enum injected fault_unlock(struct victim *victim, struct fault *fault)
+{
+	return mutate_any(victim, fault, MUTATION_UNLOCK);
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions that the driver executes, and what it reads and writes next: found out without its knowledge. */
+/* Instructions that the driver executes: found out, and given to it, without its knowledge. */
 #include "inject/faults.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #define WINDOW_MS	5u		/* for one instruction */
-#define TRIES		800u
+#define LIMIT_MS	6000u		/* for all tries together */
+#define PASS_NS		50000
+#define EXECUTE_MS	500u
+#define BELOW_STACK	512u
 
 struct candidates {
 	uint64_t *address;
@@ -49,100 +52,143 @@ static bool candidates_find(const struct image *image, enum mutation mutation, s
 	return true;
 }
 
+uint64_t *register_of(cpu_user_regs_t *regs, unsigned int number)
+{
+	uint64_t *const place[REGISTERS] = {
+		&regs->rax, &regs->rcx, &regs->rdx, &regs->rbx, &regs->rsp, &regs->rbp, &regs->rsi, &regs->rdi, &regs->r8, &regs->r9,
+		&regs->r10, &regs->r11, &regs->r12, &regs->r13, &regs->r14, &regs->r15,
+	};
+
+	return place[number];
+}
+
+static uint64_t value_of(struct victim *victim, const struct found *found, unsigned int number)
+{
+	if (number == REGISTER_NONE)
+		return 0;
+	return number == REGISTER_RIP ? found->address + found->instruction.bytes : *register_of(&victim->context.user_regs, number);
+}
+
+/* The instruction may be the last of what is mapped. */
 static bool found_at(struct victim *victim, uint64_t address, struct found *found)
 {
+	const struct instruction *instruction = &found->instruction;
 	size_t room = FRAME_BYTES - address % FRAME_BYTES;
+	bool is_there;
 
 	if (room > sizeof(found->code))
 		room = sizeof(found->code);
 	found->address = address;
-	return victim_read(victim, address, found->code, room) &&
-	       (decode(found->code, room, &found->instruction) ||
-		(room < sizeof(found->code) && victim_read(victim, address, found->code, sizeof(found->code)) &&
-		 decode(found->code, sizeof(found->code), &found->instruction)));
+	is_there = victim_read(victim, address, found->code, room) && decode(found->code, room, &found->instruction);
+	if (!is_there && room < sizeof(found->code))
+		is_there = victim_read(victim, address, found->code, sizeof(found->code)) &&
+			   decode(found->code, sizeof(found->code), &found->instruction);
+	if (is_there && instruction->memory_bytes)
+		found->memory = value_of(victim, found, instruction->base) + (uint64_t)instruction->displacement +
+				value_of(victim, found, instruction->index) * instruction->scale;
+	return is_there;
 }
 
-enum injected reach_any(struct victim *victim, struct fault *fault, enum mutation mutation, struct found *found)
+/* Is it there, and is that what was wanted? Otherwise it goes on. */
+static enum reached reach(struct victim *victim, uint64_t address, suits_fn suits, struct found *found)
+{
+	static const struct timespec while_it_passes = { 0, PASS_NS };
+	enum reached reached = victim_reach(victim, address, WINDOW_MS);
+
+	if (reached != REACHED)
+		return reached;
+	if (!found_at(victim, address, found))
+		return GONE;
+	if (!suits || suits(victim, found))
+		return REACHED;
+	if (victim_go(victim))
+		return GONE;
+	nanosleep(&while_it_passes, NULL);
+	return NOT_REACHED;
+}
+
+static enum injected injected_by(enum reached reached)
+{
+	return reached == REACHED ? INJECTED : reached == NOT_REACHED ? NOT_INJECTED : VICTIM_GONE;
+}
+
+enum injected reach_any(struct victim *victim, struct fault *fault, enum mutation mutation, suits_fn suits, struct found *found)
 {
 	enum reached reached = NOT_REACHED;
 	struct candidates candidates;
+	uint64_t end = now_ms() + LIMIT_MS;
 	unsigned int tries = 0;
 
 	if (!candidates_find(&victim->image, mutation, &candidates) || !candidates.count) {
 		free(candidates.address);
 		return NO_TARGET;
 	}
-	while (reached == NOT_REACHED && tries++ < TRIES) {
-		found->address = candidates.address[random_below(&fault->random, candidates.count)];
-		reached = victim_reach(victim, found->address, WINDOW_MS);
+	while (reached == NOT_REACHED && now_ms() < end) {
+		tries++;
+		reached = reach(victim, candidates.address[random_below(&fault->random, candidates.count)], suits, found);
 	}
 	json_object_set_new(fault->record, "candidates", json_integer((json_int_t)candidates.count));
 	json_object_set_new(fault->record, "tries", json_integer(tries));
 	free(candidates.address);
-	if (reached == REACHED && !found_at(victim, found->address, found))
-		return VICTIM_GONE;
 	return injected_by(reached);
 }
 
-/* ---- the next access: by debug registers, whose trap finds a jump to itself in place of the driver's handler ---- */
-
-#define WATCH_MS	200u
-#define TRAP_DEBUG	1
-#define BREAK_WRITE	1UL		/* dr7: 16 + 4n */
-#define BREAK_ACCESS	3UL
-#define RFLAGS_RESUME	(1UL << 16)
-
-static uint64_t control_of(size_t bytes)
+enum injected reach_function(struct victim *victim, struct fault *fault, const char *name, suits_fn suits, struct found *found)
 {
-	uint64_t length = bytes == 8 ? 2 : bytes - 1;
+	const struct symbol *symbol = image_symbol(&victim->image, name);
+	enum reached reached = NOT_REACHED;
+	uint64_t end = now_ms() + LIMIT_MS;
+	unsigned int tries = 0;
 
-	return 1 | 4 | (BREAK_WRITE | length << 2) << 16 | (BREAK_ACCESS | length << 2) << 20;
-}
-
-/* What the core has pushed for the driver's handler. */
-struct trap_stack { uint64_t rcx, r11, rip, cs, rflags, rsp, ss; };
-
-/* As if there had been no trap. */
-static bool rewind_trap(struct victim *victim)
-{
-	cpu_user_regs_t *regs = &victim->context.user_regs;
-	struct trap_stack stack;
-
-	if (!victim_read(victim, regs->rsp, &stack, sizeof(stack)))
-		return false;
-	regs->rcx = stack.rcx;
-	regs->r11 = stack.r11;
-	regs->rip = stack.rip;
-	regs->rflags = stack.rflags | RFLAGS_RESUME;
-	regs->rsp = stack.rsp;
-	return true;
-}
-
-enum injected watch(struct victim *victim, struct fault *fault, uint64_t address, size_t bytes)
-{
-	uint64_t handler = victim->context.trap_ctxt[TRAP_DEBUG].address, *debug = victim->context.debugreg;
-	enum reached reached;
-	bool is_written;
-
-	debug[0] = debug[1] = address;
-	debug[6] = 0;
-	debug[7] = control_of(bytes);
-	if (victim_set(victim))
-		return VICTIM_GONE;
-	reached = victim_reach(victim, handler, WATCH_MS);
-	if (reached == GONE) {		/* of what it read, as far as anybody can tell */
-		json_object_set_new(fault->record, "how", json_string("it died, or was reset, while the next access was waited for"));
-		return INJECTED;
+	if (!symbol || !symbol->is_function)
+		return NO_TARGET;
+	while (reached == NOT_REACHED && now_ms() < end) {
+		tries++;
+		reached = reach(victim, symbol->address, suits, found);
 	}
-	if (victim_pause(victim))
+	json_object_set_new(fault->record, "tries", json_integer(tries));
+	return injected_by(reached);
+}
+
+/* ---- what it is made to do ---- */
+
+enum injected execute(struct victim *victim, const uint8_t *code, size_t bytes, cpu_user_regs_t *regs)
+{
+	vcpu_guest_context_t before = victim->context;
+	uint64_t at = before.user_regs.rip;
+	uint8_t original[EXECUTE_BYTES_MAX];
+	enum reached reached;
+
+	victim->context.user_regs = *regs;
+	victim->context.user_regs.rip = at;
+	if (bytes > sizeof(original) || !victim_read(victim, at, original, bytes) || !victim_write(victim, at, code, bytes) ||
+	    victim_set(victim))
 		return VICTIM_GONE;
-	is_written = debug[6] & 1;
-	debug[6] = debug[7] = 0;
-	if ((reached == REACHED && !rewind_trap(victim)) || victim_set(victim))
+	reached = victim_reach(victim, at + bytes, EXECUTE_MS);
+	*regs = victim->context.user_regs;
+	if (reached != REACHED || !victim_write(victim, at, original, bytes))
 		return VICTIM_GONE;
-	if (reached == REACHED)
-		fault_activated(fault, !is_written, is_written ? "written before it was read" : "read before it was written");
-	else
-		fault_activated(fault, false, "not touched within 200 ms; it stays until the next reset");
-	return INJECTED;
+	victim->context = before;
+	return victim_set(victim) ? VICTIM_GONE : INJECTED;
+}
+
+uint64_t below_stack(const struct victim *victim)
+{
+	return (victim->context.user_regs.rsp - BELOW_STACK) & ~15UL;
+}
+
+enum injected hypercall_as(struct victim *victim, uint64_t number, const uint64_t argument[4], int64_t *result)
+{
+	static const uint8_t syscall[] = { 0x0f, 0x05 };
+	cpu_user_regs_t regs = victim->context.user_regs;
+	enum injected injected;
+
+	regs.rax = number;
+	regs.rdi = argument[0];
+	regs.rsi = argument[1];
+	regs.rdx = argument[2];
+	regs.r10 = argument[3];
+	injected = execute(victim, syscall, sizeof(syscall), &regs);
+	*result = (int64_t)regs.rax;
+	return injected;
 }

@@ -58,6 +58,7 @@ int victim_begin(struct victim *victim)
 	if (!result && info.state != SKINK_DRIVER_SERVING)
 		result = -EAGAIN;
 	victim->generation = info.generation;
+	memset(victim->place, 0, sizeof(victim->place));
 	if (!result)
 		find_kick_port(victim);
 	return result;
@@ -101,7 +102,7 @@ int victim_set(struct victim *victim)
 /* ---- its memory ---- */
 
 /* Tables are mapped to be read, and no longer than that: they may not be written by anybody. */
-static bool read_entry(struct victim *victim, uint64_t table, uint64_t index, uint64_t *entry)
+bool victim_entry(struct victim *victim, uint64_t table, uint64_t index, uint64_t *entry)
 {
 	xen_pfn_t mfn = table;
 	const uint64_t *at = core_map(&victim->core, victim->id, PROT_READ, &mfn, 1);
@@ -118,7 +119,7 @@ bool victim_frame(struct victim *victim, uint64_t address, uint64_t *entry)
 	uint64_t table = victim->context.ctrlreg[3] >> FRAME_SHIFT;
 
 	for (unsigned int shift = 39; shift >= FRAME_SHIFT; shift -= 9) {
-		if (!read_entry(victim, table, address >> shift & 511, entry))
+		if (!victim_entry(victim, table, address >> shift & 511, entry))
 			return false;
 		table = (*entry & PTE_FRAME) >> FRAME_SHIFT;
 	}
@@ -142,16 +143,34 @@ static uint8_t *window_on(struct victim *victim, uint64_t mfn, bool is_writable)
 	return at;
 }
 
+/* What is mapped from its frame 0 on stays where it is: that is not looked up again in its tables. */
+static bool frame_behind(struct victim *victim, uint64_t address, uint64_t *mfn)
+{
+	uint64_t page = address >> FRAME_SHIFT, slot = page % PLACES, entry;
+
+	if (victim->place[slot].page != page) {
+		if (!victim_frame(victim, address, &entry))
+			return false;
+		*mfn = (entry & PTE_FRAME) >> FRAME_SHIFT;
+		if (address < victim->image.base)
+			return true;
+		victim->place[slot].page = page;
+		victim->place[slot].mfn = *mfn;
+	}
+	*mfn = victim->place[slot].mfn;
+	return true;
+}
+
 static bool move(struct victim *victim, uint64_t address, uint8_t *to, const uint8_t *from, size_t bytes)
 {
 	while (bytes) {
 		size_t offset = address % FRAME_BYTES, here = FRAME_BYTES - offset < bytes ? FRAME_BYTES - offset : bytes;
-		uint64_t entry;
+		uint64_t mfn;
 		uint8_t *at;
 
-		if (!victim_frame(victim, address, &entry))
+		if (!frame_behind(victim, address, &mfn))
 			return false;
-		at = window_on(victim, (entry & PTE_FRAME) >> FRAME_SHIFT, from);
+		at = window_on(victim, mfn, from);
 		if (!at)
 			return false;
 		if (to)
@@ -174,6 +193,15 @@ bool victim_read(struct victim *victim, uint64_t address, void *to, size_t bytes
 bool victim_write(struct victim *victim, uint64_t address, const void *from, size_t bytes)
 {
 	return move(victim, address, NULL, from, bytes);
+}
+
+struct shared_info *shared_info_of(struct victim *victim)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	if (core_domain_info(&victim->core, victim->id, &info))
+		return NULL;
+	return (struct shared_info *)(void *)window_on(victim, info.shared_info_frame, true);
 }
 
 /* ---- what Dom0 has told it ---- */
@@ -211,7 +239,7 @@ static void find_kick_port(struct victim *victim)
 
 /* ---- where it is ---- */
 
-static uint64_t now_ms(void)
+uint64_t now_ms(void)
 {
 	struct timespec now;
 
@@ -237,12 +265,24 @@ static enum reached wait_at(struct victim *victim, uint64_t address, uint32_t li
 	}
 }
 
+/* An instruction of one byte has just been executed: the second byte of the jump would be in its way. */
+static bool step_over(struct victim *victim, uint64_t address)
+{
+	while (!victim_pause(victim)) {
+		if (victim->context.user_regs.rip != address + 1)
+			return true;
+		if (victim_go(victim))
+			break;
+	}
+	return false;
+}
+
 enum reached victim_reach(struct victim *victim, uint64_t address, uint32_t limit_ms)
 {
 	uint8_t original[2];
 	enum reached reached;
 
-	if (victim_pause(victim) || !victim_is_the_same(victim) || !victim_read(victim, address, original, sizeof(original)) ||
+	if (!step_over(victim, address) || !victim_is_the_same(victim) || !victim_read(victim, address, original, sizeof(original)) ||
 	    !victim_write(victim, address, jump_to_itself, sizeof(jump_to_itself)) || victim_go(victim))
 		return GONE;
 	if (victim->kick_port)

@@ -16,7 +16,8 @@
 
 struct window { uint64_t mfn; uint8_t *at; bool is_writable; };	/* a frame of it that is mapped */
 
-#define WINDOWS 64u
+#define WINDOWS 256u
+#define PLACES 1024u		/* of pages whose frames are known */
 
 struct victim {
 	struct core core;
@@ -27,6 +28,7 @@ struct victim {
 	uint32_t kick_port;			/* of Dom0, to the driver's control port; 0: not known */
 	vcpu_guest_context_t context;		/* as victim_look() found it */
 	struct window window[WINDOWS];
+	struct { uint64_t page, mfn; } place[PLACES];	/* of its own frames, whose addresses stay as they are; page 0: none */
 	uint32_t windows;
 };
 
@@ -48,16 +50,24 @@ int victim_set(struct victim *victim);		/* registers, as they stand in context *
 
 /* The frame behind an address of its kernel, and the entry that maps it; false: there is none. */
 bool victim_frame(struct victim *victim, uint64_t address, uint64_t *entry);
+/* Entry `index` of the page table in frame `table`; false: it is not present, or that is no frame of its. */
+bool victim_entry(struct victim *victim, uint64_t table, uint64_t index, uint64_t *entry);
+/* By a clock that nobody sets. */
+uint64_t now_ms(void);
+
 /* Its own frames alone; false: not all of it is mapped, or is its own. */
 bool victim_read(struct victim *victim, uint64_t address, void *to, size_t bytes);
 bool victim_write(struct victim *victim, uint64_t address, const void *from, size_t bytes);
+
+/* The page that it shares with the core: pending and masked events. There until victim_leave(). NULL. */
+struct shared_info *shared_info_of(struct victim *victim);
 
 /* What its kernel calls struct start_info, and Dom0's table. */
 bool victim_start_info(struct victim *victim, start_info_t *info);
 bool victim_table(struct victim *victim, uint64_t *address, struct driver_table *table);
 
 /*
- * Until it is about to execute the instruction at `address`, which has two bytes or more, or so many milliseconds have passed. It stands in
+ * Until it is about to execute the instruction at `address`, whose second byte nobody jumps to, or so many milliseconds have passed. It stands in
  * its place meanwhile, as a jump to itself. An idle driver is woken, by an event like those of skinkd. REACHED: it is paused there.
  * NOT_REACHED: it runs.
  */

@@ -13,7 +13,7 @@
 #define ENTRIES_A_PAGE (FRAME_BYTES / sizeof(grant_entry_v1_t))
 
 /* The frame behind a grant, from the lender's own table (version 1: what a paravirtual guest has here). */
-static int frame_of(struct core *core, domid_t front, domid_t back, uint32_t gref, xen_pfn_t *mfn)
+int ring_view_frame(struct core *core, domid_t front, domid_t back, uint32_t gref, xen_pfn_t *mfn)
 {
 	void *at = NULL;
 	xenforeignmemory_resource_handle *resource =
@@ -34,7 +34,7 @@ static int frame_of(struct core *core, domid_t front, domid_t back, uint32_t gre
 static int copy_page(struct core *core, domid_t front, domid_t back, uint32_t gref, uint8_t *to)
 {
 	xen_pfn_t mfn;
-	int result = frame_of(core, front, back, gref, &mfn);
+	int result = ring_view_frame(core, front, back, gref, &mfn);
 	void *at;
 
 	if (result)

@@ -23,5 +23,8 @@ struct ring_view {
 int ring_view_read(struct core *core, domid_t front, domid_t back, const uint32_t *gref, uint32_t pages, uint32_t slot_bytes,
 		   struct ring_view *view);
 
+/* The frame that `front` has granted to `back` by this reference; -EINVAL: it has not. */
+int ring_view_frame(struct core *core, domid_t front, domid_t back, uint32_t gref, xen_pfn_t *mfn);
+
 /* Of the slot to which the index belongs. */
 const void *ring_view_slot(const struct ring_view *view, uint32_t index);

@@ -77,8 +77,10 @@ static void print_fault(const char *domain, const json_t *fault)
 							       "it ended or was reset meanwhile");
 		return;
 	}
-	printf("%s %s%s%s", text_of(fault, "symbol"), text_of(fault, "location"), *text_of(fault, "location") ? " " : "", old);
-	printf(" -> %s (%s%s%s)\n", text_of(fault, "new"), json_is_true(activated) ? "activated" : json_is_false(activated) ? "not activated" :
+	if (*old)
+		printf("%s %s%s%s -> %s ", text_of(fault, "symbol"), text_of(fault, "location"), *text_of(fault, "location") ? " " : "", old,
+		       text_of(fault, "new"));
+	printf("(%s%s%s)\n", json_is_true(activated) ? "activated" : json_is_false(activated) ? "not activated" :
 	       "not known whether activated", *text_of(fault, "how") ? ": " : "", text_of(fault, "how"));
 }
 

@@ -163,16 +163,14 @@ int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context
 
 int vcpu_change_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context)
 {
-	int error;
-
 	if (!vcpu->domain->is_frozen)
 		return -EEXIST;
 	if (!read_once(&vcpu->domain->pause_count))
 		return -EBUSY;
-	error = guest_range_ok(context->user_regs.rip, 1) ? debug_set_registers(vcpu, context->debugreg) : -EINVAL;
-	if (!error)
-		set_general(vcpu, context);
-	return error;
+	if (!guest_range_ok(context->user_regs.rip, 1))
+		return -EINVAL;
+	set_general(vcpu, context);
+	return 0;
 }
 
 /* ---- and back ---- */

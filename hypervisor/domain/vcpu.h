@@ -133,8 +133,8 @@ void vcpu_add_work(struct vcpu *vcpu, enum vcpu_work work);
 struct vcpu_guest_context;
 MUST_CHECK int vcpu_set_context(struct vcpu *vcpu, const struct vcpu_guest_context *context);
 /*
- * Of a driver that is ready: general registers, rip, rflags and debug registers; all else of *context does not count, and a reset
- * undoes it. So faults are injected (docs/faults.md). -EEXIST: it is another domain's; -EBUSY: the domain is not paused; -EINVAL, -EPERM.
+ * Of a driver that is ready: general registers, rip and rflags; all else of *context does not count, and a reset undoes it. So faults are
+ * injected (docs/faults.md). -EEXIST: it is another domain's; -EBUSY: the domain is not paused; -EINVAL: no such rip.
  */
 MUST_CHECK int vcpu_change_registers(struct vcpu *vcpu, const struct vcpu_guest_context *context);
 /* The same way back; *context is all zeroes before. The vcpu does not run. */

@@ -14,6 +14,7 @@
 #include "runtime/time.h"
 
 #define VIEW 0x6000400000UL
+#define VIEW_WRITABLE 0x6000500000UL
 #define LOANS_AT 0x6000600000UL
 #define LOANS 64u
 #define SECOND 1000000000UL
@@ -343,6 +344,41 @@ static void each_frame_is_as_it_was(void)
 	printf("# %u frames copied, %u entries undone\n", info().frames_copied, info().entries_undone);
 }
 
+/* As faults are injected: from outside, into memory and registers, by a mapping that is still there at the reset or not. */
+static void spoil_from_outside(bool is_mapped)
+{
+	const unsigned long text_pfn = virt_to_pfn((const void *)(uint64_t)be_driver);
+	static vcpu_guest_context_t context;
+	struct xen_domctl op = { 0 };
+
+	check_equal(domctl_plain(XEN_DOMCTL_pausedomain, child.id), 0);
+	check_equal(others_map(child.id, VIEW_WRITABLE, child.mfn[text_pfn] << 12 | PTE_KERNEL), 0);
+	*(volatile uint64_t *)VIEW_WRITABLE ^= 0x10;
+	if (!is_mapped)
+		check_equal(others_map(child.id, VIEW_WRITABLE, 0), 0);
+	check(!is_same(text_pfn));
+	set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
+	check_equal(domctl(XEN_DOMCTL_getvcpucontext, child.id, &op), 0);
+	context.user_regs.rip = 0x123456789000;
+	context.user_regs.rsp ^= 0x1000;
+	check_equal(domctl(XEN_DOMCTL_setvcpucontext, child.id, &op), 0);
+}
+
+static void what_dom0_writes_is_undone(void)
+{
+	for (uint32_t turn = 0; turn < 4; turn++) {
+		uint32_t before = info().generation;
+
+		spoil_from_outside(turn % 2);
+		reset_paused();
+		check_equal(changed_frames(), 0);
+		go_on();
+		go_on();
+		check_equal(child_call(&child, ASK_GENERATION, 0, 0), before + 1);
+		check_equal(others_map(child.id, VIEW_WRITABLE, 0), 0);
+	}
+}
+
 /* What it took is of interest where an instruction is a nanosecond: make bench. */
 static void grants_are_back(const char *how, unsigned int count)
 {
@@ -424,6 +460,7 @@ static const struct tap_test tests[] = {
 	TEST(ready_driver_is_frozen),
 	TEST(reset_brings_it_back),
 	TEST(each_frame_is_as_it_was),
+	TEST(what_dom0_writes_is_undone),
 	TEST(lent_pages_come_back),
 	TEST(armed_driver_survives_each_death),
 	TEST(one_that_is_not_armed_waits_for_dom0),

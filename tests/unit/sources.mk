@@ -89,7 +89,7 @@ DRIVER_UNIT_blk_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
 DRIVER_UNIT_blk_successor_SOURCES = $(DRIVER_UNIT_blk_SOURCES)
 # The block back-end without its domain, as tests on the host have it.
 BLK_LOGIC_SOURCES = $(filter-out %/blk.c,$(BLK_SOURCES)) driver-domain/runtime/answers.c driver-domain/device/pool.c
-DRIVER_UNIT_TESTS += virtio
+DRIVER_UNIT_TESTS += virtio virtio_view
 DRIVER_UNIT_virtio_SOURCES = tests/unit/driver/virtio_device.c $(addprefix driver-domain/device/,pool.c virtqueue.c virtio-blk.c virtio-net.c)
 DRIVER_UNIT_TESTS += net net_deaths net_successor
 DRIVER_UNIT_net_successor_SOURCES = $(DRIVER_UNIT_net_deaths_SOURCES)

@@ -48,18 +48,33 @@ static void branches_and_transfers_are_told_apart(void)
 	CU_ASSERT_FALSE(DECODED("\x48\x89\xc8").is_transfer);
 }
 
-static void registers_are_known_by_what_is_done_to_them(void)
+static void what_is_read_is_known(void)
 {
 	struct instruction move = DECODED("\x48\x89\xc8"), load = DECODED("\x48\x8b\x44\x8b\x10"), add = DECODED("\x01\xc8"),
-			   narrow = DECODED("\xb0\x01"), push = DECODED("\x50");
+			   push = DECODED("\x50"), store = DECODED("\x48\x89\x43\x10"), global = DECODED("\x8b\x05\0\1\0\0"),
+			   local = DECODED("\x65\x48\x8b\x03");
 
 	CU_ASSERT_EQUAL(move.reads, 1u << 1);			/* mov %rcx,%rax */
-	CU_ASSERT_EQUAL(move.writes, 1u << 0);
 	CU_ASSERT_EQUAL(load.reads, 1u << 3 | 1u << 1);		/* mov 0x10(%rbx,%rcx,4),%rax */
-	CU_ASSERT_EQUAL(load.writes, 1u << 0);
+	CU_ASSERT_EQUAL(load.memory_bytes, 8);
+	CU_ASSERT(load.base == 3 && load.index == 1 && load.scale == 4 && load.displacement == 16);
+	CU_ASSERT_EQUAL(move.memory_bytes, 0);
+	CU_ASSERT_EQUAL(store.memory_bytes, 0);			/* mov %rax,0x10(%rbx): written, not read */
+	CU_ASSERT(global.base == REGISTER_RIP && global.displacement == 0x100 && global.memory_bytes == 4);
+	CU_ASSERT_EQUAL(local.memory_bytes, 0);			/* of %gs: its address is not known here */
 	CU_ASSERT_EQUAL(add.reads, 1u << 0 | 1u << 1);
-	CU_ASSERT_EQUAL(narrow.reads, 1u << 0);			/* mov $1,%al leaves the rest of rax */
 	CU_ASSERT(push.reads & 1u << 4);			/* rsp */
+}
+
+static void memory_that_is_read_is_the_stack_a_variable_or_behind_a_pointer(void)
+{
+	struct instruction stack = DECODED("\x48\x8b\x44\x24\x10"), global = DECODED("\x8b\x05\0\1\0\0"), pointer = DECODED("\x48\x8b\x43\x10");
+	const uint8_t none[2] = { 0 };
+
+	CU_ASSERT(mutation_fits(MUTATION_STACK, none, &stack) && !mutation_fits(MUTATION_MEMORY, none, &stack));
+	CU_ASSERT(mutation_fits(MUTATION_MEMORY, none, &global) && !mutation_fits(MUTATION_POINTED, none, &global));
+	CU_ASSERT(mutation_fits(MUTATION_MEMORY, none, &pointer) && mutation_fits(MUTATION_POINTED, none, &pointer));
+	CU_ASSERT_FALSE(mutation_fits(MUTATION_STACK, none, &pointer));
 }
 
 static void mutations_fit_what_they_are_for(void)
@@ -185,7 +200,7 @@ static void classes_have_names_of_their_own(void)
 
 	for (const struct fault_class *one = fault_classes; one->name; one++, count++)
 		CU_ASSERT_PTR_EQUAL(fault_class_find(one->name), one);
-	CU_ASSERT(count > 0);
+	CU_ASSERT(count >= 16);
 	CU_ASSERT_PTR_NULL(fault_class_find("nothing"));
 }
 
@@ -199,7 +214,8 @@ int main(void)
 	TEST(lengths_are_those_of_the_manual);
 	TEST(what_is_cut_off_or_none_is_no_instruction);
 	TEST(branches_and_transfers_are_told_apart);
-	TEST(registers_are_known_by_what_is_done_to_them);
+	TEST(what_is_read_is_known);
+	TEST(memory_that_is_read_is_the_stack_a_variable_or_behind_a_pointer);
 	TEST(mutations_fit_what_they_are_for);
 	TEST(conditions_lose_or_gain_equality_or_turn_round);
 	TEST(mutations_differ_and_touch_nothing_behind);
