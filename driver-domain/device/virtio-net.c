@@ -48,6 +48,8 @@ enum { GSO_NONE = 0, GSO_TCP4 = 1, GSO_TCP6 = 4 };
 #define CONTROL_MQ 4
 #define CONTROL_MQ_PAIRS 0
 
+#define COMMAND_ANSWER 64u
+
 #define FRAME_MIN 14u
 
 struct header {
@@ -71,9 +73,11 @@ struct pair {
 	uint16_t left_count;			/* buffers of the frame that left() gave last */
 };
 
+#define KEPT_WHOLE 0x4b455054u
+
 /* What a successor needs to know of a receive queue; in scratch pages, which the card does not reach. */
 struct kept {
-	bool is_whole;				/* the ring, and what is here, are of one life */
+	uint32_t whole;				/* KEPT_WHOLE: the ring, and what is here, are of one life */
 	uint16_t taken;				/* of the used ring: so many are the back-end's */
 	uint16_t buffer[VIRTQUEUE_SLOTS_MAX];	/* of each head: its number in the pool */
 };
@@ -82,6 +86,10 @@ static struct kept *kept;			/* NET_QUEUES_MAX */
 static struct virtio_device virtio;
 static struct pair pairs[NET_QUEUES_MAX];
 static struct virtqueue control;
+static struct posted {
+	uint8_t *room;				/* NULL: no command is under way */
+	uint64_t until_ns;
+} posted;
 
 static bool knows(const struct pci_function *function)
 {
@@ -139,36 +147,52 @@ static int pair_begin(struct net_device *device, unsigned int number)
 	if (error)
 		return error;
 	pair->sent_index = pair->reaped_index = 0;
-	kept[number] = (struct kept){ .is_whole = true };
+	kept[number] = (struct kept){ .whole = KEPT_WHOLE };
 	pair->header = pool_take(sizeof(struct header) * VIRTQUEUE_SLOTS_MAX);
 	return 0;
 }
 
-/* One command, waited for: the card answers at once, or it is broken. */
-static int command(uint8_t group, uint8_t what, const void *argument, uint32_t bytes)
+static int command_post(uint8_t group, uint8_t what, const void *argument, uint32_t bytes)
 {
 	uint8_t *room = buffer_alloc();
-	struct virtqueue_piece piece[] = { { room, 2 }, { room + 8, bytes }, { room + 64, 1 } };
-	uint64_t end = time_now_ns() + driver_domain_device_ns();
-	volatile uint8_t *answer = room + 64;
-	uint32_t written;
-	void *cookie;
-	int result;
+	struct virtqueue_piece piece[] = { { room, 2 }, { room + 8, bytes }, { room + COMMAND_ANSWER, 1 } };
 
 	if (!room)
 		return -XEN_ENOMEM;
 	room[0] = group;
 	room[1] = what;
 	memcpy(room + 8, argument, bytes);
-	*answer = 0xff;
+	room[COMMAND_ANSWER] = 0xff;
 	if (virtqueue_add(&control, piece, 2, 1, NULL, room))
 		return -XEN_EIO;
 	virtqueue_push(&control);
-	while (!virtqueue_reap(&control, &cookie, &written))
-		if (control.broken || time_now_ns() > end)
-			return -XEN_EIO;	/* the room is the card's still: it is lost */
-	result = *answer ? -XEN_EOPNOTSUPP : 0;
-	buffer_free(room);
+	posted = (struct posted){ room, time_now_ns() + driver_domain_device_ns() };
+	return 0;
+}
+
+/* -EAGAIN: it has not answered yet. What it never answers to is the card's still: that buffer is lost. */
+static int command_settle(void)
+{
+	uint32_t written;
+	void *cookie;
+
+	if (!virtqueue_reap(&control, &cookie, &written))
+		return control.broken || time_now_ns() > posted.until_ns ? -XEN_EIO : -XEN_EAGAIN;
+	written = *(volatile uint8_t *)(posted.room + COMMAND_ANSWER);
+	buffer_free(posted.room);
+	posted.room = NULL;
+	return written ? -XEN_EOPNOTSUPP : 0;
+}
+
+/* One command, waited for: the card answers at once, or it is broken. */
+static int command(uint8_t group, uint8_t what, const void *argument, uint32_t bytes)
+{
+	int result = command_post(group, what, argument, bytes);
+
+	if (result)
+		return result;
+	while ((result = command_settle()) == -XEN_EAGAIN)
+		;
 	return result;
 }
 
@@ -234,19 +258,22 @@ static int restart(struct net_device *device)
 	int error = virtio_resume(&virtio);
 
 	for (unsigned int number = 0; number < device->queues && !error; number++) {
-		__atomic_store_n(&kept[number].is_whole, false, __ATOMIC_RELEASE);
+		__atomic_store_n(&kept[number].whole, 0, __ATOMIC_RELEASE);
 		error = virtio_queue_resume(&virtio, &pairs[number].receive);
 		if (!error)
 			error = virtio_queue_resume(&virtio, &pairs[number].transmit);
 		kept[number].taken = 0;
-		__atomic_store_n(&kept[number].is_whole, true, __ATOMIC_RELEASE);
+		__atomic_store_n(&kept[number].whole, KEPT_WHOLE, __ATOMIC_RELEASE);
 	}
 	if (!error && virtio_has(&virtio, F_CTRL_VQ))
 		error = virtio_queue_resume(&virtio, &control);
 	if (error)
 		return error;
 	virtio_ready(&virtio);
-	return virtio_has(&virtio, F_CTRL_VQ) ? commands(device) : 0;
+	if (!virtio_has(&virtio, F_CTRL_VQ) || device->queues > 1)
+		return virtio_has(&virtio, F_CTRL_VQ) ? commands(device) : 0;
+	/* One pair is what it begins with; that it is to hear all is not waited for. */
+	return virtio_has(&virtio, F_CTRL_RX) ? command_post(CONTROL_RX, CONTROL_RX_PROMISCUOUS, &(uint8_t){ 1 }, 1) : 0;
 }
 
 /* ---- sending ---- */
@@ -453,7 +480,7 @@ static int left(struct net_device *device, unsigned int number, struct net_frame
 	struct kept *mine = &kept[number];
 	struct header header;
 
-	if (!mine->is_whole)
+	if (mine->whole != KEPT_WHOLE)
 		return -XEN_EAGAIN;
 	mine->taken = (uint16_t)(mine->taken + pairs[number].left_count);
 	while (left_whole(number, frame, &header)) {
@@ -478,7 +505,10 @@ static bool interrupts(struct net_device *device, unsigned int number, bool want
 static bool link_is_up(struct net_device *device)
 {
 	uint16_t status = STATUS_LINK_UP;
+	int error = posted.room ? command_settle() : 0;
 
+	if (error && error != -XEN_EAGAIN)
+		device->failed(device, "virtio-net: it does not obey its control queue");
 	if (virtio_has(&virtio, F_STATUS))
 		virtio_config(&virtio, CONFIG_STATUS, &status, 2);
 	return status & STATUS_LINK_UP;

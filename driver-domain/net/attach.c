@@ -368,9 +368,12 @@ static void place_bury(uint32_t place, uint32_t serial)
 bool place_obey(uint32_t place)
 {
 	static struct driver_attachment wanted;
-	bool is_wanted = place_read(place, &wanted);
 	struct port *port = net.port[place];
+	bool is_wanted;
 
+	if (!port && !net.table->attachment[place].serial && !net.status->attachment[place].serial)
+		return true;
+	is_wanted = place_read(place, &wanted);
 	if (port && is_wanted && port->serial == wanted.serial) {
 		port_change(port, &wanted);
 		return true;

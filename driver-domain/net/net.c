@@ -8,6 +8,8 @@
 #include "runtime/lib.h"
 #include "runtime/notes.h"
 
+#define RING_PAGES 1024u		/* of 512 queues: each page table of the window is looked through by a reset */
+
 RUNTIME_KERNEL
 
 static struct net_device device;
@@ -90,6 +92,6 @@ void guest_main(void)
 	net.attachment_count = driver_domain.attachment_count;
 	device_find();
 	net_init();
-	foreign_init(net.attachment_count * DRIVER_QUEUES_MAX * 2);
+	foreign_init(RING_PAGES);
 	driver_domain_run(&calls);
 }

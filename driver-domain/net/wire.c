@@ -8,6 +8,8 @@
 #include "runtime/step.h"
 
 #define WIRE_BATCH 64u
+#define REFILL_BATCH 128u		/* buffers in one round */
+#define REFILL_FIRST 8u			/* as long as somebody waits for a successor */
 
 /* ---- out ---- */
 
@@ -162,17 +164,19 @@ bool wire_reap(void)
 
 /* ---- in ---- */
 
-static void refill(void)
+/* True: there is more to do. */
+static bool refill(void)
 {
 	uint64_t kept = net.table->pool.pages / 4;	/* for what goes out */
+	uint32_t room = net.is_taking_over ? REFILL_FIRST : REFILL_BATCH;
 
 	if (!net.wire_refills)
-		return;
+		return false;
 	net.wire_refills = false;
 	for (unsigned int queue = 0; queue < net.device->queues; queue++) {
 		bool did = false;
 
-		while (buffer_free_count() > kept) {
+		while (buffer_free_count() > kept && room) {
 			void *buffer = buffer_alloc();
 
 			if (net.device->driver->receive_give(net.device, queue, buffer)) {
@@ -180,11 +184,13 @@ static void refill(void)
 				break;
 			}
 			did = true;
+			room--;
 		}
-		net.wire_refills |= buffer_free_count() <= kept;
+		net.wire_refills |= buffer_free_count() <= kept || !room;
 		if (did)
 			net.device->driver->receive_push(net.device, queue);
 	}
+	return !room;
 }
 
 /* The tag goes to the side, the addresses stay. */
@@ -303,8 +309,7 @@ bool wire_receive(void)
 		}
 	}
 	doing_nothing();
-	refill();
-	return did;
+	return refill() || did;
 }
 
 /* ---- what a predecessor has left ---- */

@@ -42,8 +42,18 @@ void *memmove(void *to, const void *from, size_t size)
 int memcmp(const void *left, const void *right, size_t size)
 {
 	const uint8_t *a = left, *b = right;
+	size_t same = 0;
 
-	for (size_t i = 0; i < size; i++)
+	/* Eight at a time as long as they are the same. */
+	for (; size - same >= 8; same += 8) {
+		uint64_t from, other;
+
+		__builtin_memcpy(&from, a + same, 8);
+		__builtin_memcpy(&other, b + same, 8);
+		if (from != other)
+			break;
+	}
+	for (size_t i = same; i < size; i++)
 		if (a[i] != b[i])
 			return a[i] - b[i];
 	return 0;

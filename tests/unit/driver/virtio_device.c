@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "device/pool.h"
 #include "runtime/driver_domain.h"
@@ -30,10 +31,17 @@ void panic(const char *format, ...)
 	abort();
 }
 
+/* Like the pool it is there for a child of this process, and what that wrote is there when it has ended. */
+static void *shared_alloc(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
 /* One request, of the card's driver. A successor finds in it what there was. */
 void *ready_scratch(uint32_t pages)
 {
-	return calloc(pages, BUFFER_BYTES);
+	fake.scratch_bytes = pages * BUFFER_BYTES;
+	return fake.scratch = shared_alloc(fake.scratch_bytes);
 }
 
 uint64_t driver_domain_device_ns(void)
@@ -127,11 +135,11 @@ void fake_begin(uint64_t features, uint16_t queues)
 	static void *pool;
 
 	if (!pool) {
-		pool = aligned_alloc(BUFFER_BYTES, FAKE_POOL_PAGES * BUFFER_BYTES);
+		pool = shared_alloc(FAKE_POOL_PAGES * BUFFER_BYTES);
 		memset(pool, 0xa5, FAKE_POOL_PAGES * BUFFER_BYTES);
 	}
 	pool_init(pool, FAKE_MACHINE, FAKE_POOL_PAGES);
-	fake = (struct fake_device){ .features = features, .queues = queues, .slots = 256, .config_bytes = sizeof(fake.config) };
+	fake = (struct fake_device){ .scratch = fake.scratch, .scratch_bytes = fake.scratch_bytes, .features = features, .queues = queues, .slots = 256, .config_bytes = sizeof(fake.config) };
 	function = (struct pci_function){ .msix_vectors = 8 };
 }
 

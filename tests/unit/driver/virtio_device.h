@@ -29,6 +29,8 @@ struct fake_device {
 	uint64_t now_ns;
 	unsigned int failures;		/* what the driver has told its back-end */
 	const char *why;
+	uint8_t *scratch;		/* of the driver, between two lives */
+	size_t scratch_bytes;
 };
 
 extern struct fake_device fake;
