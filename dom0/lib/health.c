@@ -69,15 +69,21 @@ static bool has_starved(const struct health *health, const struct health_look *l
 
 static enum health_verdict answers_judge(struct health *health, const struct health_look *look)
 {
-	if (!look->has_work || !health->last.has_work || look->answered != health->last.answered) {
+	bool goes_on = look->has_work && health->had_work && look->answered == health->answered;
+
+	health->was_blocked |= look->is_blocked;
+	if (has_starved(health, look))
+		health->answer_ns += since(health->last.now_ns, look->now_ns);
+	if (!look->is_whole)
+		return HEALTH_WELL;
+	health->had_work = look->has_work;
+	health->answered = look->answered;
+	if (!goes_on) {
 		health->answer_ns = look->now_ns;
 		health->answer_cpu_ns = look->cpu_ns;
 		health->was_blocked = look->is_blocked;
 		return HEALTH_WELL;
 	}
-	health->was_blocked |= look->is_blocked;
-	if (has_starved(health, look))
-		health->answer_ns += since(health->last.now_ns, look->now_ns);
 	if (since(health->answer_ns, look->now_ns) < health->setting.device_ns)
 		return HEALTH_WELL;
 	if (health->was_blocked)

@@ -32,9 +32,10 @@ struct health_setting {
 struct health_look {
 	uint64_t now_ns, cpu_ns;
 	uint64_t heartbeat;
+	bool is_blocked;
+	bool is_whole;			/* the rings were looked at too: */
 	uint64_t answered;		/* any number that changes with each answer */
 	bool has_work;			/* requests that it may answer at once */
-	bool is_blocked;
 	bool is_resetting;		/* it waits, awake, for its device to acknowledge a reset */
 	bool is_close;			/* HE3 */
 };
@@ -46,6 +47,8 @@ struct health {
 	uint64_t idle_ns;		/* the pause between two looks at one that does nothing */
 	uint64_t credit_ns;		/* CPU time without a heartbeat, by HE2 */
 	uint64_t beat_ns;		/* since when it sleeps without a heartbeat */
+	uint64_t answered;		/* as the rings were last looked at, */
+	bool had_work;
 	uint64_t answer_ns;		/* since when it has work and answers nothing */
 	uint64_t answer_cpu_ns;
 	bool was_blocked;		/* once since answer_ns */

@@ -69,3 +69,13 @@ int line_pause(struct line *line, domid_t id, bool is_on)
 {
 	return call(line, is_on ? XEN_DOMCTL_pausedomain : XEN_DOMCTL_unpausedomain, id, NULL, 0);
 }
+
+int line_vcpu(struct line *line, domid_t id, uint64_t *cpu_ns, bool *is_blocked)
+{
+	const struct xen_domctl_getvcpuinfo vcpu = { .vcpu = 0 };
+	int result = call(line, XEN_DOMCTL_getvcpuinfo, id, &vcpu, sizeof(vcpu));
+
+	*cpu_ns = line->room->operation.u.getvcpuinfo.cpu_time;
+	*is_blocked = line->room->operation.u.getvcpuinfo.blocked;
+	return result;
+}

@@ -24,5 +24,7 @@ void line_close(struct line *line);
 int line_reset(struct line *line, domid_t id);
 int line_arm(struct line *line, domid_t id, bool is_on);
 int line_info(struct line *line, domid_t id, struct skink_driver_info *info);
+/* How long its vcpu has run, and whether it sleeps. */
+int line_vcpu(struct line *line, domid_t id, uint64_t *cpu_ns, bool *is_blocked);
 /* Counted by the core: each pause takes one unpause. */
 int line_pause(struct line *line, domid_t id, bool is_on);

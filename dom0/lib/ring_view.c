@@ -72,3 +72,19 @@ const void *ring_view_slot(const struct ring_view *view, uint32_t index)
 {
 	return view->pages + sizeof(struct ring_shared) + (size_t)(index % view->slots) * view->slot_bytes;
 }
+
+const volatile struct ring_shared *ring_watch(struct core *core, domid_t front, domid_t back, uint32_t gref)
+{
+	xen_pfn_t mfn;
+	int result = frame_of(core, front, back, gref, &mfn);
+
+	if (!result)
+		return core_map(core, front, PROT_READ, &mfn, 1);
+	errno = -result;
+	return NULL;
+}
+
+void ring_watch_end(struct core *core, const volatile struct ring_shared *shared)
+{
+	core_unmap(core, (void *)shared, 1);
+}

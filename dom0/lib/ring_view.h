@@ -28,3 +28,9 @@ int ring_view_frame(struct core *core, domid_t front, domid_t back, uint32_t gre
 
 /* Of the slot to which the index belongs. */
 const void *ring_view_slot(const struct ring_view *view, uint32_t index);
+
+struct ring_shared;
+
+/* The page with the indices, for as long as it is watched; NULL and errno. It goes with ring_watch_end(). */
+const volatile struct ring_shared *ring_watch(struct core *core, domid_t front, domid_t back, uint32_t gref);
+void ring_watch_end(struct core *core, const volatile struct ring_shared *shared);

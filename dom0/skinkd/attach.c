@@ -13,6 +13,7 @@
 #include "skinkd/events.h"
 #include "skinkd/state.h"
 #include "skinkd/transient.h"
+#include "skinkd/watch.h"
 
 #define LOOKS_MAX	8		/* what is left to do comes with the next */
 #define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
@@ -103,6 +104,7 @@ void attach_park(struct attachment *attachment)
 		attach_back_state(attachment, XenbusStateClosing);
 		attach_nodes_remove(attachment);
 	}
+	watch_drop(attachment);
 	attachment->driver = NULL;
 	attachment->record = RECORD_NONE;
 	if (attachment->transient != TRANSIENT_READY)
@@ -142,6 +144,9 @@ void attach_look(void)
 		}
 	}
 	is_looking = false;
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		if (attachment->record == RECORD_GIVEN && attach_answer(attachment) == DRIVER_ATTACHED)
+			watch_take(attachment);
 	attach_waits_look();
 }
 
@@ -265,6 +270,7 @@ void attach_update(domid_t id, const struct manifest *manifest)
 		} else if (attachment->kind == ATTACH_VBD && disk) {
 			attach_rates_of(&disk->iotune, &record->blk);
 		}
+		watch_drop(attachment);		/* its rates may be others */
 		driver_tell(attachment->driver);
 	}
 }

@@ -40,6 +40,7 @@ struct attachment {
 	enum attach_record record;
 	int slot;			/* of the driver's table, if record is not RECORD_NONE */
 	uint32_t serial;
+	uint32_t watched;		/* the serial whose rings are watched (watch.h); 0: none */
 	uint32_t withdrawn_at;		/* `changed` of the table */
 	bool is_wanted, is_forced, is_refused;
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
@@ -76,6 +77,8 @@ void attach_mac_text(const uint8_t mac[6], char text[ATTACH_KEY]);
 /* DR1: what the driver says of it; `attach_status` only while it has a record. */
 enum driver_answer attach_answer(const struct attachment *attachment);
 const struct driver_attachment_status *attach_status(const struct attachment *attachment);
+/* The driver has it, and does not serve it: a request of it has ended two of its lives. */
+bool attach_is_aside(const struct attachment *attachment);
 
 /* Where a domain's manifest is: Domain-0 has one too. NULL: it is gone. */
 struct manifest *attach_manifest_of(domid_t id);

@@ -11,6 +11,7 @@
 #include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/transient.h"
+#include "skinkd/watch.h"
 
 #define REFUSALS_TOLD	3		/* events about one front-end that connects wrongly again and again */
 
@@ -36,10 +37,22 @@ enum driver_answer attach_answer(const struct attachment *attachment)
 	serial = __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE);
 	answer = status->answer;
 	/* It has obeyed the table without the record: it has let go of it, or never had it. */
+	if (answer == DRIVER_ASIDE)
+		answer = DRIVER_ATTACHED;		/* and not served: attach_is_aside() */
 	if (attachment->record == RECORD_WITHDRAWN && !(serial == attachment->serial && answer == DRIVER_ATTACHED) &&
 	    (int32_t)(attachment->driver->status->table_seen - attachment->withdrawn_at) >= 0)
 		return DRIVER_DETACHED;
 	return serial == attachment->serial && answer <= DRIVER_DETACHED ? (enum driver_answer)answer : DRIVER_NONE;
+}
+
+bool attach_is_aside(const struct attachment *attachment)
+{
+	const volatile struct driver_attachment_status *status;
+
+	if (attachment->record != RECORD_GIVEN || !attachment->driver)
+		return false;
+	status = attach_status(attachment);
+	return __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE) == attachment->serial && status->answer == DRIVER_ASIDE;
 }
 
 static bool serves(const struct attachment *attachment)
@@ -273,6 +286,7 @@ static void withdraw(struct attachment *attachment)
 	struct driver_table *table = attachment->driver->table;
 
 	note_refusal(attachment);
+	watch_drop(attachment);
 	attachment->record = RECORD_WITHDRAWN;
 	attachment->withdrawn_at = table->changed + 1;
 	state_save();			/* K2 */

@@ -27,6 +27,7 @@
 #include "skinkd/rpc.h"
 #include "skinkd/state.h"
 #include "skinkd/usage.h"
+#include "skinkd/watch.h"
 
 #define LOOK_MS		5000		/* in case the store told us nothing */
 
@@ -130,6 +131,7 @@ static bool begin(void)
 	events_open();
 	link_open();
 	drivers_open();
+	watch_open();
 	monitor_open();
 	deaths_open();
 	host.own = devices_of_dom0(host.conf.own_devices);

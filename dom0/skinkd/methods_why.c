@@ -28,7 +28,7 @@ static json_t *set_aside(const struct driver *driver)
 	json_t *list = json_array();
 
 	for (const struct attachment *attachment = attachments; attachment; attachment = attachment->next)
-		if (attachment->driver == driver && attachment->record == RECORD_GIVEN && attach_answer(attachment) == DRIVER_ASIDE)
+		if (attachment->driver == driver && attach_is_aside(attachment))
 			json_array_append_new(list, aside_json(attachment));
 	return list;
 }

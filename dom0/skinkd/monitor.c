@@ -21,6 +21,7 @@ struct monitor *monitors;
 static pthread_mutex_t lock;
 static struct line line;
 static uint64_t chance_state;
+static monitor_look_fn detectors;
 
 /* ---- clocks and chance ---- */
 
@@ -237,16 +238,29 @@ static void back_from_pause(struct monitor *monitor)
 	tell(monitor, &death);
 }
 
+static bool serves(const struct monitor *monitor)
+{
+	return monitor->state == MONITOR_SERVING && monitor->driver;
+}
+
 uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us)
 {
-	bool serves;
-
+	if (detectors && serves(monitor) && monitor->look_us <= now_us)
+		monitor->look_us = detectors(monitor, &line, now_us);
 	if (monitor->state == MONITOR_BACKING_OFF && monitor->due_us <= now_us)
 		back_from_pause(monitor);
-	serves = monitor->state == MONITOR_SERVING && monitor->driver;
-	if (serves && monitor->arm_us <= now_us)
+	if (serves(monitor) && monitor->arm_us <= now_us)
 		arm_if_due(monitor);
-	return monitor->state == MONITOR_BACKING_OFF ? monitor->due_us : serves ? monitor->arm_us : UINT64_MAX;
+	if (monitor->state == MONITOR_BACKING_OFF)
+		return monitor->due_us;
+	if (!serves(monitor))
+		return UINT64_MAX;
+	return detectors && monitor->look_us < monitor->arm_us ? monitor->look_us : monitor->arm_us;
+}
+
+void monitor_looks(monitor_look_fn look)
+{
+	detectors = look;
 }
 
 static void open_lock(void)

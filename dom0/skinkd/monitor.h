@@ -29,6 +29,8 @@
 
 struct domain;
 struct driver;
+struct line;
+struct watch;
 
 enum fault_kind {
 	FAULT_CRASH,			/* the core's word */
@@ -77,6 +79,7 @@ struct monitor {
 	struct driver *driver;		/* NULL: it is not built, or somebody is destroying it */
 	domid_t id;
 	struct manifest_restart policy;
+	uint64_t hang_us;		/* of its health */
 	/* Below: under monitor_lock(). */
 	enum monitor_state state;
 	bool is_armed, is_paused;	/* the core's; is_paused: by us */
@@ -86,6 +89,8 @@ struct monitor {
 	bool is_unborn;			/* it died before it was ready: there is nothing to go back to, and it is built anew */
 	uint64_t due_us;		/* BACKING_OFF: CLOCK_MONOTONIC */
 	uint64_t arm_us;		/* when arming is worth another look */
+	uint64_t look_us;		/* when the detectors want to look again */
+	struct watch *watch;		/* the detectors' own (watch.h) */
 	struct restart_history history;
 	struct monitor_death last;	/* kind FAULT_KINDS: it has not died yet */
 	struct monitor_death untold[MONITOR_DEATHS];
@@ -107,11 +112,11 @@ struct monitor {
 void monitor_fault(struct driver *driver, enum fault_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /*
- * Looks at each driver that serves, on the monitor's thread and under its lock, about every `every_us`. MO1 holds in there. To be
- * called before monitor_open().
+ * Looks at each driver that serves, on the monitor's thread and under its lock; the answer is when to look again (CLOCK_MONOTONIC). MO1
+ * holds in there. To be called before monitor_open().
  */
-typedef void (*monitor_look_fn)(struct monitor *monitor, uint64_t now_us);
-void monitor_look_every(uint64_t every_us, monitor_look_fn look);
+typedef uint64_t (*monitor_look_fn)(struct monitor *monitor, struct line *line, uint64_t now_us);
+void monitor_looks(monitor_look_fn look);
 
 /* A driver of which a detector keeps a pointer is there as long as this is held. Recursive. */
 void monitor_lock(void);

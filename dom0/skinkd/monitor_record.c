@@ -9,6 +9,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/life.h"
 #include "skinkd/monitor_line.h"
+#include "skinkd/watch.h"
 
 /* ---- coming and going ---- */
 
@@ -30,6 +31,7 @@ static struct monitor *record_of(struct domain *domain)
 	*monitor = (struct monitor){ .domain = domain, .id = DOMID_INVALID, .last.kind = FAULT_KINDS, .arm_us = UINT64_MAX };
 	domain->monitor = monitor;
 	monitor_policy(domain);
+	watch_add(monitor);
 	link_in(monitor);
 	return monitor;
 }
@@ -45,6 +47,7 @@ void monitor_policy(struct domain *domain)
 		policy.then = domain->manifest->role == ROLE_NET ? EXHAUSTED_QUARANTINE_CLOSE : EXHAUSTED_QUARANTINE_HOLD;
 	monitor_lock();
 	domain->monitor->policy = policy;
+	domain->monitor->hang_us = domain->manifest->driver.health.hang_us;
 	domain->monitor->arm_us = 0;
 	monitor_unlock();
 	monitor_wake();
@@ -115,6 +118,7 @@ void monitor_free(struct domain *domain)
 		at = &(*at)->next;
 	*at = domain->monitor->next;
 	monitor_unlock();
+	watch_free(domain->monitor);
 	free(domain->monitor);
 	domain->monitor = NULL;
 }

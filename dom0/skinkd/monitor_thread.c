@@ -15,26 +15,11 @@
 #include "skinkd/monitor_line.h"
 
 #define SECOND_US	1000000UL
-#define LOOKS_MAX	8
 #define PRIORITY	10		/* of SCHED_FIFO: it works for microseconds, and then sleeps */
 #define STACK_ROOM	(64UL << 10)
 
 static xenevtchn_handle *virqs;
 static int wake = -1;
-
-static struct {
-	uint64_t every_us, due_us;
-	monitor_look_fn look;
-} looks[LOOKS_MAX];
-static size_t look_count;
-
-void monitor_look_every(uint64_t every_us, monitor_look_fn look)
-{
-	if (look_count < LOOKS_MAX) {
-		looks[look_count].every_us = every_us;
-		looks[look_count++].look = look;
-	}
-}
 
 void monitor_wake(void)
 {
@@ -51,15 +36,6 @@ static uint64_t do_what_is_due(void)
 {
 	uint64_t now_us = monitor_now_us(), next_us = UINT64_MAX;
 
-	for (size_t i = 0; i < look_count; i++) {
-		if (looks[i].due_us <= now_us) {
-			looks[i].due_us = now_us + looks[i].every_us;
-			for (struct monitor *monitor = monitors; monitor; monitor = monitor->next)
-				if (monitor->driver && monitor->state == MONITOR_SERVING)
-					looks[i].look(monitor, now_us);
-		}
-		next_us = looks[i].due_us < next_us ? looks[i].due_us : next_us;
-	}
 	for (struct monitor *monitor = monitors; monitor; monitor = monitor->next) {
 		uint64_t its_us = monitor_do_due(monitor, now_us);
 

@@ -9,10 +9,10 @@ import pytest
 
 from dom0 import Dom0, image_with
 from machine import BUILD
-from test_drivers import driver, facts, hostdev, make_disk, wait_until
+from test_drivers import driver, facts, hostdev, make_disk, partition, wait_until
 
 AS = os.environ.get("MONITOR_AS", "monitor")
-LONG = "<skink:restart limit='100' within='1s' {more}/>"
+DATA_DISK = partition("xvda", "data")
 
 
 def address_of(image, found):
@@ -86,3 +86,24 @@ def test_a_crash_leaves_a_post_mortem(dom0, name, role):
     told = dom0.check(f"skink why {name}")
     assert re.search(rf"{name} \(id \d+\), .*: shutdown: ", told) and "What was done: the core reset it at once" in told
     assert re.search(r"[0-9a-f]{16}   .*\+0x", told)
+
+
+@pytest.mark.parametrize("name,role", [("net0", "net"), ("disk0", "blk")])
+def test_a_hang_is_found_by_the_time_that_it_had(dom0, name, role):
+    last = sicken(dom0, name, loop_in(role))
+    assert last["cause"] == "hang" and "no sign of life in 5 ms of its own CPU time" in last["text"]
+    death = why(dom0, name, "hang")
+    assert not death["by_core"] and death["then"] == "serving"
+    assert death["registers"]["rip"] == f"{loop_in(role):016x}" == death["backtrace"][0]["address"]
+
+
+def test_a_busy_machine_is_no_hung_driver(dom0):
+    """Four guests' worth of hogs on Domain-0's CPUs and a disk that is read all the while: nobody is reset."""
+    before = [restart(dom0, name)["restarts"] for name in ("net0", "disk0")]
+    dom0.write("data.xml", DATA_DISK)
+    dom0.check("skink attach Domain-0 data.xml", 90)
+    dom0.check("sh -c 'for i in 1 2 3 4; do (while :; do :; done) & hogs=\"$hogs $!\"; done; "
+               "for i in 1 2 3 4 5 6; do dd if=/dev/xvda of=/dev/null bs=4k count=2000 iflag=direct status=none; done; "
+               "kill $hogs'", 120)
+    assert [restart(dom0, name)["restarts"] for name in ("net0", "disk0")] == before
+    dom0.check("skink detach Domain-0 xvda", 60)

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../../protocols/ledger.h"
+#include "../../protocols/ring.h"
+#include "lib/health.h"
+#include "lib/line.h"
+#include "lib/ring_view.h"
+#include "skinkd/attach.h"
+#include "skinkd/domain.h"
+#include "skinkd/driver.h"
+#include "skinkd/events.h"
+#include "skinkd/host.h"
+#include "skinkd/monitor.h"
+
+#define WHOLE_PART	32		/* of the device's time: so often all rings are looked at ... */
+#define WHOLE_MIN_NS	5000000UL
+#define WHOLE_MAX_NS	250000000UL	/* ... within these bounds */
+#define AGAIN_US	20000UL		/* if the core says nothing */
+#define NAME_ROOM	96
+
+/* One ring of one front-end. */
+struct watch_ring {
+	struct watch_ring *next;
+	const struct attachment *of;
+	char name[NAME_ROOM];		/* "xvda of web" */
+	struct driver_ledger place;	/* as Dom0 laid it out */
+	const volatile struct ledger_ring *ledger;
+	const volatile struct ring_shared *shared;	/* NULL: a receive ring, or it could not be mapped */
+	const volatile struct driver_attachment_status *status;
+	bool is_limited;		/* by a rate: HE4 */
+	bool is_known;			/* the next two are of a look before */
+	uint32_t commit, published;
+};
+
+struct watch {
+	struct health health;
+	bool is_begun, is_doubted;
+	uint32_t generation;		/* of the monitor's, since when `health` looks */
+	uint64_t heartbeat, whole_ns;
+	uint64_t resetting_ns;		/* since when its device has not acknowledged; 0: it has */
+	uint32_t silences;		/* verdicts, since something was answered ... */
+	uint64_t silent_answered;	/* ... which was this then */
+	bool has_news;			/* for the loop: its device stays silent */
+	struct watch_ring *rings;	/* WA2 */
+};
+
+static uv_async_t news;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- what it may not write: the ledger and the status are its own, so this is proof (WA1) ---- */
+
+static const char *ledger_fault(struct watch_ring *ring)
+{
+	uint32_t published = __atomic_load_n(&ring->ledger->published, __ATOMIC_ACQUIRE);
+	uint64_t commit = __atomic_load_n(&ring->ledger->commit, __ATOMIC_ACQUIRE);
+	uint32_t index = ledger_commit_index(commit);
+
+	if (ring->ledger->magic != LEDGER_MAGIC || ring->ledger->version != LEDGER_VERSION || ring->ledger->slots != ring->place.slots ||
+	    ring->ledger->ring != ring->place.ring || ring->ledger->response_size != ring->place.response_size)
+		return "it has written over Domain-0's part of the ledger";
+	if (!ledger_commit_is_whole(commit))
+		return "what it has committed is not whole";
+	if (index - published > ring->place.slots)
+		return "it says that it has published more than it has committed, or committed more than the ring has slots";
+	if (ring->is_known && ((int32_t)(index - ring->commit) < 0 || (int32_t)(published - ring->published) < 0))
+		return "what it has committed, or published, runs backwards";
+	ring->is_known = true;
+	ring->commit = index;
+	ring->published = published;
+	return NULL;
+}
+
+static const char *status_fault(const struct driver *driver, struct watch *watch, uint64_t heartbeat)
+{
+	const volatile struct driver_status *status = driver->status;
+
+	if (status->magic != DRIVER_STATUS_MAGIC || status->version != DRIVER_VERSION || status->state > DRIVER_FAILED)
+		return "its status has no header any more";
+	if (heartbeat < watch->heartbeat)
+		return "its heartbeat runs backwards";
+	watch->heartbeat = heartbeat;
+	return NULL;
+}
+
+/* ---- what there is to do ---- */
+
+/* Of a request that is set aside nobody expects an answer. */
+static bool has_work(const struct watch_ring *ring)
+{
+	return ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED && ring->shared->req_prod != ring->commit;
+}
+
+/* False: a fault was found, and what followed it has been done. */
+static bool look_at_rings(struct monitor *monitor, struct health_look *look)
+{
+	struct watch *watch = monitor->watch;
+	const char *fault = status_fault(monitor->driver, watch, look->heartbeat);
+
+	look->is_whole = true;
+	if (fault)
+		monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s", fault);
+	for (struct watch_ring *ring = watch->rings; ring && !fault; ring = ring->next) {
+		fault = ledger_fault(ring);
+		if (fault)
+			monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s, ring %u: %s", ring->name, ring->place.ring, fault);
+		look->answered += ring->commit;
+		look->has_work |= has_work(ring);
+	}
+	return !fault;
+}
+
+/* ---- one look ---- */
+
+static struct health_setting setting_of(const struct monitor *monitor)
+{
+	const struct driver_table *table = monitor->driver->table;
+
+	return (struct health_setting){ monitor->hang_us * 1000, table->heartbeat_ns, table->device_ns };
+}
+
+/* A successor waits awake for its device; not longer than a device may take. */
+static bool is_resetting(struct monitor *monitor, uint64_t now)
+{
+	const volatile struct driver_status *status = monitor->driver->status;
+	struct watch *watch = monitor->watch;
+
+	if (status->acknowledged_ns || !monitor->generation) {
+		watch->resetting_ns = 0;
+		return false;
+	}
+	if (!watch->resetting_ns)
+		watch->resetting_ns = now;
+	return now - watch->resetting_ns < monitor->driver->table->device_ns;
+}
+
+static bool see(struct monitor *monitor, struct line *line, struct health_look *look)
+{
+	look->is_close = monitor->watch->is_doubted;
+	if (look->is_close && line_pause(line, monitor->id, true))
+		look->is_close = false;
+	look->heartbeat = __atomic_load_n(&monitor->driver->status->heartbeat, __ATOMIC_RELAXED);
+	look->now_ns = now_ns();
+	if (line_vcpu(line, monitor->id, &look->cpu_ns, &look->is_blocked))
+		look->now_ns = 0;
+	if (look->is_close)
+		line_pause(line, monitor->id, false);
+	look->is_resetting = is_resetting(monitor, look->now_ns);
+	return look->now_ns;
+}
+
+static void begin(struct monitor *monitor, const struct health_look *look)
+{
+	struct watch *watch = monitor->watch;
+	struct health_setting setting = setting_of(monitor);
+
+	health_begin(&watch->health, &setting, look);
+	watch->is_begun = true;
+	watch->is_doubted = false;
+	watch->generation = monitor->generation;
+	watch->heartbeat = look->heartbeat;
+	for (struct watch_ring *ring = watch->rings; ring; ring = ring->next)
+		ring->is_known = false;
+}
+
+/* WA3 */
+static void is_silent(struct monitor *monitor, uint64_t answered)
+{
+	struct watch *watch = monitor->watch;
+
+	watch->silences = watch->silent_answered == answered ? watch->silences + 1 : 1;
+	watch->silent_answered = answered;
+	if (watch->silences == 1)
+		monitor_fault(monitor->driver, FAULT_DEVICE, "there were requests, and in %g s of the clock nothing was answered: its device is "
+			      "silent", (double)watch->health.setting.device_ns / 1e9);
+	else if (watch->silences == 2)
+		watch->has_news = !uv_async_send(&news);
+	watch->is_begun = false;
+}
+
+static void obey(struct monitor *monitor, enum health_verdict verdict, const struct health_look *look)
+{
+	const struct health_setting *setting = &monitor->watch->health.setting;
+
+	monitor->watch->is_doubted = verdict == HEALTH_DOUBT;
+	if (verdict == HEALTH_HANG)
+		monitor_fault(monitor->driver, FAULT_HANG, "no sign of life in %g ms of its own CPU time", (double)setting->hang_ns / 1e6);
+	else if (verdict == HEALTH_LIVELOCK)
+		monitor_fault(monitor->driver, FAULT_HANG, "its loop goes round, and in %g s, in which it never slept, it has answered nothing of what "
+			      "there was to do", (double)setting->device_ns / 1e9);
+	else if (verdict == HEALTH_MUTE)
+		monitor_fault(monitor->driver, FAULT_HEARTBEAT, "it sleeps, and has missed more than two signs of life that it owes every %g ms",
+			      (double)setting->heartbeat_ns / 1e6);
+	else if (verdict == HEALTH_SILENT)
+		is_silent(monitor, look->answered);
+}
+
+static uint64_t whole_every_ns(const struct watch *watch)
+{
+	uint64_t every = watch->health.setting.device_ns / WHOLE_PART;
+
+	return every < WHOLE_MIN_NS ? WHOLE_MIN_NS : every > WHOLE_MAX_NS ? WHOLE_MAX_NS : every;
+}
+
+static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now_us)
+{
+	struct watch *watch = monitor->watch;
+	struct health_look look = { 0 };
+
+	if (!watch || monitor->driver->state != DRIVER_SERVING || !see(monitor, line, &look))
+		return now_us + AGAIN_US;
+	if (!watch->is_begun || watch->generation != monitor->generation)
+		begin(monitor, &look);
+	watch->health.setting = setting_of(monitor);
+	if (look.now_ns >= watch->whole_ns) {
+		watch->whole_ns = look.now_ns + whole_every_ns(watch);
+		if (!look_at_rings(monitor, &look))
+			return now_us;
+	}
+	obey(monitor, health_judge(&watch->health, &look), &look);
+	return watch->is_begun ? watch->health.next_ns / 1000 : now_us;
+}
+
+/* ---- the loop's side ---- */
+
+static bool is_limited(const struct attachment *attachment, const struct driver_attachment *record)
+{
+	const struct driver_blk *blk = &record->blk;
+
+	if (attachment->kind == ATTACH_VIF)
+		return record->net.from_guest.per_second;
+	return blk->read_bytes.per_second || blk->write_bytes.per_second || blk->total_bytes.per_second || blk->read_requests.per_second ||
+	       blk->write_requests.per_second || blk->total_requests.per_second;
+}
+
+static struct watch_ring *ring_new(const struct attachment *attachment, const struct driver_queue *queue, int side)
+{
+	const struct driver *driver = attachment->driver;
+	const struct driver_attachment *record = &driver->table->attachment[attachment->slot];
+	struct watch_ring *ring = need_memory(calloc(1, sizeof(*ring)));
+
+	*ring = (struct watch_ring){ .of = attachment, .place = queue->ledger[side], .is_limited = is_limited(attachment, record),
+				     .ledger = (const void *)(driver->ledger + queue->ledger[side].offset),
+				     .status = &driver->status->attachment[attachment->slot] };
+	snprintf(ring->name, sizeof(ring->name), "%s of %s", attachment->key, attachment->front_name);
+	if (!side)
+		ring->shared = ring_watch(&host.core, attachment->front_id, driver->domain->id, queue->ring_ref[0]);
+	return ring;
+}
+
+void watch_add(struct monitor *monitor)
+{
+	monitor->watch = need_memory(calloc(1, sizeof(*monitor->watch)));
+}
+
+void watch_take(struct attachment *attachment)
+{
+	const struct driver_attachment *record = &attachment->driver->table->attachment[attachment->slot];
+	struct watch *watch = attachment->driver->monitor->watch;
+	int sides = attachment->kind == ATTACH_VIF ? 2 : 1;
+
+	if (attachment->watched == attachment->serial)
+		return;
+	watch_drop(attachment);
+	for (uint32_t i = 0; i < record->queue_count && i < DRIVER_QUEUES_MAX; i++)
+		for (int side = 0; side < sides; side++) {
+			struct watch_ring *ring = ring_new(attachment, &record->queue[i], side);
+
+			monitor_lock();
+			ring->next = watch->rings;
+			watch->rings = ring;
+			monitor_unlock();
+		}
+	attachment->watched = attachment->serial;
+}
+
+void watch_drop(struct attachment *attachment)
+{
+	struct watch *watch = attachment->watched ? attachment->driver->monitor->watch : NULL;
+	struct watch_ring **at = watch ? &watch->rings : NULL, *ring;
+
+	while (at && (ring = *at)) {
+		if (ring->of != attachment) {
+			at = &ring->next;
+			continue;
+		}
+		monitor_lock();
+		*at = ring->next;
+		monitor_unlock();
+		if (ring->shared)
+			ring_watch_end(&host.core, ring->shared);
+		free(ring);
+	}
+	attachment->watched = 0;
+}
+
+void watch_free(struct monitor *monitor)
+{
+	free(monitor->watch);
+	monitor->watch = NULL;
+}
+
+static void tell_silence(uv_async_t *async)
+{
+	for (struct domain *domain = host.domains; domain; domain = domain->next) {
+		struct watch *watch = domain->monitor ? domain->monitor->watch : NULL;
+		bool is_news = watch && __atomic_exchange_n(&watch->has_news, false, __ATOMIC_RELAXED);
+
+		if (is_news)
+			event("silent", domain->manifest->name, domain->id, "its device answers nothing, and a reset did not mend it: the driver is "
+			      "left alone. Look at the device ('skink info'), or write 'skink restart %s'", domain->manifest->name);
+	}
+}
+
+void watch_open(void)
+{
+	uv_async_init(host.loop, &news, tell_silence);
+	monitor_looks(look_at);
+}

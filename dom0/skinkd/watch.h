@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The detectors: what skinkd sees of each driver domain that serves, beside its deaths. lib/health.h judges heartbeats and answers; here
+ * is where the numbers come from, and what a driver may not write.
+ *
+ *    monitor's thread:  CPU time, heartbeat; now and then all rings, the ledger, the status --> monitor_fault()
+ *    loop's thread:     which rings there are; each SLOW_MS its log, its counts, its devices --> monitor_fault()
+ *
+ * WA1  What a front-end could have written proves nothing against a driver. A ring's page only says whether there is work.
+ * WA2  Rings come and go under monitor_lock(); the pages of each are mapped as long as it is in a list.
+ * WA3  A device that stays silent after one reset is told of, and its driver left alone until something is answered.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct attachment;
+struct driver;
+struct monitor;
+
+void watch_open(void);			/* before monitor_open() */
+
+/* A driver has this front-end; or has not any more: before its record, or its driver, is forgotten. */
+void watch_take(struct attachment *attachment);
+void watch_drop(struct attachment *attachment);
+
+/* With its record: before it is in the list, and after. */
+void watch_add(struct monitor *monitor);
+void watch_free(struct monitor *monitor);
