@@ -76,7 +76,7 @@ const void *ring_view_slot(const struct ring_view *view, uint32_t index)
 const volatile struct ring_shared *ring_watch(struct core *core, domid_t front, domid_t back, uint32_t gref)
 {
 	xen_pfn_t mfn;
-	int result = frame_of(core, front, back, gref, &mfn);
+	int result = ring_view_frame(core, front, back, gref, &mfn);
 
 	if (!result)
 		return core_map(core, front, PROT_READ, &mfn, 1);
