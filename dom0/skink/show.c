@@ -250,7 +250,8 @@ static void print_driver(const json_t *driver)
 		return;
 	print_text_field(driver, "state", "driver");
 	print_text_field(driver, "device", "device");
-	if (*text_of(driver, "text"))
+	/* What its predecessor said at last stands there still: it is told as the last death. */
+	if (*text_of(driver, "text") && strcmp(text_of(driver, "state"), "serving"))
 		print_text_field(driver, "text", "it says");
 	print_field("memory guarded", "%s", flag_of(driver, "protected") ? "by the IOMMU: its device reaches its DMA pool alone" :
 		    "no: its device can reach all memory of the machine");

@@ -130,6 +130,29 @@ def test_info_says_units_and_limits(skink):
     assert "initrd" not in out and "reason" not in out
 
 
+def driver_with(restart, state="serving"):
+    return {"domain": dict(domain("net0", 8, role="net"), driver={
+        "state": state, "device": "virtio-net", "text": "its last words", "protected": True, "generation": 4, "link_up": True,
+        "restart": restart})}
+
+
+def test_info_says_what_a_driver_has_died_of(skink, skinkd):
+    skinkd.answers["info"] = driver_with({
+        "state": "serving", "armed": True, "restarts": 3, "causes": {"crash": 2, "shutdown": 0, "hang": 1, "by-hand": 0},
+        "last": {"cause": "hang", "text": "nothing answered for 5 ms", "recovered_us": 87}})
+    out = skink("info", "net0").out
+    assert re.search(r"^deaths +: 2 crash, 1 hang$", out, re.M) and re.search(r"^last death +: hang: nothing answered for 5 ms$", out, re.M)
+    assert re.search(r"^recovered +: it had its rings again after 87 us$", out, re.M)
+    assert re.search(r"^if it crashes +: the core resets it at once$", out, re.M) and "its last words" not in out
+
+
+def test_info_of_a_driver_that_never_died(skink, skinkd):
+    skinkd.answers["info"] = driver_with({"state": "held", "armed": False, "restarts": 0, "causes": {"crash": 0}, "last": None}, "held")
+    out = skink("info", "net0").out
+    assert re.search(r"^deaths +: none$", out, re.M) and "last death" not in out
+    assert re.search(r"^if it crashes +: skinkd decides$", out, re.M) and re.search(r"^it says +: its last words$", out, re.M)
+
+
 def test_shutdown_all_leaves_domain_0_alone(skink, skinkd):
     result = skink("shutdown", "--all")
     assert result.code == 0, result

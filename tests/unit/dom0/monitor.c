@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* The monitor's line, against a core that is a few lines: what it asks of that, in which order, and what it counts. */
+#include "skinkd/monitor_line.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "skinkd/driver.h"
+
+#define ID		7
+#define FAR_US		3600000000UL
+
+/* ---- the core ---- */
+
+static struct {
+	struct skink_driver_info info;
+	int pauses, reset_error;
+	char asked[64];			/* r: reset, p: pause, u: unpause, a: armed, d: disarmed */
+} core;
+
+static void note(char what)
+{
+	size_t length = strlen(core.asked);
+
+	if (length + 1 < sizeof(core.asked))
+		core.asked[length] = what;
+}
+
+static int do_reset(void)
+{
+	note('r');
+	if (core.info.state == SKINK_DRIVER_STARTING)
+		return -EAGAIN;
+	if (core.reset_error)
+		return core.reset_error;
+	core.info.state = SKINK_DRIVER_SERVING;
+	core.info.generation++;
+	return 0;
+}
+
+static int do_domctl(const struct xen_domctl *operation)
+{
+	struct skink_domctl_driver_info to;
+
+	CU_ASSERT_EQUAL(operation->domain, ID);
+	switch (operation->cmd) {
+	case SKINK_DOMCTL_reset:
+		return do_reset();
+	case SKINK_DOMCTL_arm:
+		core.info.is_armed = *(const uint32_t *)&operation->u;
+		note(core.info.is_armed ? 'a' : 'd');
+		return core.info.state == SKINK_DRIVER_SERVING || !core.info.is_armed ? 0 : -EBUSY;
+	case SKINK_DOMCTL_driver_info:
+		memcpy(&to, &operation->u, sizeof(to));
+		memcpy((void *)to.address, &core.info, sizeof(core.info));
+		return 0;
+	case XEN_DOMCTL_pausedomain:
+		core.pauses++;
+		note('p');
+		return 0;
+	case XEN_DOMCTL_unpausedomain:
+		core.pauses--;
+		note('u');
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* In libxencall's place. */
+xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned int flags)
+{
+	return (xencall_handle *)&core;
+}
+
+int xencall_close(xencall_handle *handle)
+{
+	return 0;
+}
+
+void *xencall_alloc_buffer(xencall_handle *handle, size_t bytes)
+{
+	static uint8_t room[4096];
+
+	return bytes <= sizeof(room) ? room : NULL;
+}
+
+void xencall_free_buffer(xencall_handle *handle, void *buffer)
+{
+}
+
+int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
+{
+	int result = do_domctl((const struct xen_domctl *)argument);
+
+	errno = -result;
+	return result ? -1 : 0;
+}
+
+/* In skinkd's place. */
+void driver_text(const char *from, size_t bytes, char *text, size_t room)
+{
+	snprintf(text, room, "%.*s", (int)bytes, from);
+}
+
+void monitor_tell_later(void)
+{
+}
+
+void monitor_wake(void)
+{
+}
+
+/* ---- given, when ---- */
+
+static struct driver driver;
+static struct monitor monitor;
+
+static struct monitor *given_serving(struct manifest_restart policy)
+{
+	memset(&core, 0, sizeof(core));
+	core.info.state = SKINK_DRIVER_SERVING;
+	monitor = (struct monitor){ .driver = &driver, .id = ID, .policy = policy, .arm_us = UINT64_MAX, .last.kind = FAULT_KINDS };
+	driver.monitor = &monitor;
+	monitor_look_at(&monitor);
+	memset(core.asked, 0, sizeof(core.asked));
+	return &monitor;
+}
+
+static struct manifest_restart policy_of(uint32_t limit, uint64_t backoff_us, bool is_armed)
+{
+	return (struct manifest_restart){ .is_automatic = true, .is_armed = is_armed, .limit = limit, .within_us = FAR_US,
+					  .backoff_us = backoff_us, .backoff_max_us = FAR_US, .then = EXHAUSTED_QUARANTINE_HOLD };
+}
+
+static void dies(enum skink_driver_cause cause)
+{
+	core.info.state = SKINK_DRIVER_DEAD;
+	core.info.is_armed = 0;
+	core.info.cause = cause;
+	strcpy(core.info.text, "a page fault");
+	monitor_look_at(&monitor);
+}
+
+/* As the core does it alone. */
+static void dies_armed(void)
+{
+	core.info.is_armed = 0;
+	core.info.cause = SKINK_CAUSE_CRASH;
+	core.info.generation++;
+	monitor_look_at(&monitor);
+}
+
+static void pause_is_over(void)
+{
+	monitor_do_due(&monitor, monitor.due_us);
+}
+
+/* ---- then ---- */
+
+static void ready_is_armed_if_the_policy_has_it_so(void)
+{
+	given_serving(policy_of(5, 1000, true));
+	CU_ASSERT_TRUE(core.info.is_armed && monitor.is_armed);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	given_serving(policy_of(5, 1000, false));
+	CU_ASSERT_FALSE(core.info.is_armed);
+}
+
+static void death_that_the_core_mended_is_counted_once(void)	/* MO3 */
+{
+	given_serving(policy_of(5, 1000, true));
+	dies_armed();
+	monitor_look_at(&monitor);
+	monitor_look_at(&monitor);
+	CU_ASSERT_EQUAL(monitor.restarts, 1);
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_CRASH], 1);
+	CU_ASSERT_TRUE(monitor.last.is_by_core);
+	CU_ASSERT_FALSE(core.info.is_armed);		/* RS3: the next one waits a while */
+	CU_ASSERT_STRING_EQUAL(core.asked, "");
+}
+
+static void unarmed_death_is_reset_at_once(void)
+{
+	given_serving(policy_of(5, 1000, false));
+	dies(SKINK_CAUSE_SHUTDOWN);
+	CU_ASSERT_STRING_EQUAL(core.asked, "r");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_SHUTDOWN], 1);
+	CU_ASSERT_STRING_EQUAL(monitor.last.text, "a page fault");
+	monitor_look_at(&monitor);
+	CU_ASSERT_EQUAL(monitor.restarts, 1);
+}
+
+static void hang_is_reset_where_it_stands(void)
+{
+	given_serving(policy_of(5, 1000, false));
+	monitor_fault(&driver, FAULT_HANG, "nothing answered for %d ms", 5);
+	CU_ASSERT_STRING_EQUAL(core.asked, "r");
+	CU_ASSERT_EQUAL(core.pauses, 0);
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_HANG], 1);
+	CU_ASSERT_STRING_EQUAL(monitor.last.text, "nothing answered for 5 ms");
+}
+
+static void second_hang_stands_still_until_its_pause_is_over(void)
+{
+	given_serving(policy_of(5, 1000, false));
+	monitor_fault(&driver, FAULT_HANG, "once");
+	monitor_fault(&driver, FAULT_HANG, "twice");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_BACKING_OFF);
+	CU_ASSERT_EQUAL(core.pauses, 1);
+	monitor_fault(&driver, FAULT_HANG, "not a third time: it stands still");
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_HANG], 2);
+	CU_ASSERT_EQUAL(monitor_do_due(&monitor, monitor.due_us - 1), monitor.due_us);
+	CU_ASSERT_EQUAL(core.pauses, 1);
+	pause_is_over();
+	CU_ASSERT_STRING_EQUAL(core.asked, "rpru");
+	CU_ASSERT_EQUAL(core.pauses, 0);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	CU_ASSERT_TRUE(monitor.last.is_late);
+}
+
+static void one_that_is_used_up_is_stopped_before_it_is_reset(void)	/* MO4 */
+{
+	given_serving(policy_of(1, 0, false));
+	dies(SKINK_CAUSE_CRASH);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_STRING_EQUAL(core.asked, "rpr");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_HELD);
+	CU_ASSERT_EQUAL(core.pauses, 1);
+	monitor_look_at(&monitor);
+	monitor_fault(&driver, FAULT_ABUSE, "it does not run");
+	CU_ASSERT_STRING_EQUAL(core.asked, "rpr");
+	CU_ASSERT_EQUAL(monitor_by_hand(&monitor), 0);
+	CU_ASSERT_EQUAL(core.pauses, 0);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	CU_ASSERT_EQUAL(monitor.history.count, 0);
+}
+
+static void by_hand_does_not_count(void)
+{
+	given_serving(policy_of(1, 0, true));
+	for (int i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(monitor_by_hand(&monitor), 0);
+	CU_ASSERT_EQUAL(monitor.history.count, 0);
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_BY_HAND], 10);
+	CU_ASSERT_TRUE(core.info.is_armed);
+}
+
+static void reset_that_fails_is_tried_again(void)
+{
+	given_serving(policy_of(5, 1000, false));
+	core.reset_error = -EIO;
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.last.result, -EIO);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_BACKING_OFF);
+	pause_is_over();
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_BACKING_OFF);
+	core.reset_error = 0;
+	pause_is_over();
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	CU_ASSERT_EQUAL(monitor.restarts, 1);
+}
+
+static void deaths_that_nobody_hears_of_are_counted_and_cost_no_memory(void)
+{
+	struct monitor_death death;
+	int count = 0;
+
+	given_serving(policy_of(1000, 0, false));
+	for (int i = 0; i < MONITOR_DEATHS + 5; i++)
+		dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.untold_lost, 5);
+	while (monitor_next_death(&monitor, &death))
+		count++;
+	CU_ASSERT_EQUAL(count, MONITOR_DEATHS);
+	CU_ASSERT_EQUAL(monitor.restarts, MONITOR_DEATHS + 5);
+}
+
+static void one_that_dies_before_it_is_ready_is_never_reset(void)
+{
+	given_serving(policy_of(1, 0, true));
+	core.info.state = SKINK_DRIVER_STARTING;
+	monitor.state = MONITOR_STARTING;
+	monitor_look_at(&monitor);
+	monitor_dies_early(&monitor, "no such device");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_BACKING_OFF);
+	pause_is_over();
+	CU_ASSERT_EQUAL(monitor.due_us, UINT64_MAX);	/* the loop builds it anew */
+	monitor_dies_early(&monitor, "no such device");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_CLOSED);
+	CU_ASSERT_STRING_EQUAL(core.asked, "");
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+
+	CU_initialize_registry();
+	suite = CU_add_suite("monitor", NULL, NULL);
+	if (monitor_line_open())
+		return 1;
+#define TEST(name) CU_add_test(suite, #name, name)
+	TEST(ready_is_armed_if_the_policy_has_it_so);
+	TEST(death_that_the_core_mended_is_counted_once);
+	TEST(unarmed_death_is_reset_at_once);
+	TEST(hang_is_reset_where_it_stands);
+	TEST(second_hang_stands_still_until_its_pause_is_over);
+	TEST(one_that_is_used_up_is_stopped_before_it_is_reset);
+	TEST(by_hand_does_not_count);
+	TEST(reset_that_fails_is_tried_again);
+	TEST(deaths_that_nobody_hears_of_are_counted_and_cost_no_memory);
+	TEST(one_that_dies_before_it_is_ready_is_never_reset);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	return CU_get_number_of_failures() ? 1 : 0;
+}
