@@ -17,6 +17,16 @@ struct domain;
 struct manifest;
 struct monitor;
 
+/* The loop's own, for watch_slow.c: what had been counted at its last look. */
+struct driver_seen {
+	bool is_known;
+	uint32_t generation;
+	uint64_t log_written, answered;
+	uint32_t faults[DRIVER_FUNCTIONS_MAX], storms[DRIVER_FUNCTIONS_MAX];
+	uint64_t used[SKINK_ACCOUNT_KINDS];
+	uint32_t limit_looks[SKINK_ACCOUNT_KINDS];
+};
+
 struct driver {
 	struct domain *domain;
 	struct monitor *monitor;	/* the domain's */
@@ -29,6 +39,7 @@ struct driver {
 	int port;			/* Dom0's end of the channel; -1: there is none */
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
+	struct driver_seen seen;
 };
 
 bool drivers_open(void);		/* the way to their channels; false: said why not */

@@ -17,6 +17,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/functions.h"
+#include "skinkd/hook.h"
 #include "skinkd/host.h"
 #include "skinkd/kernels.h"
 #include "skinkd/life.h"
@@ -133,7 +134,9 @@ static bool begin(void)
 	drivers_open();
 	watch_open();
 	monitor_open();
+	watch_slow_open();
 	deaths_open();
+	hook_open();
 	host.own = devices_of_dom0(host.conf.own_devices);
 	take_signals();
 	if (state_load()) {

@@ -311,6 +311,16 @@ void watch_free(struct monitor *monitor)
 	monitor->watch = NULL;
 }
 
+uint64_t watch_answered(struct monitor *monitor)
+{
+	uint64_t answered;
+
+	monitor_lock();
+	answered = monitor->watch->health.answered;
+	monitor_unlock();
+	return answered;
+}
+
 static void tell_silence(uv_async_t *async)
 {
 	for (struct domain *domain = host.domains; domain; domain = domain->next) {

@@ -21,6 +21,11 @@ struct monitor;
 
 void watch_open(void);			/* before monitor_open() */
 
+void watch_slow_open(void);		/* after it */
+
+/* Changes with each answer that is seen. */
+uint64_t watch_answered(struct monitor *monitor);
+
 /* A driver has this front-end; or has not any more: before its record, or its driver, is forgotten. */
 void watch_take(struct attachment *attachment);
 void watch_drop(struct attachment *attachment);
