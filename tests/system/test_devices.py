@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from dom0 import Dom0, field
+from dom0 import Dom0, field, image_with
 from machine import BUILD
 from test_drivers import disk, driver, hostdev, interface
+from test_restart import KILL, KILLS, kill, restarts, with_policy
 
 IOMMU = ("-machine", "q35", "-device", "intel-iommu,intremap=on")
 DISK, NETWORK = "drive=disk0,addr=4", "netdev=net0,addr=5"
@@ -77,10 +78,11 @@ def dom0(request):
     with open(path, "wb") as image:
         image.truncate(128 * MIB)
     options = ("-drive", f"file={path},format=raw,if=none,id=disk0", "-netdev", "user,id=net0", *MACHINES[request.param])
-    with Dom0(f"devices-{request.param}", smp="1", memory=2048, limit=600, more=options) as machine:
+    image = image_with(f"devices-{request.param}", {KILL[1:]: f"{BUILD}/dom0/kill-driver"})
+    with Dom0(f"devices-{request.param}", smp="1", memory=2048, limit=900, image=image, more=options) as machine:
         machine.log_in()
-        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4), unprotected=not is_guarded))
-        machine.write("net0.xml", driver("net0", "net", hostdev(5), unprotected=not is_guarded))
+        machine.write("disk0.xml", with_policy(driver("disk0", "blk", hostdev(4), unprotected=not is_guarded)))
+        machine.write("net0.xml", with_policy(driver("net0", "net", hostdev(5), unprotected=not is_guarded)))
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         machine.write("disk.xml", disk("xvda"))
         machine.write("eth.xml", interface(more="<mac address='00:16:3e:00:00:01'/>"))
@@ -139,6 +141,25 @@ def test_what_goes_by_tcp_is_whole(dom0, host):
     while host.taken is None and time.monotonic() < until:
         time.sleep(0.1)
     assert host.taken and host.taken in said
+
+
+def test_what_is_written_and_read_is_whole_while_the_driver_dies(dom0):
+    dom0.check("rm -f /tmp/bad /tmp/stop; (while [ ! -e /tmp/stop ]; do dd if=/tmp/random of=/dev/xvda bs=64k count=64 oflag=direct status=none && "
+               "dd if=/dev/xvda bs=256k count=16 iflag=direct status=none | cmp -n 4194304 - /tmp/random || touch /tmp/bad; done) & sleep 0.2")
+    kill(dom0, "disk0", KILLS // 2, 60000, 1, "stack")
+    dom0.check("touch /tmp/stop; wait; test ! -e /tmp/bad", 120)
+    assert restarts(dom0, "disk0")["causes"]["crash"] == KILLS // 2
+
+
+def test_what_goes_both_ways_by_tcp_is_whole_while_the_driver_dies(dom0, host):
+    given, taken = host.giver.getsockname()[1], host.taker.getsockname()[1]
+    dom0.check(f"rm -f /tmp/stop /tmp/sums; (while [ ! -e /tmp/stop ]; do sha256sum < /dev/tcp/10.0.2.2/{given}; done >> /tmp/sums) & "
+               f"(while [ ! -e /tmp/stop ]; do cat /tmp/random > /dev/tcp/10.0.2.2/{taken} || touch /tmp/bad; done) & sleep 0.2")
+    kill(dom0, "net0", KILLS // 2, 60000, 2, "stack")
+    dom0.check("touch /tmp/stop; wait; test ! -e /tmp/bad", 180)
+    assert set(re.findall(r"[0-9a-f]{64}", dom0.check("sort -u /tmp/sums"))) == {host.hash}
+    assert host.taken in dom0.check("sha256sum < /tmp/random")
+    assert restarts(dom0, "net0")["causes"]["crash"] == KILLS // 2
 
 
 def test_nothing_went_wrong_meanwhile(dom0):
