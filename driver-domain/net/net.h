@@ -21,6 +21,7 @@
 #include "driver.h"
 #include "net/rate.h"
 #include "runtime/answers.h"
+#include "runtime/driver_domain.h"
 #include "runtime/step.h"
 #include "runtime/xen.h"
 #include "vif.h"
@@ -40,6 +41,7 @@
 #define DELIVERIES_MAX		512u
 #define TRANSMIT_BATCH		64u	/* packets taken from a ring before it is another's turn */
 #define COLLECTED_MAX		256u
+#define FIRST_BATCH		4u
 #define HOLD_NS			60000u	/* so long an answer to a transmit may wait for company */
 #define HOLD_BYTES		131072u	/* and no longer than that much is held */
 #define HOLD_SLOTS		64u
@@ -218,6 +220,12 @@ void net_tick(void);
 void queue_activate(struct queue *queue);
 void net_event(evtchn_port_t port);
 bool queue_publish(struct answers *answers);	/* true: send the event */
+
+/* A successor's first round is a short one: somebody waits for an answer. */
+static inline uint32_t batch(uint32_t usual)
+{
+	return driver_domain.has_answered ? usual : FIRST_BATCH;
+}
 
 /* attach.c */
 bool attach_obey(void);				/* false: somebody leaves, and has packets under way, or has to be taken over */

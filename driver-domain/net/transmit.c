@@ -159,7 +159,7 @@ static bool transmit_take(struct queue *queue)
 	int waiting = ring_back_look(&tx->ring);
 	unsigned int taken = 0;
 
-	while (waiting > 0 && taken < (queue->is_suspect ? !answers_owed(tx) : TRANSMIT_BATCH) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
+	while (waiting > 0 && taken < (queue->is_suspect ? !answers_owed(tx) : batch(TRANSMIT_BATCH)) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
 		struct packet *packet = packet_new();
 		struct chain chain;
 
@@ -298,7 +298,7 @@ static bool answers_wait(struct queue *queue)
 {
 	uint64_t until_ns = queue->held_ns + HOLD_NS;
 
-	if (queue->is_suspect || queue->held_bytes >= HOLD_BYTES || queue->tx.ring.req_cons - queue->tx.ring.rsp_prod >= HOLD_SLOTS || net.now_ns >= until_ns)
+	if (queue->is_suspect || !driver_domain.has_answered || queue->held_bytes >= HOLD_BYTES || queue->tx.ring.req_cons - queue->tx.ring.rsp_prod >= HOLD_SLOTS || net.now_ns >= until_ns)
 		return false;
 	driver_domain_wake_at(until_ns);
 	return true;

@@ -287,7 +287,7 @@ static bool receive_harvested(void)
 {
 	uint32_t count = 0;
 
-	for (; count < WIRE_BATCH && net.wire_harvested.first; count++)
+	for (; count < batch(WIRE_BATCH) && net.wire_harvested.first; count++)
 		arrive(fifo_take(&net.wire_harvested));
 	return count != 0;
 }
@@ -299,7 +299,7 @@ bool wire_receive(void)
 	for (unsigned int queue = 0; queue < net.device->queues && !net.wire_harvested.first; queue++) {
 		bool came = true;
 
-		for (unsigned int i = 0; i < WIRE_BATCH && came; i++) {
+		for (unsigned int i = 0; i < batch(WIRE_BATCH) && came; i++) {
 			struct packet *packet = take(net.device->driver->receive, queue, &came);
 
 			net.wire_refills |= came;

@@ -516,6 +516,7 @@ void world_end(void)
 static void first_life(void)
 {
 	generation = 0;
+	driver_domain.has_answered = true;
 	memset(&net, 0, sizeof(net));
 	net.table = world.table;
 	net.status = status;
@@ -532,6 +533,7 @@ static void first_life(void)
 static void next_life(void)
 {
 	net = at_ready;
+	driver_domain.has_answered = false;
 	pool_reset();
 	switch_init();
 	net_again();
