@@ -12,11 +12,11 @@ import judge
 import machine_room as room
 import plan as plans
 import plant
-from session import CoreLost, Lost, Refused
+from session import CoreLost, Late, Lost, Refused
 
 # What a driver is that its guests wait for until somebody lets it go.
 STOPPED = ("held", "closed", "dead")
-INJECT_S = 60
+INJECT_S = 90
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
 LOADS = ("tcp", "disk", "memory")
 # What every load must have done since the fault, or since the last restart, before a case may end.
@@ -193,7 +193,11 @@ def inject(session, case):
     """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}."""
     if case["class"].startswith("plant:"):
         return plant.plant(session, case)
-    result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"])
+    try:
+        result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"])
+    except Late as late:
+        session.ask("version")      # or Domain-0 is lost
+        raise Refused(f"the injector has not ended within {INJECT_S} s") from late
     if not result["faults"]:
         raise Refused(result.get("error") or "nothing was injected, and it is not said why")
     fault = result["faults"][0]

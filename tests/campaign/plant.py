@@ -3,7 +3,6 @@
 
 Each is a class that begins with plant:, and EXPECTED has the outcome that it must come to.
 """
-import machine_room as room
 from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY
 
 EXPECTED = {

@@ -11,7 +11,6 @@ import time
 
 import machine_room as room
 from dom0 import Dom0
-from machine import Gone, Late
 from peer import Peer
 
 # The core begins a line of its own wherever the console stands, and the line that it broke goes on behind it.
@@ -147,7 +146,7 @@ class Session:
         while not condition():
             if time.monotonic() > until:
                 if must:
-                    raise Lost(f"{complaint}: {self.machine.tail(3)}")
+                    raise Late(complaint)
                 return False
             self.pump(0.05)
         return True
@@ -267,7 +266,11 @@ class Session:
 
 
 class Refused(Exception):
-    pass
+    """By skinkd, with its words; or the campaign itself could not."""
+
+
+class Late(Lost):
+    """What was waited for did not come."""
 
 
 class CoreLost(Lost):
