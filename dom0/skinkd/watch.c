@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../protocols/ledger.h"
 #include "../../protocols/ring.h"
 #include "lib/health.h"
+#include "lib/ledger_check.h"
 #include "lib/line.h"
 #include "lib/ring_view.h"
 #include "skinkd/attach.h"
@@ -33,8 +33,7 @@ struct watch_ring {
 	const volatile struct ring_shared *shared;	/* NULL: a receive ring, or it could not be mapped */
 	const volatile struct driver_attachment_status *status;
 	bool is_limited;		/* by a rate: HE4 */
-	bool is_known;			/* the next two are of a look before */
-	uint32_t commit, published;
+	struct ledger_seen seen;
 };
 
 struct watch {
@@ -61,27 +60,6 @@ static uint64_t now_ns(void)
 
 /* ---- what it may not write: the ledger and the status are its own, so this is proof (WA1) ---- */
 
-static const char *ledger_fault(struct watch_ring *ring)
-{
-	uint32_t published = __atomic_load_n(&ring->ledger->published, __ATOMIC_ACQUIRE);
-	uint64_t commit = __atomic_load_n(&ring->ledger->commit, __ATOMIC_ACQUIRE);
-	uint32_t index = ledger_commit_index(commit);
-
-	if (ring->ledger->magic != LEDGER_MAGIC || ring->ledger->version != LEDGER_VERSION || ring->ledger->slots != ring->place.slots ||
-	    ring->ledger->ring != ring->place.ring || ring->ledger->response_size != ring->place.response_size)
-		return "it has written over Domain-0's part of the ledger";
-	if (!ledger_commit_is_whole(commit))
-		return "what it has committed is not whole";
-	if (index - published > ring->place.slots)
-		return "it says that it has published more than it has committed, or committed more than the ring has slots";
-	if (ring->is_known && ((int32_t)(index - ring->commit) < 0 || (int32_t)(published - ring->published) < 0))
-		return "what it has committed, or published, runs backwards";
-	ring->is_known = true;
-	ring->commit = index;
-	ring->published = published;
-	return NULL;
-}
-
 static const char *status_fault(const struct driver *driver, struct watch *watch, uint64_t heartbeat)
 {
 	const volatile struct driver_status *status = driver->status;
@@ -99,7 +77,7 @@ static const char *status_fault(const struct driver *driver, struct watch *watch
 /* Of a request that is set aside nobody expects an answer. */
 static bool has_work(const struct watch_ring *ring)
 {
-	return ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED && ring->shared->req_prod != ring->commit;
+	return ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED && ring->shared->req_prod != ring->seen.commit;
 }
 
 /* False: a fault was found, and what followed it has been done. */
@@ -112,10 +90,10 @@ static bool look_at_rings(struct monitor *monitor, struct health_look *look)
 	if (fault)
 		monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s", fault);
 	for (struct watch_ring *ring = watch->rings; ring && !fault; ring = ring->next) {
-		fault = ledger_fault(ring);
+		fault = ledger_check(ring->ledger, &ring->place, &ring->seen);
 		if (fault)
 			monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s, ring %u: %s", ring->name, ring->place.ring, fault);
-		look->answered += ring->commit;
+		look->answered += ring->seen.commit;
 		look->has_work |= has_work(ring);
 	}
 	return !fault;
@@ -171,7 +149,7 @@ static void begin(struct monitor *monitor, const struct health_look *look)
 	watch->generation = monitor->generation;
 	watch->heartbeat = look->heartbeat;
 	for (struct watch_ring *ring = watch->rings; ring; ring = ring->next)
-		ring->is_known = false;
+		ring->seen.is_known = false;
 }
 
 /* WA3 */
