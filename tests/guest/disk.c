@@ -330,6 +330,24 @@ static void disk_starts_again(void)
 	check(disk.driver->stop(&disk));
 }
 
+/* What a successor does, with the memory of when start() had returned. */
+static void disk_restarts_with_what_it_had(void)
+{
+	uint32_t ports[BLK_QUEUES_MAX], left;
+
+	pool_reset();
+	check_equal(disk.driver->start(&disk), 0);
+	memcpy(ports, disk.port, sizeof(ports));
+	left = buffer_free_count();
+	check_equal(disk.driver->restart(&disk), 0);
+	check_equal(disk.driver->restart(&disk), 0);
+	check_equal(memcmp(ports, disk.port, sizeof(ports)), 0);
+	check_equal(buffer_free_count(), left);
+	for (unsigned int queue = 0; queue < disk.queues; queue++)
+		write_and_read(queue, 64, 2, BUFFER_BYTES, 30 + queue);
+	check(disk.driver->stop(&disk));
+}
+
 static const struct tap_test tests[] = {
 	TEST(disk_is_found_and_started),
 	TEST(what_is_written_is_read_back),
@@ -343,6 +361,7 @@ static const struct tap_test tests[] = {
 	TEST(interrupt_does_not_come_when_it_is_not_wanted),
 	TEST(disk_that_was_stopped_writes_nothing),
 	TEST(disk_starts_again),
+	TEST(disk_restarts_with_what_it_had),
 };
 
 TAP_MAIN(tests)
