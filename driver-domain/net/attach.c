@@ -282,11 +282,27 @@ static bool queues_detach(struct port *port)
 	return true;
 }
 
+/* Those that a predecessor had bound, and nobody here has. */
+static void ports_bury(struct driver_attachment_status *status, domid_t front_id)
+{
+	struct evtchn_status found;
+
+	for (uint32_t i = 0; i < DRIVER_QUEUES_MAX * 2; i++) {
+		evtchn_port_t port = status->port[i / 2][i % 2];
+
+		if (port && port < EVENT_PORTS && !net.queue_of_port[port] && event_status(port, &found) == 0 &&
+		    found.status == EVTCHNSTAT_interdomain && found.u.interdomain.dom == front_id)
+			event_close(port);
+	}
+	memset(status->port, 0, sizeof(status->port));
+}
+
 static bool port_leave(struct port *port)
 {
 	port->state = PORT_LEAVING;
 	if (!queues_detach(port))
 		return false;
+	ports_bury(port->status, port->front_id);
 	switch_remove(port);
 	net.port[port->place] = NULL;
 	say(port, DRIVER_DETACHED);
@@ -349,18 +365,10 @@ static bool place_read(uint32_t place, struct driver_attachment *copy)
 static void place_bury(uint32_t place, uint32_t serial)
 {
 	struct driver_attachment_status *status = &net.status->attachment[place];
-	struct evtchn_status found;
 
 	if (net.generation == 1 || !status->serial || status->serial == serial)
 		return;
-	for (uint32_t i = 0; i < DRIVER_QUEUES_MAX * 2; i++) {
-		evtchn_port_t port = status->port[i / 2][i % 2];
-
-		if (port && port < EVENT_PORTS && !net.queue_of_port[port] && event_status(port, &found) == 0 &&
-		    found.status == EVTCHNSTAT_interdomain && found.u.interdomain.dom == net.table->attachment[place].front_id)
-			event_close(port);
-	}
-	memset(status->port, 0, sizeof(status->port));
+	ports_bury(status, net.table->attachment[place].front_id);
 	if (status->answer == DRIVER_ATTACHED || status->answer == DRIVER_ASIDE)
 		status->answer = DRIVER_DETACHED;
 }

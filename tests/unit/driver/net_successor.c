@@ -141,6 +141,17 @@ static void port_that_is_aside_is_served_again_under_a_new_serial(void)
 	nothing_is_wrong();
 }
 
+static void port_that_is_aside_and_is_taken_away_closes_its_channels(void)	/* D3 */
+{
+	given_a_packet_that_kills();
+	deaths_until_it_lives();
+	CU_ASSERT_NOT_EQUAL(world.guest[A].queue[0].local_port, 0);
+	world_detach(A);
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].local_port, 0);
+}
+
 static void suspicion_ends_with_the_answer(void)
 {
 	given_a_packet_that_kills();
@@ -410,6 +421,7 @@ int main(void)
 		CASE(packet_that_kills_twice_sets_its_port_aside_and_no_other),
 		CASE(port_that_is_aside_stays_so_in_each_later_generation),
 		CASE(port_that_is_aside_is_served_again_under_a_new_serial),
+		CASE(port_that_is_aside_and_is_taken_away_closes_its_channels),
 		CASE(suspicion_ends_with_the_answer),
 		CASE(word_about_nobodys_request_blames_nobody),
 		CASE(frame_from_the_wire_that_kills_twice_is_dropped),
