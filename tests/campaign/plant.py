@@ -50,7 +50,12 @@ def disk_old(session, case):
 
 
 def tcp(way):
-    return lambda session, case: session.peer.plants.add(way)
+    """What stands in buffers of the host is ahead of the wrong byte: the case begins when that has arrived."""
+    def act(session, case):
+        before = session.guests["web"].loads["tcp"][way]
+        session.peer.plants.add(way)
+        session.wait(lambda: not session.peer.plants and session.guests["web"].loads["tcp"][way] - before > 1 << 20, 60, "the stream stands still")
+    return act
 
 
 def pause(session, case):

@@ -7,6 +7,7 @@ import charts
 import figures
 import judge
 import results
+from plant import EXPECTED
 
 STYLE = """
 body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 1250px; padding: 0 1em; color: #222; }
@@ -107,6 +108,15 @@ def failures(cases, repeat):
                    cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code>{escape(again(case))}</td>"] for case in bad[:500]])
 
 
+def plants(cases):
+    """What the campaign did itself, and must have seen."""
+    if not cases:
+        return []
+    return ["<h2>Harm that the campaign did itself, to see whether it sees it</h2>",
+            table(["planted", "must be", "was", "why"], [[cell(case["id"]), cell(EXPECTED[case["class"]]),
+                  cell(case["outcome"], "" if case["outcome"] == EXPECTED[case["class"]] else "bad"), cell(case["why"])] for case in cases])]
+
+
 def recovery(cases):
     times = {driver: figures.recovery_times(case for case in cases if case["driver"] == driver) for driver in ("net0", "disk0")}
     times = {driver: values for driver, values in times.items() if any(values)}
@@ -151,7 +161,8 @@ def versions_of(versions):
 
 def page(name, versions, cases, notes, symbols, repeat, missing=()):
     every = list(cases.values())
-    golden, faults = [case for case in every if case.get("golden")], [case for case in every if not case.get("golden")]
+    golden, planted = [case for case in every if case.get("golden")], [case for case in every if case["class"].startswith("plant:")]
+    faults = [case for case in every if not case.get("golden") and case not in planted]
     modes = sorted({case["mode"] for case in faults})
     parts = [f"<h1>Campaign: {escape(name)}</h1>",
              f"<p>{len(faults)} faults, {sum(judge.is_activated(case) for case in faults)} of them activated; {len(golden)} golden runs. "
@@ -165,7 +176,7 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
                   outcomes(of_mode, lambda case: f"{case['driver']} {case['class']}", "driver, class"),
                   "<h2>By detector</h2>", outcomes(of_mode, figures.detectors_of, "seen first by")]
     parts += ["<h2>Time to recover</h2>", recovery(faults), "<h2>Throughput, with each fault</h2>", throughput(notes),
-              "<h2>Coverage</h2>", coverage(faults, symbols), "<h2>What went wrong</h2>", failures(every, repeat),
+              "<h2>Coverage</h2>", coverage(faults, symbols), "<h2>What went wrong</h2>", failures([*golden, *faults], repeat), *plants(planted),
               "<h2>Versions</h2>", versions_of(versions)]
     return (f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Skink campaign: {escape(name)}</title>"
             f"<style>{STYLE}</style></head><body>" + "\n".join(parts) + "</body></html>\n")

@@ -8,7 +8,7 @@ import re
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from dom0 import KERNEL, INITRD, guest
+from dom0 import guest
 from test_drivers import driver, interface, wait_until, with_namespace
 
 RULES, DASHBOARD = "docs/metrics/rules.yml", "docs/metrics/dashboard.json"
