@@ -37,8 +37,9 @@ const struct verb verbs[] = {
 	 "The guests that a driver domain serves do not notice: it goes back to where it was ready, and takes over their rings. It answers when they "
 	 "are served again. It does not count against the limit of its manifest's <skink:restart>. One that is held, closed or dead is let go. A guest is 'skink reboot'ed."},
 	{"release", "Domains", "DRIVER...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT), verb_release,
-	 "Let a driver domain go that died too often, or stays dead",
-	 "'skink list' shows which are held, closed or dead, 'skink events' why. What it did before no longer counts."},
+	 "Let a driver domain go that died too often, or stays dead; or a disk that it has set aside",
+	 "'skink list' shows which are held, closed or dead, 'skink events' why. What it did before no longer counts. A disk of which a request "
+	 "has killed two drivers is set aside ('skink info DRIVER'): its guest waits, until this, or until it is detached."},
 	{"pause", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS, verb_pause,
 	 "Stop domains where they are; they keep their memory", DOMAIN_DOC},
 	{"unpause", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS, verb_unpause,

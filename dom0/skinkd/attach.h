@@ -43,6 +43,7 @@ struct attachment {
 	uint32_t watched;		/* the serial whose rings are watched (watch.h); 0: none */
 	uint32_t withdrawn_at;		/* `changed` of the table */
 	bool is_wanted, is_forced, is_refused;
+	bool is_aside;			/* attach_is_aside(), and it has been told */
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
@@ -94,6 +95,9 @@ bool attach_has_volumes(const struct attachment *attachment);
 enum attach_await { ATTACH_AWAIT_CONNECTED, ATTACH_AWAIT_GONE };
 void attach_wait(const struct attachment *attachment, enum attach_await what, double timeout_s, done_fn done, void *context);
 void attach_waits_look(void);
+
+/* Those that were set aside are served again: how many there were. */
+uint32_t attach_serve_aside(struct driver *driver);
 
 /* How many front-ends a driver has, and the name of one. */
 uint32_t attach_count(const struct driver *driver, const char **name);

@@ -308,6 +308,48 @@ static void connected(struct attachment *attachment)
 	attach_told(attachment, "attached", "");
 }
 
+/* ---- set aside: driver.md, section 7 ---- */
+
+static void note_aside(struct attachment *attachment)
+{
+	bool is_aside = attachment->record == RECORD_GIVEN && attach_is_aside(attachment);
+
+	if (is_aside == attachment->is_aside)
+		return;
+	attachment->is_aside = is_aside;
+	attachment->why[0] = 0;
+	if (!is_aside)
+		return;
+	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
+	attach_told(attachment, "set-aside", attachment->why);
+}
+
+/* The record as it is, under another serial. */
+static void serve_again(struct attachment *attachment)
+{
+	struct driver_table *table = attachment->driver->table;
+
+	attachment->serial = ++table->serial_last;
+	state_save();			/* K2 */
+	__atomic_store_n(&table->attachment[attachment->slot].serial, attachment->serial, __ATOMIC_RELEASE);
+	driver_tell(attachment->driver);
+	attach_told(attachment, "released", "");
+}
+
+uint32_t attach_serve_aside(struct driver *driver)
+{
+	uint32_t count = 0;
+
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
+		if (attachment->driver != driver || attachment->record != RECORD_GIVEN || !attach_is_aside(attachment))
+			continue;
+		serve_again(attachment);
+		note_aside(attachment);
+		count++;
+	}
+	return count;
+}
+
 static struct attach_view view_of(const struct attachment *attachment)
 {
 	return (struct attach_view){
@@ -322,6 +364,7 @@ bool attach_step(struct attachment *attachment)
 {
 	struct attach_view view = view_of(attachment);
 
+	note_aside(attachment);
 	switch (attach_next(&view)) {
 	case ATTACH_WAIT:
 		return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/events.h"
 #include "skinkd/methods.h"
 #include "skinkd/monitor.h"
@@ -71,7 +72,15 @@ void method_restart(struct request *request)
 	begin_again(request, monitor_restart, "restarted");
 }
 
+/* The driver itself, or disks that it has set aside: there may be both. */
+static int release(struct domain *domain, char why[MONITOR_TEXT])
+{
+	uint32_t served = domain->driver ? attach_serve_aside(domain->driver) : 0;
+
+	return monitor_release(domain, why) && !served ? -1 : 0;
+}
+
 void method_release(struct request *request)
 {
-	begin_again(request, monitor_release, "released");
+	begin_again(request, release, "released");
 }

@@ -194,7 +194,7 @@ int monitor_release(struct domain *domain, char why[MONITOR_TEXT])
 
 	if (monitor_waits_for_somebody(domain) || monitor->is_unborn)
 		return monitor_restart(domain, why);
-	snprintf(why, MONITOR_TEXT, "it is %s, and neither held nor closed nor dead: there is nothing to release",
+	snprintf(why, MONITOR_TEXT, "it is %s, and neither held nor closed nor dead, and has set nothing aside: there is nothing to release",
 		 monitor_state_name(state_of(monitor)));
 	return -1;
 }

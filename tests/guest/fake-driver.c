@@ -4,7 +4,7 @@
  * can be tested alone. Words of the command line: "net" (else blk), "refuse" (every attachment), "deaf" (answers nothing),
  * "fails" (never serves), "dies" (of its first attachment, in each life), "noise" (an event, and a line, at each round), "early" (dies
  * before it is ready), "unready" (serves, and never says ready), "loops" (dies at once after each reset), "twice" (says ready again), "lies" (what
- * its status says is nonsense).
+ * its status says is nonsense), "aside" (each attachment, a while after it was given, but not one that is given again under another serial).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
@@ -14,6 +14,8 @@
 #include "runtime/notes.h"
 
 RUNTIME_KERNEL
+
+#define ASIDE_BEATS 3u
 
 static bool is_told(const char *word)
 {
@@ -46,10 +48,26 @@ static bool obey(void)
 			panic("it was told to die of attachment %u", serial);
 		if (serial && serial != status->serial)
 			answer(status, serial, is_told("refuse") ? DRIVER_REFUSED : DRIVER_ATTACHED);
-		else if (!serial && status->answer == DRIVER_ATTACHED)
+		else if (!serial && (status->answer == DRIVER_ATTACHED || status->answer == DRIVER_ASIDE))
 			answer(status, status->serial, DRIVER_DETACHED);
 	}
 	return true;
+}
+
+/* A while after it was given, so that the front-end is connected. */
+static void set_aside(void)
+{
+	static uint32_t beats[DRIVER_ATTACHMENTS_MAX];
+
+	for (uint32_t i = 0; is_told("aside") && i < driver_domain.attachment_count; i++) {
+		struct driver_attachment_status *status = &driver_domain.status->attachment[i];
+
+		if (status->answer != DRIVER_ATTACHED || ++beats[i] != ASIDE_BEATS)
+			continue;
+		snprintf(status->text, sizeof(status->text), "it was told to set it aside");
+		answer(status, status->serial, DRIVER_ASIDE);
+		driver_domain_tell();
+	}
 }
 
 static bool work(void)
@@ -73,6 +91,7 @@ static void misbehave(void)
 	struct driver_ready ready = { .version = DRIVER_VERSION };
 	struct driver_status *status = driver_domain.status;
 
+	set_aside();
 	if (is_told("twice"))
 		printf("ready again: %ld\n", hypercall(DRIVER_HYPERCALL, &ready));
 	if (!is_told("lies"))

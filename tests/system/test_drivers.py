@@ -399,6 +399,22 @@ def test_driver_that_dies_has_said_why(dom0):
     dom0.check("skink destroy fake")
 
 
+def test_what_a_driver_has_set_aside_waits_until_it_is_released(dom0):
+    dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line="net aside"))
+    dom0.check("skink create fake.xml", 60)
+    dom0.write("web.xml", with_namespace(guest("web", devices=interface("fake"))))
+    dom0.check("skink create web.xml", 60)
+    # Linux takes its time.
+    dom0.check("until skink events | grep -q 'attached *web: .* at fake'; do sleep 0.5; done", 180)
+    wait_until(lambda: re.search(r"set-aside +web: interface .* at fake: it was told to set it aside", dom0.check("skink events")))
+    assert re.search(r"^\S+ +web +fake +set-aside", dom0.check("skink info fake"), re.M)
+    dom0.check("skink release fake")
+    assert re.search(r"released +web: interface .* at fake", dom0.check("skink events"))
+    wait_until(lambda: re.search(r"^\S+ +web +fake +connected", dom0.check("skink info fake"), re.M))
+    assert "has set nothing aside" in dom0.run("skink release fake")[1]
+    dom0.check("skink destroy web && skink destroy fake --force")
+
+
 def test_driver_that_makes_noise_does_not_keep_skinkd_busy(dom0):
     dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line="net noise"))
     dom0.check("skink create fake.xml", 60)
