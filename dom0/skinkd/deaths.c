@@ -12,6 +12,7 @@
 #include "skinkd/rings.h"
 
 #define MOMENT_MS	50		/* until a successor has taken over what there is */
+#define PAUSE_MAX_MS	1000		/* before a restart: the post-mortem waits for a shorter one, and has the way back in it */
 #define RINGS_MAX	32
 #define REQUESTS_MAX	32		/* of one ring */
 #define LOG_BYTES	4096
@@ -89,13 +90,25 @@ static void written(void)
 	write_next();
 }
 
+/* Its pause is over meanwhile, and what the core says of it is whole. */
+static void look_again(struct death *death, struct monitor *monitor)
+{
+	monitor_lock();
+	if (monitor->last.is_late && monitor->last.time == death->how.time)
+		death->how = monitor->last;
+	monitor_unlock();
+}
+
 static void write_first(uv_timer_t *handle)
 {
-	const struct death *death = &waiting[first].death;
+	struct death *death = &waiting[first].death;
 	const struct domain *domain = domain_by_id(death->id);
 	const struct driver *driver = domain ? domain->driver : NULL;
-	json_t *json = gather(death, driver);
+	json_t *json;
 
+	if (driver)
+		look_again(death, driver->monitor);
+	json = gather(death, driver);
 	json_object_set_new(json, "time", json_real(death->how.time));
 	json_object_set_new(json, "not_written_before", json_integer(lost));
 	lost = 0;
@@ -124,7 +137,7 @@ static void has_died(struct driver *driver, const struct monitor_death *how)
 	}
 	waiting[at].death = (struct death){ .id = driver->domain->id, .how = *how };
 	snprintf(waiting[at].death.name, sizeof(waiting[at].death.name), "%s", driver->domain->manifest->name);
-	waiting[at].due_ms = uv_now(host.loop) + MOMENT_MS;
+	waiting[at].due_ms = uv_now(host.loop) + MOMENT_MS + (how->pause_us < PAUSE_MAX_MS * 1000UL ? how->pause_us / 1000 : 0);
 	count++;
 	write_next();
 }

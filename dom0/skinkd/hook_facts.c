@@ -12,8 +12,7 @@ static void has_died(struct driver *driver, const struct monitor_death *death)
 	const struct manifest *manifest = driver->domain->manifest;
 	struct hook_facts facts = { .count = 0 };
 
-	/* A death after which it waited is told again when it is back: that is not another one. */
-	if (!manifest->driver.hook.command || death->kind == FAULT_BY_HAND || (death->then == MONITOR_SERVING && death->pause_us))
+	if (!manifest->driver.hook.command || death->kind == FAULT_BY_HAND)
 		return;
 	hook_fact(&facts, "PATH=/usr/sbin:/usr/bin:/sbin:/bin");
 	hook_fact(&facts, "SKINK_DOMAIN=%s", manifest->name);

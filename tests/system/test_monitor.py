@@ -13,6 +13,7 @@ from test_drivers import driver, facts, hostdev, make_disk, partition, wait_unti
 
 AS = os.environ.get("MONITOR_AS", "monitor")
 HOOK = "<skink:hook command='/usr/local/bin/died' user='nobody' timeout='5s'/>"
+ILL = "<skink:inject allow='yes'/><skink:health device='1s'/>"
 DATA_DISK = partition("xvda", "data")
 
 
@@ -41,7 +42,7 @@ def dom0():
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on")
     with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=4096, limit=1800, image=image, more=options) as machine:
         machine.log_in()
-        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)).replace("</skink:driver>", ILL + "</skink:driver>"))
         machine.write("died", "#!/bin/sh\nenv > /tmp/hook.$SKINK_DEATHS; id -un >> /tmp/hook.$SKINK_DEATHS\n")
         machine.check("chmod 755 died; mv died /usr/local/bin/")
         machine.write("net0.xml", driver("net0", "net").replace("</skink:driver>", HOOK + "</skink:driver>"))
@@ -68,7 +69,7 @@ def why(dom0, name, cause):
     """Its post-mortem is written a moment after it is back."""
     def is_written():
         death = json.loads(dom0.check(f"skink why {name} --json"))["death"]
-        return death and death["cause"] == cause and death
+        return death and death["cause"] == cause and death["then"] == "serving" and death
     wait_until(is_written)
     return is_written()
 

@@ -210,6 +210,34 @@ static void hang_is_found_on_a_machine_that_is_often_away(void)
 	CU_ASSERT_TRUE(world.now_ns - world.hangs_ns <= 1 * S);
 }
 
+/* Each look on time, with a millisecond of CPU time and no heartbeat since the one before. */
+static uint64_t looks_until_hang(bool is_close, uint64_t late_ns)
+{
+	struct health_look seen = { .now_ns = 0 };
+	uint64_t count = 0;
+
+	health_begin(&health, &setting, &seen);
+	while (count++ < 1000) {
+		seen.now_ns = health.next_ns + late_ns;
+		seen.cpu_ns += MS;
+		seen.is_close = is_close;
+		if (health_judge(&health, &seen) == HEALTH_HANG)
+			break;
+	}
+	return count;
+}
+
+static void looks_from_afar_prove_nothing(void)				/* HE3 */
+{
+	CU_ASSERT_TRUE(looks_until_hang(false, 0) > 1000);
+	CU_ASSERT_EQUAL(looks_until_hang(true, 0), 5);
+}
+
+static void looks_that_come_late_count_little(void)			/* HE2 */
+{
+	CU_ASSERT_TRUE(looks_until_hang(true, 10 * MS) >= 60);
+}
+
 static void loop_that_answers_nothing_is_found_when_no_device_could_be_waited_for(void)
 {
 	given((struct world){ .share_percent = 100, .works = true, .answers = false, .has_work = true });
@@ -250,6 +278,8 @@ int main(void)
 	TEST(hang_out_of_sleep_is_found_soon_after);
 	TEST(hang_is_found_by_the_time_it_was_given);
 	TEST(hang_is_found_on_a_machine_that_is_often_away);
+	TEST(looks_from_afar_prove_nothing);
+	TEST(looks_that_come_late_count_little);
 	TEST(loop_that_answers_nothing_is_found_when_no_device_could_be_waited_for);
 	TEST(device_that_says_nothing_is_found);
 	TEST(sleeper_that_never_wakes_is_found);
