@@ -2,8 +2,8 @@
 /*
  * Privileged instructions that a guest's kernel (in ring 3, like its programs) tries all the same. Not hlt and invd,
  * nor descriptor tables and segments: the ABI has hypercalls for those and a #GP for the instruction.
- * X1  Only the guest's kernel gets one done; its programs get ports as its IOPL and the core allow, and no more.
- * X2  A port of the machine is touched only if the domain was given it.
+ * X1  Only the guest's kernel gets one done; its programs get ports as its IOPL allows, and no more.
+ * X2  No port of the machine is touched for a guest, but for those of its own functions' configuration space (pci/pci.h).
  */
 #include "cpu/emulate.h"
 
@@ -66,46 +66,20 @@ static bool has_io_privilege(const struct vcpu *vcpu)
 	return ring <= vcpu->iopl;
 }
 
-static bool owns_ports(const struct domain *domain, uint16_t port, unsigned int bytes)
-{
-	if (!domain->ports || port + bytes > 0x10000)
-		return false;
-	for (unsigned int i = 0; i < bytes; i++)
-		if (!bit_test(domain->ports, port + i))
-			return false;
-	return true;
-}
-
-static uint32_t port_read(uint16_t port, unsigned int bytes)
-{
-	return bytes == 1 ? port_in8(port) : bytes == 2 ? port_in16(port) : port_in32(port);
-}
-
-static void port_write(uint16_t port, unsigned int bytes, uint32_t value)
-{
-	if (bytes == 1)
-		port_out8(port, (uint8_t)value);
-	else if (bytes == 2)
-		port_out16(port, (uint16_t)value);
-	else
-		port_out32(port, value);
-}
-
-/* in, out, with the port in the instruction or in dx; X2: others read as all ones. */
+/*
+ * in, out, with the port in the instruction or in dx. Of the machine's ports no domain has any (X2): what is neither its own
+ * PCI configuration space nor anything reads as all ones.
+ */
 static int do_port(struct vcpu *vcpu, const struct instruction *in)
 {
 	uint16_t port = in->opcode < 0xe8 ? (uint8_t)in->immediate : (uint16_t)vcpu->regs.rdx;
 	unsigned int bytes = MIN(in->bytes, 4U);
-	bool is_own = owns_ports(vcpu->domain, port, bytes), is_out = in->opcode & 2;
+	bool is_out = in->opcode & 2;
 	uint32_t value = is_out ? (uint32_t)vcpu->regs.rax : UINT32_MAX;
 
 	if (!has_io_privilege(vcpu))
 		return -EPERM;
-	if (is_own && is_out)
-		port_write(port, bytes, value);
-	else if (is_own)
-		value = port_read(port, bytes);
-	else if (port / 8 == PORT_PCI / 8 && !pci_port(vcpu->domain, port, bytes, is_out, &value))
+	if (port / 8 == PORT_PCI / 8 && !pci_port(vcpu->domain, port, bytes, is_out, &value))
 		value = UINT32_MAX;
 	if (!is_out)
 		register_write(&vcpu->regs, 0, bytes, value);

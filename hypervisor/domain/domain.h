@@ -106,9 +106,6 @@ struct domain {
 
 	struct sched_domain *sched;	/* the scheduler's, under its own lock */
 
-	/* I/O ports that it may use: one bit each, 8 KiB, NULL for none. Set before it runs. */
-	uint64_t *ports;
-
 	/* Wall-clock offset in seconds, for settimeofday of a guest. */
 	int64_t time_offset_s;
 };
