@@ -220,17 +220,7 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	/* They are there from the beginning. */
 	case XEN_DOMCTL_max_vcpus:		return op->u.max_vcpus.max == domain->vcpu_max ? 0 : -EINVAL;
 	case XEN_DOMCTL_max_mem:		return set_limit(domain, op->u.max_mem.max_memkb);
-	case XEN_DOMCTL_setdomainhandle:
-		memcpy(domain->handle, op->u.setdomainhandle.handle, sizeof(domain->handle));
-		return 0;
 	case XEN_DOMCTL_settimeoffset:		return set_time_offset(domain, op->u.settimeoffset.time_offset_seconds);
-	case XEN_DOMCTL_set_address_size:	return op->u.address_size.size == 64 ? 0 : -EINVAL;
-	case XEN_DOMCTL_get_address_size:
-		op->u.address_size.size = 64;
-		return 0;
-	/* All of a machine's VIRQs are Domain-0's. */
-	case XEN_DOMCTL_set_virq_handler:
-		return op->u.set_virq_handler.virq >= NR_VIRQS ? -EINVAL : domain == domain_zero ? 0 : -EOPNOTSUPP;
 	case SKINK_DOMCTL_sched:		return schedule(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_account:		return account(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);

@@ -63,43 +63,6 @@ static int list_domains(struct xen_sysctl_getdomaininfolist *list)
 	return 0;
 }
 
-static int list_idle_times(struct xen_sysctl_getcpuinfo *list)
-{
-	struct vcpu_runstate_info runstate;
-
-	list->nr_cpus = MIN(list->max_cpus, cpu_count);
-	for (uint32_t i = 0; i < list->nr_cpus; i++) {
-		sched_get_runstate(cpu_by_id[i]->idle, &runstate);
-		if (handle_write(list->info, i, &(xen_sysctl_cpuinfo_t){ runstate.time[RUNSTATE_running] }))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-/* One socket of CPUs that share nothing, in one node. */
-static int list_cpus(struct xen_sysctl_cputopoinfo *list)
-{
-	uint32_t count = list->cputopo.p ? MIN(list->num_cpus, cpu_count) : 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		if (handle_write(list->cputopo, i, &(xen_sysctl_cputopo_t){ .core = i }))
-			return -EFAULT;
-	list->num_cpus = cpu_count;
-	return 0;
-}
-
-static int list_nodes(struct xen_sysctl_numainfo *list)
-{
-	xen_sysctl_meminfo_t memory = { frames_total() << PAGE_SHIFT, frames_free() << PAGE_SHIFT };
-	uint32_t distance = 10;		/* to oneself, as ACPI counts */
-
-	if (list->num_nodes && ((list->meminfo.p && handle_write(list->meminfo, 0, &memory)) ||
-				(list->distance.p && handle_write(list->distance, 0, &distance))))
-		return -EFAULT;
-	list->num_nodes = 1;
-	return 0;
-}
-
 /* There is one pool, 0, with all CPUs and all domains. */
 static int get_pool(struct xen_sysctl_cpupool_op *pool)
 {
@@ -128,9 +91,6 @@ static int run(struct xen_sysctl *op)
 		op->u.sched_id.sched_id = 0;	/* none of Xen's; its tools say "unknown" */
 		return 0;
 	case XEN_SYSCTL_getdomaininfolist:	return list_domains(&op->u.getdomaininfolist);
-	case XEN_SYSCTL_getcpuinfo:		return list_idle_times(&op->u.getcpuinfo);
-	case XEN_SYSCTL_cputopoinfo:		return list_cpus(&op->u.cputopoinfo);
-	case XEN_SYSCTL_numainfo:		return list_nodes(&op->u.numainfo);
 	case XEN_SYSCTL_cpupool_op:		return get_pool(&op->u.cpupool_op);
 	default:				return -ENOSYS;
 	}
