@@ -68,11 +68,6 @@ int channel_open(struct domain *domain, struct channel content, port_t *port)
 	return error;
 }
 
-int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port)
-{
-	return channel_open(domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = peer }, port);
-}
-
 int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port)
 {
 	struct channel content = { .state = CHANNEL_INTERDOMAIN, .peer = peer, .peer_port = peer_port };
@@ -114,11 +109,6 @@ int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port)
 	}
 	spin_unlock(&event_connect_lock);
 	return error == -EBUSY ? -EEXIST : error;
-}
-
-bool pirq_is_bound_to(uint32_t pirq, const struct domain *domain)
-{
-	return pirq < PIRQ_COUNT && read_once(&pirq_bound[pirq].domain) == domain;
 }
 
 void event_send_pirq(uint32_t pirq)

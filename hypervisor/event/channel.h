@@ -47,9 +47,6 @@ MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_
 MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);	/* pirq < PIRQ_COUNT */
 int channel_close(struct domain *domain, port_t port);		/* -EINVAL: it is not open */
 
-/* Is a pirq bound to a port of this domain? */
-bool pirq_is_bound_to(uint32_t pirq, const struct domain *domain);
-
 /* For VIRQs that each vcpu has its own of; the others belong to a domain. */
 bool virq_is_per_vcpu(uint32_t virq);
 

@@ -33,9 +33,6 @@ void event_forget(struct domain *domain, const uint64_t *masked);
 /* From a driver of the core's: a physical interrupt that a domain has bound; masked or acknowledged by eoi. */
 void event_send_pirq(uint32_t pirq);
 
-/* For the toolstack: an unbound channel of `domain` for `peer`. */
-MUST_CHECK int event_alloc_unbound(struct domain *domain, domid_t peer, port_t *port);
-
 /* Is the port valid and pending? For SCHEDOP_poll. */
 bool event_is_pending(struct domain *domain, port_t port);
 bool event_port_is_valid(struct domain *domain, port_t port);

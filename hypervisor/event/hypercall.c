@@ -47,8 +47,9 @@ static int send(struct domain *sender, port_t port)
 static int alloc_unbound(struct domain *domain, union event_operation *op, port_t *port)
 {
 	domid_t peer = op->alloc_unbound.remote_dom;
+	struct channel content = { .state = CHANNEL_UNBOUND, .for_id = peer == DOMID_SELF ? caller()->id : peer };
 
-	return event_alloc_unbound(domain, peer == DOMID_SELF ? caller()->id : peer, port);
+	return channel_open(domain, content, port);
 }
 
 static int bind_interdomain(struct domain *domain, union event_operation *op, port_t *port)

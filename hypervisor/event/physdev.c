@@ -11,13 +11,9 @@
 #include "pci/pci.h"
 
 #define IOPL_MAX	3
-#define IO_PORTS	65536
 
 union physdev_operation {
-	struct physdev_irq_status_query query;
 	struct physdev_set_iopl iopl;
-	struct physdev_set_iobitmap iobitmap;
-	struct physdev_eoi eoi;
 	struct physdev_map_pirq map;
 	struct physdev_unmap_pirq unmap;
 };
@@ -45,59 +41,45 @@ static int unmap(uint32_t pirq, domid_t domain)
 	return is_caller(domain) ? pci_msi_unmap(current_vcpu()->domain, pirq) : -EPERM;
 }
 
-static int run(uint32_t number, union physdev_operation *op)
+static int set_iopl(const struct physdev_set_iopl *set)
+{
+	if (set->iopl > IOPL_MAX)
+		return -EINVAL;
+	current_vcpu()->iopl = set->iopl;
+	return 0;
+}
+
+/* All pirqs are edges: whoever asks finds that none has to be unmasked, as irq_status_query and eoi are not there. */
+static uint32_t bytes_of(uint32_t number)
 {
 	switch (number) {
-	case PHYSDEVOP_eoi:
-		/* All pirqs are edges: there is nothing to unmask. */
-		return pirq_is_bound_to(op->eoi.irq, current_vcpu()->domain) ? 0 : -EINVAL;
-	case PHYSDEVOP_set_iopl:
-		if (op->iopl.iopl > IOPL_MAX)
-			return -EINVAL;
-		current_vcpu()->iopl = op->iopl.iopl;
-		return 0;
-	case PHYSDEVOP_set_iobitmap:
-		/* None is what everybody has; one would let user mode use ports, which no guest is given. */
-		if (op->iobitmap.nr_ports > IO_PORTS)
-			return -EINVAL;
-		return op->iobitmap.nr_ports == 0 ? 0 : -ENOSYS;
-	case PHYSDEVOP_map_pirq:
-	case PHYSDEVOP_unmap_pirq:
-		if (current_vcpu()->domain->is_frozen)
-			return -EPERM;
-		return number == PHYSDEVOP_map_pirq ? map(&op->map) : unmap((uint32_t)op->unmap.pirq, op->unmap.domid);
-	default:
-		if (op->query.irq >= PIRQ_COUNT)
-			return -EINVAL;
-		op->query.flags = XENIRQSTAT_needs_eoi;
-		return 0;
+	case PHYSDEVOP_set_iopl:	return sizeof(struct physdev_set_iopl);
+	case PHYSDEVOP_map_pirq:	return sizeof(struct physdev_map_pirq);
+	case PHYSDEVOP_unmap_pirq:	return sizeof(struct physdev_unmap_pirq);
+	default:			return 0;
 	}
 }
 
 long do_physdev_op(uint64_t command, uint64_t argument)
 {
-	static const struct { uint8_t bytes; bool is_answered; } operations[] = {
-		[PHYSDEVOP_irq_status_query] = { sizeof(struct physdev_irq_status_query), true },
-		[PHYSDEVOP_set_iopl] = { sizeof(struct physdev_set_iopl), false },
-		[PHYSDEVOP_set_iobitmap] = { sizeof(struct physdev_set_iobitmap), false },
-		[PHYSDEVOP_eoi] = { sizeof(struct physdev_eoi), false },
-		[PHYSDEVOP_map_pirq] = { sizeof(struct physdev_map_pirq), true },
-		[PHYSDEVOP_unmap_pirq] = { sizeof(struct physdev_unmap_pirq), false },
-	};
-	uint32_t number = (uint32_t)command;
+	uint32_t number = (uint32_t)command, bytes = bytes_of(number);
 	union physdev_operation op;
 	int error;
 
-	if (number >= ARRAY_SIZE(operations) || operations[number].bytes == 0)
+	if (!bytes)
 		return -ENOSYS;
-	if (guest_read(&op, argument, operations[number].bytes))
+	if (guest_read(&op, argument, bytes))
 		return -EFAULT;
-	error = run(number, &op);
-	if (error || !operations[number].is_answered)
-		return error;
-	error = guest_write(argument, &op, operations[number].bytes);
-	/* Nobody knows its number. */
-	if (error && number == PHYSDEVOP_map_pirq)
-		(void)unmap((uint32_t)op.map.pirq, DOMID_SELF);
+	if (number == PHYSDEVOP_set_iopl)
+		return set_iopl(&op.iopl);
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
+	if (number == PHYSDEVOP_unmap_pirq)
+		return unmap((uint32_t)op.unmap.pirq, op.unmap.domid);
+	error = map(&op.map);
+	if (!error && guest_write(argument, &op, bytes)) {
+		(void)unmap((uint32_t)op.map.pirq, DOMID_SELF);		/* nobody knows its number */
+		error = -EFAULT;
+	}
 	return error;
 }
