@@ -80,7 +80,7 @@ boot_start:
 	.code64
 boot_long:
 	movabs	$WINDOWS_START + STACK_SPAN - 64, %rsp
-	movabs	$boot_cpu, %rax
+	movabs	$cpus, %rax			/* the first of them */
 	mov	%rax, 64 - STACK_CPU_OFFSET(%rsp)
 	mov	%ebp, image_moved(%rip)
 	mov	%edi, %edi

@@ -65,8 +65,7 @@ void core_main(uint32_t magic, paddr_t info)
 	paging_init();
 	alloc_init();
 
-	if (!cpu_allocate(0, 0))
-		refuse_to_run("boot: too little memory for the first CPU");
+	cpu_allocate(0, 0);
 	cpu_count = 1;
 	this_cpu()->online = true;
 	cpu_init_entry(this_cpu());

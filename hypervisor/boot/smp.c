@@ -59,24 +59,20 @@ static bool wake(struct cpu *cpu)
 	return false;
 }
 
-/* False if there is no memory for one more. */
-static bool start_one(uint32_t id)
+static void start_one(uint32_t id)
 {
 	struct cpu *cpu = cpu_allocate(cpu_count, id);
 
-	if (!cpu)
-		return false;
 	if (!wake(cpu)) {
 		log_warning("smp: the CPU with APIC id %u does not answer\n", id);
 		cpu_by_id[cpu_count] = NULL;
-		return true;
+		return;
 	}
 	tsc_warp_check();
 	/* If it cannot go on it says so itself. */
 	while (!load_acquire(&cpu->online))
 		cpu_relax_serving();
 	cpu_count++;
-	return true;
 }
 
 void smp_start_all(void)
@@ -90,7 +86,7 @@ void smp_start_all(void)
 	}
 	copy_trampoline();
 	for (uint32_t i = 0; i < acpi_info.cpu_count && cpu_count < MIN(limit, MAX_CPUS); i++)
-		if (acpi_info.apic_id[i] != self && !start_one(acpi_info.apic_id[i]))
-			break;
+		if (acpi_info.apic_id[i] != self)
+			start_one(acpi_info.apic_id[i]);
 	log_info("smp: %u CPUs\n", cpu_count);
 }

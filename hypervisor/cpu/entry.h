@@ -51,7 +51,7 @@ struct stub_data {
 
 static inline uint64_t cpu_window(uint32_t cpu) { return WINDOWS_START + (uint64_t)cpu * WINDOW_SIZE; }
 
-/* A CPU with its window and stack, not started. NULL, or refuse_to_run(), without memory. Id 0: the boot CPU. */
+/* A CPU with its window and stack, not started. refuse_to_run() without memory. Id 0: the boot CPU. */
 struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id);
 
 /* On each CPU, first thing: descriptor tables, task state, syscall and sysenter. */

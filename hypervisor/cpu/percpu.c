@@ -11,7 +11,6 @@
 #include "cpu/paging.h"
 #include "cpu/traps.h"
 #include "domain/vcpu.h"
-#include "mem/alloc.h"
 #include "mem/mmu.h"
 
 #define MSR_SYSENTER_CS		0x174
@@ -36,7 +35,7 @@ struct gate {
 
 struct cpu *cpu_by_id[MAX_CPUS];
 uint32_t cpu_count;
-struct cpu boot_cpu;
+struct cpu cpus[MAX_CPUS];
 
 static struct gate idt[256] ALIGNED(4096);
 static struct task_state task_state[MAX_CPUS];
@@ -132,12 +131,10 @@ static void table_map(uint64_t va, const mfn_t *frames, uint32_t count)
 
 struct cpu *cpu_allocate(uint32_t id, uint32_t apic_id)
 {
-	struct cpu *cpu = id == 0 ? &boot_cpu : heap_alloc(sizeof(*cpu));
 	static const mfn_t no_frames[16];
 	uint64_t window = cpu_window(id);
+	struct cpu *cpu = &cpus[id];
 
-	if (!cpu)
-		return NULL;
 	map_stacks(window);
 	map_stubs(window);
 	table_map(window + WINDOW_GDT, no_frames, GDT_CORE_PAGE);

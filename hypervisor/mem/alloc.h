@@ -27,6 +27,6 @@ MUST_CHECK int frame_alloc_for(struct domain *domain, unsigned int order, unsign
 uint64_t frames_free(void);
 uint64_t frames_total(void);
 
-/* Small memory for the core, zeroed, 16-byte aligned; a page or more is page-aligned. NULL if there is none. */
+/* Memory for the core, zeroed, in whole frames. NULL if there is none. */
 void *heap_alloc(size_t bytes);
 void heap_free(void *memory);			/* NULL does nothing */

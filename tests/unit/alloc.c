@@ -242,7 +242,7 @@ static void heap_memory_is_zero_aligned_and_ones_own(void)
 		memory[i] = heap_alloc(bytes[i]);
 		if (!memory[i])
 			continue;
-		CU_ASSERT_EQUAL(guest_address(memory[i]) % (bytes[i] >= PAGE_SIZE ? PAGE_SIZE : 16), 0);
+		CU_ASSERT_EQUAL(guest_address(memory[i]) % PAGE_SIZE, 0);
 		for (size_t j = 0; j < bytes[i]; j++)
 			if (memory[i][j])
 				CU_FAIL_FATAL("not zero");
@@ -251,7 +251,7 @@ static void heap_memory_is_zero_aligned_and_ones_own(void)
 	heap_free(NULL);
 	for (uint32_t i = 0; i < BLOCKS; i++)
 		heap_free(memory[i]);
-	CU_ASSERT_EQUAL(frames_free(), before);		/* H1 */
+	CU_ASSERT_EQUAL(frames_free(), before);
 	all_is_counted();
 }
 

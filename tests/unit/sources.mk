@@ -56,8 +56,8 @@ UNIT_TESTS += features
 UNIT_features_SOURCES := tests/unit/fake-cpu/privileged.c
 
 # The real mem/, grant/, event/ and domain/ on a small fake machine: for tests/unit/<file of mem/>.c and tests/fuzz.
-REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state.c tests/unit/fake-cpu/heap_state.c tests/unit/memory_guest.c \
-	hypervisor/mem/base.c hypervisor/mem/deferred.c hypervisor/mem/exchange.c hypervisor/mem/frame.c hypervisor/mem/grant_pte.c \
+REAL_MEM_SOURCES := tests/unit/fake-cpu/tables.c tests/unit/fake-cpu/alloc_state.c tests/unit/memory_guest.c \
+	hypervisor/mem/base.c hypervisor/mem/deferred.c hypervisor/mem/exchange.c hypervisor/mem/frame.c hypervisor/mem/grant_pte.c hypervisor/mem/heap.c \
 	hypervisor/mem/memory_op.c hypervisor/mem/mmuext.c hypervisor/mem/pagelist.c \
 	hypervisor/mem/table.c hypervisor/mem/update.c
 REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c tests/unit/fake-cpu/channel_state.c \

@@ -18,7 +18,6 @@ extern uint64_t core_l4[512];
 
 /* What the files with static data are set back by; each is there if the test links the file that has it. */
 void fake_alloc_reset(void);
-void fake_heap_reset(void);
 void fake_domain_reset(void);
 void fake_channel_reset(void);
 void fake_pci_reset(void);
