@@ -23,7 +23,7 @@ static void trap_register(uint16_t type, uint16_t flags, unsigned int entry)
 	ASSERT(hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, &callback) == 0);
 }
 
-/* Vector 2 comes by nmi_op. Page faults keep upcalls masked: the handler must read cr2 first. */
+/* Vector 2 comes by a callback. Page faults keep upcalls masked: the handler must read cr2 first. */
 static void trap_table_fill(void)
 {
 	unsigned int count = 0;

@@ -180,7 +180,7 @@ static void release_module(const struct boot_module *module)
 static void give_bios_page(struct domain *domain)
 {
 	table_bios_page = paddr_to_mfn(core_page());
-	frame_share(mfn_to_virt(table_bios_page), domain, true);
+	frame_share(mfn_to_virt(table_bios_page), domain);
 }
 
 /* ---- its first vcpu ---- */
@@ -203,7 +203,6 @@ static void start_vcpu(const struct builder *builder)
 	vcpu->regs.cs = FLAT_KERNEL_CS;
 	vcpu->regs.ss = FLAT_KERNEL_SS;
 	vcpu->kernel_stack_pointer = vcpu->regs.rsp;
-	vcpu->kernel_stack_selector = FLAT_KERNEL_SS;
 	vcpu->in_kernel = true;
 	vcpu->is_initialised = true;
 	write_once(&vcpu->is_up, true);

@@ -2,8 +2,6 @@
 /* Where a guest's kernel wants to be entered; into it and, by the iret hypercall, back. */
 #include "cpu/traps.h"
 
-#include <xen/nmi.h>
-
 #include "cpu/entry.h"
 #include "cpu/ops.h"
 #include "domain/hypercall.h"
@@ -158,8 +156,6 @@ MUST_CHECK static int callback_set(uint32_t type, uint32_t flags, uint64_t addre
 {
 	struct vcpu_trap_state *trap = &current_vcpu()->trap;
 
-	if (current_vcpu()->domain->is_frozen)
-		return -EPERM;
 	if (!guest_range_ok(address, 1))
 		return -EINVAL;
 	if (!callback_is_known(type))
@@ -172,8 +168,6 @@ MUST_CHECK static int callback_set(uint32_t type, uint32_t flags, uint64_t addre
 /* As the ABI has it: the others may be changed, not taken away. */
 MUST_CHECK static int callback_remove(uint32_t type)
 {
-	if (current_vcpu()->domain->is_frozen)
-		return -EPERM;
 	if (!callback_is_known(type))
 		return -ENOSYS;
 	if (type != CALLBACKTYPE_nmi)
@@ -201,6 +195,8 @@ long do_callback_op(uint64_t command, uint64_t argument)
 	struct callback_register request;
 	struct callback_unregister removal;
 
+	if (current_vcpu()->domain->is_frozen)
+		return -EPERM;
 	switch (command) {
 	case CALLBACKOP_register:
 		if (guest_read(&request, argument, sizeof(request)))
@@ -215,27 +211,9 @@ long do_callback_op(uint64_t command, uint64_t argument)
 	}
 }
 
-long do_nmi_op(uint64_t command, uint64_t argument)
-{
-	struct xennmi_callback request;
-
-	switch (command) {
-	case XENNMI_register_callback:
-		if (guest_read(&request, argument, sizeof(request)))
-			return -EFAULT;
-		return callback_set(CALLBACKTYPE_nmi, 0, request.handler_address);
-	case XENNMI_unregister_callback:
-		return callback_remove(CALLBACKTYPE_nmi);
-	default:
-		return -ENOSYS;
-	}
-}
-
+/* The selector is the flat one, whatever the guest says: bounce_to_guest(). */
 long do_stack_switch(uint64_t selector, uint64_t pointer)
 {
-	struct vcpu *vcpu = current_vcpu();
-
-	vcpu->kernel_stack_selector = (uint16_t)selector | 3;
-	vcpu->kernel_stack_pointer = pointer;
+	current_vcpu()->kernel_stack_pointer = pointer;
 	return 0;
 }

@@ -158,23 +158,12 @@ static void show_registers(enum log_level level, const struct cpu_user_regs *reg
 	log_print(level, "\n");
 }
 
-#define GUEST_STACK_WORDS 16
-
 void trap_show_guest(struct vcpu *vcpu)
 {
-	uint64_t word;
-
 	show_registers(LOG_WARNING, &vcpu->regs);
-	if (vcpu != current_vcpu())
-		return;
-	log_warning("  cr2 %016lx  cr3 %016lx  %s mode; stack:\n", read_once(&vcpu->info->arch.cr2),
+	log_warning("  cr2 %016lx  cr3 %016lx  %s mode\n", read_once(&vcpu->info->arch.cr2),
 		    mfn_to_paddr(vcpu->in_kernel ? vcpu->table_kernel : vcpu->table_user),
 		    vcpu->in_kernel ? "kernel" : "user");
-	for (uint32_t i = 0; i < GUEST_STACK_WORDS; i++) {
-		if (guest_read(&word, vcpu->regs.rsp + i * 8, sizeof(word)))
-			break;
-		log_warning("%s%016lx%s", i % 4 ? " " : "  ", word, i % 4 == 3 ? "\n" : "");
-	}
 }
 
 static NORETURN void trap_fatal(const struct cpu_user_regs *regs)

@@ -5,10 +5,9 @@
 struct vcpu;
 
 enum trap_vector {
-	TRAP_DIVIDE = 0, TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_BREAKPOINT = 3, TRAP_OVERFLOW = 4, TRAP_BOUNDS = 5,
-	TRAP_INVALID_OPCODE = 6, TRAP_NO_DEVICE = 7, TRAP_DOUBLE_FAULT = 8, TRAP_INVALID_TSS = 10,
-	TRAP_NO_SEGMENT = 11, TRAP_STACK = 12, TRAP_PROTECTION = 13, TRAP_PAGE_FAULT = 14, TRAP_FPU = 16,
-	TRAP_ALIGNMENT = 17, TRAP_MACHINE_CHECK = 18, TRAP_SIMD = 19,
+	TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_BREAKPOINT = 3, TRAP_OVERFLOW = 4, TRAP_INVALID_OPCODE = 6, TRAP_NO_DEVICE = 7,
+	TRAP_DOUBLE_FAULT = 8, TRAP_INVALID_TSS = 10, TRAP_NO_SEGMENT = 11, TRAP_STACK = 12, TRAP_PROTECTION = 13,
+	TRAP_PAGE_FAULT = 14, TRAP_ALIGNMENT = 17, TRAP_MACHINE_CHECK = 18,
 };
 
 /*
@@ -17,7 +16,7 @@ enum trap_vector {
  */
 void trap_inject(struct vcpu *vcpu, enum trap_vector vector);		/* one without an error code */
 
-/* Registers and stack of a guest, to the console, bounded. */
+/* Registers of a guest, to the console. */
 void trap_show_guest(struct vcpu *vcpu);
 
 /*

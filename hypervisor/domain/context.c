@@ -103,7 +103,6 @@ static void set_registers(struct vcpu *vcpu, const struct vcpu_guest_context *co
 	vcpu->gs_base_user = context->gs_base_user;
 	vcpu->in_kernel = context->flags & VGCF_in_kernel;
 	vcpu->kernel_stack_pointer = context->kernel_sp;
-	vcpu->kernel_stack_selector = guest_selector(context->kernel_ss);
 	vcpu->guest_cr0_ts = context->ctrlreg[0] & CR0_TASK_SWITCHED ? 1 : 0;
 	if (context->flags & VGCF_i387_valid)
 		fpu_set_registers(vcpu, &context->fpu_ctxt);
@@ -201,7 +200,7 @@ void vcpu_get_context(struct vcpu *vcpu, struct vcpu_guest_context *context)
 	context->gdt_ents = vcpu->gdt_entries;
 	context->ldt_base = vcpu->ldt_base;
 	context->ldt_ents = vcpu->ldt_entries;
-	context->kernel_ss = vcpu->kernel_stack_selector;
+	context->kernel_ss = FLAT_KERNEL_SS;
 	context->kernel_sp = vcpu->kernel_stack_pointer;
 	context->ctrlreg[0] = vcpu->guest_cr0_ts ? CR0_TASK_SWITCHED : 0;
 	context->ctrlreg[1] = mfn_to_paddr(vcpu->table_user);

@@ -77,7 +77,6 @@ static void domain_free(struct domain *domain)
 		grant_domain_free(domain);
 	if (domain->sched)
 		sched_domain_destroy(domain);
-	heap_free(domain->ports);
 	reset_free(domain);
 	ASSERT(!domain->shared_info || frame_unshare(domain->shared_info), "D1");
 	heap_free(domain->shared_info);
@@ -113,7 +112,7 @@ static int domain_build(struct domain *domain)
 	domain->shared_info = heap_alloc(PAGE_SIZE);
 	if (!domain->shared_info)
 		return -ENOMEM;
-	frame_share(domain->shared_info, domain, true);
+	frame_share(domain->shared_info, domain);
 	time_init_domain(domain);
 	error = sched_domain_init(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
@@ -255,8 +254,6 @@ void domain_crash(struct domain *domain, const char *format, ...)
 	log_error("domain %u crashed: %s\n", domain->id, reason);
 	if (current_vcpu()->domain == domain)
 		trap_show_guest(current_vcpu());
-	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		vcpu_add_work(domain->vcpu[i], VCPU_WORK_CRASHED);
 	shutdown_tell(domain, SHUTDOWN_crash);
 }
 
@@ -327,7 +324,7 @@ static int destroy_step(struct domain *domain)
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)
-		error = grant_domain_destroy(domain);
+		error = grant_release_all(domain, &(uint32_t){ 0 });
 	if (!error)
 		error = mmu_domain_destroy(domain);
 	if (error)

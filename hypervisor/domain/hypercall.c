@@ -43,7 +43,6 @@ static long run(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	case __HYPERVISOR_vcpu_op:		return do_vcpu_op(a, b, c);
 	case __HYPERVISOR_set_segment_base:	return do_set_segment_base(a, b);
 	case __HYPERVISOR_mmuext_op:		return do_mmuext_op(a, b, c, d);
-	case __HYPERVISOR_nmi_op:		return do_nmi_op(a, b);
 	case __HYPERVISOR_sched_op:		return do_sched_op(a, b);
 	case __HYPERVISOR_callback_op:		return do_callback_op(a, b);
 	case __HYPERVISOR_event_channel_op:	return do_event_channel_op(a, b);

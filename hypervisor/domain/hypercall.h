@@ -47,4 +47,3 @@ long do_platform_op(uint64_t operation);
 long do_sysctl(uint64_t operation);
 long do_domctl(uint64_t operation);
 long do_driver_op(uint64_t argument);					/* reset/ready.c */
-long do_nmi_op(uint64_t command, uint64_t argument);

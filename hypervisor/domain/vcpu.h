@@ -20,9 +20,7 @@
 struct frame;
 
 enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
-	VCPU_WORK_DEFERRED_TABLES = 1,	/* page tables to let go: mem/deferred.c */
 	VCPU_WORK_NMI = 2,		/* an NMI to deliver */
-	VCPU_WORK_CRASHED = 4,		/* its domain has crashed: never enter again */
 	VCPU_WORK_FAILSAFE = 8,		/* a segment could not be loaded: failsafe callback */
 	VCPU_WORK_RESET = 16,		/* its domain is being reset: reset_continue() */
 };
@@ -51,7 +49,6 @@ struct vcpu {
 	bool is_initialised;		/* has been given registers (boot or VCPUOP_initialise) */
 	bool is_being_set;		/* vcpu_set_context() is at work; domain->lock */
 	uint64_t kernel_stack_pointer;	/* guest: where traps from its user mode go (stack_switch) */
-	uint16_t kernel_stack_selector;
 	struct vcpu_trap_state trap;
 	uint64_t guest_cr0_ts;		/* fpu_taskswitch: 1 if the guest wants #NM */
 	uint64_t guest_cr4;		/* the bits that a guest may set, as it reads them */
@@ -95,8 +92,6 @@ struct vcpu {
 	uint64_t time_area;
 
 	struct timer singleshot;	/* VCPUOP_set_singleshot_timer, set_timer_op: VIRQ_TIMER */
-	struct timer periodic;
-	uint64_t periodic_period_ns;
 	struct timer poll_timer;	/* SCHEDOP_poll's time-out */
 
 	uint32_t virq_port[24];		/* event_lock; 0: not bound */

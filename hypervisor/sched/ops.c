@@ -17,8 +17,6 @@
 
 #define POLL_PORTS_MAX	128
 #define POLL_SEVERAL	UINT32_MAX		/* in vcpu->poll_port */
-#define PERIOD_MIN_NS	NSEC_PER_MSEC
-#define PERIOD_MAX_NS	(UINT64_MAX / 4)
 
 /* ---- sched_op ---- */
 
@@ -77,22 +75,6 @@ static long shutdown_self(uint64_t argument)
 	return 0;
 }
 
-static long shutdown_other(uint64_t argument)
-{
-	struct sched_remote_shutdown operation;
-	struct domain *domain;
-	int error;
-
-	if (guest_read(&operation, argument, sizeof(operation)))
-		return -EFAULT;
-	error = domain_get_managed(operation.domain_id, &domain);
-	if (error)
-		return error;
-	domain_shutdown(domain, (uint8_t)operation.reason);
-	domain_put(domain);
-	return 0;
-}
-
 void watchdog_barks(void *domain) { domain_shutdown(domain, SHUTDOWN_watchdog); }
 
 /* sched->lock is held. Number 0 asks for a new one, and is told its number; a time-out of 0 ends one. */
@@ -136,7 +118,6 @@ long do_sched_op(uint64_t command, uint64_t argument)
 	case SCHEDOP_block:		return block();
 	case SCHEDOP_shutdown:		return shutdown_self(argument);
 	case SCHEDOP_poll:		return poll(argument);
-	case SCHEDOP_remote_shutdown:	return shutdown_other(argument);
 	case SCHEDOP_watchdog:		return watchdog(argument);
 	case SCHEDOP_pin_override:	return current_vcpu()->domain->is_privileged ? -ENOSYS : -EPERM;
 	default:			return -ENOSYS;
@@ -153,17 +134,6 @@ long do_set_timer_op(uint64_t deadline_ns)
 
 static void singleshot_fires(void *data) { event_send_vcpu_virq(data, VIRQ_TIMER); }
 
-/* Ticks that were missed are not made up for. */
-static void periodic_fires(void *data)
-{
-	struct vcpu *vcpu = data;
-	uint64_t period_ns = read_once(&vcpu->periodic_period_ns), now_ns = time_now_ns();
-	uint64_t next_ns = vcpu->periodic.deadline_ns + period_ns;
-
-	timer_set(&vcpu->periodic, next_ns > now_ns ? next_ns : now_ns + period_ns);
-	event_send_vcpu_virq(vcpu, VIRQ_TIMER);
-}
-
 static void poll_ends(void *data)
 {
 	struct vcpu *vcpu = data;
@@ -175,14 +145,12 @@ static void poll_ends(void *data)
 void vcpu_timers_init(struct vcpu *vcpu)
 {
 	timer_init(&vcpu->singleshot, singleshot_fires, vcpu);
-	timer_init(&vcpu->periodic, periodic_fires, vcpu);
 	timer_init(&vcpu->poll_timer, poll_ends, vcpu);
 }
 
 void vcpu_timers_stop(struct vcpu *vcpu)
 {
 	timer_stop(&vcpu->singleshot);
-	timer_stop(&vcpu->periodic);
 	timer_stop(&vcpu->poll_timer);
 }
 
@@ -200,22 +168,12 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 	return 0;
 }
 
-static long stop(struct timer *timer)
+/* Ours alone: another vcpu's is its own business. */
+static long stop_singleshot(struct vcpu *vcpu)
 {
-	timer_stop(timer);
-	return 0;
-}
-
-static long set_periodic(struct vcpu *vcpu, uint64_t argument)
-{
-	struct vcpu_set_periodic_timer timer;
-
-	if (guest_read(&timer, argument, sizeof(timer)))
-		return -EFAULT;
-	if (timer.period_ns < PERIOD_MIN_NS || timer.period_ns > PERIOD_MAX_NS)
+	if (vcpu != current_vcpu())
 		return -EINVAL;
-	write_once(&vcpu->periodic_period_ns, timer.period_ns);
-	timer_set(&vcpu->periodic, time_now_ns() + timer.period_ns);
+	timer_stop(&vcpu->singleshot);
 	return 0;
 }
 
@@ -363,10 +321,9 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 	case VCPUOP_down:			return bring_down(vcpu);
 	case VCPUOP_is_up:			return read_once(&vcpu->is_up);
 	case VCPUOP_get_runstate_info:		return get_runstate(vcpu, argument);
-	case VCPUOP_set_periodic_timer:		return set_periodic(vcpu, argument);
-	case VCPUOP_stop_periodic_timer:	return stop(&vcpu->periodic);
+	case VCPUOP_stop_periodic_timer:	return 0;	/* there is none, and none can be set */
 	case VCPUOP_set_singleshot_timer:	return set_singleshot(vcpu, argument);
-	case VCPUOP_stop_singleshot_timer:	return vcpu == current_vcpu() ? stop(&vcpu->singleshot) : -EINVAL;
+	case VCPUOP_stop_singleshot_timer:	return stop_singleshot(vcpu);
 	case VCPUOP_register_vcpu_info:		return register_info(vcpu, argument);
 	case VCPUOP_send_nmi:			return send_nmi(vcpu, argument);
 	case VCPUOP_get_physid:			return -EINVAL;	/* only of a vcpu that is pinned for good: none */

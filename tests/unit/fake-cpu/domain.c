@@ -52,7 +52,7 @@ WEAK int event_domain_init(struct domain *domain) { return part_init((void **)&d
 WEAK int event_close_all(struct domain *domain) { return part_step(&fake_parts.event_steps); }
 WEAK void event_domain_free(struct domain *domain) { part_free((void **)&domain->events); }
 WEAK int grant_domain_init(struct domain *domain) { return part_init((void **)&domain->grants); }
-WEAK int grant_domain_destroy(struct domain *domain) { return part_step(&fake_parts.grant_steps); }
+WEAK int grant_release_all(struct domain *domain, uint32_t *released) { return part_step(&fake_parts.grant_steps); }
 WEAK void grant_domain_free(struct domain *domain) { part_free((void **)&domain->grants); }
 WEAK bool grant_domain_unshare(struct domain *domain) { return true; }
 WEAK int mmu_domain_destroy(struct domain *domain) { return part_step(&fake_parts.mmu_steps); }
@@ -199,7 +199,6 @@ WEAK long do_iret(struct vcpu *vcpu)
 WEAK long do_vcpu_op(uint64_t a, uint64_t b, uint64_t c) { return called(24, a, c); }
 WEAK long do_set_segment_base(uint64_t a, uint64_t b) { return called(25, a, b); }
 WEAK long do_mmuext_op(uint64_t a, uint64_t b, uint64_t c, uint64_t d) { return called(26, a, d); }
-WEAK long do_nmi_op(uint64_t a, uint64_t b) { return called(28, a, b); }
 WEAK long do_sched_op(uint64_t a, uint64_t b)
 {
 	if (fake_parts.sched_op_crashes)
