@@ -176,15 +176,6 @@ void m2p_set(mfn_t frame, gfn_t guest)
 
 gfn_t m2p_get(mfn_t frame) { return gfn(read_once((uint64_t *)M2P_WRITABLE_START + frame.raw)); }
 
-mfn_t m2p_extent_frame(uint32_t index)
-{
-	paddr_t table = 0;
-
-	for (uint64_t i = 0; i <= index && !table; i++)
-		table = large_page(M2P_START + (index - i) * LARGE_PAGE);
-	return paddr_to_mfn(table);
-}
-
 static uint64_t mmio_next = MMIO_START;
 
 static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)

@@ -20,7 +20,6 @@ struct domain;
 MUST_CHECK int grant_domain_init(struct domain *domain);	/* -ENOMEM */
 /* Drops all mappings it holds, a bounded piece at a time: -ERESTART while there is more. No vcpu of it runs. Counts them. */
 MUST_CHECK int grant_release_all(struct domain *domain, uint32_t *released);
-MUST_CHECK int grant_domain_destroy(struct domain *domain);	/* the same, of one that dies */
 /* After the domain's page tables are gone: true when nobody maps the frames of its table any more; false: try later. */
 MUST_CHECK bool grant_domain_unshare(struct domain *domain);
 void grant_domain_free(struct domain *domain);

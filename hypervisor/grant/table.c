@@ -24,7 +24,7 @@ static int table_grow(struct domain *domain, uint32_t frame_count)
 			heap_free(active);
 			return -ENOMEM;
 		}
-		frame_share(shared, domain, true);
+		frame_share(shared, domain);
 		table->shared[i] = shared;
 		table->active[i] = active;
 		table->frame_count++;
@@ -146,13 +146,6 @@ int grant_release_all(struct domain *domain, uint32_t *released)
 	if (!domain->is_dying)
 		table->handle_destroy = 0;
 	return 0;
-}
-
-int grant_domain_destroy(struct domain *domain)
-{
-	uint32_t released = 0;
-
-	return grant_release_all(domain, &released);
 }
 
 /* The frames stay where they are until nobody has an entry pinned: grant_domain_free(). */

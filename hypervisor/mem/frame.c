@@ -244,13 +244,13 @@ void frame_put_as(struct frame *frame, enum frame_type type)
 	frame_put(frame);
 }
 
-/* The core's own type reference keeps a shared page from ever being a table, or writable. */
-void frame_share(void *page, struct domain *domain, bool writable)
+/* The core's own type reference keeps a shared page from ever being a table. */
+void frame_share(void *page, struct domain *domain)
 {
 	struct frame *frame = frame_of(virt_to_mfn(page));
 
 	frame->owner = domain->id;
-	frame->type = (uint64_t)(writable ? FRAME_WRITABLE : FRAME_READ_ONLY) << FRAME_TYPE_SHIFT | FRAME_VALIDATED | 1;
+	frame->type = (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT | FRAME_VALIDATED | 1;
 	store_release(&frame->count, FRAME_CORE | 1);
 }
 

@@ -29,7 +29,6 @@ enum frame_type {
 	FRAME_L4,
 	FRAME_SEGMENT,		/* of a GDT or LDT, each descriptor checked */
 	FRAME_WRITABLE,		/* mapped writable, or written by the core */
-	FRAME_READ_ONLY,	/* the core's own, which a guest may look at and nothing else */
 };
 
 #define FRAME_LINK_NONE 0	/* frame 0 is never given away */
@@ -125,8 +124,8 @@ static inline void frame_touch(struct frame *frame)
 /* -EPERM: it is Dom0's to write, and the current domain is another (R5). */
 MUST_CHECK int frame_may_write(struct frame *frame);
 
-/* A page of the core's heap becomes `domain`'s to map: writable for it or only readable. Never a table. */
-void frame_share(void *page, struct domain *domain, bool writable);
+/* A page of the core's heap becomes `domain`'s to map, and is never a table. */
+void frame_share(void *page, struct domain *domain);
 /* The end of that: true when no mapping is left and the page can go back to the heap; false: try later. */
 MUST_CHECK bool frame_unshare(void *page);
 

@@ -4,6 +4,3 @@
 
 void m2p_set(mfn_t frame, gfn_t guest);		/* GFN_NONE: nobody's */
 gfn_t m2p_get(mfn_t frame);
-
-/* The first frame of the table's 2 MiB piece `index`; of one that does not exist (no RAM there), of the piece before. */
-mfn_t m2p_extent_frame(uint32_t index);

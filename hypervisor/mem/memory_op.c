@@ -92,14 +92,6 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 	return (long)e.done;
 }
 
-/* As its guest says in its shared info; a builder has said it first. */
-static long highest_pfn(const struct domain *domain)
-{
-	uint64_t count = read_once(&domain->shared_info->arch.max_pfn);
-
-	return (long)(count ? count - 1 : 0);
-}
-
 static long frames_of(uint32_t command, uint64_t argument)
 {
 	struct domain *domain;
@@ -111,31 +103,12 @@ static long frames_of(uint32_t command, uint64_t argument)
 	result = domain_get_managed(id, &domain);
 	if (result)
 		return result;
-	result = command == XENMEM_maximum_gpfn ? highest_pfn(domain) :
-		 (long)read_once(command == XENMEM_current_reservation ? &domain->frame_count : &domain->frame_limit);
+	result = (long)read_once(command == XENMEM_current_reservation ? &domain->frame_count : &domain->frame_limit);
 	domain_put(domain);
 	return result;
 }
 
-/* Every 2 MiB of the table is one frame run; the guest may map them to read the table where it likes. */
-static long machphys_list(uint64_t argument)
-{
-	struct xen_machphys_mfn_list request;
-	uint64_t per_extent = 0x200000 / sizeof(uint64_t);
-	uint32_t i;
-
-	if (guest_read(&request, argument, sizeof(request)))
-		return -EFAULT;
-	for (i = 0; i < request.max_extents && i * per_extent < frame_limit; i++) {
-		uint64_t first = m2p_extent_frame(i).raw;
-
-		if (handle_write(request.extent_start, i, &first))
-			return -EFAULT;
-	}
-	request.nr_extents = i;
-	return guest_write(argument, &request, sizeof(request));
-}
-
+/* Where the table is read: nobody is given its frames to map it elsewhere. */
 static long machphys_mapping(uint64_t argument)
 {
 	struct xen_machphys_mapping mapping = {
@@ -224,10 +197,7 @@ long do_memory_op(uint64_t command_word, uint64_t argument)
 		return (long)frame_limit;
 	case XENMEM_current_reservation:
 	case XENMEM_maximum_reservation:
-	case XENMEM_maximum_gpfn:
 		return frames_of(command, argument);
-	case XENMEM_machphys_mfn_list:
-		return machphys_list(argument);
 	case XENMEM_machphys_mapping:
 		return machphys_mapping(argument);
 	case XENMEM_machine_memory_map:

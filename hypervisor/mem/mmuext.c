@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* mmuext_op: pinning, base pointers, flushes, and the LDT. */
-#include "cpu/directmap.h"
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
 #include "mem/base.h"
@@ -14,31 +13,6 @@ static int unpin(struct domain_locked owner, mfn_t number)
 	if (frame)
 		frame_put(frame);
 	return was_pinned ? 0 : -EINVAL;
-}
-
-/* A page of the domain's is filled from another, or with zeroes if that is NULL. */
-static int fill_page(struct domain_locked owner, mfn_t number, const void *from)
-{
-	struct frame *frame;
-
-	if (frame_get_as(number, owner.domain, FRAME_WRITABLE, &frame))
-		return -EINVAL;
-	if (from)
-		page_copy(mfn_to_virt(number), from);
-	else
-		page_clear(mfn_to_virt(number));
-	frame_put_as(frame, FRAME_WRITABLE);
-	return 0;
-}
-
-static int copy_page(struct domain_locked owner, mfn_t to, mfn_t from)
-{
-	struct frame *frame = frame_get(from, owner.domain);
-	int error = frame ? fill_page(owner, to, mfn_to_virt(from)) : -EINVAL;
-
-	if (frame)
-		frame_put(frame);
-	return error;
 }
 
 /* The operations that change what is mapped: all on the tables of `owner`, its lock held. */
@@ -59,13 +33,6 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 		return is_own ? base_set(owner, vcpu, mfn(op->arg1.mfn), false) : -EPERM;
 	case MMUEXT_SET_LDT:
 		return is_own ? segment_set_ldt(owner, vcpu, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;
-	case MMUEXT_CLEAR_PAGE:
-		return fill_page(owner, mfn(op->arg1.mfn), NULL);
-	case MMUEXT_COPY_PAGE:
-		return copy_page(owner, mfn(op->arg1.mfn), mfn(op->arg2.src_mfn));
-	case MMUEXT_MARK_SUPER:
-	case MMUEXT_UNMARK_SUPER:
-		return -EOPNOTSUPP;
 	default:
 		return -ENOSYS;
 	}

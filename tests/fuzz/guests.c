@@ -243,7 +243,7 @@ static int end_domain_zero(struct domain *domain)
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
 	if (!error)
-		error = grant_domain_destroy(domain);
+		error = grant_release_all(domain, &(uint32_t){ 0 });
 	if (!error)
 		error = mmu_domain_destroy(domain);
 	if (!error)

@@ -92,10 +92,7 @@ static void mmuext_op(void)
 			continue;
 		}
 		op[i].arg1.mfn = take8() & 1 ? pick_frame() : pick_frame_of_type(op[i].cmd < 4 ? FRAME_L1 + op[i].cmd : FRAME_L4);
-		if (op[i].cmd == MMUEXT_COPY_PAGE)
-			op[i].arg2.src_mfn = pick_frame();
-		else
-			op[i].arg2.vcpumask.p = done;
+		op[i].arg2.vcpumask.p = done;
 	}
 	guest_calls(__HYPERVISOR_mmuext_op, address_of(op), count, take8() & 1 ? address_of(done) : 0,
 		    take8() & 7 ? DOMID_SELF : pick_domain());

@@ -272,16 +272,6 @@ static void machphys_mapping_is_at_its_architectural_address(void)
 	check(mapping.max_mfn >= virt_to_mfn(boot_info));
 }
 
-static void machphys_frame_list_is_given(void)
-{
-	xen_pfn_t frames[8] = { 0 };
-	struct xen_machphys_mfn_list list = { .max_extents = 8 };
-
-	set_xen_guest_handle(list.extent_start, frames);
-	check_equal(memory_op(XENMEM_machphys_mfn_list, &list), 0);
-	check(list.nr_extents >= 1 && list.nr_extents <= 8);
-}
-
 static void memory_map_covers_our_pages(void)
 {
 	struct {
@@ -369,7 +359,6 @@ static const struct tap_test tests[] = {
 	TEST(exchange_of_frames_that_are_not_ours_is_refused),
 	TEST(maximum_ram_page_is_above_ours),
 	TEST(machphys_mapping_is_at_its_architectural_address),
-	TEST(machphys_frame_list_is_given),
 	TEST(memory_map_covers_our_pages),
 	TEST(machine_memory_map_is_for_dom0),
 	TEST(hvm_places_are_refused_to_pv),

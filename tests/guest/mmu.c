@@ -176,7 +176,6 @@ static void frames_that_are_not_ours_cannot_be_pinned(void)
 	check(memory_ext(MMUEXT_PIN_L1_TABLE, ~0UL) < 0);
 	check(memory_ext(MMUEXT_UNPIN_TABLE, ~0UL) < 0);
 	check(memory_ext(MMUEXT_NEW_BASEPTR, ~0UL) < 0);
-	check(memory_ext(MMUEXT_CLEAR_PAGE, ~0UL) < 0);
 }
 
 static void base_table_cannot_be_unpinned_from_under_us(void)
@@ -764,26 +763,6 @@ static void flush_with_a_bad_vcpu_mask_is_refused(void)
 	check(hypercall(__HYPERVISOR_mmuext_op, &op, 1, NULL, DOMID_SELF) < 0);
 }
 
-static void clear_and_copy_page_need_writable_frames(void)
-{
-	uint64_t *from = page_alloc(), *to = page_alloc(), *table = given_l1();
-	struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE };
-
-	from[511] = 99;
-	copy.arg1.mfn = virt_to_mfn(to);
-	copy.arg2.src_mfn = virt_to_mfn(from);
-	check_equal(hypercall(__HYPERVISOR_mmuext_op, &copy, 1, NULL, DOMID_SELF), 0);
-	check_equal(to[511], 99);
-	check_equal(memory_ext(MMUEXT_CLEAR_PAGE, virt_to_mfn(to)), 0);
-	check_equal(to[511], 0);
-	check(memory_ext(MMUEXT_CLEAR_PAGE, virt_to_mfn(table)) < 0);
-	copy.arg1.mfn = virt_to_mfn(table);
-	check(hypercall(__HYPERVISOR_mmuext_op, &copy, 1, NULL, DOMID_SELF) < 0);
-	check(table[0] != 0);
-	page_free(from);
-	page_free(to);
-}
-
 static void unknown_mmuext_op_is_refused(void)
 {
 	check_equal(memory_ext(99, 0), -XEN_ENOSYS);
@@ -887,7 +866,6 @@ static const struct tap_test tests[] = {
 	TEST(large_tree_with_one_bad_entry_leaves_nothing),
 	TEST(flushes_succeed),
 	TEST(flush_with_a_bad_vcpu_mask_is_refused),
-	TEST(clear_and_copy_page_need_writable_frames),
 	TEST(unknown_mmuext_op_is_refused),
 	TEST(mmuext_batch_counts_what_was_done),
 	TEST(foreign_domain_that_is_not_there_is_esrch),

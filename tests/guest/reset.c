@@ -81,7 +81,7 @@ static int64_t spoil(void)
 	failed += memory_map(VIEW, 0) != 0;                             /* which is not there any more */
 	page[4][5] = 0xbad;
 	failed += memory_protect(page[4], 0) != 0;
-	failed += memory_ext(MMUEXT_CLEAR_PAGE, virt_to_mfn(page[5])) != 0;
+	failed += memory_update(virt_to_mfn(page[5]) << 12 | 4088, 0xbad) != 0;
 	page[6][511] = 0xbad;
 	*(volatile uint64_t *)entry = 0;                                /* to a table, which the core does in its place */
 	failed += memory_update(virt_to_mfn(page[7]) << 12 | 64, 0xbad) != 0;

@@ -356,7 +356,7 @@ static void shared_page_is_never_a_table_and_outlives_its_mappings(void)	/* F1, 
 	uint64_t number = virt_to_mfn(page).raw;
 
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), -EINVAL);
-	frame_share(page, guest.domain, true);
+	frame_share(page, guest.domain);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), 0);
 	for (enum frame_type type = FRAME_L1; type <= FRAME_L4; type++)
 		CU_ASSERT_EQUAL(guest_pins(number, type), -EINVAL);
@@ -366,22 +366,6 @@ static void shared_page_is_never_a_table_and_outlives_its_mappings(void)	/* F1, 
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
 	CU_ASSERT_TRUE(frame_unshare(page));
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), -EINVAL);
-	heap_free(page);
-	all_is_counted();
-}
-
-static void page_that_is_shared_to_read_is_not_written(void)
-{
-	struct memory_guest guest = given_guest(1);
-	void *page = heap_alloc(PAGE_SIZE);
-	uint64_t number = virt_to_mfn(page).raw;
-
-	frame_share(page, guest.domain, false);
-	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), -EBUSY);
-	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, READ_ONLY)), 0);
-	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(number, WRITABLE)), -EBUSY);
-	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
-	CU_ASSERT_TRUE(frame_unshare(page));
 	heap_free(page);
 	all_is_counted();
 }
@@ -420,7 +404,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(frame_in_use_cannot_be_stolen),
 	UNIT_CASE(stolen_frame_that_comes_back_is_flushed_before_it_is_a_table),
 	UNIT_CASE(shared_page_is_never_a_table_and_outlives_its_mappings),
-	UNIT_CASE(page_that_is_shared_to_read_is_not_written),
 	UNIT_CASE(table_is_pinned_once_and_unpinned_once),
 };
 

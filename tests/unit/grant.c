@@ -344,7 +344,7 @@ static void entry_that_the_guest_cleared_itself_is_not_dropped_twice(void)
 	CU_ASSERT_EQUAL(unmap(handle, FAKE_VA(0)), GNTST_general_error);
 	CU_ASSERT_EQUAL(frame_references(frame), 0);
 	user->is_dying = true;
-	CU_ASSERT_EQUAL(grant_domain_destroy(user), 0);
+	CU_ASSERT_EQUAL(grant_release_all(user, &(uint32_t){ 0 }), 0);
 	CU_ASSERT_TRUE(is_unused(9));
 	CU_ASSERT_EQUAL(frame_references(frame), 0);
 }
@@ -433,7 +433,7 @@ static void dying_user_lets_everything_go(void)
 		map(9, GNTMAP_host_map | (i % 2 ? GNTMAP_readonly : 0), i, &handle);
 	user->is_dying = true;
 	fake.preempt_every = 1;
-	while (grant_domain_destroy(user) == -ERESTART)
+	while (grant_release_all(user, &(uint32_t){ 0 }) == -ERESTART)
 		pieces++;
 
 	CU_ASSERT(pieces > 3);
@@ -457,7 +457,7 @@ static void frames_of_a_dying_lender_stay_until_dropped(void)	/* G1 */
 	lend(lender, 9, user->id, frame, 0);
 	map(9, GNTMAP_host_map, 0, &handle);
 	given_dying(lender);
-	CU_ASSERT_EQUAL(grant_domain_destroy(lender), 0);
+	CU_ASSERT_EQUAL(grant_release_all(lender, &(uint32_t){ 0 }), 0);
 	CU_ASSERT_TRUE(grant_domain_unshare(lender));
 
 	CU_ASSERT_EQUAL(frame_references(frame), 1);
@@ -493,7 +493,7 @@ static void domain_may_lend_to_itself(void)
 	CU_ASSERT_EQUAL(map(9, GNTMAP_host_map, 0, &handle), GNTST_okay);
 	CU_ASSERT_EQUAL(frame_references(frame), 1);
 	given_dying(user);
-	CU_ASSERT_EQUAL(grant_domain_destroy(user), 0);
+	CU_ASSERT_EQUAL(grant_release_all(user, &(uint32_t){ 0 }), 0);
 	CU_ASSERT_EQUAL(user->references, 1);
 }
 

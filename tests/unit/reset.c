@@ -10,6 +10,7 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
+#include "event/channel.h"
 #include "event/event.h"
 #include "grant/table.h"
 #include "include/errno.h"
@@ -243,7 +244,6 @@ static void a_table_that_is_writable_is_no_table_of_dom0s(void)		/* R5 */
 	given_driver();
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[HOST], WRITABLE)), -EPERM);
 	CU_ASSERT_EQUAL(guest_updates(driver.page[HOST], 0, 1), -EINVAL);
-	CU_ASSERT_NOT_EQUAL(guest_ext(MMUEXT_CLEAR_PAGE, driver.page[HOST]), 0);
 	as_zero();
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(0),
 				   pte(driver.page[HOST], WRITABLE), 0, DRIVER), 0);
@@ -259,7 +259,7 @@ static void after_ready_only_l1_entries_change(void)			/* R2 */
 	port_t kept, later;
 
 	given_driver();
-	CU_ASSERT_EQUAL(event_alloc_unbound(driver.domain, 0, &kept), 0);
+	CU_ASSERT_EQUAL(channel_open(driver.domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = 0 }, &kept), 0);
 	CU_ASSERT_EQUAL(ready(), 0);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA], WRITABLE)), 0);
 	CU_ASSERT_EQUAL(guest_updates(driver.page[L2], 2, pte(driver.page[L1], WRITABLE)), -EPERM);
@@ -279,7 +279,7 @@ static void after_ready_only_l1_entries_change(void)			/* R2 */
 	/* Ports of before are kept; its own of later it may close. */
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_close,
 				   guest_address(GUEST_COPY(struct evtchn_close, kept)), 0, 0), -EPERM);
-	CU_ASSERT_EQUAL(event_alloc_unbound(driver.domain, 0, &later), 0);
+	CU_ASSERT_EQUAL(channel_open(driver.domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = 0 }, &later), 0);
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_close,
 				   guest_address(GUEST_COPY(struct evtchn_close, later)), 0, 0), 0);
 	all_is_counted();
@@ -335,7 +335,7 @@ static void each_way_to_change_a_frame_is_undone(void)			/* R3 */
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_copy, guest_address(copy), 1, 0), 0);
 	CU_ASSERT_EQUAL(copy->status, GNTST_okay);
 	CU_ASSERT_EQUAL(guest_updates(driver.page[DATA + 2], 3, 99), 0);	/* a word that the core writes */
-	CU_ASSERT_EQUAL(guest_ext(MMUEXT_CLEAR_PAGE, driver.page[DATA + 3]), 0);
+	CU_ASSERT_EQUAL(guest_updates(driver.page[DATA + 3], 511, 99), 0);	/* and the last one of a page */
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA + 4], WRITABLE)), 0);
 	CU_ASSERT_TRUE(store(FREE_VA(0)));					/* by an alias */
 	CU_ASSERT_TRUE(store(VA(DATA + 5)));
@@ -465,7 +465,7 @@ static void events_of_before_are_not_pending_and_ports_are_there(void)
 
 	given_ready();
 	vcpu = driver.domain->vcpu[0];
-	CU_ASSERT_EQUAL(event_alloc_unbound(zero.domain, DRIVER, &offered), 0);
+	CU_ASSERT_EQUAL(channel_open(zero.domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = DRIVER }, &offered), 0);
 	bind = GUEST_COPY(struct evtchn_bind_interdomain, .remote_dom = 0, .remote_port = offered);
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, guest_address(bind), 0, 0), 0);
 	CU_ASSERT_TRUE(bit_test(driver.domain->shared_info->evtchn_pending, bind->local_port));

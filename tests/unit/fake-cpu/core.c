@@ -101,7 +101,7 @@ WEAK void *heap_alloc(size_t bytes)
 }
 
 WEAK void heap_free(void *memory) { free(memory); }
-WEAK void frame_share(void *page, struct domain *domain, bool writable) { }
+WEAK void frame_share(void *page, struct domain *domain) { }
 WEAK bool frame_unshare(void *page) { return true; }
 WEAK void m2p_set(mfn_t frame, gfn_t guest) { }
 WEAK gfn_t m2p_get(mfn_t frame) { return GFN_NONE; }

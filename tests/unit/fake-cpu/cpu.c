@@ -331,6 +331,4 @@ __attribute__((weak)) void panic(const char *format, ...)
 	die(text);
 }
 
-void power_off(void) { die("power_off"); }
-void power_reset(void) { die("power_reset"); }
 void power_domain_zero_ended(unsigned int reason) { die("power_domain_zero_ended"); }

@@ -106,7 +106,7 @@ void frame_put_as(struct frame *frame, enum frame_type type)
 	frame_put(frame);
 }
 
-void frame_share(void *page, struct domain *domain, bool writable)
+void frame_share(void *page, struct domain *domain)
 {
 	struct frame *frame = frame_at(virt_to_mfn(page));
 

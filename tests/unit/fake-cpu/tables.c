@@ -14,7 +14,6 @@
 #include "mem/m2p.h"
 
 #pragma weak fake_alloc_reset
-#pragma weak fake_heap_reset
 #pragma weak fake_domain_reset
 #pragma weak fake_channel_reset
 #pragma weak fake_pci_reset
@@ -32,7 +31,6 @@ static void tlb_forget(cpumask_t cpus, uint64_t address);
 struct frame *const frame_table = frames;
 void m2p_set(mfn_t frame, gfn_t guest) { machine_to_physical[frame.raw] = guest.raw; }
 gfn_t m2p_get(mfn_t frame) { return gfn(machine_to_physical[frame.raw]); }
-mfn_t m2p_extent_frame(uint32_t index) { return mfn(1 + index); }
 void switch_reload_gdt(struct vcpu *vcpu) { }
 void switch_reload_ldt(struct vcpu *vcpu) { }
 void switch_save_current(struct vcpu *vcpu) { }
@@ -62,8 +60,6 @@ void alloc_init(void)
 	fake.tlb_watcher = tlb_forget;
 	if (fake_alloc_reset)
 		fake_alloc_reset();
-	if (fake_heap_reset)
-		fake_heap_reset();
 	if (fake_domain_reset)
 		fake_domain_reset();
 	if (fake_channel_reset)
