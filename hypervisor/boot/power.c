@@ -41,7 +41,7 @@ static void say_and_stop_others(const char *what)
 	log_info("%s\n", what);
 }
 
-void power_off(void)
+static NORETURN void power_off(void)
 {
 	say_and_stop_others("power off");
 	if (acpi_info.has_s5 && acpi_info.pm1_control[0])
@@ -50,7 +50,7 @@ void power_off(void)
 	cpu_halt_all();
 }
 
-void power_reset(void)
+static NORETURN void power_reset(void)
 {
 	static const struct descriptor_pointer no_vectors = { 0, 0 };
 

@@ -2,8 +2,5 @@
 /* The end: power off by ACPI S5, reset by FADT, 0xcf9 or triple fault. */
 #pragma once
 
-NORETURN void power_off(void);
-NORETURN void power_reset(void);
-
 /* Domain-0 has ended: powers off, reboots, or (noreboot) says so and halts; reason is SHUTDOWN_*. */
 NORETURN void power_domain_zero_ended(unsigned int reason);

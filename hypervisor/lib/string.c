@@ -32,13 +32,3 @@ int strncmp(const char *a, const char *b, size_t limit)
 }
 
 int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
-
-char *strstr(const char *text, const char *part)
-{
-	size_t length = strlen(part);
-
-	for (; *text || !length; text++)
-		if (!strncmp(text, part, length))
-			return (char *)(uintptr_t)text;
-	return NULL;
-}

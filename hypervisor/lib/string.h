@@ -9,7 +9,6 @@ int memcmp(const void *a, const void *b, size_t bytes);
 size_t strlen(const char *text);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t limit);
-char *strstr(const char *text, const char *part);
 
 /* Copies and cuts at `room` bytes; the result always ends in NUL. Returns the length of `from`. */
 size_t string_copy(char *to, const char *from, size_t room);
