@@ -72,7 +72,7 @@ enum injected fault_interrupt_storm(struct victim *victim, struct fault *fault)
 	return INJECTED;
 }
 
-/* What comes in while a port is masked is taken away before the mask is. */
+/* What comes in while a port is masked is taken away. */
 enum injected fault_interrupt_lost(struct victim *victim, struct fault *fault)
 {
 	const struct timespec silence = { 0, SILENCE_NS };
@@ -93,9 +93,10 @@ enum injected fault_interrupt_lost(struct victim *victim, struct fault *fault)
 	for (uint32_t i = 0; i < interrupts.count; i++) {
 		uint64_t bit = 1UL << interrupts.port[i] % 64, *pending = &shared->evtchn_pending[interrupts.port[i] / 64];
 
-		lost += (__atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+		/* In this order: what became pending under the mask would never be told of. */
 		if (!(masked[interrupts.port[i] / 64] & bit))
 			__atomic_fetch_and(&shared->evtchn_mask[interrupts.port[i] / 64], ~bit, __ATOMIC_SEQ_CST);
+		lost += (__atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 	}
 	json_object_set_new(fault->record, "lost", json_integer(lost));
 	fault_activated(fault, lost > 0, lost ? "ports were pending, and are not any more" : "no interrupt came meanwhile");

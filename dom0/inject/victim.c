@@ -8,6 +8,7 @@
 
 #define PTE_PRESENT	1UL
 #define PTE_FRAME	0x000ffffffffff000UL
+#define STEPS		100u		/* in which an instruction of one byte is left behind */
 #define LOOK_NS		200000u		/* between two looks where it is */
 
 static const uint8_t jump_to_itself[2] = { 0xeb, 0xfe };
@@ -268,12 +269,11 @@ static enum reached wait_at(struct victim *victim, uint64_t address, uint32_t li
 /* An instruction of one byte has just been executed: the second byte of the jump would be in its way. */
 static bool step_over(struct victim *victim, uint64_t address)
 {
-	while (!victim_pause(victim)) {
+	for (unsigned int i = 0; i < STEPS && !victim_pause(victim); i++)
 		if (victim->context.user_regs.rip != address + 1)
 			return true;
-		if (victim_go(victim))
+		else if (victim_go(victim))
 			break;
-	}
 	return false;
 }
 

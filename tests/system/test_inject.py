@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Faults, injected into driver domains that allow it: those that stop one, and whoever may not be injected into."""
+import json
+import os
+import re
+import time
+
+import pytest
+
+from dom0 import Dom0, guest
+from machine import BUILD
+
+NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
+# Two who test at once take different names.
+AS = os.environ.get("INJECT_AS", "inject")
+DISK_MIB = 64
+ALLOWED = "<skink:inject allow='yes'/><skink:restart limit='1000' within='60s' backoff='1ms' backoff-limit='1ms'/>"
+DISK = (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent {NAMESPACE} whole='yes'/></source>"
+        "<target dev='xvda' bus='xen'/></disk>\n")
+# What keeps a driver at work while a fault looks for its place.
+LOAD = {"disk0": "for i in 1 2; do (while :; do dd if=/dev/xvda of=/dev/null bs=64k count=20 iflag=direct 2> /dev/null; sleep 0.01; done) & done\nwait\n",
+        "net0": "while :; do ping -i 0.005 -c 100 -W 1 -q 10.0.2.2 > /dev/null 2>&1; done\n"}
+INTERFACE = "<interface type='bridge'><source bridge='net0'/></interface>\n"
+
+
+def driver(name, role, slot, more):
+    return f"""<domain type='skink' {NAMESPACE}>
+  <name>{name}</name>
+  <memory unit='MiB'>16</memory>
+  <skink:driver role='{role}'>{more}</skink:driver>
+  <devices><hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x{slot:02x}' function='0x0'/></source></hostdev></devices>
+</domain>
+"""
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    """Two drivers that serve Dom0 itself."""
+    path = f"{BUILD}/test/{AS}.disk"
+    os.makedirs(f"{BUILD}/test", exist_ok=True)
+    with open(path, "wb") as disk:
+        disk.truncate(DISK_MIB << 20)
+    options = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
+               "-drive", f"file={path},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
+               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
+    with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=3072, limit=1800, more=options) as machine:
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", 4, ALLOWED))
+        machine.write("net0.xml", driver("net0", "net", 5, ALLOWED))
+        machine.write("disk.xml", DISK)
+        machine.write("eth.xml", INTERFACE)
+        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        machine.check("skink attach Domain-0 disk.xml && skink attach Domain-0 eth.xml", 90)
+        machine.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0 && ping -c 1 -W 5 10.0.2.2", 30)
+        for name, line in LOAD.items():
+            machine.write(f"load-{name}", line)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+def facts(dom0, name):
+    return json.loads(dom0.check(f"skink info {name} --json"))
+
+
+def inject(dom0, name, fault, seed=0):
+    """What is told of one that was injected."""
+    status, output = dom0.run(f"bash load-{name} & load=$!; skink inject {name} --class {fault} --seed {seed} --json; code=$?; "
+                              "kill -- -$load; (exit $code)", 90)
+    found = re.search(r"^\{.*^\}", output, re.M | re.S)
+    assert found, output
+    told = json.loads(found.group())["faults"][0]
+    assert (told["outcome"] == "injected") == (status == 0), output
+    assert told["class"] == fault and told["seed"] == seed
+    return told
+
+
+def generation(dom0, name):
+    return facts(dom0, name)["driver"]["generation"]
+
+
+def wait_until(condition, limit=30):
+    until = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < until, "it did not come"
+
+
+def serves(dom0, name):
+    """Whatever it is in, its successor is back, and what is served by it goes on."""
+    dom0.check(f"skink restart {name}", 60)
+    wait_until(lambda: facts(dom0, name)["driver"]["state"] == "serving")
+
+
+def disk_is_read(dom0):
+    dom0.check("dd if=/dev/xvda of=/dev/null bs=4k count=16 iflag=direct", 60)
+
+
+def card_is_heard(dom0):
+    dom0.check("for i in $(seq 20); do ping -c 1 -W 2 10.0.2.2 > /dev/null && break; done; ping -c 3 -W 5 10.0.2.2", 90)
+
+
+USED = {"disk0": disk_is_read, "net0": card_is_heard}
+NAMES = pytest.mark.parametrize("name", ["disk0", "net0"])
+
+
+# ------------------------------------------------------------------ who is not injected into
+
+def test_only_driver_domains_are_injected_into(dom0):
+    dom0.write("web.xml", guest("web"))
+    dom0.check("skink create web.xml --paused", 90)
+    for target, code, words in (("Domain-0", 4, "control domain"), ("nobody", 3, "no domain"), ("web", 4, "no driver domain")):
+        status, output = dom0.run(f"skink inject {target} --class crash")
+        assert status == code and words in output, output
+    dom0.check("skink destroy web")
+
+
+def test_one_whose_manifest_does_not_allow_it_is_left_alone(dom0):
+    """A switch without a card."""
+    dom0.write("strict.xml", re.sub("<hostdev.*</hostdev>", "", driver("strict", "net", 9, "")))
+    dom0.check("skink create strict.xml", 60)
+    status, output = dom0.run("skink inject strict --class crash")
+    assert status == 4 and "<skink:inject allow='yes'/>" in output, output
+    dom0.check("skink destroy strict")
+
+
+def test_what_makes_no_sense_is_refused(dom0):
+    before = generation(dom0, "disk0")
+    status, output = dom0.run("skink inject disk0 --class nothing")
+    assert status == 2 and "--list-classes" in output
+    for bad in ("--count 0", "--count x", "--rate 0", "--rate nan", "--seed -1"):
+        status, output = dom0.run(f"skink inject disk0 --class crash {bad}")
+        assert status == 2 and bad.split()[0] in output, output
+    assert dom0.ends_with("skink inject disk0") == 2
+    assert generation(dom0, "disk0") == before
+
+
+def test_the_classes_are_listed(dom0):
+    listed = json.loads(dom0.check("skink inject --list-classes --json"))
+    assert len(listed) >= 16 and {one["group"] for one in listed} == {"stop", "value", "refused"}
+
+
+# ------------------------------------------------------------------ fail-stop
+
+@NAMES
+@pytest.mark.parametrize("fault", ["crash", "null", "assertion"])
+def test_one_that_crashes_is_back_by_itself(dom0, name, fault):
+    before = generation(dom0, name)
+    told = inject(dom0, name, fault)
+    assert told["outcome"] == "injected" and told["activated"] is True
+    wait_until(lambda: generation(dom0, name) > before)
+    USED[name](dom0)
+
+
+@NAMES
+@pytest.mark.parametrize("fault", ["hang", "hang-masked", "hog-hypercalls", "hog-events", "hog-log"])
+def test_one_that_never_comes_back_is_reset(dom0, name, fault):
+    told = inject(dom0, name, fault)
+    assert told["outcome"] == "injected" and told["activated"] is True
+    serves(dom0, name)
+    USED[name](dom0)
+
+
+@NAMES
+def test_one_that_does_not_sleep_serves_on(dom0, name):
+    told = inject(dom0, name, "hog-cpu")
+    assert told["outcome"] == "injected"
+    USED[name](dom0)
+    serves(dom0, name)
+
+
+@NAMES
+def test_silent_device_is_heard_again_after_a_reset(dom0, name):
+    told = inject(dom0, name, "device-silent")
+    assert told["outcome"] == "injected" and told["activated"] is True
+    serves(dom0, name)
+    USED[name](dom0)
