@@ -118,3 +118,18 @@ def test_a_busy_machine_is_no_hung_driver(dom0):
                "kill $hogs'", 120)
     assert [restart(dom0, name)["restarts"] for name in ("net0", "disk0")] == before
     dom0.check("skink detach Domain-0 xvda", 60)
+
+
+def test_a_silent_device_is_reset(dom0):
+    """It cannot reach memory any more: what waits for it is done by the successor, and comes to the same."""
+    dom0.write("data.xml", DATA_DISK)
+    dom0.check("skink attach Domain-0 data.xml", 90)
+    dom0.check("dd if=/dev/xvda of=/tmp/before bs=64k count=256 iflag=direct status=none")
+    dom0.check("(sh -c 'for i in $(seq 1000); do dd if=/dev/xvda of=/tmp/after bs=64k count=256 iflag=direct status=none; "
+               "test -e /tmp/enough && break; done; touch /tmp/ended' > /dev/null 2>&1 &)")
+    before = restart(dom0, "disk0")["causes"]["device"]
+    dom0.check("skink inject disk0 --class device-silent", 90)
+    wait_until(lambda: restart(dom0, "disk0")["causes"]["device"] > before)
+    dom0.check("touch /tmp/enough; for i in $(seq 600); do test -e /tmp/ended && break; sleep 0.1; done; cmp /tmp/before /tmp/after", 90)
+    assert "its device is silent" in why(dom0, "disk0", "device")["seen"]
+    dom0.check("skink detach Domain-0 xvda", 60)
