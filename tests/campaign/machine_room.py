@@ -60,16 +60,18 @@ def guests_initrd():
 def dom0_image(name, drivers=None):
     """drivers: other images of the driver domains, by role."""
     files = {INITRD[1:]: guests_initrd(), "campaign/watch": f"{FOLDER}/programs/watch"}
-    files.update({f"usr/lib/skink/{role}.elf": path for role, path in (drivers or {}).items()})
+    files.update({f"campaign/{role}.elf": path for role, path in (drivers or {}).items()})
     return image_with(name, files)
 
 
-def driver_manifest(name, iommu):
-    """Its restarts are never used up: what a fault does to the next one is not what a campaign asks."""
+def driver_manifest(name, iommu, drivers=None):
+    """`drivers`: as of dom0_image(). Its restarts are never used up: what a fault does to the next one is not what a campaign asks."""
+    role = ROLES[name]
     return f"""<domain type='skink' {NAMESPACE}>
   <name>{name}</name>
   <memory unit='MiB'>16</memory>
-  <skink:driver role='{ROLES[name]}'>
+  {f"<os><kernel>/campaign/{role}.elf</kernel></os>" if role in (drivers or {}) else ""}
+  <skink:driver role='{role}'>
     {"" if iommu else "<skink:dma unprotected='yes'/>"}
     <skink:inject allow='yes'/>
     <skink:restart limit='1000' within='1ms' backoff='1ms' backoff-limit='1ms' jitter='0%'/>

@@ -95,7 +95,7 @@ class Session:
         machine = self.machine
         machine.log_in()
         for name in room.SLOTS:
-            machine.write(f"{name}.xml", room.driver_manifest(name, self.plan["machine"]["iommu"]))
+            machine.write(f"{name}.xml", room.driver_manifest(name, self.plan["machine"]["iommu"], self.drivers))
             machine.check(f"skink create {name}.xml", 60)
             machine.check(f"for i in $(seq 300); do skink info {name} --json | grep -q '\"state\": \"serving\"' && break; sleep 0.1; done", 60)
         for name in self.guests:
