@@ -83,9 +83,9 @@ dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst ## Debian's kerne
 iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
 
 run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
-	@echo "Log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
-	$(Q)timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) $(RUN_DEVICES) -serial mon:stdio \
-		$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL))
+	@echo "A tour is played first. Then log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
+	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
+		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
 
 test: test-builds ## everything that must pass, in under 30 minutes (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
@@ -132,6 +132,12 @@ help: ## this list
 # ---------------------------------------------------------------- the machine below
 
 QEMU_ARGS = -accel tcg -cpu $(CPU) -smp $(SMP) -m $(MEM) -display none -nodefaults -no-reboot
+# Played when Dom0 is up; without a terminal the machine ends with it. TOUR= : none.
+TOUR ?= $(shell test -t 0 && echo skink.tour || echo skink.tour=end)
+RUN_QEMU = timeout --foreground $(RUN_SECONDS) $(QEMU) $(QEMU_ARGS) $(RUN_DEVICES) -serial mon:stdio \
+	$(if $(ISO),-cdrom build/skink.iso,$(QEMU_KERNEL_TOUR))
+QEMU_KERNEL_TOUR = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
+	-initrd "build/dom0/vmlinux $(DOM0_ARGS) $(TOUR),build/dom0.cpio.zst"
 QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
 	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0.cpio.zst"
 # A card (00:03.0) and a disk (00:04.0) behind an IOMMU, as manifests/examples/driver-net.xml and driver-blk.xml have them.
@@ -260,7 +266,7 @@ build/skink.elf: build/skink ;
 # The one to keep; those of the compilers have the small system of the tests.
 build/skink.iso: build/skink build/dom0/vmlinux build/dom0.cpio.zst dom0/image/iso.sh
 	$(call say,ISO,$@)
-	$(Q)dom0/image/iso.sh $@ build/skink build/dom0/vmlinux build/dom0.cpio.zst '$(CORE_ARGS)' '$(DOM0_ARGS)'
+	$(Q)dom0/image/iso.sh $@ build/skink build/dom0/vmlinux build/dom0.cpio.zst '$(CORE_ARGS)' '$(DOM0_ARGS) skink.tour'
 
 .PHONY: FORCE
 FORCE:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What `make run` shows: the tour, on the machine that it boots; and a machine that has nothing to show it on."""
+import re
+import subprocess
+
+from dom0 import IMAGE, DOM0_MEMORY
+from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
+
+DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
+           "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=3,disable-legacy=on,iommu_platform=on",
+           "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on")
+
+
+def machine(name, tour, more):
+    modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_ARGS} {tour}"), (IMAGE, "")]
+    return Machine(name, *by_kernel(f"{BUILD}/skink", modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}"), *more, smp="2", memory=2048, limit=900)
+
+
+def test_the_tour_is_played_and_the_machine_ends_with_its_exit_code():
+    disk = f"{BUILD}/test/run.disk"
+    with open(disk, "wb") as image:
+        image.truncate(64 << 20)
+        image.seek(0)
+        image.write(b"seen" * (8 << 20))
+    before = subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout
+    with machine("run", "skink.tour=end", (*DEVICES, "-drive", f"file={disk},format=raw,if=none,id=disk0")) as booted:
+        booted.expect("A short tour of Skink", 300)
+        said = booted.expect(r"tour: (all is well|FAILED)[^\n]*\n", 600).group(0)
+        assert "all is well: 7 crashes" in said, said
+        booted.expect(r"tour: exit code 0", 60)
+        booted.wait_for_end(120)
+        assert len(re.findall(r"net0 crashed, and was back after [1-9]\d* us", booted.text)) == 4
+        assert len(re.findall(r"disk0 crashed, and was back after [1-9]\d* us", booted.text)) == 3
+    # It writes to no disk.
+    assert subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout == before
+
+
+def test_a_machine_without_a_card_says_so_and_goes_on():
+    with machine("run-bare", "skink.tour", ()) as booted:
+        booted.expect("No tour: this machine has no network card", 300)
+        booted.expect("login: ", 60)
+        booted.send("root")
+        booted.expect(r"# (\x1b\[6n)?$", 60)
+        booted.send("poweroff")
+        booted.wait_for_end(120)
