@@ -121,13 +121,16 @@ static int features_set(const struct virtio_device *device)
 int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
 {
 	volatile struct virtio_registers *registers = device->registers;
+	int error;
 
 	registers->status = STATUS_ACKNOWLEDGE;
 	registers->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
 	wanted |= VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM;
 	device->features = features_offered(device) & wanted;
+	error = features_set(device);
+	/* A device counts its queues by the features that it has been given. */
 	device->queues = registers->queue_count;
-	return features_set(device);
+	return error;
 }
 
 int virtio_resume(struct virtio_device *device)
