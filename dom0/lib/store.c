@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <xen/grant_table.h>
 
-#define TRIES		8		/* of a transaction that somebody else's crossed */
+#define TRIES		8		/* of a transaction that somebody else's crossed, and of what may go well the next time */
 #define CONSOLE_LIMIT	1048576		/* bytes that xenconsoled keeps for a reader */
 #define PATH_MAX_TEXT	256
 
@@ -199,15 +200,32 @@ static int write_once(struct store *store, const struct store_domain *domain)
 	return writer.error;
 }
 
+/*
+ * xenstored maps the domain's page and binds its port. Whatever goes wrong with that, and be it for a moment, it says EINVAL of: seen on a machine
+ * that had just started and was very busy.
+ */
+static int introduce(struct store *store, const struct store_domain *domain)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	int result = -EINVAL;
+
+	for (int i = 0; i < TRIES && result == -EINVAL; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		result = xs_introduce_domain(store->handle, domain->built->id, domain->built->store_mfn, domain->built->store_port) ? 0 :
+			 -(errno ? errno : EIO);
+	}
+	return result;
+}
+
 int store_add(struct store *store, const struct store_domain *domain)
 {
 	int result = -EAGAIN;
 
 	for (int i = 0; i < TRIES && result == -EAGAIN; i++)
 		result = write_once(store, domain);
-	if (!result && !xs_introduce_domain(store->handle, domain->built->id, domain->built->store_mfn,
-					    domain->built->store_port))
-		result = -(errno ? errno : EIO);
+	if (!result)
+		result = introduce(store, domain);
 	if (result)
 		store_remove(store, domain->built->id, domain->uuid);
 	return result;
