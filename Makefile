@@ -87,7 +87,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
 		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
 
-test: test-builds ## everything that must pass, in under 30 minutes (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, 45 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with the whole system matrix
@@ -115,7 +115,7 @@ bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bar
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen) $(addprefix --part ,$(BENCH))
 
 campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
-	$(Q)$(PYTHON) -B tests/campaign/run.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
+	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
 		$(if $(TIMES),--times $(TIMES)) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log

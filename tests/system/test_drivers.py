@@ -418,8 +418,9 @@ def test_what_a_driver_has_set_aside_waits_until_it_is_released(dom0):
 def test_driver_that_makes_noise_does_not_keep_skinkd_busy(dom0):
     dom0.write("fake.xml", driver("fake", "net", kernel=FAKE, line="net noise"))
     dom0.check("skink create fake.xml", 60)
+    # Half a CPU at most, the monitor's looks at a busy driver among it.
     dom0.check("ticks() { cut -d' ' -f14,15 /proc/$(cat /etc/sv/skinkd/supervise/pid)/stat | tr ' ' +; }; "
-               "a=$(($(ticks))); sleep 5; b=$(($(ticks))); [ $((b - a)) -lt 150 ]", 60)
+               "a=$(($(ticks))); sleep 5; b=$(($(ticks))); echo used $((b - a)); [ $((b - a)) -lt 250 ]", 60)
     assert "noise" in dom0.check("skink logs fake | tail -3")
     dom0.check("skink destroy fake")
 
@@ -534,7 +535,8 @@ def booted():
 
 def test_host_that_starts_has_its_driver_domains_first(booted):
     wait_until(lambda: {"disk0", "net0", "web"} <= set(rows(booted.check("skink list"))), 120)
-    wait_until(lambda: all(one["state"] == "connected" for one in facts(booted, "web")["attachments"]), 120)
+    # One that is still being built has none.
+    wait_until(lambda: [one["state"] for one in facts(booted, "web")["attachments"]] == ["connected"] * 2, 120)
     wait_until(lambda: all(one["state"] == "connected" for one in facts(booted, "Domain-0")["attachments"]), 60)
     assert "this is data" in booted.check("head -c 12 /dev/xvdb; echo")
     booted.check("test -e /sys/class/net/eth0")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-run.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
-run.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
-run.py --merge OUT FILE...                               all results of several files in one
-run.py --report OUT FILE...                              OUT.html and OUT.csv of result files
+campaign.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
+campaign.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
+campaign.py --merge OUT FILE...                               all results of several files in one
+campaign.py --report OUT FILE...                              OUT.html and OUT.csv of result files
 
 Results are build/campaign/NAME.jsonl, where NAME is the plan's; a case that stands there is not run again, unless --only names it.
 The exit status is 1 if something that is demanded of every class does not hold.
