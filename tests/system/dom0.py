@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 
 import machine as machines
 from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
@@ -46,6 +47,13 @@ class Dom0(Machine):
     def ends_with(self, command, limit=60):
         """Only the exit code."""
         return self.run(command, limit)[0]
+
+
+def wait_until(condition, limit=120):
+    until = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < until, "it did not come"
+    return True
 
 
 def image_with(name, files):

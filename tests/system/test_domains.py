@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dom0 import KERNEL, Dom0, guest, image_with, rows
+from dom0 import KERNEL, Dom0, guest, image_with, rows, wait_until
 from machine import BUILD
 
 FULL = os.environ.get("SKINK_FULL") == "1"
@@ -62,13 +62,6 @@ def wait_for_shell(dom0, name, count=1):
                f"[ $(grep -c 'guest: Linux' {log}) -ge {count} ]", 120)
 
 
-def wait_until(dom0, condition, limit=60):
-    until = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
-    return True
-
-
 def small(name):
     """The manifest of a domain that is only there."""
     return re.sub(r"<initrd>.*</initrd>", "", guest(name, memory_mib=16, kernel=f"/{SMALL}"))
@@ -87,7 +80,7 @@ def nothing_left(dom0):
     for name in names(dom0):
         dom0.check(f"skink destroy {name}")
     # Consoles are let go of when xenconsoled hears of it.
-    wait_until(dom0, lambda: free_kib(dom0) == before, 20)
+    wait_until(lambda: free_kib(dom0) == before)
     assert dom0.check("xenstore-list /local/domain").split() == ["0"]
     assert dom0.run("xenstore-list /vm")[1].strip() == ""
 
@@ -113,7 +106,7 @@ def test_reboot_keeps_name_and_uuid(dom0, nothing_left):
 def test_reboot_from_inside_obeys_the_policy(dom0, nothing_left):
     create(dom0, "web", more="<on_reboot>destroy</on_reboot>")
     dom0.check("skink reboot web --no-wait")
-    wait_until(dom0, lambda: names(dom0) == set())
+    wait_until(lambda: names(dom0) == set())
 
 
 def test_guest_without_a_kernel_driver_for_it_is_told_of(dom0, nothing_left):
@@ -128,7 +121,7 @@ def test_guest_without_a_kernel_driver_for_it_is_told_of(dom0, nothing_left):
 def test_crash_destroy_leaves_a_note(dom0, nothing_left):
     create(dom0, "web", more="<on_crash>destroy</on_crash>")
     crash(dom0, "web")
-    wait_until(dom0, lambda: names(dom0) == set())
+    wait_until(lambda: names(dom0) == set())
     # The harness takes a panic on its console for Dom0's.
     note = dom0.check("sed 's/Kernel panic/kernel-panic/' /var/log/skink/deaths.log")
     assert re.search(r"web \(id \d+\): crash\n  vcpu 0: rip ffffffff8", note)
@@ -147,7 +140,7 @@ def test_crash_restart_starts_it_again(dom0, nothing_left):
 def test_crash_preserve_keeps_it_to_look_at(dom0, nothing_left):
     create(dom0, "web", more="<on_crash>preserve</on_crash>")
     crash(dom0, "web")
-    wait_until(dom0, lambda: facts(dom0, "web")["state"] == "crashed")
+    wait_until(lambda: facts(dom0, "web")["state"] == "crashed")
     assert facts(dom0, "web")["reason"] == "crash"
     dom0.check("skink dump-core web /tmp/web.core", BUILT)
     check_core(dom0, "/tmp/web.core", 96)
@@ -170,7 +163,7 @@ def test_coredump_destroy_and_restart(dom0, nothing_left):
     before = facts(dom0, "db")["id"]
     crash(dom0, "web")
     crash(dom0, "db")
-    wait_until(dom0, lambda: names(dom0) == {"db"} and facts(dom0, "db")["id"] not in (None, before), 120)
+    wait_until(lambda: names(dom0) == {"db"} and facts(dom0, "db")["id"] not in (None, before))
     for name in ("web", "db"):
         check_core(dom0, f"/var/lib/skink/cores/{name}-*.core", 96)
     dom0.check("rm -r /var/lib/skink/cores")
@@ -198,7 +191,7 @@ def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
     # A kernel that panics at once, and panic means crash.
     dom0.write("web.xml", guest("web", more="<on_crash>restart</on_crash>").replace("console=hvc0 ", "console=hvc0 rdinit=/no root=none panic=0 "))
     dom0.check("skink create web.xml", BUILT)
-    wait_until(dom0, lambda: "it is not started again" in dom0.check("skink events | tail -5"), 240)
+    wait_until(lambda: "it is not started again" in dom0.check("skink events | tail -5"), 240)
     assert names(dom0) == set()
     dom0.check("sed -i /quick_death_s.=.3600/d /etc/skink/skinkd.conf")
     start_skinkd_again(dom0)
@@ -247,7 +240,7 @@ def test_create_and_destroy_again_and_again(dom0, nothing_left):
     for name, rounds, how in (("web", REAL_ROUNDS, ""), ("small", ROUNDS - REAL_ROUNDS, "--paused")):
         dom0.check(f"for i in $(seq {rounds}); do skink create {how} {name}.xml > /dev/null && skink destroy {name} > /dev/null || "
                    f"break; done; [ $i = {rounds} ]", 30 * rounds)
-    wait_until(dom0, lambda: free_kib(dom0) == nothing_left)
+    wait_until(lambda: free_kib(dom0) == nothing_left)
 
 
 def test_two_creates_at_once_both_come(dom0, nothing_left):
@@ -295,7 +288,7 @@ def test_skinkd_killed_while_it_builds(dom0, nothing_left):
         for name in names(dom0):
             assert facts(dom0, name)["managed"]
             dom0.check(f"skink destroy {name}")
-        wait_until(dom0, lambda: free_kib(dom0) == nothing_left)
+        wait_until(lambda: free_kib(dom0) == nothing_left)
 
 
 def test_guest_that_ends_while_skinkd_is_dead_is_seen_to(dom0, nothing_left):
@@ -319,7 +312,7 @@ def create_and_destroy_many(dom0):
     for i in range(REAL):
         wait_for_shell(dom0, f"m{i}")
     dom0.check(f"for i in $(seq 0 {REAL - 1}); do skink shutdown m$i --no-wait; done", 120)
-    wait_until(dom0, lambda: len(names(dom0)) == MANY - REAL, 240)
+    wait_until(lambda: len(names(dom0)) == MANY - REAL, 240)
     dom0.check("skink destroy --all > /dev/null", 240)
     assert names(dom0) == set()
 
@@ -329,7 +322,7 @@ def has_had_many(dom0):
     """The core's tables of Domain-0's ports and mappings have grown to what a hundred guests need: that page Domain-0 keeps."""
     if FULL:
         create_and_destroy_many(dom0)
-        wait_until(dom0, lambda: dom0.check("xenstore-list /local/domain").split() == ["0"], 20)
+        wait_until(lambda: dom0.check("xenstore-list /local/domain").split() == ["0"])
 
 
 def test_many_at_once(dom0, has_had_many, nothing_left):
@@ -357,8 +350,8 @@ def test_a_store_that_hangs_holds_up_nobody_for_long(dom0, nothing_left):    # L
     kill_skinkd(dom0)
     assert "web" not in names(dom0)
     dom0.check("kill -CONT $(cat /run/xen/xenstored.pid)")
-    wait_until(dom0, lambda: "xenstored answers again" in dom0.check("skink events | tail -5"))
-    wait_until(dom0, lambda: names(dom0) == set())
+    wait_until(lambda: "xenstored answers again" in dom0.check("skink events | tail -5"))
+    wait_until(lambda: names(dom0) == set())
     dom0.check("skink create db.xml", BUILT)
     dom0.check("skink destroy db")
 
@@ -368,7 +361,7 @@ def test_a_guest_shut_down_for_good_is_not_started_again(dom0, nothing_left):
     dom0.check("skink shutdown web", 120)
     wait_for_shell(dom0, "web", 2)
     dom0.check("skink shutdown --for-good web", 120)
-    wait_until(dom0, lambda: names(dom0) == set())
+    wait_until(lambda: names(dom0) == set())
 
 
 # ------------------------------------------------------------------ the last: it does not come back
@@ -380,4 +373,4 @@ def test_without_xenstored_nothing_is_started_and_nothing_leaks(dom0):
     status, said = dom0.run("skink create web.xml", BUILT)
     assert status == 1 and "xenstored" in said, said
     assert names(dom0) == set() and free_kib(dom0) == before
-    wait_until(dom0, lambda: "xenstored has gone" in dom0.check("skink events | tail"), 30)
+    wait_until(lambda: "xenstored has gone" in dom0.check("skink events | tail"))
