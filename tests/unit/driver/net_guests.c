@@ -20,10 +20,12 @@ struct record {
 struct sent {
 	uint32_t to, sequence;
 	uint32_t got;			/* a bit for each receiver */
+	uint64_t at;			/* world.steps */
 };
 
 struct front {
 	uint32_t sequence;
+	uint64_t released_at;		/* world.steps, when it was last aside */
 	struct sent sent[RECORDS];
 	uint8_t *tx_page[VIF_RING_SLOTS], *rx_page[VIF_RING_SLOTS];
 	uint32_t tx_gref[VIF_RING_SLOTS], rx_gref[VIF_RING_SLOTS];
@@ -214,7 +216,7 @@ bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bo
 	if (ring_front_free(&queue->tx) < slots + is_gso || one->tx_free_count < slots)
 		return false;
 	one->sequence = sequence;
-	one->sent[sequence % RECORDS] = (struct sent){ to, sequence, 0 };
+	one->sent[sequence % RECORDS] = (struct sent){ to, sequence, 0, world.steps };
 	packet_make(one->packet, number, to, sequence, bytes);
 	for (uint32_t slot = 0; slot < slots; slot++) {
 		uint16_t id = one->tx_free[--one->tx_free_count], part;
@@ -258,10 +260,15 @@ void wire_send(uint32_t to, uint32_t bytes, bool is_gso)
 	if (to == TO_ALL)
 		return;
 	guests.wire_sent++;
-	wire_sent[wire_sequence % WIRE_RECORDS] = (struct sent){ to, wire_sequence, 0 };
+	wire_sent[wire_sequence % WIRE_RECORDS] = (struct sent){ to, wire_sequence, 0, world.steps };
 }
 
-/* NB2 and the ledger's promise: who should have an answered packet has it. */
+static bool is_excused(uint32_t number, const struct sent *sent)
+{
+	return guest_is_aside(number) || (front[number].released_at && sent->at <= front[number].released_at);
+}
+
+/* NB2 and the ledger's promise: who should have an answered packet has it, but who was aside between its sending and its answer. */
 static void packet_answered(uint32_t number, uint32_t sequence)
 {
 	const struct sent *sent = &front[number].sent[sequence % RECORDS];
@@ -272,6 +279,9 @@ static void packet_answered(uint32_t number, uint32_t sequence)
 			want |= 1u << other;
 	if (sent->to == TO_ALL && net.device)
 		want |= 1u << TO_WIRE;
+	for (uint32_t other = 0; other < WORLD_GUESTS; other++)
+		if (is_excused(other, sent))
+			want &= ~(1u << other);
 	guests.answered++;
 	if (want & ~sent->got)
 		guests.lost++;
@@ -321,6 +331,28 @@ void guest_look(uint32_t number)
 	answers_take(number);
 }
 
+bool guest_is_aside(uint32_t number)
+{
+	const struct driver_attachment_status *status = world_status(number);
+
+	return world.guest[number].record && status->answer == DRIVER_ASIDE && status->serial == world.guest[number].record->serial;
+}
+
+void guest_release(uint32_t number)
+{
+	front[number].released_at = world.steps;
+	world.guest[number].record->serial += 1000;
+}
+
+uint32_t wire_lost(void)
+{
+	uint32_t lost = 0;
+
+	for (uint32_t i = 0; i < WIRE_RECORDS; i++)
+		lost += wire_sent[i].sequence && !wire_sent[i].got && !is_excused(wire_sent[i].to, &wire_sent[i]);
+	return lost;
+}
+
 bool guest_sleeps_for_ever(uint32_t number)
 {
 	struct world_queue *queue = &world.guest[number].queue[0];
@@ -339,6 +371,7 @@ void guests_begin(void)
 {
 	memset(&guests, 0, sizeof(guests));
 	memset(front, 0, sizeof(front));
+	memset(wire_sent, 0, sizeof(wire_sent));
 	world.sent = wire_got;
 	for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
 		struct front *one = &front[number];
