@@ -3,87 +3,28 @@
 #include "blk/blk.h"
 #include "runtime/driver_domain.h"
 #include "runtime/lib.h"
-#include "runtime/step.h"
-
-#define DEATHS_MAX	2u			/* at one request, and its disk is set aside */
+#include "runtime/suspicion.h"
 
 /* ---------------------------------------------------------------- a request that kills */
 
-/* A request of this ring that was neither answered nor is the answer to it decided. */
-static bool is_unanswered(const struct driver_ledger *place, uint32_t index)
-{
-	const struct ledger_ring *ledger = (const void *)((const char *)driver_domain.ledger + place->offset);
-	uint64_t commit;
-
-	if (place->offset > driver_domain.ledger_bytes - sizeof(*ledger) || place->offset % LEDGER_ALIGN)
-		return false;
-	commit = __atomic_load_n(&ledger->commit, __ATOMIC_RELAXED);
-	return ledger_commit_is_whole(commit) && index - ledger_commit_index(commit) < place->slots;
-}
-
-/* The queue of this attachment to which the request belongs; its queue_count: to none. */
-static uint32_t queue_of_request(uint32_t place, uint32_t ring, uint32_t index)
-{
-	const struct driver_attachment *record = &driver_domain.table->attachment[place];
-	uint32_t count = record->queue_count <= BLK_RINGS_MAX ? record->queue_count : 0, number = 0;
-
-	while (number < count && (record->queue[number].ledger[0].ring != ring || !is_unanswered(&record->queue[number].ledger[0], index)))
-		number++;
-	return number < count ? number : BLK_RINGS_MAX;
-}
-
-/* A death that comes in here may not be counted: one more will be. */
-static void suspicion_note(uint32_t place, uint32_t ring, uint32_t index)
-{
-	struct driver_attachment_status *status = &driver_domain.status->attachment[place];
-
-	if (status->suspect_ring != ring || status->suspect_index != index)
-		status->suspect_deaths = 0;
-	STEP();
-	status->suspect_ring = ring;
-	status->suspect_index = index;
-	STEP();
-	status->suspect_deaths++;
-}
-
-static void suspicion_begin(void)
-{
-	struct driver_status *status = driver_domain.status;
-	uint32_t place = status->doing - 1, ring = status->doing_ring, index = status->doing_index;
-
-	status->doing = 0;
-	STEP();
-	if (place >= driver_domain.attachment_count || queue_of_request(place, ring, index) == BLK_RINGS_MAX)
-		return;
-	suspicion_note(place, ring, index);
-	blk.suspect = place + 1;
-}
-
 void suspicion_end(struct queue *queue)
 {
-	struct driver_attachment_status *status = queue->disk->status;
-
 	queue->is_suspect = false;
-	status->suspect_deaths = 0;
-	STEP();
-	status->suspect_ring = status->suspect_index = 0;
+	suspicion_clear(queue->disk->status);
 }
 
 struct queue *disk_suspect(struct disk *disk)
 {
 	const struct driver_attachment_status *status = disk->status;
 	struct queue *queue;
-	uint32_t number;
+	uint32_t number = suspicion_queue(disk->place);
 
-	if (!status->suspect_deaths)
-		return NULL;
-	number = queue_of_request(disk->place, status->suspect_ring, status->suspect_index);
 	queue = number < disk->queue_count ? &disk->queue[number] : NULL;
 	if (queue) {
 		queue->is_suspect = true;
 		queue->suspect_index = status->suspect_index;
 	}
-	return status->suspect_deaths >= DEATHS_MAX ? queue : NULL;
+	return suspicion_is_fatal(status) ? queue : NULL;
 }
 
 /* ---------------------------------------------------------------- who is first */
@@ -92,7 +33,7 @@ void successor_begin(void)
 {
 	if (driver_domain.generation <= 1)
 		return;
-	suspicion_begin();
+	blk.suspect = suspicion_begin();
 	memcpy(blk.busy, driver_domain.status->busy, sizeof(blk.busy));
 	memset(driver_domain.status->busy, 0, sizeof(driver_domain.status->busy));
 	blk.taking = TAKING_BUSY;

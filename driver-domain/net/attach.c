@@ -310,9 +310,9 @@ static bool port_leave(struct port *port)
 }
 
 /* A predecessor has refused it, and Dom0 takes it away; or one of its packets kills. */
-static bool port_is_to_wait(struct port *port, const struct driver_attachment *wanted)
+static bool port_is_to_wait(struct port *port)
 {
-	bool is_aside = suspicion_ask(port, wanted);
+	bool is_aside = suspicion_ask(port);
 
 	if (is_aside)
 		say(port, DRIVER_ASIDE);
@@ -324,7 +324,7 @@ static void place_attach(uint32_t place, const struct driver_attachment *wanted)
 	struct port *port = port_new(place, wanted);
 
 	net.port[place] = port;
-	if (port_is_to_wait(port, wanted)) {
+	if (port_is_to_wait(port)) {
 		port->state = PORT_DROPPED;
 		switch_add(port);	/* what is for it is nobody else's */
 		return;

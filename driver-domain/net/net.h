@@ -241,7 +241,7 @@ static inline void port_count(struct port *port, enum driver_count counter, uint
 void successor_begin(void);
 bool successor_next(void);			/* false: all are taken over */
 void attach_for(const uint8_t *mac, bool is_flooded);	/* NB6: who gets a frame for this address is taken over now */
-bool suspicion_ask(struct port *port, const struct driver_attachment *wanted);	/* true: it is to be set aside, and it has been said why */
+bool suspicion_ask(struct port *port);	/* true: it is to be set aside, and it has been said why */
 void suspicion_watch(struct queue *queue);
 void suspicion_settle(struct queue *queue);	/* answers were published */
 

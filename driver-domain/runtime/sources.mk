@@ -12,6 +12,7 @@ RUNTIME_SOURCES += \
 	driver-domain/runtime/memory.c \
 	driver-domain/runtime/pci.c \
 	driver-domain/runtime/ready.c \
+	driver-domain/runtime/suspicion.c \
 	driver-domain/runtime/time.c \
 	driver-domain/runtime/traps.c \
 	driver-domain/runtime/vcpu.c

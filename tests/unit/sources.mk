@@ -91,14 +91,15 @@ DRIVER_UNIT_TESTS += blk blk_successor
 DRIVER_UNIT_blk_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
 DRIVER_UNIT_blk_successor_SOURCES = $(DRIVER_UNIT_blk_SOURCES)
 # The block back-end without its domain, as tests on the host have it.
-BLK_LOGIC_SOURCES = $(filter-out %/blk.c,$(BLK_SOURCES)) driver-domain/runtime/answers.c driver-domain/device/pool.c
+BLK_LOGIC_SOURCES = $(filter-out %/blk.c,$(BLK_SOURCES)) $(BACK_END_SOURCES)
+BACK_END_SOURCES = $(addprefix driver-domain/,runtime/answers.c runtime/suspicion.c device/pool.c)
 DRIVER_UNIT_TESTS += virtio virtio_view
 DRIVER_UNIT_virtio_SOURCES = tests/unit/driver/virtio_device.c $(addprefix driver-domain/device/,pool.c virtqueue.c virtio-blk.c virtio-net.c)
 DRIVER_UNIT_TESTS += net net_deaths net_successor
 DRIVER_UNIT_net_successor_SOURCES = $(DRIVER_UNIT_net_deaths_SOURCES)
 DRIVER_UNIT_net_SOURCES = tests/unit/driver/net_world.c $(NET_HOST_SOURCES)
 DRIVER_UNIT_net_deaths_SOURCES = tests/unit/driver/net_world.c tests/unit/driver/net_guests.c $(NET_HOST_SOURCES)
-NET_HOST_SOURCES = $(NET_LOGIC_SOURCES) driver-domain/runtime/answers.c driver-domain/device/pool.c
+NET_HOST_SOURCES = $(NET_LOGIC_SOURCES) $(BACK_END_SOURCES)
 DRIVER_UNIT_TESTS += driver_domain
 DRIVER_UNIT_driver_domain_SOURCES = driver-domain/device/pool.c
 DOM0_UNIT_TESTS += metrics openmetrics

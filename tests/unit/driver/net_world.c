@@ -518,11 +518,11 @@ static void first_life(void)
 	generation = 0;
 	driver_domain.has_answered = true;
 	memset(&net, 0, sizeof(net));
-	net.table = world.table;
-	net.status = status;
-	net.ledger = ledger;
-	net.ledger_bytes = LEDGER_BYTES;
-	net.attachment_count = WORLD_GUESTS;
+	net.table = driver_domain.table = world.table;
+	net.status = driver_domain.status = status;
+	net.ledger = driver_domain.ledger = ledger;
+	net.ledger_bytes = driver_domain.ledger_bytes = LEDGER_BYTES;
+	net.attachment_count = driver_domain.attachment_count = WORLD_GUESTS;
 	net.device = world.table->function_count ? &world.device : NULL;
 	pool_reset();
 	net_init();
