@@ -58,7 +58,7 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy python3-prometheus-client e2fsprogs groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
-	mmdebstrap uidmap fakeroot e2fsprogs iperf3 libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libblkid-dev fdisk libzydis-dev
+	mmdebstrap uidmap fakeroot e2fsprogs iperf3 libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev libblkid-dev fdisk libzydis-dev
 
 include $(wildcard hypervisor/*/sources.mk driver-domain/*/sources.mk dom0/*/sources.mk tests/*/sources.mk)
 
@@ -148,7 +148,7 @@ RUN_DEVICES = -machine q35 -device intel-iommu,intremap=on \
 # What shares a machine stays together (tests/conftest.py); a machine under QEMU takes up to two CPUs and 2 GiB.
 TEST_JOBS ?= $(shell n=$$(nproc); [ $$n -lt 3 ] && echo $$n || echo 3)
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no \
-	--durations=20 -n $(TEST_JOBS) --dist loadgroup
+	--durations=20 --junitxml=build/test/results.xml -n $(TEST_JOBS) --dist loadgroup
 SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
 
 # All that `make test` runs is built first; the tests themselves never call make.
@@ -457,7 +457,7 @@ build/conformance/initrd: tests/conformance/guest-init build/dom0/vmlinuz $(addp
 DOM0_FLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -fPIE -fstack-protector-strong -fno-strict-aliasing $(WARNINGS) \
 	$(XEN_HEADERS) -Idom0 -Iprotocols -isystem /usr/include/libxml2
 DOM0_LIBRARIES := -lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstore \
-	-lxml2 -luv -ljansson -linih -lz -llzma -lzstd -llz4 -lblkid
+	-lxml2 -luv -ljansson -linih -lz -llzma -lzstd -llz4 -lxxhash -lblkid
 DOM0_SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 dom0_objects = $(patsubst %,build/dom0/objects/%.o,$(1))
 dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \

@@ -6,18 +6,17 @@
 #include <fcntl.h>
 #include <lz4.h>
 #include <lz4hc.h>
-#include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <xxhash.h>
 
 #include "lib/build.h"
 #include "lib/file.h"
 
-#define MAGIC		0x32304b4e494b53UL	/* "SKINK02": another when the format changes */
+#define MAGIC		0x33304b4e494b53UL	/* "SKINK03": another when the format changes */
 #define BLOCK_BYTES	(4UL << 20)
 #define LZ4_MAGIC	0x184c2102u
 #define FILE_MAX	(256UL << 20)
@@ -29,7 +28,7 @@ struct header {
 	uint64_t magic;
 	struct cache_key key;
 	uint64_t elf_bytes;
-	uint64_t crc;			/* of all behind the header: a stream as kernels have it */
+	uint64_t sum;			/* of all behind the header: a stream as kernels have it */
 };
 
 bool cache_key(int descriptor, struct cache_key *key)
@@ -46,7 +45,7 @@ bool cache_key(int descriptor, struct cache_key *key)
 struct cache_key cache_key_of(const struct bytes *file)
 {
 	return (struct cache_key){ .kind = CACHE_PREPARED, .bytes = file->count,
-				   .place = { lzma_crc64(file->at, file->count, 0) } };
+				   .place = { XXH3_64bits(file->at, file->count) } };
 }
 
 static const char *const endings[] = { [CACHE_KEPT] = ".kernel", [CACHE_PREPARED] = ".prepared" };
@@ -99,7 +98,7 @@ bool cache_find(const char *folder, const struct cache_key *key, struct bytes *e
 	if (found) {
 		memcpy(&header, file.at, sizeof(header));
 		found = header_fits(&header, key) &&
-			header.crc == crc32_z(0, file.at + sizeof(header), file.count - sizeof(header)) &&
+			header.sum == XXH3_64bits(file.at + sizeof(header), file.count - sizeof(header)) &&
 			!unpack(file.at + sizeof(header), file.count - sizeof(header), header.elf_bytes, elf, &ignored);
 	}
 	bytes_free(&file);
@@ -110,8 +109,7 @@ bool cache_find(const char *folder, const struct cache_key *key, struct bytes *e
 
 struct output {
 	int file;
-	uint64_t bytes;			/* behind the header */
-	uint64_t crc;
+	XXH3_state_t *sum;		/* of what is behind the header */
 };
 
 static int put(struct output *output, const void *from, size_t bytes)
@@ -124,9 +122,7 @@ static int put(struct output *output, const void *from, size_t bytes)
 		if (put > 0)
 			done += (size_t)put;
 	}
-	output->crc = crc32_z(output->crc, from, bytes);
-	output->bytes += bytes;
-	return 0;
+	return XXH3_64bits_update(output->sum, from, bytes) == XXH_OK ? 0 : -EIO;
 }
 
 static int pack(enum cache_kind kind, const char *from, size_t bytes, char *to)
@@ -158,10 +154,14 @@ static int put_stream(struct output *output, enum cache_kind kind, const struct 
 static int put_all(int file, const struct cache_key *key, const struct bytes *elf)
 {
 	struct header header = { .magic = MAGIC, .key = *key, .elf_bytes = elf->count };
-	struct output output = { .file = file };
-	int result = lseek(file, sizeof(header), SEEK_SET) < 0 ? -errno : put_stream(&output, key->kind, elf);
+	struct output output = { .file = file, .sum = XXH3_createState() };
+	int result = !output.sum || XXH3_64bits_reset(output.sum) != XXH_OK ? -ENOMEM : 0;
 
-	header.crc = output.crc;
+	if (!result)
+		result = lseek(file, sizeof(header), SEEK_SET) < 0 ? -errno : put_stream(&output, key->kind, elf);
+	if (!result)
+		header.sum = XXH3_64bits_digest(output.sum);
+	XXH3_freeState(output.sum);
 	if (!result && pwrite(file, &header, sizeof(header), 0) != sizeof(header))
 		result = -(errno ? errno : EIO);
 	return result;

@@ -8,7 +8,7 @@
  *
  * CA1  What is kept is used only if the file is the same still: device, inode, size, time of change of contents and of inode.
  * CA2  It is trusted no more than the file is: whatever is wrong with it, the file is unpacked instead.
- * CA3  Nothing but what the administrator names is prepared: a CRC can be made to fit. Who makes a file that fits boots a
+ * CA3  Nothing but what the administrator names is prepared: such a sum can be made to fit. Who makes a file that fits boots a
  *      kernel of the administrator's; nobody else boots his.
  */
 #pragma once
@@ -23,7 +23,7 @@ enum cache_kind { CACHE_KEPT, CACHE_PREPARED };
 struct cache_key {
 	uint64_t kind;			/* enum cache_kind */
 	uint64_t bytes;
-	uint64_t place[2];		/* device and inode; of what is prepared CRC-64 and 0 */
+	uint64_t place[2];		/* device and inode; of what is prepared XXH3's 64 bits and 0 */
 	int64_t changed_s, changed_ns, inode_changed_s, inode_changed_ns;	/* of what is prepared 0 */
 };
 
