@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-from dom0 import IMAGE, Dom0, guest, rows
-from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
+from dom0 import DOM0_LINE, IMAGE, Dom0, guest, rows
+from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
 UP_SECONDS = 6
 UNPACKED_MIB = 134     # 14 of them for lvm2, iproute2, e2fsprogs and what these want
@@ -20,7 +20,7 @@ class TimedDom0(Dom0):
     """One instruction takes one nanosecond; as `make run` starts it."""
 
     def __init__(self, name):
-        modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_ARGS} cryptomgr.notests"), (IMAGE, "")]
+        modules = [(f"{BUILD}/dom0/vmlinux", DOM0_LINE), (IMAGE, "")]
         hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
         Machine.__init__(self, name, *by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem=640M"),
                          "-icount", "shift=0,sleep=off", smp="1", memory=2048, limit=600)

@@ -191,7 +191,7 @@ def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
     # A kernel that panics at once, and panic means crash.
     dom0.write("web.xml", guest("web", more="<on_crash>restart</on_crash>").replace("console=hvc0 ", "console=hvc0 rdinit=/no root=none panic=0 "))
     dom0.check("skink create web.xml", BUILT)
-    wait_until(lambda: "it is not started again" in dom0.check("skink events | tail -5"), 240)
+    wait_until(lambda: "it is not started again" in dom0.check("skink events | tail -5"), 600)
     assert names(dom0) == set()
     dom0.check("sed -i /quick_death_s.=.3600/d /etc/skink/skinkd.conf")
     start_skinkd_again(dom0)

@@ -3,8 +3,8 @@
 import re
 import subprocess
 
-from dom0 import IMAGE, DOM0_MEMORY
-from machine import BUILD, CORE_ARGS, DOM0_ARGS, Machine, by_kernel
+from dom0 import DOM0_LINE, DOM0_MEMORY, IMAGE
+from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
 DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
            "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=3,disable-legacy=on,iommu_platform=on",
@@ -12,7 +12,7 @@ DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
 
 
 def machine(name, tour, more):
-    modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_ARGS} {tour}"), (IMAGE, "")]
+    modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_LINE} {tour}"), (IMAGE, "")]
     return Machine(name, *by_kernel(f"{BUILD}/skink", modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}"), *more, smp="2", memory=2048, limit=900)
 
 
