@@ -175,7 +175,8 @@ struct driver_table {
 	uint64_t device_ns;		/* what a command of the device may take */
 	uint32_t serial_last;		/* Dom0's own note: what it gave out last, for attachments and for rings */
 	uint32_t ring_last;
-	uint8_t zero[2048 - 128];
+	uint32_t pardoned;		/* the reset after which `doing` accuses nobody: the death was not the driver's own (driver.md, section 7) */
+	uint8_t zero[2048 - 132];
 	struct driver_attachment attachment[];
 };
 
@@ -244,7 +245,7 @@ struct driver_status {
 	uint64_t resumed_ns, acknowledged_ns, taken_ns, answered_ns;
 	uint32_t doing;			/* place of the attachment whose request it works on, + 1; 0: nobody's */
 	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
-	uint32_t zero_2;
+	uint32_t rested;		/* one more each time that it found nothing to do, never 0 again */
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
 	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8];
 	struct driver_attachment_status attachment[];

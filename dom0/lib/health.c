@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/health.h"
 
-#define LOOKS		4		/* in `hang` */
+#define LOOKS		4		/* in `hang`, at one in doubt ... */
+#define BUSY_LOOKS	2		/* ... and in so much of the CPU time of one that gives signs of life, */
+#define BUSY_STRETCH	4		/* but at most so many times as far apart as if it had a CPU of its own */
 #define LATE_PART	16		/* HE2 */
 #define LOOK_MIN_NS	250000UL	/* looks at a driver that works ... */
 #define IDLE_MAX_NS	20000000UL	/* ... and at one that does nothing */
+#define ROUNDS_MIN	64		/* HE6: without an answer; and CPU time for each request that waits */
+#define REQUEST_NS	1000000UL
 #define MUTE_BEATS	2		/* heartbeats that may be missing, and a little */
 #define MUTE_MORE_NS	100000000UL
 
@@ -13,18 +17,23 @@ static uint64_t since(uint64_t then, uint64_t now)
 	return now > then ? now - then : 0;
 }
 
+static uint64_t part_ns(const struct health *health, uint64_t looks)
+{
+	uint64_t part = health->setting.hang_ns / looks;
+
+	return part > LOOK_MIN_NS ? part : LOOK_MIN_NS;
+}
+
 static uint64_t step_ns(const struct health *health)
 {
-	uint64_t step = health->setting.hang_ns / LOOKS;
-
-	return step > LOOK_MIN_NS ? step : LOOK_MIN_NS;
+	return part_ns(health, LOOKS);
 }
 
 void health_begin(struct health *health, const struct health_setting *setting, const struct health_look *look)
 {
 	*health = (struct health){ .setting = *setting, .last = *look, .beat_ns = look->now_ns, .answer_ns = look->now_ns,
-				   .answer_cpu_ns = look->cpu_ns };
-	health->idle_ns = step_ns(health);
+				   .answer_cpu_ns = look->cpu_ns, .whole_cpu_ns = look->cpu_ns };
+	health->idle_ns = part_ns(health, BUSY_LOOKS);
 	health->next_ns = look->now_ns + health->idle_ns;
 }
 
@@ -34,11 +43,10 @@ static void credit_add(struct health *health, const struct health_look *look)
 {
 	uint64_t step = step_ns(health), cpu_ns = since(health->last.cpu_ns, look->cpu_ns);
 	bool is_late = look->now_ns > health->next_ns + step / 2;
-	uint64_t most = is_late ? step / LATE_PART : step;
+	uint64_t most = is_late ? step / LATE_PART : step, from_afar = since(health->credit_ns, health->setting.hang_ns / 2);
 
-	/* HE3: half of it is found from afar. */
-	if (!look->is_close && health->credit_ns + cpu_ns > health->setting.hang_ns / 2)
-		most = since(health->credit_ns, health->setting.hang_ns / 2);
+	if (!look->is_close)
+		most = is_late && most < from_afar ? most : from_afar;		/* HE3: half of it */
 	health->credit_ns += cpu_ns < most ? cpu_ns : most;
 }
 
@@ -69,14 +77,14 @@ static bool has_starved(const struct health *health, const struct health_look *l
 
 static enum health_verdict answers_judge(struct health *health, const struct health_look *look)
 {
-	bool goes_on = look->has_work && health->had_work && look->answered == health->answered;
+	bool goes_on = look->waiting && health->had_work && look->answered == health->answered;
 
 	health->was_blocked |= look->is_blocked;
 	if (has_starved(health, look))
 		health->answer_ns += since(health->last.now_ns, look->now_ns);
 	if (!look->is_whole)
 		return HEALTH_WELL;
-	health->had_work = look->has_work;
+	health->had_work = look->waiting;
 	health->answered = look->answered;
 	if (!goes_on) {
 		health->answer_ns = look->now_ns;
@@ -91,7 +99,49 @@ static enum health_verdict answers_judge(struct health *health, const struct hea
 	return since(health->answer_cpu_ns, look->cpu_ns) >= health->setting.hang_ns ? HEALTH_LIVELOCK : HEALTH_WELL;
 }
 
+/* ---- rounds that lead nowhere: HE6 ---- */
+
+static bool is_restless(const struct health *health, const struct health_look *look)
+{
+	return look->rested && look->rested == health->last.rested && !look->is_resetting;
+}
+
+bool health_wants_rings(const struct health *health, const struct health_look *look)
+{
+	return is_restless(health, look) && since(health->whole_cpu_ns, look->cpu_ns) >= health->setting.hang_ns;
+}
+
+static enum health_verdict rounds_judge(struct health *health, const struct health_look *look)
+{
+	uint64_t enough_ns = health->setting.hang_ns + look->waiting * REQUEST_NS;
+
+	if (look->is_whole)
+		health->whole_cpu_ns = look->cpu_ns;
+	if (!is_restless(health, look))
+		health->restless.is_begun = false;
+	else if (look->is_whole && (!health->restless.is_begun || !look->waiting || look->answered != health->restless.answered)) {
+		health->restless.is_begun = true;
+		health->restless.cpu_ns = look->cpu_ns;
+		health->restless.heartbeat = look->heartbeat;
+		health->restless.answered = look->answered;
+	} else if (look->is_whole && since(health->restless.cpu_ns, look->cpu_ns) >= enough_ns &&
+		   look->heartbeat - health->restless.heartbeat >= ROUNDS_MIN)
+		return HEALTH_LIVELOCK;
+	return HEALTH_WELL;
+}
+
 /* ---- when to look again ---- */
+
+/* HE5: a driver that gets half of a CPU is looked at half as often, and one that the looks themselves keep from its CPU too. */
+static uint64_t busy_pause_ns(const struct health *health, const struct health_look *look)
+{
+	uint64_t part = part_ns(health, BUSY_LOOKS), wall_ns = since(health->last.now_ns, look->now_ns);
+	uint64_t cpu_ns = since(health->last.cpu_ns, look->cpu_ns);
+
+	if (cpu_ns <= wall_ns / BUSY_STRETCH)
+		return part * BUSY_STRETCH;
+	return cpu_ns < wall_ns ? (uint64_t)((unsigned __int128)part * wall_ns / cpu_ns) : part;
+}
 
 static uint64_t pause_ns(struct health *health, const struct health_look *look, enum health_verdict heart)
 {
@@ -100,17 +150,19 @@ static uint64_t pause_ns(struct health *health, const struct health_look *look, 
 	if (heart == HEALTH_DOUBT)
 		return left && left < step ? left : step;
 	if (look->cpu_ns != health->last.cpu_ns || !look->is_blocked)
-		health->idle_ns = step;
-	else if (health->idle_ns < IDLE_MAX_NS)
+		return health->idle_ns = busy_pause_ns(health, look);
+	if (health->idle_ns < IDLE_MAX_NS)
 		health->idle_ns = 2 * health->idle_ns < IDLE_MAX_NS ? 2 * health->idle_ns : IDLE_MAX_NS;
 	return health->idle_ns;
 }
 
 enum health_verdict health_judge(struct health *health, const struct health_look *look)
 {
-	enum health_verdict heart = heart_judge(health, look), answers = answers_judge(health, look);
+	enum health_verdict heart = heart_judge(health, look), answers = answers_judge(health, look), rounds = rounds_judge(health, look);
 
 	health->next_ns = look->now_ns + pause_ns(health, look, heart);
 	health->last = *look;
-	return heart == HEALTH_HANG || heart == HEALTH_MUTE || answers == HEALTH_WELL ? heart : answers;
+	if (heart == HEALTH_HANG || heart == HEALTH_MUTE)
+		return heart;
+	return rounds != HEALTH_WELL ? rounds : answers != HEALTH_WELL ? answers : heart;
 }

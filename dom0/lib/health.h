@@ -8,14 +8,18 @@
  *      |  ^                                                        |
  *      |  +---------------------- a heartbeat ---------------------+
  *      +--> HEALTH_MUTE      it sleeps, and gave no sign of life when it should have
- *      +--> HEALTH_LIVELOCK  it never sleeps, it has work, and for the device's time it has answered nothing
+ *      +--> HEALTH_LIVELOCK  it never rests, it has work, and has answered nothing of it
  *      +--> HEALTH_SILENT    the same, and it sleeps: its device is what it waits for
  *
  * HE1  Time that the driver was not given is not held against it: it hangs by its own CPU time.
- * HE2  No look counts for more than a quarter of `hang`, and one that came late for a sixteenth of that: what a machine below this
- *      one took away looks like the driver's own CPU time, and is never all there is.
- * HE3  Near the deadline only close looks count: those before which the driver was stopped and let go, so that it did run.
+ * HE2  No close look counts for more than a quarter of `hang`, and one that came late for a sixteenth of that: what a machine below
+ *      this one took away looks like the driver's own CPU time, and is never all there is.
+ * HE3  Half of `hang` is found from afar, the other half by close looks alone: those before which the driver was stopped and let go,
+ *      so that it did run.
  * HE4  Work that may have to wait for its turn (a rate) is no work here.
+ * HE5  A driver that gives signs of life is looked at twice in `hang` of its CPU time, not of the wall's.
+ * HE6  A loop that goes round and rests once, or answers once, is none that leads nowhere; nor one that may still be taking requests, for
+ *      which each that waits gives it a millisecond. One that does not say when it rests is judged by the device's time.
  */
 #pragma once
 
@@ -33,9 +37,10 @@ struct health_look {
 	uint64_t now_ns, cpu_ns;
 	uint64_t heartbeat;
 	bool is_blocked;
+	uint32_t rested;		/* changes whenever it found nothing to do; 0: it does not say */
 	bool is_whole;			/* the rings were looked at too: */
 	uint64_t answered;		/* any number that changes with each answer */
-	bool has_work;			/* requests that it may answer at once */
+	uint32_t waiting;		/* requests of which it may answer one at once */
 	bool is_resetting;		/* it waits, awake, for its device to acknowledge a reset */
 	bool is_close;			/* HE3 */
 };
@@ -52,7 +57,15 @@ struct health {
 	uint64_t answer_ns;		/* since when it has work and answers nothing */
 	uint64_t answer_cpu_ns;
 	bool was_blocked;		/* once since answer_ns */
+	uint64_t whole_cpu_ns;		/* at the last look at its rings */
+	struct {
+		bool is_begun;
+		uint64_t cpu_ns, heartbeat, answered;	/* when it began */
+	} restless;
 };
+
+/* A look that sees this should be at the rings too. */
+bool health_wants_rings(const struct health *health, const struct health_look *look);
 
 /* A new life, or new settings: what was seen before counts no more. */
 void health_begin(struct health *health, const struct health_setting *setting, const struct health_look *look);

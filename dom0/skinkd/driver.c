@@ -19,16 +19,15 @@
 #include "skinkd/text.h"
 
 #define IMAGE_FOLDER	"/usr/lib/skink"
-#define QUIET_MS	2
-#define PENDING_MAX	64
+#define QUIET_MS	2u		/* so long nobody hears of a driver again that has just called ... */
+#define QUIET_MAX_MS	64u		/* ... and so long of one that calls without end, */
+#define AT_ONCE_MS	8u		/* which is to call again this soon after it could be heard: this machine may be slow */
 #define LOG_LOOK_MAX	(16UL << 10)	/* bytes of a driver's log that are taken at one look ... */
 #define LOG_SECOND_MAX	(32UL << 10)	/* ... and in a second: what it says beyond that is lost */
 
 static xenevtchn_handle *channels;
 static uv_poll_t channels_poll;
 static uv_timer_t unmask_timer;
-static evtchn_port_t pending[PENDING_MAX];	/* heard of, and masked until the timer fires */
-static size_t pending_count;
 
 static const char *name_of(const struct driver *driver)
 {
@@ -285,11 +284,38 @@ void drivers_look(void)
 	attach_look();
 }
 
-/* A driver is heard at most once in QUIET_MS: one that never stops calling costs no more than that. */
-static void unmask_all(uv_timer_t *timer)
+/* ---- its events: DR3 ---- */
+
+static void unmask_what_is_due(uv_timer_t *timer)
 {
-	while (pending_count)
-		xenevtchn_unmask(channels, pending[--pending_count]);
+	uint64_t now = uv_now(host.loop), next_ms = UINT64_MAX;
+
+	for (struct domain *domain = host.domains; domain; domain = domain->next) {
+		struct driver *driver = domain->driver;
+
+		if (!driver || !driver->call.is_masked)
+			continue;
+		if (driver->call.due_ms <= now) {
+			driver->call.is_masked = false;
+			driver->call.heard_from_ms = now;
+			xenevtchn_unmask(channels, (evtchn_port_t)driver->port);
+		} else if (driver->call.due_ms < next_ms) {
+			next_ms = driver->call.due_ms;
+		}
+	}
+	if (next_ms != UINT64_MAX)
+		uv_timer_start(timer, unmask_what_is_due, next_ms - now, 0);
+}
+
+static void note_call(struct driver *driver)
+{
+	uint64_t now = uv_now(host.loop);
+	bool is_endless = driver->call.quiet_ms && now - driver->call.heard_from_ms <= driver->call.quiet_ms + AT_ONCE_MS;
+
+	driver->call.count++;
+	driver->call.quiet_ms = !is_endless ? QUIET_MS : driver->call.quiet_ms < QUIET_MAX_MS ? 2 * driver->call.quiet_ms : QUIET_MAX_MS;
+	driver->call.due_ms = now + driver->call.quiet_ms;
+	driver->call.is_masked = true;
 }
 
 static void channels_have_news(uv_poll_t *poll, int status, int what)
@@ -298,12 +324,11 @@ static void channels_have_news(uv_poll_t *poll, int status, int what)
 
 	if (port < 0)
 		return;
-	pending[pending_count++] = (evtchn_port_t)port;
+	for (struct domain *domain = host.domains; domain; domain = domain->next)
+		if (domain->driver && domain->driver->port == port)
+			note_call(domain->driver);
 	drivers_look();
-	if (pending_count == PENDING_MAX)
-		unmask_all(&unmask_timer);
-	else if (!uv_is_active((uv_handle_t *)&unmask_timer))
-		uv_timer_start(&unmask_timer, unmask_all, QUIET_MS, 0);
+	unmask_what_is_due(&unmask_timer);
 }
 
 bool drivers_open(void)
@@ -358,6 +383,8 @@ json_t *driver_json(const struct driver *driver)
 	json = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:b}", "state", driver_state_name(driver), "device", device, "text", text,
 			 "protected", driver->shared.is_protected, "generation", status.generation, "heartbeat",
 			 (json_int_t)status.heartbeat, "link_up", (status.device_flags & DRIVER_DEVICE_LINK_UP) != 0);
+	json_object_set_new(json, "seen", json_pack("{s:I, s:I}", "looks", (json_int_t)driver->monitor->look_count, "calls",
+						    (json_int_t)driver->call.count));
 	json_object_set_new(json, "restart", monitor_json(driver->monitor));
 	if (driver->table->role == DRIVER_BLK) {
 		json_object_set_new(json, "sectors", json_integer((json_int_t)status.device_sectors));

@@ -3,6 +3,7 @@
  * A driver domain that runs, as skinkd works with it: the pages that they share (protocols/driver.md) and their event channel.
  * DR1  What stands in the status and the log is the driver's: it is copied once, and the copy is judged.
  * DR2  Each driver is a record of struct domain, from its build to its end; its pages are mapped as long.
+ * DR3  A driver that has called is not heard for 2 ms, and one that calls again at once for twice as long each time, to 64 ms.
  */
 #pragma once
 
@@ -37,6 +38,11 @@ struct driver {
 	const struct driver_log *log;
 	uint8_t *ledger;
 	int port;			/* Dom0's end of the channel; -1: there is none */
+	struct {
+		bool is_masked;		/* the port, until due_ms */
+		uint32_t quiet_ms;
+		uint64_t due_ms, heard_from_ms, count;
+	} call;
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
 	struct driver_seen seen;

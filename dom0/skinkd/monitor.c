@@ -108,9 +108,26 @@ static int reset(struct monitor *monitor, struct skink_driver_info *info)
 	return result;
 }
 
+/* What such a driver was at work on may have been what ended it; of all others it is only where they were (driver.md, section 7). */
+static bool may_be_a_request(enum fault_kind kind)
+{
+	return kind == FAULT_CRASH || kind == FAULT_SHUTDOWN || kind == FAULT_HANG;
+}
+
+/* Taken back where it does not hold: the reset that it was given for may have failed. */
+static void pardon(struct monitor *monitor, enum fault_kind kind)
+{
+	bool is_accused = may_be_a_request(kind);
+	struct skink_driver_info info;
+
+	if (monitor->driver && (is_accused || !line_info(&line, monitor->id, &info)))
+		monitor->driver->table->pardoned = is_accused ? 0 : info.generation + 1;
+}
+
 /* It was reset, or cannot be. */
 static void go_on(struct monitor *monitor, struct monitor_death *death)
 {
+	pardon(monitor, death->kind);
 	death->result = reset(monitor, &death->info);
 	if (death->result) {
 		monitor->state = death->then = MONITOR_BACKING_OFF;
@@ -126,6 +143,7 @@ static void quarantine(struct monitor *monitor, struct monitor_death *death)
 {
 	monitor->state = death->then = monitor->policy.then == EXHAUSTED_QUARANTINE_CLOSE ? MONITOR_CLOSED : MONITOR_HELD;
 	pause_it(monitor, true);
+	pardon(monitor, death->kind);
 	death->result = reset(monitor, &death->info);
 }
 

@@ -90,6 +90,7 @@ struct monitor {
 	uint64_t due_us;		/* BACKING_OFF: CLOCK_MONOTONIC */
 	uint64_t arm_us;		/* when arming is worth another look */
 	uint64_t look_us;		/* when the detectors want to look again */
+	uint64_t look_count;
 	struct watch *watch;		/* the detectors' own (watch.h) */
 	struct restart_history history;
 	struct monitor_death last;	/* kind FAULT_KINDS: it has not died yet */

@@ -75,9 +75,19 @@ static const char *status_fault(const struct driver *driver, struct watch *watch
 /* ---- what there is to do ---- */
 
 /* Of a request that is set aside nobody expects an answer. */
-static bool has_work(const struct watch_ring *ring)
+static uint32_t waiting(const struct watch_ring *ring)
 {
-	return ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED && ring->shared->req_prod != ring->seen.commit;
+	uint32_t count = 0;
+
+	if (ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED)
+		count = ring->shared->req_prod - ring->seen.commit;
+	return count < ring->place.slots ? count : ring->place.slots;	/* WA1 */
+}
+
+/* A ledger that was damaged in a life before is the successor's to find, and to refuse. */
+static bool is_taken(const struct monitor *monitor, const struct watch_ring *ring)
+{
+	return ring->status->answer == DRIVER_ATTACHED && monitor->driver->status->taken_ns;
 }
 
 /* False: a fault was found, and what followed it has been done. */
@@ -91,10 +101,12 @@ static bool look_at_rings(struct monitor *monitor, struct health_look *look)
 		monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s", fault);
 	for (struct watch_ring *ring = watch->rings; ring && !fault; ring = ring->next) {
 		fault = ledger_check(ring->ledger, &ring->place, &ring->seen);
-		if (fault)
+		if (fault && !is_taken(monitor, ring))
+			fault = NULL;
+		else if (fault)
 			monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s, ring %u: %s", ring->name, ring->place.ring, fault);
 		look->answered += ring->seen.commit;
-		look->has_work |= has_work(ring);
+		look->waiting += waiting(ring);
 	}
 	return !fault;
 }
@@ -129,6 +141,7 @@ static bool see(struct monitor *monitor, struct line *line, struct health_look *
 	if (look->is_close && line_pause(line, monitor->id, true))
 		look->is_close = false;
 	look->heartbeat = __atomic_load_n(&monitor->driver->status->heartbeat, __ATOMIC_RELAXED);
+	look->rested = __atomic_load_n(&monitor->driver->status->rested, __ATOMIC_RELAXED);
 	look->now_ns = now_ns();
 	if (line_vcpu(line, monitor->id, &look->cpu_ns, &look->is_blocked))
 		look->now_ns = 0;
@@ -175,8 +188,8 @@ static void obey(struct monitor *monitor, enum health_verdict verdict, const str
 	if (verdict == HEALTH_HANG)
 		monitor_fault(monitor->driver, FAULT_HANG, "no sign of life in %g ms of its own CPU time", (double)setting->hang_ns / 1e6);
 	else if (verdict == HEALTH_LIVELOCK)
-		monitor_fault(monitor->driver, FAULT_HANG, "its loop goes round, and in %g s, in which it never slept, it has answered nothing of what "
-			      "there was to do", (double)setting->device_ns / 1e9);
+		monitor_fault(monitor->driver, FAULT_HANG, "its loop goes round and never rests, and in more than %g ms of its own CPU time it has "
+			      "answered none of the requests that wait (%u)", (double)setting->hang_ns / 1e6, look->waiting);
 	else if (verdict == HEALTH_MUTE)
 		monitor_fault(monitor->driver, FAULT_HEARTBEAT, "it sleeps, and has missed more than two signs of life that it owes every %g ms",
 			      (double)setting->heartbeat_ns / 1e6);
@@ -198,10 +211,11 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 
 	if (!watch || monitor->driver->state != DRIVER_SERVING || !see(monitor, line, &look))
 		return now_us + AGAIN_US;
+	monitor->look_count++;
 	if (!watch->is_begun || watch->generation != monitor->generation)
 		begin(monitor, &look);
 	watch->health.setting = setting_of(monitor);
-	if (look.now_ns >= watch->whole_ns) {
+	if (look.now_ns >= watch->whole_ns || health_wants_rings(&watch->health, &look)) {
 		watch->whole_ns = look.now_ns + whole_every_ns(watch);
 		if (!look_at_rings(monitor, &look))
 			return now_us;

@@ -3,6 +3,7 @@
 #include "device/pool.h"
 #include "net/headers.h"
 #include "net/net.h"
+#include "runtime/driver_domain.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
 #include "runtime/step.h"
@@ -337,7 +338,7 @@ static void harvest_record(uint32_t place)
 	const struct net_frame *frame = &scratch->arrival[place];
 	struct packet *packet;
 
-	scratch->is_arrived[place] += scratch->arrival_doing == place + 1;
+	scratch->is_arrived[place] += scratch->arrival_doing == place + 1 && !driver_domain.is_pardoned;
 	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX)
 		scratch->arrivals_blamed++;
 	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX || !frame_is_sound(frame) || !net_frame_claim(frame)) {

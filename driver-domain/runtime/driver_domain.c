@@ -157,6 +157,14 @@ static void beat(void)
 	__atomic_store_n(&driver_domain.status->heartbeat, driver_domain.status->heartbeat + 1, __ATOMIC_RELAXED);
 }
 
+/* 0 would say that it does not say. */
+static void note_rest(void)
+{
+	uint32_t rested = driver_domain.status->rested + 1;
+
+	__atomic_store_n(&driver_domain.status->rested, rested ? rested : 1, __ATOMIC_RELAXED);
+}
+
 static uint64_t beat_period(void)
 {
 	uint64_t wanted = driver_domain.table->heartbeat_ns;
@@ -238,6 +246,7 @@ static void begin_again(const struct driver_calls *calls, uint32_t resets)
 
 	status->resumed_ns = time_now_ns();
 	status->acknowledged_ns = status->taken_ns = status->answered_ns = 0;
+	driver_domain.is_pardoned = driver_domain.table->pardoned == resets;
 	calls->again();
 	status->acknowledged_ns = time_now_ns();
 	driver_domain.generation = status->generation = resets + 1;
@@ -276,6 +285,7 @@ void driver_domain_run(const struct driver_calls *calls)
 		has_obeyed = obey(calls);
 		if (calls->work() || has_obeyed)
 			continue;
+		note_rest();
 		if (!calls->rest())
 			sleep_until_event();
 	}

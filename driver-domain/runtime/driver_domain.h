@@ -23,6 +23,7 @@ struct driver_domain {
 	uint32_t attachment_count;		/* of the table, checked once */
 	uint32_t generation;			/* 1 in a domain's first life */
 	bool has_answered;			/* in this life */
+	bool is_pardoned;			/* what the last life was at work on did not end it: Dom0's word */
 };
 
 extern struct driver_domain driver_domain;

@@ -55,7 +55,7 @@ uint32_t suspicion_begin(void)
 
 	status->doing = 0;
 	STEP();
-	if (place >= driver_domain.attachment_count || queue_of_request(place, ring, index) == DRIVER_QUEUES_MAX)
+	if (driver_domain.is_pardoned || place >= driver_domain.attachment_count || queue_of_request(place, ring, index) == DRIVER_QUEUES_MAX)
 		return 0;
 	note(&status->attachment[place], ring, index);
 	return place + 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE4. A fault is found when it should be, and
+ * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE6. A fault is found when it should be, and
  * none where there is none.
  */
 #include <CUnit/Basic.h>
@@ -25,11 +25,15 @@ static struct world {
 	bool works;			/* it has something to do all the time */
 	uint64_t idle_wakes_ns;		/* it does not: it wakes so often */
 	bool answers, has_work;
+	bool says_rest;			/* when it finds nothing to do, which it does while it does not work */
+	uint32_t waiting;		/* requests, if it has work; 0: one */
+	uint64_t rests_ns, loops_ns;	/* it rests so often though it works; from then on its rounds lead nowhere */
 	uint64_t hangs_ns, deaf_ns;	/* from then on it loops inside a round; sleeps and never wakes */
 
 	uint64_t now_ns, cpu_ns, stolen_until_ns, round_ns, ran_until_ns;
 	uint64_t heartbeat, answered;
 	bool is_blocked;
+	uint32_t rested;
 } world;
 
 static struct health health;
@@ -38,6 +42,7 @@ static uint64_t suspicious_looks, looks;
 static void given(struct world what)
 {
 	world = what;
+	world.rested = world.says_rest;
 	srand(1);
 	suspicious_looks = looks = 0;
 	health_begin(&health, &setting, &(struct health_look){ 0 });
@@ -61,7 +66,10 @@ static void runs(void)
 		return;
 	world.round_ns = 0;
 	world.heartbeat++;
+	if (world.loops_ns && world.now_ns >= world.loops_ns)
+		return;
 	world.answered += world.answers;
+	world.rested += world.says_rest && (!world.works || (world.rests_ns && world.now_ns % world.rests_ns < ROUND));
 }
 
 static bool wants_cpu(void)
@@ -93,7 +101,8 @@ static struct health_look look(bool is_close)
 	looks++;
 	suspicious_looks += is_close;
 	return (struct health_look){ .now_ns = world.now_ns, .cpu_ns = world.cpu_ns, .heartbeat = world.heartbeat, .answered = world.answered,
-				     .is_whole = looks % 4 == 0, .has_work = world.has_work, .is_blocked = world.is_blocked, .is_close = is_close };
+				     .is_whole = looks % 4 == 0, .waiting = world.has_work ? world.waiting + !world.waiting : 0,
+				     .rested = world.rested, .is_blocked = world.is_blocked, .is_close = is_close };
 }
 
 static enum health_verdict watch_until(uint64_t end_ns)
@@ -107,6 +116,7 @@ static enum health_verdict watch_until(uint64_t end_ns)
 		while (world.now_ns < at)
 			time_passes();
 		seen = look(verdict == HEALTH_DOUBT);
+		seen.is_whole |= health_wants_rings(&health, &seen);
 		verdict = health_judge(&health, &seen);
 	}
 	return verdict > HEALTH_DOUBT ? verdict : HEALTH_WELL;
@@ -119,14 +129,21 @@ static void busy_driver_is_well(void)
 	given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true });
 	CU_ASSERT_EQUAL(watch_until(20 * S), HEALTH_WELL);
 	CU_ASSERT_EQUAL(suspicious_looks, 0);
-	CU_ASSERT_TRUE(looks < 20 * 900);
+	CU_ASSERT_TRUE(looks < 20 * 405);
+}
+
+static void driver_with_half_a_cpu_is_looked_at_half_as_often(void)	/* HE5 */
+{
+	given((struct world){ .share_percent = 50, .works = true, .answers = true, .has_work = true });
+	CU_ASSERT_EQUAL(watch_until(20 * S), HEALTH_WELL);
+	CU_ASSERT_TRUE(looks < 20 * 270);
 }
 
 static void idle_driver_is_well_and_looked_at_seldom(void)
 {
 	given((struct world){ .share_percent = 100, .idle_wakes_ns = 1 * S });
 	CU_ASSERT_EQUAL(watch_until(60 * S), HEALTH_WELL);
-	CU_ASSERT_TRUE(looks < 60 * 70);
+	CU_ASSERT_TRUE(looks < 60 * 60);
 }
 
 static void driver_that_gets_little_of_a_cpu_is_well(void)		/* HE1 */
@@ -184,7 +201,7 @@ static void hang_is_found_within_its_deadline(void)
 		given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true, .hangs_ns = 2 * S + phase });
 		CU_ASSERT_EQUAL(watch_until(4 * S), HEALTH_HANG);
 		CU_ASSERT_TRUE(world.now_ns - world.hangs_ns >= 5 * MS);
-		CU_ASSERT_TRUE(world.now_ns - world.hangs_ns <= 5 * MS + 5 * MS / 4 + ROUND + 2 * TICK);
+		CU_ASSERT_TRUE(world.now_ns - world.hangs_ns <= 5 * MS + 5 * MS / 2 + ROUND + 2 * TICK);
 	}
 }
 
@@ -245,6 +262,50 @@ static void loop_that_answers_nothing_is_found_when_no_device_could_be_waited_fo
 	CU_ASSERT_TRUE(world.now_ns >= 1 * S && world.now_ns < 1 * S + 12 * MS);
 }
 
+static void rounds_that_lead_nowhere_are_found_by_the_time_that_they_took(void)		/* HE6 */
+{
+	for (uint64_t phase = 0; phase < 3 * MS; phase += 170 * US) {
+		given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true, .says_rest = true, .rests_ns = 1 * MS,
+				      .loops_ns = 2 * S + phase });
+		CU_ASSERT_EQUAL(watch_until(4 * S), HEALTH_LIVELOCK);
+		CU_ASSERT_TRUE(world.now_ns - world.loops_ns >= 5 * MS && world.now_ns - world.loops_ns <= 18 * MS);
+	}
+}
+
+static void requests_that_may_yet_be_taken_are_waited_for(void)				/* HE6 */
+{
+	given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true, .says_rest = true, .rests_ns = 1 * MS,
+			      .waiting = 200, .loops_ns = 2 * S });
+	CU_ASSERT_EQUAL(watch_until(2 * S + 200 * MS), HEALTH_WELL);
+	CU_ASSERT_EQUAL(watch_until(3 * S), HEALTH_LIVELOCK);
+	CU_ASSERT_TRUE(world.now_ns <= 2 * S + 230 * MS);
+}
+
+static void rounds_that_rest_wait_for_a_device(void)					/* HE6 */
+{
+	given((struct world){ .share_percent = 100, .works = true, .has_work = true, .says_rest = true, .rests_ns = 2 * MS });
+	CU_ASSERT_EQUAL(watch_until(900 * MS), HEALTH_WELL);
+}
+
+static void rounds_without_requests_may_be_many(void)					/* HE6 */
+{
+	given((struct world){ .share_percent = 100, .works = true, .says_rest = true });
+	CU_ASSERT_EQUAL(watch_until(20 * S), HEALTH_WELL);
+}
+
+static void rounds_that_answer_may_be_many(void)					/* HE6 */
+{
+	given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true, .says_rest = true });
+	CU_ASSERT_EQUAL(watch_until(20 * S), HEALTH_WELL);
+	CU_ASSERT_TRUE(looks < 20 * 405);
+}
+
+static void one_long_round_is_no_rounds(void)						/* HE6 */
+{
+	given((struct world){ .share_percent = 100, .stolen_percent = 16, .works = true, .answers = true, .has_work = true, .says_rest = true });
+	CU_ASSERT_EQUAL(watch_until(60 * S), HEALTH_WELL);
+}
+
 static void device_that_says_nothing_is_found(void)
 {
 	given((struct world){ .share_percent = 100, .idle_wakes_ns = 100 * MS, .answers = false, .has_work = true });
@@ -267,6 +328,7 @@ int main(void)
 	suite = CU_add_suite("health", NULL, NULL);
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(busy_driver_is_well);
+	TEST(driver_with_half_a_cpu_is_looked_at_half_as_often);
 	TEST(idle_driver_is_well_and_looked_at_seldom);
 	TEST(driver_that_gets_little_of_a_cpu_is_well);
 	TEST(driver_that_gets_no_cpu_at_all_is_well);
@@ -281,6 +343,12 @@ int main(void)
 	TEST(looks_from_afar_prove_nothing);
 	TEST(looks_that_come_late_count_little);
 	TEST(loop_that_answers_nothing_is_found_when_no_device_could_be_waited_for);
+	TEST(rounds_that_lead_nowhere_are_found_by_the_time_that_they_took);
+	TEST(requests_that_may_yet_be_taken_are_waited_for);
+	TEST(rounds_that_rest_wait_for_a_device);
+	TEST(rounds_without_requests_may_be_many);
+	TEST(rounds_that_answer_may_be_many);
+	TEST(one_long_round_is_no_rounds);
 	TEST(device_that_says_nothing_is_found);
 	TEST(sleeper_that_never_wakes_is_found);
 	CU_basic_set_mode(CU_BRM_VERBOSE);

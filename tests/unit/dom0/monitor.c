@@ -115,12 +115,14 @@ void monitor_wake(void)
 
 /* ---- given, when ---- */
 
-static struct driver driver;
+static struct driver_table table;
+static struct driver driver = { .table = &table };
 static struct monitor monitor;
 
 static struct monitor *given_serving(struct manifest_restart policy)
 {
 	memset(&core, 0, sizeof(core));
+	table = (struct driver_table){ 0 };
 	core.info.state = SKINK_DRIVER_SERVING;
 	monitor = (struct monitor){ .driver = &driver, .id = ID, .policy = policy, .arm_us = UINT64_MAX, .last.kind = FAULT_KINDS };
 	driver.monitor = &monitor;
@@ -249,6 +251,37 @@ static void by_hand_does_not_count(void)
 	CU_ASSERT_TRUE(core.info.is_armed);
 }
 
+static void only_a_driver_that_ended_itself_accuses_a_request(void)
+{
+	static const enum fault_kind pardoned[] = { FAULT_HEARTBEAT, FAULT_DEVICE, FAULT_ABUSE, FAULT_STORM, FAULT_PROTOCOL };
+
+	given_serving(policy_of(100, 0, false));
+	for (size_t i = 0; i < sizeof(pardoned) / sizeof(*pardoned); i++) {
+		monitor_fault(&driver, pardoned[i], "it is ill");
+		CU_ASSERT_EQUAL(table.pardoned, core.info.generation);
+	}
+	CU_ASSERT_EQUAL(monitor_by_hand(&monitor), 0);
+	CU_ASSERT_EQUAL(table.pardoned, core.info.generation);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(table.pardoned, 0);
+	monitor_by_hand(&monitor);
+	monitor_fault(&driver, FAULT_HANG, "it hangs");
+	CU_ASSERT_EQUAL(table.pardoned, 0);
+}
+
+static void pardon_of_a_reset_that_failed_is_taken_back(void)
+{
+	given_serving(policy_of(100, 0, false));
+	core.reset_error = -EIO;
+	monitor_by_hand(&monitor);
+	CU_ASSERT_EQUAL(table.pardoned, 1);
+	core.reset_error = 0;
+	monitor.last.kind = FAULT_CRASH;
+	pause_is_over();
+	CU_ASSERT_EQUAL(core.info.generation, 1);
+	CU_ASSERT_EQUAL(table.pardoned, 0);
+}
+
 static void reset_that_fails_is_tried_again(void)
 {
 	given_serving(policy_of(5, 1000, false));
@@ -310,6 +343,8 @@ int main(void)
 	TEST(second_hang_stands_still_until_its_pause_is_over);
 	TEST(one_that_is_used_up_is_stopped_before_it_is_reset);
 	TEST(by_hand_does_not_count);
+	TEST(only_a_driver_that_ended_itself_accuses_a_request);
+	TEST(pardon_of_a_reset_that_failed_is_taken_back);
 	TEST(reset_that_fails_is_tried_again);
 	TEST(deaths_that_nobody_hears_of_are_counted_and_cost_no_memory);
 	TEST(one_that_dies_before_it_is_ready_is_never_reset);

@@ -98,6 +98,35 @@ static void disk_whose_request_kills_is_set_aside_and_the_others_go_on(void)
 	CU_ASSERT_EQUAL(status()->doing, 0);
 }
 
+static bool dies_at_once(void)
+{
+	world.meanwhile = meanwhile;
+	if (setjmp(world.death)) {
+		world.meanwhile = NULL;
+		return true;
+	}
+	world_settle();
+	return false;
+}
+
+/* A driver that was reset by hand was at work on something, and that did it no harm. */
+static void request_that_was_at_work_when_a_hand_came_is_not_accused(void)
+{
+	given_disks(2);
+	deadly_id = 3;
+	given_requests(0, REQUESTS);
+	for (int hands = 0; hands < 5; hands++) {
+		CU_ASSERT_TRUE(dies_at_once());
+		driver_domain.is_pardoned = true;
+		world_start();
+	}
+	world_settle();
+	driver_domain.is_pardoned = false;
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_EQUAL(world_status(0)->suspect_deaths, 0);
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+}
+
 static void request_that_kills_when_it_completes_is_found_too(void)
 {
 	given_disks(2);
@@ -315,6 +344,7 @@ int main(void)
 	CU_initialize_registry();
 	suite = CU_add_suite("block successor", NULL, NULL);
 	CASE(disk_whose_request_kills_is_set_aside_and_the_others_go_on);
+	CASE(request_that_was_at_work_when_a_hand_came_is_not_accused);
 	CASE(request_that_kills_when_it_completes_is_found_too);
 	CASE(disk_that_is_aside_stays_that_over_another_death);
 	CASE(disk_that_is_aside_can_be_taken_away);
