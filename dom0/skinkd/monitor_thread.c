@@ -20,6 +20,7 @@
 
 static xenevtchn_handle *virqs;
 static int wake = -1;
+static bool is_told;			/* by the core, and it has not been acknowledged */
 
 void monitor_wake(void)
 {
@@ -50,18 +51,23 @@ static bool sleep_until(uint64_t due_us)
 	struct pollfd files[] = { { xenevtchn_fd(virqs), POLLIN, 0 }, { wake, POLLIN, 0 } };
 	uint64_t now_us = monitor_now_us(), pause_us = due_us > now_us ? due_us - now_us : 0, unused;
 	struct timespec pause = { (time_t)(pause_us / SECOND_US), (long)(pause_us % SECOND_US) * 1000 };
-	int port;
 
 	if (ppoll(files, 2, due_us == UINT64_MAX ? NULL : &pause, NULL) <= 0)
 		return false;
 	if (files[1].revents && read(wake, &unused, sizeof(unused)) < 0)
 		return true;
-	if (files[0].revents) {
-		port = xenevtchn_pending(virqs);
-		if (port >= 0)
-			xenevtchn_unmask(virqs, (evtchn_port_t)port);	/* first: what comes now comes again */
-	}
+	is_told = files[0].revents;
 	return true;
+}
+
+/* After the look, so that nobody waits for it: the channel is masked until then, and what came since comes again. */
+static void acknowledge(void)
+{
+	int port = is_told ? xenevtchn_pending(virqs) : -1;
+
+	if (port >= 0)
+		xenevtchn_unmask(virqs, (evtchn_port_t)port);
+	is_told = false;
 }
 
 /* MO1: the stack's pages are there before they are needed. */
@@ -85,6 +91,7 @@ static void *run(void *unused)
 			monitor_look_at(monitor);
 		due_us = do_what_is_due();
 		monitor_unlock();
+		acknowledge();
 		has_news = sleep_until(due_us);
 	}
 	return NULL;

@@ -116,6 +116,18 @@ static void answer(void)
 		}
 }
 
+/* What came from the wire can be delivered at once; what is to go out may have to be cut and summed up before anybody is answered. */
+static bool receives_first(void)
+{
+	bool is_first = net.is_first_round;
+	struct queue *queue = net.active;
+
+	net.is_first_round = false;
+	while (queue && !queue->waiting.first)
+		queue = queue->next_active;
+	return is_first && queue;
+}
+
 bool net_work(void)
 {
 	bool did = false;
@@ -123,10 +135,12 @@ bool net_work(void)
 	net.now_ns = time_now_ns();
 	if (net.device)
 		did |= wire_receive();
-	did |= transmit_collect();
-	copies_run();
-	transmit_judge();
-	net.copy_count = 0;
+	if (!receives_first()) {
+		did |= transmit_collect();
+		copies_run();
+		transmit_judge();
+		net.copy_count = 0;
+	}
 
 	did |= receive_fill();
 	if (net.device)

@@ -41,7 +41,7 @@
 #define DELIVERIES_MAX		512u
 #define TRANSMIT_BATCH		64u	/* packets taken from a ring before it is another's turn */
 #define COLLECTED_MAX		256u
-#define FIRST_BATCH		4u
+#define FIRST_BATCH		1u
 #define HOLD_NS			60000u	/* so long an answer to a transmit may wait for company */
 #define HOLD_BYTES		131072u	/* and no longer than that much is held */
 #define HOLD_SLOTS		64u
@@ -186,6 +186,7 @@ struct net {
 	struct net_scratch *scratch;
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
 	bool is_taking_over;				/* a successor: some are not attached yet */
+	bool is_first_round;				/* of a successor */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
 	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */

@@ -46,7 +46,7 @@ void suspicion_settle(struct queue *queue)
 
 void successor_begin(void)
 {
-	net.is_taking_over = true;
+	net.is_taking_over = net.is_first_round = true;
 	net.take_over_next = 0;
 	memcpy(net.was_busy, net.status->busy, sizeof(net.was_busy));
 	net.suspect = suspicion_begin();

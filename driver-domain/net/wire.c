@@ -350,14 +350,28 @@ static void harvest_record(uint32_t place)
 	fifo_put(&net.wire_harvested, packet);
 }
 
+/* Eight places at a time are looked at: most are free. */
+static bool are_free(uint32_t place)
+{
+	uint64_t eight;
+
+	memcpy(&eight, &net.scratch->is_arrived[place], sizeof(eight));
+	return !eight;
+}
+
 /* In the order in which they came. */
 static void harvest_records(void)
 {
-	uint32_t first = net.scratch->arrival_next % ARRIVALS;
+	uint32_t place = net.scratch->arrival_next % ARRIVALS;
 
-	for (uint32_t i = 0; i < ARRIVALS; i++)
-		if (net.scratch->is_arrived[(first + i) % ARRIVALS])
-			harvest_record((first + i) % ARRIVALS);
+	for (uint32_t left = ARRIVALS; left > 0;) {
+		uint32_t step = place % 8 == 0 && left >= 8 && are_free(place) ? 8 : 1;
+
+		if (step == 1 && net.scratch->is_arrived[place])
+			harvest_record(place);
+		place = (place + step) % ARRIVALS;
+		left -= step;
+	}
 	net.scratch->arrival_doing = 0;
 }
 

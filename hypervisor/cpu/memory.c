@@ -27,6 +27,18 @@ void *memmove(void *to, const void *from, size_t bytes)
 	return to;
 }
 
+uint32_t page_difference(const uint64_t *a, const uint64_t *b, uint32_t word)
+{
+	uint64_t left = PAGE_SIZE / 8 - word;
+	bool is_same = true;
+
+	a += word;
+	b += word;
+	if (left)
+		asm volatile("repe cmpsq" : "+S"(a), "+D"(b), "+c"(left), "=@cce"(is_same) : : "memory");
+	return (uint32_t)(PAGE_SIZE / 8 - left) - !is_same;
+}
+
 void *memset(void *to, int value, size_t bytes)
 {
 	void *result = to;

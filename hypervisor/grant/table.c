@@ -96,6 +96,7 @@ uint32_t handle_take(struct grant_table *table, struct grant_handle content)
 	struct grant_handle *handle = handle_at(table, number);
 
 	table->handle_free = handle->gref;
+	table->handle_count++;
 	*handle = content;
 	return number;
 }
@@ -123,6 +124,7 @@ void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 	grant_unpin(lender, handle->gref, writable);
 	*handle = (struct grant_handle){ .gref = user->grants->handle_free };
 	user->grants->handle_free = number;
+	user->grants->handle_count--;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
@@ -134,7 +136,7 @@ int grant_release_all(struct domain *domain, uint32_t *released)
 {
 	struct grant_table *table = domain->grants;
 
-	while (table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
+	while (table->handle_count && table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
 		if (handle_find(table, table->handle_destroy)) {
 			handle_end(domain, table->handle_destroy, NULL);
 			++*released;

@@ -41,7 +41,7 @@ struct grant_table {		/* all under grant_lock */
 	uint32_t unshared_count;	/* of a dying domain: frames that no mapping of the guest's is left of */
 
 	struct grant_handle *handles[HANDLE_PAGES_MAX];
-	uint32_t handle_pages;
+	uint32_t handle_pages, handle_count;	/* count: of those that are taken */
 	uint32_t handle_free;		/* first of the free ones; HANDLE_NONE: none */
 	uint32_t handle_destroy;	/* while all are released: those below are */
 };

@@ -19,3 +19,6 @@ uint64_t text_number(const char *text, const char **end);
 /* A whole page at a time, by rep stosq and movsq. */
 static inline void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
 static inline void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
+
+/* The first word of two pages that differs, from `word` on; PAGE_SIZE / 8: none does. By repe cmpsq. */
+uint32_t page_difference(const uint64_t *a, const uint64_t *b, uint32_t word);

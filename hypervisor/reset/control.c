@@ -8,7 +8,12 @@
 #include "event/event.h"
 #include "mem/update.h"
 
-void reset_tell_host(void) { event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_ARCH_7); }
+/* It may be somebody else's turn, and guests wait for what Domain-0 does now. */
+void reset_tell_host(void)
+{
+	sched_vcpu_hurry(domain_zero->vcpu[0], HOST_BORROWS_US);
+	event_send_vcpu_virq(domain_zero->vcpu[0], VIRQ_ARCH_7);
+}
 
 /*
  * The upper end of its stack. Above L1 its tables stand still (R2), so they are read without its lock, which whoever crashes it
@@ -70,6 +75,7 @@ bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const ch
 		note(domain, cause, text);
 		vcpu_add_work(domain->vcpu[0], VCPU_WORK_RESET);
 		sched_vcpu_kick(domain->vcpu[0]);
+		sched_vcpu_hurry(domain->vcpu[0], RESET_BORROWS_US);
 		return true;
 	}
 	return read_once(&reset->state) == SKINK_DRIVER_RESETTING;	/* of one death one reset */

@@ -7,6 +7,7 @@
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
+#include "lib/bits.h"
 #include "mem/alloc.h"
 #include "mem/m2p.h"
 #include "mem/table.h"
@@ -65,11 +66,17 @@ int reset_declare(struct domain *domain, const struct skink_domctl_driver *wante
 
 /* ---- changed frames ---- */
 
+/* Memory comes in long runs of frames, which must not make runs of slots: two of them would be looked through from end to end. */
+static uint32_t first_slot(const struct reset *reset, mfn_t number)
+{
+	return (uint32_t)number.raw * 0x9e3779b1u >> (32 - bit_lowest(reset->slot_count));
+}
+
 struct reset_frame *reset_find(const struct reset *reset, mfn_t number)
 {
 	uint32_t mask = reset->slot_count - 1;
 
-	for (uint32_t i = number.raw & mask; reset->frame && reset->frame[i].number; i = (i + 1) & mask)
+	for (uint32_t i = first_slot(reset, number); reset->frame && reset->frame[i].number; i = (i + 1) & mask)
 		if (reset->frame[i].number == number.raw)
 			return &reset->frame[i];
 	return NULL;
@@ -110,7 +117,7 @@ static bool is_frozen(uint64_t type)
 
 static void slot_take(struct reset *reset, struct frame *frame)
 {
-	uint32_t i = (uint32_t)frame_number(frame).raw & (reset->slot_count - 1);
+	uint32_t i = first_slot(reset, frame_number(frame));
 
 	while (reset->frame[i].number)
 		i = (i + 1) & (reset->slot_count - 1);

@@ -22,8 +22,11 @@
 #include "domain/vcpu.h"
 
 #define RESET_TABLES_MAX 64
+/* sched_vcpu_hurry(): guests wait for a successor, and Domain-0 only until it has begun one; block drivers have 10,000. */
+#define RESET_BORROWS_US 40000
+#define HOST_BORROWS_US	20000
 
-/* A slot of the table of restored frames, by number: found at number % slot_count or soon after. */
+/* A slot of the table of restored frames: found where its number is hashed to, or soon after. */
 struct reset_frame {
 	uint32_t number;		/* 0: no frame */
 	uint32_t clean;			/* the frame of its clean copy; 0: it was all zeroes */

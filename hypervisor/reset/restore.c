@@ -13,8 +13,6 @@
 #include "pci/pci.h"
 
 #define COPIES_AT_ONCE	16		/* between two looks at preempt_needed() */
-#define ENTRIES_AT_ONCE	8		/* that are looked at together for a difference: most do not differ */
-#define DIFFERENCE(n)	(entry[i + (n)] ^ clean[i + (n)])
 
 /* ---- page tables: the vcpu does not run, and its TLB entries are gone, so an entry is simply another ---- */
 
@@ -42,14 +40,8 @@ static void table_undo(struct domain *domain, const struct reset_table *table)
 	pte_t *entry = table_entries(frame);
 	const pte_t *clean = mfn_to_virt(mfn(table->clean));
 
-	for (uint32_t i = 0; i < TABLE_ENTRIES; i += ENTRIES_AT_ONCE) {
-		pte_t differs = DIFFERENCE(0) | DIFFERENCE(1) | DIFFERENCE(2) | DIFFERENCE(3) | DIFFERENCE(4) |
-				DIFFERENCE(5) | DIFFERENCE(6) | DIFFERENCE(7);
-
-		for (uint32_t j = i; differs && j < i + ENTRIES_AT_ONCE; j++)
-			if (entry[j] != clean[j])
-				entry_undo(domain, frame, &entry[j], clean[j]);
-	}
+	for (uint32_t i = 0; (i = page_difference(entry, clean, i)) < TABLE_ENTRIES; i++)
+		entry_undo(domain, frame, &entry[i], clean[i]);
 	domain_unlock(locked);
 }
 
@@ -150,6 +142,7 @@ static int resume(struct domain *domain)
 	store_release(&reset->state, SKINK_DRIVER_SERVING);
 	sched_vcpu_kick(vcpu);
 	sched_vcpu_update(vcpu);
+	sched_vcpu_hurry(vcpu, RESET_BORROWS_US);
 	reset_tell_host();
 	return 0;
 }

@@ -13,6 +13,7 @@
 #define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)
 #define WARP_ALLOWANCE_NS	(50 * NSEC_PER_USEC)
 #define SLICE_MIN_NS		(50 * NSEC_PER_USEC)
+#define HURRY_NS		(500 * NSEC_PER_USEC)
 #define WEIGHT_USUAL		256
 #define WEIGHT_MAX		65535
 #define WARP_MAX_US		1000000
@@ -158,6 +159,15 @@ static uint64_t warp_ns(const struct sched_params *params)
 	return limit_ns ? limit_ns : UINT64_MAX;
 }
 
+/* A hurry that is not used up is more than what usually follows a sleep. */
+static void warp_begin(struct vcpu *vcpu, uint64_t for_ns, uint32_t hurry_us)
+{
+	if (vcpu->sched.warp_left_ns > for_ns && vcpu->sched.hurry_us > hurry_us)
+		return;
+	vcpu->sched.warp_left_ns = for_ns;
+	vcpu->sched.hurry_us = hurry_us;
+}
+
 /* A sleeper comes back, or it has to change CPUs. Both queues are locked; it is in neither. */
 static void join(struct vcpu *vcpu, uint32_t to)
 {
@@ -168,7 +178,7 @@ static void join(struct vcpu *vcpu, uint32_t to)
 	queue_charge(queue, now_ns);
 	queue_adopt(vcpu, to);
 	if (vcpu->sched.state == RUNSTATE_blocked)
-		vcpu->sched.warp_left_ns = warp_ns(&vcpu->domain->sched->params);
+		warp_begin(vcpu, warp_ns(&vcpu->domain->sched->params), 0);
 	queue_insert(queue, vcpu, now_ns);
 	bit_test_and_clear(&sched_idle_cpus, to);
 	/* Behind another one it changes nothing: that CPU looks again in any case. */
@@ -189,6 +199,24 @@ void sched_vcpu_update(struct vcpu *vcpu)
 	if (vcpu->sched.state > RUNSTATE_runnable && may_run)
 		join(vcpu, to);
 	spin_unlock_two(&sched_queue[from].lock, &sched_queue[to].lock);
+}
+
+void sched_vcpu_hurry(struct vcpu *vcpu, uint32_t borrows_us)
+{
+	uint32_t last = read_once(&vcpu->sched.queue_cpu), cpu = queue_lock_of(vcpu, last);
+	struct sched_queue *queue = &sched_queue[cpu];
+	bool waits = vcpu->sched.state == RUNSTATE_runnable;
+	uint64_t now_ns = time_now_ns();
+
+	queue_charge(queue, now_ns);
+	if (waits)
+		queue_remove(queue, vcpu, RUNSTATE_offline, now_ns);
+	warp_begin(vcpu, MAX(vcpu->sched.warp_left_ns, HURRY_NS), borrows_us);
+	if (waits)
+		queue_insert(queue, vcpu, now_ns);
+	if (queue_first(queue) == vcpu)
+		ask_to_choose(queue);
+	spin_unlock_two(&queue->lock, &sched_queue[last].lock);
 }
 
 void sched_vcpu_wait_until_off(struct vcpu *vcpu)

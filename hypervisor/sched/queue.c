@@ -44,7 +44,8 @@ uint32_t vcpu_weight(const struct vcpu *vcpu)
 
 uint64_t vcpu_effective_time(const struct vcpu *vcpu)
 {
-	uint64_t warp_us = vcpu->sched.warp_left_ns ? read_once(&vcpu->domain->sched->params.warp_us) : 0;
+	uint32_t usual_us = read_once(&vcpu->domain->sched->params.warp_us);
+	uint64_t warp_us = vcpu->sched.warp_left_ns ? MAX(usual_us, vcpu->sched.hurry_us) : 0;
 
 	return vcpu->sched.actual_virtual_time - (warp_us * NSEC_PER_USEC << VIRTUAL_SHIFT) / WEIGHT_OF_WARP;
 }

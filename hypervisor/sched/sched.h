@@ -24,6 +24,7 @@ struct sched_vcpu {
 	uint64_t actual_virtual_time;	/* BVT: grows by time run * SCALE / weight; compared modulo 2^64 */
 	uint64_t key;			/* its place in the queue: effective virtual time */
 	uint64_t warp_left_ns;		/* run time; not 0: warped, effective virtual time = actual - warp */
+	uint32_t hurry_us;		/* warped by so much at least: sched_vcpu_hurry() */
 	bool yields;			/* it runs, and wants its peers to have a turn */
 	bool is_blocked;		/* by SCHEDOP_block or poll: until an event. Atomic, S4 */
 };
@@ -54,6 +55,9 @@ void sched_vcpu_wait_until_off(struct vcpu *vcpu);
 
 /* An event or other reason to go on: unblocks it if blocked; if it runs in the guest, its CPU looks. */
 void sched_vcpu_kick(struct vcpu *vcpu);
+
+/* Others wait for what it does next: for the first part of a millisecond that it runs, it borrows so much virtual time at least. */
+void sched_vcpu_hurry(struct vcpu *vcpu, uint32_t borrows_us);
 
 /* The current vcpu gives up its CPU: until kicked; to its peers. Takes effect on the exit path. */
 void sched_block_current(void);

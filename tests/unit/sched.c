@@ -343,6 +343,52 @@ static void warp_ends_at_its_limit(void)
 	CU_ASSERT_TRUE(time_of(spinner) > 0);
 }
 
+static void who_is_in_a_hurry_runs_at_once_and_for_a_while(void)
+{
+	struct vcpu *host = given_spinner(256, 1), *driver = given_spinner(256, 1);
+
+	set_warp(host, 5000, 2000);
+	while (!runs(host))
+		run_for(MS);
+	block(host);
+	run_for(20 * MS);
+	wake(host);
+	CU_ASSERT_TRUE(runs(host));
+	sched_vcpu_hurry(driver, 20000);
+	run_for(0);
+	CU_ASSERT_TRUE(runs(driver));
+	run_for(400 * US);
+	CU_ASSERT_TRUE(runs(driver));
+	run_for(200 * US);
+	CU_ASSERT_TRUE(runs(host));
+}
+
+static void a_sleeper_keeps_its_hurry(void)
+{
+	struct vcpu *sleeper = given_spinner(256, 1), *spinner = given_spinner(256, 1);
+
+	while (!runs(sleeper))
+		run_for(MS);
+	block(sleeper);
+	sched_vcpu_hurry(sleeper, 20000);
+	run_for(20 * MS);
+	CU_ASSERT_TRUE(runs(spinner));
+	wake(sleeper);
+	CU_ASSERT_TRUE(runs(sleeper));
+}
+
+static void a_hurry_borrows_and_does_not_steal(void)
+{
+	struct vcpu *greedy = given_spinner(256, 1), *spinner = given_spinner(256, 1);
+
+	for (int i = 0; i < 20000; i++) {
+		sched_vcpu_hurry(greedy, 20000);
+		run_for(100 * US);
+	}
+	CU_ASSERT_TRUE(is_about(time_of(greedy), 1000 * MS, 2000 * MS));
+	CU_ASSERT_TRUE(is_about(time_of(spinner), 1000 * MS, 2000 * MS));
+}
+
 /* ---- caps and limits ---- */
 
 static void a_cap_holds_on_an_idle_machine(void)
@@ -688,6 +734,9 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(an_unwarped_one_waits_for_the_allowance_only),
 	UNIT_CASE(warp_borrows_and_does_not_steal),
 	UNIT_CASE(warp_ends_at_its_limit),
+	UNIT_CASE(who_is_in_a_hurry_runs_at_once_and_for_a_while),
+	UNIT_CASE(a_sleeper_keeps_its_hurry),
+	UNIT_CASE(a_hurry_borrows_and_does_not_steal),
 	UNIT_CASE(a_cap_holds_on_an_idle_machine),
 	UNIT_CASE(a_cap_is_for_all_vcpus_of_a_domain_together),
 	UNIT_CASE(what_a_capped_domain_leaves_goes_to_others),

@@ -180,6 +180,7 @@ WEAK void sched_vcpu_kick(struct vcpu *vcpu)
 }
 
 WEAK void sched_vcpu_update(struct vcpu *vcpu) { }
+WEAK void sched_vcpu_hurry(struct vcpu *vcpu, uint32_t borrows_us) { }
 WEAK void sched_vcpu_wait_until_off(struct vcpu *vcpu) { }
 WEAK void sched_block_current(void) { current_vcpu()->sched.is_blocked = true; }
 WEAK void sched_unblock_current(void) { current_vcpu()->sched.is_blocked = false; }

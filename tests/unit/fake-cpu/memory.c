@@ -10,6 +10,7 @@
 #include "cpu/uaccess.h"
 #include "include/errno.h"
 #include "lib/log.h"
+#include "lib/string.h"
 
 __attribute__((weak)) struct boot_info boot_info;
 
@@ -139,4 +140,11 @@ int guest_read(void *to, uint64_t from, size_t bytes)
 int guest_write(uint64_t to, const void *from, size_t bytes)
 {
 	return guest_copy((void *)(uintptr_t)to, from, to, bytes);
+}
+
+uint32_t page_difference(const uint64_t *a, const uint64_t *b, uint32_t word)
+{
+	while (word < PAGE_SIZE / 8 && a[word] == b[word])
+		word++;
+	return word;
 }
