@@ -21,6 +21,7 @@ struct mailbox {
 	uint32_t what;
 	uint64_t argument[4];
 	int64_t answer;
+	uint64_t died_ns;               /* the child's last word, before it dies as it was asked to */
 };
 
 struct child {
