@@ -123,7 +123,8 @@ def seen_from_inside(dom0, name):
     All that a guest could notice: its kernel's messages, its carrier, errors and resets of connections. That a check of its clock came late
     is the machine's doing, when it has too much else to do.
     """
-    return lines(dom0, name, "dmesg | grep -v 'clocksource: Long readout' > /tmp/dmesg; tail -n 3 /tmp/dmesg; wc -l < /tmp/dmesg; cat /sys/class/net/eth0/carrier_changes; grep -c . /proc/net/dev; "
+    return lines(dom0, name, "dmesg | grep -v -e 'clocksource: ' -e 'hrtimer: interrupt took' > /tmp/dmesg; tail -n 3 /tmp/dmesg; "
+                 "wc -l < /tmp/dmesg; cat /sys/class/net/eth0/carrier_changes; grep -c . /proc/net/dev; "
                  "grep ^Tcp: /proc/net/snmp | tail -1 | cut -d' ' -f9; cat /sys/class/net/eth0/statistics/tx_errors")
 
 
