@@ -8,6 +8,9 @@
 #include "runtime/memory.h"
 #include "runtime/traps.h"
 
+/* A driver's last words go to its log alone: an event for whoever reads the console would have Domain-0 run before they are spoken. */
+static bool is_ending;
+
 struct output {
 	char *buffer;
 	size_t size, length;
@@ -20,14 +23,22 @@ static void output_char(struct output *output, char letter)
 	output->length++;
 }
 
+static void output_text(struct output *output, const char *text, size_t length)
+{
+	size_t room = output->length + 1 < output->size ? output->size - 1 - output->length : 0;
+
+	if (room)
+		memcpy(output->buffer + output->length, text, length < room ? length : room);
+	output->length += length;
+}
+
 static void output_padded(struct output *output, const char *text, int width, char pad, bool left)
 {
 	int length = (int)strlen(text);
 
 	for (int i = length; !left && i < width; i++)
 		output_char(output, pad);
-	for (; *text; text++)
-		output_char(output, *text);
+	output_text(output, text, (size_t)length);
 	for (int i = length; left && i < width; i++)
 		output_char(output, ' ');
 }
@@ -56,7 +67,12 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
 		int width = 0;
 
 		if (*format != '%') {
-			output_char(&output, *format);
+			const char *end = format + 1;
+
+			while (*end && *end != '%')
+				end++;
+			output_text(&output, format, (size_t)(end - format));
+			format = end - 1;
 			continue;
 		}
 		for (format++; *format == '-' || *format == '0'; format++)
@@ -112,6 +128,16 @@ int snprintf(char *buffer, size_t size, const char *format, ...)
 	return length;
 }
 
+/* Without a gap: up to the ring's end, or to what has not been read. */
+static size_t console_ring_room(const struct xencons_interface *ring, XENCONS_RING_IDX out)
+{
+	size_t waiting = out - *(const volatile XENCONS_RING_IDX *)&ring->out_cons;
+	size_t room = waiting < sizeof(ring->out) ? sizeof(ring->out) - waiting : 0;
+	size_t end = sizeof(ring->out) - MASK_XENCONS_IDX(out, ring->out);
+
+	return room < end ? room : end;
+}
+
 /* The ring is the only way out, so a full one is waited for; but a driver domain has its log, and waits for nobody (H3). */
 static void console_ring_write(const char *text, size_t size)
 {
@@ -121,12 +147,16 @@ static void console_ring_write(const char *text, size_t size)
 	while (size) {
 		XENCONS_RING_IDX out = ring->out_prod;
 
-		while (size && out - *(volatile XENCONS_RING_IDX *)&ring->out_cons < sizeof(ring->out)) {
-			ring->out[MASK_XENCONS_IDX(out++, ring->out)] = *text++;
-			size--;
-		}
+		size_t count = console_ring_room(ring, out);
+
+		count = count < size ? count : size;
+		memcpy(&ring->out[MASK_XENCONS_IDX(out, ring->out)], text, count);
+		text += count;
+		size -= count;
 		memory_barrier();
-		ring->out_prod = out;
+		ring->out_prod = out + (XENCONS_RING_IDX)count;
+		if (size && console_ring_room(ring, ring->out_prod))
+			continue;
 		hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 		if (size && driver_domain.table)
 			return;
@@ -140,7 +170,7 @@ void console_write(const char *text, size_t size)
 	driver_domain_log(text, size);
 	if (boot_is_dom0())
 		hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, size, text);
-	else if (boot_info->console.domU.mfn)
+	else if (boot_info->console.domU.mfn && !(is_ending && driver_domain.table))
 		console_ring_write(text, size);
 }
 
@@ -164,8 +194,6 @@ void printf(const char *format, ...)
 /* What goes wrong while this is told is not told. */
 static void __attribute__((noreturn)) domain_end(const char *text, const struct trap_frame *frame)
 {
-	static bool is_ending;
-
 	if (is_ending)
 		domain_shutdown(SHUTDOWN_crash);
 	is_ending = true;

@@ -134,8 +134,12 @@ void driver_domain_log(const char *text, size_t size)
 	if (!log_region)
 		return;
 	at = log_region->written;
-	for (size_t i = 0; i < size; i++)
-		log_region->text[at++ % text_bytes] = text[i];
+	for (size_t count; size; size -= count, text += count, at += count) {
+		size_t end = text_bytes - at % text_bytes;
+
+		count = size < end ? size : end;
+		memcpy(&log_region->text[at % text_bytes], text, count);
+	}
 	__atomic_store_n(&log_region->written, at, __ATOMIC_RELEASE);
 }
 
