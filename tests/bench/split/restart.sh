@@ -112,14 +112,15 @@ skink_guest client load-net "$(skink_interface wirea 12)"
 wait_for client "IO loaded"
 sleep 0.3
 all ""
+must skink pause writer
+must skink unpause client
+losses
 for count in 16 64; do
 	must skink unpause client
+	must skink unpause writer
 	more $count
 	must skink pause writer
 	all .$count
 done
-must skink pause writer
-must skink unpause client
-losses
 echo "IO done"
 sleep infinity
