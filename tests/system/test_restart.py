@@ -4,18 +4,16 @@ Drivers that die, and those they serve: what the monitor does, and what a guest 
 kill_driver.c, in Domain-0: it spoils the registers of a driver that is paused, at a moment of its own choice.
 """
 import hashlib
-import json
 import os
 import re
 import socket
 import threading
-import time
 
 import pytest
 
 from dom0 import Dom0, image_with
 from machine import BUILD
-from test_drivers import FAKE, create, devices, disk, driver, facts, hostdev, inside, interface, make_disk, partition, wait_until
+from test_drivers import FAKE, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume, wait_until
 
 KILL = "/usr/lib/skink/kill-driver"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
@@ -77,7 +75,7 @@ def dom0():
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('restart')},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
-    with Dom0("restart", smp=os.environ.get("SMP", "1"), memory=2560, limit=1800, image=image, more=options) as machine:
+    with Dom0("restart", smp=os.environ.get("SMP", "1"), memory=2560, limit=3600, image=image, more=options) as machine:
         machine.log_in()
         for name, role, slot in (("disk0", "blk", 4), ("net0", "net", 5)):
             machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False)))
@@ -87,14 +85,27 @@ def dom0():
         machine.wait_for_end(120)
 
 
+def create_loaded(dom0, name, disk_of_it, number):
+    """A guest with a disk and an interface, for a load on both that goes on until /tmp/stop is there."""
+    create(dom0, name, disk_of_it + interface(more=f"<mac address='{MAC}{number}'/>"), memory_mib=160)
+    wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, name).values()))
+    inside(dom0, name, f"ip link set eth0 up; ip addr add 10.0.2.1{number}/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done")
+    inside(dom0, name, f"dd if=/dev/urandom of=/tmp/blob bs=1M count={AMOUNT // MIB}")
+    return name
+
+
 @pytest.fixture(scope="module")
 def web(dom0, host):
-    """A guest with a disk and an interface, and a load on both that goes on until /tmp/stop is there."""
-    create(dom0, "web", partition("xvda", "data") + interface(more=f"<mac address='{MAC}2'/>"), memory_mib=160)
-    wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, "web").values()))
-    inside(dom0, "web", "ip link set eth0 up; ip addr add 10.0.2.16/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done")
-    inside(dom0, "web", f"dd if=/dev/urandom of=/tmp/blob bs=1M count={AMOUNT // MIB}")
-    return "web"
+    return create_loaded(dom0, "web", partition("xvda", "data"), 6)
+
+
+@pytest.fixture
+def shop(dom0, host):
+    """Another one at the same drivers."""
+    dom0.check("skink volume create disk0 shop 32MiB", 60)
+    yield create_loaded(dom0, "shop", volume("xvda", "shop"), 7)
+    dom0.check("skink destroy shop", 60)
+    wait_until(lambda: dom0.ends_with("skink volume delete disk0 shop", 60) == 0)
 
 
 LOADS = {
@@ -140,7 +151,8 @@ def kill(dom0, name, times, most_us, seed, how):
 
 def rounds(dom0, name):
     """How often each part of the load has come round."""
-    return [number(dom0, name, f"grep -c {what} /tmp/{file}") for file, what in (("disk.0", "ok"), ("disk.1", "ok"), ("in", "."), ("out", "done"))]
+    counts = " ".join(f"grep -c {what} /tmp/{file};" for file, what in (("disk.0", "ok"), ("disk.1", "ok"), ("in", "."), ("out", "done")))
+    return [int(count) for count in lines(dom0, name, counts.rstrip(";"))]
 
 
 def restarts(dom0, name):
@@ -149,21 +161,30 @@ def restarts(dom0, name):
 
 # ------------------------------------------------------------------ under load
 
-def test_guest_under_load_notices_nothing_of_either_drivers_deaths(dom0, host, web):
+def is_unharmed(dom0, name, host):
+    """All that it has read, and all that it was given, is what it should be. Returns what it has sent."""
+    assert number(dom0, name, "cat /tmp/disk.? /tmp/out | grep -vc -e ok -e done") == 0
+    assert set(lines(dom0, name, "cut -d' ' -f1 /tmp/in | sort | uniq")) == {host.hash}
+    return lines(dom0, name, "sha256sum /tmp/blob | cut -d' ' -f1")[0]
+
+
+def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, web, shop):
+    guests = (web, shop)
     generations = {name: facts(dom0, name)["driver"]["generation"] for name in DRIVERS}
-    before, store = seen_from_inside(dom0, web), xenbus(dom0)
-    inside(dom0, web, "rm -f /tmp/stop; " + " ".join(load.format(giver=host.giver, taker=host.taker) for load in LOADS.values()) + " :")
-    wait_until(lambda: min(rounds(dom0, web)) >= 1, 120)
+    before, store = [seen_from_inside(dom0, name) for name in guests], xenbus(dom0)
+    for name in guests:
+        inside(dom0, name, "rm -f /tmp/stop; touch /tmp/disk.0 /tmp/disk.1 /tmp/in /tmp/out; " + " ".join(load.format(giver=host.giver, taker=host.taker) for load in LOADS.values()) + " :")
+    for name in guests:
+        wait_until(lambda: min(rounds(dom0, name)) >= 1, 300)
     for turn, (name, how) in enumerate((name, how) for how in ("jump", "stack") for name in DRIVERS):
         kill(dom0, name, KILLS // 2, 60000, turn, how)
-    since = rounds(dom0, web)
-    wait_until(lambda: all(now >= then + 1 for now, then in zip(rounds(dom0, web), since)), 120)
-    inside(dom0, web, "touch /tmp/stop; wait", 120)
-    assert number(dom0, web, "cat /tmp/disk.? /tmp/out | grep -vc -e ok -e done") == 0
-    sums = set(lines(dom0, web, "cut -d' ' -f1 /tmp/in | sort | uniq"))
-    blob = lines(dom0, web, "sha256sum /tmp/blob | cut -d' ' -f1")[0]
-    assert sums == {host.hash} and set(host.taken) == {blob}
-    assert seen_from_inside(dom0, web) == before and xenbus(dom0) == store
+    since = [rounds(dom0, name) for name in guests]
+    for name, then in zip(guests, since):
+        wait_until(lambda: all(now >= count + 1 for now, count in zip(rounds(dom0, name), then)), 300)
+    for name in guests:
+        inside(dom0, name, "touch /tmp/stop; wait", 300)
+    assert {is_unharmed(dom0, name, host) for name in guests} == set(host.taken)
+    assert [seen_from_inside(dom0, name) for name in guests] == before and xenbus(dom0) == store
     for name in DRIVERS:
         assert facts(dom0, name)["driver"]["generation"] == generations[name] + KILLS
         assert restarts(dom0, name)["causes"]["crash"] + restarts(dom0, name)["causes"]["shutdown"] == KILLS
