@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All copies of a round are planned here and made by one hypercall. Pages are filled to the brim: a piece that ends in the middle of one is two copies,
+ * All copies of a round are planned here and made by one hypercall, but those from our pages to our pages. Pages are filled to the brim: a piece that ends in the middle of one is two copies,
  * but the core keeps what the one before has looked up, so that they cost no more than one, and full pages are cheaper for who gets them.
  */
 #include "device/pool.h"
@@ -8,6 +8,10 @@
 #include "runtime/grants.h"
 #include "runtime/lib.h"
 #include "runtime/memory.h"
+
+/* A piece that is not referred to may be in two buffers. */
+#define REFERRED_MAX 8u
+_Static_assert(2 * REFERRED_MAX + 1 <= NET_SEGMENTS_MAX, "headers and pieces are a frame's segments");
 
 void copies_run(void)
 {
@@ -111,22 +115,42 @@ static bool target_put(struct target *target, struct gnttab_copy *from, uint32_t
 	return true;
 }
 
-/* Headers for the card are written by us: they are in our cache anyway. */
-static bool target_put_header(struct target *target, const uint8_t *header, uint32_t length)
+/* What is in our pages goes to the card's buffers without the core. */
+static bool target_write(struct target *target, const uint8_t *bytes, uint32_t length)
 {
-	struct gnttab_copy from = { .source = { .u.gmfn = virt_to_mfn(header), .domid = DOMID_SELF, .offset = page_offset(header) } };
-	struct piece *piece;
+	while (length) {
+		struct piece *piece;
+		uint16_t part;
 
-	if (target->queue)
-		return target_put(target, &from, length);
-	if (!target_next(target))
-		return false;
-	piece = &target->child->piece[target->child->piece_count - 1];
-	memcpy(piece->at, header, length);
-	piece->length = (uint16_t)length;
-	target->copy.dest.offset = (uint16_t)length;
-	target->room -= (uint16_t)length;
+		if (!target->room && !target_next(target))
+			return false;
+		piece = &target->child->piece[target->child->piece_count - 1];
+		part = (uint16_t)(length < target->room ? length : target->room);
+		memcpy(piece->at + piece->length, bytes, part);
+		piece->length += part;
+		target->copy.dest.offset += part;
+		target->room -= part;
+		bytes += part;
+		length -= part;
+	}
 	return true;
+}
+
+static bool target_put_own(struct target *target, const uint8_t *bytes, uint32_t length)
+{
+	struct gnttab_copy from = { .source = { .u.gmfn = virt_to_mfn(bytes), .domid = DOMID_SELF, .offset = page_offset(bytes) } };
+
+	return target->queue ? target_put(target, &from, length) : target_write(target, bytes, length);
+}
+
+/* The card reads it where it is: the packet is held until it has been sent. What comes behind it begins a new buffer. */
+static void target_refer(struct target *target, const struct piece *piece)
+{
+	struct piece *mine = &target->child->piece[target->child->piece_count++];
+
+	*mine = *piece;
+	mine->is_owned = false;
+	target->room = 0;
 }
 
 bool copy_packet(struct packet *packet, bool is_tagged, struct target *target)
@@ -134,24 +158,21 @@ bool copy_packet(struct packet *packet, bool is_tagged, struct target *target)
 	const uint8_t *header = is_tagged ? packet_tagged(packet) : packet->header;
 	uint32_t header_length = packet->header_length + (is_tagged ? TAG_BYTES : 0);
 
-	if (header_length && !target_put_header(target, header, header_length))
+	bool may_refer = !target->queue && packet->piece_count <= REFERRED_MAX;
+
+	if (header_length && !target_put_own(target, header, header_length))
 		return false;
 	for (unsigned int i = 0; i < packet->piece_count; i++) {
 		const struct piece *piece = &packet->piece[i];
-		struct gnttab_copy from;
+		struct gnttab_copy from = {
+			.source = { .u.ref = piece->gref, .domid = packet->lender, .offset = piece->offset }, .flags = GNTCOPY_source_gref,
+		};
 
-		if (piece->at) {
-			from.source.u.gmfn = virt_to_mfn(piece->at);
-			from.source.domid = DOMID_SELF;
-			from.source.offset = page_offset(piece->at);
-			from.flags = 0;
-		} else {
-			from.source.u.ref = piece->gref;
-			from.source.domid = packet->lender;
-			from.source.offset = piece->offset;
-			from.flags = GNTCOPY_source_gref;
-		}
-		if (!target_put(target, &from, piece->length))
+		if (!piece->length)	/* it was all headers */
+			continue;
+		if (may_refer && piece->at && pool_has(piece->at, piece->length))
+			target_refer(target, piece);
+		else if (!(piece->at ? target_put_own(target, piece->at, piece->length) : target_put(target, &from, piece->length)))
 			return false;
 	}
 	return true;

@@ -67,6 +67,7 @@ struct packet {
 	struct packet *next;
 	uint8_t *header;		/* HEADER_CELL bytes */
 	struct packet *whole;		/* of which it is a part, or a copy: held as long as it lives */
+	struct packet *joined;		/* what was joined to it, by `next`: held as long */
 	struct queue *from;		/* whose slots it holds */
 	uint32_t slot;			/* the first of them */
 	uint32_t references;
@@ -80,10 +81,14 @@ struct packet {
 	int16_t status;			/* VIF_STATUS_*, for its slots */
 	uint16_t csum_start, csum_offset, gso_bytes, header_bytes;	/* as in struct net_frame */
 	uint16_t arrival;		/* its place in arrival[], + 1; 0: it has none */
+	uint16_t join_bytes;		/* payload of the first frame, if others can be joined; 0: they cannot */
+	uint32_t sequence_next;		/* join_bytes: of TCP, behind its last byte */
 	uint8_t gso;
 	uint8_t piece_count;
 	bool is_flooded;		/* many get it: each has a packet of his own */
 	bool is_tagged;			/* header[] has the tag as well, at HEADER_TAGGED */
+	bool is_alone;			/* J3 */
+	bool is_closed;			/* join_bytes: nothing more is joined behind it */
 	struct piece piece[PIECES_MAX];
 };
 
@@ -290,6 +295,10 @@ static inline void doing_nothing(void)
 
 void fifo_put(struct fifo *fifo, struct packet *packet);
 struct packet *fifo_take(struct fifo *fifo);
+static inline struct packet *fifo_last(const struct fifo *fifo)
+{
+	return fifo->first ? fifo->last : NULL;
+}
 
 /* copy.c */
 struct target {
@@ -353,6 +362,10 @@ struct headers {
 int headers_parse(const uint8_t *bytes, uint32_t have, uint32_t length, struct headers *headers);
 uint32_t headers_hash(const uint8_t *bytes, const struct headers *headers);
 
+/* join.c */
+void join_look(struct packet *packet, const struct headers *headers);	/* of one that came from the wire, its tag taken off: can it be joined? */
+bool join(struct packet *packet, struct packet *next);	/* true: `next` goes as the end of it */
+
 /* guard.c */
 bool guard_allows(const struct port *port, const uint8_t *bytes, uint32_t have, const struct headers *headers);
 
@@ -364,6 +377,8 @@ struct abilities {
 /* Calls `give` for the packet, or for each of what it was cut into. False: it could not be done. */
 /* Fills in where the checksum and the payload are. False: what is asked for does not fit what the packet is. */
 bool offload_find(struct packet *packet, const struct headers *headers);
+void headers_settle(struct packet *packet);	/* its lengths and checksums, after something was joined to it */
+bool checksum_is_right(struct packet *packet, const uint8_t *frame);	/* or blank; its headers are at `frame`, pulled or in its first piece */
 bool offload(struct packet *packet, const struct abilities *abilities, void (*give)(void *to, struct packet *packet), void *to);
 
 static inline uint16_t get16(const uint8_t *at)

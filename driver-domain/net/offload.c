@@ -22,9 +22,12 @@ static uint64_t sum_blocks(const uint8_t *bytes, uint32_t blocks)
 {
 	uint64_t sum = 0;
 
-	for (; blocks > 0; blocks--, bytes += 32)
-		__asm__("addq %1, %0\n\tadcq 8+%1, %0\n\tadcq 16+%1, %0\n\tadcq 24+%1, %0\n\tadcq $0, %0"
-			: "+r"(sum) : "m"(*(const uint8_t (*)[32])bytes) : "cc");
+	for (; blocks > 0; blocks--, bytes += 32) {
+		const uint8_t (*word)[8] = (const void *)bytes;
+
+		__asm__("addq %1, %0\n\tadcq %2, %0\n\tadcq %3, %0\n\tadcq %4, %0\n\tadcq $0, %0"
+			: "+r"(sum) : "m"(word[0]), "m"(word[1]), "m"(word[2]), "m"(word[3]) : "cc");
+	}
 	return (sum & UINT32_MAX) + (sum >> 32);
 }
 
@@ -75,6 +78,25 @@ static void checksum_blank(struct packet *packet)
 {
 	put16(packet->header + packet->csum_start + packet->csum_offset,
 	      pseudo_sum(packet->header, packet->gso == NET_GSO_TCP4, IP_TCP, packet->length - packet->csum_start));
+}
+
+bool checksum_is_right(struct packet *packet, const uint8_t *frame)
+{
+	bool is_4 = get16(frame + 12) == ETHER_IP4, is_odd = false;
+	uint32_t l4 = packet->csum_start, skip = packet->header_length ? 0 : l4;
+	uint64_t sum;
+
+	if (packet->flags & (NET_NEEDS_CSUM | NET_CSUM_VALID))
+		return true;
+	sum = pseudo_sum(frame, is_4, IP_TCP, packet->length - l4);
+	if (packet->header_length)
+		sum = sum_bytes(sum, frame + l4, packet->header_length - l4, &is_odd);
+	for (unsigned int i = 0; i < packet->piece_count; i++, skip = 0)
+		sum = sum_bytes(sum, packet->piece[i].at + skip, packet->piece[i].length - skip, &is_odd);
+	if (sum_fold(sum) != 0xffff)
+		return false;
+	packet->flags |= NET_CSUM_VALID;
+	return true;
 }
 
 /* All of it is in our pages. The field holds the pseudo header's sum, which is how it gets into the result. */
@@ -150,20 +172,35 @@ static void slice(struct packet *packet, struct packet *part, uint32_t from, uin
 	}
 }
 
+static void ip_settle(uint8_t *header, bool is_4, uint32_t length)
+{
+	uint8_t *ip = header + ETHERNET_BYTES;
+	bool is_odd = false;
+
+	if (!is_4) {
+		put16(ip + 4, length - ETHERNET_BYTES - 40);
+		return;
+	}
+	put16(ip + 2, length - ETHERNET_BYTES);
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~sum_fold(sum_bytes(0, ip, (ip[0] & 15u) * 4, &is_odd)));
+}
+
+void headers_settle(struct packet *packet)
+{
+	ip_settle(packet->header, packet->gso == NET_GSO_TCP4, packet->length);
+	checksum_blank(packet);
+}
+
 static void segment_headers(const struct packet *packet, struct packet *part, uint32_t from, bool is_last)
 {
 	uint8_t *header = part->header, *ip = header + ETHERNET_BYTES, *tcp = header + packet->csum_start;
 	uint32_t l4_bytes = part->length - packet->csum_start;
-	bool is_4 = packet->gso == NET_GSO_TCP4, is_odd = false;
+	bool is_4 = packet->gso == NET_GSO_TCP4;
 
-	if (is_4) {
-		put16(ip + 2, part->length - ETHERNET_BYTES);
+	if (is_4)
 		put16(ip + 4, get16(ip + 4) + from / packet->gso_bytes);
-		put16(ip + 10, 0);
-		put16(ip + 10, (uint16_t)~sum_fold(sum_bytes(0, ip, (ip[0] & 15u) * 4, &is_odd)));
-	} else {
-		put16(ip + 4, part->length - ETHERNET_BYTES - 40);
-	}
+	ip_settle(header, is_4, part->length);
 	put32(tcp + 4, get32(tcp + 4) + from);
 	if (!is_last)
 		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);

@@ -27,7 +27,7 @@ struct packet *packet_new(void)
 		packet = &net.scratch->packet[net.packets_used];
 		packet->header = net.scratch->header[net.packets_used++];
 	}
-	packet->whole = NULL;
+	packet->whole = packet->joined = NULL;
 	packet->from = NULL;
 	packet->references = 1;
 	packet->since_ns = net.now_ns;
@@ -38,7 +38,8 @@ struct packet *packet_new(void)
 	packet->status = VIF_STATUS_OKAY;
 	packet->gso = NET_GSO_NONE;
 	packet->piece_count = 0;
-	packet->is_flooded = packet->is_tagged = false;
+	packet->is_flooded = packet->is_tagged = packet->is_alone = packet->is_closed = false;
+	packet->join_bytes = 0;
 	return packet;
 }
 
@@ -80,11 +81,21 @@ static void packet_free(struct packet *packet)
 	net.free_count++;
 }
 
+static void joined_release(struct packet *joined)
+{
+	while (joined) {
+		struct packet *next = joined->next;
+
+		packet_release(joined);
+		joined = next;
+	}
+}
+
 /* NB2 */
 void packet_release(struct packet *packet)
 {
 	while (packet && --packet->references == 0) {
-		struct packet *whole = packet->whole;
+		struct packet *whole = packet->whole, *joined = packet->joined;
 
 		if (packet->from)
 			transmit_done(packet);
@@ -94,6 +105,7 @@ void packet_release(struct packet *packet)
 		} else {
 			packet_free(packet);
 		}
+		joined_release(joined);
 		packet = whole;
 	}
 }

@@ -49,6 +49,8 @@ void receive_offer(struct port *port, struct packet *packet)
 		return;
 	queue = port->queue[port->queue_count > 1 ? packet->hash % port->queue_count : 0];
 	abilities_of(port, &abilities);
+	if (packet->join_bytes && !packet->is_flooded && abilities.tso4 && abilities.tso6 && join(fifo_last(&queue->waiting), packet))
+		return;
 	if (!offload(packet, &abilities, wait, queue))
 		port_count(port, DRIVER_RX_DROPPED, 1);
 }
@@ -104,6 +106,8 @@ static bool receive_one(struct queue *queue)
 	queue->is_stalled = false;
 	doing(packet);
 	fifo_take(&queue->waiting);
+	if (packet->joined)
+		headers_settle(packet);
 	rate_take(&queue->port->to_guest, packet->length + tag_bytes, net.now_ns);
 	plan(queue, packet, tag_bytes, slots);
 	return true;

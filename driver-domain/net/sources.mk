@@ -4,6 +4,7 @@ NET_LOGIC_SOURCES := \
 	driver-domain/net/copy.c \
 	driver-domain/net/guard.c \
 	driver-domain/net/headers.c \
+	driver-domain/net/join.c \
 	driver-domain/net/loop.c \
 	driver-domain/net/offload.c \
 	driver-domain/net/packet.c \

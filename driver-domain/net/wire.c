@@ -268,19 +268,23 @@ static struct packet *take(int (*give)(struct net_device *, unsigned int, struct
 static void arrive(struct packet *packet)
 {
 	struct headers headers;
-	bool is_good;
+	bool is_good, is_parsed;
 
 	doing(packet);
 	STEP();
 	is_good = packet->piece_count && packet->piece[0].length >= ETHERNET_BYTES;
-	if (is_good && headers_parse(packet->piece[0].at, packet->piece[0].length, packet->length, &headers) == 0) {
+	is_parsed = is_good && headers_parse(packet->piece[0].at, packet->piece[0].length, packet->length, &headers) == 0;
+	if (is_parsed) {
 		packet->hash = headers_hash(packet->piece[0].at, &headers);
 		is_good = offload_find(packet, &headers);
 	} else if (is_good) {
 		is_good = !packet->gso && !(packet->flags & NET_NEEDS_CSUM);
 	}
-	if (is_good && tag_take(packet))
+	if (is_good && tag_take(packet)) {
+		if (is_parsed)
+			join_look(packet, &headers);
 		switch_forward(&net.wire, packet);
+	}
 	packet_release(packet);
 }
 
@@ -347,6 +351,7 @@ static void harvest_record(uint32_t place)
 	}
 	packet = packet_of(frame);
 	packet->arrival = (uint16_t)(place + 1);
+	packet->is_alone = true;
 	fifo_put(&net.wire_harvested, packet);
 }
 
@@ -384,8 +389,10 @@ static void harvest_card(void)
 		while (came) {
 			struct packet *packet = take(net.device->driver->left, queue, &came);
 
-			if (packet)
+			if (packet) {
+				packet->is_alone = true;
 				fifo_put(&net.wire_harvested, packet);
+			}
 		}
 	}
 }

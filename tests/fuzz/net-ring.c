@@ -95,6 +95,20 @@ static void regrants(uint32_t number)
 	gref[number][which] = byte() & 3 ? world_lend(number, page[number][which], byte() & 1) : 0;
 }
 
+/* Segments to be joined, with headers of which some are wrong. The length of TCP's own says where the payload begins: that one is left. */
+static void card_streams(void)
+{
+	uint32_t count = world.arriving_count;
+
+	wire_stream(byte() % WORLD_GUESTS, 80 + byte() * 8u, 1 + byte() % 4u);
+	for (; count < world.arriving_count && byte() & 1; count++) {
+		uint32_t at = 14 + byte() % 40u;
+
+		if (at != 46)
+			world.arriving[(world.arriving_first + count) % 16].bytes[at] ^= (uint8_t)(1u << byte() % 8);
+	}
+}
+
 static void card_claims(void)
 {
 	struct world_frame *frame = world_card_receives();
@@ -188,6 +202,7 @@ static void deed(uint8_t what)
 	case 9: comes_anew(number); break;
 	case 10: world_back_end(); break;
 	case 11: honest_act(); break;
+	case 12: card_streams(); break;
 	default: world_round();
 	}
 }

@@ -889,6 +889,28 @@ static void a_card_that_can_do_nothing_gets_whole_segments(void)
 	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
 }
 
+static void a_card_that_can_do_nothing_gets_packets_of_all_shapes(void)
+{
+	given(1, true);
+	world.device.does_csum = world.device.does_tso = false;
+	world_back_end();
+	world_run();
+	for (uint32_t payload = 0; payload < 1400; payload += payload < 150 ? 1 : 97) {
+		uint32_t length = tcp(A, C, payload, true);
+
+		wire_count = 0;
+		put_frame(A, length, VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+		world_card_completes(1);
+		world_run();
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+		CU_ASSERT_EQUAL(wire_count, 1);
+		CU_ASSERT_EQUAL(wire[0].length, length);
+		CU_ASSERT_EQUAL(transport_sum(wire[0].bytes, length, true), 0xffff);
+		CU_ASSERT_EQUAL(memcmp(wire[0].bytes + 52, frame + 52, length - 52), 0);
+	}
+}
+
 static void a_joined_frame_from_the_wire_reaches_a_guest_as_it_is(void)
 {
 	struct vif_rx_response first;
@@ -907,6 +929,213 @@ static void a_joined_frame_from_the_wire_reaches_a_guest_as_it_is(void)
 	CU_ASSERT_EQUAL(receives(A, &first, &extra), 40054);
 	CU_ASSERT_EQUAL(memcmp(got, frame, 40054), 0);
 	CU_ASSERT_EQUAL(extra.gso.size, 1448);
+}
+
+/* ---- joining ---- */
+
+static void checksum_fill(uint32_t length, bool is_4)
+{
+	uint8_t *field = frame + (is_4 ? 34 : 54) + 16;
+
+	put16(field, 0);
+	put16(field, (uint16_t)~transport_sum(frame, length, is_4));
+}
+
+/* Bytes [at, at + payload) of a stream from C to A. */
+static uint32_t segment(uint32_t at, uint32_t payload, bool is_4)
+{
+	uint32_t l4 = is_4 ? 34 : 54, length = tcp(C, A, payload, is_4);
+
+	put32(frame + l4 + 4, 5000 + at);
+	frame[l4 + 13] = 0x10;
+	for (uint32_t i = 0; i < payload; i++)
+		frame[l4 + 20 + i] = (uint8_t)((at + i) * 7 + ((at + i) >> 8));
+	checksum_fill(length, is_4);
+	return length;
+}
+
+static void comes(const uint8_t *bytes, uint32_t length, uint16_t flags)
+{
+	struct world_frame *in = world_card_receives();
+
+	in->length = length;
+	in->flags = flags;
+	in->gso = NET_GSO_NONE;
+	memcpy(in->bytes, bytes, length);
+}
+
+static void is_joined(uint32_t payload, uint32_t size, bool is_4)
+{
+	uint32_t l4 = is_4 ? 34 : 54, length = l4 + 20 + payload;
+	struct vif_rx_response first;
+	struct vif_extra extra;
+
+	CU_ASSERT_EQUAL(receives(A, &first, &extra), length);
+	CU_ASSERT_EQUAL(first.flags & (VIF_RX_CSUM_BLANK | VIF_RX_VALIDATED | VIF_RX_EXTRA), VIF_RX_CSUM_BLANK | VIF_RX_VALIDATED | VIF_RX_EXTRA);
+	CU_ASSERT_EQUAL(extra.gso.size, size);
+	CU_ASSERT_EQUAL(extra.gso.type, is_4 ? VIF_GSO_TCPV4 : VIF_GSO_TCPV6);
+	CU_ASSERT_EQUAL(is_4 ? get16(got + 16) : get16(got + 18) + 40u, length - 14);
+	CU_ASSERT_TRUE(!is_4 || words(got + 14, 20) == 0xffff);
+	CU_ASSERT_EQUAL(get16(got + l4 + 16), fold(words(got + (is_4 ? 26 : 22), is_4 ? 8 : 32) + IP_TCP + length - l4));
+	for (uint32_t i = 0; i < payload; i++)
+		if (got[l4 + 20 + i] != (uint8_t)(i * 7 + (i >> 8))) {
+			CU_FAIL("bytes of the stream are not where they belong");
+			return;
+		}
+}
+
+static void segments_of_one_stream_arrive_as_one_packet(void)	/* J1, J2 */
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		bool is_4 = i % 2, is_checked = i / 2 % 2;
+		uint32_t free_before;
+
+		given_running(1, true);
+		given_buffers(A, 64);
+		world_run();
+		free_before = buffer_free_count() + world.buffer_count;
+		for (uint32_t at = 0; at < 7000; at += 1000)
+			comes(frame, segment(at, 1000, is_4), is_checked ? NET_CSUM_VALID : 0);
+		segment(7000, 501, is_4);
+		frame[is_4 ? 47 : 67] |= i / 4 ? 0x08 : 0;
+		checksum_fill((is_4 ? 54 : 74) + 501, is_4);
+		comes(frame, (is_4 ? 54 : 74) + 501, is_checked ? NET_CSUM_VALID : 0);
+		world_run();
+		is_joined(7501, 1000, is_4);
+		CU_ASSERT_EQUAL(got[is_4 ? 47 : 67], i / 4 ? 0x18 : 0x10);
+		CU_ASSERT_TRUE(nothing_arrives(A));
+		CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, free_before);
+		world_end();
+	}
+}
+
+/* What is other in the second of two segments; for the last four, in the first. */
+static const struct { uint16_t at; uint8_t bits; const char *what; } spoilt[] = {
+	{ 6, 0x02, "source" }, { 15, 0x04, "type of service" }, { 20, 0x40, "may be fragmented" }, { 20, 0x20, "a fragment" }, { 22, 0x01, "time to live" },
+	{ 17, 0x01, "IP's length" }, { 29, 0x01, "address" }, { 35, 0x01, "port" }, { 41, 0x01, "sequence" }, { 45, 0x01, "acknowledged" },
+	{ 47, 0x01, "FIN" }, { 47, 0x02, "SYN" }, { 47, 0x04, "RST" }, { 47, 0x10, "no ACK" }, { 47, 0x20, "URG" }, { 47, 0x80, "CWR" }, { 47, 0x40, "ECE" },
+	{ 48, 0x01, "window" }, { 46, 0x10, "a header too short" }, { 46, 0x30, "options" }, { 52, 0x01, "urgent pointer" },
+	{ 47, 0x08, "PSH" }, { 47, 0x01, "FIN" }, { 20, 0x40, "may be fragmented" }, { 47, 0x20, "URG" },
+};
+
+static void what_is_not_one_stream_is_not_joined(void)		/* J2 */
+{
+	static uint8_t first[2000];
+
+	for (unsigned int i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		bool is_first = i + 4 >= sizeof(spoilt) / sizeof(spoilt[0]);
+		struct vif_rx_response response;
+		struct vif_extra extra;
+
+		given_running(1, true);
+		given_buffers(A, 64);
+		segment(0, 1000, true);
+		if (is_first)
+			frame[spoilt[i].at] ^= spoilt[i].bits;
+		checksum_fill(1054, true);
+		memcpy(first, frame, 1054);
+		comes(first, 1054, 0);
+		segment(1000, 1000, true);
+		if (!is_first)
+			frame[spoilt[i].at] ^= spoilt[i].bits;
+		checksum_fill(1054, true);
+		comes(frame, 1054, 0);
+		world_run();
+		if (receives(A, &response, &extra) != 1054 || memcmp(got, first, 1054) || response.flags & VIF_RX_EXTRA)
+			CU_FAIL(spoilt[i].what);
+		CU_ASSERT_TRUE(arrives(A, 1054));
+		CU_ASSERT_TRUE(nothing_arrives(A));
+		world_end();
+	}
+}
+
+static void a_wrong_checksum_arrives_as_it_came(void)		/* J1 */
+{
+	static uint8_t first[2000];
+	struct vif_rx_response response;
+	struct vif_extra extra;
+
+	given_running(1, true);
+	given_buffers(A, 64);
+	segment(0, 1000, true);
+	memcpy(first, frame, 1054);
+	comes(first, 1054, 0);
+	segment(1000, 1000, true);
+	frame[600] ^= 1;
+	comes(frame, 1054, 0);
+	world_run();
+	CU_ASSERT_EQUAL(receives(A, &response, &extra), 1054);
+	CU_ASSERT_EQUAL(response.flags, VIF_RX_VALIDATED);
+	CU_ASSERT_EQUAL(memcmp(got, first, 1054), 0);
+	CU_ASSERT_EQUAL(receives(A, &response, &extra), 1054);
+	CU_ASSERT_EQUAL(response.flags, 0);
+	CU_ASSERT_EQUAL(memcmp(got, frame, 1054), 0);
+}
+
+static void longer_segments_and_what_follows_a_short_one_begin_anew(void)	/* J2 */
+{
+	given_running(1, true);
+	given_buffers(A, 64);
+	comes(frame, segment(0, 1000, true), 0);
+	comes(frame, segment(1000, 400, true), 0);
+	comes(frame, segment(1400, 400, true), 0);
+	comes(frame, segment(1800, 1000, true), 0);
+	world_run();
+	is_joined(1400, 1000, true);
+	segment(1400, 400, true);
+	CU_ASSERT_TRUE(arrives(A, 454));
+	segment(1800, 1000, true);
+	CU_ASSERT_TRUE(arrives(A, 1054));
+}
+
+static void a_joined_packet_has_no_more_pieces_than_a_packet_may(void)
+{
+	struct vif_rx_response response;
+	struct vif_extra extra;
+
+	given_running(1, true);
+	given_buffers(A, 128);
+	for (uint32_t at = 0; at < 12 * 5000; at += 5000)
+		comes(frame, segment(at, 5000, true), 0);
+	world_run();
+	is_joined(9 * 5000, 5000, true);
+	CU_ASSERT_EQUAL(receives(A, &response, &extra), 54 + 3 * 5000);
+	CU_ASSERT_TRUE(nothing_arrives(A));
+}
+
+static void who_cannot_segment_gets_frames_as_they_came(void)
+{
+	given(1, true);
+	world.table->attachment[A].flags &= ~(uint32_t)DRIVER_NET_GSO_TCP4;
+	world_back_end();
+	world_run();
+	given_buffers(A, 64);
+	comes(frame, segment(0, 1000, true), 0);
+	comes(frame, segment(1000, 1000, true), 0);
+	world_run();
+	segment(0, 1000, true);
+	CU_ASSERT_TRUE(arrives(A, 1054));
+	segment(1000, 1000, true);
+	CU_ASSERT_TRUE(arrives(A, 1054));
+}
+
+static void tagged_segments_are_joined_for_who_is_in_their_vlan(void)	/* SW1 */
+{
+	given(1, true);
+	given_vlan(A, 5);
+	world_back_end();
+	world_run();
+	given_buffers(A, 64);
+	for (uint32_t at = 0; at < 3000; at += 1000) {
+		uint32_t length = segment(at, 1000, true);
+
+		memmove(frame + 16, frame + 12, length - 12);
+		put16(frame + 12, ETHER_VLAN);
+		put16(frame + 14, 5);
+		comes(frame, length + 4, 0);
+	}
+	world_run();
+	is_joined(3000, 1000, true);
 }
 
 /* ---- the rest ---- */
@@ -1021,7 +1250,15 @@ int main(void)
 		CASE(a_packet_of_64_kib_is_one_packet),
 		CASE(a_blank_checksum_is_filled_in_for_who_needs_it),
 		CASE(a_card_that_can_do_nothing_gets_whole_segments),
+		CASE(a_card_that_can_do_nothing_gets_packets_of_all_shapes),
 		CASE(a_joined_frame_from_the_wire_reaches_a_guest_as_it_is),
+		CASE(segments_of_one_stream_arrive_as_one_packet),
+		CASE(what_is_not_one_stream_is_not_joined),
+		CASE(a_wrong_checksum_arrives_as_it_came),
+		CASE(longer_segments_and_what_follows_a_short_one_begin_anew),
+		CASE(a_joined_packet_has_no_more_pieces_than_a_packet_may),
+		CASE(who_cannot_segment_gets_frames_as_they_came),
+		CASE(tagged_segments_are_joined_for_who_is_in_their_vlan),
 		CASE(an_answer_waits_for_the_card),
 		CASE(who_leaves_waits_for_the_card),
 		CASE(a_limit_is_kept),

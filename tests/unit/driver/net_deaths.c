@@ -19,6 +19,8 @@ static void guests_act(uint32_t often)
 		wire_send(world_chance(4) ? TO_ALL : world_below(GUESTS), 80 + world_below(1400), false);
 	if (world_chance(often * 8))
 		wire_send(world_below(GUESTS), 80 + world_below(60000), true);
+	if (world_chance(often * 4))
+		wire_stream(world_below(GUESTS), 80 + world_below(1400), 1 + world_below(8));
 	for (uint32_t number = 0; number < GUESTS; number++) {
 		guest_look(number);
 		if (!world_chance(often))
@@ -122,7 +124,7 @@ static uint32_t many_deaths(uint64_t seed, uint32_t deaths, uint32_t life)
 
 static void a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twice(void)
 {
-	uint32_t deaths = getenv("DEATHS") ? (uint32_t)atoi(getenv("DEATHS")) : 6000, sent = 0, frames = 0, blamed = 0, released_all = 0;
+	uint32_t deaths = getenv("DEATHS") ? (uint32_t)atoi(getenv("DEATHS")) : 6000, sent = 0, frames = 0, joined = 0, blamed = 0, released_all = 0;
 
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		many_deaths(seed, deaths / 8, seed % 2 ? 600 : 4000);
@@ -137,11 +139,14 @@ static void a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twic
 		released_all += released;
 		released = 0;
 		frames += guests.wire_sent;
+		joined += guests.joined;
 		blamed += net.scratch->arrivals_blamed;
 		sent += guests.sent;
 		world_end();
 	}
-	printf(" %u deaths, %u packets, %u frames from the wire, %u of them blamed, %u ports released ", deaths, sent, frames, blamed, released_all);
+	CU_ASSERT_TRUE(joined > frames / 20);
+	printf(" %u deaths, %u packets, %u frames from the wire, %u of them joined, %u blamed, %u ports released ", deaths, sent, frames, joined, blamed,
+	       released_all);
 }
 
 int main(void)

@@ -64,32 +64,45 @@ static void wire_frame_received(uint32_t by, uint32_t sequence)
 	sent->got = 1;
 }
 
-static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
+static void record_received(uint32_t by, const struct record *record)
 {
-	struct record record;
 	struct sent *sent;
 
-	if (length < HEADERS + sizeof(record) && guests.has_strangers)
-		return;
-	if (length < HEADERS + sizeof(record))
-		return wrong("a packet is too short");
-	memcpy(&record, bytes + HEADERS, sizeof(record));
-	if (record.mark != MARK && guests.has_strangers)
-		return;
-	if (record.mark != MARK || record.from > TO_WIRE || record.bytes != length)
-		return wrong("a packet is not as it was sent");
-	for (uint32_t i = HEADERS + sizeof(record); i < length; i++)
-		if (bytes[i] != pattern(record.sequence, i))
-			return wrong("a packet has other bytes than were sent");
 	guests.received++;
-	if (record.from == TO_WIRE)
-		return wire_frame_received(by, record.sequence);
-	sent = &front[record.from].sent[record.sequence % RECORDS];
-	if (sent->sequence == record.sequence) {
+	if (record->from == TO_WIRE)
+		return wire_frame_received(by, record->sequence);
+	sent = &front[record->from].sent[record->sequence % RECORDS];
+	if (sent->sequence == record->sequence) {
 		sent->got |= 1u << by;
 		if (sent->to != by && sent->to != TO_ALL)
 			wrong("a packet went to somebody else");
 	}
+}
+
+/* Frames of a stream may have been joined: what was behind the headers of one stands behind the other's. */
+static void note_received(uint32_t by, const uint8_t *bytes, uint32_t length)
+{
+	uint32_t at = HEADERS;
+	struct record record;
+
+	do {
+		if (length < at + sizeof(record)) {
+			if (!guests.has_strangers)
+				wrong("a packet is too short");
+			return;
+		}
+		memcpy(&record, bytes + at, sizeof(record));
+		if (record.mark != MARK && guests.has_strangers)
+			return;
+		if (record.mark != MARK || record.from > TO_WIRE || record.bytes < HEADERS + sizeof(record) || record.bytes - HEADERS > length - at)
+			return wrong("a packet is not as it was sent");
+		for (uint32_t i = HEADERS + sizeof(record); i < record.bytes; i++)
+			if (bytes[at + i - HEADERS] != pattern(record.sequence, i))
+				return wrong("a packet has other bytes than were sent");
+		guests.joined += at != HEADERS;
+		at += record.bytes - HEADERS;
+		record_received(by, &record);
+	} while (at != length);
 }
 
 static void wire_got(const struct world_frame *frame)
@@ -246,6 +259,33 @@ bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bo
 
 static uint32_t wire_sequence;
 
+static void wire_note(uint32_t to)
+{
+	guests.wire_sent++;
+	wire_sent[wire_sequence % WIRE_RECORDS] = (struct sent){ to, wire_sequence, 0, world.steps };
+}
+
+void wire_stream(uint32_t to, uint32_t bytes, uint32_t count)
+{
+	static uint32_t tcp_sequence;
+
+	for (; count > 0; count--) {
+		struct world_frame *frame = world_card_receives();
+
+		if (!frame)
+			return;
+		frame->length = bytes;
+		frame->flags = NET_CSUM_VALID;
+		frame->gso = NET_GSO_NONE;
+		packet_make(frame->bytes, TO_WIRE, to, ++wire_sequence, bytes);
+		frame->bytes[20] = 0x40;	/* not to be fragmented */
+		put32(frame->bytes + 38, tcp_sequence);
+		frame->bytes[47] = 0x10;	/* ACK */
+		tcp_sequence += bytes - HEADERS;
+		wire_note(to);
+	}
+}
+
 void wire_send(uint32_t to, uint32_t bytes, bool is_gso)
 {
 	struct world_frame *frame = world_card_receives();
@@ -259,8 +299,7 @@ void wire_send(uint32_t to, uint32_t bytes, bool is_gso)
 	packet_make(frame->bytes, TO_WIRE, to, ++wire_sequence, bytes);
 	if (to == TO_ALL)
 		return;
-	guests.wire_sent++;
-	wire_sent[wire_sequence % WIRE_RECORDS] = (struct sent){ to, wire_sequence, 0, world.steps };
+	wire_note(to);
 }
 
 static bool is_excused(uint32_t number, const struct sent *sent)

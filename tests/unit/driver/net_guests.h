@@ -14,6 +14,7 @@ struct guests {
 	uint32_t sent, answered, received, errors;	/* packets; slots with an error */
 	uint32_t lost;					/* answered, and somebody who should have it and was not aside has not */
 	uint32_t wire_sent, wire_got;			/* frames that the card has acknowledged, for one guest; those that it has */
+	uint32_t joined;				/* frames that came as the end of another */
 	uint32_t wrong;					/* not whole, not in order, twice answered, never sent */
 	const char *first_wrong;
 	bool has_strangers;				/* packets that are not from here are let pass */
@@ -27,6 +28,7 @@ void wire_send(uint32_t to, uint32_t bytes, bool is_gso);
 bool guest_is_aside(uint32_t number);			/* two drivers have died at one of its packets */
 void guest_release(uint32_t number);			/* Dom0 has it served again: what was on its way to it may be lost */
 uint32_t wire_lost(void);				/* of the frames for one guest, those that it has not although it was not aside since */
+void wire_stream(uint32_t to, uint32_t bytes, uint32_t count);	/* segments of one TCP stream, one behind the other */
 void guest_look(uint32_t number);			/* fetches what it was kicked for, and posts buffers anew */
 bool guest_sleeps_for_ever(uint32_t number);		/* something waits for it, and nobody kicked it */
 uint32_t guest_owed(uint32_t number);			/* slots that are not answered */

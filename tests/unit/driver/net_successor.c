@@ -329,6 +329,21 @@ static void frames_that_nobody_fetched_are_delivered(void)
 	nothing_is_wrong();
 }
 
+static void frames_of_a_stream_that_nobody_fetched_go_alone(void)	/* J3 */
+{
+	given(2, true);
+	wire_stream(B, 500, 8);
+	world_back_end();
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 8);
+	CU_ASSERT_EQUAL(guests.joined, 0);
+	wire_stream(B, 500, 8);
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 16);
+	CU_ASSERT_EQUAL(guests.joined, 7);
+	nothing_is_wrong();
+}
+
 static void card_that_does_not_acknowledge_ends_the_domain(void)
 {
 	given(1, true);
@@ -429,6 +444,7 @@ int main(void)
 		CASE(buffer_of_two_records_is_delivered_once),
 		CASE(records_of_noise_harm_nobody),
 		CASE(frames_that_nobody_fetched_are_delivered),
+		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
 		CASE(packet_for_one_who_is_not_attached_yet_reaches_him),

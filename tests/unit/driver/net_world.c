@@ -241,8 +241,8 @@ static int card_transmit(struct net_device *device, unsigned int queue, const st
 	if (world.flying_count == world.depth)
 		return -28;
 	for (unsigned int i = 0; i < frame->segment_count; i++) {
-		if (!pool_has(frame->segment[i].at, frame->segment[i].length))
-			panic("N: the card is sent to memory that it does not reach");
+		if (!frame->segment[i].length || !pool_has(frame->segment[i].at, frame->segment[i].length))
+			panic("N: the card is sent to memory that it does not reach, or for nothing");
 		bytes += frame->segment[i].length;
 	}
 	if (bytes != frame->length || frame->segment_count > NET_SEGMENTS_MAX)
