@@ -89,6 +89,7 @@ _Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of st
 #define SKINK_DOMCTL_reset	0x534b0006u	/* no argument: back to where it said ready */
 #define SKINK_DOMCTL_arm	0x534b0007u	/* struct skink_domctl_arm: the core resets it by itself, once */
 #define SKINK_DOMCTL_driver_info 0x534b0008u	/* struct skink_domctl_driver_info */
+#define SKINK_DOMCTL_renew	0x534b0009u	/* no argument: as it was before it ran, for another image */
 
 #define SKINK_DRIVER_FRAMES_MAX	8192u	/* of a driver domain: 32 MiB */
 #define SKINK_DRIVER_CLEAN_MAX	4096u	/* of its clean copy: 16 MiB; a frame of zeroes needs none */
@@ -100,6 +101,12 @@ _Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of st
  * builder has given them (MMU_MACHPHYS_UPDATE, populate_physmap). It has one vcpu. driver.md, section 6. -EEXIST: it is a
  * driver domain already; -EBUSY: it has run; -EINVAL: more vcpus, or Domain-0, or no such class; -E2BIG: its frames, or
  * clean_max, are too many.
+ *
+ * Renew: of a driver domain that is paused, ready or not. Its devices are fenced and have no interrupts, the grants that it mapped are given
+ * back, its vcpu is down and has no registers and no page tables; what Dom0 has not pinned is no table any more. It keeps its id, its
+ * frames with what stands in them, its pool and its devices, and the channels to other domains. Then Dom0 unpins, writes, declares it again,
+ * and gives the vcpu its first registers. The generation is one more. -ENODEV: no driver domain; -EBUSY: it is not paused, or has
+ * registered a vcpu_info; -EIO: its devices could not be attached again.
  */
 struct skink_domctl_driver {
 	uint32_t region_count;
@@ -131,7 +138,7 @@ enum skink_driver_cause { SKINK_CAUSE_NONE, SKINK_CAUSE_CRASH, SKINK_CAUSE_SHUTD
  */
 struct skink_driver_info {
 	uint32_t state;			/* enum skink_driver_state */
-	uint32_t generation;		/* resets so far */
+	uint32_t generation;		/* resets and renewals so far */
 	uint32_t cause;			/* of the last death: enum skink_driver_cause */
 	uint32_t is_armed;
 	uint64_t report_ns;		/* the last death, or call of reset, */

@@ -226,6 +226,7 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_driver:		return reset_declare(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_reset:		return reset_by_host(domain);
+	case SKINK_DOMCTL_renew:		return reset_renew(domain);
 	case SKINK_DOMCTL_arm:			return reset_arm(domain, ((struct skink_domctl_arm *)(void *)op->u.pad)->set);
 	case SKINK_DOMCTL_driver_info:		return reset_tell(domain, (void *)op->u.pad);
 	case XEN_DOMCTL_assign_device:

@@ -185,12 +185,21 @@ int event_close_all(struct domain *domain)
 	return 0;
 }
 
-void event_keep_all(struct domain *domain)
+void event_keep_all(struct domain *domain, bool is_first)
 {
+	uint8_t kept_from = is_first ? CHANNEL_UNBOUND : CHANNEL_INTERDOMAIN + 1;
+
 	spin_lock(&domain->event_lock);
 	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
-		domain->events[port].is_kept = domain->events[port].state != CHANNEL_FREE;
+		domain->events[port].is_kept |= domain->events[port].state >= kept_from;
 	spin_unlock(&domain->event_lock);
+}
+
+void event_close_own(struct domain *domain)
+{
+	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
+		if (read_once(&domain->events[port].state) > CHANNEL_INTERDOMAIN)
+			(void)channel_close(domain, port);
 }
 
 /* ---- domains ---- */

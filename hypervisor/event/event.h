@@ -26,9 +26,14 @@ void event_domain_free(struct domain *domain);			/* last; no vcpu, no peer left 
 /* VIRQ_TIMER, VIRQ_DEBUG: a vcpu's own. Those of a domain are kept by its first vcpu, whichever is told. No lock held. */
 void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq);
 
-/* Reset: ports that are open now are never closed by the domain; and later nothing is pending, and masked what was. */
-void event_keep_all(struct domain *domain);
+/*
+ * Reset: ports that are open now are never closed by the domain; and later nothing is pending, and masked what was. Not is_first: channels to
+ * other domains are what another image has left, and stay as they are.
+ */
+void event_keep_all(struct domain *domain, bool is_first);
 void event_forget(struct domain *domain, const uint64_t *masked);
+/* Renewal: virqs, ipis and pirqs are closed. Its vcpus do not run. */
+void event_close_own(struct domain *domain);
 
 /* From a driver of the core's: a physical interrupt that a domain has bound; masked or acknowledged by eoi. */
 void event_send_pirq(uint32_t pirq);

@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
 #define FRAME_ALLOCATED		(1ULL << 63)	/* in count: the owner's own reference is not dropped yet */
 #define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap, shared_info, grant table) */
 #define FRAME_CLASS_SHIFT	60		/* in count, 2 bits: of a driver domain's frame, enum driver_class */
+#define FRAME_CLASS_MASK	(3ULL << FRAME_CLASS_SHIFT)
 #define FRAME_WATCHED_SHIFT	59
 #define FRAME_WATCHED		(1ULL << FRAME_WATCHED_SHIFT)	/* in count: it has a clean copy, and nobody has changed it (reset/reset.h: R3) */
 #define FRAME_COUNT_MASK	((1ULL << 32) - 1)

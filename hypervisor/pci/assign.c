@@ -238,6 +238,18 @@ void pci_domain_fence(struct domain *domain)
 			detach(function);
 }
 
+void pci_domain_renew(struct domain *domain)
+{
+	spin_lock(&pci_lock);
+	for (struct pci_function *function = pci_functions; function; function = function->next)
+		if (function->owner == domain && !function->is_stopped) {
+			pci_msi_prepare(function);
+			pci_msi_free(function);
+			function->sized = 0;
+		}
+	spin_unlock(&pci_lock);
+}
+
 void pci_domain_stop(struct domain *domain)
 {
 	for (struct pci_function *function = pci_functions; function; function = function->next)

@@ -34,6 +34,8 @@ MUST_CHECK int pci_pool_is_there(struct domain *domain);
 
 /* Reset: its functions reach no memory until pci_pool_is_there() attaches them again. domctl_lock is held. */
 void pci_domain_fence(struct domain *domain);
+/* Renewal: and they have no interrupts any more. Its pirqs' channels are closed, its vcpus do not run. */
+void pci_domain_renew(struct domain *domain);
 /* The domain dies. First: its functions reach no memory and interrupt nobody any more. */
 void pci_domain_stop(struct domain *domain);
 /* Last, when its event channels are closed: they are nobody's. */

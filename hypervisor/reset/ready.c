@@ -25,12 +25,15 @@ static bool regions_ok(const struct driver_frames *region, uint32_t count, uint3
 	return true;
 }
 
-/* What was said before stays: first Dom0 speaks, then the domain. page_list_lock is held. */
-static void classify(struct domain *domain, const struct driver_frames *region, uint32_t count)
+/* What was said before stays, unless it is all said anew: first Dom0 speaks, then the domain. page_list_lock is held. */
+static void classify(struct domain *domain, const struct driver_frames *region, uint32_t count, bool is_anew)
 {
+	const uint64_t kept = is_anew ? ~FRAME_CLASS_MASK : UINT64_MAX;
+
 	for (uint32_t i = domain->page_list; i != FRAME_LINK_NONE; i = frame_of(mfn(i))->next) {
 		uint64_t pfn = m2p_get(mfn(i)).raw;
 
+		__atomic_fetch_and(&frame_of(mfn(i))->count, kept, __ATOMIC_SEQ_CST);
 		for (uint32_t n = 0; n < count; n++)
 			if (pfn - region[n].pfn < region[n].pages && !frame_class_of(frame_of(mfn(i))))
 				__atomic_fetch_or(&frame_of(mfn(i))->count,
@@ -41,9 +44,9 @@ static void classify(struct domain *domain, const struct driver_frames *region, 
 int reset_declare(struct domain *domain, const struct skink_domctl_driver *wanted)
 {
 	struct vcpu_runstate_info runstate;
-	struct reset *reset;
+	struct reset *reset = domain->reset;
 
-	if (domain->reset)
+	if (reset && reset->is_declared)
 		return -EEXIST;
 	if (domain == domain_zero || domain->vcpu_max != 1 || wanted->region_count > SKINK_DRIVER_REGIONS ||
 	    !regions_ok(wanted->region, wanted->region_count, DRIVER_SCRATCH, DRIVER_HOST))
@@ -51,14 +54,16 @@ int reset_declare(struct domain *domain, const struct skink_domctl_driver *wante
 	if (wanted->clean_max > SKINK_DRIVER_CLEAN_MAX || read_once(&domain->frame_count) > SKINK_DRIVER_FRAMES_MAX)
 		return -E2BIG;
 	sched_get_runstate(domain->vcpu[0], &runstate);
-	if (!read_once(&domain->pause_count) || runstate.time[RUNSTATE_running])
+	if (!read_once(&domain->pause_count) || (!reset && runstate.time[RUNSTATE_running]))
 		return -EBUSY;
-	reset = heap_alloc(sizeof(*reset));
+	if (!reset)
+		reset = heap_alloc(sizeof(*reset));
 	if (!reset)
 		return -ENOMEM;
 	reset->clean_max = wanted->clean_max;
+	reset->is_declared = true;
 	spin_lock(&domain->page_list_lock);
-	classify(domain, wanted->region, wanted->region_count);
+	classify(domain, wanted->region, wanted->region_count, true);
 	spin_unlock(&domain->page_list_lock);
 	domain->reset = reset;
 	return 0;
@@ -172,7 +177,7 @@ static int begin(struct domain *domain, uint64_t argument)
 		return -ENOMEM;
 	write_once(&domain->is_frozen, true);
 	spin_lock(&domain->page_list_lock);
-	classify(domain, ready.region, ready.region_count);
+	classify(domain, ready.region, ready.region_count, false);
 	error = collect(domain);
 	spin_unlock(&domain->page_list_lock);
 	return error;
@@ -303,7 +308,7 @@ static void save(struct vcpu *vcpu)
 	memcpy(reset->vcpu, (const char *)vcpu + VCPU_SAVED_FROM, sizeof(reset->vcpu));
 	page_copy(reset->fpu, vcpu->fpu);
 	memcpy(reset->events_masked, shared->evtchn_mask, sizeof(reset->events_masked));
-	event_keep_all(vcpu->domain);
+	event_keep_all(vcpu->domain, reset->info.generation == 0);
 }
 
 long do_driver_op(uint64_t argument)

@@ -5,6 +5,7 @@
  *
  *   starting --ready--> serving --dies, not armed--> dead --SKINK_DOMCTL_reset--> resetting
  *   serving --dies and is armed, or SKINK_DOMCTL_reset--> resetting --reset_step() has done all--> serving
+ *   any --SKINK_DOMCTL_renew, its domain paused--> starting, not declared --SKINK_DOMCTL_driver--> starting
  *
  * R1  Fence before copy: nothing is restored that a device can still write to.
  * R2  From ready on only L1 entries change (domain->is_frozen): so all tables are known, and those above are as they were.
@@ -44,6 +45,7 @@ enum reset_phase { RESET_FENCE, RESET_TABLES, RESET_GRANTS, RESET_FRAMES };
 struct reset {
 	uint32_t state;			/* enum skink_driver_state; atomic */
 	bool is_armed;			/* atomic */
+	bool is_declared;
 	uint32_t clean_max, clean_count;
 	struct skink_driver_info info;
 
@@ -70,6 +72,7 @@ struct reset {
 /* domctl.c calls these with domctl_lock held; the errors are control.h's. */
 MUST_CHECK int reset_declare(struct domain *domain, const struct skink_domctl_driver *wanted);
 MUST_CHECK int reset_by_host(struct domain *domain);		/* -ERESTART: call again */
+MUST_CHECK int reset_renew(struct domain *domain);		/* -ERESTART */
 MUST_CHECK int reset_arm(struct domain *domain, bool is_on);
 MUST_CHECK int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wanted);
 

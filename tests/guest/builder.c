@@ -154,6 +154,18 @@ static void copy_in(const struct child *child, uint64_t va, const uint8_t *from,
 	}
 }
 
+/* New frames are empty; those of a child that has run are not. */
+static void clear_in(const struct child *child, uint64_t va, uint64_t bytes)
+{
+	while (bytes) {
+		uint64_t room = PAGE_SIZE - va % PAGE_SIZE, now = bytes < room ? bytes : room;
+
+		memset((uint8_t *)page_of(child, (va - BASE) / PAGE_SIZE) + va % PAGE_SIZE, 0, now);
+		va += now;
+		bytes -= now;
+	}
+}
+
 static const struct elf_header *image(void)
 {
 	const struct elf_header *header = (void *)boot_info->mod_start;
@@ -173,6 +185,7 @@ static unsigned long load_image(const struct child *child)
 		if (program[i].type != ELF_LOAD)
 			continue;
 		copy_in(child, program[i].va, (const uint8_t *)header + program[i].offset, program[i].file_bytes);
+		clear_in(child, program[i].va + program[i].file_bytes, program[i].memory_bytes - program[i].file_bytes);
 		if (program[i].va + program[i].memory_bytes > end)
 			end = program[i].va + program[i].memory_bytes;
 	}
@@ -190,6 +203,7 @@ static void fill_tables(const struct child *child)
 	unsigned long first = child->table_pfn;
 	uint64_t *table;
 
+	clear_in(child, BASE + first * PAGE_SIZE, child->table_count * PAGE_SIZE);
 	((uint64_t *)page_of(child, first))[BASE >> 39 & 511] = table_entry(child, first + 1);
 	((uint64_t *)page_of(child, first + 1))[BASE >> 30 & 511] = table_entry(child, first + 2);
 	table = page_of(child, first + 2);

@@ -455,6 +455,66 @@ static void one_that_is_not_armed_waits_for_dom0(void)
 	check_equal(child_call(&child, ASK_GENERATION, 0, 0), before + 1);
 }
 
+static struct evtchn_status old_channel(evtchn_port_t port)
+{
+	struct evtchn_status status = { .dom = child.id, .port = port };
+
+	check_equal(hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_status, &status), 0);
+	return status;
+}
+
+static long unpin(void)
+{
+	struct mmuext_op op = { .cmd = MMUEXT_UNPIN_TABLE, .arg1.mfn = child.mfn[child.table_pfn] };
+
+	return hypercall(__HYPERVISOR_mmuext_op, &op, 1, NULL, child.id);
+}
+
+/* As before its first instruction: nothing of the old image is left but frames and channels, and another is loaded. */
+static void renewed_driver_takes_another_image(void)
+{
+	uint32_t before = info().generation;
+	evtchn_port_t old_port = child.child_port;
+	grant_ref_t gref = grant_lend(child.id, page_alloc(), 0);
+
+	check_equal(child_call(&child, ASK_BORROW, gref, 1), 1);
+	check_equal(domctl_plain(SKINK_DOMCTL_renew, child.id), -XEN_EBUSY);
+	check_equal(domctl_plain(SKINK_DOMCTL_renew, 0), -XEN_ENODEV);
+	check_equal(domctl_plain(XEN_DOMCTL_pausedomain, child.id), 0);
+	check_equal(domctl_plain(SKINK_DOMCTL_renew, child.id), 0);
+	check_equal(info().state, SKINK_DRIVER_STARTING);
+	check_equal(info().generation, before + 1);
+	check_equal(domctl_plain(SKINK_DOMCTL_reset, child.id), -XEN_EAGAIN);
+	check_equal(arm(), -XEN_EAGAIN);
+	check_equal(old_channel(old_port).status, EVTCHNSTAT_interdomain);
+	check_equal(unpin(), 0);
+	check_equal(unpin(), -XEN_EINVAL);
+	check(grant_withdraw(gref));
+
+	check_equal(child_load(&child), 0);
+	check_equal(child_set_context(&child), 0);
+	child_disconnect(&child);
+	check_equal(child_connect(&child), 0);
+	check_equal(declare(), 0);
+	check_equal(declare(), -XEN_EEXIST);
+	go_on();
+	check_equal(child_call(&child, ASK_GENERATION, 0, 0), 0);
+	check_equal(info().state, SKINK_DRIVER_SERVING);
+	check_equal(info().generation, before + 1);
+	check_equal(old_channel(old_port).status, EVTCHNSTAT_unbound);	/* the test has closed its end */
+}
+
+/* Also of one that has died, and is brought back from there as any other. */
+static void renewed_driver_is_reset_to_its_own_ready(void)
+{
+	uint32_t before = info().generation;
+
+	child_ask(&child, ASK_DIE, 1, 0);
+	check(wait_for(SKINK_DRIVER_DEAD, before));
+	check_equal(domctl_plain(SKINK_DOMCTL_reset, child.id), 0);
+	check_equal(child_call(&child, ASK_GENERATION, 0, 0), before + 1);
+}
+
 static void it_ends_as_any_other(void)
 {
 	check_equal(child_destroy(&child), 0);
@@ -470,6 +530,8 @@ static const struct tap_test tests[] = {
 	TEST(lent_pages_come_back),
 	TEST(armed_driver_survives_each_death),
 	TEST(one_that_is_not_armed_waits_for_dom0),
+	TEST(renewed_driver_takes_another_image),
+	TEST(renewed_driver_is_reset_to_its_own_ready),
 	TEST(it_ends_as_any_other),
 };
 

@@ -510,6 +510,80 @@ static void it_may_be_stopped_at_each_step(void)
 	all_is_counted();
 }
 
+/* ---- another image ---- */
+
+static long renew(domid_t id)
+{
+	struct xen_domctl *op = control(SKINK_DOMCTL_renew);
+	long error;
+
+	op->domain = id;
+	as_zero();
+	error = call(op);
+	as_driver();
+	return error;
+}
+
+static void only_a_driver_that_is_paused_is_renewed(void)
+{
+	given_ready();
+	CU_ASSERT_EQUAL(renew(0), -ENODEV);
+	CU_ASSERT_EQUAL(renew(DRIVER), -EBUSY);
+	driver.domain->pause_count = 1;
+	driver.domain->vcpu[0]->info_frame = mfn(driver.page[DATA]);
+	CU_ASSERT_EQUAL(renew(DRIVER), -EBUSY);
+	driver.domain->vcpu[0]->info_frame = mfn(0);
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_SERVING);
+	CU_ASSERT_EQUAL(call(control(SKINK_DOMCTL_renew)), -EPERM);
+	all_is_counted();
+}
+
+/* It keeps its frames with what stands in them; they have no class, no copy and no table any more. */
+static void a_renewed_driver_is_as_before_it_ran(void)
+{
+	struct vcpu *vcpu;
+
+	given_ready();
+	vcpu = driver.domain->vcpu[0];
+	store(VA(DATA));
+	CU_ASSERT_EQUAL(arm(1), 0);
+	driver.domain->pause_count = 1;
+	CU_ASSERT_EQUAL(renew(DRIVER), 0);
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_STARTING);
+	CU_ASSERT_EQUAL(info().generation, 1);
+	CU_ASSERT_FALSE(driver.domain->is_frozen || vcpu->is_initialised || vcpu->is_up);
+	CU_ASSERT_EQUAL(vcpu->table_kernel.raw, 0);
+	CU_ASSERT_EQUAL(words_of(driver.page[DATA])[1], words_of(driver.page[DATA])[2]);
+	CU_ASSERT_FALSE(read_once(&frame_of(mfn(driver.page[DATA]))->count) & FRAME_WATCHED);
+	CU_ASSERT_EQUAL(reset(), -EAGAIN);
+	CU_ASSERT_EQUAL(arm(1), -EAGAIN);
+	as_zero();
+	CU_ASSERT_EQUAL(declare(GUEST_PAGES), 0);
+	CU_ASSERT_EQUAL(declare(GUEST_PAGES), -EEXIST);
+	CU_ASSERT_EQUAL(frame_class_of(frame_of(mfn(driver.page[HOST]))), DRIVER_HOST);
+	CU_ASSERT_EQUAL(frame_class_of(frame_of(mfn(driver.page[SCRATCH]))), DRIVER_RESTORED);
+	CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+	all_is_counted();
+}
+
+/* However often it is asked, and of a dead one. */
+static void renewal_may_be_stopped_and_asked_again(void)
+{
+	fake.preempt_every = 1;
+	given_ready();
+	domain_crash(driver.domain, "on purpose");
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_DEAD);
+	driver.domain->pause_count = 1;
+	CU_ASSERT_EQUAL(renew(DRIVER), 0);
+	CU_ASSERT_FALSE(driver.domain->is_shut_down);
+	CU_ASSERT_EQUAL(renew(DRIVER), 0);
+	CU_ASSERT_EQUAL(info().generation, 2);
+	as_zero();
+	CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+	fake.preempt_every = 0;
+	all_is_counted();
+}
+
 static void at_its_end_nothing_of_the_copy_is_left(void)
 {
 	given_ready();
@@ -541,6 +615,9 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
 	UNIT_CASE(events_of_before_are_not_pending_and_ports_are_there),
 	UNIT_CASE(it_may_be_stopped_at_each_step),
+	UNIT_CASE(only_a_driver_that_is_paused_is_renewed),
+	UNIT_CASE(a_renewed_driver_is_as_before_it_ran),
+	UNIT_CASE(renewal_may_be_stopped_and_asked_again),
 	UNIT_CASE(at_its_end_nothing_of_the_copy_is_left),
 	UNIT_CASE(nor_of_one_that_was_never_ready),
 };

@@ -68,7 +68,7 @@ REAL_CORE_SOURCES := $(REAL_MEM_SOURCES) tests/unit/fake-cpu/domain_state.c test
 	hypervisor/event/deliver.c hypervisor/event/hypercall.c hypervisor/grant/copy.c \
 	hypervisor/grant/map.c hypervisor/grant/operation.c hypervisor/grant/pin.c \
 	hypervisor/grant/table.c hypervisor/grant/transfer.c \
-	hypervisor/reset/ready.c hypervisor/reset/control.c hypervisor/reset/restore.c
+	hypervisor/reset/ready.c hypervisor/reset/control.c hypervisor/reset/restore.c hypervisor/reset/renew.c
 ORACLE_SOURCES := tests/unit/memory_oracle.c tests/unit/grant_oracle.c
 UNIT_TESTS += frame table alloc memory_op domctl pci dma_pool reset
 UNIT_frame_SOURCES := $(REAL_CORE_SOURCES) $(ORACLE_SOURCES) tests/unit/fake-cpu/domain.c

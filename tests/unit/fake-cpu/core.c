@@ -229,7 +229,8 @@ WEAK int reset_release(struct domain *domain) { return 0; }
 WEAK void reset_free(struct domain *domain) { }
 WEAK long do_driver_op(uint64_t argument) { return -ENOSYS; }
 WEAK void sched_vcpu_forget(struct vcpu *vcpu) { }
-WEAK void event_keep_all(struct domain *domain) { }
+WEAK void event_keep_all(struct domain *domain, bool is_first) { }
+WEAK void event_close_own(struct domain *domain) { }
 WEAK void event_forget(struct domain *domain, const uint64_t *masked) { }
 
 /* ---- pci: a machine without any ---- */
