@@ -61,6 +61,19 @@ struct driver_ready {
 	struct driver_frames region[DRIVER_READY_REGIONS];	/* DRIVER_SCRATCH or DRIVER_PRESERVED */
 };
 
+/* ---------------------------------------------------------------- what an image says of itself: driver.md, section 8 */
+
+/* An ELF note of owner "Skink" and this type, in a PT_NOTE segment. */
+#define DRIVER_NOTE		1u
+
+struct driver_note {
+	uint16_t version;		/* DRIVER_VERSION */
+	uint16_t role;			/* enum driver_role */
+	uint32_t ledger_version;	/* LEDGER_VERSION */
+	uint32_t flags;			/* of struct driver_attachment: those that it can serve */
+	uint32_t queues;		/* of one attachment, at most */
+};
+
 /* ---------------------------------------------------------------- the table: Dom0's */
 
 /* Where a ring's part of the ledger is, and what ledger.h needs to know of it. */
@@ -176,7 +189,8 @@ struct driver_table {
 	uint32_t serial_last;		/* Dom0's own note: what it gave out last, for attachments and for rings */
 	uint32_t ring_last;
 	uint32_t pardoned;		/* the reset after which `doing` accuses nobody: the death was not the driver's own (driver.md, section 7) */
-	uint8_t zero[2048 - 132];
+	uint32_t is_rehearsal;		/* not 0: there is no device for it; it says DRIVER_WAITING (driver.md, section 8) */
+	uint8_t zero[2048 - 136];
 	struct driver_attachment attachment[];
 };
 
@@ -189,6 +203,7 @@ enum driver_state {
 	DRIVER_STARTING,
 	DRIVER_SERVING,			/* the device works; the table is obeyed */
 	DRIVER_FAILED,			/* status.text says why; it will not serve */
+	DRIVER_WAITING,			/* in a rehearsal: it has come to where it would look for its device */
 };
 
 enum driver_answer {
@@ -264,6 +279,7 @@ struct driver_log {
 };
 
 _Static_assert(sizeof(struct driver_ready) == 136, "driver.md: ready");
+_Static_assert(sizeof(struct driver_note) == 16, "driver.md: the note");
 _Static_assert(sizeof(struct driver_queue) == 80, "driver.md: queues");
 _Static_assert(offsetof(struct driver_attachment, queue) == 16, "driver.md: attachments");
 _Static_assert(sizeof(struct driver_attachment) == 2048, "driver.md: attachments");

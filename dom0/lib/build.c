@@ -4,7 +4,7 @@
  * T1  In the first page tables the frames that are page tables, and a driver domain's table, are mapped read-only, all others
  *     writable.
  */
-#include "lib/build.h"
+#include "lib/builder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,8 +16,6 @@
 #include <xen/memory.h>
 
 #include "lib/file.h"
-#include "lib/layout.h"
-#include "lib/pvelf.h"
 #include "lib/tables.h"
 
 #define INITRD_FILE_MAX		(4UL << 30)
@@ -25,25 +23,6 @@
 #define RFLAGS_START		0x200UL
 #define DR6_START		0xffff0ff0UL
 #define DR7_START		0x400UL
-
-struct builder {
-	struct core *core;
-	const struct build_request *request;
-	struct build_error *error;
-
-	struct pvelf kernel;
-	int initrd;			/* descriptor; -1: none */
-	size_t initrd_bytes;
-	struct layout layout;
-	struct driver_regions regions;	/* of a driver domain */
-
-	struct built built;
-	bool has_domain;
-	uint64_t frames;
-	xen_pfn_t *mfn;			/* of each pseudo-physical frame */
-	uint8_t *memory;		/* the frames that are spoken for, in order, mapped here */
-	xen_pfn_t shared_info_mfn;
-};
 
 /* The core, or Dom0's kernel, said no. */
 static int failed(const struct builder *builder, const char *what, int result)
@@ -75,7 +54,7 @@ static int check_command_line(const struct builder *builder)
 	return 0;
 }
 
-static int read_files(struct builder *builder)
+int builder_read_files(struct builder *builder)
 {
 	int result = open_initrd(builder);
 
@@ -270,7 +249,7 @@ static void fill_start_info(struct builder *builder)
 		strcpy((char *)info->cmd_line, builder->request->command_line);
 }
 
-static int fill_memory(struct builder *builder)
+int builder_fill_memory(struct builder *builder)
 {
 	const struct layout *layout = &builder->layout;
 	int result;
@@ -323,39 +302,60 @@ static int fill_grants(struct builder *builder)
 	return 0;
 }
 
-static int start_vcpu(struct builder *builder)
+void builder_first_registers(const struct builder *builder, vcpu_guest_context_t *context)
 {
 	const struct layout *layout = &builder->layout;
-	vcpu_guest_context_t context = { .flags = VGCF_in_kernel | VGCF_online };
-	xen_pfn_t root = mfn_of(builder, layout->tables);
-	int result = core_pin_root(builder->core, builder->built.id, root);
+
+	*context = (vcpu_guest_context_t){ .flags = VGCF_in_kernel | VGCF_online };
+	context->user_regs.rip = builder->kernel.entry;
+	context->user_regs.rsp = layout->stack_end;
+	context->user_regs.rsi = layout->start_info;
+	context->user_regs.rflags = RFLAGS_START;
+	context->user_regs.cs = FLAT_KERNEL_CS;
+	context->user_regs.ds = FLAT_KERNEL_DS;
+	context->user_regs.es = FLAT_KERNEL_DS;
+	context->user_regs.fs = FLAT_KERNEL_DS;
+	context->user_regs.gs = FLAT_KERNEL_DS;
+	context->user_regs.ss = FLAT_KERNEL_SS;
+	context->kernel_ss = FLAT_KERNEL_SS;
+	context->kernel_sp = layout->stack_end;
+	context->debugreg[6] = DR6_START;
+	context->debugreg[7] = DR7_START;
+	context->ctrlreg[3] = mfn_of(builder, layout->tables) << FRAME_SHIFT;
+}
+
+static int start_vcpu(struct builder *builder)
+{
+	vcpu_guest_context_t context;
+	int result = core_pin_root(builder->core, builder->built.id, mfn_of(builder, builder->layout.tables));
 
 	if (result)
 		return failed(builder, "the core refuses its first page tables", result);
-	context.user_regs.rip = builder->kernel.entry;
-	context.user_regs.rsp = layout->stack_end;
-	context.user_regs.rsi = layout->start_info;
-	context.user_regs.rflags = RFLAGS_START;
-	context.user_regs.cs = FLAT_KERNEL_CS;
-	context.user_regs.ds = FLAT_KERNEL_DS;
-	context.user_regs.es = FLAT_KERNEL_DS;
-	context.user_regs.fs = FLAT_KERNEL_DS;
-	context.user_regs.gs = FLAT_KERNEL_DS;
-	context.user_regs.ss = FLAT_KERNEL_SS;
-	context.kernel_ss = FLAT_KERNEL_SS;
-	context.kernel_sp = layout->stack_end;
-	context.debugreg[6] = DR6_START;
-	context.debugreg[7] = DR7_START;
-	context.ctrlreg[3] = root << FRAME_SHIFT;
+	builder_first_registers(builder, &context);
 	result = core_vcpu_context_set(builder->core, builder->built.id, 0, &context);
 	return result ? failed(builder, "the core refuses the state of its first vcpu", result) : 0;
 }
 
 /* ---- the whole ---- */
 
+/* Another image is loaded into them one day. */
+static void keep_frames(struct builder *builder)
+{
+	struct driver_shared *shared = &builder->built.driver;
+
+	shared->root = mfn_of(builder, builder->layout.tables);
+	shared->console_port = builder->built.console_port;
+	shared->store_port = builder->built.store_port;
+	shared->console_mfn = builder->built.console_mfn;
+	shared->store_mfn = builder->built.store_mfn;
+	shared->frames = builder->frames;
+	shared->frame = builder->mfn;
+	builder->mfn = NULL;
+}
+
 static int build(struct builder *builder)
 {
-	int result = read_files(builder);
+	int result = builder_read_files(builder);
 
 	if (!result)
 		result = make_domain(builder);
@@ -364,7 +364,7 @@ static int build(struct builder *builder)
 	if (!result)
 		result = open_ports(builder);
 	if (!result)
-		result = fill_memory(builder);
+		result = builder_fill_memory(builder);
 	if (result)
 		return result;
 
@@ -378,6 +378,8 @@ static int build(struct builder *builder)
 	if (!result && builder->request->driver)
 		result = driver_furnish(builder->core, builder->built.id, builder->request->driver, &builder->regions, &builder->layout, builder->mfn,
 					&builder->built.driver, builder->error);
+	if (!result && builder->request->driver)
+		keep_frames(builder);
 	return result;
 }
 
@@ -398,8 +400,7 @@ int build_domain(struct core *core, const struct build_request *request, struct 
 	release(&builder);
 	if (result) {
 		bytes_free(&builder.built.kernel.elf);
-		free(builder.built.driver.mfn);
-		builder.built.driver.mfn = NULL;
+		driver_shared_free(&builder.built.driver);
 	}
 	if (result && builder.has_domain)
 		core_domain_destroy(core, builder.built.id);		/* U1 */
@@ -410,7 +411,7 @@ int build_domain(struct core *core, const struct build_request *request, struct 
 int build_check(const struct build_request *request, struct build_error *error)
 {
 	struct builder builder = { .request = request, .error = error, .initrd = -1 };
-	int result = read_files(&builder);
+	int result = builder_read_files(&builder);
 
 	release(&builder);
 	bytes_free(&builder.built.kernel.elf);

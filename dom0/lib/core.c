@@ -310,6 +310,13 @@ int core_driver(struct core *core, domid_t id, struct skink_domctl_driver *drive
 	return own_domctl(core, SKINK_DOMCTL_driver, id, driver, sizeof(*driver));
 }
 
+int core_renew(struct core *core, domid_t id)
+{
+	struct xen_domctl operation = { 0 };
+
+	return domctl(core, SKINK_DOMCTL_renew, id, &operation);
+}
+
 /* ---- memory ---- */
 
 /* How many of the `count` extents of 2^order frames, whose first frames stand in extent[], have been given. */
@@ -370,15 +377,37 @@ int core_populate_block(struct core *core, domid_t id, uint64_t first, unsigned 
 	return given < 0 ? given : given == 1 ? 0 : -ENOMEM;
 }
 
-int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn)
+static int mmuext(struct core *core, domid_t id, unsigned int command, xen_pfn_t mfn)
 {
-	struct mmuext_op operation = { .cmd = MMUEXT_PIN_L4_TABLE, .arg1.mfn = mfn };
+	struct mmuext_op operation = { .cmd = command, .arg1.mfn = mfn };
 	struct mmuext_op *buffer = buffer_copy(core, &operation, sizeof(operation));
 	int error;
 
 	if (!buffer)
 		return -ENOMEM;
 	error = xencall4(core->call, __HYPERVISOR_mmuext_op, (uintptr_t)buffer, 1, 0, id) < 0 ? -errno : 0;
+	xencall_free_buffer(core->call, buffer);
+	return error;
+}
+
+int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn)
+{
+	return mmuext(core, id, MMUEXT_PIN_L4_TABLE, mfn);
+}
+
+int core_unpin(struct core *core, domid_t id, xen_pfn_t mfn)
+{
+	return mmuext(core, id, MMUEXT_UNPIN_TABLE, mfn);
+}
+
+int core_renumber(struct core *core, domid_t id, const struct mmu_update *update, uint32_t count)
+{
+	struct mmu_update *buffer = buffer_copy(core, update, count * sizeof(*update));
+	int error;
+
+	if (!buffer)
+		return -ENOMEM;
+	error = xencall4(core->call, __HYPERVISOR_mmu_update, (uintptr_t)buffer, count, 0, id) < 0 ? -errno : 0;
 	xencall_free_buffer(core->call, buffer);
 	return error;
 }

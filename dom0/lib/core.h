@@ -68,6 +68,12 @@ int core_driver_info(struct core *core, domid_t id, struct skink_driver_info *in
 /* A driver domain, before it runs: protocols/control.h. What is asked of it later goes by lib/line.h. */
 int core_driver(struct core *core, domid_t id, struct skink_domctl_driver *driver);
 
+/* As it was before it ran, for another image: its tables are none any more when what is pinned is unpinned. */
+int core_renew(struct core *core, domid_t id);
+/* What the guest will find as the numbers of `count` of its frames. */
+int core_renumber(struct core *core, domid_t id, const struct mmu_update *update, uint32_t count);
+int core_unpin(struct core *core, domid_t id, xen_pfn_t mfn);	/* -EINVAL: it is not pinned */
+
 /* Memory. mfn[] gets the machine frames of the guest's frames first .. first + count - 1; all of them or -ENOMEM. */
 int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count, xen_pfn_t *mfn);
 /* The same in one piece of 2^order frames of the machine. */

@@ -16,6 +16,13 @@ static uint64_t pages_of(uint64_t bytes)
 	return (bytes + FRAME_BYTES - 1) >> FRAME_SHIFT;
 }
 
+void driver_shared_free(struct driver_shared *shared)
+{
+	free(shared->mfn);
+	free(shared->frame);
+	shared->mfn = shared->frame = NULL;
+}
+
 int driver_regions_choose(const struct build_driver *driver, const struct layout *layout, uint64_t frames,
 			  struct driver_regions *regions, struct build_error *error)
 {
@@ -52,7 +59,7 @@ void driver_table_fill(const struct build_driver *driver, const struct driver_re
 		.magic = DRIVER_TABLE_MAGIC, .version = DRIVER_VERSION, .role = (uint16_t)driver->role,
 		.attachment_count = DRIVER_ATTACHMENTS_MAX, .control_port = control_port, .function_count = driver->function_count,
 		.pool = regions->pool, .ledger = regions->ledger, .status = regions->status, .log = regions->log,
-		.heartbeat_ns = driver->heartbeat_ns, .device_ns = driver->device_ns,
+		.heartbeat_ns = driver->heartbeat_ns, .device_ns = driver->device_ns, .is_rehearsal = driver->is_rehearsal,
 	};
 	memcpy(table->function, driver->function, sizeof(table->function));
 }
@@ -123,11 +130,11 @@ static struct driver_frames frames_of(const struct driver_region *region, enum d
 	return (struct driver_frames){ region->pfn, (uint32_t)region->pages, frame_class };
 }
 
-/* protocols/driver.md, section 6. The console's and the store's other sides are not reset. */
-static int declare_driver(struct core *core, domid_t id, const struct driver_regions *regions, const struct layout *layout)
+struct skink_domctl_driver driver_declaration(const struct driver_regions *regions, const struct layout *layout)
 {
 	const struct driver_region store = { layout_pfn(layout, layout->store), 1 }, console = { layout_pfn(layout, layout->console), 1 };
-	struct skink_domctl_driver driver = {
+
+	return (struct skink_domctl_driver){
 		.region_count = 7, .clean_max = SKINK_DRIVER_CLEAN_MAX,
 		.region = {
 			frames_of(&regions->table, DRIVER_HOST), frames_of(&regions->pool, DRIVER_SCRATCH),
@@ -136,20 +143,19 @@ static int declare_driver(struct core *core, domid_t id, const struct driver_reg
 			frames_of(&console, DRIVER_PRESERVED),
 		},
 	};
-
-	return core_driver(core, id, &driver);
 }
 
 int driver_furnish(struct core *core, domid_t id, const struct build_driver *driver, const struct driver_regions *regions,
 		   const struct layout *layout, const xen_pfn_t *mfn, struct driver_shared *shared, struct build_error *error)
 {
+	struct skink_domctl_driver declaration = driver_declaration(regions, layout);
 	int result = list_shared(regions, mfn, shared);
 
 	if (!result)
 		result = wipe(core, id, shared);
 	if (result)
 		return build_refuse(error, BLAME_MACHINE, result, "what it shares with Domain-0 cannot be mapped: %s", strerror(-result));
-	result = declare_driver(core, id, regions, layout);
+	result = core_driver(core, id, &declaration);
 	if (result)
 		return build_refuse(error, BLAME_MACHINE, result, "the core does not take it for a driver domain: %s", strerror(-result));
 	shared->is_protected = true;	/* one without a device writes nowhere */

@@ -26,6 +26,7 @@ struct build_driver {
 	uint64_t pool_frames;
 	bool is_unprotected;		/* may own a device where no IOMMU keeps it to its pool */
 	uint64_t heartbeat_ns, device_ns;
+	bool is_rehearsal;
 	uint32_t function_count;
 	uint32_t function[DRIVER_FUNCTIONS_MAX];	/* as struct driver_table has them */
 };
@@ -41,6 +42,12 @@ struct driver_shared {
 	bool is_protected;		/* an IOMMU keeps its devices to the pool */
 	uint64_t table_pages, status_pages, log_pages, ledger_pages;
 	xen_pfn_t *mfn;			/* of all of them, in this order */
+	/* For another image (image.h): all of its frames, as the image that is in them counts them, and its table of the highest level. */
+	uint64_t frames;
+	xen_pfn_t *frame, root;
+	bool is_uncertain;		/* a skinkd before this one may have been ended while it loaded another */
+	xen_pfn_t console_mfn, store_mfn;
+	uint32_t console_port, store_port;
 	uint64_t log_taken;		/* bytes of the log that have been taken */
 };
 
@@ -48,6 +55,11 @@ static inline uint64_t driver_shared_pages(const struct driver_shared *shared)
 {
 	return shared->table_pages + shared->status_pages + shared->log_pages + shared->ledger_pages;
 }
+
+void driver_shared_free(struct driver_shared *shared);
+
+/* As driver.md, section 6, has it: which frames a reset leaves alone. The console's and the store's other sides are not reset. */
+struct skink_domctl_driver driver_declaration(const struct driver_regions *regions, const struct layout *layout);
 
 /* Arithmetic alone. 0, or -errno and *error: they do not fit beside what `layout` has placed. */
 int driver_regions_choose(const struct build_driver *driver, const struct layout *layout, uint64_t frames,

@@ -117,6 +117,11 @@ static int read_notes(struct pvelf *kernel, const uint8_t *at, uint64_t bytes, u
 		whole = value_at + note.n_descsz;
 		if (whole > bytes)
 			return refuse(error, "a note of type %u runs past the end of the notes: copy it again", note.n_type);
+		if (note.n_namesz == 6 && !memcmp(at + sizeof(note), "Skink", 6) && note.n_type == DRIVER_NOTE &&
+		    note.n_descsz == sizeof(kernel->driver)) {
+			memcpy(&kernel->driver, at + value_at, sizeof(kernel->driver));
+			kernel->has_driver_note = true;
+		}
 		if (note.n_namesz == 4 && !memcmp(at + sizeof(note), "Xen", 4))
 			result = take_note(kernel, note.n_type, at + value_at, note.n_descsz, error);
 		whole = round_up(whole, alignment) < bytes ? round_up(whole, alignment) : bytes;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../protocols/driver.h"
+
 struct build_error;
 
 #define PVELF_SEGMENTS_MAX	16
@@ -32,6 +34,8 @@ struct pvelf {
 	bool has_notes;			/* in Xen's name ... */
 	bool has_pv_notes;		/* ... and not those of PVH alone */
 	bool has_pvh_entry;
+	bool has_driver_note;		/* it is a driver domain's, and says so: */
+	struct driver_note driver;
 	uint32_t segment_count;
 	struct pvelf_segment segment[PVELF_SEGMENTS_MAX];
 };

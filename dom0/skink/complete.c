@@ -88,7 +88,7 @@ static int argument_of(const struct completion *completion, int at)
 
 static void offer_argument(const struct completion *completion, int option)
 {
-	if (option == OPTION_SOCKET)
+	if (option == OPTION_SOCKET || option == OPTION_IMAGE)
 		printf("<file>\n");
 	for (const struct fault_class *class = fault_classes; option == OPTION_CLASS && class->name; class++)
 		offer(completion, class->name);

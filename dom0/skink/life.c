@@ -16,6 +16,7 @@
 #define WAIT_S		 60.0
 #define WAIT_FOR_EVER_S	 (365.0 * 86400)
 #define RESTART_S	 10.0
+#define UPGRADE_S	 120.0	/* with the rehearsal, on a busy machine */
 #define DUMP_S		 600.0
 
 static void told_destroyed(const struct invocation *invocation, const char *domain, json_t *result)
@@ -218,6 +219,43 @@ int verb_release(const struct invocation *invocation)
 	if (!timeout_of(invocation, RESTART_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
 	return deed_each(&deed, told_restarted);
+}
+
+static void told_upgraded(const struct invocation *invocation, const char *domain, json_t *result)
+{
+	const json_t *last = json_object_get(json_object_get(result, "restart"), "last");
+	char *text = need_text("runs the new image; its guests waited for %lu us", count_of(last, "recovered_us"));
+
+	deed_tell(invocation, domain, result, text);
+	free(text);
+}
+
+int verb_upgrade(const struct invocation *invocation)
+{
+	struct deed deed = {.invocation = invocation, .method = "upgrade", .domain = invocation->operands[0], .knows_timeout = true,
+			    .meanwhile = "skinkd goes on: see 'skink events'"};
+	const char *image = invocation->value[OPTION_IMAGE];
+	json_t *result;
+	char *whole;
+	int code;
+
+	if (!image) {
+		complain("upgrade needs --image FILE: the image that is to run");
+		return EXIT_BAD_INPUT;
+	}
+	if (!timeout_of(invocation, UPGRADE_S, &deed.timeout))
+		return EXIT_BAD_INPUT;
+	whole = realpath(image, NULL);
+	deed.more = json_pack("{s:s}", "image", whole ? whole : image);
+	free(whole);
+	if (!deed.more) {
+		complain("upgrade: the image's name is not UTF-8: write another");
+		return EXIT_BAD_INPUT;
+	}
+	code = deed_do(&deed, &result);
+	if (code == EXIT_DONE)
+		told_upgraded(invocation, deed.domain, result);
+	return code;
 }
 
 int verb_wait(const struct invocation *invocation)

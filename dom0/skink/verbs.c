@@ -40,6 +40,11 @@ const struct verb verbs[] = {
 	 "Let a driver domain go that died too often, or stays dead; or a disk that it has set aside",
 	 "'skink list' shows which are held, closed or dead, 'skink events' why. What it did before no longer counts. A disk of which a request "
 	 "has killed two drivers is set aside ('skink info DRIVER'): its guest waits, until this, or until it is detached."},
+	{"upgrade", "Domains", "DRIVER", 1, 1, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT) | TAKES(IMAGE), verb_upgrade,
+	 "Give a driver domain another image, under load",
+	 "The new image first begins beside the old one, up to where it waits for its device; then it takes over, and the guests wait for some "
+	 "milliseconds. An image that cannot serve what they have negotiated is refused before that. If it dies within a minute the old one comes back by "
+	 "itself. The manifest stays as it is: to keep the image for good write it into its <kernel>."},
 	{"pause", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS, verb_pause,
 	 "Stop domains where they are; they keep their memory", DOMAIN_DOC},
 	{"unpause", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS, verb_unpause,

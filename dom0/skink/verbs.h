@@ -12,6 +12,7 @@ int verb_pause(const struct invocation *);
 int verb_unpause(const struct invocation *);
 int verb_restart(const struct invocation *);
 int verb_release(const struct invocation *);
+int verb_upgrade(const struct invocation *);
 int verb_wait(const struct invocation *);
 int verb_sysrq(const struct invocation *);
 int verb_dump_core(const struct invocation *);

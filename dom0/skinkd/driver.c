@@ -100,7 +100,7 @@ struct driver *driver_open(struct domain *domain, const struct driver_shared *sh
 	if (result) {
 		event("failed", domain->manifest->name, domain->id, "what it shares with Domain-0 cannot be mapped: %s",
 		      strerror(-result));
-		free(shared->mfn);
+		driver_shared_free(&driver->shared);
 		free(driver);
 		return NULL;
 	}
@@ -120,7 +120,7 @@ void driver_close(struct domain *domain)
 	if (driver->port >= 0)
 		xenevtchn_unbind(channels, (evtchn_port_t)driver->port);
 	core_unmap(&host.core, driver->map, driver_shared_pages(&driver->shared));
-	free(driver->shared.mfn);
+	driver_shared_free(&driver->shared);
 	free(driver);
 	domain->driver = NULL;
 }
@@ -135,46 +135,99 @@ void driver_tell(struct driver *driver)
 
 /* ---- over a restart of skinkd: frames as runs of neighbours ---- */
 
-json_t *driver_out(const struct driver *driver)
+static json_t *runs_out(const xen_pfn_t *frame, uint64_t count)
 {
-	const struct driver_shared *shared = &driver->shared;
-	uint64_t count = driver_shared_pages(shared);
 	json_t *runs = json_array();
 
 	for (uint64_t i = 0, run; i < count; i += run) {
-		for (run = 1; i + run < count && shared->mfn[i + run] == shared->mfn[i] + run; run++)
+		for (run = 1; i + run < count && frame[i + run] == frame[i] + run; run++)
 			;
-		json_array_append_new(runs, json_pack("[I, I]", (json_int_t)shared->mfn[i], (json_int_t)run));
+		json_array_append_new(runs, json_pack("[I, I]", (json_int_t)frame[i], (json_int_t)run));
 	}
-	return json_pack("{s:i, s:b, s:[I, I, I, I], s:I, s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
+	return runs;
+}
+
+static json_t *runs_in(json_t *runs, xen_pfn_t *frame, uint64_t count)
+{
+	json_int_t first, run;
+	uint64_t at = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(runs, i, one) {
+		if (json_unpack(one, "[I, I]", &first, &run))
+			return NULL;
+		while (run-- > 0 && at < count)
+			frame[at++] = (xen_pfn_t)first++;
+	}
+	return at == count ? runs : NULL;
+}
+
+/* What another image needs to know; without it there is none. */
+static json_t *memory_out(const struct driver_shared *shared)
+{
+	if (!shared->frame)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:o}", "frames", (json_int_t)shared->frames, "root", (json_int_t)shared->root, "console_mfn",
+			 (json_int_t)shared->console_mfn, "store_mfn", (json_int_t)shared->store_mfn, "console_port", shared->console_port,
+			 "store_port", shared->store_port, "frame", runs_out(shared->frame, shared->frames));
+}
+
+static void memory_in(json_t *json, struct driver_shared *shared)
+{
+	json_int_t frames, root, console_mfn, store_mfn;
+	int console_port, store_port;
+	json_t *runs;
+
+	if (json_unpack(json, "{s:I, s:I, s:I, s:I, s:i, s:i, s:o}", "frames", &frames, "root", &root, "console_mfn", &console_mfn, "store_mfn",
+			&store_mfn, "console_port", &console_port, "store_port", &store_port, "frame", &runs) ||
+	    frames <= 0 || frames > SKINK_DRIVER_FRAMES_MAX)
+		return;
+	shared->frames = (uint64_t)frames;
+	shared->root = (xen_pfn_t)root;
+	shared->console_mfn = (xen_pfn_t)console_mfn;
+	shared->store_mfn = (xen_pfn_t)store_mfn;
+	shared->console_port = (uint32_t)console_port;
+	shared->store_port = (uint32_t)store_port;
+	shared->is_uncertain = true;
+	shared->frame = need_memory(calloc(shared->frames, sizeof(xen_pfn_t)));
+	if (runs_in(runs, shared->frame, shared->frames))
+		return;
+	free(shared->frame);
+	shared->frame = NULL;
+}
+
+json_t *driver_out(const struct driver *driver)
+{
+	const struct driver_shared *shared = &driver->shared;
+
+	return json_pack("{s:i, s:b, s:[I, I, I, I], s:I, s:o, s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
 			 (json_int_t)shared->table_pages, (json_int_t)shared->status_pages, (json_int_t)shared->log_pages,
-			 (json_int_t)shared->ledger_pages, "log", (json_int_t)shared->log_taken, "frames", runs);
+			 (json_int_t)shared->ledger_pages, "log", (json_int_t)shared->log_taken,
+			 "frames", runs_out(shared->mfn, driver_shared_pages(shared)), "memory", memory_out(shared));
 }
 
 bool driver_in(json_t *json, struct driver_shared *shared)
 {
-	json_int_t pages[4], log, first, run;
+	json_int_t pages[4], log;
 	int port, is_protected;
-	json_t *runs, *one;
-	uint64_t at = 0, count;
-	size_t i;
+	uint64_t count;
+	json_t *runs;
 
 	if (json_unpack(json, "{s:i, s:b, s:[I, I, I, I], s:I, s:o}", "port", &port, "protected", &is_protected, "pages", &pages[0],
 			&pages[1], &pages[2], &pages[3], "log", &log, "frames", &runs))
 		return false;
-	*shared = (struct driver_shared){ (uint32_t)port, is_protected, (uint64_t)pages[0], (uint64_t)pages[1], (uint64_t)pages[2],
-					  (uint64_t)pages[3], NULL, (uint64_t)log };
+	*shared = (struct driver_shared){
+		.control_port = (uint32_t)port, .is_protected = is_protected, .table_pages = (uint64_t)pages[0],
+		.status_pages = (uint64_t)pages[1], .log_pages = (uint64_t)pages[2], .ledger_pages = (uint64_t)pages[3],
+		.log_taken = (uint64_t)log,
+	};
 	count = driver_shared_pages(shared);
 	shared->mfn = need_memory(calloc(count, sizeof(xen_pfn_t)));
-	json_array_foreach(runs, i, one) {
-		if (json_unpack(one, "[I, I]", &first, &run))
-			break;
-		while (run-- > 0 && at < count)
-			shared->mfn[at++] = (xen_pfn_t)first++;
-	}
-	if (at == count)
+	memory_in(json_object_get(json, "memory"), shared);
+	if (runs_in(runs, shared->mfn, count))
 		return true;
-	free(shared->mfn);
+	driver_shared_free(shared);
 	return false;
 }
 
@@ -258,6 +311,12 @@ bool driver_serves(const struct driver *driver)
 	return driver->state == DRIVER_SERVING;
 }
 
+static void gave_up(struct driver *driver, const char *text)
+{
+	event("failed", name_of(driver), driver->domain->id, "the driver gives up: %s", text);
+	monitor_gave_up(driver, text);
+}
+
 static void look_at(struct driver *driver)
 {
 	enum driver_state state = state_of(driver);
@@ -265,7 +324,8 @@ static void look_at(struct driver *driver)
 
 	take_log(driver);
 	monitor_heard(driver);
-	if (state == driver->state)
+	/* An heir of another image begins: it is not less of a driver for that. */
+	if (state == driver->state || (state == DRIVER_STARTING && monitor_is_changing(driver)))
 		return;
 	driver->state = state;
 	driver_text(driver->status->text, DRIVER_TEXT_BYTES, text, sizeof(text));
@@ -273,7 +333,7 @@ static void look_at(struct driver *driver)
 	if (state == DRIVER_SERVING)
 		event("serving", name_of(driver), driver->domain->id, "%s", device);
 	else if (state == DRIVER_FAILED)
-		event("failed", name_of(driver), driver->domain->id, "the driver gives up: %s", *text ? text : "it does not say why");
+		gave_up(driver, *text ? text : "it does not say why");
 }
 
 void drivers_look(void)

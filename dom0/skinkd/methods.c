@@ -25,6 +25,7 @@ const struct method methods[] = {
 	{ "unpause", method_unpause, NULL },
 	{ "restart", method_restart, NULL },
 	{ "release", method_release, NULL },
+	{ "upgrade", method_upgrade, NULL },
 	{ "wait", method_wait, always },
 	{ "sysrq", method_sysrq, NULL },
 	{ "dump-core", method_dump_core, NULL },

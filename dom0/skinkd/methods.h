@@ -22,6 +22,9 @@ void method_autostart(struct request *request);
 void method_restart(struct request *request);
 void method_release(struct request *request);
 
+/* upgrade.c */
+void method_upgrade(struct request *request);
+
 /* methods_look.c */
 void method_list(struct request *request);
 void method_info(struct request *request);

@@ -59,7 +59,7 @@ void monitor_unlock(void)
 
 /* ---- deaths, for the loop ---- */
 
-static void tell(struct monitor *monitor, const struct monitor_death *death)
+void monitor_tell(struct monitor *monitor, const struct monitor_death *death)
 {
 	monitor->last = *death;
 	if (monitor->untold_count == MONITOR_DEATHS)
@@ -82,17 +82,22 @@ bool monitor_next_death(struct monitor *monitor, struct monitor_death *death)
 
 static void arm_if_due(struct monitor *monitor)
 {
-	bool may = restart_may_arm(&monitor->policy, &monitor->history, monitor_now_us(), &monitor->arm_us);
+	bool may = restart_may_arm(&monitor->policy, &monitor->history, monitor_now_us(), &monitor->arm_us) && !monitor->images.back;
 
 	if (may != monitor->is_armed && !line_arm(&line, monitor->id, may))
 		monitor->is_armed = may;
 }
 
 /* Counted by the core: once, whatever else has paused it. */
-static void pause_it(struct monitor *monitor, bool is_on)
+void monitor_pause_it(struct monitor *monitor, bool is_on)
 {
 	if (is_on != monitor->is_paused && !line_pause(&line, monitor->id, is_on))
 		monitor->is_paused = is_on;
+}
+
+int monitor_ask(struct monitor *monitor, struct skink_driver_info *info)
+{
+	return line_info(&line, monitor->id, info);
 }
 
 static int reset(struct monitor *monitor, struct skink_driver_info *info)
@@ -129,20 +134,25 @@ static void go_on(struct monitor *monitor, struct monitor_death *death)
 {
 	pardon(monitor, death->kind);
 	death->result = reset(monitor, &death->info);
+	if (death->result == -EAGAIN) {
+		monitor_has_no_image(monitor);
+		death->then = monitor->state;
+		return;
+	}
 	if (death->result) {
 		monitor->state = death->then = MONITOR_BACKING_OFF;
 		monitor->due_us = monitor_now_us() + (death->pause_us = AGAIN_US);
 		return;
 	}
 	monitor->state = death->then = MONITOR_SERVING;
-	pause_it(monitor, false);
+	monitor_pause_it(monitor, false);
 }
 
 /* MO4 */
 static void quarantine(struct monitor *monitor, struct monitor_death *death)
 {
 	monitor->state = death->then = monitor->policy.then == EXHAUSTED_QUARANTINE_CLOSE ? MONITOR_CLOSED : MONITOR_HELD;
-	pause_it(monitor, true);
+	monitor_pause_it(monitor, true);
 	pardon(monitor, death->kind);
 	death->result = reset(monitor, &death->info);
 }
@@ -150,7 +160,7 @@ static void quarantine(struct monitor *monitor, struct monitor_death *death)
 /* RS2: one that still runs, wrongly, does not until then. */
 static void back_off(struct monitor *monitor, struct monitor_death *death)
 {
-	pause_it(monitor, true);
+	monitor_pause_it(monitor, true);
 	monitor->state = death->then = MONITOR_BACKING_OFF;
 	monitor->due_us = monitor_now_us() + death->pause_us;
 }
@@ -159,22 +169,25 @@ static void obey(struct monitor *monitor, struct monitor_death *death)
 {
 	uint64_t now_us = monitor_now_us();
 
+	if (monitor_gives_way(monitor, death))
+		return;
 	switch (restart_judge(&monitor->policy, &monitor->history, now_us, chance(), &death->pause_us)) {
 	case RESTART_AFTER:
 		restart_count(&monitor->history, now_us);
 		(death->pause_us ? back_off : go_on)(monitor, death);
 		return;
 	case RESTART_EXHAUSTED:
-		quarantine(monitor, death);
+		if (!monitor_falls_back(monitor, death))
+			quarantine(monitor, death);
 		return;
 	case RESTART_BY_HAND:
-		pause_it(monitor, true);
+		monitor_pause_it(monitor, true);
 		monitor->state = death->then = MONITOR_DEAD;
 		return;
 	}
 }
 
-static struct monitor_death death_now(enum fault_kind kind, const struct skink_driver_info *info)
+struct monitor_death monitor_death_now(enum fault_kind kind, const struct skink_driver_info *info)
 {
 	return (struct monitor_death){
 		.kind = kind, .time = (double)clock_ns(CLOCK_REALTIME) / 1e9, .noticed_ns = clock_ns(CLOCK_MONOTONIC), .info = *info,
@@ -194,7 +207,7 @@ static void note_core_text(struct monitor_death *death)
 /* MO3: the core has done it all, by what we had armed. */
 static void count_by_core(struct monitor *monitor, const struct skink_driver_info *info)
 {
-	struct monitor_death death = death_now(kind_of(info), info);
+	struct monitor_death death = monitor_death_now(kind_of(info), info);
 
 	monitor->generation = info->generation;
 	monitor->restarts++;
@@ -203,24 +216,30 @@ static void count_by_core(struct monitor *monitor, const struct skink_driver_inf
 	death.then = MONITOR_SERVING;
 	note_core_text(&death);
 	restart_count(&monitor->history, monitor_now_us());
-	tell(monitor, &death);
+	monitor_tell(monitor, &death);
 }
 
 static void has_died(struct monitor *monitor, const struct skink_driver_info *info)
 {
-	struct monitor_death death = death_now(kind_of(info), info);
+	struct monitor_death death = monitor_death_now(kind_of(info), info);
 
 	monitor->deaths_of[death.kind]++;
 	note_core_text(&death);
 	obey(monitor, &death);
-	tell(monitor, &death);
+	monitor_tell(monitor, &death);
 }
 
 void monitor_look_at(struct monitor *monitor)
 {
 	struct skink_driver_info info;
 
-	if (!monitor->driver || line_info(&line, monitor->id, &info) || info.state == SKINK_DRIVER_STARTING)
+	if (!monitor->driver || line_info(&line, monitor->id, &info))
+		return;
+	if (monitor->state == MONITOR_CHANGING)
+		monitor_change_look(monitor, &info);
+	else if (monitor->state == MONITOR_SERVING && info.state == SKINK_DRIVER_STARTING)
+		monitor_change_found(monitor);
+	if (info.state == SKINK_DRIVER_STARTING)
 		return;
 	monitor->is_armed = info.is_armed;
 	if (monitor->state == MONITOR_STARTING) {
@@ -253,7 +272,7 @@ static void back_from_pause(struct monitor *monitor)
 	go_on(monitor, &death);
 	if (death.then == MONITOR_SERVING)
 		arm_if_due(monitor);
-	tell(monitor, &death);
+	monitor_tell(monitor, &death);
 }
 
 static bool serves(const struct monitor *monitor)
@@ -261,8 +280,15 @@ static bool serves(const struct monitor *monitor)
 	return monitor->state == MONITOR_SERVING && monitor->driver;
 }
 
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
 uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us)
 {
+	uint64_t images_us = monitor_images_due(monitor, now_us);
+
 	if (detectors && serves(monitor) && monitor->look_us <= now_us)
 		monitor->look_us = detectors(monitor, &line, now_us);
 	if (monitor->state == MONITOR_BACKING_OFF && monitor->due_us <= now_us)
@@ -270,10 +296,10 @@ uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us)
 	if (serves(monitor) && monitor->arm_us <= now_us)
 		arm_if_due(monitor);
 	if (monitor->state == MONITOR_BACKING_OFF)
-		return monitor->due_us;
+		return earlier(monitor->due_us, images_us);
 	if (!serves(monitor))
-		return UINT64_MAX;
-	return detectors && monitor->look_us < monitor->arm_us ? monitor->look_us : monitor->arm_us;
+		return images_us;
+	return earlier(images_us, detectors ? earlier(monitor->look_us, monitor->arm_us) : monitor->arm_us);
 }
 
 void monitor_looks(monitor_look_fn look)
@@ -298,7 +324,7 @@ int monitor_line_open(void)
 	if (getrandom(&chance_state, sizeof(chance_state), 0) != sizeof(chance_state))
 		return -errno;
 	chance_state |= 1;
-	return line_open(&line);
+	return line_open(&line) ? : monitor_images_open();
 }
 
 /* ---- from other threads ---- */
@@ -306,7 +332,7 @@ int monitor_line_open(void)
 void monitor_dies_early(struct monitor *monitor, const char *text)
 {
 	const struct skink_driver_info info = { 0 };
-	struct monitor_death death = death_now(FAULT_CRASH, &info);
+	struct monitor_death death = monitor_death_now(FAULT_CRASH, &info);
 	uint64_t now_us = monitor_now_us();
 
 	monitor_lock();
@@ -327,7 +353,7 @@ void monitor_dies_early(struct monitor *monitor, const char *text)
 		break;
 	}
 	monitor->state = death.then;
-	tell(monitor, &death);
+	monitor_tell(monitor, &death);
 	monitor_unlock();
 	monitor_wake();
 }
@@ -340,7 +366,7 @@ int monitor_by_hand(struct monitor *monitor)
 
 	monitor_lock();
 	was_stopped = monitor->state != MONITOR_SERVING;
-	death = death_now(FAULT_BY_HAND, &info);
+	death = monitor_death_now(FAULT_BY_HAND, &info);
 	snprintf(death.text, sizeof(death.text), was_stopped ? "let go" : "restarted by hand");
 	monitor->deaths_of[FAULT_BY_HAND] += !was_stopped;
 	if (was_stopped)
@@ -348,7 +374,7 @@ int monitor_by_hand(struct monitor *monitor)
 	go_on(monitor, &death);
 	if (monitor->state == MONITOR_SERVING)
 		arm_if_due(monitor);
-	tell(monitor, &death);
+	monitor_tell(monitor, &death);
 	monitor_unlock();
 	monitor_wake();
 	return death.result;
@@ -363,7 +389,7 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 
 	monitor_lock();
 	if (monitor->driver && monitor->state == MONITOR_SERVING) {
-		death = death_now(kind, &info);
+		death = monitor_death_now(kind, &info);
 		va_start(arguments, format);
 		vsnprintf(death.text, sizeof(death.text), format, arguments);
 		va_end(arguments);
@@ -371,7 +397,7 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 		obey(monitor, &death);
 		if (monitor->state == MONITOR_SERVING)
 			arm_if_due(monitor);
-		tell(monitor, &death);
+		monitor_tell(monitor, &death);
 	}
 	monitor_unlock();
 	monitor_wake();

@@ -7,6 +7,7 @@
  *                          |  |                +-> DEAD: automatic='no'
  *                          |  |                +-> HELD, CLOSED: its restarts are used up (quarantine)
  *                          |  +--- monitor_restart(), monitor_release() ---+
+ *                          +-> CHANGING: another image is in it, and has not said ready (monitor_image.c); SERVING when it has
  *
  * The monitor has a thread of its own, which hears VIRQ_ARCH_7, resets and arms. The loop's thread hears of each death after it,
  * and does what takes long: events, state.json, front-ends, whoever else wants to know.
@@ -29,6 +30,7 @@
 
 struct domain;
 struct driver;
+struct image;
 struct line;
 struct watch;
 
@@ -52,10 +54,12 @@ enum monitor_state {
 	MONITOR_DEAD,
 	MONITOR_HELD,
 	MONITOR_CLOSED,
+	MONITOR_CHANGING,		/* another image is in it, and has not said ready */
 	MONITOR_STATES
 };
 
 #define MONITOR_TEXT	200
+#define MONITOR_FILE	256
 #define MONITOR_DEATHS	8		/* that the loop has not been told of yet */
 
 /* One death, as it is told afterwards. */
@@ -63,7 +67,8 @@ struct monitor_death {
 	enum fault_kind kind;
 	enum monitor_state then;	/* what followed */
 	bool is_by_core;		/* it was armed */
-	bool is_late;			/* it was told before: its pause is over */
+	bool is_late;			/* it was told before: its pause is over; or no death, but an image's beginning: */
+	bool is_change;
 	uint64_t pause_us;		/* BACKING_OFF */
 	int result;			/* SERVING: 0, or the core's -errno: it could not be reset */
 	double time;			/* seconds since 1970 */
@@ -93,6 +98,19 @@ struct monitor {
 	uint64_t look_count;
 	struct watch *watch;		/* the detectors' own (watch.h) */
 	struct restart_history history;
+	struct {
+		char file[MONITOR_FILE];	/* of the image that is in it; empty: its manifest's */
+		struct image *next;		/* to be loaded now */
+		struct image *back;		/* what was in it before, as long as it comes back when the new one dies */
+		struct image *fallback;		/* of its policy */
+		bool is_missing;		/* there is none in it: a skinkd before this one was ended while it loaded one */
+		bool is_fallback_tried;
+		uint64_t hurry_until_us;	/* it runs before others; 0: no more than its manifest says */
+		struct skink_domctl_sched sched;	/* that */
+		bool is_busy;			/* the loop's own: one is being prepared */
+		uint64_t until_us;		/* CHANGING: when it must be ready; SERVING: as long as there is `back` */
+		struct monitor_death begun;	/* told when it is ready */
+	} images;
 	struct monitor_death last;	/* kind FAULT_KINDS: it has not died yet */
 	struct monitor_death untold[MONITOR_DEATHS];
 	uint32_t untold_count, untold_lost;
@@ -149,6 +167,13 @@ void monitor_heard(struct driver *driver);
 /* 0, or *why it cannot be done. */
 int monitor_restart(struct domain *domain, char why[MONITOR_TEXT]);
 int monitor_release(struct domain *domain, char why[MONITOR_TEXT]);
+
+/*
+ * Another image, at once; `back` comes back if it dies within a minute. Takes both. 0, or *why it cannot be done: nothing has been taken.
+ */
+int monitor_change(struct domain *domain, struct image *next, struct image *back, char why[MONITOR_TEXT]);
+void monitor_gave_up(struct driver *driver, const char *text);	/* it says itself that it will not serve */
+bool monitor_is_changing(const struct driver *driver);
 
 /* It is the monitor that says what follows its death: it was ready. */
 bool monitor_has(const struct domain *domain);

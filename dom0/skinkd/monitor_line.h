@@ -35,3 +35,23 @@ void monitor_look_at(struct monitor *monitor);
 uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us);
 /* It looks at everything again. */
 void monitor_wake(void);
+
+/* ---- between monitor.c and monitor_image.c, under the lock ---- */
+
+void monitor_tell(struct monitor *monitor, const struct monitor_death *death);
+void monitor_pause_it(struct monitor *monitor, bool is_on);
+int monitor_ask(struct monitor *monitor, struct skink_driver_info *info);
+struct monitor_death monitor_death_now(enum fault_kind kind, const struct skink_driver_info *info);
+
+int monitor_images_open(void);
+/* A skinkd before this one was ended when it had let another image begin; or before, and there is none in it. */
+void monitor_change_found(struct monitor *monitor);
+void monitor_has_no_image(struct monitor *monitor);
+void monitor_images_free(struct monitor *monitor);
+/* CHANGING: has it said ready? */
+void monitor_change_look(struct monitor *monitor, const struct skink_driver_info *info);
+/* What is due of that, and when more is: UINT64_MAX: not by itself. */
+uint64_t monitor_images_due(struct monitor *monitor, uint64_t now_us);
+/* True: the death was this image's last, and another has been loaded. Within its first minute; when its restarts are used up. */
+bool monitor_gives_way(struct monitor *monitor, struct monitor_death *death);
+bool monitor_falls_back(struct monitor *monitor, struct monitor_death *death);

@@ -36,7 +36,7 @@ static struct monitor *record_of(struct domain *domain)
 	return monitor;
 }
 
-/* What comes when the restarts are used up: a fall-back image is not tried yet, so what follows it. */
+/* What comes when the restarts are used up; with a fall-back image, when its are too. */
 void monitor_policy(struct domain *domain)
 {
 	struct manifest_restart policy = domain->manifest->driver.restart;
@@ -101,6 +101,7 @@ void monitor_remove(struct driver *driver)
 
 	monitor_lock();
 	monitor->driver = NULL;
+	monitor_images_free(monitor);
 	monitor->state = MONITOR_STARTING;
 	monitor->is_unborn = false;
 	monitor->recovery.is_open = false;
@@ -118,6 +119,7 @@ void monitor_free(struct domain *domain)
 		at = &(*at)->next;
 	*at = domain->monitor->next;
 	monitor_unlock();
+	monitor_images_free(domain->monitor);
 	watch_free(domain->monitor);
 	free(domain->monitor);
 	domain->monitor = NULL;
@@ -149,6 +151,11 @@ bool monitor_waits_for_somebody(const struct domain *domain)
 	return state == MONITOR_HELD || state == MONITOR_CLOSED || state == MONITOR_DEAD;
 }
 
+bool monitor_is_changing(const struct driver *driver)
+{
+	return state_of(driver->monitor) == MONITOR_CHANGING;
+}
+
 bool monitor_backs_off(const struct driver *driver)
 {
 	return state_of(driver->monitor) == MONITOR_BACKING_OFF;
@@ -174,6 +181,10 @@ int monitor_restart(struct domain *domain, char why[MONITOR_TEXT])
 {
 	struct monitor *monitor = domain->monitor;
 
+	if (state_of(monitor) == MONITOR_CHANGING) {
+		snprintf(why, MONITOR_TEXT, "another image is beginning in it: try again when it serves");
+		return -1;
+	}
 	if (monitor->driver && !monitor->is_unborn && state_of(monitor) != MONITOR_STARTING)
 		return begin_again(monitor, why);
 	if (monitor->is_unborn) {
@@ -269,8 +280,9 @@ json_t *monitor_json(const struct monitor *monitor)
 	json_t *json;
 
 	monitor = snapshot(monitor);
-	json = json_pack("{s:s, s:b, s:I, s:o, s:o}", "state", monitor_state_name(monitor->state), "armed", monitor->is_armed, "restarts",
-			 (json_int_t)monitor->restarts, "causes", counts_json(monitor), "last", last_json(monitor));
+	json = json_pack("{s:s, s:b, s:I, s:o, s:o, s:s, s:b}", "state", monitor_state_name(monitor->state), "armed", monitor->is_armed, "restarts",
+			 (json_int_t)monitor->restarts, "causes", counts_json(monitor), "last", last_json(monitor), "image", monitor->images.file,
+			 "trial", monitor->images.back != NULL);
 	return need_memory(json);
 }
 
@@ -293,9 +305,9 @@ json_t *monitor_out(const struct domain *domain)
 	if (!domain->monitor)
 		return json_null();
 	monitor = snapshot(domain->monitor);
-	json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:o}", "state", monitor->state, "generation", (json_int_t)monitor->generation, "restarts",
+	json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:o, s:s}", "state", monitor->state, "generation", (json_int_t)monitor->generation, "restarts",
 			 (json_int_t)monitor->restarts, "due", (json_int_t)monitor->due_us, "causes", counts_json(monitor), "history",
-			 history_out(&monitor->history));
+			 history_out(&monitor->history), "image", monitor->images.file);
 	return need_memory(json);
 }
 
@@ -317,6 +329,8 @@ void monitor_in(struct domain *domain, json_t *json)
 	monitor->due_us = (uint64_t)due;
 	for (enum fault_kind kind = 0; kind < FAULT_KINDS; kind++)
 		monitor->deaths_of[kind] = (uint32_t)json_integer_value(json_object_get(causes, fault_name(kind)));
+	if (json_is_string(json_object_get(json, "image")))
+		snprintf(monitor->images.file, sizeof(monitor->images.file), "%s", json_string_value(json_object_get(json, "image")));
 	json_array_foreach(history, i, at)
 		restart_count(&monitor->history, (uint64_t)json_integer_value(at));
 }

@@ -14,6 +14,7 @@
 #include "skinkd/metrics.h"
 #include "skinkd/monitor_line.h"
 #include "skinkd/state.h"
+#include "skinkd/upgrade.h"
 #include "skinkd/wait.h"
 
 #define TELL_MAX	8
@@ -43,7 +44,7 @@ const char *monitor_state_name(enum monitor_state state)
 {
 	static const char *const names[MONITOR_STATES] = {
 		[MONITOR_STARTING] = "starting", [MONITOR_SERVING] = "serving", [MONITOR_BACKING_OFF] = "backing-off",
-		[MONITOR_DEAD] = "dead", [MONITOR_HELD] = "held", [MONITOR_CLOSED] = "closed",
+		[MONITOR_DEAD] = "dead", [MONITOR_HELD] = "held", [MONITOR_CLOSED] = "closed", [MONITOR_CHANGING] = "changing",
 	};
 
 	return names[state];
@@ -62,13 +63,16 @@ static void say_stopped(const struct monitor *monitor, const struct monitor_deat
 	const struct manifest_restart *policy = &monitor->policy;
 	const char *name = name_of(monitor);
 
-	if (death->then == MONITOR_DEAD)
+	if (death->then == MONITOR_CHANGING)
+		event("changed", name, monitor->id, "the image %s takes its place", monitor->images.file);
+	else if (monitor->is_unborn)
+		event(monitor_state_name(death->then), name, monitor->id, "there is no image left that serves: 'skink release %s' builds it anew", name);
+	else if (death->then == MONITOR_DEAD)
 		event("dead", name, monitor->id, "its manifest says automatic='no': its guests wait for 'skink restart %s'", name);
 	else
-		event(monitor_state_name(death->then), name, monitor->id, "%u restarts within %g s are used up: %s 'skink release %s'%s",
+		event(monitor_state_name(death->then), name, monitor->id, "%u restarts within %g s are used up: %s 'skink release %s'",
 		      policy->limit, (double)policy->within_us / 1e6, death->then == MONITOR_HELD ? "its guests wait for" :
-		      "its guests' devices are closed until", name, monitor->domain->manifest->driver.restart.then == EXHAUSTED_FALLBACK ?
-		      " (then='fallback' is not obeyed yet: this is what follows it)" : "");
+		      "its guests' devices are closed until", name);
 }
 
 static void say_death(const struct monitor *monitor, const struct monitor_death *death)
@@ -79,6 +83,8 @@ static void say_death(const struct monitor *monitor, const struct monitor_death 
 	/* Its panic is a shutdown, and writes them anew. */
 	if (death->kind == FAULT_SHUTDOWN && monitor->driver)
 		driver_text(monitor->driver->status->text, DRIVER_TEXT_BYTES, words, sizeof(words));
+	if (death->is_change)
+		event("changed", name, monitor->id, "it runs %s", monitor->images.file);
 	if (death->kind != FAULT_BY_HAND && !death->is_late)
 		event("died", name, monitor->id, "%s: %s%s%s", fault_name(death->kind), *words ? "it said: " : death->text, words,
 		      death->is_by_core ? "; the core has reset it" : "");
@@ -132,6 +138,7 @@ static void tell_all(uv_async_t *async)
 			life_restart(domain);
 	}
 	attach_look();
+	upgrade_look();
 	life_changed();
 }
 

@@ -9,6 +9,8 @@
 
 RUNTIME_KERNEL
 
+DRIVER_IMAGE(DRIVER_BLK, DRIVER_BLK_READONLY | DRIVER_BLK_CDROM | DRIVER_BLK_DISCARD | DRIVER_BLK_SHARED | DRIVER_BLK_INDIRECT, BLK_RINGS_MAX);
+
 /* Of all disks: 128 of 8 pages, or of 4 rings of 2. Each 512 are a page table more that a reset looks through. */
 #define RING_PAGES 1024u
 

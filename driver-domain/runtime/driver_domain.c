@@ -17,6 +17,8 @@
 
 struct driver_domain driver_domain;
 
+static void only_live(enum driver_state state) __attribute__((noreturn));
+
 static struct driver_log *log_region;
 static uint64_t text_bytes;		/* of the log */
 static uint32_t table_obeyed;		/* `changed` of the table that was obeyed last */
@@ -116,6 +118,8 @@ void driver_domain_init(enum driver_role role)
 	status_begin(driver_domain.status);
 	pool_begin(&table->pool);
 	event_unmask(table->control_port);
+	if (table->is_rehearsal)
+		only_live(DRIVER_WAITING);
 }
 
 uint64_t driver_domain_device_ns(void)
@@ -256,10 +260,16 @@ static void begin_again(const struct driver_calls *calls, uint32_t resets)
 	driver_domain.generation = status->generation = resets + 1;
 }
 
+/* Also the heir of another image, which has left a status behind: what Dom0 is told of its way is as of a successor's. */
 static void begin(void)
 {
-	driver_domain.generation = ++driver_domain.status->generation;
-	driver_domain.has_answered = true;
+	struct driver_status *status = driver_domain.status;
+
+	driver_domain.generation = ++status->generation;
+	driver_domain.has_answered = status->generation == 1;
+	driver_domain.is_pardoned = true;	/* what another image died at accuses nobody */
+	status->resumed_ns = status->acknowledged_ns = time_now_ns();
+	status->taken_ns = status->answered_ns = 0;
 	state_set(DRIVER_SERVING);
 }
 
@@ -295,6 +305,20 @@ void driver_domain_run(const struct driver_calls *calls)
 	}
 }
 
+/* It shows that it lives, and does nothing else. */
+static void only_live(enum driver_state state)
+{
+	timer_begin();
+	beat_ns = time_now_ns() + beat_period();
+	state_set(state);
+	for (;;) {
+		event_take();
+		beat();
+		tick_if_due(NULL);
+		sleep_until_event();
+	}
+}
+
 void driver_domain_fail(const char *format, ...)
 {
 	char *text = driver_domain.status->text;
@@ -304,13 +328,5 @@ void driver_domain_fail(const char *format, ...)
 	vsnprintf(text, sizeof(driver_domain.status->text), format, arguments);
 	va_end(arguments);
 	printf("it cannot serve: %s\n", text);
-	timer_begin();
-	beat_ns = time_now_ns() + beat_period();
-	state_set(DRIVER_FAILED);
-	for (;;) {
-		event_take();
-		beat();
-		tick_if_due(NULL);
-		sleep_until_event();
-	}
+	only_live(DRIVER_FAILED);
 }

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "ledger.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,3 +73,14 @@ uint64_t driver_domain_device_ns(void);
 void driver_domain_find(void);
 void driver_domain_log(const char *text, size_t size);
 void driver_domain_last_words(const char *text);
+
+/* What the image says of itself before it runs (driver.md, section 8): once in each, at file scope. */
+#define DRIVER_IMAGE(its_role, its_flags, its_queues)							\
+	static const struct {										\
+		uint32_t name_bytes, note_bytes, type;							\
+		char name[8];										\
+		struct driver_note note;								\
+	} driver_image_note __attribute__((section(".note.Skink"), used, aligned(4))) = {		\
+		6, sizeof(struct driver_note), DRIVER_NOTE, "Skink",					\
+		{ DRIVER_VERSION, its_role, LEDGER_VERSION, its_flags, its_queues },			\
+	}

@@ -139,6 +139,17 @@ void page_free(void *page)
 	pages_free_count++;
 }
 
+unsigned long page_unused(unsigned long *count)
+{
+	unsigned long first = pages_after_reserved(pages_next, 1), end = pages_end;
+
+	for (unsigned int i = 0; i < pages_reserved_count; i++)
+		if (pages_reserved[i].first >= first && pages_reserved[i].first < end)
+			end = pages_reserved[i].first;
+	*count = end > first ? end - first : 0;
+	return first;
+}
+
 unsigned long page_free_count(void)
 {
 	unsigned long fresh = pages_end - pages_next;

@@ -36,6 +36,7 @@ void *page_alloc(void);                         /* zeroed; ends the domain when 
 void *page_alloc_many(unsigned int count);      /* contiguous pfns */
 void page_free(void *page);
 unsigned long page_free_count(void);
+unsigned long page_unused(unsigned long *count);	/* the first page and those behind it that were never given out */
 
 unsigned long virt_to_pfn(const void *address);
 unsigned long virt_to_mfn(const void *address);

@@ -159,6 +159,9 @@ class FakeSkinkd:
             raise Error(4, f"'{facts['name']}' is no driver domain: 'skink reboot {facts['name']}' asks a guest to begin again")
         return {"domain": facts, "restart": {"state": "serving", "restarts": 3, "last": {"cause": "by-hand", "recovered_us": 87}}}
 
+    def do_upgrade(self, params, connection):
+        return {"domain": self.find(params), "restart": {"state": "serving", "image": params["image"], "last": {"recovered_us": 5550}}}
+
     def do_release(self, params, connection):
         return {"domain": self.find(params), "restart": {"state": "serving", "last": {"cause": "crash", "recovered_us": 0}}}
 

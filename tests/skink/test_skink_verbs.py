@@ -45,6 +45,8 @@ REQUESTS = [
      "web: shutdown\n"),
     (["wait", "web", "--timeout=1.5"], "wait", {"domain": "web", "for": "running", "timeout": 1.5}, "web: running\n"),
     (["release", "web", "--timeout", "3"], "release", {"domain": "web", "timeout": 3.0}, "web: serves again\n"),
+    (["upgrade", "web", "--image", "/no/such.elf", "--timeout", "3"], "upgrade", {"domain": "web", "image": "/no/such.elf", "timeout": 3.0},
+     "web: runs the new image; its guests waited for 5550 us\n"),
     (["sysrq", "web", "h"], "sysrq", {"domain": "web", "key": "h"}, ""),
     (["dump-core", "web", "/tmp/core"], "dump-core", {"domain": "web", "file": "/tmp/core"},
      "web: dumped to /tmp/core, 128 MiB\n"),

@@ -80,7 +80,7 @@ UNIT_pci_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
-DOM0_UNIT_TESTS += attach health inject manifest kernel monitor pulse restart rpc symbols
+DOM0_UNIT_TESTS += attach health image inject manifest kernel monitor pulse restart rpc symbols
 DOM0_UNIT_monitor_SOURCES = dom0/skinkd/monitor.c
 DOM0_UNIT_TESTS += hook ledger_check
 DOM0_UNIT_hook_SOURCES = dom0/skinkd/hook.c

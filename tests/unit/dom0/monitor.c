@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/image.h"
+#include "skinkd/domain.h"
 #include "skinkd/driver.h"
 
 #define ID		7
@@ -113,6 +115,52 @@ void monitor_wake(void)
 {
 }
 
+/* In place of lib/image.h and what monitor_image.c asks of the core. l: loaded, n: renewed. */
+static struct { int load_error; bool is_shut_down, is_unfit; } images;
+
+static int played_image_load(struct core *unused, domid_t id, struct driver_shared *shared, const struct image *image)
+{
+	note('l');
+	core.info.state = SKINK_DRIVER_STARTING;
+	core.info.generation++;
+	core.info.is_armed = 0;
+	return images.load_error;
+}
+
+static int played_image_check(const struct driver_note *note, const struct driver_table *table, char *why, size_t room)
+{
+	return images.is_unfit ? -EINVAL : 0;
+}
+
+static void played_image_free(struct image *image)
+{
+}
+
+static int played_core_open(struct core *unused)
+{
+	return 0;
+}
+
+static int played_core_renew(struct core *unused, domid_t id)
+{
+	note('n');
+	return 0;
+}
+
+static int played_core_domain_info(struct core *unused, domid_t id, struct xen_domctl_getdomaininfo *info)
+{
+	*info = (struct xen_domctl_getdomaininfo){ .flags = images.is_shut_down ? XEN_DOMINF_shutdown : 0 };
+	return 0;
+}
+
+#define image_load	played_image_load
+#define image_check	played_image_check
+#define image_free	played_image_free
+#define core_open	played_core_open
+#define core_renew	played_core_renew
+#define core_domain_info played_core_domain_info
+#include "skinkd/monitor_image.c"
+
 /* ---- given, when ---- */
 
 static struct driver_table table;
@@ -122,6 +170,7 @@ static struct monitor monitor;
 static struct monitor *given_serving(struct manifest_restart policy)
 {
 	memset(&core, 0, sizeof(core));
+	memset(&images, 0, sizeof(images));
 	table = (struct driver_table){ 0 };
 	core.info.state = SKINK_DRIVER_SERVING;
 	monitor = (struct monitor){ .driver = &driver, .id = ID, .policy = policy, .arm_us = UINT64_MAX, .last.kind = FAULT_KINDS };
@@ -327,6 +376,136 @@ static void one_that_dies_before_it_is_ready_is_never_reset(void)
 	CU_ASSERT_STRING_EQUAL(core.asked, "");
 }
 
+/* ---- another image ---- */
+
+static struct image *image_named(const char *file)
+{
+	struct image *image = calloc(1, sizeof(*image));
+
+	snprintf(image->file, sizeof(image->file), "%s", file);
+	return image;
+}
+
+/* It has been loaded, and has not said ready. */
+static void given_changing(struct manifest_restart policy)
+{
+	struct domain domain = { .monitor = &monitor };
+	char why[MONITOR_TEXT];
+
+	given_serving(policy);
+	CU_ASSERT_EQUAL(monitor_change(&domain, image_named("new"), image_named("old"), why), 0);
+	CU_ASSERT_EQUAL(monitor_change(&domain, NULL, NULL, why), -1);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_CHANGING);
+	monitor_do_due(&monitor, monitor_now_us());
+	CU_ASSERT_STRING_EQUAL(core.asked, "plu");
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "new");
+}
+
+static void says_ready(void)
+{
+	core.info.state = SKINK_DRIVER_SERVING;
+	monitor_look_at(&monitor);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+}
+
+static void trial_is_over(void)
+{
+	monitor_do_due(&monitor, monitor.images.until_us);
+}
+
+static void new_image_serves_and_is_armed_when_its_trial_is_over(void)
+{
+	given_changing(policy_of(5, 1000, true));
+	says_ready();
+	CU_ASSERT_TRUE(monitor.last.is_change && monitor.last.is_late);
+	CU_ASSERT_FALSE(core.info.is_armed);
+	CU_ASSERT_EQUAL(monitor.history.count, 0);
+	trial_is_over();
+	CU_ASSERT_PTR_NULL(monitor.images.back);
+	CU_ASSERT_TRUE(core.info.is_armed);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "new");
+}
+
+static void new_image_that_dies_in_its_trial_gives_way(void)
+{
+	given_changing(policy_of(5, 1000, true));
+	says_ready();
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.last.then, MONITOR_CHANGING);
+	CU_ASSERT_STRING_EQUAL(core.asked, "pluplu");
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
+	says_ready();
+	CU_ASSERT_PTR_NULL(monitor.images.back);
+	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_CRASH], 1);
+	CU_ASSERT_EQUAL(core.pauses, 0);
+}
+
+static void so_does_one_that_is_found_at_fault(void)
+{
+	given_changing(policy_of(5, 1000, true));
+	says_ready();
+	monitor_fault(&driver, FAULT_HANG, "nothing answered");
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
+}
+
+static void so_does_one_that_is_never_ready(void)
+{
+	given_changing(policy_of(5, 1000, true));
+	monitor_look_at(&monitor);
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "new");
+	images.is_shut_down = true;
+	monitor_look_at(&monitor);
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
+	given_changing(policy_of(5, 1000, true));
+	monitor_do_due(&monitor, monitor.images.until_us);
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
+	CU_ASSERT_PTR_NOT_NULL(strstr(monitor.last.text, "not said ready"));
+	given_changing(policy_of(5, 1000, true));
+	monitor_gave_up(&driver, "no such device");
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
+	CU_ASSERT_PTR_NOT_NULL(strstr(monitor.last.text, "no such device"));
+}
+
+/* MO4 */
+static void when_the_old_one_does_not_come_up_either_it_is_held(void)
+{
+	given_changing(policy_of(5, 1000, true));
+	monitor_gave_up(&driver, "no such device");
+	monitor_gave_up(&driver, "no such device");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_HELD);
+	CU_ASSERT_TRUE(monitor.is_unborn);
+	CU_ASSERT_STRING_EQUAL(core.asked, "pluplupn");
+	CU_ASSERT_EQUAL(core.pauses, 1);
+}
+
+static void fallback_comes_when_restarts_are_used_up_and_once(void)
+{
+	given_serving(policy_of(1, 0, false));
+	monitor.images.fallback = image_named("other");
+	dies(SKINK_CAUSE_CRASH);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_STRING_EQUAL(core.asked, "rplu");
+	says_ready();
+	CU_ASSERT_EQUAL(monitor.history.count, 0);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_HELD);
+	CU_ASSERT_STRING_EQUAL(monitor.images.file, "other");
+}
+
+static void fallback_that_cannot_serve_is_not_tried(void)
+{
+	given_serving(policy_of(0, 0, false));
+	monitor.images.fallback = image_named("other");
+	images.is_unfit = true;
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_HELD);
+	CU_ASSERT_STRING_EQUAL(core.asked, "pr");
+	monitor_images_free(&monitor);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -348,6 +527,13 @@ int main(void)
 	TEST(reset_that_fails_is_tried_again);
 	TEST(deaths_that_nobody_hears_of_are_counted_and_cost_no_memory);
 	TEST(one_that_dies_before_it_is_ready_is_never_reset);
+	TEST(new_image_serves_and_is_armed_when_its_trial_is_over);
+	TEST(new_image_that_dies_in_its_trial_gives_way);
+	TEST(so_does_one_that_is_found_at_fault);
+	TEST(so_does_one_that_is_never_ready);
+	TEST(when_the_old_one_does_not_come_up_either_it_is_held);
+	TEST(fallback_comes_when_restarts_are_used_up_and_once);
+	TEST(fallback_that_cannot_serve_is_not_tried);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() ? 1 : 0;

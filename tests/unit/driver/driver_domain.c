@@ -552,6 +552,31 @@ static void one_that_cannot_serve_says_so_and_lives(void)
 	CU_ASSERT_EQUAL(status()->heartbeat, 3);
 }
 
+static void in_a_rehearsal_it_waits_for_its_device(void)
+{
+	given_domain();
+	table()->is_rehearsal = 1;
+	blocks_left = 2;
+	CU_ASSERT_NOT_EQUAL(begun(), 0);
+	CU_ASSERT_EQUAL(status()->state, DRIVER_WAITING);
+	CU_ASSERT_EQUAL(status()->heartbeat, 3);
+}
+
+/* What another image died at was not this one's request, and how far that had come is not how far this one has. */
+static void heir_of_another_image_is_told_of_as_a_successor(void)
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	status()->generation = 5;
+	status()->taken_ns = status()->answered_ns = 7;
+	when_it_runs(1);
+	CU_ASSERT_EQUAL(status()->generation, 6);
+	CU_ASSERT_TRUE(driver_domain.is_pardoned);
+	CU_ASSERT_FALSE(driver_domain.has_answered);
+	CU_ASSERT_EQUAL(status()->answered_ns, 0);
+	CU_ASSERT_NOT_EQUAL(status()->taken_ns, 7);
+}
+
 #define CASE(name) CU_add_test(suite, #name, name)
 
 int main(void)
@@ -584,6 +609,8 @@ int main(void)
 	CASE(successor_says_how_far_it_has_come);
 	CASE(successor_beats_as_its_own_time_goes);
 	CASE(one_that_cannot_serve_says_so_and_lives);
+	CASE(in_a_rehearsal_it_waits_for_its_device);
+	CASE(heir_of_another_image_is_told_of_as_a_successor);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""
+Another image for a driver domain that serves: the guest whose disk and interface it serves goes on, its checksums are right, and it notices
+nothing. Images that cannot take over are made of the real one, with another note; those that take over and die are killed by kill_driver.c.
+"""
+import os
+import struct
+
+import pytest
+
+from dom0 import Dom0, image_with
+from machine import BUILD
+from test_drivers import driver, facts, hostdev, inside, make_disk, wait_until
+from test_restart import KILL, LOADS, host, lines, number, restarts, rounds, web, with_policy, xenbus  # noqa: F401
+
+NOTE = struct.Struct("<HHIII")
+FOLDER = "/usr/lib/skink"
+FALLBACK = "<skink:fallback image='{}'/><skink:restart limit='1' within='60s' then='fallback'/>"
+UPGRADES = 20 if os.environ.get("SKINK_FULL") else 2
+ROLES = (("disk0", "blk"), ("net0", "net"))
+
+
+def with_note(name, role, **changes):
+    """A copy of an image, which says something else of itself."""
+    with open(f"{BUILD}/{role}.elf", "rb") as source:
+        image = bytearray(source.read())
+    at = image.index(b"Skink\0\0\0" + struct.pack("<HH", 1, {"net": 1, "blk": 2}[role])) + 8
+    fields = dict(zip(("version", "role", "ledger", "flags", "queues"), NOTE.unpack_from(image, at)))
+    fields.update(changes)
+    NOTE.pack_into(image, at, *fields.values())
+    path = f"{BUILD}/test/{name}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as out:
+        out.write(image)
+    return path
+
+
+IMAGES = {
+    "other-table.elf": ("blk", {"version": 9}), "other-ledger.elf": ("blk", {"ledger": 9}), "no-features.elf": ("net", {"flags": 0}),
+    "no-queues.elf": ("blk", {"queues": 0}), "net-2.elf": ("net", {}), "blk-2.elf": ("blk", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def dom0():
+    files = {KILL[1:]: f"{BUILD}/dom0/kill-driver", f"{FOLDER}/minimal.elf"[1:]: f"{BUILD}/guest/minimal.elf"}
+    for name, (role, changes) in IMAGES.items():
+        files[f"{FOLDER}/{name}"[1:]] = with_note(name, role, **changes)
+    options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('upgrade')},format=raw,if=none,id=disk0",
+               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
+               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
+    with Dom0("upgrade", smp=os.environ.get("SMP", "1"), memory=2560, limit=1800, image=image_with("upgrade", files), more=options) as machine:
+        machine.log_in()
+        for (name, role), slot in zip(ROLES, (4, 5)):
+            policy = FALLBACK.format(f"{FOLDER}/{role}-2.elf")
+            machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False), policy))
+            machine.check(f"skink create {name}.xml", 60)
+        yield machine
+        machine.send("poweroff")
+        machine.wait_for_end(120)
+
+
+def upgrade(dom0, name, image):
+    said = dom0.check(f"skink upgrade {name} --image {image}", 300)
+    print(said)
+    assert "runs the new image" in said
+    assert image_of(dom0, name) == image and restarts(dom0, name)["trial"] and restarts(dom0, name)["state"] == "serving"
+
+
+def noticed(dom0, name):
+    """All that a guest could notice; that its clock stood still for a while is a busy machine's doing."""
+    return lines(dom0, name, "dmesg | grep -v -e clocksource: -e 'crng init' | tail -n 2; cat /sys/class/net/eth0/carrier_changes; "
+                 "grep ^Tcp: /proc/net/snmp | tail -1 | cut -d' ' -f9; cat /sys/class/net/eth0/statistics/tx_errors")
+
+
+def image_of(dom0, name):
+    return restarts(dom0, name)["image"]
+
+
+def refused(dom0, name, image):
+    """What skink says; and the driver is the one that it was."""
+    before = facts(dom0, name)["driver"]["generation"], image_of(dom0, name)
+    status, said = dom0.run(f"skink upgrade {name} --image {FOLDER}/{image}", 120)
+    assert status == 1, said
+    assert (facts(dom0, name)["driver"]["generation"], image_of(dom0, name)) == before
+    return said
+
+
+# ------------------------------------------------------------------ refused
+
+def test_images_that_cannot_take_over_are_refused_before_anything_is_stopped(dom0, web):  # noqa: F811
+    assert "version 9 of the attachment table" in refused(dom0, "disk0", "other-table.elf")
+    assert "ledgers of version 9" in refused(dom0, "disk0", "other-ledger.elf")
+    assert "it serves 0 queues" in refused(dom0, "disk0", "no-queues.elf")
+    assert "is of role 1" in refused(dom0, "disk0", "net.elf")
+    assert "lacks features" in refused(dom0, "net0", "no-features.elf")
+    assert "no note that says what it is" in refused(dom0, "net0", "minimal.elf")
+    assert "no-such.elf" in refused(dom0, "net0", "no-such.elf")
+
+
+def test_who_is_no_driver_has_no_image_to_change(dom0, web):  # noqa: F811
+    assert "no driver domain" in dom0.run(f"skink upgrade web --image {FOLDER}/net.elf")[1]
+    assert "--image FILE" in dom0.run("skink upgrade net0")[1]
+
+
+# ------------------------------------------------------------------ under load
+
+def test_guest_under_load_notices_nothing_of_upgrades(dom0, host, web):  # noqa: F811
+    before, store = noticed(dom0, web), xenbus(dom0)
+    inside(dom0, web, "rm -f /tmp/stop; " + " ".join(load.format(giver=host.giver, taker=host.taker) for load in LOADS.values()) + " :")
+    wait_until(lambda: min(rounds(dom0, web)) >= 1, 300)
+    for turn in range(UPGRADES):
+        for name, role in ROLES:
+            upgrade(dom0, name, f"{FOLDER}/{role}{'' if turn % 2 else '-2'}.elf")
+    since = rounds(dom0, web)
+    wait_until(lambda: all(now >= then + 1 for now, then in zip(rounds(dom0, web), since)), 300)
+    inside(dom0, web, "touch /tmp/stop; wait", 300)
+    assert number(dom0, web, "cat /tmp/disk.? /tmp/out | grep -vc -e ok -e done") == 0
+    sums = set(lines(dom0, web, "cut -d' ' -f1 /tmp/in | sort | uniq"))
+    blob = lines(dom0, web, "sha256sum /tmp/blob | cut -d' ' -f1")[0]
+    assert sums == {host.hash} and set(host.taken) == {blob}
+    assert noticed(dom0, web) == before and xenbus(dom0) == store
+
+
+# ------------------------------------------------------------------ it dies
+
+def other(dom0, name, role):
+    return f"{FOLDER}/{role}{'' if '-2' in image_of(dom0, name) else '-2'}.elf"
+
+
+@pytest.mark.parametrize("name, role", ROLES)
+def test_image_that_dies_within_a_minute_gives_way_to_the_old_one(dom0, web, name, role):  # noqa: F811
+    old, store = image_of(dom0, name) or f"{FOLDER}/{role}.elf", xenbus(dom0)
+    upgrade(dom0, name, other(dom0, name, role))
+    dom0.run(f"{KILL} {facts(dom0, name)['id']} 1 1000 1 stack", 60)
+    wait_until(lambda: image_of(dom0, name) == old and restarts(dom0, name)["state"] == "serving", 120)
+    dom0.check(f"skink wait {name} --for recovered --timeout 60", 90)
+    assert not restarts(dom0, name)["trial"] and xenbus(dom0) == store
+    assert "the image" in dom0.check("skink events -n 20")
+
+
+def test_policys_other_image_takes_over_when_restarts_are_used_up(dom0, web):  # noqa: F811
+    store = xenbus(dom0)
+    for name, role in ROLES:
+        wait_until(lambda n=name: not restarts(dom0, n)["trial"], 120)
+        for turn in range(3):
+            dom0.run(f"{KILL} {facts(dom0, name)['id']} 1 1000 {turn} stack", 60)
+            dom0.check(f"skink wait {name} --for recovered --timeout 60", 90)
+            if image_of(dom0, name) == f"{FOLDER}/{role}-2.elf":
+                break
+        assert image_of(dom0, name) == f"{FOLDER}/{role}-2.elf" and restarts(dom0, name)["state"] == "serving"
+    assert xenbus(dom0) == store
+    assert lines(dom0, web, "dd if=/dev/xvda bs=1M count=4 iflag=direct status=none | wc -c; ping -c 1 -W 5 10.0.2.2 > /dev/null && echo there") == \
+        ["4194304", "there"]
