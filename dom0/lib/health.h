@@ -20,6 +20,8 @@
  * HE5  A driver that gives signs of life is looked at twice in `hang` of its CPU time, not of the wall's.
  * HE6  A loop that goes round and rests once, or answers once, is none that leads nowhere; nor one that may still be taking requests, for
  *      which each that waits gives it a millisecond. One that does not say when it rests is judged by the device's time.
+ * HE7  By as much as a look comes late this machine, or what is below it, was away: that is no time in which the driver slept, or its
+ *      device was silent.
  */
 #pragma once
 

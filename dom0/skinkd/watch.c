@@ -39,6 +39,7 @@ struct watch_ring {
 struct watch {
 	struct health health;
 	bool is_begun, is_doubted;
+	domid_t served_id;		/* who has said that it serves; 0: nobody */
 	uint32_t generation;		/* of the monitor's, since when `health` looks */
 	uint64_t heartbeat, whole_ns;
 	uint64_t resetting_ns;		/* since when its device has not acknowledged; 0: it has */
@@ -204,12 +205,20 @@ static uint64_t whole_every_ns(const struct watch *watch)
 	return every < WHOLE_MIN_NS ? WHOLE_MIN_NS : every > WHOLE_MAX_NS ? WHOLE_MAX_NS : every;
 }
 
+/* Since then it owes what a driver owes, whatever its status says of it. */
+static bool has_served(struct monitor *monitor)
+{
+	if (monitor->driver->state == DRIVER_SERVING)
+		monitor->watch->served_id = monitor->id;
+	return monitor->watch->served_id == monitor->id;
+}
+
 static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now_us)
 {
 	struct watch *watch = monitor->watch;
 	struct health_look look = { 0 };
 
-	if (!watch || monitor->driver->state != DRIVER_SERVING || !see(monitor, line, &look))
+	if (!watch || !has_served(monitor) || !see(monitor, line, &look))
 		return now_us + AGAIN_US;
 	monitor->look_count++;
 	if (!watch->is_begun || watch->generation != monitor->generation)

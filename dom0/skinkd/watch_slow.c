@@ -87,7 +87,7 @@ static void judge_log(struct driver *driver)
 		monitor_fault(driver, FAULT_ABUSE, "it has written %lu KiB into its log in %u ms", bytes >> 10, SLOW_MS);
 }
 
-/* Busy at its limit is not ill: it answers. */
+/* Busy at its limit is not ill: it answers. Half of it is enough: of the time that a machine below this one takes away nothing is used. */
 static void judge_limits(struct driver *driver)
 {
 	struct skink_domctl_account account = { .set = 0 };
@@ -102,7 +102,7 @@ static void judge_limits(struct driver *driver)
 		uint64_t used = account.used[kind] - seen->used[kind], most = account.limit[kind] * (SLOW_MS / PERIOD_MS);
 
 		seen->used[kind] = account.used[kind];
-		seen->limit_looks[kind] = most && !has_answered && used >= most / 10 * 9 ? seen->limit_looks[kind] + 1 : 0;
+		seen->limit_looks[kind] = most && !has_answered && used >= most / 2 ? seen->limit_looks[kind] + 1 : 0;
 		if (seen->limit_looks[kind] == LIMIT_LOOKS)
 			monitor_fault(driver, FAULT_ABUSE, "it uses up its limit of %s, %lu in %u ms, and has answered nothing for %u ms",
 				      manifest_limit_name(kind), account.limit[kind], PERIOD_MS, LIMIT_LOOKS * SLOW_MS);

@@ -247,13 +247,16 @@ static void state_set(enum driver_state state)
 	driver_domain_tell();
 }
 
-/* The state is SERVING, and stays that; Dom0 hears of the successor when the table is obeyed. */
+/* The state is SERVING, and stays that, unless somebody wrote over it; Dom0 hears of the successor when the table is obeyed. */
 static void begin_again(const struct driver_calls *calls, uint32_t resets)
 {
 	struct driver_status *status = driver_domain.status;
 
 	status->resumed_ns = time_now_ns();
 	status->acknowledged_ns = status->taken_ns = status->answered_ns = 0;
+	status->version = DRIVER_VERSION;
+	status->state = DRIVER_SERVING;
+	status->magic = DRIVER_STATUS_MAGIC;
 	driver_domain.is_pardoned = driver_domain.table->pardoned == resets;
 	calls->again();
 	status->acknowledged_ns = time_now_ns();

@@ -4,11 +4,14 @@
  * can be tested alone. Words of the command line: "net" (else blk), "refuse" (every attachment), "deaf" (answers nothing),
  * "fails" (never serves), "dies" (of its first attachment, in each life), "noise" (an event, and a line, at each round), "early" (dies
  * before it is ready), "unready" (serves, and never says ready), "loops" (dies at once after each reset), "twice" (says ready again), "lies" (what
- * its status says is nonsense), "aside" (each attachment, a while after it was given, but not one that is given again under another serial).
+ * its status says is nonsense), "aside" (each attachment, a while after it was given, but not one that is given again under another serial),
+ * "spins" (finds something to do each time, and does nothing), "mute" (goes to sleep for ever), "chatters" (a page into its log at each round),
+ * "wipes" (its status loses its header), "backwards" (its heartbeat), "reboots" (asks to be).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
 #include "runtime/driver_domain.h"
+#include "runtime/events.h"
 #include "runtime/hypercall.h"
 #include "runtime/lib.h"
 #include "runtime/notes.h"
@@ -16,6 +19,7 @@
 RUNTIME_KERNEL
 
 #define ASIDE_BEATS 3u
+#define ILL_BEATS 3u		/* after which it misbehaves: by then everybody knows it as one that serves */
 
 static bool is_told(const char *word)
 {
@@ -70,19 +74,51 @@ static void set_aside(void)
 	}
 }
 
+static char page_of_text[4096];
+
 static bool work(void)
 {
 	if (is_told("noise")) {
 		printf("noise\n");
 		driver_domain_tell();
 	}
-	return is_told("noise");
+	if (is_told("chatters"))
+		driver_domain_log(page_of_text, sizeof(page_of_text));
+	return is_told("noise") || is_told("chatters") || is_told("spins");
 }
 
 static void again(void)
 {
 	if (is_told("loops"))
 		panic("it was told to die in each life");
+}
+
+/* Of an event that nobody sends, and without its timer. */
+static void sleep_for_ever(void)
+{
+	evtchn_port_t never;
+
+	ASSERT(event_alloc(DOMID_FIRST_RESERVED - 1, &never) == 0);
+	for (;;)
+		event_poll(&never, 1, 0);
+}
+
+/* What cannot be told from a driver that has lost its mind. */
+static void fall_ill(void)
+{
+	struct sched_shutdown reboot = { .reason = SHUTDOWN_reboot };
+	static uint32_t beats;
+
+	if (++beats != ILL_BEATS)
+		return;
+	if (is_told("mute"))
+		sleep_for_ever();
+	if (is_told("wipes"))
+		driver_domain.status->magic = 0;
+	if (is_told("backwards"))
+		driver_domain.status->heartbeat = 0;
+	if (is_told("reboots"))
+		hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &reboot);
 }
 
 /* Now and then, what no driver may do: the core refuses it, and skinkd believes none of it. */
@@ -92,6 +128,7 @@ static void misbehave(void)
 	struct driver_status *status = driver_domain.status;
 
 	set_aside();
+	fall_ill();
 	if (is_told("twice"))
 		printf("ready again: %ld\n", hypercall(DRIVER_HYPERCALL, &ready));
 	if (!is_told("lies"))
@@ -101,6 +138,9 @@ static void misbehave(void)
 	status->resumed_ns = status->acknowledged_ns = status->taken_ns = status->answered_ns = UINT64_MAX;
 	status->table_seen = status->generation = UINT32_MAX;
 	status->doing = UINT32_MAX;
+	memset(status->busy, 0xff, sizeof(status->busy));
+	for (uint32_t i = 0; i < driver_domain.attachment_count; i++)
+		memset(&status->attachment[i], 0xff - i, sizeof(status->attachment[i]));
 }
 
 static bool rest(void)
@@ -114,6 +154,8 @@ void guest_main(void)
 					     .tick = misbehave };
 	struct driver_status *status;
 
+	memset(page_of_text, '.', sizeof(page_of_text));
+	page_of_text[sizeof(page_of_text) - 1] = '\n';
 	driver_domain_init(is_told("net") ? DRIVER_NET : DRIVER_BLK);
 	status = driver_domain.status;
 	snprintf(status->device_name, sizeof(status->device_name), "fake");

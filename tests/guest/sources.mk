@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
-	boot fake-driver minimal p2m \
+	boot burner fake-driver minimal p2m \
 	abi bench cpu disk dma domctl events grants memory mmu nic offload pci reset smp time traps user \
 	crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog

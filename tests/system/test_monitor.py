@@ -9,11 +9,12 @@ import pytest
 
 from dom0 import Dom0, image_with
 from machine import BUILD
-from test_drivers import driver, facts, hostdev, make_disk, partition, wait_until
+from test_drivers import FAKE, devices, driver, facts, hostdev, interface, make_disk, partition, wait_until
 
 AS = os.environ.get("MONITOR_AS", "monitor")
 HOOK = "<skink:hook command='/usr/local/bin/died' user='nobody' timeout='5s'/>"
 ILL = "<skink:inject allow='yes'/><skink:health device='1s'/>"
+BURNER = "/usr/lib/skink/burner.elf"
 DATA_DISK = partition("xvda", "data")
 
 
@@ -37,7 +38,8 @@ def loop_in(role):
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with(AS, {"usr/bin/sicken": f"{BUILD}/dom0/programs/sicken"})
+    image = image_with(AS, {"usr/bin/sicken": f"{BUILD}/dom0/programs/sicken", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf",
+                            BURNER[1:]: f"{BUILD}/guest/burner.elf"})
     options = ("-drive", f"file={make_disk(AS)},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on")
     with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=4096, limit=1800, image=image, more=options) as machine:
@@ -108,16 +110,87 @@ def test_a_hang_is_found_by_the_time_that_it_had(dom0, name, role):
     assert death["registers"]["rip"] == f"{loop_in(role):016x}" == death["backtrace"][0]["address"]
 
 
-def test_a_busy_machine_is_no_hung_driver(dom0):
-    """Four guests' worth of hogs on Domain-0's CPUs and a disk that is read all the while: nobody is reset."""
+@pytest.fixture
+def burners(dom0):
+    """Four guests that want all of the CPU, with the weight that drivers have."""
+    names = [f"burner{i}" for i in range(4)]
+    for name in names:
+        dom0.write(f"{name}.xml", f"<domain type='skink'><name>{name}</name><memory unit='MiB'>8</memory><vcpu>1</vcpu>"
+                   f"<os><type>linux</type><kernel>{BURNER}</kernel></os><devices/></domain>\n")
+        dom0.check(f"skink create {name}.xml", 90)
+    yield names
+    dom0.check(f"skink destroy --force {' '.join(names)}", 60)
+
+
+def cpu_seconds(dom0, name):
+    return next(one["cpu_seconds"] for one in json.loads(dom0.check("skink list --json")) if one["name"] == name)
+
+
+def test_a_busy_machine_is_no_hung_driver(dom0, burners):
+    """Each CPU is wanted by five times as many as it has room for, and a disk is read all the while: nobody is reset."""
     before = [restart(dom0, name)["restarts"] for name in ("net0", "disk0")]
     dom0.write("data.xml", DATA_DISK)
     dom0.check("skink attach Domain-0 data.xml", 90)
-    dom0.check("sh -c 'for i in 1 2 3 4; do (while :; do :; done) & hogs=\"$hogs $!\"; done; "
-               "for i in 1 2 3 4 5 6; do dd if=/dev/xvda of=/dev/null bs=4k count=2000 iflag=direct status=none; done; "
-               "kill $hogs'", 120)
+    burnt = [cpu_seconds(dom0, name) for name in burners]
+    dom0.check("for i in 1 2 3 4; do dd if=/dev/xvda of=/dev/null bs=4k count=1000 iflag=direct status=none; done", 240)
+    assert all(cpu_seconds(dom0, name) > then for name, then in zip(burners, burnt))
     assert [restart(dom0, name)["restarts"] for name in ("net0", "disk0")] == before
     dom0.check("skink detach Domain-0 xvda", 60)
+
+
+@pytest.fixture
+def fake(dom0):
+    """Makes a driver domain 'fake' that is ill in some way; it may die once, and a second time it is closed."""
+    def make(line, more="", limits="", serves=False):
+        manifest = driver("fake", "net", kernel=FAKE, line=f"net {line}").replace(
+            "</skink:driver>", f"<skink:health heartbeat='100ms'/><skink:restart limit='1' within='10min' backoff='0us' then='close'/>{more}"
+            f"</skink:driver>{limits}")
+        dom0.write("fake.xml", manifest)
+        dom0.check("skink create fake.xml", 60)
+        if serves:
+            dom0.write("eth.xml", interface("fake", "<mac address='00:16:3e:00:00:09'/>"))
+            dom0.check("skink attach Domain-0 eth.xml", 90)
+    yield make
+    dom0.run("skink destroy fake --force", 60)
+    for name in [name for name, one in devices(dom0, "Domain-0").items() if one["driver"] == "fake"]:
+        dom0.check(f"skink detach Domain-0 {name} --force", 60)
+
+
+def is_closed_because_of(dom0, cause, words):
+    """Twice: then it is closed, and nobody else has noticed."""
+    wait_until(lambda: facts(dom0, "fake")["driver"]["state"] == "closed", 120)
+    seen = restart(dom0, "fake")
+    assert seen["causes"][cause] == 2 and sum(seen["causes"].values()) == 2, seen
+    said = dom0.check("skink events -n 12")
+    assert re.search(rf"died +fake: {cause}: .*{words}", said) and re.search(r"closed +fake: 1 restarts within 600 s are used up", said), said
+    dom0.check("skink restart disk0 && skink restart net0", 60)
+
+
+LIMITS = "<skink:limits><skink:limit on='events-sent' per-second='200'/></skink:limits>"
+
+
+@pytest.mark.parametrize("line,cause,words,limits", [
+    ("mute", "heartbeat", "it sleeps, and has missed more than two signs of life that it owes every 100 ms", ""),
+    ("chatters", "abuse", r"it has written \d+ KiB into its log", ""),
+    ("noise", "abuse", "it uses up its limit of events-sent, 2 in 10 ms, and has answered nothing for 2000 ms", LIMITS),
+    ("wipes", "protocol", "its status has no header any more", ""),
+    ("backwards", "protocol", "its heartbeat runs backwards", ""),
+], ids=("mute", "chatters", "limit", "wipes", "backwards"))
+def test_driver_that_is_ill_is_reset_and_closed_in_the_end(dom0, fake, line, cause, words, limits):
+    fake(line, limits=limits)
+    is_closed_because_of(dom0, cause, words)
+
+
+def test_rounds_that_lead_nowhere_are_a_hang(dom0, fake):
+    """It answers its heartbeat and nothing else: what Domain-0 sends waits for it."""
+    fake("spins", serves=True)
+    dom0.check("ip link set $(grep -l 00:16:3e:00:00:09 /sys/class/net/*/address | cut -d/ -f5) up")
+    is_closed_because_of(dom0, "hang", "its loop goes round and never rests, and in more than 5 ms of its own CPU time it has answered none")
+
+
+def test_driver_that_asks_for_its_own_reboot_is_not_rebooted_for_ever(dom0, fake):
+    fake("reboots")
+    is_closed_because_of(dom0, "shutdown", "it was shut down, reason 1")
 
 
 def test_a_silent_device_is_reset(dom0):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE6. A fault is found when it should be, and
+ * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE7. A fault is found when it should be, and
  * none where there is none.
  */
 #include <CUnit/Basic.h>
@@ -313,6 +313,29 @@ static void device_that_says_nothing_is_found(void)
 	CU_ASSERT_TRUE(world.now_ns >= 1 * S && world.now_ns < 1 * S + 200 * MS);
 }
 
+/* It gives a sign of life each second, and one second in three the machine is not there for three. */
+static void machine_that_is_away_is_no_sleeping_driver(void)				/* HE7 */
+{
+	struct health_look seen = { .is_blocked = true, .is_whole = true, .waiting = 1 };
+
+	health_begin(&health, &setting, &seen);
+	for (uint64_t beats = 0; beats < 60; beats++) {
+		uint64_t end_ns = seen.now_ns + 900 * MS;
+
+		while (seen.now_ns < end_ns) {
+			seen.now_ns = health.next_ns;
+			CU_ASSERT_EQUAL(health_judge(&health, &seen), HEALTH_WELL);
+		}
+		if (beats % 3 == 0) {
+			seen.now_ns += 3 * S;
+			CU_ASSERT_EQUAL(health_judge(&health, &seen), HEALTH_WELL);
+		}
+		seen.heartbeat++;
+		seen.answered++;
+		seen.cpu_ns += 50 * US;
+	}
+}
+
 static void sleeper_that_never_wakes_is_found(void)
 {
 	given((struct world){ .share_percent = 100, .idle_wakes_ns = 1 * S, .deaf_ns = 3 * S + 500 * MS });
@@ -350,6 +373,7 @@ int main(void)
 	TEST(rounds_that_answer_may_be_many);
 	TEST(one_long_round_is_no_rounds);
 	TEST(device_that_says_nothing_is_found);
+	TEST(machine_that_is_away_is_no_sleeping_driver);
 	TEST(sleeper_that_never_wakes_is_found);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
