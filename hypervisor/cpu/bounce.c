@@ -7,12 +7,6 @@
 #include "domain/hypercall.h"
 #include "mem/mmu.h"
 
-#define FLAG_IF		(1ULL << 9)
-#define FLAG_IOPL	(3ULL << 12)
-#define HANDLER_CLEARS	0x74100ULL	/* as an interrupt does: AC, VM, RF, NT, TF */
-#define IRET_CLEARS	0x1a3000ULL	/* VIP, VIF, VM, IOPL */
-#define IRET_SETS	0x202ULL	/* IF, and bit 1, which always is */
-
 void mode_toggle(struct vcpu *vcpu)
 {
 	vcpu->in_kernel = !vcpu->in_kernel;
@@ -22,7 +16,7 @@ void mode_toggle(struct vcpu *vcpu)
 
 static uint64_t flags_for_guest(const struct vcpu *vcpu, uint8_t mask)
 {
-	uint64_t flags = vcpu->regs.rflags & ~(FLAG_IF | FLAG_IOPL);
+	uint64_t flags = vcpu->regs.rflags & ~(uint64_t)(FLAG_IF | FLAG_IOPL);
 
 	if (vcpu->domain->vm_assist & (1ULL << VMASST_TYPE_architectural_iopl))
 		flags |= vcpu->iopl << 12;
@@ -68,7 +62,7 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 
 	regs->rip = bounce->target;
 	regs->cs = bounce->code_selector ? bounce->code_selector | 3 : SELECTOR_GUEST_CODE64;
-	regs->rflags &= ~HANDLER_CLEARS;
+	regs->rflags &= ~(uint64_t)FLAGS_HANDLER_CLEARS;
 	regs->rsp = stack;
 	regs->ss = SELECTOR_GUEST_DATA;
 	/* The handler finds its rcx and r11 on the stack: so sysret may use them. */
@@ -77,7 +71,7 @@ void bounce_to_guest(struct vcpu *vcpu, const struct bounce *bounce)
 	regs->entry_vector = regs->cs == SELECTOR_GUEST_CODE64 ? ENTRY_SYSCALL : ENTRY_HANDLER;
 }
 
-/* Flat: the way of each system call of a guest's programs. */
+/* Flat: the way of each event. */
 __attribute__((flatten)) bool bounce_to_callback(struct vcpu *vcpu, uint32_t type)
 {
 	struct bounce bounce = {
@@ -110,7 +104,7 @@ long do_iret(struct vcpu *vcpu)
 	}
 	regs->rip = frame.rip;
 	regs->cs = (uint16_t)frame.cs | 3;
-	regs->rflags = (frame.rflags & ~IRET_CLEARS) | IRET_SETS;
+	regs->rflags = (frame.rflags & ~(uint64_t)FLAGS_IRET_CLEARS) | FLAGS_IRET_SETS;
 	regs->rsp = frame.rsp;
 	regs->ss = (uint16_t)frame.ss | 3;
 	regs->rcx = frame.flags & VGCF_in_syscall ? regs->rip : frame.rcx;

@@ -5,15 +5,8 @@
  * values make iretq fault, vcpu->regs is still whole.
  */
 #include "cpu/layout.h"
+#include "cpu/smap.h"
 #include "offsets.h"
-
-/* smap_init() takes it out where the CPU does not know it. */
-.macro CLOSE_GUEST
-771:	clac
-	.pushsection .smap_sites, "a"
-	.long	771b - .
-	.popsection
-.endm
 
 /* Below an error code, from the highest address of struct cpu_user_regs to its first. */
 .macro PUSH_REGISTERS
@@ -139,7 +132,7 @@ entry_own_stack:
 .endm
 
 	.globl entry_stubs, entry_stubs_end, entry_stub_syscall32, entry_stub_sysenter
-	.globl entry_stub_distance, entry_from_stub
+	.globl entry_stub_distance
 	.balign 16
 entry_stubs:
 	SYSCALL_STUB SELECTOR_GUEST_CODE64, ENTRY_SYSCALL
@@ -167,8 +160,10 @@ entry_stub_sysenter:
 	jmp	stub_out
 entry_stubs_end:
 
+/* entry_in_c: as the stubs leave it (direct.S) */
+	.globl entry_in_c
 	.balign 16
-entry_from_stub:
+entry_in_c:
 	FROM_GUEST_TO syscall_from_guest
 
 /* entry_exit_to_guest: in: interrupts off; any stack of this CPU    out: in the guest of the current vcpu */

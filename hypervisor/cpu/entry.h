@@ -14,6 +14,7 @@ extern const char entry_stub_distance[];	/* of its jmp to entry_from_stub: to be
 extern const char entry_from_stub[];
 extern const char entry_vectors[];		/* 256 entries of 16 bytes */
 extern const char entry_iret[];			/* the instruction that may fault with the guest's values */
+extern const char entry_iret_direct[];		/* the same, of a program's return from a system call */
 
 void entry_reload_segments(void);
 

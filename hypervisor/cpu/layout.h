@@ -65,3 +65,10 @@
 #define ENTRY_SYSCALL32		0x101
 #define ENTRY_SYSENTER		0x102
 #define ENTRY_HANDLER		0x103		/* to be entered, with a code selector of its own */
+
+/* Flags of a guest: what a handler does not begin with, as with an interrupt (AC, VM, RF, NT, TF); what iret does not set (VIP, VIF, VM, IOPL), and does. */
+#define FLAG_IF			0x200
+#define FLAG_IOPL		0x3000
+#define FLAGS_HANDLER_CLEARS	0x74100
+#define FLAGS_IRET_CLEARS	0x1a3000
+#define FLAGS_IRET_SETS		0x202

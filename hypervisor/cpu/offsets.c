@@ -5,6 +5,7 @@
 #include "domain/vcpu.h"
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
+#define IRET(name) DEFINE(IRET_##name, offsetof(struct iret_context, name))
 #define REGISTER(name) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, name))
 
 void offsets(void);
@@ -13,11 +14,41 @@ void offsets(void)
 {
 	DEFINE(VCPU_KERNEL_STACK, offsetof(struct vcpu, kernel_stack));
 	DEFINE(VCPU_REGS, offsetof(struct vcpu, regs));
+	DEFINE(VCPU_DOMAIN, offsetof(struct vcpu, domain));
+	DEFINE(VCPU_IN_KERNEL, offsetof(struct vcpu, in_kernel));
+	DEFINE(VCPU_GUEST_STACK, offsetof(struct vcpu, kernel_stack_pointer));
+	DEFINE(VCPU_SYSCALL_HANDLER, offsetof(struct vcpu, trap.callback[CALLBACKTYPE_syscall].address));
+	DEFINE(VCPU_SYSCALL_MASKS, offsetof(struct vcpu, trap.callback[CALLBACKTYPE_syscall].masks_events));
+	DEFINE(VCPU_TABLE_KERNEL, offsetof(struct vcpu, table_kernel));
+	DEFINE(VCPU_TABLE_USER, offsetof(struct vcpu, table_user));
+	DEFINE(VCPU_INFO, offsetof(struct vcpu, info));
+	DEFINE(VCPU_CPU, offsetof(struct vcpu, cpu));
+	DEFINE(INFO_PENDING, offsetof(vcpu_info_t, evtchn_upcall_pending));
+	DEFINE(INFO_MASK, offsetof(vcpu_info_t, evtchn_upcall_mask));
+	DEFINE(DOMAIN_VM_ASSIST, offsetof(struct domain, vm_assist));
+	DEFINE(DOMAIN_USED_HYPERCALLS, offsetof(struct domain, account.used[ACCOUNT_HYPERCALLS]));
+	DEFINE(DOMAIN_LIMIT_HYPERCALLS, offsetof(struct domain, account.limit[ACCOUNT_HYPERCALLS]));
+	DEFINE(CPU_FLUSHED_AT, offsetof(struct cpu, flushed_at));
+	DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
+	DEFINE(VM_ASSIST_IOPL, 1 << VMASST_TYPE_architectural_iopl);
+	DEFINE(IRET_IN_SYSCALL, VGCF_in_syscall);
 	DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
 	DEFINE(CPU_KERNEL_STACK, offsetof(struct cpu, kernel_stack));
 	DEFINE(STUB_FRAME_END, offsetof(struct stub_data, frame_end));
 	DEFINE(STUB_GUEST_STACK, offsetof(struct stub_data, guest_stack));
+	IRET(rax);
+	IRET(r11);
+	IRET(rcx);
+	IRET(flags);
+	IRET(rip);
+	IRET(cs);
+	IRET(rflags);
+	IRET(rsp);
+	IRET(ss);
 	REGISTER(rdi);
+	REGISTER(rsi);
+	REGISTER(rdx);
+	REGISTER(rax);
 	REGISTER(error_code);
 	REGISTER(entry_vector);
 	REGISTER(rip);

@@ -1,7 +1,7 @@
 CORE_SOURCES += hypervisor/cpu/memory.c hypervisor/cpu/uart.c hypervisor/cpu/apic.c
 CORE_SOURCES += hypervisor/cpu/irq.c hypervisor/cpu/tsc.c hypervisor/cpu/rtc.c
 CORE_SOURCES += hypervisor/cpu/bootmem.c hypervisor/cpu/paging.c hypervisor/cpu/percpu.c
-CORE_SOURCES += hypervisor/cpu/entry.S hypervisor/cpu/traps.c hypervisor/cpu/bounce.c
+CORE_SOURCES += hypervisor/cpu/entry.S hypervisor/cpu/direct.S hypervisor/cpu/traps.c hypervisor/cpu/bounce.c
 CORE_SOURCES += hypervisor/cpu/switch.c hypervisor/cpu/uaccess.c
 CORE_SOURCES += hypervisor/cpu/tlb.c hypervisor/cpu/hypercall_page.c
 CORE_SOURCES += hypervisor/cpu/features.c hypervisor/cpu/thunks.S hypervisor/cpu/speculation.c hypervisor/cpu/registers.c

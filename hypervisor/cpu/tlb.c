@@ -14,14 +14,14 @@
 
 #define CLOCK_PERIOD	(1U << 30)
 
-static uint32_t flush_clock = 1;
+uint32_t tlb_flush_clock = 1;
 static struct spinlock job_lock;
 static uint64_t job_address;
 static cpumask_t job_waits_for;		/* atomic: each CPU clears its bit when done */
 
 uint32_t tlb_clock(void)
 {
-	uint32_t now = __atomic_fetch_add(&flush_clock, 1, __ATOMIC_SEQ_CST);
+	uint32_t now = __atomic_fetch_add(&tlb_flush_clock, 1, __ATOMIC_SEQ_CST);
 
 	if (unlikely(now % CLOCK_PERIOD == 0))
 		tlb_flush(~0ULL, TLB_ALL_PAGES);	/* T2 */
@@ -42,7 +42,7 @@ cpumask_t tlb_not_flushed_since(cpumask_t cpus, uint32_t stamp)
 void tlb_load_base(paddr_t table)
 {
 	/* T2: the clock is read before the flush, and noted after it. What happens in between counts as not flushed. */
-	uint32_t now = load_acquire(&flush_clock);
+	uint32_t now = load_acquire(&tlb_flush_clock);
 
 	cr3_write(table);
 	store_release(&this_cpu()->flushed_at, now);

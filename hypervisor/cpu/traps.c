@@ -193,6 +193,22 @@ static NORETURN void iret_failed(uint32_t error_code)
 	entry_exit_to_guest();
 }
 
+/* entry_iret_direct: the guest's registers are those of the fault, and what iretq did not like lies on the stack. */
+static NORETURN void iret_direct_failed(const struct cpu_user_regs *fault)
+{
+	struct cpu_user_regs *regs = &current_vcpu()->regs;
+	const uint64_t *frame = (const uint64_t *)fault->rsp;
+
+	memcpy(regs, fault, offsetof(struct cpu_user_regs, error_code));
+	regs->entry_vector = 0;
+	regs->rip = frame[0];
+	regs->cs = (uint16_t)frame[1];
+	regs->rflags = frame[2];
+	regs->rsp = frame[3];
+	regs->ss = (uint16_t)frame[4];
+	iret_failed(fault->error_code);
+}
+
 void trap_from_core(struct cpu_user_regs *regs)
 {
 	uint32_t vector = regs->entry_vector;
@@ -209,6 +225,8 @@ void trap_from_core(struct cpu_user_regs *regs)
 		trap_fatal(regs);	/* from a guest, too */
 	} else if (regs->rip == (uint64_t)entry_iret) {
 		iret_failed(regs->error_code);
+	} else if (regs->rip == (uint64_t)entry_iret_direct) {
+		iret_direct_failed(regs);
 	} else if (!extable_fix(regs)) {
 		trap_fatal(regs);
 	}
