@@ -120,7 +120,7 @@ struct blk {
 	bool is_listening;			/* the device may interrupt */
 	bool is_quick;				/* it woke us soon after the last sleep */
 	uint64_t slept_ns;			/* since when, if it was at work; 0 */
-	bool is_gathering;			/* front-ends are given time to write more than one request */
+	uint32_t gathers;			/* so many times more front-ends are given time to write more than one request */
 	uint32_t wakes;
 
 	struct disk *disk[DRIVER_ATTACHMENTS_MAX];

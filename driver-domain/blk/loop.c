@@ -10,6 +10,7 @@
 
 #define QUICK_NS	25000u		/* a disk that answers within this is waited for awake */
 #define GATHER_EVERY	64u		/* wake-ups, after which it is tried whether gathering pays now */
+#define GATHER_TRIES	8u		/* so often in a row it may bring nothing before it ends */
 
 struct blk blk;
 
@@ -165,16 +166,24 @@ static uint32_t requests_waiting(void)
 /*
  * Linux sends an event for each request unless one is on its way. Woken by the first of many, and on the CPU of the one who sends
  * them, it is cheaper to let him write them all. Whether there will be more is known by trying: as long as there are, and again
- * every now and then.
+ * every now and then. That once there were none says little: he had just written all that he may. One turn of his is short, so he gets
+ * another as long as it was of use.
  */
 static void gather(void)
 {
-	uint32_t before = requests_waiting();
+	uint32_t first = requests_waiting(), before, now = first;
 
-	if (!before || (!blk.is_gathering && ++blk.wakes % GATHER_EVERY))
+	if (!first || (!blk.gathers && ++blk.wakes % GATHER_EVERY))
 		return;
-	event_yield();
-	blk.is_gathering = requests_waiting() > before;
+	do {
+		before = now;
+		event_yield();
+		now = requests_waiting();
+	} while (now > before && now < BLK_BATCH);
+	if (now > first)
+		blk.gathers = GATHER_TRIES;
+	else if (blk.gathers)
+		blk.gathers--;
 }
 
 /* The device begins before anybody is told of what it has done. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * blkload DEVICE NAME read|write random|sequential BYTES DEPTH COUNT ROUNDS: O_DIRECT, as many threads as the depth, the same
- * places in each round. Times are the time stamp counter's. A round to warm up comes first and is not printed. Lines as netload's: requests or
- * bytes in a second for each round, and how long single requests took.
+ * places in each round. Times are the time stamp counter's, from when the first thread begins until the last is done: the threads are there before. A round to
+ * warm up comes first and is not printed. Lines as netload's: requests or bytes in a second for each round, and how long single requests took.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,6 +24,9 @@ static struct {
 	uint64_t blocks, count;
 	atomic_ulong next;
 	uint64_t *took;
+	int rounds;
+	pthread_barrier_t turn;		/* of all threads and main(): a round begins, a round ends */
+	atomic_ulong began;		/* the first thread's beginning in this round; 0: none has */
 } load;
 
 static void must(int good, const char *what)
@@ -41,10 +44,11 @@ static uint64_t place(uint64_t number)
 	return block % load.blocks * load.bytes;
 }
 
-static void *work(void *buffer)
+static void one_round(void *buffer)
 {
-	uint64_t i;
+	uint64_t i, none = 0;
 
+	atomic_compare_exchange_strong(&load.began, &none, __rdtsc());
 	while ((i = atomic_fetch_add(&load.next, 1)) < load.count) {
 		uint64_t began = __rdtsc();
 		ssize_t done = load.is_write ? pwrite(load.file, buffer, load.bytes, (off_t)place(i)) :
@@ -53,20 +57,26 @@ static void *work(void *buffer)
 		must(done == (ssize_t)load.bytes, "request");
 		load.took[i] = __rdtsc() - began;
 	}
+}
+
+static void *work(void *buffer)
+{
+	for (int round = 0; round <= load.rounds; round++) {
+		pthread_barrier_wait(&load.turn);
+		one_round(buffer);
+		pthread_barrier_wait(&load.turn);
+	}
 	return NULL;
 }
 
-static uint64_t one_round(unsigned int depth, void **buffer)
+/* How long it took. */
+static uint64_t turn(void)
 {
-	pthread_t thread[DEPTH_MAX];
-	uint64_t began = __rdtsc();
-
 	atomic_store(&load.next, 0);
-	for (unsigned int i = 0; i < depth; i++)
-		must(pthread_create(&thread[i], NULL, work, buffer[i]) == 0, "thread");
-	for (unsigned int i = 0; i < depth; i++)
-		must(pthread_join(thread[i], NULL) == 0, "thread");
-	return __rdtsc() - began;
+	atomic_store(&load.began, 0);
+	pthread_barrier_wait(&load.turn);
+	pthread_barrier_wait(&load.turn);
+	return __rdtsc() - atomic_load(&load.began);
 }
 
 static int by_size(const void *left, const void *right)
@@ -98,8 +108,8 @@ static void tell_spread(const char *name)
 int main(int count, char **words)
 {
 	void *buffer[DEPTH_MAX];
+	pthread_t thread;
 	unsigned int depth;
-	int rounds;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (count != WORDS) {
@@ -111,12 +121,12 @@ int main(int count, char **words)
 	load.bytes = (size_t)atol(words[5]);
 	depth = (unsigned int)atoi(words[6]);
 	load.count = (uint64_t)atol(words[7]);
-	rounds = atoi(words[8]);
+	load.rounds = atoi(words[8]);
 	load.file = open(words[1], O_RDWR | O_DIRECT);
 	must(load.file >= 0, words[1]);
 	load.blocks = load.bytes ? (uint64_t)lseek(load.file, 0, SEEK_END) / load.bytes : 0;
 	load.took = calloc(load.count + 1, sizeof(*load.took));
-	if (!load.blocks || !depth || depth > DEPTH_MAX || !load.count || rounds < 1 || !load.took) {
+	if (!load.blocks || !depth || depth > DEPTH_MAX || !load.count || load.rounds < 1 || !load.took) {
 		fprintf(stderr, "blkload: %s is too small, or a number is out of range (a depth of 1 to %d)\n", words[1], DEPTH_MAX);
 		return 2;
 	}
@@ -124,10 +134,13 @@ int main(int count, char **words)
 		must(posix_memalign(&buffer[i], ALIGNMENT, load.bytes) == 0, "memory");
 		memset(buffer[i], 0x5a, load.bytes);
 	}
-	for (int round = -1; round < rounds; round++) {
-		uint64_t took = one_round(depth, buffer);
+	must(pthread_barrier_init(&load.turn, NULL, depth + 1) == 0, "barrier");
+	for (unsigned int i = 0; i < depth; i++)
+		must(pthread_create(&thread, NULL, work, buffer[i]) == 0, "thread");
+	for (int round = 0; round <= load.rounds; round++) {
+		uint64_t took = turn();
 
-		if (round >= 0)
+		if (round)
 			tell(words[2], took);
 	}
 	tell_spread(words[2]);
