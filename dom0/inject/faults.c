@@ -89,6 +89,17 @@ static void put_times(json_t *record)
 	json_object_set_new(record, "monotonic_ns", json_integer(system.tv_sec * 1000000000L + system.tv_nsec));
 }
 
+/* Who has ended it, as far as the core knows. */
+static void tell_how_it_went(struct victim *victim, json_t *record)
+{
+	struct skink_driver_info info;
+	bool is_there = !core_driver_info(&victim->core, victim->id, &info);
+
+	json_object_set_new(record, "why", !is_there ? json_string("it is not there any more") : info.generation == victim->generation &&
+			    info.state == SKINK_DRIVER_SERVING ? json_string("it was lost sight of, and serves") :
+			    json_sprintf("generation %u: %.*s", info.generation, (int)sizeof(info.text), info.text));
+}
+
 static enum injected inject_into(struct victim *victim, struct fault *fault)
 {
 	enum injected result = VICTIM_GONE;
@@ -116,6 +127,8 @@ enum injected fault_inject(struct victim *victim, const char *class, uint64_t se
 	json_object_set_new(record, "activated", json_null());
 	result = inject_into(victim, &fault);
 	put_times(record);
+	if (result == VICTIM_GONE)
+		tell_how_it_went(victim, record);
 	victim_leave(victim);
 	json_object_set_new(record, "outcome", json_string(outcomes[result]));
 	return result;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device does wrong, or what a driver asks of it wrongly: in the queues that both share. Of virtio devices; a driver of another device
- * has no function virtqueue_reap(), or none that it executes.
+ * What a device does wrong, or what a driver asks of it wrongly: in the queues that both share. Of virtio devices: what the queues of others
+ * look like is not known here, so that their drivers have nothing that this could be done to.
  */
 #include "inject/faults.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "inject/virtio_view.h"
 
@@ -16,6 +17,33 @@
 #define PCI_BUS_MASTER	4u
 #define FRAME_BITS_FIRST 12u
 #define FRAME_BITS	27u		/* of 512 GiB */
+#define PAUSE_NS	250000
+#define PAUSES		20u
+
+static bool knows_queues(struct victim *victim, struct fault *fault)
+{
+	struct driver_status status;
+	struct driver_table table;
+	uint64_t address;
+
+	if (!victim_table(victim, &address, &table) ||
+	    !victim_read(victim, victim->image.base + table.status.pfn * FRAME_BYTES, &status, sizeof(status)))
+		return false;
+	status.device_name[sizeof(status.device_name) - 1] = 0;
+	if (!strncmp(status.device_name, "virtio-", strlen("virtio-")))
+		return true;
+	json_object_set_new(fault->record, "why", json_sprintf("its device is '%s': the queues of virtio devices alone are known",
+							      status.device_name));
+	return false;
+}
+
+/* Of a virtio device's driver. */
+static enum injected reach_queue(struct victim *victim, struct fault *fault, const char *function, suits_fn suits)
+{
+	struct found found;
+
+	return knows_queues(victim, fault) ? reach_function(victim, fault, function, suits, &found) : NO_TARGET;
+}
 
 /* The queue that the function at whose beginning it stands is called with. */
 static bool queue_of(struct victim *victim, struct virtqueue_view *queue)
@@ -49,9 +77,17 @@ static bool has_one(struct victim *victim, const struct found *found)
 	return has_completions(victim, 1);
 }
 
+/* The device goes on while its driver stands: what it has begun may end. */
 static bool has_two(struct victim *victim, const struct found *found)
 {
-	return has_completions(victim, 2);
+	const struct timespec pause = { 0, PAUSE_NS };
+
+	for (unsigned int i = 0; i < PAUSES && has_completions(victim, 1); i++) {
+		if (has_completions(victim, 2))
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 /* That one has been taken before; used_index is modulo 2^16, and a queue that has run so far is no exception. */
@@ -65,8 +101,7 @@ static bool has_taken(struct victim *victim, const struct found *found)
 static enum injected move_used_index(struct victim *victim, struct fault *fault, suits_fn suits, int by)
 {
 	struct virtqueue_view queue;
-	struct found found;
-	enum injected result = reach_function(victim, fault, "virtqueue_reap", suits, &found);
+	enum injected result = reach_queue(victim, fault, "virtqueue_reap", suits);
 	uint16_t index;
 
 	if (result != INJECTED)
@@ -94,8 +129,7 @@ enum injected fault_completion_reorder(struct victim *victim, struct fault *faul
 {
 	struct virtqueue_view queue;
 	uint8_t pair[2 * VIRTQ_USED_BYTES], swapped[sizeof(pair)];
-	struct found found;
-	enum injected result = reach_function(victim, fault, "virtqueue_reap", has_two, &found);
+	enum injected result = reach_queue(victim, fault, "virtqueue_reap", has_two);
 	uint64_t at;
 
 	if (result != INJECTED)
@@ -124,8 +158,7 @@ static bool has_news_for_device(struct victim *victim, const struct found *found
 enum injected fault_dma_address(struct victim *victim, struct fault *fault)
 {
 	struct virtqueue_view queue;
-	struct found found;
-	enum injected result = reach_function(victim, fault, "virtqueue_push", has_news_for_device, &found);
+	enum injected result = reach_queue(victim, fault, "virtqueue_push", has_news_for_device);
 	uint64_t address, at;
 	uint16_t head;
 

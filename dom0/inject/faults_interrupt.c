@@ -34,11 +34,34 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* The upcall is left to an event of the core's: one that is pending already wakes nobody who sleeps. */
-static void raise_port(struct shared_info *shared, uint32_t port)
+/*
+ * All become pending, and an event of the core's has the driver look. It is the core that sets the selector of that event's word: where the
+ * selector stands already it takes the upcall for sent, and who sleeps then sleeps for ever.
+ */
+static void raise_all(struct victim *victim, const struct interrupts *interrupts, struct shared_info *shared)
 {
-	__atomic_fetch_or(&shared->evtchn_pending[port / 64], 1UL << port % 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&shared->vcpu_info[0].evtchn_pending_sel, 1UL << port / 64, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < interrupts->count; i++) {
+		uint32_t port = interrupts->port[i];
+
+		__atomic_fetch_or(&shared->evtchn_pending[port / 64], 1UL << port % 64, __ATOMIC_SEQ_CST);
+		if (port / 64 != victim->driver_port / 64)
+			__atomic_fetch_or(&shared->vcpu_info[0].evtchn_pending_sel, 1UL << port / 64, __ATOMIC_SEQ_CST);
+	}
+	(void)core_port_send(&victim->core, victim->kick_port);
+}
+
+/* One that was awake may have seen that event and not yet what became pending with it: it looks once more. One that sleeps has seen all. */
+static bool let_it_look(struct victim *victim, const struct interrupts *interrupts, struct shared_info *shared)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	if (victim_pause(victim) || core_domain_info(&victim->core, victim->id, &info))
+		return false;
+	for (uint32_t i = 0; i < interrupts->count && !(info.flags & XEN_DOMINF_blocked); i++)
+		__atomic_fetch_or(&shared->vcpu_info[0].evtchn_pending_sel, 1UL << interrupts->port[i] / 64, __ATOMIC_SEQ_CST);
+	if (!(info.flags & XEN_DOMINF_blocked))
+		__atomic_store_n(&shared->vcpu_info[0].evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+	return !victim_go(victim);
 }
 
 static enum injected begin(struct victim *victim, struct fault *fault, struct interrupts *interrupts, struct shared_info **shared)
@@ -62,11 +85,12 @@ enum injected fault_interrupt_storm(struct victim *victim, struct fault *fault)
 
 	if (result != INJECTED)
 		return result;
-	for (end = now_ns() + STORM_NS; now_ns() < end && victim_is_the_same(victim); raised++) {
-		for (uint32_t i = 0; i < interrupts.count; i++)
-			raise_port(shared, interrupts.port[i]);
-		(void)core_port_send(&victim->core, victim->kick_port);
-	}
+	if (!victim->kick_port)
+		return NO_TARGET;
+	for (end = now_ns() + STORM_NS; now_ns() < end && victim_is_the_same(victim); raised++)
+		raise_all(victim, &interrupts, shared);
+	if (victim_is_the_same(victim) && !let_it_look(victim, &interrupts, shared))
+		return VICTIM_GONE;
 	json_object_set_new(fault->record, "raised", json_integer((json_int_t)raised));
 	fault_activated(fault, raised > 0, "its ports became pending");
 	return INJECTED;
@@ -84,6 +108,7 @@ enum injected fault_interrupt_lost(struct victim *victim, struct fault *fault)
 
 	if (result != INJECTED)
 		return result;
+	victim_obstruct(victim, true);
 	for (uint32_t i = 0; i < interrupts.count; i++) {
 		uint32_t port = interrupts.port[i];
 
@@ -98,6 +123,7 @@ enum injected fault_interrupt_lost(struct victim *victim, struct fault *fault)
 			__atomic_fetch_and(&shared->evtchn_mask[interrupts.port[i] / 64], ~bit, __ATOMIC_SEQ_CST);
 		lost += (__atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 	}
+	victim_obstruct(victim, false);
 	json_object_set_new(fault->record, "lost", json_integer(lost));
 	fault_activated(fault, lost > 0, lost ? "ports were pending, and are not any more" : "no interrupt came meanwhile");
 	return INJECTED;

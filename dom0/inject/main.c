@@ -5,13 +5,14 @@
  *
  *   inject DOMAIN-ID IMAGE CLASS COUNT SEED RATE
  *
+ * File descriptor FAULT_PAGE_FD is a page in which skinkd sees that the driver is not free to go on (lib/fault.h).
  * A line of JSON on standard output for each fault. The seed of the fault n (from 0) is SEED + n.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "inject/faults.h"
@@ -64,16 +65,15 @@ static int inject_all(struct victim *victim, const char *class, uint64_t count, 
 
 int main(int argc, char **argv)
 {
+	struct fault_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, FAULT_PAGE_FD, 0);
 	struct victim victim;
 	int result;
 
-	if (argc != 7 || !fault_class_find(argv[3])) {
+	if (argc != 7 || !fault_class_find(argv[3]) || page == MAP_FAILED) {
 		fprintf(stderr, "usage: inject DOMAIN-ID IMAGE CLASS COUNT SEED RATE: skinkd starts this, for 'skink inject'\n");
 		return 2;
 	}
-	/* Whoever keeps the driver busy keeps Dom0 busy, too; a jump to itself shall not stand there longer than it must. */
-	(void)setpriority(PRIO_PROCESS, 0, -20);
-	result = victim_open(&victim, (domid_t)strtoul(argv[1], NULL, 10), argv[2]);
+	result = victim_open(&victim, (domid_t)strtoul(argv[1], NULL, 10), argv[2], page);
 	if (result) {
 		fprintf(stderr, "%s: %s\n", argv[2], result == -ENOEXEC ? "no ELF with symbols: build it without strip" : strerror(-result));
 		return EXIT_FAILURE;

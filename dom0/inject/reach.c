@@ -6,15 +6,12 @@
 #include <time.h>
 
 #define WINDOW_MS	5u		/* for one instruction */
-#define LIMIT_MS	6000u		/* for all tries together */
+#define LIMIT_MS	6000u		/* for all tries together; where each takes long, */
+#define TRIES_LEAST	600u		/* for so many of them, */
+#define SLOW_LIMIT_MS	30000u		/* but not for longer than this */
 #define PASS_NS		50000
 #define EXECUTE_MS	500u
 #define BELOW_STACK	512u
-
-struct candidates {
-	uint64_t *address;
-	size_t count, room;
-};
 
 static bool candidate_add(struct candidates *candidates, uint64_t address)
 {
@@ -43,13 +40,17 @@ static bool candidates_of(const struct image *image, const struct symbol *symbol
 	return true;
 }
 
+/* All of the image is decoded for that: once. */
 static bool candidates_find(const struct image *image, enum mutation mutation, struct candidates *candidates)
 {
-	*candidates = (struct candidates){ 0 };
+	if (candidates->count && candidates->mutation == mutation)
+		return true;
+	candidates->mutation = mutation;
+	candidates->count = 0;
 	for (size_t i = 0; i < image->symbol_count; i++)
 		if (image->symbol[i].is_function && !candidates_of(image, &image->symbol[i], mutation, candidates))
-			return false;
-	return true;
+			candidates->count = 0;
+	return candidates->count;
 }
 
 uint64_t *register_of(cpu_user_regs_t *regs, unsigned int number)
@@ -107,6 +108,14 @@ static enum reached reach(struct victim *victim, uint64_t address, suits_fn suit
 	return NOT_REACHED;
 }
 
+/* A search has an end. */
+static bool may_try(uint64_t begun_ms, unsigned int tries)
+{
+	uint64_t spent_ms = now_ms() - begun_ms;
+
+	return spent_ms < LIMIT_MS || (tries < TRIES_LEAST && spent_ms < SLOW_LIMIT_MS);
+}
+
 static enum injected injected_by(enum reached reached)
 {
 	return reached == REACHED ? INJECTED : reached == NOT_REACHED ? NOT_INJECTED : VICTIM_GONE;
@@ -114,22 +123,20 @@ static enum injected injected_by(enum reached reached)
 
 enum injected reach_any(struct victim *victim, struct fault *fault, enum mutation mutation, suits_fn suits, struct found *found)
 {
+	struct candidates *candidates = &victim->candidates;
 	enum reached reached = NOT_REACHED;
-	struct candidates candidates;
-	uint64_t end = now_ms() + LIMIT_MS;
 	unsigned int tries = 0;
+	uint64_t begun_ms;
 
-	if (!candidates_find(&victim->image, mutation, &candidates) || !candidates.count) {
-		free(candidates.address);
+	if (!candidates_find(&victim->image, mutation, candidates))
 		return NO_TARGET;
-	}
-	while (reached == NOT_REACHED && now_ms() < end) {
+	begun_ms = now_ms();
+	while (reached == NOT_REACHED && may_try(begun_ms, tries)) {
 		tries++;
-		reached = reach(victim, candidates.address[random_below(&fault->random, candidates.count)], suits, found);
+		reached = reach(victim, candidates->address[random_below(&fault->random, candidates->count)], suits, found);
 	}
-	json_object_set_new(fault->record, "candidates", json_integer((json_int_t)candidates.count));
+	json_object_set_new(fault->record, "candidates", json_integer((json_int_t)candidates->count));
 	json_object_set_new(fault->record, "tries", json_integer(tries));
-	free(candidates.address);
 	return injected_by(reached);
 }
 
@@ -137,12 +144,12 @@ enum injected reach_function(struct victim *victim, struct fault *fault, const c
 {
 	const struct symbol *symbol = image_symbol(&victim->image, name);
 	enum reached reached = NOT_REACHED;
-	uint64_t end = now_ms() + LIMIT_MS;
+	uint64_t begun_ms = now_ms();
 	unsigned int tries = 0;
 
 	if (!symbol || !symbol->is_function)
 		return NO_TARGET;
-	while (reached == NOT_REACHED && now_ms() < end) {
+	while (reached == NOT_REACHED && may_try(begun_ms, tries)) {
 		tries++;
 		reached = reach(victim, symbol->address, suits, found);
 	}

@@ -2,13 +2,16 @@
 #include "inject/victim.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define PTE_PRESENT	1UL
 #define PTE_FRAME	0x000ffffffffff000UL
 #define STEPS		100u		/* in which an instruction of one byte is left behind */
+#define URGENT		-20
 #define LOOK_NS		200000u		/* between two looks where it is */
 
 static const uint8_t jump_to_itself[2] = { 0xeb, 0xfe };
@@ -17,11 +20,11 @@ static void find_kick_port(struct victim *victim);
 
 /* ---- who it is ---- */
 
-int victim_open(struct victim *victim, domid_t id, const char *image)
+int victim_open(struct victim *victim, domid_t id, const char *image, volatile struct fault_page *page)
 {
 	int result;
 
-	*victim = (struct victim){ .id = id };
+	*victim = (struct victim){ .id = id, .page = page };
 	result = core_open(&victim->core);
 	if (result)
 		return result;
@@ -37,9 +40,27 @@ static void close_windows(struct victim *victim)
 		core_unmap(&victim->core, victim->window[--victim->windows].at, 1);
 }
 
+/* V4. Until it is free again nobody is more urgent than we. */
+static void hold(struct victim *victim, bool is_on)
+{
+	uint32_t steps = victim->page->steps;
+
+	if (steps % 2 == is_on)
+		return;
+	__atomic_store_n(&victim->page->steps, steps + 1, __ATOMIC_SEQ_CST);
+	(void)setpriority(PRIO_PROCESS, 0, is_on ? URGENT : 0);
+}
+
+void victim_obstruct(struct victim *victim, bool is_on)
+{
+	victim->is_obstructed = is_on;
+	hold(victim, is_on || victim->is_paused);
+}
+
 void victim_leave(struct victim *victim)
 {
 	close_windows(victim);
+	victim_obstruct(victim, false);
 	if (victim->is_paused)
 		(void)victim_go(victim);
 }
@@ -47,6 +68,7 @@ void victim_leave(struct victim *victim)
 void victim_close(struct victim *victim)
 {
 	victim_leave(victim);
+	free(victim->candidates.address);
 	image_close(&victim->image);
 	core_close(&victim->core);
 }
@@ -81,18 +103,35 @@ int victim_look(struct victim *victim)
 	return core_vcpu_context_get(&victim->core, victim->id, 0, &victim->context);
 }
 
+static void say_pause(struct victim *victim, enum fault_pause pause)
+{
+	__atomic_store_n(&victim->page->pause, pause, __ATOMIC_SEQ_CST);
+}
+
 int victim_pause(struct victim *victim)
 {
-	int result = victim->is_paused ? 0 : core_domain_pause(&victim->core, victim->id);
+	int result = 0;
 
+	hold(victim, true);
+	if (!victim->is_paused) {
+		say_pause(victim, FAULT_PAUSING);
+		result = core_domain_pause(&victim->core, victim->id);
+		say_pause(victim, result ? FAULT_FREE : FAULT_PAUSED);
+	}
 	victim->is_paused = !result;
 	return result ? result : victim_look(victim);
 }
 
 int victim_go(struct victim *victim)
 {
+	int result;
+
 	victim->is_paused = false;
-	return core_domain_unpause(&victim->core, victim->id);
+	say_pause(victim, FAULT_FREEING);
+	result = core_domain_unpause(&victim->core, victim->id);
+	say_pause(victim, FAULT_FREE);
+	hold(victim, victim->is_obstructed);
+	return result;
 }
 
 int victim_set(struct victim *victim)
@@ -232,8 +271,10 @@ static void find_kick_port(struct victim *victim)
 	uint64_t address;
 
 	victim->kick_port = 0;
-	if (!victim_look(victim) && victim_table(victim, &address, &table) &&
-	    !core_port_status(&victim->core, victim->id, table.control_port, &status) && status.status == EVTCHNSTAT_interdomain &&
+	if (victim_look(victim) || !victim_table(victim, &address, &table))
+		return;
+	victim->driver_port = table.control_port;
+	if (!core_port_status(&victim->core, victim->id, table.control_port, &status) && status.status == EVTCHNSTAT_interdomain &&
 	    status.u.interdomain.dom == 0)
 		victim->kick_port = status.u.interdomain.port;
 }
@@ -269,11 +310,15 @@ static enum reached wait_at(struct victim *victim, uint64_t address, uint32_t li
 /* An instruction of one byte has just been executed: the second byte of the jump would be in its way. */
 static bool step_over(struct victim *victim, uint64_t address)
 {
-	for (unsigned int i = 0; i < STEPS && !victim_pause(victim); i++)
+	const struct timespec while_it_steps = { 0, LOOK_NS };
+
+	for (unsigned int i = 0; i < STEPS && !victim_pause(victim); i++) {
 		if (victim->context.user_regs.rip != address + 1)
 			return true;
-		else if (victim_go(victim))
+		if (victim_go(victim))
 			break;
+		nanosleep(&while_it_steps, NULL);	/* with one CPU it runs when nobody else does */
+	}
 	return false;
 }
 
@@ -282,8 +327,10 @@ enum reached victim_reach(struct victim *victim, uint64_t address, uint32_t limi
 	uint8_t original[2];
 	enum reached reached;
 
-	if (!step_over(victim, address) || !victim_is_the_same(victim) || !victim_read(victim, address, original, sizeof(original)) ||
-	    !victim_write(victim, address, jump_to_itself, sizeof(jump_to_itself)) || victim_go(victim))
+	if (!step_over(victim, address) || !victim_is_the_same(victim) || !victim_read(victim, address, original, sizeof(original)))
+		return GONE;
+	victim_obstruct(victim, true);
+	if (!victim_write(victim, address, jump_to_itself, sizeof(jump_to_itself)) || victim_go(victim))
 		return GONE;
 	if (victim->kick_port)
 		(void)core_port_send(&victim->core, victim->kick_port);
@@ -294,6 +341,7 @@ enum reached victim_reach(struct victim *victim, uint64_t address, uint32_t limi
 		reached = REACHED;
 	if (!victim_write(victim, address, original, sizeof(original)))		/* V2 */
 		return GONE;
+	victim_obstruct(victim, false);
 	if (reached != REACHED && victim_go(victim))
 		return GONE;
 	return reached;

@@ -6,13 +6,23 @@
  * V1  Registers and memory are changed while the domain is paused, and only then.
  * V2  What was put in its way to find out when it comes by (victim_reach()) is taken away again before it goes on.
  * V3  A driver that was reset meanwhile is another one: what was planned for its predecessor is not done to it.
+ * V4  Whoever watches over it knows when it is not free to go on, so that nobody takes that for a hang of its own (lib/fault.h, FP1).
  */
 #pragma once
 
+#include "inject/decode.h"
 #include "inject/image.h"
 #include "inject/random.h"
 #include "lib/core.h"
 #include "lib/driver.h"
+#include "lib/fault.h"
+
+/* Instructions of the image that a mutation fits. */
+struct candidates {
+	enum mutation mutation;
+	uint64_t *address;
+	size_t count, room;
+};
 
 struct window { uint64_t mfn; uint8_t *at; bool is_writable; };	/* a frame of it that is mapped */
 
@@ -23,18 +33,22 @@ struct victim {
 	struct core core;
 	domid_t id;
 	struct image image;
+	volatile struct fault_page *page;	/* skinkd's (V4) */
 	bool is_paused;
+	bool is_obstructed;			/* something stands in its way */
 	uint32_t generation;			/* resets so far when the fault began (V3) */
 	uint32_t kick_port;			/* of Dom0, to the driver's control port; 0: not known */
+	uint32_t driver_port;			/* that one */
 	vcpu_guest_context_t context;		/* as victim_look() found it */
 	struct window window[WINDOWS];
 	struct { uint64_t page, mfn; } place[PLACES];	/* of its own frames, whose addresses stay as they are; page 0: none */
 	uint32_t windows;
+	struct candidates candidates;		/* those that were looked for last: the image stays as it is */
 };
 
 enum reached { REACHED, NOT_REACHED, GONE };	/* GONE: it died, was reset, or is no more */
 
-int victim_open(struct victim *victim, domid_t id, const char *image);
+int victim_open(struct victim *victim, domid_t id, const char *image, volatile struct fault_page *page);
 void victim_close(struct victim *victim);
 
 /* -EAGAIN: it has not said ready, or is dead; -ENODEV: no driver domain. */
@@ -45,6 +59,8 @@ bool victim_is_the_same(struct victim *victim);
 int victim_pause(struct victim *victim);	/* and looks */
 int victim_go(struct victim *victim);
 void victim_leave(struct victim *victim);	/* lets go of its memory, and lets it go on */
+/* It cannot go on as it would, although it is not paused (V4). */
+void victim_obstruct(struct victim *victim, bool is_on);
 int victim_look(struct victim *victim);
 int victim_set(struct victim *victim);		/* registers, as they stand in context */
 

@@ -52,7 +52,7 @@ static void credit_add(struct health *health, const struct health_look *look)
 
 static enum health_verdict heart_judge(struct health *health, const struct health_look *look)
 {
-	if (look->heartbeat != health->last.heartbeat || look->is_resetting) {
+	if (look->heartbeat != health->last.heartbeat || look->is_resetting || look->is_held) {
 		health->credit_ns = 0;
 		health->beat_ns = look->now_ns;
 		return HEALTH_WELL;
@@ -80,7 +80,7 @@ static enum health_verdict answers_judge(struct health *health, const struct hea
 	bool goes_on = look->waiting && health->had_work && look->answered == health->answered;
 
 	health->was_blocked |= look->is_blocked;
-	if (has_starved(health, look))
+	if (has_starved(health, look) || look->is_held)
 		health->answer_ns += since(health->last.now_ns, look->now_ns);
 	if (!look->is_whole)
 		return HEALTH_WELL;
@@ -117,7 +117,7 @@ static enum health_verdict rounds_judge(struct health *health, const struct heal
 
 	if (look->is_whole)
 		health->whole_cpu_ns = look->cpu_ns;
-	if (!is_restless(health, look))
+	if (look->is_held || !is_restless(health, look))
 		health->restless.is_begun = false;
 	else if (look->is_whole && (!health->restless.is_begun || !look->waiting || look->answered != health->restless.answered)) {
 		health->restless.is_begun = true;

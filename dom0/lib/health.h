@@ -22,6 +22,7 @@
  *      which each that waits gives it a millisecond. One that does not say when it rests is judged by the device's time.
  * HE7  By as much as a look comes late this machine, or what is below it, was away: that is no time in which the driver slept, or its
  *      device was silent.
+ * HE8  While somebody else holds it (who injects a fault), and in the look that is the first after that, nothing is held against it.
  */
 #pragma once
 
@@ -45,6 +46,7 @@ struct health_look {
 	uint32_t waiting;		/* requests of which it may answer one at once */
 	bool is_resetting;		/* it waits, awake, for its device to acknowledge a reset */
 	bool is_close;			/* HE3 */
+	bool is_held;			/* HE8 */
 };
 
 struct health {

@@ -3,6 +3,7 @@
  * inject: faults for a driver domain whose manifest allows it. What injects them is a program of its own (dom0/inject), which is started
  * here and listened to.
  * IJ1  Nothing is written of a fault, to a log or a file, before the driver serves again: Dom0's own disk may be what was hit.
+ * IJ2  An injector that is killed leaves nobody paused, and nothing in the driver's way: what it has left goes with a restart.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +20,9 @@
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/methods.h"
+#include "skinkd/monitor.h"
 #include "skinkd/text.h"
+#include "skinkd/watch.h"
 
 #define PROGRAM		"/usr/lib/skink/bin/inject"
 #define OUTPUT_MAX	(8UL << 20)
@@ -32,6 +36,9 @@ struct injection {
 	struct request *request;
 	char name[64];
 	domid_t id;
+	uint8_t uuid[16];
+	struct fault_page *page;		/* the injector's own word (lib/fault.h) */
+	int page_file;
 	char *image;
 	char argument[6][32];			/* of the program, after its name; [1] is the image's */
 	char *output;
@@ -43,6 +50,60 @@ struct injection {
 };
 
 static struct injection *injections;		/* those that have not ended */
+
+/* ---- its page ---- */
+
+static bool page_open(struct injection *injection)
+{
+	injection->page_file = memfd_create("fault", MFD_CLOEXEC);
+	if (injection->page_file < 0)
+		return false;
+	injection->page = MAP_FAILED;
+	if (!ftruncate(injection->page_file, sizeof(*injection->page)))
+		injection->page = mmap(NULL, sizeof(*injection->page), PROT_READ, MAP_SHARED, injection->page_file, 0);
+	if (injection->page != MAP_FAILED)
+		return true;
+	close(injection->page_file);
+	return false;
+}
+
+/* Ended within a step, it may have asked for what was not done any more: then it is paused, and nobody else has paused it. */
+static bool is_left_paused(const struct injection *injection, const struct domain *domain)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	if (injection->page->pause == FAULT_FREE || injection->page->pause == FAULT_PAUSED)
+		return injection->page->pause == FAULT_PAUSED;
+	return !domain->is_paused && !monitor_backs_off(domain->driver) && !monitor_waits_for_somebody(domain) &&
+	       !core_domain_info(&host.core, injection->id, &info) && info.flags & XEN_DOMINF_paused;
+}
+
+/* IJ2 */
+static void set_free(const struct injection *injection, struct domain *domain)
+{
+	char why[MONITOR_TEXT] = "";
+
+	if (!domain->driver || domain->id != injection->id)
+		return;
+	if (is_left_paused(injection, domain))
+		core_domain_unpause(&host.core, injection->id);
+	if (injection->page->steps % 2 && !monitor_backs_off(domain->driver) && !monitor_waits_for_somebody(domain) &&
+	    monitor_restart(domain, why))
+		event("failed", injection->name, injection->id, "the injector ended in the middle of its work, and what it has left cannot be "
+		      "taken away: %s", why);
+}
+
+static void page_close(struct injection *injection)
+{
+	struct domain *domain = domain_by_uuid(injection->uuid);
+
+	if (domain && domain->monitor)
+		watch_held_end(domain->monitor, injection->page);
+	if (domain)
+		set_free(injection, domain);
+	munmap(injection->page, sizeof(*injection->page));
+	close(injection->page_file);
+}
 
 /* ---- the program ---- */
 
@@ -61,6 +122,7 @@ static int start(struct injection *injection, int *output, pid_t *pid)
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+	posix_spawn_file_actions_adddup2(&actions, injection->page_file, FAULT_PAGE_FD);
 	result = posix_spawn(pid, PROGRAM, &actions, NULL, arguments, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
@@ -156,6 +218,7 @@ static void done(struct job *job)
 	while (*link != injection)
 		link = &(*link)->next;
 	*link = injection->next;
+	page_close(injection);
 	if (job->result) {
 		rpc_fail(injection->request, CODE_FAILED, "%s: %s", PROGRAM, strerror(-job->result));
 		injection->faults = json_array();
@@ -223,6 +286,26 @@ static bool is_sound(struct request *request, const char *class, json_int_t coun
 	return false;
 }
 
+/* NULL: it has failed the request. */
+static struct injection *injection_new(struct request *request, const struct target *target)
+{
+	struct injection *injection = need_memory(calloc(1, sizeof(*injection)));
+
+	if (!page_open(injection)) {
+		rpc_fail(request, CODE_FAILED, "no page for the injector: %s", strerror(errno));
+		free(injection);
+		return NULL;
+	}
+	injection->job = (struct job){ .run = run, .done = done };
+	injection->request = request;
+	injection->id = target->id;
+	memcpy(injection->uuid, target->record->uuid, sizeof(injection->uuid));
+	injection->output = need_memory(malloc(OUTPUT_MAX + 1));
+	snprintf(injection->name, sizeof(injection->name), "%s", target->name);
+	injection->image = need_memory(strdup(driver_image(target->record->manifest)));
+	return injection;
+}
+
 void method_inject(struct request *request)
 {
 	struct injection *injection;
@@ -236,18 +319,15 @@ void method_inject(struct request *request)
 			&rate) || !method_target(request, named, &target) || !is_sound(request, class, count, seed, rate) ||
 	    !is_allowed(request, &target) || !is_free(request, &target))
 		return;
-	injection = need_memory(calloc(1, sizeof(*injection)));
-	injection->job = (struct job){ .run = run, .done = done };
-	injection->request = request;
-	injection->id = target.id;
-	injection->output = need_memory(malloc(OUTPUT_MAX + 1));
-	snprintf(injection->name, sizeof(injection->name), "%s", target.name);
+	injection = injection_new(request, &target);
+	if (!injection)
+		return;
 	snprintf(injection->argument[0], sizeof(injection->argument[0]), "%u", target.id);
-	injection->image = need_memory(strdup(driver_image(target.record->manifest)));
 	snprintf(injection->argument[2], sizeof(injection->argument[2]), "%s", class);
 	snprintf(injection->argument[3], sizeof(injection->argument[3]), "%" JSON_INTEGER_FORMAT, count);
 	snprintf(injection->argument[4], sizeof(injection->argument[4]), "%" JSON_INTEGER_FORMAT, seed);
 	snprintf(injection->argument[5], sizeof(injection->argument[5]), "%g", rate);
+	watch_held_by(target.record->monitor, injection->page);
 	injection->next = injections;
 	injections = injection;
 	job_start(&injection->job);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../../protocols/ring.h"
+#include "lib/fault.h"
 #include "lib/health.h"
 #include "lib/ledger_check.h"
 #include "lib/line.h"
@@ -47,6 +48,9 @@ struct watch {
 	uint64_t silent_answered;	/* ... which was this then */
 	bool has_news;			/* for the loop: its device stays silent */
 	struct watch_ring *rings;	/* WA2 */
+	const volatile struct fault_page *page;		/* of who injects into it now; NULL */
+	uint32_t steps;			/* of his, as they were last seen */
+	bool was_held;			/* he has just ended */
 };
 
 static uv_async_t news;
@@ -136,6 +140,17 @@ static bool is_resetting(struct monitor *monitor, uint64_t now)
 	return now - watch->resetting_ns < monitor->driver->table->device_ns;
 }
 
+/* Now, or since the last look. Asked for behind its CPU time, so that this has none that he took. */
+static bool is_held(struct watch *watch)
+{
+	uint32_t steps = watch->page ? watch->page->steps : 0;
+	bool is_held = watch->was_held || steps % 2 || steps != watch->steps;
+
+	watch->was_held = false;
+	watch->steps = steps;
+	return is_held;
+}
+
 static bool see(struct monitor *monitor, struct line *line, struct health_look *look)
 {
 	look->is_close = monitor->watch->is_doubted;
@@ -149,6 +164,7 @@ static bool see(struct monitor *monitor, struct line *line, struct health_look *
 	if (look->is_close)
 		line_pause(line, monitor->id, false);
 	look->is_resetting = is_resetting(monitor, look->now_ns);
+	look->is_held = is_held(monitor->watch);
 	return look->now_ns;
 }
 
@@ -310,6 +326,25 @@ void watch_free(struct monitor *monitor)
 {
 	free(monitor->watch);
 	monitor->watch = NULL;
+}
+
+void watch_held_by(struct monitor *monitor, const volatile struct fault_page *page)
+{
+	monitor_lock();
+	monitor->watch->page = page;
+	monitor->watch->steps = page->steps;
+	monitor_unlock();
+}
+
+void watch_held_end(struct monitor *monitor, const volatile struct fault_page *page)
+{
+	monitor_lock();
+	if (monitor->watch->page == page) {
+		monitor->watch->page = NULL;
+		monitor->watch->steps = 0;
+		monitor->watch->was_held = true;
+	}
+	monitor_unlock();
 }
 
 uint64_t watch_answered(struct monitor *monitor)

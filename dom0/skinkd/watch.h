@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct attachment;
+struct fault_page;
 struct driver;
 struct monitor;
 
@@ -29,6 +30,10 @@ uint64_t watch_answered(struct monitor *monitor);
 /* A driver has this front-end; or has not any more: before its record, or its driver, is forgotten. */
 void watch_take(struct attachment *attachment);
 void watch_drop(struct attachment *attachment);
+
+/* Who injects faults holds this driver now and then, and says so in this page (HE8), which stays until watch_held_end(). */
+void watch_held_by(struct monitor *monitor, const volatile struct fault_page *page);
+void watch_held_end(struct monitor *monitor, const volatile struct fault_page *page);
 
 /* With its record: before it is in the list, and after. */
 void watch_add(struct monitor *monitor);

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Faults, injected into driver domains that allow it: those that stop one, and whoever may not be injected into."""
+"""Faults, injected into driver domains that allow it: those that stop one, some values, whoever may not be injected into, and an injector that is ended."""
 import json
 import os
 import re
-import time
 
 import pytest
 
-from dom0 import Dom0, guest
+from dom0 import Dom0, guest, wait_until
 from machine import BUILD
 
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
@@ -18,8 +17,8 @@ ALLOWED = "<skink:inject allow='yes'/><skink:restart limit='1000' within='60s' b
 DISK = (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent {NAMESPACE} whole='yes'/></source>"
         "<target dev='xvda' bus='xen'/></disk>\n")
 # What keeps a driver at work while a fault looks for its place.
-LOAD = {"disk0": "for i in 1 2; do (while :; do dd if=/dev/xvda of=/dev/null bs=64k count=20 iflag=direct 2> /dev/null; sleep 0.01; done) & done\nwait\n",
-        "net0": "while :; do ping -i 0.005 -c 100 -W 1 -q 10.0.2.2 > /dev/null 2>&1; done\n"}
+LOAD = {"disk0": "for i in 1 2; do (while :; do dd if=/dev/xvda of=/dev/null bs=512k count=4 iflag=direct 2> /dev/null; sleep 0.01; done) & done\nwait\n",
+        "net0": "while :; do ping -i 0.005 -c 100 -W 1 -q 10.0.2.2 > /dev/null 2>&1; done\n", "nvme0": "true\n"}
 INTERFACE = "<interface type='bridge'><source bridge='net0'/></interface>\n"
 
 
@@ -43,6 +42,7 @@ def dom0():
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
                "-drive", f"file={path},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
+               "-drive", f"file={path},format=raw,if=none,id=other,readonly=on,file.locking=off", "-device", "nvme,serial=1,drive=other,addr=6",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
     with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=3072, limit=1800, more=options) as machine:
         machine.log_in()
@@ -56,8 +56,6 @@ def dom0():
         for name, line in LOAD.items():
             machine.write(f"load-{name}", line)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
 
 
 def facts(dom0, name):
@@ -80,10 +78,9 @@ def generation(dom0, name):
     return facts(dom0, name)["driver"]["generation"]
 
 
-def wait_until(condition, limit=30):
-    until = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
+def deaths(dom0, name):
+    """By cause; not those by hand."""
+    return {cause: count for cause, count in facts(dom0, name)["driver"]["restart"]["causes"].items() if cause != "by-hand" and count}
 
 
 def serves(dom0, name):
@@ -101,7 +98,15 @@ def card_is_heard(dom0):
 
 
 USED = {"disk0": disk_is_read, "net0": card_is_heard}
-NAMES = pytest.mark.parametrize("name", ["disk0", "net0"])
+CRASHES = ["crash", "null", "assertion"]
+ENDLESS = ["hang", "hang-masked", "hog-hypercalls", "hog-events", "hog-log"]
+IS_FULL = os.environ.get("SKINK_FULL") == "1"
+
+
+def each(faults):
+    """Each fault in one of the drivers, in turn; make test-full has each in both."""
+    names = ["disk0", "net0"]
+    return pytest.mark.parametrize("fault,name", [(fault, name) for i, fault in enumerate(faults) for j, name in enumerate(names) if IS_FULL or i % 2 == j])
 
 
 # ------------------------------------------------------------------ who is not injected into
@@ -142,8 +147,7 @@ def test_the_classes_are_listed(dom0):
 
 # ------------------------------------------------------------------ fail-stop
 
-@NAMES
-@pytest.mark.parametrize("fault", ["crash", "null", "assertion"])
+@each(CRASHES)
 def test_one_that_crashes_is_back_by_itself(dom0, name, fault):
     before = generation(dom0, name)
     told = inject(dom0, name, fault)
@@ -152,8 +156,7 @@ def test_one_that_crashes_is_back_by_itself(dom0, name, fault):
     USED[name](dom0)
 
 
-@NAMES
-@pytest.mark.parametrize("fault", ["hang", "hang-masked", "hog-hypercalls", "hog-events", "hog-log"])
+@each(ENDLESS)
 def test_one_that_never_comes_back_is_reset(dom0, name, fault):
     told = inject(dom0, name, fault)
     assert told["outcome"] == "injected" and told["activated"] is True
@@ -161,17 +164,84 @@ def test_one_that_never_comes_back_is_reset(dom0, name, fault):
     USED[name](dom0)
 
 
-@NAMES
-def test_one_that_does_not_sleep_serves_on(dom0, name):
-    told = inject(dom0, name, "hog-cpu")
+@each(["hog-cpu"])
+def test_one_that_does_not_sleep_serves_on(dom0, name, fault):
+    told = inject(dom0, name, fault)
     assert told["outcome"] == "injected"
     USED[name](dom0)
     serves(dom0, name)
 
 
-@NAMES
-def test_silent_device_is_heard_again_after_a_reset(dom0, name):
-    told = inject(dom0, name, "device-silent")
+@each(["device-silent"])
+def test_silent_device_is_heard_again_after_a_reset(dom0, name, fault):
+    told = inject(dom0, name, fault)
     assert told["outcome"] == "injected" and told["activated"] is True
     serves(dom0, name)
     USED[name](dom0)
+
+
+@each(["interrupt-storm", "interrupt-lost"])
+def test_interrupts_may_come_without_end_or_not_at_all(dom0, name, fault):
+    """It serves on, and nobody has to restart it."""
+    before = deaths(dom0, name)
+    assert inject(dom0, name, fault)["outcome"] == "injected"
+    USED[name](dom0)
+    assert deaths(dom0, name) == before, dom0.run(f"skink why {name}")
+
+
+# ------------------------------------------------------------------ the injector itself
+
+# An injector that is at work for as long as its process is looked for and looked at; $injector is its number.
+AT_WORK = """bash load-disk0 & load=$!
+skink inject disk0 --class page-table --count 1000 --rate 5 > told 2>&1 & asked=$!
+until injector=$(pgrep -x inject); do kill -0 $asked || exit 1; sleep 0.1; done
+%s
+wait $asked; code=$?
+kill -- -$load
+exit $code
+"""
+
+
+def test_an_injector_that_stands_still_is_not_taken_for_a_hang(dom0):
+    """Whatever it has put in the driver's way then: a busy machine does the same to it."""
+    before = deaths(dom0, "disk0")
+    dom0.write("still", AT_WORK % "for i in 1 3 5 7; do kill -STOP $injector; sleep 0.2; kill -CONT $injector; sleep 0.0$i; done\nkill $injector")
+    dom0.ends_with("bash -m still", 90)
+    serves(dom0, "disk0")
+    assert deaths(dom0, "disk0") == before, dom0.run("skink why disk0")
+    disk_is_read(dom0)
+
+
+def test_an_injector_that_is_killed_leaves_a_driver_that_serves(dom0):
+    for pause in ("0.03", "0.01", "0.05", "0.07")[:4 if IS_FULL else 1]:
+        dom0.write("killed", AT_WORK % f"sleep {pause}; kill -STOP $injector; kill -KILL $injector")
+        status, output = dom0.run("bash -m killed; code=$?; cat told; (exit $code)", 90)
+        assert status and "ended with status 9" in output, output
+        wait_until(lambda: facts(dom0, "disk0")["driver"]["state"] == "serving")
+        disk_is_read(dom0)
+
+
+# ------------------------------------------------------------------ values
+
+# Those that cost nobody a front-end, and for each driver one more, its last, that may. What the others do is measured by the campaign.
+VALUES = [("disk0", "page-table"), ("net0", "page-table"), ("disk0", "completion-lost"), ("net0", "completion-lost"), ("disk0", "completion-double"),
+          ("net0", "unlock"), ("disk0", "ledger")]
+
+
+@pytest.mark.parametrize("name,fault", VALUES)
+def test_a_value_that_is_wrong_is_injected_where_it_is_used(dom0, name, fault):
+    told = inject(dom0, name, fault)
+    assert told["outcome"] == "injected" and told["activated"] is True, told
+    if fault == "page-table":
+        assert told["result"] < 0, "the core has refused it"
+    serves(dom0, name)
+
+
+def test_queues_of_other_devices_are_no_targets(dom0):
+    dom0.write("nvme0.xml", driver("nvme0", "blk", 6, ALLOWED))
+    dom0.check("skink create nvme0.xml", 60)
+    wait_until(lambda: facts(dom0, "nvme0")["driver"]["state"] == "serving")
+    for fault in ("completion-lost", "dma-address"):
+        told = inject(dom0, "nvme0", fault)
+        assert told["outcome"] == "no-target" and "'nvme'" in told["why"], told
+    dom0.check("skink destroy nvme0", 60)

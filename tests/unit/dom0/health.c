@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE7. A fault is found when it should be, and
+ * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE8. A fault is found when it should be, and
  * none where there is none.
  */
 #include <CUnit/Basic.h>
@@ -193,6 +193,22 @@ static void device_may_take_its_time_for_a_reset(void)
 	}
 }
 
+static void one_that_is_held_does_not_hang(void)			/* HE8 */
+{
+	struct health_look seen = { .now_ns = 0 };
+
+	given((struct world){ .share_percent = 100 });
+	for (seen.now_ns = MS; seen.now_ns < 3 * S; seen.now_ns += MS) {
+		seen.cpu_ns = seen.now_ns;
+		seen.is_held = seen.is_close = seen.is_whole = true;
+		seen.waiting = 1;
+		CU_ASSERT_EQUAL(health_judge(&health, &seen), HEALTH_WELL);
+	}
+	for (seen.is_held = false; seen.now_ns < 4 * S && health_judge(&health, &seen) != HEALTH_HANG; seen.now_ns += MS)
+		seen.cpu_ns = seen.now_ns;
+	CU_ASSERT_TRUE(seen.now_ns >= 3 * S + 4 * MS && seen.now_ns <= 3 * S + 40 * MS);
+}
+
 /* ---- what is not ---- */
 
 static void hang_is_found_within_its_deadline(void)
@@ -359,6 +375,7 @@ int main(void)
 	TEST(slow_device_is_not_silent);
 	TEST(work_that_waits_for_its_turn_is_none);
 	TEST(device_may_take_its_time_for_a_reset);
+	TEST(one_that_is_held_does_not_hang);
 	TEST(hang_is_found_within_its_deadline);
 	TEST(hang_out_of_sleep_is_found_soon_after);
 	TEST(hang_is_found_by_the_time_it_was_given);
