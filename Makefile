@@ -155,7 +155,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/kill-driver $(CONFORMANCE) \
-	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -335,6 +335,20 @@ build/campaign/forgetful-blk.elf: $(GUEST)/blk.elf build/campaign/forgetful/answ
 	$(call say,LINK,$@)
 	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/campaign/forgetful/answers.c.o \
 		$(filter-out %/runtime/answers.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+
+# And as it would be with a request that kills it.
+build/test/poisoned/request.c: tests/system/poisoned.py driver-domain/blk/request.c | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< > $@
+
+build/test/poisoned/request.c.o: build/test/poisoned/request.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -c $< -o $@
+
+build/test/poisoned-blk.elf: $(GUEST)/blk.elf build/test/poisoned/request.c.o
+	$(call say,LINK,$@)
+	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/test/poisoned/request.c.o \
+		$(filter-out %/blk/request.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
 
 # ---------------------------------------------------------------- the core's sources on the host
 

@@ -11,11 +11,12 @@ import threading
 
 import pytest
 
+import poisoned
 from dom0 import Dom0, image_with
 from machine import BUILD
 from test_drivers import FAKE, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume, wait_until
 
-KILL = "/usr/lib/skink/kill-driver"
+KILL, POISONED = "/usr/lib/skink/kill-driver", "/usr/lib/skink/poisoned.elf"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
 MIB = 1 << 20
 AMOUNT = 4 * MIB
@@ -71,9 +72,12 @@ def host():
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with("restart", {KILL[1:]: f"{BUILD}/dom0/kill-driver", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"})
+    image = image_with("restart", {KILL[1:]: f"{BUILD}/dom0/kill-driver", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf",
+                                   POISONED[1:]: f"{BUILD}/test/poisoned-blk.elf"})
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('restart')},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
+               "-drive", f"file={make_disk('restart-poisoned')},format=raw,if=none,id=disk1",
+               "-device", "virtio-blk-pci,drive=disk1,addr=6,disable-legacy=on,iommu_platform=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
     with Dom0("restart", smp=os.environ.get("SMP", "1"), memory=2560, limit=3600, image=image, more=options) as machine:
         machine.log_in()
@@ -419,3 +423,34 @@ def test_disk_that_skinkd_writes_to_dies_with_no_memory_to_spare(dom0):
     dom0.check("umount /mnt/own && e2fsck -fn /dev/xvdb && skink detach Domain-0 xvdb && skink volume delete disk0 own", 90)
     assert not re.search(r"I/O error|blk_update_request|EXT4-fs error", dom0.check("dmesg"))
     apply(dom0, "disk0", "blk", 4, WITHOUT_END)
+
+
+# ------------------------------------------------------------------ a request that kills
+
+def test_request_that_kills_costs_its_own_disk_and_no_other(dom0, web):
+    """The driver has a mistake (poisoned.py), and a guest's front-end knows of it; what Domain-0 does on the same device goes on."""
+    dom0.write("poisoned.xml", with_policy(driver("poisoned", "blk", hostdev(6), kernel=POISONED, unprotected=False)))
+    dom0.check("skink create poisoned.xml", 60)
+    for name, label, owner in (("xvdp", "small", "Domain-0"), ("xvdq", "data", web)):
+        dom0.write(f"{name}.xml", partition(name, label).replace("'disk0'", "'poisoned'"))
+        dom0.check(f"skink attach {owner} {name}.xml", 90)
+    dom0.check("rm -f /tmp/enough; head -c 1M /dev/urandom > /tmp/mine; (while [ ! -e /tmp/enough ]; do dd if=/tmp/mine of=/dev/xvdp bs=64k oflag=direct "
+               "status=none && dd if=/dev/xvdp bs=64k count=16 iflag=direct status=none | cmp - /tmp/mine && echo ok || echo bad; "
+               "done > /tmp/rounds 2>&1) & true")
+
+    def neighbour_goes_on():
+        ended = int(dom0.check("wc -l < /tmp/rounds"))
+        return wait_until(lambda: int(dom0.check("wc -l < /tmp/rounds")) > ended + 1, 120)
+
+    neighbour_goes_on()
+    inside(dom0, web, f"(dd if=/dev/zero of=/dev/xvdq bs=512 count=1 seek={poisoned.SECTOR} oflag=direct > /dev/null 2>&1 &)")
+    for deaths in (2, 4):
+        wait_until(lambda: devices(dom0, web)["xvdq"]["state"] == "set-aside" and restarts(dom0, "poisoned")["restarts"] == deaths)
+        neighbour_goes_on()
+        told = dom0.check("skink why poisoned")
+        assert re.search(rf"xvdq.*{web}|{web}.*xvdq", told) and f"write of 1 segments at sector {poisoned.SECTOR}" in told, told
+        if deaths == 2:
+            dom0.check("skink release poisoned")
+    assert restarts(dom0, "poisoned")["restarts"] == 4
+    dom0.check("touch /tmp/enough; wait; ! grep -v ok /tmp/rounds", 60)
+    dom0.check(f"skink detach {web} xvdq --force && skink detach Domain-0 xvdp && skink destroy poisoned --force", 120)
