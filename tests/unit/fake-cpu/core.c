@@ -220,6 +220,7 @@ WEAK void frame_note_change(struct frame *frame) { }
 WEAK int frame_may_write(struct frame *frame) { return 0; }
 WEAK int reset_declare(struct domain *domain, const struct skink_domctl_driver *wanted) { return -EOPNOTSUPP; }
 WEAK int reset_by_host(struct domain *domain) { return -ENODEV; }
+WEAK int reset_renew(struct domain *domain) { return -ENODEV; }
 WEAK int reset_arm(struct domain *domain, bool is_on) { return -ENODEV; }
 WEAK int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wanted) { return -ENODEV; }
 WEAK bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const char *text) { return false; }
