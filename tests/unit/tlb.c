@@ -49,7 +49,7 @@ void apic_send_ipi(cpumask_t cpus, uint32_t vector)
 static void given(uint32_t clock)
 {
 	fake_instructions_reset();
-	flush_clock = clock;
+	tlb_flush_clock = clock;
 	flushed = interrupted = 0;
 	watched_stamp = 0;
 	for (uint32_t id = 0; id < FAKE_CPUS; id++) {
@@ -117,7 +117,7 @@ static void nobody_is_so_old_that_he_looks_new(void)		/* T2 */
 	given(7);
 	/* More than half of the range, in which CPU 1 itself does nothing. */
 	for (uint32_t passed = 0; passed < 3; passed++) {
-		flush_clock = (flush_clock / CLOCK_PERIOD + 1) * CLOCK_PERIOD - 1;
+		tlb_flush_clock = (tlb_flush_clock / CLOCK_PERIOD + 1) * CLOCK_PERIOD - 1;
 		for (uint32_t i = 0; i < 3; i++)
 			stamp = real_tlb_clock();
 	}
