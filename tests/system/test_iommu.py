@@ -54,8 +54,8 @@ def test_driver_domain_is_guarded(dom0, name):
 @pytest.mark.parametrize("name", DISKS)
 def test_disk_reads_and_writes(dom0, name):
     attach(dom0, disk("xvda", of=name), "xvda")
-    dom0.check("head -c 8M /dev/urandom > /tmp/random; dd if=/tmp/random of=/dev/xvda bs=1M seek=100 conv=fsync status=none", 120)
-    dom0.check("blockdev --flushbufs /dev/xvda; dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/random", 120)
+    dom0.check(f"head -c 8M /dev/urandom > /tmp/{name}; dd if=/tmp/{name} of=/dev/xvda bs=1M seek=100 conv=fsync status=none", 120)
+    dom0.check(f"blockdev --flushbufs /dev/xvda; dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/{name}", 120)
     dom0.check("skink detach Domain-0 xvda", 60)
     assert refusals(dom0) == []
 
@@ -80,7 +80,7 @@ def test_device_is_handed_to_the_next_owner(dom0, name):
 
 def test_disk_of_the_next_owner_has_what_was_written(dom0):
     attach(dom0, disk("xvda", of="disk1"), "xvda")
-    dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/random", 120)
+    dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/disk1", 120)
     dom0.check("skink detach Domain-0 xvda", 60)
 
 
@@ -104,6 +104,6 @@ def test_driver_that_has_its_device_reach_out_of_the_pool_is_reset(dom0):
     assert storms() > 0
     assert re.search(r"died +disk0: storm: the IOMMU has refused \d+ accesses of its device 00:04\.0, outside of its pool", dom0.check("skink events -n 60"))
     dom0.check("touch /tmp/enough; wait", 60)
-    dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 iflag=direct status=none | cmp - /tmp/random", 120)
+    dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 iflag=direct status=none | cmp - /tmp/disk0", 120)
     assert others == [facts(dom0, name)["driver"]["restart"]["restarts"] for name in ("disk1", *CARDS)]
     dom0.check("skink detach Domain-0 xvda", 60)
