@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from dom0 import Dom0, guest, image_with
+from dom0 import Dom0, guest, image_with, wait_until
 from machine import BUILD
-from test_drivers import driver, hostdev, interface, partition, wait_until, with_namespace
+from test_drivers import driver, hostdev, interface, partition, with_namespace
 
 IMAGES = "var/lib/skink/images"
 FIRST = 2048

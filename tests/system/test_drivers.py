@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dom0 import Dom0, field, guest, image_with, rows
+from dom0 import Dom0, field, guest, image_with, rows, wait_until
 from machine import BUILD
 
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
@@ -104,13 +104,6 @@ def facts(dom0, name):
 
 def devices(dom0, name):
     return {one["name"]: one for one in facts(dom0, name)["attachments"]}
-
-
-def wait_until(condition, limit=60):
-    until = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
-    return True
 
 
 def is_connected(dom0, name, device):

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from dom0 import Dom0, field
-from test_drivers import devices, disk, driver, facts, hostdev, interface, make_disk, wait_until
+from dom0 import Dom0, field, wait_until
+from test_drivers import devices, disk, driver, facts, hostdev, interface, make_disk
 
 VIRTIO = "disable-legacy=on,iommu_platform=on"
 DISKS = {"disk0": f"virtio-blk-pci,{VIRTIO}", "disk1": "nvme,serial=1"}

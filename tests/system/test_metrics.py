@@ -8,8 +8,8 @@ import re
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from dom0 import guest
-from test_drivers import driver, interface, wait_until, with_namespace
+from dom0 import guest, wait_until
+from test_drivers import driver, interface, with_namespace
 
 RULES, DASHBOARD = "docs/metrics/rules.yml", "docs/metrics/dashboard.json"
 # Debian's own perl is all that Dom0 has to speak to a socket with.

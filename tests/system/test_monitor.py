@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from dom0 import Dom0, image_with
+from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
-from test_drivers import FAKE, devices, driver, facts, hostdev, interface, make_disk, partition, wait_until
+from test_drivers import FAKE, devices, driver, facts, hostdev, interface, make_disk, partition
 
 AS = os.environ.get("MONITOR_AS", "monitor")
 HOOK = "<skink:hook command='/usr/local/bin/died' user='nobody' timeout='5s'/>"

@@ -12,9 +12,9 @@ import threading
 import pytest
 
 import poisoned
-from dom0 import Dom0, image_with
+from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
-from test_drivers import FAKE, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume, wait_until
+from test_drivers import FAKE, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume
 
 KILL, POISONED = "/usr/lib/skink/kill-driver", "/usr/lib/skink/poisoned.elf"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from dom0 import Dom0
-from test_drivers import create, devices, driver, inside, interface, wait_until
+from dom0 import Dom0, wait_until
+from test_drivers import create, devices, driver, inside, interface
 
 MAC = "00:16:3e:00:00:0"
 

@@ -8,9 +8,9 @@ import struct
 
 import pytest
 
-from dom0 import Dom0, image_with
+from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
-from test_drivers import driver, facts, hostdev, inside, make_disk, wait_until
+from test_drivers import driver, facts, hostdev, inside, make_disk
 from test_restart import KILL, LOADS, host, lines, number, restarts, rounds, web, with_policy, xenbus  # noqa: F401
 
 NOTE = struct.Struct("<HHIII")
