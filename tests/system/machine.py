@@ -118,8 +118,17 @@ class Machine:
             if not alive:
                 raise Gone(f"the machine ended before it said '{pattern}' ({self.log_name}):\n{self.tail()}")
             if time.monotonic() > min(until, self.deadline):
-                raise Late(f"no '{pattern}' ({self.log_name}):\n{self.tail()}")
+                raise self._late(f"no '{pattern}'")
             alive = self._read(until)
+
+    def _late(self, what):
+        """What has come too late may never come: the log gets what each CPU does, three times, so that one can tell."""
+        try:
+            for question in ["info registers -a", "info lapic"] * 3:
+                self.log.write(f"\n[QEMU: {question}]\n{self.ask_monitor(question)}".encode())
+        except OSError as error:
+            self.log.write(f"\n[QEMU does not answer: {error}]\n".encode())
+        return Late(f"{what} ({self.log_name}):\n{self.tail()}")
 
     def _fail_if_lost(self, awaited):
         bad = self.LOST.search(self.text, self.seen)
@@ -185,7 +194,7 @@ class Machine:
                 return
             self._fail_if_lost("power-off")
             if time.monotonic() > min(until, self.deadline):
-                raise Late(f"the machine did not power off ({self.log_name}):\n{self.tail()}")
+                raise self._late("the machine did not power off")
         assert self.qemu.wait(timeout=10) == 0
 
 
