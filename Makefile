@@ -47,6 +47,7 @@ MEM          ?= 2048
 FUZZ_SECONDS ?= 60
 RUN_SECONDS  ?= 86400
 HYPERVISOR   ?= build/skink
+SYSTEMS      ?= bare skink xen uml
 CORE_ARGS    ?= console=com1 com1=115200 dom0_mem=$(DOM0_MEM)
 DOM0_MEM     ?= 640M
 DOM0_ARGS    ?= console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce cryptomgr.notests
@@ -111,8 +112,8 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
 
-bench: core guests dom0 $(if $(XEN),build/xen/xen) ## what it costs, against bare QEMU: a table, build/bench.json (XEN=1: Xen too; BENCH="system guests life net blk")
-	$(Q)$(PYTHON) -B tests/bench/bench.py $(if $(XEN),--xen) $(addprefix --part ,$(BENCH))
+bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
+	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
 campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
@@ -644,5 +645,9 @@ build/dom0/root-initrd: dom0/image/root-init build/dom0/vmlinuz $(addprefix dom0
 build/xen/xen: dom0/image/xen.sh | build/packages
 	$(call say,XEN,$@)
 	$(Q)dom0/image/xen.sh build/xen
+
+build/uml/linux.uml: tests/bench/uml/unpack.sh dom0/image/fetch.sh | build/packages
+	$(call say,UML,$@)
+	$(Q)$< build/uml
 
 -include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance -name '*.d' -type f 2>/dev/null)

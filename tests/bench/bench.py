@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-bench.py [--xen] [--only SYSTEM] [--part PART]...: what it costs, in instructions, under -icount shift=0,sleep=off on one CPU.
+bench.py [--system NAME]... [--part PART]... [--baseline OLD.json]: what it costs, in instructions, under -icount shift=0,sleep=off on one CPU.
 
-system: the same kernel and initrd run the same program on bare QEMU and on Skink (and on Debian's Xen with --xen).
+system: the same kernel and initrd run the same program on bare QEMU, on Skink, on Debian's Xen, in User-Mode Linux.
 guests: the guest tests whose names begin with "bench".
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
-A table is printed, and build/bench.json holds the same.
+A table is printed; build/bench.json has the same for programs, build/bench.html for eyes.
 """
 import argparse
 import glob
@@ -17,17 +17,24 @@ import json
 import math
 import os
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "life"), os.path.join(HERE, "split"), os.path.join(HERE, "..", "system")]
+sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("life", "split", "uml", os.path.join("..", "system")))]
+import baseline  # noqa: E402
 import life  # noqa: E402
+import page  # noqa: E402
 import split  # noqa: E402
-from machine import BUILD, DOM0_ARGS, Gone, Late, Machine, by_kernel  # noqa: E402
+import targets  # noqa: E402
+import uml  # noqa: E402
+from machine import BUILD, DOM0_ARGS, QEMU, Gone, Late, Machine, by_kernel  # noqa: E402
 
-LINE = re.compile(r"^BENCH (\S+) (\d+)", re.MULTILINE)
+LINE = re.compile(r"^BENCH (\S+) (\d+)$", re.MULTILINE)
 ROUND = re.compile(r"^BENCH (\S+) ([\d.]+) (\S+)$", re.MULTILINE)
 SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
+JIT_FLUSHES = re.compile(r"^TLB (?:full|partial) flushes\s+(\d+)", re.MULTILINE)
+SYSTEMS = ("bare", "skink", "xen", "uml")
 PARTS = ("system", "guests", "life", *split.PARTS)
 # File names and command lines are the same in every run, or the counts differ.
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
@@ -42,27 +49,33 @@ MANY = 100
 # How wide the table's columns are.
 NAME, NUMBER = 40, 15
 # Seconds of the host for one run.
-LIMIT = 900
-SPLIT_LIMIT = 3000
+LIMIT = 3000
 
 
-def linux_on(name, boot, end):
+def linux_on(name, boot, memory=1024):
     print(f"  {name}: Debian's kernel ...", flush=True)
-    with Machine(f"bench-{name}", *boot, *STEADY, memory=1024, limit=LIMIT) as machine:
-        machine.expect(end, LIMIT)
-        return {bench: int(value) for bench, value in LINE.findall(machine.text)}
+    # After the end QEMU is asked what icount says nothing about.
+    with Machine(f"bench-{name}", *boot, *STEADY, "-no-shutdown", memory=memory, limit=LIMIT) as machine:
+        machine.expect("skink.run: done, status 0", LIMIT)
+        found = {bench: counted(int(value)) for bench, value in LINE.findall(machine.text)}
+        flushes = sum(map(int, JIT_FLUSHES.findall(machine.ask_monitor("info jit"))))
+        found["system.tlb_flushes"] = {**counted(flushes), "unit": "flushes", "deterministic": False}
+        return found
 
 
 def bare():
-    boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", f"{BUILD}/dom0/initrd", "-append",
-            f"console=ttyS0 {KERNEL_ARGS}"]
-    return linux_on("bare", boot, "skink.run: done, status 0")
+    return linux_on("bare", ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", f"{BUILD}/dom0/initrd", "-append", f"console=ttyS0 {KERNEL_ARGS}"])
+
+
+def in_user_mode():
+    image = uml.image(BUILD, f"{BUILD}/dom0/initrd", KERNEL_ARGS)
+    outer = KERNEL_ARGS.replace("/bin/micro", "/bin/run")
+    return linux_on("uml", ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {outer}"], memory=3072)
 
 
 def pv(name, hypervisor):
-    boot = by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", PV_ARGS), (f"{BUILD}/dom0/initrd", "")],
-                     "console=com1 com1=115200 noreboot")
-    return linux_on(name, boot, "skink.run: done, status 0")
+    return linux_on(name, by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", PV_ARGS), (f"{BUILD}/dom0/initrd", "")],
+                                    "console=com1 com1=115200 noreboot"))
 
 
 def kernel_costs(name, hypervisor, path):
@@ -126,8 +139,8 @@ def splits(name, hypervisor, part, images):
     else:
         boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
                 f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
-    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=SPLIT_LIMIT) as machine:
-        end = machine.expect("^IO (done|failed.*)$", SPLIT_LIMIT)
+    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
+        end = machine.expect("^IO (done|failed.*)$", LIMIT)
         return figures(machine.text), None if end.group(1) == "done" else end.group()
 
 
@@ -153,40 +166,45 @@ def counted(value):
     return {"unit": "instructions", "n": 1, "p50": value, "p99": value, "max": value, "deterministic": True}
 
 
-def median(results, system, bench):
-    return results.get(system, {}).get(bench, {}).get("p50")
-
-
-def target(results, bench):
-    """
-    Skink may add at most half of what Xen adds; where xl makes a domain, skink may take half as long. Through driver domains a guest
-    gets twice as much as from Xen's back-ends, in half the time.
-    """
-    # xl knows no kernels that are unpacked already.
-    base, xen = median(results, "bare", bench), median(results, "xen", bench.replace("_prepared_", "_new_"))
-    if xen is not None and bench.startswith(("net.", "blk.")):
-        return xen * 2 if results["xen"][bench]["unit"].endswith("/s") else xen / 2
-    if base is None and bench.startswith("create_"):
-        base = 0
-    return None if base is None or xen is None else base + (xen - base) // 2
-
-
-def shown(value):
-    return "-" if value is None else f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:,.2f}"
-
-
-def show(results):
-    """The medians."""
-    units = {}
-    for column in results.values():
-        units.update({name: figure["unit"] for name, figure in column.items() if name not in units})
+def show(results, old):
+    """The medians; what else is to be said of Skink's figure, or of the one there is, stands behind them."""
+    names = {name: None for column in results.values() for name in column}
     columns = list(results) + ["target"]
-    print(f"\n{'':{NAME}}" + "".join(f"{column:>{NUMBER}}" for column in columns) + "   unit (Skink adds)")
-    for name, unit in units.items():
-        values = [median(results, column, name) for column in results] + [target(results, name)]
-        base, skink = median(results, "bare", name), median(results, "skink", name)
-        added = f" ({skink - base:+,})" if isinstance(base, int) and isinstance(skink, int) else ""
-        print(f"{name:{NAME}}" + "".join(f"{shown(value):>{NUMBER}}" for value in values) + f"   {unit}{added}")
+    print(f"\n{'':{NAME}}" + "".join(f"{column:>{NUMBER}}" for column in columns) + "           unit, runs and spread")
+    for name in names:
+        values = [targets.median(results, column, name) for column in results] + [targets.target(results, name)]
+        one = results.get("skink", {}).get(name) or next(column[name] for column in results.values() if name in column)
+        met = {True: "met", False: "missed", None: ""}[targets.is_met(results, name)]
+        print(f"{name:{NAME}}" + "".join(f"{page.shown(value):>{NUMBER}}" for value in values) +
+              f"  {met:7}  {one['unit']}, {page.spread(one)}, {page.how(one)}")
+    for line in baseline.worse(old, results) if old else []:
+        print(f"WORSE: {line}")
+
+
+def first_line(*command):
+    """"-" when it fails: a source without git is no reason to lose what was measured."""
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.partition("\n")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "-"
+
+
+def package(pattern):
+    """The version in the name of a package that was unpacked."""
+    return next((os.path.basename(path).split("_")[1] for path in glob.glob(f"{BUILD}/{pattern}")), "-")
+
+
+def conditions(results, parts):
+    with open(f"{BUILD}/dom0/kernel-version", encoding="utf-8") as file:
+        kernel = file.read().strip()
+    named = {"Skink": first_line("git", "describe", "--always", "--dirty"), "Machine": f"{first_line(QEMU, '--version')}, -cpu qemu64, one CPU",
+             "Clock": f"{' '.join(STEADY[:2])}: one instruction is 1 ns", "Kernel": f"Debian's {kernel}, its default mitigations everywhere",
+             "Parts": " ".join(parts)}
+    if "xen" in results:
+        named["Xen"] = package("xen/xen-hypervisor-*.deb")
+    if "uml" in results:
+        named["User-Mode Linux"] = package("uml/user-mode-linux_*.deb") + ", in Debian's kernel on bare QEMU"
+    return named
 
 
 def listed(results):
@@ -195,10 +213,10 @@ def listed(results):
 
 def runs_of(name, parts, images):
     """What is to be run on one system, in turn."""
-    hypervisor = {"bare": None, "skink": f"{BUILD}/skink", "xen": f"{BUILD}/xen/xen"}[name]
+    hypervisor = {"skink": f"{BUILD}/skink", "xen": f"{BUILD}/xen/xen"}.get(name)
     runs = []
     if "system" in parts:
-        runs.append(bare if name == "bare" else lambda: pv(name, hypervisor))
+        runs.append(lambda: pv(name, hypervisor) if hypervisor else {"bare": bare, "uml": in_user_mode}[name]())
     if "guests" in parts and hypervisor:
         runs.append(lambda: guests(name, hypervisor))
     if "life" in parts and hypervisor:
@@ -206,26 +224,42 @@ def runs_of(name, parts, images):
     return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.parts_of(name) if part in parts]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--xen", action="store_true", help="Debian's Xen 4.17 too")
-    parser.add_argument("--only", help="one machine alone: bare, skink or xen")
-    parser.add_argument("--part", choices=PARTS, action="append", help="this alone")
-    options = parser.parse_args()
-    wanted = [options.only] if options.only else ["bare", "skink"] + (["xen"] if options.xen else [])
-    parts = options.part or PARTS
-
-    results, good = {name: {} for name in ("bare", "skink")}, True
+def images_for(systems, parts):
     images = life.image(BUILD, MANY) if "life" in parts else {}
     if set(parts) & set(split.PARTS):
-        tools = [("skink" if name == "skink" else "xl", part) for name in wanted if name != "bare"
+        tools = [("skink" if name == "skink" else "xl", part) for name in systems if name in ("skink", "xen")
                  for part in split.parts_of(name) if part in parts]
         images["split"] = split.images(BUILD, tools)
-    for name in wanted:
+    return images
+
+
+def chosen():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--system", choices=SYSTEMS, action="append", help="this alone")
+    parser.add_argument("--part", choices=PARTS, action="append", help="this alone")
+    parser.add_argument("--baseline", help="an earlier bench.json: what got worse since is marked")
+    return parser.parse_args()
+
+
+def main():
+    options = chosen()
+    systems, parts = options.system or SYSTEMS, options.part or PARTS
+    # Before an hour has gone by.
+    try:
+        old = baseline.read(options.baseline) if options.baseline else None
+    except baseline.Wrong as wrong:
+        print(f"bench.py: {wrong}", file=sys.stderr)
+        return 2
+
+    results, good = {}, True
+    images = images_for(systems, parts)
+    for name in systems:
         good &= attempt(results, name, *runs_of(name, parts, images))
-    show(results)
+    show(results, old)
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as file:
         json.dump(listed(results), file, indent=1)
+    page.write(f"{BUILD}/bench.html", results, conditions(results, parts), old)
+    print(f"\n{BUILD}/bench.html, {BUILD}/bench.json")
     return 0 if good else 1
 
 

@@ -31,16 +31,6 @@ def test_a_machine_that_fails_half_way_leaves_what_it_had_measured():
     assert results["xen"]["null_syscall"] == {"unit": "instructions", "n": 1, "p50": 1108, "p99": 1108, "max": 1108, "deterministic": True}
 
 
-def test_the_target_is_twice_what_a_guest_gets_from_xen_in_half_the_time():
-    xen = {"net.guest.send.1500": {"unit": "MiB/s", "p50": 250.0}, "net.guest.round_trip": {"unit": "instructions", "p50": 90000},
-           "null_syscall": {"unit": "instructions", "p50": 1108}}
-    results = {"bare": {"null_syscall": {"unit": "instructions", "p50": 337}}, "xen": xen}
-    assert bench.target(results, "net.guest.send.1500") == 500
-    assert bench.target(results, "net.guest.round_trip") == 45000
-    assert bench.target(results, "null_syscall") == 722
-    assert bench.target({"bare": {}}, "net.guest.send.1500") is None
-
-
 def test_the_list_names_each_figure_and_its_system():
     assert bench.listed({"bare": {}, "skink": {"null_syscall": bench.counted(826)}}) == [
         {"name": "null_syscall", "system": "skink", "unit": "instructions", "n": 1, "p50": 826, "p99": 826, "max": 826, "deterministic": True}]

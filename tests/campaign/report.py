@@ -1,37 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The report: one HTML page, and the same as CSV beside it."""
-import html
 import json
 
 import charts
 import figures
 import judge
 import results
+from markup import cell, document, escape, table
 from plant import EXPECTED
 
-STYLE = """
-body { font: 15px/1.45 sans-serif; margin: 2em auto; max-width: 1250px; padding: 0 1em; color: #222; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 1.8em; }
-table { border-collapse: collapse; font-size: 13px; } td, th { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; } td.zero { color: #bbb; } td.bad { background: #fbdcdc; font-weight: bold; }
-th { font-weight: 600; background: #f4f4f4; } code { background: #f4f4f4; padding: 0 .25em; word-break: break-all; }
-.yes { color: #176e1d; font-weight: bold; } .no { color: #b00020; font-weight: bold; } .quiet { color: #777; }
-svg { max-width: 100%; height: auto; } .wide { overflow-x: auto; }
-"""
 HARM = (judge.LOST, judge.CORRUPTION, judge.GUEST, judge.DOM0, judge.CORE)
-
-
-def escape(value):
-    return html.escape(str(value))
-
-
-def cell(value, kind=""):
-    return f"<td class='{kind}'>{escape(value)}</td>"
-
-
-def table(head, rows):
-    return ("<div class='wide'><table><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr>" +
-            "".join("<tr>" + "".join(row) + "</tr>" for row in rows) + "</table></div>")
 
 
 def counted(value, name, activated):
@@ -178,8 +156,7 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
     parts += ["<h2>Time to recover</h2>", recovery(faults), "<h2>Throughput, with each fault</h2>", throughput(notes),
               "<h2>Coverage</h2>", coverage(faults, symbols), "<h2>What went wrong</h2>", failures([*golden, *faults], repeat), *plants(planted),
               "<h2>Versions</h2>", versions_of(versions)]
-    return (f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>Skink campaign: {escape(name)}</title>"
-            f"<style>{STYLE}</style></head><body>" + "\n".join(parts) + "</body></html>\n")
+    return document(f"Skink campaign: {name}", parts)
 
 
 def write(path, name, versions, cases, notes, symbols, repeat, missing=()):

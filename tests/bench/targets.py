@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What each figure is to come to, and whether it does. results is {system: {name: figure}}."""
+import functools
+import os
+import re
+import tomllib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# A median is to be no more than this; the first that matches counts.
+FIXED = ((r"restart\.\w+\.virtio\.armed(\.\d+)?", 50_000), (r"restart\.\w+\.virtio(\.\d+)?", 100_000),
+         (r"restart\.net\.virtio\.lost\.2s", 1), (r"restart\.net\.virtio\.lost\.1s", 2), (r"restart\.net\.virtio\.lost\.100ms", 15),
+         (r"fault_to_report_slowest", 10_000), (r"list_101_guests", 50_000_000), (r"memory_domain(_\d+)?", 64))
+# An application that spends a smaller share of its time in the kernel, in percent, is to be so near to the bare kernel.
+SHARE, NEAR = 10, 1.05
+IN_KERNEL = ".in_kernel"
+
+
+@functools.cache
+def records():
+    with open(f"{HERE}/records.toml", "rb") as file:
+        return tomllib.load(file)
+
+
+def median(results, system, name):
+    return results.get(system, {}).get(name, {}).get("p50")
+
+
+def unit(results, name):
+    return next((column[name]["unit"] for column in results.values() if name in column), "")
+
+
+def more_is_better(unit_text):
+    return unit_text.endswith("/s")
+
+
+def operation(results, name):
+    """Of an operation of the interface: a figure set by hand, or less than Xen takes; without Xen, than it has on record."""
+    row = records().get(name)
+    return row and row.get("target", (median(results, "xen", name) or row["xen"]) - 1)
+
+
+def application(results, name, base, xen):
+    half = base + (xen - base) / 2 if xen is not None else None
+    share = median(results, "bare", name + IN_KERNEL)
+    near = base * NEAR if share is not None and share < SHARE else None
+    return min((figure for figure in (half, near) if figure is not None), default=None)
+
+
+def target(results, name):
+    """
+    Skink may add at most half of what Xen adds; where xl makes a domain, skink may take half as long. Through driver domains a guest
+    gets twice as much as from Xen's back-ends, in half the time. None: there is none, or nothing was measured that it follows from.
+    """
+    # xl knows no kernels that are unpacked already.
+    base, xen = median(results, "bare", name), median(results, "xen", name.replace("_prepared_", "_new_"))
+    fixed = next((figure for pattern, figure in FIXED if re.fullmatch(pattern, name)), None) or operation(results, name)
+    if fixed is not None:
+        return fixed
+    if name.endswith(IN_KERNEL) or unit(results, name) == "flushes":
+        return None
+    if name.startswith("app.") and base is not None:
+        return application(results, name, base, xen)
+    if xen is not None and name.startswith(("net.", "blk.")):
+        return xen * 2 if more_is_better(unit(results, name)) else xen / 2
+    if base is None and name.startswith("create_"):
+        base = 0
+    return None if base is None or xen is None else base + (xen - base) // 2
+
+
+def is_met(results, name):
+    """None where nothing can be said."""
+    wanted, skink = target(results, name), median(results, "skink", name)
+    if wanted is None or skink is None:
+        return None
+    return skink >= wanted if more_is_better(unit(results, name)) else skink <= wanted
