@@ -12,7 +12,7 @@ def shared_machine():
     from test_refusals import HOST, SOME_OF_BAD
     files = {f"refused/{kind}/{os.path.basename(path)}": path for kind, paths in (("host", HOST), ("bad", SOME_OF_BAD)) for path in paths}
     # It stands still while other modules have their turns, and ends with the last of them.
-    with Dom0("shared", limit=5400, image=image_with("shared", {**files, "refused/empty": os.devnull})) as machine:
+    with Dom0("shared", smp="2", limit=5400, image=image_with("shared", {**files, "refused/empty": os.devnull})) as machine:
         yield machine.log_in()
         machine.send("poweroff")
         machine.wait_for_end(120)

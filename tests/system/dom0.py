@@ -16,12 +16,14 @@ INITRD = "/var/lib/skink/images/initrd"
 DOM0_MEMORY = "1024M"
 # As `make run` starts it.
 DOM0_LINE = f"{DOM0_ARGS} cryptomgr.notests"
+# Under QEMU a second CPU makes everything dearer: each waits for the other, and the host has no more CPUs than machines. test-full has two.
+CPUS = os.environ.get("SMP", "2" if os.environ.get("SKINK_FULL") else "1")
 
 
 class Dom0(Machine):
     """A machine whose prompt is that of Dom0's shell."""
 
-    def __init__(self, name, smp="2", memory=4096, limit=1200, image=IMAGE, more=(), **options):
+    def __init__(self, name, smp=CPUS, memory=4096, limit=1200, image=IMAGE, more=(), **options):
         hypervisor = os.environ.get("HYPERVISOR", f"{BUILD}/skink")
         modules = [(f"{BUILD}/dom0/vmlinux", DOM0_LINE), (image, "")]
         arguments = by_kernel(hypervisor, modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}")
@@ -46,6 +48,13 @@ class Dom0(Machine):
         """A file in Dom0."""
         self.check(f"cat > {path} <<'END-OF-FILE'\n{text}END-OF-FILE\ntest -s {path}")
 
+    def wait_for_words(self, file, words, limit=60, count=1):
+        """
+        So many lines of a file in Dom0, which may not be there yet, have the words. Nobody asks again and again: `grep` reads what `tail` follows.
+        """
+        seconds = int(limit * PATIENCE)
+        self.check(f"[ $(grep -c -m{count} -e '{words}' < <(timeout {seconds} tail -n +1 -F {file} 2> /dev/null)) = {count} ]", limit + 10)
+
     def ends_with(self, command, limit=60):
         """Only the exit code."""
         return self.run(command, limit)[0]
@@ -55,6 +64,8 @@ def wait_until(condition, limit=120):
     until = time.monotonic() + limit * PATIENCE
     while not condition():
         assert time.monotonic() < until, "it did not come"
+        # Who asks takes the CPU from who is to come.
+        time.sleep(0.2)
     return True
 
 

@@ -146,15 +146,24 @@ class Machine:
 
     def run(self, command, limit=60):
         """Type a command into the guest's shell: its exit status and what it printed."""
-        start, began = self.seen, time.monotonic()
+        start, began, used = self.seen, time.monotonic(), self.cpu_seconds()
         # What is echoed is neither mark, so it is not taken for an answer.
         self.send(f"echo \"=b\"\"=\"; {command}; echo \"=$?=\"")
         # A program that showed its progress has erased the line that it stands on.
         status = int(self.expect(END_MARK, limit).group(1))
         output = self.text[start:self.seen]
-        self.log.write(f"\n[{time.monotonic() - began:.1f} s]\n".encode())
+        self.log.write(f"\n[{time.monotonic() - began:.1f} s, {self.cpu_seconds() - used:.1f} of a CPU]\n".encode())
         self.expect(PROMPT, 30)
         return status, answer_in(output)
+
+    def cpu_seconds(self):
+        """What QEMU has used of this machine's CPUs."""
+        try:
+            with open(f"/proc/{self.qemu.pid}/stat", encoding="ascii", errors="replace") as file:
+                user, system = file.read().rsplit(")", 1)[1].split()[11:13]
+        except FileNotFoundError:
+            return 0.0
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def check(self, command, limit=60):
         status, output = self.run(command, limit)

@@ -11,7 +11,7 @@ import pytest
 from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
 from test_drivers import driver, facts, hostdev, inside, make_disk
-from test_restart import KILL, LOADS, host, lines, number, restarts, rounds, web, with_policy, xenbus  # noqa: F401
+from test_restart import KILL, begin_load, host, is_unharmed, lines, restarts, rounds, wait_for_rounds, web, with_policy, xenbus  # noqa: F401
 
 NOTE = struct.Struct("<HHIII")
 FOLDER = "/usr/lib/skink"
@@ -107,18 +107,14 @@ def test_who_is_no_driver_has_no_image_to_change(dom0, web):  # noqa: F811
 
 def test_guest_under_load_notices_nothing_of_upgrades(dom0, host, web):  # noqa: F811
     before, store = noticed(dom0, web), xenbus(dom0)
-    inside(dom0, web, "rm -f /tmp/stop; " + " ".join(load.format(giver=host.giver, taker=host.taker) for load in LOADS.values()) + " :")
-    wait_until(lambda: min(rounds(dom0, web)) >= 1, 300)
+    begin_load(dom0, web, host)
+    wait_for_rounds(dom0, web, host)
     for turn in range(UPGRADES):
         for name, role in ROLES:
             upgrade(dom0, name, f"{FOLDER}/{role}{'' if turn % 2 else '-2'}.elf")
-    since = rounds(dom0, web)
-    wait_until(lambda: all(now >= then + 1 for now, then in zip(rounds(dom0, web), since)), 300)
+    wait_for_rounds(dom0, web, host, rounds(dom0, web, host))
     inside(dom0, web, "touch /tmp/stop; wait", 300)
-    assert number(dom0, web, "cat /tmp/disk.? /tmp/out | grep -vc -e ok -e done") == 0
-    sums = set(lines(dom0, web, "cut -d' ' -f1 /tmp/in | sort | uniq"))
-    blob = lines(dom0, web, "sha256sum /tmp/blob | cut -d' ' -f1")[0]
-    assert sums == {host.hash} and set(host.taken) == {blob}
+    is_unharmed(dom0, web, host)
     assert noticed(dom0, web) == before and xenbus(dom0) == store
 
 
