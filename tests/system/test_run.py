@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from dom0 import DOM0_LINE, DOM0_MEMORY, IMAGE
+from dom0 import CPUS, DOM0_LINE, DOM0_MEMORY, IMAGE
 from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
 DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
@@ -13,7 +13,7 @@ DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
 
 def machine(name, tour, more):
     modules = [(f"{BUILD}/dom0/vmlinux", f"{DOM0_LINE} {tour}"), (IMAGE, "")]
-    return Machine(name, *by_kernel(f"{BUILD}/skink", modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}"), *more, smp="2", memory=2048, limit=900)
+    return Machine(name, *by_kernel(f"{BUILD}/skink", modules, f"{CORE_ARGS} dom0_mem={DOM0_MEMORY}"), *more, smp=CPUS, memory=2048, limit=900)
 
 
 def test_the_tour_is_played_and_the_machine_ends_with_its_exit_code():
