@@ -215,6 +215,11 @@ static int watch_rehearsal(struct core *core, domid_t id, const struct driver_st
 	return result;
 }
 
+void image_rehearsal_uuid(uint8_t uuid[16])
+{
+	uuid[0] ^= 0xff;
+}
+
 int image_rehearse(struct core *core, const struct build_request *request, struct build_error *error)
 {
 	struct build_driver alone = *request->driver;
@@ -227,7 +232,7 @@ int image_rehearse(struct core *core, const struct build_request *request, struc
 	alone.function_count = 0;
 	alone.is_rehearsal = true;
 	rehearsal.driver = &alone;
-	rehearsal.uuid[0] ^= 0xff;		/* nobody takes it for the driver itself */
+	image_rehearsal_uuid(rehearsal.uuid);
 	result = build_domain(core, &rehearsal, &built, error);
 	if (result)
 		return result;

@@ -35,6 +35,9 @@ void image_free(struct image *image);
  */
 int image_check(const struct driver_note *note, const struct driver_table *table, char *why, size_t room);
 
+/* Who boots beside a driver of this UUID has another, that tells of which it is: nobody takes it for the driver itself. */
+void image_rehearsal_uuid(uint8_t uuid[16]);
+
 /*
  * Boots it in a domain of its own, with no device, until it says that it waits for one; and ends that. 0, or -errno and *error.
  * Takes as long as that takes.

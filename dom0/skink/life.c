@@ -169,8 +169,11 @@ static void told_restarted(const struct invocation *invocation, const char *doma
 {
 	const json_t *last = json_object_get(json_object_get(result, "restart"), "last");
 	uint64_t recovered_us = count_of(last, "recovered_us");
+	const char *core_file = text_of(result, "core_file");
 	char *text = recovered_us ? need_text("serves again after %lu us", recovered_us) : need_copy("serves again");
 
+	if (core_file && *core_file)
+		note("%s: dumped to %s", domain, core_file);
 	deed_tell(invocation, domain, result, text);
 	free(text);
 }
@@ -188,6 +191,7 @@ static int restart_all(const struct invocation *invocation, const struct deed *d
 		json_t *result;
 
 		one.domain = names[i];
+		one.more = json_incref(deed->more);
 		code = deed_do(&one, &result);
 		if (code == EXIT_DONE)
 			told_restarted(invocation, names[i], result);
@@ -196,6 +200,7 @@ static int restart_all(const struct invocation *invocation, const struct deed *d
 	}
 	free(names);
 	json_decref(listed);
+	json_decref(deed->more);
 	return code;
 }
 
@@ -206,6 +211,8 @@ int verb_restart(const struct invocation *invocation)
 
 	if (!timeout_of(invocation, RESTART_S, &deed.timeout))
 		return EXIT_BAD_INPUT;
+	if (invocation->given[OPTION_DUMP_CORE])
+		deed.more = json_pack("{s:b}", "dump_core", true);
 	if (invocation->given[OPTION_ALL_DRIVERS])
 		return restart_all(invocation, &deed);
 	return deed_each(&deed, told_restarted);

@@ -44,6 +44,7 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_FOR_GOOD] = {"for-good", 0, NULL, "Do not start them again, whatever their manifests say"},
 	[OPTION_WRITE] = {"write", 'w', "FILE", "Where to; - is standard output"},
 	[OPTION_ALL_DRIVERS] = {"all-drivers", 'A', NULL, "All driver domains, one after the other, up to the first that fails"},
+	[OPTION_DUMP_CORE] = {"dump-core", 'd', NULL, "Write a core file of it first: it is paused meanwhile, and its guests wait"},
 	[OPTION_PACKETS] = {"count", 'c', "COUNT", "End after COUNT packets"},
 	[OPTION_CLASS] = {"class", 'c', "CLASS", "Which kind of fault"},
 	[OPTION_FAULTS] = {"count", 'n', "COUNT", "So many, one after the other (1)"},

@@ -32,7 +32,7 @@ const struct verb verbs[] = {
 	{"reboot", "Domains", "DOMAIN...", 1, MANY, OPERAND_DOMAIN, FACTS | WAITS | TAKES(ALL), verb_reboot,
 	 "Ask guests to reboot, and wait until they run again",
 	 "A domain that has rebooted has another id, the same name and the same UUID. " CTRL_C_DOC},
-	{"restart", "Domains", "DRIVER...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT) | TAKES(ALL_DRIVERS), verb_restart,
+	{"restart", "Domains", "DRIVER...", 1, MANY, OPERAND_DOMAIN, FACTS | TAKES(TIMEOUT) | TAKES(ALL_DRIVERS) | TAKES(DUMP_CORE), verb_restart,
 	 "Reset driver domains in place, under load too",
 	 "The guests that a driver domain serves do not notice: it goes back to where it was ready, and takes over their rings. It answers when they "
 	 "are served again. It does not count against the limit of its manifest's <skink:restart>. One that is held, closed or dead is let go. A guest is 'skink reboot'ed."},

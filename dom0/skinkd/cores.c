@@ -14,6 +14,7 @@
 #include "skinkd/job.h"
 #include "skinkd/life.h"
 #include "skinkd/state.h"
+#include "skinkd/watch.h"
 
 #define PATH_TEXT	(CONF_TEXT + 300)
 
@@ -89,6 +90,8 @@ static void dumped(struct job *job)
 	domain->phase = dump->phase;
 	if (!dump->was_paused)
 		core_domain_unpause(&host.core, dump->id);
+	if (domain->monitor)
+		watch_pause(domain->monitor, domain->is_paused);
 	if (job->result) {
 		result = outcome(CODE_FAILED, "no core file of '%s': %s", domain->manifest->name,
 				 dump->error.text[0] ? dump->error.text : strerror(-job->result));
@@ -127,6 +130,8 @@ void life_dump(struct domain *domain, const char *file, bool is_live, done_fn do
 		name_file(dump);
 	if (!is_live && core_domain_pause(&host.core, domain->id))
 		dump->was_paused = true;	/* it is not there any more: the dump will say so */
+	else if (!is_live && domain->monitor)
+		watch_pause(domain->monitor, true);
 	domain->phase = PHASE_DUMPING;
 	state_save();			/* L2: it is paused */
 	job_start(&dump->job);

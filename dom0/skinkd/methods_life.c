@@ -12,6 +12,7 @@
 #include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
+#include "skinkd/watch.h"
 
 #define TIMEOUT_S	60.0
 #define TIMEOUT_MAX_S	1e6
@@ -236,6 +237,16 @@ void method_reboot(struct request *request)
 
 /* ---- pause, unpause ---- */
 
+static void note_paused(struct domain *domain, bool is_paused)
+{
+	if (domain && domain->monitor)
+		watch_pause(domain->monitor, is_paused);
+	if (domain && domain->is_paused != is_paused) {
+		domain->is_paused = is_paused;
+		state_save();
+	}
+}
+
 static void set_paused(struct request *request, bool is_paused)
 {
 	struct target target;
@@ -257,10 +268,7 @@ static void set_paused(struct request *request, bool is_paused)
 			 strerror(-result));
 		return;
 	}
-	if (target.record && target.record->is_paused != is_paused) {
-		target.record->is_paused = is_paused;
-		state_save();
-	}
+	note_paused(target.record, is_paused);
 	if (was != is_paused)
 		event(is_paused ? "paused" : "unpaused", target.name, target.id, "by request");
 	core_domain_info(&host.core, target.id, &target.info);

@@ -92,6 +92,7 @@ void monitor_add(struct driver *driver)
 		take_up(monitor);
 	}
 	monitor_unlock();
+	watch_pause(monitor, driver->domain->is_paused);
 	monitor_wake();
 }
 

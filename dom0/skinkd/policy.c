@@ -6,6 +6,7 @@
 
 #include <xen/sched.h>
 
+#include "lib/image.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
@@ -165,26 +166,39 @@ void life_look(void)
 /* ---- after skinkd was started again ---- */
 
 /* What a build had made when skinkd was killed carries the UUID, but nobody has been told its id. */
-static void undo_build(struct domain *domain)
+/* Of those that no record tells of. */
+static void destroy_all_with(const uint8_t uuid[16])
 {
 	struct target *list;
 	size_t count = target_list(&list);
 
 	for (size_t i = 0; i < count; i++) {
-		if (!list[i].has_id || memcmp(list[i].info.handle, domain->uuid, sizeof(domain->uuid)))
+		if (!list[i].has_id || list[i].record || memcmp(list[i].info.handle, uuid, sizeof(list[i].info.handle)))
 			continue;
 		core_domain_destroy(&host.core, list[i].id);
 		if (host.store.handle)
-			store_remove(&host.store, list[i].id, domain->uuid);
+			store_remove(&host.store, list[i].id, uuid);
 	}
 	free(list);
 }
 
+/* An upgrade that was under way has changed nothing yet; whoever asked for it knows that skinkd was ended. */
+static void end_rehearsal(const struct domain *domain)
+{
+	uint8_t uuid[16];
+
+	memcpy(uuid, domain->uuid, sizeof(uuid));
+	image_rehearsal_uuid(uuid);
+	destroy_all_with(uuid);
+}
+
 static void resume(struct domain *domain)
 {
+	if (domain->monitor)
+		end_rehearsal(domain);
 	switch (domain->phase) {
 	case PHASE_BUILDING:
-		undo_build(domain);
+		destroy_all_with(domain->uuid);
 		if (domain->restarts && !domain->is_doomed) {
 			life_build(domain, NULL, NULL);
 			return;

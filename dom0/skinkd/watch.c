@@ -50,7 +50,8 @@ struct watch {
 	struct watch_ring *rings;	/* WA2 */
 	const volatile struct fault_page *page;		/* of who injects into it now; NULL */
 	uint32_t steps;			/* of his, as they were last seen */
-	bool was_held;			/* he has just ended */
+	bool was_held;			/* he, or a pause, has just ended */
+	bool is_paused;			/* not by the monitor: watch_pause() */
 };
 
 static uv_async_t news;
@@ -144,7 +145,7 @@ static bool is_resetting(struct monitor *monitor, uint64_t now)
 static bool is_held(struct watch *watch)
 {
 	uint32_t steps = watch->page ? watch->page->steps : 0;
-	bool is_held = watch->was_held || steps % 2 || steps != watch->steps;
+	bool is_held = watch->was_held || watch->is_paused || steps % 2 || steps != watch->steps;
 
 	watch->was_held = false;
 	watch->steps = steps;
@@ -344,6 +345,14 @@ void watch_held_end(struct monitor *monitor, const volatile struct fault_page *p
 		monitor->watch->steps = 0;
 		monitor->watch->was_held = true;
 	}
+	monitor_unlock();
+}
+
+void watch_pause(struct monitor *monitor, bool is_on)
+{
+	monitor_lock();
+	monitor->watch->was_held |= monitor->watch->is_paused && !is_on;
+	monitor->watch->is_paused = is_on;
 	monitor_unlock();
 }
 

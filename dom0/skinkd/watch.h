@@ -35,6 +35,9 @@ void watch_drop(struct attachment *attachment);
 void watch_held_by(struct monitor *monitor, const volatile struct fault_page *page);
 void watch_held_end(struct monitor *monitor, const volatile struct fault_page *page);
 
+/* It is paused by somebody's hand, or while its memory is dumped: what it does not do then is not held against it. */
+void watch_pause(struct monitor *monitor, bool is_on);
+
 /* With its record: before it is in the list, and after. */
 void watch_add(struct monitor *monitor);
 void watch_free(struct monitor *monitor);

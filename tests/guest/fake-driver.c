@@ -6,7 +6,8 @@
  * before it is ready), "unready" (serves, and never says ready), "loops" (dies at once after each reset), "twice" (says ready again), "lies" (what
  * its status says is nonsense), "aside" (each attachment, a while after it was given, but not one that is given again under another serial),
  * "spins" (finds something to do each time, and does nothing), "mute" (goes to sleep for ever), "chatters" (a page into its log at each round),
- * "wipes" (its status loses its header), "backwards" (its heartbeat), "reboots" (asks to be).
+ * "wipes" (its status loses its header), "backwards" (its heartbeat), "reboots" (asks to be), "scribbles" (writes over its ledgers), "recants" (takes
+ * back what it has committed), "torn" (half of a commit), "calls" (a hundred hypercalls at each round), "hoards" (asks for all the memory there is).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
@@ -19,6 +20,7 @@
 RUNTIME_KERNEL
 
 #define ASIDE_BEATS 3u
+#define CALLS_AT_ONCE 100u
 #define ILL_BEATS 3u		/* after which it misbehaves: by then everybody knows it as one that serves */
 
 static bool is_told(const char *word)
@@ -84,7 +86,9 @@ static bool work(void)
 	}
 	if (is_told("chatters"))
 		driver_domain_log(page_of_text, sizeof(page_of_text));
-	return is_told("noise") || is_told("chatters") || is_told("spins");
+	for (uint32_t i = 0; is_told("calls") && i < CALLS_AT_ONCE; i++)
+		(void)hypercall(__HYPERVISOR_xen_version, 0, NULL);
+	return is_told("noise") || is_told("chatters") || is_told("spins") || is_told("calls");
 }
 
 static void again(void)
@@ -103,6 +107,35 @@ static void sleep_for_ever(void)
 		event_poll(&never, 1, 0);
 }
 
+/* What Dom0 laid out for its first front-end's first ring. */
+static void spoil_ledger(void)
+{
+	const struct driver_attachment *attachment = &driver_domain.table->attachment[0];
+	struct ledger_ring *ledger = (void *)((char *)driver_domain.ledger + attachment->queue[0].ledger[0].offset);
+	static uint32_t committed = 1000;
+
+	if (!attachment->serial || !attachment->queue_count)
+		return;
+	if (is_told("scribbles"))
+		memset(ledger, 0x5a, sizeof(*ledger));
+	if (is_told("torn"))
+		ledger->commit = ledger_commit_pack(1, 0) ^ 1ULL << 50;
+	if (is_told("recants"))
+		__atomic_store_n(&ledger->commit, ledger_commit_pack(--committed, 0), __ATOMIC_RELEASE);
+}
+
+/* The core gives it no more than its manifest does. */
+static void hoard(void)
+{
+	xen_pfn_t pfn = boot_info->nr_pages;
+	struct xen_memory_reservation more = { .nr_extents = 1, .domid = DOMID_SELF };
+
+	set_xen_guest_handle(more.extent_start, &pfn);
+	while (hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &more) == 1)
+		pfn++;
+	printf("hoarded %lu frames\n", pfn - boot_info->nr_pages);
+}
+
 /* What cannot be told from a driver that has lost its mind. */
 static void fall_ill(void)
 {
@@ -117,6 +150,8 @@ static void fall_ill(void)
 		driver_domain.status->magic = 0;
 	if (is_told("backwards"))
 		driver_domain.status->heartbeat = 0;
+	if (is_told("hoards"))
+		hoard();
 	if (is_told("reboots"))
 		hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &reboot);
 }
@@ -129,6 +164,7 @@ static void misbehave(void)
 
 	set_aside();
 	fall_ill();
+	spoil_ledger();
 	if (is_told("twice"))
 		printf("ready again: %ld\n", hypercall(DRIVER_HYPERCALL, &ready));
 	if (!is_told("lies"))

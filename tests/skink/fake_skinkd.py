@@ -157,7 +157,8 @@ class FakeSkinkd:
         facts = self.find(params)
         if facts["role"] == "guest":
             raise Error(4, f"'{facts['name']}' is no driver domain: 'skink reboot {facts['name']}' asks a guest to begin again")
-        return {"domain": facts, "restart": {"state": "serving", "restarts": 3, "last": {"cause": "by-hand", "recovered_us": 87}}}
+        answer = {"domain": facts, "restart": {"state": "serving", "restarts": 3, "last": {"cause": "by-hand", "recovered_us": 87}}}
+        return answer | ({"core_file": f"/var/lib/skink/cores/{facts['name']}.core"} if params.get("dump_core") else {})
 
     def do_upgrade(self, params, connection):
         return {"domain": self.find(params), "restart": {"state": "serving", "image": params["image"], "last": {"recovered_us": 5550}}}

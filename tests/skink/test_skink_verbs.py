@@ -233,6 +233,14 @@ def test_all_drivers_stop_at_the_first_that_fails(skink, skinkd):
     assert [params["domain"] for params in skinkd.asked("restart")] == ["net0"]
 
 
+def test_core_file_is_named_before_the_restart(skink, skinkd):
+    skinkd.domains.append(domain("net0", 8, role="net"))
+    result = skink("restart", "net0", "--dump-core")
+    assert result.code == 0 and result.out == "net0: serves again after 87 us\n", result
+    assert "net0: dumped to /var/lib/skink/cores/net0.core" in result.err
+    assert skinkd.asked("restart") == [{"domain": "net0", "timeout": 10.0, "dump_core": True}]
+
+
 def test_guest_is_rebooted_and_not_restarted(skink):
     result = skink("restart", "web")
     assert result.code == 4 and "'skink reboot web' asks a guest to begin again" in result.err, result

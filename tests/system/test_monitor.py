@@ -111,6 +111,34 @@ def test_a_hang_is_found_by_the_time_that_it_had(dom0, name, role):
     assert death["registers"]["rip"] == f"{loop_in(role):016x}" == death["backtrace"][0]["address"]
 
 
+@pytest.mark.parametrize("name", ["net0", "disk0"])
+def test_a_paused_driver_is_left_alone(dom0, name):
+    """It sleeps, and gives no sign of life for thirty times as long as it may: that is as somebody wanted it."""
+    before = restart(dom0, name)
+    dom0.check(f"skink pause {name}")
+    dom0.check("sleep 6")
+    assert restart(dom0, name)["restarts"] == before["restarts"]
+    dom0.check(f"skink unpause {name}")
+    dom0.check(f"skink restart {name}", 60)
+    assert restart(dom0, name)["causes"].get("heartbeat", 0) == before["causes"].get("heartbeat", 0)
+
+
+@pytest.mark.parametrize("name,role", [("net0", "net"), ("disk0", "blk")])
+def test_a_restart_by_hand_leaves_a_core_file_when_asked(dom0, name, role):
+    before = restart(dom0, name)
+    said = dom0.check(f"skink restart {name} --dump-core", 90)
+    file = re.search(rf"{name}: dumped to (/var/lib/skink/cores/{name}-\S+\.core)", said).group(1)
+    assert f"{name}: serves again" in said
+    after = restart(dom0, name)
+    assert after["restarts"] == before["restarts"] + 1 and after["last"]["cause"] == "by-hand"
+    header = dom0.check(f"od -An -tx1 -N20 {file}").split()
+    assert header[:4] == ["7f", "45", "4c", "46"] and header[16] == "04" and header[18] == "3e"
+    with open(f"{BUILD}/{role}.elf", "rb") as image:
+        image.seek(4096)
+        text = "".join(f"\\x{byte:02x}" for byte in image.read(16))
+    dom0.check(f"LC_ALL=C grep -qaP '{text}' {file}; found=$?; rm {file}; [ $found = 0 ]")
+
+
 @pytest.fixture
 def burners(dom0):
     """Four guests that want all of the CPU as soon as they are let go, with the weight that drivers have."""
@@ -169,6 +197,7 @@ def is_closed_because_of(dom0, cause, words):
 
 
 LIMITS = "<skink:limits><skink:limit on='events-sent' per-second='200'/></skink:limits>"
+CALLS = "<skink:limits><skink:limit on='hypercalls' per-second='10000'/></skink:limits>"
 
 
 @pytest.mark.parametrize("line,cause,words,limits", [
@@ -177,7 +206,8 @@ LIMITS = "<skink:limits><skink:limit on='events-sent' per-second='200'/></skink:
     ("noise", "abuse", "it uses up its limit of events-sent, 2 in 10 ms, and has answered nothing for 2000 ms", LIMITS),
     ("wipes", "protocol", "its status has no header any more", ""),
     ("backwards", "protocol", "its heartbeat runs backwards", ""),
-], ids=("mute", "chatters", "limit", "wipes", "backwards"))
+    ("calls", "abuse", "it uses up its limit of hypercalls, 100 in 10 ms, and has answered nothing for 2000 ms", CALLS),
+], ids=("mute", "chatters", "limit", "wipes", "backwards", "calls"))
 def test_driver_that_is_ill_is_reset_and_closed_in_the_end(dom0, fake, line, cause, words, limits):
     fake(line, limits=limits)
     is_closed_because_of(dom0, cause, words)
@@ -188,6 +218,23 @@ def test_rounds_that_lead_nowhere_are_a_hang(dom0, fake):
     fake("spins", serves=True)
     dom0.check("ip link set $(grep -l 00:16:3e:00:00:09 /sys/class/net/*/address | cut -d/ -f5) up")
     is_closed_because_of(dom0, "hang", "its loop goes round and never rests, and in more than 5 ms of its own CPU time it has answered none")
+
+
+@pytest.mark.parametrize("line,words", [
+    ("scribbles", "it has written over Domain-0's part of the ledger"), ("torn", "what it has committed is not whole"),
+    ("recants", "what it has committed, or published, runs backwards"),
+], ids=("scribbles", "torn", "recants"))
+def test_nonsense_in_a_ledger_is_seen(dom0, fake, line, words):
+    """The front-end is Domain-0's: it is closed with its driver, and those of others are served."""
+    fake(line, serves=True)
+    is_closed_because_of(dom0, "protocol", words)
+
+
+def test_a_driver_has_no_more_memory_than_its_manifest_gives_it(dom0, fake):
+    fake("hoards")
+    wait_until(lambda: "hoarded" in dom0.check("skink logs fake"))
+    assert "hoarded 0 frames" in dom0.check("skink logs fake")
+    assert facts(dom0, "fake")["driver"]["state"] == "serving" and restart(dom0, "fake")["restarts"] == 0
 
 
 def test_driver_that_asks_for_its_own_reboot_is_not_rebooted_for_ever(dom0, fake):

@@ -3,7 +3,9 @@
 Another image for a driver domain that serves: the guest whose disk and interface it serves goes on, its checksums are right, and it notices
 nothing. Images that cannot take over are made of the real one, with another note; those that take over and die are killed by kill_driver.c.
 """
+import json
 import os
+import re
 import struct
 
 import pytest
@@ -116,6 +118,30 @@ def test_guest_under_load_notices_nothing_of_upgrades(dom0, host, web):  # noqa:
     inside(dom0, web, "touch /tmp/stop; wait", 300)
     is_unharmed(dom0, web, host)
     assert noticed(dom0, web) == before and xenbus(dom0) == store
+
+
+# ------------------------------------------------------------------ skinkd dies
+
+def domains(dom0):
+    return {one["name"] for one in json.loads(dom0.check("skink list --json"))}
+
+
+@pytest.mark.parametrize("at", [2, 5, 8, 11, 14] if os.environ.get("SKINK_FULL") else [3, 9])
+def test_skinkd_killed_in_the_middle_leaves_one_image_that_serves(dom0, web, at):  # noqa: F811
+    """`at` tenths of the time that an upgrade takes: while the image is prepared, is tried beside the old one, takes over."""
+    name, role = ROLES[at % 2]
+    before, store, there = image_of(dom0, name) or f"{FOLDER}/{role}.elf", xenbus(dom0), domains(dom0)
+    new = other(dom0, name, role)
+    took = dom0.check(f"s=$(date +%s%N); skink upgrade {name} --image {new} > /dev/null; echo took $((($(date +%s%N) - s) / 1000000))", 300)
+    pause = int(re.search(r"took (\d+)", took).group(1)) * at / 10000
+    dom0.check(f"(skink upgrade {name} --image {before} &) > /dev/null 2>&1; sleep {pause}; kill -9 $(pidof skinkd); "
+               "until skink version > /dev/null 2>&1; do sleep 0.2; done", 300)
+    dom0.check(f"skink wait {name} --for recovered --timeout 60", 90)
+    assert image_of(dom0, name) in (before, new) and restarts(dom0, name)["state"] == "serving"
+    wait_until(lambda: domains(dom0) == there)
+    assert xenbus(dom0) == store
+    assert lines(dom0, web, "dd if=/dev/xvda bs=1M count=4 iflag=direct status=none | wc -c; ping -c 1 -W 5 10.0.2.2 > /dev/null && echo there") == \
+        ["4194304", "there"]
 
 
 # ------------------------------------------------------------------ it dies
