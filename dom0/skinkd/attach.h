@@ -27,6 +27,13 @@ struct driver;
 /* What is FAILED is told, and tried again when its driver or its domain comes anew. */
 enum transient_state { TRANSIENT_NONE, TRANSIENT_COPYING, TRANSIENT_READY, TRANSIENT_FAILED };
 
+/* share.h's */
+struct attachment_share {
+	uint32_t serial;
+	uint64_t work, news;		/* done since it was attached; since the last look */
+	uint64_t busy_ns;
+};
+
 struct attachment {
 	struct attachment *next;
 	enum attach_kind kind;
@@ -49,6 +56,7 @@ struct attachment {
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
 	bool has_volumes;		/* they are volumes, all of them */
 	enum transient_state transient;	/* its copy, if it is a transient disk */
+	struct attachment_share share;
 	bool is_stuck;			/* it cannot be offered as things are: `why` */
 	char why[ATTACH_WHY];		/* it waits, or was refused, for this reason; "" */
 };

@@ -90,6 +90,7 @@ static void copy_counters(const struct attachment *attachment, uint64_t counter[
 	memset(counter, 0, DRIVER_COUNTERS * sizeof(*counter));
 	if (attachment->record != RECORD_NONE && attachment->driver && attach_answer(attachment) != DRIVER_NONE)
 		memcpy(counter, attach_status(attachment)->counter, DRIVER_COUNTERS * sizeof(*counter));
+	counter[DRIVER_BUSY_NS] = attachment->share.serial == attachment->serial ? attachment->share.busy_ns : 0;
 }
 
 static json_t *counters_json(enum attach_kind kind, const uint64_t counter[])

@@ -46,6 +46,7 @@ struct driver {
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
 	struct driver_seen seen;
+	uint64_t cpu_ns;		/* that it had had when its attachments were last given theirs */
 };
 
 bool drivers_open(void);		/* the way to their channels; false: said why not */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Stock Debian guests on the switch of a network driver domain without a card: what passes between them, and what does not."""
+import json
 import os
 import re
 
@@ -56,6 +57,17 @@ def test_what_goes_by_tcp_is_whole(dom0):
     seen = counters(dom0, "db", 2)
     assert seen["tx_bytes"] > 16 << 20 and seen["tx_dropped"] == 0
     assert seen["tx_bytes"] / seen["tx_packets"] > 4000, "segments were cut on their way"
+
+
+def test_who_keeps_the_driver_busy_is_told(dom0):
+    """After 16 MiB between two of them: most of its CPU time went into these, and no more than it had went into all."""
+    def busy():
+        spent = {number: counters(dom0, "web" if number == 1 else "db", number)["busy_ns"] for number in (1, 2, 3, 4)}
+        had = next(one["cpu_seconds"] for one in json.loads(dom0.check("skink list --json")) if one["name"] == "lan")
+        return spent, had * 1e9
+    wait_until(lambda: min(busy()[0][1], busy()[0][2]) > 0, 60)
+    spent, had = busy()
+    assert max(spent[3], spent[4]) * 10 < min(spent[1], spent[2]) and sum(spent.values()) <= had, (spent, had)
 
 
 def test_nobody_speaks_in_anothers_name(dom0):

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "skinkd/share.h"
+
+#include "skinkd/attach.h"
+#include "skinkd/domain.h"
+#include "skinkd/driver.h"
+#include "skinkd/host.h"
+
+/* A frame, or a request, costs a driver what so many bytes of it do (docs/bench.md: small and large ones on the wire, and on a disk). */
+#define REQUEST_BYTES 2048u
+
+/* Since it was attached, by the driver's word: a hint, for whoever pays for it is not asked. */
+static uint64_t work_of(const struct attachment *attachment)
+{
+	const volatile uint64_t *counter = attach_status(attachment)->counter;
+
+	if (attachment->kind == ATTACH_VIF)
+		return (counter[DRIVER_TX_PACKETS] + counter[DRIVER_RX_PACKETS]) * REQUEST_BYTES + counter[DRIVER_TX_BYTES] +
+		       counter[DRIVER_RX_BYTES];
+	return (counter[DRIVER_READS] + counter[DRIVER_WRITES] + counter[DRIVER_FLUSHES] + counter[DRIVER_DISCARDS]) * REQUEST_BYTES +
+	       counter[DRIVER_READ_BYTES] + counter[DRIVER_WRITE_BYTES];
+}
+
+/* What was done since the last look; its counters begin anew with a new serial. */
+static uint64_t news_of(struct attachment *attachment)
+{
+	uint64_t work = work_of(attachment), before = attachment->share.serial == attachment->serial ? attachment->share.work : 0;
+
+	if (attachment->share.serial != attachment->serial)
+		attachment->share = (struct attachment_share){ .serial = attachment->serial };
+	attachment->share.work = work;
+	attachment->share.news = work > before ? work - before : 0;
+	return attachment->share.news;
+}
+
+static bool is_served(const struct attachment *attachment, const struct driver *driver)
+{
+	return attachment->driver == driver && attachment->record != RECORD_NONE && attach_answer(attachment) == DRIVER_ATTACHED;
+}
+
+void share_look(struct driver *driver)
+{
+	struct xen_domctl_getdomaininfo info;
+	long double total = 0;
+	uint64_t spent_ns;
+
+	if (core_domain_info(&host.core, driver->domain->id, &info))
+		return;
+	spent_ns = info.cpu_time > driver->cpu_ns ? info.cpu_time - driver->cpu_ns : 0;
+	driver->cpu_ns = info.cpu_time;
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		if (is_served(attachment, driver))
+			total += news_of(attachment);
+	for (struct attachment *attachment = attachments; attachment && total > 0; attachment = attachment->next)
+		if (is_served(attachment, driver))
+			attachment->share.busy_ns += (uint64_t)((long double)spent_ns * attachment->share.news / total);
+}
