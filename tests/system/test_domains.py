@@ -14,8 +14,8 @@ FULL = os.environ.get("SKINK_FULL") == "1"
 ROUNDS = 500 if FULL else 50
 MANY = 20 if not FULL else 100
 # Of so many, how many are Debian. The others are small: a kernel of 100 KiB in 16 MiB, paused.
-REAL_ROUNDS, REAL = (50, 20) if FULL else (8, 5)
-SMALL = "small.elf"
+REAL_ROUNDS, REAL = (50, 20) if FULL else (4, 3)
+SMALL, DOOMED = "small.elf", "doomed.elf"
 BUILT = 120     # seconds, at most, from `create` to what it prints
 # Where policies restart it, a guest that ends at once must not be taken for one that cannot live.
 SYSRQ = ("console=hvc0 ", "console=hvc0 sysrq_always_enabled ")
@@ -23,8 +23,8 @@ SYSRQ = ("console=hvc0 ", "console=hvc0 sysrq_always_enabled ")
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with("domains", {SMALL: f"{BUILD}/guest/minimal.elf"})
-    with Dom0("domains", smp=os.environ.get("SMP", "2"), memory=10240 if FULL else 6144, limit=3600, image=image) as machine:
+    image = image_with("domains", {SMALL: f"{BUILD}/guest/minimal.elf", DOOMED: f"{BUILD}/guest/crash-shutdown.elf"})
+    with Dom0("domains", memory=10240 if FULL else 6144, limit=3600, image=image) as machine:
         machine.log_in()
         # What xenstored and xenconsoled map for their first domain they keep.
         machine.write("web.xml", guest("web"))
@@ -57,14 +57,12 @@ def create(dom0, name, limit=BUILT, **options):
 
 
 def wait_for_shell(dom0, name, count=1):
-    log = f"/var/log/skink/consoles/guest-{name}.log"
-    dom0.check(f"for i in $(seq 900); do [ $(grep -c 'guest: Linux' {log}) -ge {count} ] && break; sleep 0.1; done; "
-               f"[ $(grep -c 'guest: Linux' {log}) -ge {count} ]", 120)
+    dom0.wait_for_words(f"/var/log/skink/consoles/guest-{name}.log", "guest: Linux", 120, count)
 
 
-def small(name):
-    """The manifest of a domain that is only there."""
-    return re.sub(r"<initrd>.*</initrd>", "", guest(name, memory_mib=16, kernel=f"/{SMALL}"))
+def small(name, kernel=SMALL, more=""):
+    """The manifest of a domain that is only there, or not for long."""
+    return re.sub(r"<initrd>.*</initrd>", "", guest(name, memory_mib=16, kernel=f"/{kernel}", more=more))
 
 
 def crash(dom0, name):
@@ -188,8 +186,7 @@ def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
     # How fast this machine is today decides how soon a kernel panics: any death is a quick one here.
     dom0.check("echo 'quick_death_s = 3600' >> /etc/skink/skinkd.conf")
     start_skinkd_again(dom0)
-    # A kernel that panics at once, and panic means crash.
-    dom0.write("web.xml", guest("web", more="<on_crash>restart</on_crash>").replace("console=hvc0 ", "console=hvc0 rdinit=/no root=none panic=0 "))
+    dom0.write("web.xml", small("web", DOOMED, "<on_crash>restart</on_crash>"))
     dom0.check("skink create web.xml", BUILT)
     wait_until(lambda: "it is not started again" in dom0.check("skink events | tail -5"), 600)
     assert names(dom0) == set()
