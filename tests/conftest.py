@@ -34,12 +34,16 @@ def group_of(module):
 # Before xdist's own, which reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """What is quick and says most first: lint, unit, fuzz, guest tests, broken modules; then what takes longest."""
-    order = ["lint", "unit", "model", "fuzz", "guest", "boot", "domains", "drivers", "linux", "dom0", "xl", "obeyed", "refusals", "skink"]
+    """
+    What is quick and says most first: lint, unit, fuzz, guest tests, broken modules; then what one worker does alone, the longest first; and last the
+    machines of the matrix, of which each goes to whoever is free: so all workers end at about the same time.
+    """
+    order = ["lint", "unit", "model", "fuzz", "guest", "boot", "smoke", "restart", "drivers", "domains", "inject", "debian", "dom0", "front_ends",
+             "xl", "obeyed", "refusals", "skink", "metrics", "monitor", "devices", "iommu", "run", "switch", "upgrade", "disk"]
 
     def place(item):
         name = item.module.__name__.split("test_")[-1]
-        return order.index(name) if name in order else len(order)
+        return order.index(name) if name in order else len(order) + (name == "linux")
     items.sort(key=place)
     for item in items if config.pluginmanager.hasplugin("xdist") else []:
         if item.module.__name__ not in ONE_BY_ONE:
