@@ -563,7 +563,7 @@ build/dom0/programs/%: tests/system/programs/%.c Makefile | build/packages
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
-build/dom0/programs/%: tests/bench/programs/%.c Makefile | build/packages
+build/dom0/programs/%: tests/bench/programs/%.c $(wildcard tests/bench/programs/*.h) Makefile | build/packages
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@

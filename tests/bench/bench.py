@@ -34,6 +34,7 @@ LINE = re.compile(r"^BENCH (\S+) (\d+)$", re.MULTILINE)
 ROUND = re.compile(r"^BENCH (\S+) ([\d.]+) (\S+)$", re.MULTILINE)
 SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
 JIT_FLUSHES = re.compile(r"^TLB (?:full|partial) flushes\s+(\d+)", re.MULTILINE)
+CORE_KEEPS, XEN_RAM = re.compile(r"the core keeps (\d+) KiB"), re.compile(r"^\(XEN\) System RAM: \d+MB \((\d+)kB\)", re.MULTILINE)
 SYSTEMS = ("bare", "skink", "xen", "uml")
 PARTS = ("system", "guests", "life", *split.PARTS)
 # File names and command lines are the same in every run, or the counts differ.
@@ -57,7 +58,7 @@ def linux_on(name, boot, memory=1024):
     # After the end QEMU is asked what icount says nothing about.
     with Machine(f"bench-{name}", *boot, *STEADY, "-no-shutdown", memory=memory, limit=LIMIT) as machine:
         machine.expect("skink.run: done, status 0", LIMIT)
-        found = {bench: counted(int(value)) for bench, value in LINE.findall(machine.text)}
+        found = steady(machine.text)
         flushes = sum(map(int, JIT_FLUSHES.findall(machine.ask_monitor("info jit"))))
         found["system.tlb_flushes"] = {**counted(flushes), "unit": "flushes", "deterministic": False}
         return found
@@ -84,7 +85,15 @@ def kernel_costs(name, hypervisor, path):
     with Machine(f"{name}-{os.path.basename(path)[:-4]}", *by_kernel(hypervisor, [(path, ""), (path, "")], GUEST_CORE_ARGS),
                  *STEADY, memory=512, limit=LIMIT) as machine:
         machine.wait_for_end(LIMIT)
-        return {bench: int(value) for bench, value in LINE.findall(machine.text)}
+        return {**steady(machine.text), **core_memory(machine.text)}
+
+
+def core_memory(text):
+    """Skink says what it keeps; of Xen it is what neither is free nor any domain's."""
+    kept, ram = CORE_KEEPS.search(text), XEN_RAM.search(text)
+    left = steady(text).get("memory_for_domains")
+    amount = int(kept.group(1)) if kept else int(ram.group(1)) - left["p50"] if ram and left else None
+    return {} if amount is None else {"memory_core": {**counted(amount), "unit": "KiB"}}
 
 
 def guests(name, hypervisor):
@@ -124,6 +133,12 @@ def figures(text):
     for name, unit, *numbers in SPREAD.findall(text):
         found[name] = {"unit": unit, **dict(zip(("n", "p50", "p99", "max"), map(int, numbers))), "deterministic": False}
     return found
+
+
+def steady(text):
+    """Of a machine that has no devices: the same in each run."""
+    return {**{name: int(value) for name, value in LINE.findall(text)},
+            **{name: {**figure, "deterministic": True} for name, figure in figures(text).items()}}
 
 
 def splits(name, hypervisor, part, images):

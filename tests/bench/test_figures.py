@@ -34,3 +34,10 @@ def test_a_machine_that_fails_half_way_leaves_what_it_had_measured():
 def test_the_list_names_each_figure_and_its_system():
     assert bench.listed({"bare": {}, "skink": {"null_syscall": bench.counted(826)}}) == [
         {"name": "null_syscall", "system": "skink", "unit": "instructions", "n": 1, "p50": 826, "p99": 826, "max": 826, "deterministic": True}]
+
+
+def test_what_the_core_keeps_is_what_it_says_or_what_nobody_has():
+    assert bench.core_memory("skink: Memory: 511 MiB, 440 MiB are free; the core keeps 7375 KiB, its budget is 11952 KiB\n")["memory_core"]["p50"] == 7375
+    xen = "(XEN) System RAM: 511MB (523772kB)\nBENCH memory_for_domains 514544 KiB\n"
+    assert bench.core_memory(xen)["memory_core"]["p50"] == 9228
+    assert bench.core_memory("BENCH memory_for_domains 514544 KiB\n") == {}

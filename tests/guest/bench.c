@@ -255,37 +255,57 @@ static void measure_timers(void)
 	ASSERT(event_close(port) == 0);
 }
 
-/* The same again, and what is not the same, with a crowd around them. */
-static void measure_crowd(void)
+/* What is free, and what domains have: all else is the hypervisor's. */
+static void measure_memory(void)
+{
+	unsigned long pages = frames_free();
+
+	list_of_domains();
+	for (unsigned int i = 0; i < CROWD + 2; i++)
+		pages += list[i].tot_pages;
+	printf("BENCH memory_for_domains %lu KiB\n", pages * (PAGE_SIZE / 1024));
+}
+
+/* The same again with so many around them. */
+static void measure_among(unsigned int domains, const char *hypercall_name, const char *event_name, const char *grant_name)
 {
 	static struct child crowd;
 	static domid_t ids[CROWD];
+	unsigned long free_before = frames_free();
 
-	for (unsigned int i = 0; i < CROWD; i++) {
+	for (unsigned int i = 0; i < domains; i++) {
 		ASSERT(child_create_empty(&crowd) == 0);
 		ids[i] = crowd.id;
 	}
-	measure("null_hypercall_102", null_hypercall, ROUNDS);
-	measure("event_ping_pong_102", event_there_and_back, ROUNDS);
-	measure("grant_map_unmap_102", grant_map_and_unmap, ROUNDS);
-	measure("list_102_domains", list_of_domains, 10);
-	for (unsigned int i = 0; i < CROWD; i++)
+	printf("BENCH memory_domain_%u %lu KiB\n", domains + 2, (free_before - frames_free()) * (PAGE_SIZE / 1024) / domains);
+	measure(hypercall_name, null_hypercall, ROUNDS);
+	measure(event_name, event_there_and_back, ROUNDS);
+	measure(grant_name, grant_map_and_unmap, ROUNDS);
+	if (domains == CROWD)
+		measure("list_102_domains", list_of_domains, 10);
+	for (unsigned int i = 0; i < domains; i++)
 		ASSERT(domctl_plain(XEN_DOMCTL_destroydomain, ids[i]) == 0);
 }
 
 static void measure_two_domains(void)
 {
+	unsigned long free_before;
+
 	if (boot_info->mod_len == 0) {
 		printf("# no second kernel: nothing between two domains\n");
 		return;
 	}
+	measure_memory();
+	free_before = frames_free();
 	ASSERT(child_start(&child) == 0);
+	printf("BENCH memory_domain %lu KiB\n", (free_before - frames_free() - CHILD_PAGES) * (PAGE_SIZE / 1024));
 	measure("event_ping_pong", event_there_and_back, ROUNDS);
 	child_ask(&child, ASK_YIELD, 0, 0);
 	printf("BENCH domain_switch %lu\n", measure("yield_there_and_back", yield, ROUNDS) / 2);
 	child.mailbox->argument[0] = 1;
 	ASSERT(child_wait(&child) == 0);
-	measure_crowd();
+	measure_among(CROWD / 10, "null_hypercall_12", "event_ping_pong_12", "grant_map_unmap_12");
+	measure_among(CROWD, "null_hypercall_102", "event_ping_pong_102", "grant_map_unmap_102");
 	ASSERT(child_destroy(&child) == 0);
 	measure("domain_4_mib_create_destroy", create_and_destroy, 10);
 }
