@@ -19,7 +19,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-from dom0 import IMAGE, Dom0, guest   # noqa: E402
+from dom0 import UNPACKED, Dom0, guest   # noqa: E402
 from machine import BUILD             # noqa: E402
 
 PLACE = "var/lib/skink/images"
@@ -59,7 +59,7 @@ def image(files):
         shutil.copy(file, root + inside(file))
     whole = f"{root}.cpio.zst"
     with open(whole, "wb") as file:
-        with open(IMAGE, "rb") as base:
+        with open(UNPACKED, "rb") as base:
             shutil.copyfileobj(base, file)
         archive = subprocess.run(["dom0/image/pack.sh", root], stdout=subprocess.PIPE, check=True).stdout
         file.write(subprocess.run(["zstd", "-q", "-c"], input=archive, stdout=subprocess.PIPE, check=True).stdout)

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from dom0 import DOM0_LINE, IMAGE, Dom0, guest, rows
+from dom0 import DOM0_LINE, IMAGE, UNPACKED, Dom0, guest, rows
 from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
 UP_SECONDS = 6
@@ -32,7 +32,7 @@ def dom0():
     os.makedirs(f"{BUILD}/test", exist_ok=True)
     image = f"{BUILD}/test/dom0-newer.cpio"
     with open(image, "wb") as out:
-        for part in f"{BUILD}/dom0/newer.cpio", IMAGE:
+        for part in f"{BUILD}/dom0/newer.cpio", UNPACKED:
             out.write(open(part, "rb").read())
     with Dom0("dom0", image=image) as machine:
         yield machine.log_in()
@@ -181,8 +181,7 @@ def test_a_stock_kernel_of_debian_comes_to_its_shell(dom0, kernel, release):
     dom0.write("g.xml", guest("g", memory_mib=128, kernel=f"/var/lib/skink/images/{kernel}"))
     dom0.check("skink create g.xml", 180)
     log = "/var/log/skink/consoles/guest-g.log"
-    dom0.check(f"for i in $(seq 1200); do grep -q 'guest: Linux' {log} 2>/dev/null && break; sleep 0.1; done; "
-               f"grep 'guest: Linux' {log}", 180)
+    dom0.wait_for_words(log, "guest: Linux", 180)
     assert re.search(f"guest: Linux {release}.*, 1 vcpus", dom0.check(f"grep -a 'guest: ' {log} | tr -d '\\033'"))
     dom0.check("skink shutdown g --timeout 60", 90)
     dom0.check(f"grep -aq 'guest: going down' {log}")
@@ -225,15 +224,14 @@ def host(tmp_path_factory):
     packed = subprocess.run(["dom0/image/pack.sh", str(tree)], stdout=subprocess.PIPE, check=True).stdout
     os.makedirs(f"{BUILD}/test", exist_ok=True)
     image = f"{BUILD}/test/dom0-domains.cpio"
-    with open(image, "wb") as out, open(IMAGE, "rb") as system:
+    with open(image, "wb") as out, open(UNPACKED, "rb") as system:
         out.write(packed + system.read())
     with Dom0("dom0-guests", image=image, memory=2560) as machine:
         yield machine.log_in()
 
 
 def wait_for_shell(dom0, name):
-    dom0.check(f"for i in $(seq 1200); do grep -q 'guest: Linux' {HEARD.format(name)} 2>/dev/null && break; sleep 0.1; done; "
-               f"grep -q 'guest: Linux' {HEARD.format(name)}", 180)
+    dom0.wait_for_words(HEARD.format(name), "guest: Linux", 180)
 
 
 def test_manifests_in_etc_are_started_with_the_host(host):
