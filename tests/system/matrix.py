@@ -19,20 +19,29 @@ def all_rows():
     return [row for row in rows if row["debian"] == "6.1" or row["loader"] == "kernel"]
 
 
-def pairs(row):
+def pairs(row, without=("debian",)):
     """All of a row but the kernel: a choice has only one of them."""
-    return set(combinations(sorted(item for item in row.items() if item[0] != "debian"), 2))
+    return set(combinations(sorted(item for item in row.items() if item[0] not in without), 2))
+
+
+def choice(rows, pairs_of):
+    """Greedy: each time the row that covers most pairs which are still open."""
+    chosen = []
+    still_open = set().union(*map(pairs_of, rows))
+    while still_open:
+        best = max(rows, key=lambda row: len(pairs_of(row) & still_open))
+        chosen.append(best)
+        still_open -= pairs_of(best)
+    return chosen
 
 
 def pairwise():
-    """Greedy: each time the row that covers most pairs which are still open."""
-    rows, chosen = [row for row in all_rows() if not FULL_ONLY & set(row.values())], []
-    still_open = set().union(*map(pairs, rows))
-    while still_open:
-        best = max(rows, key=lambda row: len(pairs(row) & still_open))
-        chosen.append(best)
-        still_open -= pairs(best)
-    return chosen
+    return choice([row for row in all_rows() if not FULL_ONLY & set(row.values())], pairs)
+
+
+def worked_hard():
+    """Of the pairwise rows those in which each pair of CPUs, model and compiler occurs: how it was loaded is past by then."""
+    return choice(pairwise(), lambda row: pairs(row, without=("debian", "loader")))
 
 
 def left_out():

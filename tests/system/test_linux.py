@@ -6,9 +6,12 @@ import re
 import pytest
 
 from machine import BUILD, PROMPT, Machine, by_iso, debian
-from matrix import AXES, all_rows, pairwise
+from matrix import AXES, all_rows, pairwise, worked_hard
 
-ROWS = all_rows() if os.environ.get("SKINK_FULL") else pairwise()
+FULL = os.environ.get("SKINK_FULL")
+ROWS = all_rows() if FULL else pairwise()
+# The others show that each loader brings each machine up: nothing of the loader's is left when the work begins.
+HARD = ROWS if FULL else worked_hard()
 
 # On QEMU 7.2 the emulated iretq reads a user's stack as the supervisor, so Linux cannot have SMAP there.
 MODELS = {"intel": "SandyBridge", "amd": "EPYC,-smap", "intel-old": "Nehalem", "amd-old": "qemu64"}
@@ -28,7 +31,7 @@ def boot(row):
         "iso-bios": lambda: by_iso(f"{hypervisor}.iso"),
         "iso-uefi": lambda: by_iso(f"{hypervisor}.iso", uefi=True),
     }[row["loader"]]()
-    return Machine(name, *arguments, cpu=MODELS[row["model"]], smp=row["cpus"], memory=1024, limit=900)
+    return Machine(name, *arguments, cpu=MODELS[row["model"]], smp=row["cpus"], memory=512, limit=900)
 
 
 def cpu_count(row):
@@ -46,19 +49,26 @@ def test_debian_lives(row):
         assert machine.check("cat /proc/xen/capabilities").strip() == "control_d"
         assert int(machine.check("nproc")) == cpu_count(row)
         processes_come_and_go(machine)
+        if row in HARD:
+            processes_come_and_go_by_the_thousand(machine)
         job_control_works(machine)
         time_goes_on(machine)
         assert_no_complaints(machine)
 
-        memory_runs_out_and_the_guest_lives_on(machine)
+        if row in HARD:
+            memory_runs_out_and_the_guest_lives_on(machine)
         machine.send("poweroff -f")
         machine.wait_for_end()
 
 
 def processes_come_and_go(machine):
     assert "4950" in machine.check("seq 1 99 | awk '{ s += $1 } END { print s }'")
-    assert f"forks: {FORKS} ok" in machine.check(f"forks {FORKS}", 300)
+    assert "forks: 20 ok" in machine.check("forks 20")
     assert "compat-32: ok" in machine.check("compat-32", 120)
+
+
+def processes_come_and_go_by_the_thousand(machine):
+    assert f"forks: {FORKS} ok" in machine.check(f"forks {FORKS}", 300)
     assert "state: ok" in machine.check("state", 240)
     assert "tlb: ok" in machine.check("tlb", 240)
 
