@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "campaign"))
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder) for folder in ("campaign", "system")]
 import figures  # noqa: E402
 import judge  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+from machine import Machine  # noqa: E402
+from session import Session  # noqa: E402
 
 PLANS = os.path.join(os.path.dirname(__file__), "campaign", "plans")
 
@@ -187,7 +189,7 @@ def test_the_same_plan_gives_the_same_cases_driver_and_class_in_turn(tmp_path): 
     plan = plans.read(written(tmp_path, GOOD + FAULT.replace("crash", "*") + FAULT.replace("net0", "disk0").replace("3", "2")))
     once, again = ([case["id"] for case in plans.cases(plan, CLASSES, {})] for _ in range(2))
     assert once == again and len(once) == len(set(once)) == 8
-    assert [identity.rpartition("/")[0] for identity in once[:4]] == ["net0/crash", "net0/hang", "disk0/crash", "net0/crash"]
+    assert [identity.rpartition("/")[0] for identity in once[:4]] == ["net0/crash", "disk0/crash", "net0/hang", "net0/crash"]
     assert len({identity.rpartition("/")[2] for identity in once}) == 8, "two classes begin with the same seed"
     assert [plans.case_of(identity)["id"] for identity in once] == once    # P2
 
@@ -328,3 +330,44 @@ def test_how_full_a_ring_was():
              for waiting, late in ((0, 0), (1, 0), (16, 0), (17, 0), (32, 1))]
     assert figures.ring_states([{"rings": [ring]} for ring in rings])["disk"] == {
         "empty": 1, "one": 1, "up to half": 1, "over half": 1, "full, answers not published": 1}
+
+
+# ------------------------------------------------------------------ what stands on the serial line
+
+class GivenMachine:
+    """That has said something."""
+    LOST, seen = Machine.LOST, 0
+
+    def __init__(self, text):
+        self.text = text
+
+    def _read(self, until):
+        return True
+
+
+def given_session(text):
+    session = Session("given", plans.read(os.path.join(PLANS, "golden.toml")), 1)
+    session.machine, session.is_watched = GivenMachine(text), True
+    session.guests["web"].begun = True
+    return session
+
+
+@pytest.mark.parametrize("between", ["", "skink: d3: page table refused\n", "qemu-system-x86_64: Guest moved used index from 2869 to 3126\n"])
+@pytest.mark.parametrize("at", [0, 9, 30])
+def test_an_answer_is_taken_wherever_the_core_or_qemu_spoke_between(between, at):
+    answer = '@s {"id":7,"result":{"faults":[]}}$\n'
+    # The core begins a line of its own, QEMU does not.
+    break_of = "\n" if between.startswith("skink") and at else ""
+    session = given_session("@t 100 129$\n" + answer[:at] + break_of + between + answer[at:] + "@c web load tcp t=5 up=1 down=2 bad=0 broken=0 gap=3$\n")
+    session.answers[7] = None
+    session.pump(0)
+    assert session.answers[7]["result"] == {"faults": []} and session.guests["web"].loads["tcp"]["down"] == 2
+
+
+def test_a_disk_that_is_made_anew_holds_nothing_against_the_cases_after_it():
+    session = given_session("")
+    session.ran = ["net0/crash/1"]
+    session.hold_against_cases("Inode 12 is wrong")
+    session.ran.append("net0/crash/2")
+    session.hold_against_cases("")
+    assert session.spoiled == [("Inode 12 is wrong", ["net0/crash/1"])] and session.ran == []

@@ -7,6 +7,7 @@ C2  A fault's window is looked at by who was there before it: the loads never st
 import json
 import re
 import time
+import zlib
 
 import judge
 import machine_room as room
@@ -16,11 +17,12 @@ from session import CoreLost, Late, Lost, Refused
 
 # What a driver is that its guests wait for until somebody lets it go.
 STOPPED = ("held", "closed", "dead")
-INJECT_S = 90
+INJECT_S = 180
+WELL_S = 30
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
-LOADS = ("tcp", "disk", "memory")
+LOADS = ("tcp", "disk", "sql", "memory")
 # What every load must have done since the fault, or since the last restart, before a case may end.
-ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 1 << 20, "sync": 1}, "memory": {"round": 1}}
+ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "memory": {"round": 1}}
 
 
 def classes(session):
@@ -45,7 +47,7 @@ def since(now, before, key):
 
 def has_gone_on(session, before, only):
     """Every one of these loads has done enough since, in every guest that has it."""
-    return all(load_has_gone_on(guest, before[name], load) for name, guest in session.guests.items() for load in room.LOADS[name] if load in only)
+    return all(load_has_gone_on(guest, before[name], load) for name, guest in session.guests.items() for load in guest.has if load in only)
 
 
 def load_has_gone_on(guest, before, load):
@@ -58,14 +60,32 @@ def loads_of(driver):
     return [load for load in LOADS if room.DRIVER_OF.get(load) in (driver, None)]
 
 
-def look_at_driver(session, name):
-    """What skinkd knows of it: how often it was restarted, and why it was the last time."""
-    info = session.ask("info", domain=name)["domain"]
+def look(session):
+    """All that skinkd knows of drivers and guests, in one breath: {"drivers", "devices", "states"}."""
+    listed, *infos = session.ask_all([("list", {}), *(("info", {"domain": name}) for name in room.SLOTS)])
+    known = {name: info["domain"] for name, info in zip(room.SLOTS, infos)}
+    return {"drivers": {name: driver_of(info) for name, info in known.items()},
+            "devices": connected(session, known.values()),
+            "states": {one["name"]: one["state"] for one in listed["domains"]}}
+
+
+def driver_of(info):
+    """How often it was restarted, and why it was the last time."""
     driver, restart = info.get("driver") or {}, (info.get("driver") or {}).get("restart") or {}
     by_hand = restart.get("causes", {}).get("by-hand", 0)
     return {"state": driver.get("state", info["state"]) if restart.get("state") in (None, "serving") else restart["state"],
             "generation": driver.get("generation", 0), "restarts": restart.get("restarts", 0) - by_hand,
             "causes": {cause: count for cause, count in restart.get("causes", {}).items() if cause != "by-hand"}, "last": restart.get("last") or {}}
+
+
+def connected(session, drivers):
+    """By guest, which of its front-ends are connected."""
+    devices = {name: set() for name in session.guests}
+    for info in drivers:
+        for one in info["attachments"]:
+            if one["domain"] in devices and one["state"] == "connected":
+                devices[one["domain"]].add(one["name"])
+    return devices
 
 
 # ------------------------------------------------------------------ a case
@@ -90,36 +110,47 @@ def run(session, case, plan):
 
 def observe(session, case, plan, record):
     session.settle()
-    names = [case["driver"]] if case["driver"] else list(room.SLOTS)
-    before = {"counters": counters(session), "drivers": {name: look_at_driver(session, name) for name in names}, "devices": devices_of(session)}
-    each = plan["campaign"]["rings_each"]
-    if case["driver"] and each and case["seed"] % each == 0:
+    begun, names = counters(session), [case["driver"]] if case["driver"] else list(room.SLOTS)
+    before = look(session)
+    if case["driver"] and looks_at_rings(case, plan):
         record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
         record["injected"] = inject(session, case)
-    last = wait_for_the_end(session, case, plan, names)
-    conclude(session, record, before["drivers"])
-    record["guests"] = look_at_guests(session, before, last, loads_of(case["driver"]) if case["driver"] else LOADS)
+    limit = plan["limits"]["value_s" if record["injected"].get("kind") == "value" else "case_s"]
+    last, after = wait_for_the_end(session, case, plan, names, limit)
+    conclude(session, record, {name: before["drivers"][name] for name in names}, {name: after["drivers"][name] for name in names})
+    record["guests"] = look_at_guests(session, {**before, "counters": begun}, after, last, names)
     record["gap_ms"] = max(one["gap_ms"] for one in record["guests"].values())
 
 
-def wait_for_the_end(session, case, plan, names):
-    """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to."""
-    until = time.monotonic() + plan["limits"]["case_s"] + case.get("seconds", 0)
+def looks_at_rings(case, plan):
+    each = plan["campaign"]["rings_each"]
+    return each and zlib.crc32(case["id"].encode()) % each == 0
+
+
+def is_told(session, begun):
+    """A guest whose kernel complains, whose load was refused something or whose front-end is not served any more has lost what it had: nothing is
+    waited for."""
+    return any(one["kind"] == "refused" for one in session.events) or any(guest.strange or since(guest.loads, begun[name], "error") for name, guest in session.guests.items())
+
+
+def wait_for_the_end(session, case, plan, names, limit):
+    """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
+    begun, until = counters(session), time.monotonic() + limit + case.get("seconds", 0)
     only = loads_of(case["driver"]) if case["driver"] else LOADS
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
-    then = counters(session)
-    while time.monotonic() < until:
-        generations = [look_at_driver(session, name)["generation"] for name in names]
+    then, now = counters(session), look(session)
+    while True:
+        went_on = session.wait(lambda: time.monotonic() > earliest and (has_gone_on(session, then, only) or is_told(session, begun)),
+                               until - time.monotonic(), "", must=False)
+        before, now = now, look(session)
+        if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
+            return then, now
         then = counters(session)
-        went_on = session.wait(lambda: has_gone_on(session, then, only) and time.monotonic() > earliest, until - time.monotonic(), "", must=False)
-        if not went_on or generations == [look_at_driver(session, name)["generation"] for name in names]:
-            break
-    return then
 
 
-def conclude(session, record, drivers):
-    record["seen"] = what_was_seen(drivers, {name: look_at_driver(session, name) for name in drivers})
+def conclude(session, record, before, after):
+    record["seen"] = what_was_seen(before, after)
     record["dom0"] = {"alive": True, "skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)}
     record["said"] = [line for guest in session.guests.values() for line in guest.strange][:20]
     record["events"] = [f"{one['kind']} {one.get('domain') or ''}: {one['text']}" for one in session.events][:20]
@@ -144,14 +175,13 @@ def look_at_guest(guest, before):
             "kernel": [line for line in guest.strange if not line.startswith("load: ")][:20], "gap_ms": guest.gap_ms}
 
 
-def look_at_guests(session, before, last, only):
-    """`last`: since when they had to go on, with the loads of `only`."""
-    states = {one["name"]: one["state"] for one in session.ask("list")["domains"]}
-    connected = devices_of(session)
-    return {name: {**look_at_guest(guest, before["counters"][name]), "alive": states.get(name) in ("running", "blocked"),
-                   "attached": any(room.DRIVER_OF.get(load) in before["drivers"] for load in room.LOADS[name]),
-                   "progressed": all(load_has_gone_on(guest, last[name], load) for load in room.LOADS[name] if load in only),
-                   "lost": sorted(before["devices"][name] - connected[name])} for name, guest in session.guests.items()}
+def look_at_guests(session, before, after, last, names):
+    """`last`: since when they had to go on, with the loads that say something of these drivers."""
+    only = loads_of(names[0]) if len(names) == 1 else LOADS
+    return {name: {**look_at_guest(guest, before["counters"][name]), "alive": after["states"].get(name) in ("running", "blocked"),
+                   "attached": any(room.DRIVER_OF.get(load) in names for load in guest.has),
+                   "progressed": all(load_has_gone_on(guest, last[name], load) for load in guest.has if load in only),
+                   "lost": sorted(before["devices"][name] - after["devices"][name])} for name, guest in session.guests.items()}
 
 
 RING = re.compile(r"(.*), (\S+) at \S+, queue (\d+), (\w+): (\d+) slots, (\d+) unanswered")
@@ -168,16 +198,6 @@ def look_at_rings(session, driver):
         elif indices and rings:
             rings[-1].update(rsp_prod=int(indices[1]), commit=int(indices[2]))
     return rings
-
-
-def devices_of(session):
-    """By guest, which of its front-ends are connected."""
-    connected = {name: set() for name in session.guests}
-    for driver in room.SLOTS:
-        for one in session.ask("info", domain=driver)["domain"]["attachments"]:
-            if one["domain"] in connected and one["state"] == "connected":
-                connected[one["domain"]].add(one["name"])
-    return connected
 
 
 # ------------------------------------------------------------------ the fault
@@ -215,13 +235,29 @@ def make_well(session, case, record):
             fresh(session, case["driver"])
         if record["outcome"] in judge.HARMLESS:
             return True
-        gone = [name for name, one in record.get("guests", {}).items() if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]]
-        for name in gone:
-            session.make_anew(name)
+        for name, one in record.get("guests", {}).items():
+            if one["alive"] and has_lost_its_interface_alone(case, one) and goes_on_with_another(session, name):
+                continue
+            if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]:
+                session.make_anew(name)
         then = counters(session)
-        return session.wait(lambda: has_gone_on(session, then, LOADS), 20, "", must=False)
+        return session.wait(lambda: has_gone_on(session, then, LOADS), WELL_S, "", must=False)
     except (Lost, Refused):
         return False
+
+
+def goes_on_with_another(session, name):
+    """Another interface, and the streams that were there before. The longer they stood, the later they try again."""
+    session.attach_anew(name)
+    then = counters(session)
+    return session.wait(lambda: load_has_gone_on(session.guests[name], then[name], "tcp"), WELL_S, "", must=False)
+
+
+def has_lost_its_interface_alone(case, one):
+    """That needs no other guest. But a netfront that does not believe what it received (it says so, and not that it is disabled) waits for its own
+    poll for ever when it is to go, and holds all of the kernel's network meanwhile."""
+    said = " ".join(one["kernel"])
+    return case["driver"] == "net0" and (one["lost"] or "Disabled" in said) and not one["errors"] and all("eth0" in line for line in one["kernel"])
 
 
 def fresh(session, driver):

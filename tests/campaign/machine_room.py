@@ -12,24 +12,33 @@ INITRD = "/var/lib/skink/images/initrd-campaign"
 DISK_MIB = 32
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 SLOTS = {"net0": 3, "disk0": 4}
+# A device is silent after so long: a disk's ten seconds would be most of a campaign.
+DEVICE_S = {"net0": 1, "disk0": 3}
 ROLES = {"net0": "net", "disk0": "blk"}
 # Of each guest: which loads, and so whom it is attached to.
 LOADS = {"web": ("tcp", "disk"), "idle": ("memory",)}
 DEVICES = {"tcp": "<interface type='bridge'><source bridge='net0'/></interface>",
            "disk": "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source>"
                    "<target dev='xvda' bus='xen'/></disk>"}
-DRIVER_OF = {"tcp": "net0", "disk": "disk0"}
+DRIVER_OF = {"tcp": "net0", "disk": "disk0", "sql": "disk0"}
 MEMORY_MIB = {"web": 160, "idle": 112}
+# Debian with its PostgreSQL, on the disk of who has that load too.
+POSTGRESQL = f"{FOLDER}/postgresql.ext4"
+POSTGRESQL_MIB = 96
 MODULES = ("xen-netfront", "xen-blkfront", "ext4", "crc32c_generic")
 
 
-def make_disk(path):
-    with open(path, "wb") as file:
+def loads_of(name, plan):
+    return LOADS[name] + (("sql",) if plan["load"]["postgresql"] and "disk" in LOADS[name] else ())
+
+
+def make_file_system(path, plan):
+    """Over whatever is there: QEMU has the file open."""
+    if plan["load"]["postgresql"]:
+        subprocess.run(["cp", "--sparse=always", POSTGRESQL, path], check=True)
+        return
+    with open(path, "ab") as file:
         file.truncate(DISK_MIB << 20)
-    make_file_system(path)
-
-
-def make_file_system(path):
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-F", path], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -51,7 +60,7 @@ def guests_initrd():
     """The guests' own, with the loads, a file system and nobody at the console."""
     path = f"{FOLDER}/guest-initrd"
     modules = f"dom0/image/modules.sh {BUILD}/dom0 {path}.d {' '.join(MODULES)}"
-    subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {FOLDER}/programs/load {path}.d/bin/ && "
+    subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {FOLDER}/programs/load {FOLDER}/programs/sql {path}.d/bin/ && "
                    f"{modules} && (cat {BUILD}/dom0/guest-initrd; cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -1n) "
                    f"> {path} && rm -r {path}.d", shell=True, check=True)
     return path
@@ -75,6 +84,7 @@ def driver_manifest(name, iommu, drivers=None):
     {"" if iommu else "<skink:dma unprotected='yes'/>"}
     <skink:inject allow='yes'/>
     <skink:restart limit='1000' within='1ms' backoff='1ms' backoff-limit='1ms' jitter='0%'/>
+    <skink:health device='{DEVICE_S[name]}s'/>
   </skink:driver>
   <devices><hostdev mode='subsystem' type='pci'><source>
     <address domain='0x0000' bus='0x00' slot='0x0{SLOTS[name]}' function='0x0'/>
@@ -83,10 +93,10 @@ def driver_manifest(name, iommu, drivers=None):
 """
 
 
-def guest_manifest(name, ports, rate):
-    loads = LOADS[name]
-    line = f"campaign={','.join(loads)} campaign.rate={rate} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
-    manifest = guest(name, memory_mib=MEMORY_MIB[name], initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
+def guest_manifest(name, ports, plan):
+    loads = loads_of(name, plan)
+    line = f"campaign={','.join(loads)} campaign.rate={plan['load']['tcp_kib_per_s']} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
+    manifest = guest(name, memory_mib=MEMORY_MIB[name] + (POSTGRESQL_MIB if "sql" in loads else 0), initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
     return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>").replace("cryptomgr.notests", f"cryptomgr.notests {line}")
 
 
@@ -106,7 +116,7 @@ def digest(path):
 def versions(drivers=None):
     """What a result depends on."""
     files = {"core": f"{BUILD}/skink", "net.elf": f"{BUILD}/net.elf", "blk.elf": f"{BUILD}/blk.elf", "skinkd": f"{BUILD}/dom0/skinkd",
-             "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load"}
+             "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql"}
     files.update({f"{role}.elf": path for role, path in (drivers or {}).items()})
     qemu = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)

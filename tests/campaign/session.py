@@ -15,7 +15,9 @@ from peer import Peer
 
 # The core begins a line of its own wherever the console stands, and the line that it broke goes on behind it.
 CORE_LINES = re.compile(r"(^|\$?\n)((?:skink: [^\n]*\n)+)")
-STATUS = re.compile(r"load (tcp|disk|memory)((?: [a-z]+=\d+)+)")
+# QEMU complains on the same line of what a driver asks of its device, wherever that stands.
+QEMU_SAYS = re.compile(r"qemu-system-\w+: [^\n]*\n")
+STATUS = re.compile(r"load (tcp|disk|sql|memory)((?: [a-z]+=\d+)+)")
 # What xenconsoled puts before each piece that it gets, also in the middle of a line.
 WHEN = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
 # A kernel may speak in the middle of a line of somebody else's.
@@ -33,8 +35,8 @@ class Lost(Exception):
 
 
 class Guest:
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, has):
+        self.name, self.has = name, has    # `has`: which loads
         self.loads = {}         # load -> its last line of counters
         self.begun = False
         self.strange = []       # what a kernel said, or a load had to complain of
@@ -45,7 +47,7 @@ class Session:
     def __init__(self, name, plan, number, drivers=None):
         self.plan, self.number, self.name = plan, number, name
         self.drivers = drivers
-        self.guests = {name: Guest(name) for name in plan["load"]["guests"]}
+        self.guests = {name: Guest(name, room.loads_of(name, plan)) for name in plan["load"]["guests"]}
         self.answers, self.events, self.dom0_strange, self.core_log = {}, [], [], []
         self.last_id = 0
         self.skinkd = None      # its process, and whether there was another one
@@ -53,18 +55,18 @@ class Session:
         self.output = []        # of the command that runs
         self.status = None
         self.samples, self.sampled = [], None
-        self.begun_ms = None    # of the first sample, by the guest's clock
+        self.sampling_began = None
         self.is_watched = False
         self.groups = {}
-        self.file_system_said = ""
-        self.ran = []           # the cases of its whole life
+        self.ran = []           # the cases since its disk was made
+        self.spoiled = []       # disks that were wrong in the end: what is said of each, and its cases
 
     # ---- begin and end
 
     def __enter__(self):
         os.makedirs(room.FOLDER, exist_ok=True)
         self.disk = f"{room.FOLDER}/{self.name}.disk"
-        room.make_disk(self.disk)
+        room.make_file_system(self.disk, self.plan)
         machine = self.plan["machine"]
         self.peer = Peer(self.plan["load"]["tcp_kib_per_s"])
         self.peer.start()
@@ -83,13 +85,20 @@ class Session:
         self.peer.end()
 
     def end(self):
-        """The guests go, and what their disk holds then is looked at: what is wrong with it, or nothing."""
+        """The guests go, and what their disk holds then is looked at."""
         try:
-            for name in self.guests:
-                self.ask("destroy" if "disk" not in room.LOADS[name] else "shutdown", limit=60, domain=name)
+            for name, guest in self.guests.items():
+                self.ask("destroy" if "disk" not in guest.has else "shutdown", limit=60, domain=name)
         except (Lost, Refused) as wrong:
-            return "" if self.machine.qemu.poll() is not None else f"the guests did not end: {wrong}"
-        return self.file_system_said or room.check_file_system(self.disk)
+            if self.machine.qemu.poll() is None:
+                self.hold_against_cases(f"the guests did not end: {wrong}")
+            return
+        self.hold_against_cases(room.check_file_system(self.disk))
+
+    def hold_against_cases(self, said):
+        if said:
+            self.spoiled.append((said, self.ran))
+        self.ran = []
 
     def prepare(self):
         machine = self.machine
@@ -99,7 +108,7 @@ class Session:
             machine.check(f"skink create {name}.xml", 60)
             machine.check(f"for i in $(seq 300); do skink info {name} --json | grep -q '\"state\": \"serving\"' && break; sleep 0.1; done", 60)
         for name in self.guests:
-            machine.write(f"{name}.xml", room.guest_manifest(name, self.peer.ports, self.plan["load"]["tcp_kib_per_s"]))
+            machine.write(f"{name}.xml", room.guest_manifest(name, self.peer.ports, self.plan))
             machine.check(f"skink create {name}.xml", 120)
         self.watch()
         self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 180, "the loads did not begin")
@@ -111,13 +120,20 @@ class Session:
         if any(one["name"] == name for one in self.ask("list")["domains"]):
             self.ask("destroy", domain=name, force=True, limit=60)
         self.wait(lambda: all(one["name"] != name for one in self.ask("list")["domains"]), 60, f"{name} does not go")
-        if "disk" in room.LOADS[name]:
-            self.file_system_said = self.file_system_said or room.check_file_system(self.disk)
-            room.make_file_system(self.disk)
+        if "disk" in guest.has:
+            self.hold_against_cases(room.check_file_system(self.disk))
+            room.make_file_system(self.disk, self.plan)
         guest.begun, guest.loads = False, {}
-        self.ask("create", limit=120, xml=room.guest_manifest(name, self.peer.ports, self.plan["load"]["tcp_kib_per_s"]), file=f"{name}.xml")
+        self.ask("create", limit=120, xml=room.guest_manifest(name, self.peer.ports, self.plan), file=f"{name}.xml")
         self.wait(lambda: guest.begun and self.has_all(guest), 120, f"the loads of {name} did not begin")
         self.settle()
+
+    def attach_anew(self, name):
+        """Its interface alone: the guest gives the new one its address, and its streams go on."""
+        for one in self.ask("info", domain=name)["domain"]["attachments"]:
+            if one["kind"] == "interface":
+                self.ask("detach", domain=name, device=one["name"], force=True, limit=60)
+        self.ask("attach", domain=name, xml=room.DEVICES["tcp"], limit=60)
 
     def watch(self):
         consoles = [f"{CONSOLES}/guest-{name}.log" for name in self.guests]
@@ -128,7 +144,7 @@ class Session:
         self.ask("events", follow=True, count=0)
 
     def has_all(self, guest):
-        return set(guest.loads) == set(room.LOADS[guest.name])
+        return set(guest.loads) == set(guest.has)
 
     def settle(self):
         """What the machine said while it came up is nobody's fault."""
@@ -163,9 +179,10 @@ class Session:
         if end < 2:
             return
         machine.text, machine.seen = text[end:], 0
-        for _, lines in CORE_LINES.findall(text[:end]):
+        text = QEMU_SAYS.sub("", text[:end])
+        for _, lines in CORE_LINES.findall(text):
             self.core_log = (self.core_log + lines.splitlines())[-1000:]
-        for line in CORE_LINES.sub(lambda found: "$\n" if found.group(1) == "$\n" else "", text[:end]).split("$\n"):
+        for line in CORE_LINES.sub(lambda found: "$\n" if found.group(1) == "$\n" else "", text).split("$\n"):
             found = WATCHED.match(line.lstrip("\n") + "$")
             if found:
                 self.take(found.group(1), found.group(2))
@@ -222,21 +239,21 @@ class Session:
             self.answers[message["id"]] = message
 
     def sample(self, guest):
-        """Throughput of the guest that has both, every quarter of a second of its own clock."""
+        """Throughput of the guest that has both, every quarter of a second of its own clock, which begins anew with another guest."""
         tcp, disk = guest.loads.get("tcp"), guest.loads.get("disk")
         if not tcp or not disk:
             return
         now = {"t": tcp["t"], "up": tcp["up"], "down": tcp["down"], "write": disk["write"], "read": disk["read"]}
-        if self.sampled is None:
-            self.sampled, self.begun_ms = now, now["t"]
+        if self.sampled is None or now["t"] < self.sampled["t"]:
+            self.sampled, self.sampling_began = now, self.sampling_began or time.monotonic()
         passed = now["t"] - self.sampled["t"]
         if passed >= 250:
-            self.samples.append([(now["t"] - self.begun_ms) / 1000,
+            self.samples.append([self.second(),
                                  {key: max(0, now[key] - self.sampled[key]) * 1000 // passed for key in now if key != "t"}])
             self.sampled = now
 
     def second(self):
-        return (self.sampled["t"] - self.begun_ms) / 1000 if self.sampled else 0
+        return round(time.monotonic() - self.sampling_began, 3) if self.sampling_began else 0
 
     # ---- what is asked
 
@@ -248,14 +265,20 @@ class Session:
 
     def ask(self, method, limit=30, **params):
         """The result; Refused with what skinkd says."""
-        number = self.begin_asking(method, **params)
-        self.wait(lambda: self.answers[number] is not None or self.skinkd_ended, limit, f"skinkd has not answered to '{method}'")
-        if self.answers[number] is None:
+        return self.ask_all([(method, params)], limit)[0]
+
+    def ask_all(self, questions, limit=30):
+        """Several at once: their results, in order."""
+        numbers = [self.begin_asking(method, **params) for method, params in questions]
+        self.wait(lambda: all(self.answers[number] is not None for number in numbers) or self.skinkd_ended, limit,
+                  f"skinkd has not answered to {' and '.join(repr(method) for method, _ in questions)}")
+        answers = [self.answers.pop(number) for number in numbers]
+        if None in answers:
             raise Lost("skinkd ended")
-        answer = self.answers.pop(number)
-        if "error" in answer:
-            raise Refused(answer["error"]["message"])
-        return answer["result"]
+        for answer in answers:
+            if "error" in answer:
+                raise Refused(answer["error"]["message"])
+        return [answer["result"] for answer in answers]
 
     def run(self, command, limit=60):
         """A command of Domain-0's shell: (status, lines)."""

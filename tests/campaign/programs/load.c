@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * load tcp ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND	a stream each way, all of whose bytes are known
- * load disk FILE MIB					blocks that know where they are and of which version, written, made durable and read back
+ * load disk FILE KIB					blocks that know where they are and of which version, written, made durable and read back
  * load memory MIB					for who has no device: memory that must stay what it is
  *
  * What a guest does while drivers die under it. Each prints a line of counters that only grow every TICK_MS:
@@ -433,7 +433,7 @@ static _Noreturn void use_disk(char **arguments)
 {
 	uint32_t seed = 0x5eed0003;
 
-	disk.blocks = (uint32_t)atoi(arguments[1]) * (1u << 20) / BLOCK;
+	disk.blocks = (uint32_t)atoi(arguments[1]) * 1024 / BLOCK;
 	disk.version = calloc(disk.blocks, sizeof(*disk.version));
 	disk.file = open(arguments[0], O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0644);
 	if (!disk.version || disk.file < 0 || posix_fallocate(disk.file, 0, (int64_t)disk.blocks * BLOCK) ||
@@ -485,6 +485,6 @@ int main(int count, char **arguments)
 		use_disk(arguments + 2);
 	if (count == 3 && !strcmp(arguments[1], "memory"))
 		memory(arguments + 2);
-	fputs("load tcp ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND | load disk FILE MIB | load memory MIB\n", stderr);
+	fputs("load tcp ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND | load disk FILE KIB | load memory MIB\n", stderr);
 	return 2;
 }

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,6 +36,7 @@
 /* What is read, until it is a line. */
 struct source {
 	const char *prefix;
+	const char *path;		/* of a console's */
 	char name[64];
 	int file;
 	bool is_console;
@@ -136,28 +138,39 @@ static bool take(struct source *source)
 	return true;
 }
 
+static bool is_process_of(const char *number, const char *program)
+{
+	char path[300], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", number);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(name, sizeof(name), file))
+		*name = 0;
+	fclose(file);
+	name[strcspn(name, "\n")] = 0;
+	return !strcmp(name, program);
+}
+
+/* The one that was there before, for as long as it is: what it starts has its name for a moment. */
 static long process_of(const char *program)
 {
-	DIR *folder = opendir("/proc");
+	static char known[300];
 	struct dirent *entry;
-	long found = 0;
+	DIR *folder;
 
-	while (folder && (entry = readdir(folder))) {
-		char path[300], name[32] = "";
-		FILE *file;
-
-		if (!isdigit((unsigned char)*entry->d_name))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		file = fopen(path, "re");
-		if (file && fgets(name, sizeof(name), file) && !strncmp(name, program, strlen(program)) && name[strlen(program)] == '\n')
-			found = atol(entry->d_name);
-		if (file)
-			fclose(file);
-	}
+	if (*known && is_process_of(known, program))
+		return atol(known);
+	*known = 0;
+	folder = opendir("/proc");
+	while (folder && (entry = readdir(folder)))
+		if (isdigit((unsigned char)*entry->d_name) && is_process_of(entry->d_name, program) && (!*known || atol(entry->d_name) < atol(known)))
+			snprintf(known, sizeof(known), "%s", entry->d_name);
 	if (folder)
 		closedir(folder);
-	return found;
+	return atol(known);
 }
 
 static uint64_t now_ms(void)
@@ -197,8 +210,25 @@ static struct source *console_open(const char *path)
 	}
 	lseek(file, 0, SEEK_END);
 	source = source_new("@c", name, file);
+	source->path = path;
 	source->is_console = true;
 	return source;
+}
+
+/* A log that has become long is set aside, and another one takes its name once nothing more comes to the old one (dom0/image/files/etc/sv/rotate). */
+static void look_for_another(struct source *console)
+{
+	struct stat old, new;
+	int file;
+
+	if (fstat(console->file, &old) || stat(console->path, &new) || old.st_ino == new.st_ino)
+		return;
+	file = open(console->path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	take(console);
+	close(console->file);
+	console->file = file;
 }
 
 static void look(struct source **console, int consoles)
@@ -216,8 +246,10 @@ static void look(struct source **console, int consoles)
 	}
 	if (wait[2].revents)
 		take(messages);
-	for (int i = 0; i < consoles; i++)
+	for (int i = 0; i < consoles; i++) {
 		take(console[i]);
+		look_for_another(console[i]);
+	}
 	give_sign();
 	fflush(stdout);
 }
