@@ -115,7 +115,7 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
 		$(if $(TIMES),--times $(TIMES)) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
@@ -480,7 +480,7 @@ dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \
 
 .PHONY: dom0-programs
 dom0-programs: $(if $(DOM0_LIB_SOURCES),build/dom0/libskink.a) $(if $(DOM0_SKINKD_SOURCES),build/dom0/skinkd) \
-	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) build/dom0/inject ## build skinkd, skink and their library: build/dom0/
+	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) build/dom0/inject build/dom0/end-machine ## build skinkd, skink and their library: build/dom0/
 
 build/dom0/objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-DOM0,$<)
@@ -503,6 +503,10 @@ build/dom0/skink: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink
 build/dom0/inject: $(call dom0_objects,$(DOM0_INJECT_SOURCES)) build/dom0/libskink.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES) -lZydis
+
+build/dom0/end-machine: build/dom0/objects/dom0/power/main.c.o
+	$(call say,LINK,$@)
+	$(Q)$(CC_gcc) -pie -Wl,-z,relro,-z,now -o $@ $^ -lxencall
 
 # What tests/system has Domain-0 do to a driver.
 build/dom0/kill-driver: build/dom0/objects/tests/system/kill_driver.c.o build/dom0/libskink.a
@@ -568,6 +572,12 @@ build/dom0/programs/%: tests/bench/programs/%.c $(wildcard tests/bench/programs/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
+# The disk of a campaign whose guests have PostgreSQL.
+build/campaign/postgresql.ext4: tests/campaign/postgresql-packages $(addprefix dom0/image/,root.sh sources.sh) | build/packages
+	$(call say,DEBIAN,"$@ (some minutes)")
+	$(Q)mkdir -p $(@D)
+	$(Q)dom0/image/root.sh $@ 640 $< 2> $@.log || { tail -20 $@.log >&2; exit 1; }
+
 # What runs in a campaign's guests and in its Dom0.
 build/campaign/programs/%: tests/campaign/programs/%.c Makefile | build/packages
 	$(call say,CC,$<)
@@ -607,7 +617,8 @@ build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh sources.sh tar2cpi
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
 
-DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink build/dom0/inject=usr/lib/skink/bin/inject manifests/skink.rng=usr/share/skink/skink.rng \
+DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink build/dom0/inject=usr/lib/skink/bin/inject \
+	build/dom0/end-machine=usr/lib/skink/bin/end-machine manifests/skink.rng=usr/share/skink/skink.rng \
 	$(foreach name,$(DRIVER_DOMAINS),build/$(name).elf=usr/lib/skink/$(name).elf) \
 	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))
 DOM0_FILES := $(shell find dom0/image/files -type f)
