@@ -111,7 +111,7 @@ class Session:
             machine.write(f"{name}.xml", room.guest_manifest(name, self.peer.ports, self.plan))
             machine.check(f"skink create {name}.xml", 120)
         self.watch()
-        self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 180, "the loads did not begin")
+        self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 300, "the loads did not begin")
         self.settle()
 
     def make_anew(self, name):
@@ -125,7 +125,7 @@ class Session:
             room.make_file_system(self.disk, self.plan)
         guest.begun, guest.loads = False, {}
         self.ask("create", limit=120, xml=room.guest_manifest(name, self.peer.ports, self.plan), file=f"{name}.xml")
-        self.wait(lambda: guest.begun and self.has_all(guest), 120, f"the loads of {name} did not begin")
+        self.wait(lambda: guest.begun and self.has_all(guest), 300, f"the loads of {name} did not begin")
         self.settle()
 
     def attach_anew(self, name):
