@@ -321,6 +321,8 @@ bool table_obey(void)
 		place_begin(next, __atomic_load_n(&driver_domain.table->attachment[next].serial, __ATOMIC_ACQUIRE));
 		return false;
 	}
+	if (blk.taking)
+		return false;
 	for (uint32_t place = 0; place < driver_domain.attachment_count; place++)
 		whole &= place_obey(place);
 	return whole;

@@ -132,6 +132,7 @@ struct blk {
 	/* What a predecessor left. */
 	bool has_begun;
 	enum taking taking;			/* which disks are taken over just now */
+	bool has_worked;			/* the last round had something to do */
 	uint32_t taking_place;
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];
 	uint32_t suspect;			/* the place + 1 of the disk that it was at work for when it died: it is the last */
@@ -196,7 +197,7 @@ evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_
 
 /* successor.c */
 void successor_begin(void);
-uint32_t successor_next(void);			/* the place to take over now; DRIVER_ATTACHMENTS_MAX: all are */
+uint32_t successor_next(void);			/* the place to take over now; DRIVER_ATTACHMENTS_MAX: none yet, or none more (blk.taking) */
 /* Notes which of its queues has a request that is suspected. Not NULL: that one, and the disk is to be set aside. */
 struct queue *disk_suspect(struct disk *disk);
 void suspicion_end(struct queue *queue);	/* the request is answered */

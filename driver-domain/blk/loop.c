@@ -206,6 +206,7 @@ bool blk_work(void)
 	answer();
 	if (blk.is_releasing)
 		disks_release();
+	blk.has_worked = did;
 	return did || blk.taking;
 }
 

@@ -78,6 +78,8 @@ uint32_t successor_next(void)
 	if (place < DRIVER_ATTACHMENTS_MAX)
 		return place;
 	blk.taking = TAKING_OTHERS;
+	if (blk.has_worked && !driver_domain.has_answered)
+		return DRIVER_ATTACHMENTS_MAX;	/* they can wait for the first answer; while the disk has the request it is their turn */
 	place = next_other();
 	if (place < DRIVER_ATTACHMENTS_MAX)
 		return place;

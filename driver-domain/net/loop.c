@@ -155,6 +155,7 @@ bool net_work(void)
 	answer();
 	packets_settle();
 	attach_settle();
+	net.has_worked = did;
 	return did;
 }
 
@@ -168,7 +169,7 @@ static bool queue_rest(struct queue *queue)
 	if (queue->blocked_ns) {
 		driver_domain_wake_at(queue->blocked_ns);
 		has_news = false;
-	} else if (!net.free_count || (queue->is_suspect && answers_owed(&queue->tx))) {
+	} else if (!net.free_count || (is_one_by_one(queue) && answers_owed(&queue->tx))) {
 		has_news = false;	/* until packets come back, by the card's interrupt or a receiver's event */
 	} else {
 		has_news = ring_back_sleep(&queue->tx.ring) != 0;

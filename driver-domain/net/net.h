@@ -49,6 +49,7 @@
 #define RECEIVE_PATIENCE_NS	50000000u
 #define ARRIVALS		1024u
 #define ARRIVAL_DEATHS_MAX	2u	/* at work on one frame from the wire, and it is dropped */
+#define ADDRESSES		2048u	/* a power of two */
 #define QUEUES_KEPT		256u	/* in scratch pages; more are restored by each reset */
 
 struct port;
@@ -162,6 +163,16 @@ struct collected {
 	uint32_t copies_end;		/* those that pull its headers end before this one */
 };
 
+/* The switch's: who is where. */
+struct address {
+	struct port *port;		/* NULL: free */
+	uint64_t seen_ns;
+	uint8_t mac[6];
+	uint16_t vlan;
+	uint32_t generation;		/* of the driver who wrote it */
+	bool is_given;			/* by Dom0 */
+};
+
 /* What no reset copies back. Of the predecessor's, a successor reads the last three and believes none of it. */
 struct net_scratch {
 	struct packet packet[PACKETS];
@@ -171,6 +182,7 @@ struct net_scratch {
 	struct collected collected[COLLECTED_MAX];
 	struct port port[DRIVER_ATTACHMENTS_MAX];
 	struct queue queue[QUEUES_KEPT];
+	struct address address[ADDRESSES];
 	struct net_frame arrival[ARRIVALS];	/* NB5 */
 	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than drivers have died at work on it */
 	uint32_t arrival_next;
@@ -192,6 +204,7 @@ struct net {
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
 	bool is_taking_over;				/* a successor: some are not attached yet */
 	bool is_first_round;				/* of a successor */
+	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
 	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
@@ -231,6 +244,12 @@ bool queue_publish(struct answers *answers);	/* true: send the event */
 static inline uint32_t batch(uint32_t usual)
 {
 	return driver_domain.has_answered ? usual : FIRST_BATCH;
+}
+
+/* Nothing more is taken from it while one of its packets is under way: that one may kill, or a successor's first answer waits for it. */
+static inline bool is_one_by_one(const struct queue *queue)
+{
+	return queue->is_suspect || !driver_domain.has_answered;
 }
 
 /* attach.c */

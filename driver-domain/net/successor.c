@@ -81,6 +81,8 @@ bool successor_next(void)
 		uint32_t place = net.take_over_next % count;
 		bool is_turn = net.take_over_next >= count || (net.was_busy[place / 64] >> place % 64 & 1);
 
+		if (net.take_over_next >= count && net.has_worked && !driver_domain.has_answered)
+			return true;	/* those who had none can wait for the first answer; while the card has the packet it is their turn */
 		net.take_over_next++;
 		if (is_turn && place + 1 != net.suspect && attach_at(place))
 			return true;

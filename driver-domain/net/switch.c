@@ -9,29 +9,31 @@
 #include "net/net.h"
 #include "runtime/lib.h"
 
-#define ADDRESSES		2048u		/* a power of two */
 #define PROBES			8u		/* places that an address may be in */
 #define LEARNED_OF_GUEST	32u
 #define LEARNED_OF_WIRE		1024u
 #define AGE_NS			300000000000ull
 #define MIRRORS			8u
 
-struct address {
-	struct port *port;		/* NULL: free */
-	uint64_t seen_ns;
-	uint8_t mac[6];
-	uint16_t vlan;
-	bool is_given;			/* by Dom0 */
-};
-
-static struct address address[ADDRESSES];
 static struct port *mirror[MIRRORS];	/* the first mirror_count */
 static uint32_t mirror_count;
 
 void switch_init(void)
 {
-	memset(address, 0, sizeof(address));
 	mirror_count = 0;
+}
+
+/* A predecessor's is free. */
+static struct address *address_at(uint32_t place)
+{
+	struct address *one = &net.scratch->address[place % ADDRESSES];
+
+	if (one->generation != net.generation) {
+		one->port = NULL;
+		one->is_given = false;
+		one->generation = net.generation;
+	}
+	return one;
 }
 
 static uint32_t address_place(const uint8_t *mac, uint16_t vlan)
@@ -46,7 +48,7 @@ static struct address *address_find(const uint8_t *mac, uint16_t vlan)
 	uint32_t place = address_place(mac, vlan);
 
 	for (uint32_t i = 0; i < PROBES; i++) {
-		struct address *one = &address[(place + i) % ADDRESSES];
+		struct address *one = address_at(place + i);
 
 		if (one->port && one->vlan == vlan && !memcmp(one->mac, mac, 6))
 			return one;
@@ -73,11 +75,11 @@ static struct address *address_make(const uint8_t *mac, uint16_t vlan, bool is_g
 	struct address *best = NULL;
 
 	for (uint32_t i = 0; i < PROBES && !best; i++)
-		if (address_may_go(&address[(place + i) % ADDRESSES]))
-			best = &address[(place + i) % ADDRESSES];
+		if (address_may_go(address_at(place + i)))
+			best = address_at(place + i);
 	for (uint32_t i = 0; i < PROBES && !best && is_given; i++)
-		if (!address[(place + i) % ADDRESSES].is_given)
-			best = &address[(place + i) % ADDRESSES];
+		if (!address_at(place + i)->is_given)
+			best = address_at(place + i);
 	if (best) {
 		address_forget(best);
 		memcpy(best->mac, mac, 6);
@@ -119,8 +121,8 @@ void switch_remove(struct port *port)
 		if (mirror[i] == port)
 			mirror[i--] = mirror[--mirror_count];
 	for (uint32_t i = 0; i < ADDRESSES; i++)
-		if (address[i].port == port)
-			address_forget(&address[i]);
+		if (address_at(i)->port == port)
+			address_forget(address_at(i));
 }
 
 /* One with its MAC guarded says nothing new. */
@@ -156,8 +158,8 @@ void switch_age(void)
 	static uint32_t next;
 
 	for (uint32_t i = 0; i < ADDRESSES / 64; i++, next++)
-		if (address[next % ADDRESSES].port && address_may_go(&address[next % ADDRESSES]))
-			address_forget(&address[next % ADDRESSES]);
+		if (address_at(next)->port && address_may_go(address_at(next)))
+			address_forget(address_at(next));
 }
 
 static bool port_has_vlan(const struct port *port, uint16_t vlan)

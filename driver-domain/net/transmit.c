@@ -159,7 +159,7 @@ static bool transmit_take(struct queue *queue)
 	int waiting = ring_back_look(&tx->ring);
 	unsigned int taken = 0;
 
-	while (waiting > 0 && taken < (queue->is_suspect ? !answers_owed(tx) : batch(TRANSMIT_BATCH)) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
+	while (waiting > 0 && taken < (is_one_by_one(queue) ? !answers_owed(tx) : TRANSMIT_BATCH) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
 		struct packet *packet = packet_new();
 		struct chain chain;
 

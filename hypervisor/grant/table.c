@@ -112,37 +112,66 @@ struct grant_handle *handle_find(struct grant_table *table, uint32_t number)
 	return handle->lender ? handle : NULL;
 }
 
-void handle_end(struct domain *user, uint32_t number, struct frame *frame)
+/* Both grant_locks are held; the handle's reference to its lender is the caller's then. */
+static void handle_end_locked(struct grant_table *table, uint32_t number, struct frame *frame)
 {
-	struct grant_handle *handle = handle_at(user->grants, number);
+	struct grant_handle *handle = handle_at(table, number);
 	bool writable = !(handle->flags & GNTMAP_readonly);
-	struct domain *lender = handle->lender;
 
-	spin_lock_two(&user->grant_lock, &lender->grant_lock);
 	if (frame)
 		frame_put_as(frame, frame_access(writable));
-	grant_unpin(lender, handle->gref, writable);
-	*handle = (struct grant_handle){ .gref = user->grants->handle_free };
-	user->grants->handle_free = number;
-	user->grants->handle_count--;
+	grant_unpin(handle->lender, handle->gref, writable);
+	*handle = (struct grant_handle){ .gref = table->handle_free };
+	table->handle_free = number;
+	table->handle_count--;
+}
+
+void handle_end(struct domain *user, uint32_t number, struct frame *frame)
+{
+	struct domain *lender = handle_at(user->grants, number)->lender;
+
+	spin_lock_two(&user->grant_lock, &lender->grant_lock);
+	handle_end_locked(user->grants, number, frame);
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
 
 /* ---- the end ---- */
 
+#define ENDS_AT_ONCE 64		/* between two looks at preempt_needed() */
+
+/* The handle at handle_destroy, and those behind it that are the same lender's: the locks are taken once. Returns how many. */
+static uint32_t handles_end(struct domain *user, struct domain *lender)
+{
+	struct grant_table *table = user->grants;
+	const struct grant_handle *next;
+	uint32_t ended = 0;
+
+	spin_lock_two(&user->grant_lock, &lender->grant_lock);
+	do {
+		handle_end_locked(table, table->handle_destroy++, NULL);
+		ended++;
+		next = table->handle_destroy % ENDS_AT_ONCE ? handle_find(table, table->handle_destroy) : NULL;
+	} while (next && next->lender == lender);
+	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
+	for (uint32_t i = 0; i < ended; i++)
+		domain_put(lender);
+	return ended;
+}
+
 /* No vcpu of the domain runs, so nobody else touches its handles. The reference to the frame goes with its entry. */
 int grant_release_all(struct domain *domain, uint32_t *released)
 {
 	struct grant_table *table = domain->grants;
+	const struct grant_handle *handle;
 
 	while (table->handle_count && table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
-		if (handle_find(table, table->handle_destroy)) {
-			handle_end(domain, table->handle_destroy, NULL);
-			++*released;
-		}
-		table->handle_destroy++;
-		if (table->handle_destroy % 64 == 0 && preempt_needed())
+		handle = handle_find(table, table->handle_destroy);
+		if (handle)
+			*released += handles_end(domain, handle->lender);
+		else
+			table->handle_destroy++;
+		if (table->handle_destroy % ENDS_AT_ONCE == 0 && preempt_needed())
 			return -ERESTART;
 	}
 	if (!domain->is_dying)

@@ -26,6 +26,7 @@ int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_
 	if (at) {
 		pte_t old = __atomic_exchange_n(at, entry | PTE_USER, __ATOMIC_SEQ_CST);
 
+		frame_touch(frame_of(virt_to_mfn(at)));
 		entry_fold(old);
 		entry_drop(frame_of(virt_to_mfn(at)), FRAME_L1, old);
 	}
@@ -41,6 +42,7 @@ int grant_pte_clear(struct vcpu *user, uint64_t host_addr, bool contains_pte, mf
 	int status = at ? GNTST_general_error : GNTST_bad_virt_addr;
 
 	if ((old & PTE_PRESENT) && !!(old & PTE_WRITABLE) == writable && mfn_is(pte_frame(old), frame)) {
+		frame_touch(frame_of(virt_to_mfn(at)));
 		entry_fold(old);
 		__atomic_store_n(at, 0, __ATOMIC_SEQ_CST);
 		status = GNTST_okay;

@@ -71,7 +71,7 @@ int entry_take(struct frame *table, enum frame_type level, const struct domain *
  * T5: a stale TLB entry for another domain's frame is not in the flushes that its owner knows of. Once is enough for a
  * table that is taken apart: nothing leads to it any more.
  */
-static void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed)
+void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed)
 {
 	struct frame *frame;
 

@@ -61,6 +61,8 @@ void table_release(struct frame *frame, enum frame_type type);
 MUST_CHECK int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry);
 /* Gives an entry's references back. */
 void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
+/* The same; *is_flushed: T5 has been seen to, or is now. */
+void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed);
 
 /* Checks a descriptor and makes it harmless (ring 3). False: refused. */
 MUST_CHECK bool descriptor_check(uint64_t *descriptor);

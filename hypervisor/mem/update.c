@@ -32,8 +32,10 @@ static int entry_replace(struct domain_locked owner, pte_t *at, const struct dom
 			entry_drop(table, level, entry);
 		return -EAGAIN;
 	}
-	if (level == FRAME_L1)
+	if (level == FRAME_L1) {
+		frame_touch(table);
 		entry_fold(old);
+	}
 	if (!keeps) {
 		entry_drop(table, level, old);
 		account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);

@@ -22,18 +22,16 @@ void reset_tell_host(void)
 static void note_stack(const struct vcpu *vcpu, struct skink_driver_info *info)
 {
 	uint64_t va = vcpu->regs.rsp & ~7UL;
-	const uint64_t *page = NULL;
+	uint32_t words;
 
-	for (info->stack_words = 0; info->stack_words < SKINK_DRIVER_STACK_WORDS; info->stack_words++, va += sizeof(*page)) {
-		if (!page || va % PAGE_SIZE == 0) {
-			const pte_t *at = entry_for((struct domain_locked){ vcpu->domain }, vcpu, va);
-			pte_t entry = at ? read_once(at) : 0;
+	for (info->stack_words = 0; info->stack_words < SKINK_DRIVER_STACK_WORDS; info->stack_words += words, va += words * 8) {
+		const pte_t *at = entry_for((struct domain_locked){ vcpu->domain }, vcpu, va);
+		pte_t entry = at ? read_once(at) : 0;
 
-			if ((entry & (PTE_PRESENT | PTE_DEVICE)) != PTE_PRESENT)
-				return;
-			page = mfn_to_virt(pte_frame(entry));
-		}
-		info->stack[info->stack_words] = page[va % PAGE_SIZE / sizeof(*page)];
+		if ((entry & (PTE_PRESENT | PTE_DEVICE)) != PTE_PRESENT)
+			return;
+		words = MIN(SKINK_DRIVER_STACK_WORDS - info->stack_words, (uint32_t)(PAGE_SIZE - va % PAGE_SIZE) / 8);
+		memcpy(&info->stack[info->stack_words], (const char *)mfn_to_virt(pte_frame(entry)) + va % PAGE_SIZE, words * 8UL);
 	}
 }
 

@@ -87,13 +87,13 @@ struct reset_frame *reset_find(const struct reset *reset, mfn_t number)
 	return NULL;
 }
 
-/* R3 */
+/* R3, R6: a table has no slot. */
 void frame_note_change(struct frame *frame)
 {
 	struct reset *reset = domain_find(frame->owner)->reset;
 	struct reset_frame *slot;
 
-	if (!(__atomic_fetch_and(&frame->count, ~FRAME_WATCHED, __ATOMIC_SEQ_CST) & FRAME_WATCHED))
+	if (!frame_unwatch(frame))
 		return;
 	spin_lock(&reset->lock);
 	slot = reset_find(reset, frame_number(frame));
@@ -129,7 +129,7 @@ static void slot_take(struct reset *reset, struct frame *frame)
 	frame_get_again(frame);
 	reset->frame[i].number = (uint32_t)frame_number(frame).raw;
 	reset->info.frames_restored++;
-	__atomic_fetch_or(&frame->count, FRAME_WATCHED, __ATOMIC_SEQ_CST);
+	frame_watch(frame);
 }
 
 /* Each restored frame gets a slot, and a reference: it is not freed while it has one. page_list_lock is held. */
@@ -255,8 +255,13 @@ static int copy_table(struct domain *domain, struct reset_table *table)
 	if (error)
 		return error;
 	clean = mfn_to_virt(mfn(table->clean));
-	for (uint32_t i = 0; i < TABLE_ENTRIES && !error; i++)
+	table->is_quiet = true;
+	for (uint32_t i = 0; i < TABLE_ENTRIES && !error; i++) {
 		error = entry_clean(domain, &entry[i], &clean[i]);
+		table->is_quiet &= entry[i] == clean[i] && !((entry[i] & PTE_PRESENT) && (entry[i] & (PTE_WRITABLE | PTE_DIRTY)) == PTE_WRITABLE);
+	}
+	if (table->is_quiet && !error)
+		frame_watch(frame_of(mfn(table->number)));
 	return error;
 }
 
@@ -357,7 +362,7 @@ static void slot_free(struct reset *reset, struct reset_frame *slot)
 {
 	struct frame *frame = frame_of(mfn(slot->number));
 
-	__atomic_fetch_and(&frame->count, ~FRAME_WATCHED, __ATOMIC_SEQ_CST);
+	frame_unwatch(frame);
 	clean_free(reset, &slot->clean);
 	frame_put(frame);
 }
@@ -376,8 +381,10 @@ int reset_release(struct domain *domain)
 			return -ERESTART;
 		slot_free(reset, &reset->frame[reset->released]);
 	}
-	for (; reset->table_count; reset->table_count--)
+	for (; reset->table_count; reset->table_count--) {
+		frame_unwatch(frame_of(mfn(reset->table[reset->table_count - 1].number)));
 		clean_free(reset, &reset->table[reset->table_count - 1].clean);
+	}
 	reset->info.frames_restored = reset->next = reset->released = 0;
 	spin_lock(&reset->lock);
 	all = reset->frame;

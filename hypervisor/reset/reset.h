@@ -13,6 +13,8 @@
  *     or drops a writable way to it, takes it out first (frame_touch()); what the CPU writes is in the dirty bits.
  * R4  A frame that somebody besides its owner's tables can write to is in that list, always.
  * R5  A frame of DRIVER_HOST is never writable for anybody but Domain-0.
+ * R6  An L1 table that is FRAME_WATCHED is as it was at ready: no entry of it can become dirty, and whoever writes to one says so
+ *     (frame_touch(), of the table's frame).
  *
  * Locks: domctl_lock for all that is not said to be atomic; reset->lock, a leaf, for the list of changed frames.
  */
@@ -21,6 +23,7 @@
 #include <control.h>
 
 #include "domain/vcpu.h"
+#include "mem/frame.h"
 
 #define RESET_TABLES_MAX 64
 /* sched_vcpu_hurry(): guests wait for a successor, and Domain-0 only until it has begun one; block drivers have 10,000. */
@@ -35,7 +38,11 @@ struct reset_frame {
 	uint32_t next;			/* of changed ones: the slot's index + 1; 0 ends */
 };
 
-struct reset_table { uint32_t number, clean; };	/* an L1 table, and its clean copy */
+/* An L1 table, and its clean copy. */
+struct reset_table {
+	uint32_t number, clean;
+	bool is_quiet;			/* the CPU does not change it: it is watched (R6) */
+};
 
 enum reset_phase { RESET_FENCE, RESET_TABLES, RESET_GRANTS, RESET_FRAMES };
 
@@ -92,6 +99,13 @@ MUST_CHECK int reset_step(struct domain *domain);
 MUST_CHECK int reset_release(struct domain *domain);
 void reset_free(struct domain *domain);
 
-/* Within reset/: R4, of a frame that is watched; the slot of a frame; NULL: it is not restored. */
+/* Within reset/: R3 and R6; true: it was watched. */
+static inline void frame_watch(struct frame *frame) { __atomic_fetch_or(&frame->count, FRAME_WATCHED, __ATOMIC_SEQ_CST); }
+static inline bool frame_unwatch(struct frame *frame)
+{
+	return __atomic_fetch_and(&frame->count, ~FRAME_WATCHED, __ATOMIC_SEQ_CST) & FRAME_WATCHED;
+}
+static inline bool frame_is_watched(const struct frame *frame) { return read_once(&frame->count) & FRAME_WATCHED; }
+/* R4, of a frame that is watched; the slot of a frame; NULL: it is not restored. */
 void reset_note_shared(struct reset *reset, const struct reset_frame *slot);
 struct reset_frame *reset_find(const struct reset *reset, mfn_t number);

@@ -16,7 +16,7 @@
 
 /* ---- page tables: the vcpu does not run, and its TLB entries are gone, so an entry is simply another ---- */
 
-static void entry_undo(struct domain *domain, struct frame *table, pte_t *at, pte_t clean)
+static void entry_undo(struct domain *domain, struct frame *table, pte_t *at, pte_t clean, bool is_flushed)
 {
 	pte_t old = read_once(at), entry = clean;
 
@@ -30,7 +30,7 @@ static void entry_undo(struct domain *domain, struct frame *table, pte_t *at, pt
 	if ((entry & PTE_PRESENT) && entry_take(table, FRAME_L1, domain, &entry))
 		entry = 0;
 	write_once(at, entry);
-	entry_drop(table, FRAME_L1, old);
+	entry_release(table, FRAME_L1, old, &is_flushed);
 }
 
 static void table_undo(struct domain *domain, const struct reset_table *table)
@@ -39,9 +39,14 @@ static void table_undo(struct domain *domain, const struct reset_table *table)
 	struct frame *frame = frame_of(mfn(table->number));
 	pte_t *entry = table_entries(frame);
 	const pte_t *clean = mfn_to_virt(mfn(table->clean));
+	bool is_flushed = !read_once(&domain->dirty_cpus);	/* T5: nobody has entries */
 
-	for (uint32_t i = 0; (i = page_difference(entry, clean, i)) < TABLE_ENTRIES; i++)
-		entry_undo(domain, frame, &entry[i], clean[i]);
+	for (uint32_t i = 0; (i = page_difference(entry, clean, i)) < TABLE_ENTRIES;)
+		do
+			entry_undo(domain, frame, &entry[i], clean[i], is_flushed);
+		while (++i < TABLE_ENTRIES && entry[i] != clean[i]);
+	if (table->is_quiet)
+		frame_watch(frame);
 	domain_unlock(locked);
 }
 
@@ -49,10 +54,13 @@ static int tables_undo(struct domain *domain)
 {
 	struct reset *reset = domain->reset;
 
-	for (bool is_first = true; reset->next < reset->table_count; reset->next++, is_first = false) {
+	for (bool is_first = true; reset->next < reset->table_count; reset->next++) {
+		if (frame_is_watched(frame_of(mfn(reset->table[reset->next].number))))
+			continue;	/* R6 */
 		if (!is_first && preempt_needed())
 			return -ERESTART;
 		table_undo(domain, &reset->table[reset->next]);
+		is_first = false;
 	}
 	reset->next = 0;
 	return 0;
@@ -100,7 +108,7 @@ static int frames_restore(struct reset *reset)
 	while (reset->shared) {
 		slot = &reset->frame[reset->shared - 1];
 		reset->shared = slot->next;
-		__atomic_fetch_or(&frame_of(mfn(slot->number))->count, FRAME_WATCHED, __ATOMIC_SEQ_CST);
+		frame_watch(frame_of(mfn(slot->number)));
 		reset_note_shared(reset, slot);
 	}
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reset/ on the real mem/, grant/ and event/: R1 to R5, what a driver domain may not do, and what it finds after a reset. */
+/* reset/ on the real mem/, grant/ and event/: R1 to R6, what a driver domain may not do, and what it finds after a reset. */
 #include "unit.h"
 
 #include <string.h>
@@ -494,8 +494,10 @@ static void it_may_be_stopped_at_each_step(void)
 	CU_ASSERT_EQUAL(arm(1), 0);
 	for (uint32_t i = DATA; i < SCRATCH; i++)
 		store(VA(i));
+	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA], READ_ONLY)), 0);	/* R6: so there are two tables to look at */
 	domain_crash(driver.domain, "on purpose");
 	reset_continue(driver.domain->vcpu[0]);
+	CU_ASSERT_EQUAL(driver.domain->reset->state, SKINK_DRIVER_RESETTING);
 	all_is_counted();
 	CU_ASSERT_EQUAL(reset(), 0);
 	restored_are_as_before();

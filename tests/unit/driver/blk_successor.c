@@ -265,6 +265,8 @@ static void disk_with_work_under_way_is_served_before_the_others_are_taken_over(
 	CU_ASSERT_PTR_NULL(blk.disk[0]);
 	CU_ASSERT_EQUAL(world.flying_count, REQUESTS);
 	CU_ASSERT_TRUE(world_round());
+	CU_ASSERT_PTR_NULL(blk.disk[0]);	/* an answer is waited for, and there was something to do: nothing is left of it now */
+	CU_ASSERT_TRUE(world_round());
 	CU_ASSERT_PTR_NOT_NULL(blk.disk[0]);
 	CU_ASSERT_PTR_NULL(blk.disk[1]);
 	world_settle();
