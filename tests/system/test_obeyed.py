@@ -34,7 +34,7 @@ def dom0(shared_dom0):
     it = shared_dom0
     it.write("/run/obeyed.xml", MANIFEST)
     it.check("sv hup xenconsoled; skink create /run/obeyed.xml", 240)
-    it.check("for i in $(seq 900); do grep -q 'guest: Linux' /var/log/skink/consoles/guest-obeyed.log && break; sleep 0.2; done", 240)
+    it.wait_for_words("/var/log/skink/consoles/guest-obeyed.log", "guest: Linux", 240)
     return it
 
 
@@ -60,7 +60,7 @@ def test_the_guest_sees_it(dom0):
     assert said and int(said.group(1)) == 1 and 40 < int(said.group(2)) <= 112, said
     dom0.check("tty=$(xenstore-read /local/domain/$(skink info obeyed --json | sed -n 's/.*\"id\": \\([0-9]*\\),.*/\\1/p' | head -1)/console/tty); "
                "echo 'cat /proc/cmdline; date -u +now:%s' > $tty")
-    dom0.check(f"for i in $(seq 100); do grep -q 'now:[0-9]' {log} && break; sleep 0.2; done", 60)
+    dom0.wait_for_words(log, "now:[0-9]")
     text = dom0.check(f"grep 'told=this\\|now:[0-9]' {log}")
     here = int(re.search(r"^(\d+)$", dom0.check("date -u +%s"), re.MULTILINE).group(1))
     assert "told=this" in text
