@@ -5,6 +5,7 @@ bench.py [--system NAME]... [--part PART]... [--baseline OLD.json]: what it cost
 
 system: the same kernel and initrd run the same program on bare QEMU, on Skink, on Debian's Xen, in User-Mode Linux.
 guests: the guest tests whose names begin with "bench".
+apps:   applications in a Debian that is all in memory: apps/.
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
@@ -21,7 +22,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("life", "split", "uml", os.path.join("..", "system")))]
+sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("apps", "life", "split", "uml", os.path.join("..", "system")))]
+import apps  # noqa: E402
 import baseline  # noqa: E402
 import life  # noqa: E402
 import page  # noqa: E402
@@ -36,7 +38,7 @@ SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILIN
 JIT_FLUSHES = re.compile(r"^TLB (?:full|partial) flushes\s+(\d+)", re.MULTILINE)
 CORE_KEEPS, XEN_RAM = re.compile(r"the core keeps (\d+) KiB"), re.compile(r"^\(XEN\) System RAM: \d+MB \((\d+)kB\)", re.MULTILINE)
 SYSTEMS = ("bare", "skink", "xen", "uml")
-PARTS = ("system", "guests", "life", *split.PARTS)
+PARTS = ("system", "guests", "apps", "life", *split.PARTS)
 # File names and command lines are the same in every run, or the counts differ.
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 KERNEL_ARGS = "skink.run=/bin/micro quiet nokaslr norandmaps random.trust_bootloader=off panic=-1"
@@ -77,6 +79,16 @@ def in_user_mode():
 def pv(name, hypervisor):
     return linux_on(name, by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", PV_ARGS), (f"{BUILD}/dom0/initrd", "")],
                                     "console=com1 com1=115200 noreboot"))
+
+
+def applications(name, hypervisor, image):
+    print(f"  {name}: applications ...", flush=True)
+    core_args = "console=com1 com1=115200 noreboot" + " bootscrub=0" * (name == "xen")
+    boot = (by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", f"{PV_ARGS} rdinit=/init"), (image, "")], core_args) if hypervisor else
+            ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {KERNEL_ARGS} rdinit=/init"])
+    with Machine(f"bench-apps-{name}", *boot, *STEADY, memory=3072, limit=LIMIT) as machine:
+        end = machine.expect("^APPS (done|failed.*)$", LIMIT)
+        return steady(machine.text), None if end.group(1) == "done" else end.group()
 
 
 def kernel_costs(name, hypervisor, path):
@@ -234,6 +246,8 @@ def runs_of(name, parts, images):
         runs.append(lambda: pv(name, hypervisor) if hypervisor else {"bare": bare, "uml": in_user_mode}[name]())
     if "guests" in parts and hypervisor:
         runs.append(lambda: guests(name, hypervisor))
+    if "apps" in parts and name != "uml":
+        runs.append(lambda: applications(name, hypervisor, images["apps"]))
     if "life" in parts and hypervisor:
         runs.append(lambda: lives(name, hypervisor, images["skink" if name == "skink" else "xl"]))
     return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.parts_of(name) if part in parts]
@@ -241,6 +255,8 @@ def runs_of(name, parts, images):
 
 def images_for(systems, parts):
     images = life.image(BUILD, MANY) if "life" in parts else {}
+    if "apps" in parts:
+        images["apps"] = apps.image(BUILD)
     if set(parts) & set(split.PARTS):
         tools = [("skink" if name == "skink" else "xl", part) for name in systems if name in ("skink", "xen")
                  for part in split.parts_of(name) if part in parts]

@@ -41,3 +41,9 @@ def test_what_the_core_keeps_is_what_it_says_or_what_nobody_has():
     xen = "(XEN) System RAM: 511MB (523772kB)\nBENCH memory_for_domains 514544 KiB\n"
     assert bench.core_memory(xen)["memory_core"]["p50"] == 9228
     assert bench.core_memory("BENCH memory_for_domains 514544 KiB\n") == {}
+
+
+def test_without_devices_each_figure_is_the_same_in_each_run():
+    found = bench.steady("BENCH app.compile 6123456789\nBENCH app.compile.in_kernel 4.5 percent\n")
+    assert found["app.compile"] == 6123456789
+    assert found["app.compile.in_kernel"]["p50"] == 4.5 and found["app.compile.in_kernel"]["deterministic"]
