@@ -153,6 +153,18 @@ def steady(text):
             **{name: {**figure, "deterministic": True} for name, figure in figures(text).items()}}
 
 
+def devices_first(machine):
+    """
+    QEMU's first thread answers for the devices, and the machine's clock does not wait for it. So that others who want the host's CPUs are not
+    measured, it comes before them, where that is allowed. The threads of the machine's own CPUs are there by the first word.
+    """
+    machine.expect(r"\n", LIMIT)
+    try:
+        os.setpriority(os.PRIO_PROCESS, machine.qemu.pid, -10)
+    except PermissionError:
+        pass
+
+
 def splits(name, hypervisor, part, images):
     """The guests of one part, with its devices; without a hypervisor, the same initrd alone."""
     print(f"  {name}: {part} ...", flush=True)
@@ -167,6 +179,7 @@ def splits(name, hypervisor, part, images):
         boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
                 f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
     with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
+        devices_first(machine)
         end = machine.expect("^IO (done|failed.*)$", LIMIT)
         return figures(machine.text), None if end.group(1) == "done" else end.group()
 

@@ -2,6 +2,7 @@
 # Read by dom0.sh: drivers die under load, and how long each takes to come back is printed, from the core's report on. A guest more does not
 # come with an attachment more: all but the first are idle ones of the same guest.
 kills=10
+windows=3
 
 # Shown as it comes: all of it takes long.
 row() { echo "BENCH $*"; }
@@ -13,25 +14,32 @@ numbers() {
 		END { for (i = 2; i <= n; i++) print found[key[i]] }'
 }
 
-# dies DRIVER ROW [disarmed]: again when it has answered and has all rings again
+# come_back DRIVER ROW RESTARTS: it has answered and has all rings again, and was restarted $came times
+come_back() {
+	for _ in $(seq 200); do
+		sleep 0.02
+		set -- "$1" "$2" "$3" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
+		[ "$4" != "$3" ] && [ "$9" != 0 ] && [ "${10}" != 0 ] && break
+	done
+	[ "$4" != "$3" ] || fail "$1 has not come back: $*"
+	came=$4
+	row "$2 ${10} instructions"
+	row "$2.until_fenced $5 instructions"
+	row "$2.copy $(($6 - $5)) instructions"
+	row "$2.copied ${11} frames"
+	row "$2.resume $(($7 - $6)) instructions"
+	row "$2.device $(($8 - $7)) instructions"
+	row "$2.all_rings $(($9 - $8)) instructions"
+	row "$2.answer $((${10} - $8)) instructions"
+}
+
+# dies DRIVER ROW [disarmed]: again when it is back
 dies() {
 	set -- "$1" "$2" "$3" $(numbers "$1" id restarts)
 	for _ in $(seq $kills); do
 		must killer "$4" $3
-		for _ in $(seq 100); do
-			sleep 0.02
-			set -- "$1" "$2" "$3" "$4" "$5" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
-			[ "$6" != "$5" ] && [ "${11}" != 0 ] && [ "${12}" != 0 ] && break
-		done
-		[ "$6" != "$5" ] || fail "$1 has not come back: $*"
-		row "$2 ${12} instructions"
-		row "$2.until_fenced $7 instructions"
-		row "$2.copy $(($8 - $7)) instructions"
-		row "$2.copied ${13} frames"
-		row "$2.resume $(($9 - $8)) instructions"
-		row "$2.device $((${10} - $9)) instructions"
-		row "$2.all_rings $((${11} - ${10})) instructions"
-		set -- "$1" "$2" "$3" "$4" "$6"
+		come_back "$1" "$2" "$5"
+		set -- "$1" "$2" "$3" "$4" "$came"
 	done
 }
 
@@ -60,14 +68,17 @@ lost() {
 	row "restart.net.virtio.lost.$1 $(awk "BEGIN { printf \"%.2f\", 100 * (1 - $rate / $whole) }") percent"
 }
 
+# Each time against what passed just before.
 losses() {
-	set -- $(bytes) $(life true)
-	sleep 1
-	set -- "$1" "$2" $(bytes) $(life true)
-	whole=$((($3 - $1) * 976562 / ($4 - $2)))
-	lost 2s 2000 1
-	lost 1s 1000 2
-	lost 100ms 100 10
+	for _ in $(seq $windows); do
+		set -- $(bytes) $(life true)
+		sleep 1
+		set -- "$1" "$2" $(bytes) $(life true)
+		whole=$((($3 - $1) * 976562 / ($4 - $2)))
+		lost 2s 2000 1
+		lost 1s 1000 2
+		lost 100ms 100 10
+	done
 }
 
 blk_disk() {
