@@ -195,10 +195,13 @@ CORE_PRELUDE := -include include/prelude.h
 FREESTANDING := -std=gnu11 -O2 -g -ffreestanding -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
 	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks -fno-common \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none
-CORE_FLAGS := $(FREESTANDING) -fpie -fno-jump-tables $(WARNINGS) $(XEN_HEADERS) $(CORE_INCLUDES)
+CORE_FLAGS := $(FREESTANDING) -fbuiltin -fpie -fno-jump-tables $(WARNINGS) $(XEN_HEADERS) $(CORE_INCLUDES)
 # hypervisor/cpu has the thunks: __x86_indirect_thunk_<reg> for gcc, __llvm_retpoline_r11 for clang.
-CORE_FLAGS_gcc := -mindirect-branch=thunk-extern -mindirect-branch-register
+CORE_FLAGS_gcc := -mindirect-branch=thunk-extern -mindirect-branch-register -flto=auto
 CORE_FLAGS_clang := -fdirect-access-external-data -mretpoline -mretpoline-external-thunk
+# gcc's objects become one, and functions of one file part of those of another; clang's are only put together.
+CORE_JOIN_gcc = $(CC_gcc) $(CORE_FLAGS) $(CORE_FLAGS_gcc) -flinker-output=nolto-rel -nostdlib -r
+CORE_JOIN_clang = $(LD) -r
 LD ?= ld
 LD_FLAGS := -nostdlib -static --build-id=none -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments
 
@@ -233,14 +236,17 @@ build/$(1)/symbols-0.S: hypervisor/lib/symbols.py | build/packages
 build/$(1)/symbols-%.S: build/$(1)/skink-%.elf hypervisor/lib/symbols.py
 	$(Q)nm -n $$< | $(PYTHON) -B hypervisor/lib/symbols.py > $$@
 
+build/$(1)/core.o: $(call core_objects,$(1)) Makefile
+	$$(call say,JOIN,$$@)
+	$(Q)$(CORE_JOIN_$(1)) -o $$@ $$(filter %.o,$$^)
+
 build/$(1)/skink-1.elf: build/$(1)/symbols-0.S
 build/$(1)/skink-2.elf: build/$(1)/symbols-1.S
 build/$(1)/skink.elf: build/$(1)/symbols-2.S
-build/$(1)/skink-1.elf build/$(1)/skink-2.elf build/$(1)/skink.elf: $(call core_objects,$(1)) \
-		hypervisor/boot/skink.lds Makefile
+build/$(1)/skink-1.elf build/$(1)/skink-2.elf build/$(1)/skink.elf: build/$(1)/core.o hypervisor/boot/skink.lds Makefile
 	$$(call say,LINK,$$@)
 	$(Q)$(CC_$(1)) -D__ASSEMBLY__= -c $$(filter %.S,$$^) -o $$@.symbols.o
-	$(Q)$(LD) $(LD_FLAGS) -T hypervisor/boot/skink.lds -o $$@ $(call core_objects,$(1)) $$@.symbols.o
+	$(Q)$(LD) $(LD_FLAGS) -T hypervisor/boot/skink.lds -o $$@ build/$(1)/core.o $$@.symbols.o
 
 build/$(1)/skink: build/$(1)/skink.elf
 	$$(call say,BINARY,$$@)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest does most often, without C: a system call of a program, and the way back from it or from any other handler. Registers stay where
- * they are. All that is not plain goes on in C, from the beginning, with nothing changed (docs/decisions/direct-system-calls.md).
+ * What a guest does most often, without C: a system call or page fault of a program, and the way back from it or from any other
+ * handler. Registers stay where they are. All that is not plain goes on in C, from the beginning, with nothing changed (docs/decisions/direct-system-calls.md).
  */
 #include "cpu/layout.h"
 #include "cpu/smap.h"
@@ -25,17 +25,68 @@
 	mov	\scratch, CPU_FLUSHED_AT(\base)
 .endm
 
-/* speculation_leave() */
-.macro CLEAR_BUFFERS
-	cmpb	$0, speculation_clear_buffers(%rip)
-	je	773f
-	verw	no_selector(%rip)
-773:
-.endm
-
 .macro LOAD_SCRATCH
 	mov	VCPU_REGS + REGS_rdx(%rdi), %rdx
 	mov	VCPU_REGS + REGS_rsi(%rdi), %rsi
+.endm
+
+.macro RESTORE_SCRATCH
+	LOAD_SCRATCH
+	mov	VCPU_REGS + REGS_rax(%rdi), %rax
+	mov	VCPU_REGS + REGS_rdi(%rdi), %rdi
+.endm
+
+.macro BACK_TO_REGISTERS
+	lea	VCPU_REGS + REGS_error_code(%rdi), %rsp
+	RESTORE_SCRATCH
+.endm
+
+.macro UNDO_MODE
+	movb	$0, VCPU_IN_KERNEL(%rdi)
+	mov	VCPU_TABLE_USER(%rdi), %rsi
+	shl	$12, %rsi
+	LOAD_BASE %rsi, %edx
+.endm
+
+/* On the core's stack and the kernel's tables; rax = where its frame of so many words begins. Or on, with nothing changed. */
+.macro ENTER_KERNEL words, otherwise
+	mov	VCPU_TABLE_KERNEL(%rdi), %rsi
+	shl	$12, %rsi
+	jz	\otherwise
+	mov	VCPU_GUEST_STACK(%rdi), %rax
+	and	$-16, %rax
+	sub	$(\words * 8), %rax
+	cmp	core_end(%rip), %rax
+	jb	\otherwise
+	mov	VCPU_KERNEL_STACK(%rdi), %rsp
+	movb	$1, VCPU_IN_KERNEL(%rdi)
+	LOAD_BASE %rsi, %edx
+.endm
+
+/* esi = the program's flags, as flags_for_guest() has them; rdx = the mask of events, for beside a selector */
+.macro GUEST_FLAGS flags:vararg
+	mov	VCPU_INFO(%rdi), %rsi
+	movzbl	INFO_MASK(%rsi), %edx
+	mov	\flags, %esi
+	and	$~(FLAG_IF | FLAG_IOPL), %esi
+	test	%edx, %edx
+	jnz	774f
+	or	$FLAG_IF, %esi
+774:	shl	$32, %rdx
+.endm
+
+.macro MASK_EVENTS bit, flags
+	testb	\bit, \flags
+	jz	775f
+	mov	VCPU_INFO(%rdi), %rdx
+	movb	$1, INFO_MASK(%rdx)
+775:
+.endm
+
+/* A register of the program's, into the frame at rax. */
+.macro COPY_UP register, offset
+	mov	VCPU_REGS + \register(%rdi), %rdx
+	MAY_FAULT fault_undo, mov %rdx, \offset(%rax)
 .endm
 
 	.text
@@ -43,9 +94,7 @@
 /* On the way in: at the error code of vcpu->regs stands rsp. */
 #define FROM_VCPU(offset) (offset) - VCPU_REGS - REGS_error_code(%rsp)
 
-.macro BEGIN_DIRECT
-	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
-	jne	entry_in_c
+.macro BEGIN_DIRECT otherwise
 	mov	%rdi, REGS_rdi - REGS_error_code(%rsp)
 	mov	%rsi, REGS_rsi - REGS_error_code(%rsp)
 	mov	%rdx, REGS_rdx - REGS_error_code(%rsp)
@@ -53,7 +102,13 @@
 	lea	FROM_VCPU(0), %rdi
 	mov	VCPU_DOMAIN(%rdi), %rsi
 	testl	$VM_ASSIST_IOPL, DOMAIN_VM_ASSIST(%rsi)
-	jnz	direct_in_c
+	jnz	\otherwise
+.endm
+
+.macro BEGIN_CALL
+	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
+	jne	entry_in_c
+	BEGIN_DIRECT direct_in_c
 .endm
 
 /*
@@ -65,10 +120,10 @@ entry_from_stub:
 	cmpb	$0, FROM_VCPU(VCPU_IN_KERNEL)
 	je	direct_call
 	cmp	$HYPERCALL_IRET, %rax
-	jne	entry_in_c
+	jne	entry_hypercall
 
 	/* Where the guest's kernel says, as do_iret() has it: interrupts are on there, and no event is pending. */
-	BEGIN_DIRECT
+	BEGIN_CALL
 	cmpq	$0, DOMAIN_LIMIT_HYPERCALLS(%rsi)
 	jne	direct_in_c
 	mov	VCPU_REGS + REGS_rsp(%rdi), %rax
@@ -123,28 +178,11 @@ entry_iret_direct:
 
 	/* Into the guest's kernel, as bounce_to_guest() has it. rax = the frame */
 direct_call:
-	BEGIN_DIRECT
+	BEGIN_CALL
 	cmpq	$0, VCPU_SYSCALL_HANDLER(%rdi)
 	je	direct_in_c
-	mov	VCPU_TABLE_KERNEL(%rdi), %rsi
-	shl	$12, %rsi
-	jz	direct_in_c
-	mov	VCPU_GUEST_STACK(%rdi), %rax
-	and	$-16, %rax
-	sub	$(7 * 8), %rax
-	cmp	core_end(%rip), %rax
-	jb	direct_in_c
-	mov	VCPU_KERNEL_STACK(%rdi), %rsp
-	movb	$1, VCPU_IN_KERNEL(%rdi)
-	LOAD_BASE %rsi, %edx
-	mov	VCPU_INFO(%rdi), %rsi
-	movzbl	INFO_MASK(%rsi), %edx
-	mov	%r11d, %esi
-	and	$~(FLAG_IF | FLAG_IOPL), %esi
-	test	%edx, %edx
-	jnz	1f
-	or	$FLAG_IF, %esi
-1:	shl	$32, %rdx
+	ENTER_KERNEL 7, direct_in_c
+	GUEST_FLAGS %r11d
 	or	$SELECTOR_GUEST_CODE64, %rdx
 	OPEN_GUEST
 	MAY_FAULT direct_call_undo, mov %rcx, (%rax)
@@ -156,35 +194,88 @@ direct_call:
 	MAY_FAULT direct_call_undo, mov %rdx, 40(%rax)
 	MAY_FAULT direct_call_undo, movq $SELECTOR_GUEST_DATA, 48(%rax)
 	CLOSE_GUEST
-	cmpb	$0, VCPU_SYSCALL_MASKS(%rdi)
-	je	1f
-	mov	VCPU_INFO(%rdi), %rdx
-	movb	$1, INFO_MASK(%rdx)
-1:	mov	VCPU_SYSCALL_HANDLER(%rdi), %rcx
+	MASK_EVENTS $1, VCPU_SYSCALL_MASKS(%rdi)
+	mov	VCPU_SYSCALL_HANDLER(%rdi), %rcx
 	and	$~FLAGS_HANDLER_CLEARS, %r11
 	CLEAR_BUFFERS
 	mov	%rax, %rsp
-	LOAD_SCRATCH
-	mov	VCPU_REGS + REGS_rax(%rdi), %rax
-	mov	VCPU_REGS + REGS_rdi(%rdi), %rdi
+	RESTORE_SCRATCH
 	sysretq
 
 direct_call_undo:
-	movb	$0, VCPU_IN_KERNEL(%rdi)
-	mov	VCPU_TABLE_USER(%rdi), %rsi
-	shl	$12, %rsi
-	LOAD_BASE %rsi, %edx
+	UNDO_MODE
 direct_iret_undo:
 	CLOSE_GUEST
 direct_in_c:
-	lea	VCPU_REGS + REGS_error_code(%rdi), %rsp
-	LOAD_SCRATCH
-	mov	VCPU_REGS + REGS_rax(%rdi), %rax
-	mov	VCPU_REGS + REGS_rdi(%rdi), %rdi
+	BACK_TO_REGISTERS
 	jmp	entry_in_c
+
+/* entry_page_fault: as entry_trap. A program's goes to the guest's kernel as page_fault() has it. rax = the frame, r11 = cr2 */
+	.globl entry_page_fault, entry_iret_handler
+	.balign 16
+entry_page_fault:
+	testb	$3, REGS_cs - REGS_error_code(%rsp)
+	jz	entry_trap
+	cmpb	$0, FROM_VCPU(VCPU_IN_KERNEL)
+	jne	entry_trap
+	CLOSE_GUEST
+	mov	%rcx, REGS_rcx - REGS_error_code(%rsp)
+	mov	%r11, REGS_r11 - REGS_error_code(%rsp)
+	BEGIN_DIRECT fault_in_c
+	testb	$FAULT_RESERVED, VCPU_REGS + REGS_error_code(%rdi)
+	jnz	fault_in_c
+	cmpq	$0, VCPU_PAGE_FAULT_HANDLER(%rdi)
+	je	fault_in_c
+	cmpw	$0, VCPU_PAGE_FAULT_SELECTOR(%rdi)
+	je	fault_in_c
+	ENTER_KERNEL 8, fault_in_c
+	mov	%cr2, %r11
+	mov	VCPU_INFO(%rdi), %rcx
+	mov	%r11, INFO_CR2(%rcx)
+	GUEST_FLAGS VCPU_REGS+REGS_rflags(%rdi)
+	movzwl	VCPU_REGS + REGS_cs(%rdi), %ecx
+	or	%rcx, %rdx
+	mov	VCPU_REGS + REGS_error_code(%rdi), %ecx
+	or	$FAULT_USER, %ecx
+	OPEN_GUEST
+	MAY_FAULT fault_undo, mov %rcx, 16(%rax)
+	MAY_FAULT fault_undo, mov %rdx, 32(%rax)
+	MAY_FAULT fault_undo, mov %rsi, 40(%rax)
+	COPY_UP REGS_rcx, 0
+	COPY_UP REGS_r11, 8
+	COPY_UP REGS_rip, 24
+	COPY_UP REGS_rsp, 48
+	movzwl	VCPU_REGS + REGS_ss(%rdi), %edx
+	MAY_FAULT fault_undo, mov %rdx, 56(%rax)
+	CLOSE_GUEST
+	MASK_EVENTS $TRAP_MASKS_EVENTS, VCPU_PAGE_FAULT_FLAGS(%rdi)
+	mov	VCPU_REGS + REGS_rflags(%rdi), %r11
+	and	$~FLAGS_HANDLER_CLEARS, %r11
+	mov	VCPU_PAGE_FAULT_HANDLER(%rdi), %rcx
+	movzwl	VCPU_PAGE_FAULT_SELECTOR(%rdi), %edx
+	CLEAR_BUFFERS
+	push	$SELECTOR_GUEST_DATA
+	push	%rax
+	push	%r11
+	push	%rdx
+	push	%rcx
+	RESTORE_SCRATCH
+entry_iret_handler:
+	iretq
+
+fault_undo:
+	mov	%r11, %cr2
+	UNDO_MODE
+	CLOSE_GUEST
+fault_in_c:
+	mov	VCPU_REGS + REGS_rcx(%rdi), %rcx
+	mov	VCPU_REGS + REGS_r11(%rdi), %r11
+	BACK_TO_REGISTERS
+	jmp	entry_trap
 
 	.pushsection .rodata
 	.balign 8
+	.globl no_selector
 core_end:
 	.quad	CORE_END
 no_selector:

@@ -16,8 +16,6 @@
 #include "mem/mmu.h"
 #include "pci/pci.h"
 
-#define FLAG_TF		(1ULL << 8)
-#define FLAG_RF		(1ULL << 16)
 #define PORT_PCI	0xcf8
 #define CODE_LONG	(1U << 21)	/* of a descriptor's access rights: 64-bit code */
 
@@ -34,13 +32,13 @@ static bool is_long_code(uint16_t selector)
 
 bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instruction *out)
 {
-	uint8_t code[INSTRUCTION_MAX];
+	uint8_t code[16];
 	size_t count = MIN(PAGE_SIZE - (rip & ~PAGE_MASK), sizeof(code));
 
 	if (!is_long_code(vcpu->regs.cs) || guest_read(code, rip, count))
 		return false;
 	/* It may end where the next page is missing. */
-	if (!guest_read(code + count, rip + count, sizeof(code) - count))
+	if (unlikely(count < sizeof(code)) && !guest_read(code + count, rip + count, sizeof(code) - count))
 		count = sizeof(code);
 	return decode(code, count, &vcpu->regs, out);
 }
@@ -48,7 +46,7 @@ bool emulate_fetch(struct vcpu *vcpu, uint64_t rip, struct instruction *out)
 void emulate_finish(struct vcpu *vcpu, const struct instruction *done)
 {
 	vcpu->regs.rip += done->length;
-	vcpu->regs.rflags &= ~FLAG_RF;
+	vcpu->regs.rflags &= ~(uint64_t)FLAG_RF;
 	if (vcpu->regs.rflags & FLAG_TF) {
 		vcpu->debug_register[6] |= DR6_SINGLE_STEP;
 		trap_inject(vcpu, TRAP_DEBUG);

@@ -5,6 +5,7 @@
  */
 #include "cpu/emulate.h"
 
+#include "cpu/layout.h"
 #include "cpu/uaccess.h"
 #include "domain/vcpu.h"
 #include "mem/mmu.h"
@@ -124,6 +125,30 @@ static void finish(struct vcpu *vcpu, const struct instruction *in, uint64_t old
 	emulate_finish(vcpu, in);
 }
 
+/*
+ * xchg of a register and the eight bytes that another one points to: how Linux takes an entry away, and so most of all writes. 48 87 /r.
+ * False: it is another instruction, or not so plain a case, and nothing is done.
+ */
+static bool exchange(struct vcpu *vcpu, uint64_t fault_address)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	uint8_t code[4];
+	uint64_t old;
+
+	if (regs->cs != SELECTOR_GUEST_CODE64 || (regs->rflags & (FLAG_TF | FLAG_RF)) || guest_read(code, regs->rip, sizeof(code)))
+		return false;
+	if ((code[0] & 0xfa) != 0x48 || code[1] != 0x87 || code[2] >= 0x40 || (code[2] & 6) == 4)
+		return false;
+	if (register_read(regs, (code[2] & 7) | (code[0] & 1) << 3, 8) != fault_address || guest_read(&old, fault_address, sizeof(old)))
+		return false;
+	code[2] = code[2] >> 3 | (code[0] & 4) << 1;
+	if (mmu_emulate_write(vcpu, fault_address, register_read(regs, code[2], 8), sizeof(old), old))
+		return false;
+	register_write(regs, code[2], sizeof(old), old);
+	regs->rip += 3;
+	return true;
+}
+
 bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
@@ -131,6 +156,8 @@ bool emulate_table_write(struct vcpu *vcpu, uint64_t fault_address)
 	struct instruction in;
 	int error;
 
+	if (exchange(vcpu, fault_address))
+		return true;
 	/* With a bit's number in a register, bts and its like may reach beyond their operand: that is not done. */
 	if (!emulate_fetch(vcpu, regs->rip, &in) || !in.is_memory || fault_address - in.address >= in.bytes)
 		return false;

@@ -67,6 +67,8 @@ vector = 0
 	jmp	entry_own_stack
 	.elseif vector == 2 || vector == 8 || vector == 18
 	jmp	from_core
+	.elseif vector == 14
+	jmp	entry_page_fault
 	.else
 	jmp	entry_trap
 	.endif
@@ -74,6 +76,7 @@ vector = vector + 1
 .endr
 
 /* entry_trap: an error code and vector lie on the stack, above them the CPU's frame: in vcpu->regs, or on our stack. */
+	.globl entry_trap
 	.balign 16
 entry_trap:
 	testb	$3, REGS_cs - REGS_error_code(%rsp)
@@ -161,10 +164,17 @@ entry_stub_sysenter:
 entry_stubs_end:
 
 /* entry_in_c: as the stubs leave it (direct.S) */
-	.globl entry_in_c
+	.globl entry_in_c, entry_hypercall
 	.balign 16
 entry_in_c:
 	FROM_GUEST_TO syscall_from_guest
+
+/* entry_hypercall: the same, from the guest's kernel */
+	.balign 16
+entry_hypercall:
+	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
+	jne	entry_in_c
+	FROM_GUEST_TO hypercall_dispatch
 
 /* entry_exit_to_guest: in: interrupts off; any stack of this CPU    out: in the guest of the current vcpu */
 	.globl entry_exit_to_guest, entry_iret
@@ -175,9 +185,22 @@ entry_exit_to_guest:
 exit_on_empty_stack:
 	THIS_CPU %rax
 	mov	CPU_CURRENT(%rax), %rdi
-	mov	%rdi, %rbx
+	cmpq	$0, CPU_SOFTIRQS(%rax)
+	jne	1f
+	cmpq	$0, VCPU_WORK(%rdi)
+	jne	1f
+	cmpl	$0, VCPU_DEFERRED_TABLES(%rdi)
+	jne	1f
+	mov	VCPU_INFO(%rdi), %rdx
+	cmpb	$0, INFO_PENDING(%rdx)
+	je	2f
+	cmpb	$0, INFO_MASK(%rdx)
+	jne	2f
+1:	mov	%rdi, %rbx
 	call	exit_work
-	lea	VCPU_REGS(%rbx), %rdi
+	mov	%rbx, %rdi
+2:	CLEAR_BUFFERS
+	add	$VCPU_REGS, %rdi
 
 	/* sysretq is quicker. An address that is not canonical would make it fault in ring 0, on the guest's stack. */
 	cmpl	$ENTRY_SYSCALL, REGS_entry_vector(%rdi)

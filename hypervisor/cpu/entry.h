@@ -15,6 +15,7 @@ extern const char entry_from_stub[];
 extern const char entry_vectors[];		/* 256 entries of 16 bytes */
 extern const char entry_iret[];			/* the instruction that may fault with the guest's values */
 extern const char entry_iret_direct[];		/* the same, of a program's return from a system call */
+extern const char entry_iret_handler[];		/* the same, of a program's page fault */
 
 void entry_reload_segments(void);
 
@@ -24,7 +25,7 @@ NORETURN void entry_exit_to_guest(void);
 NORETURN void entry_run_idle(void);
 NORETURN void cpu_idle_loop(void);
 
-/* traps.c and friends, called by entry.S with interrupts off. */
+/* traps.c and friends, called by entry.S with interrupts off; exit_work() only if there is some. */
 void trap_from_guest(struct vcpu *vcpu);
 void trap_from_core(struct cpu_user_regs *regs);
 void syscall_from_guest(struct vcpu *vcpu);

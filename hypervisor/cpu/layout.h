@@ -67,8 +67,14 @@
 #define ENTRY_HANDLER		0x103		/* to be entered, with a code selector of its own */
 
 /* Flags of a guest: what a handler does not begin with, as with an interrupt (AC, VM, RF, NT, TF); what iret does not set (VIP, VIF, VM, IOPL), and does. */
+#define FLAG_TF			0x100
 #define FLAG_IF			0x200
 #define FLAG_IOPL		0x3000
+#define FLAG_RF			0x10000
 #define FLAGS_HANDLER_CLEARS	0x74100
 #define FLAGS_IRET_CLEARS	0x1a3000
 #define FLAGS_IRET_SETS		0x202
+
+/* A page fault's error code: as a program's (not as the kernel's), and by a reserved bit. */
+#define FAULT_USER		4
+#define FAULT_RESERVED		8

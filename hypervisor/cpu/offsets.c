@@ -2,6 +2,7 @@
 /* Offsets that assembly needs, by way of generated/offsets.h. */
 #include "cpu/cpu.h"
 #include "cpu/entry.h"
+#include "cpu/traps.h"
 #include "domain/vcpu.h"
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
@@ -19,15 +20,23 @@ void offsets(void)
 	DEFINE(VCPU_GUEST_STACK, offsetof(struct vcpu, kernel_stack_pointer));
 	DEFINE(VCPU_SYSCALL_HANDLER, offsetof(struct vcpu, trap.callback[CALLBACKTYPE_syscall].address));
 	DEFINE(VCPU_SYSCALL_MASKS, offsetof(struct vcpu, trap.callback[CALLBACKTYPE_syscall].masks_events));
+	DEFINE(VCPU_PAGE_FAULT_HANDLER, offsetof(struct vcpu, trap.entry[TRAP_PAGE_FAULT].address));
+	DEFINE(VCPU_PAGE_FAULT_SELECTOR, offsetof(struct vcpu, trap.entry[TRAP_PAGE_FAULT].cs));
+	DEFINE(VCPU_PAGE_FAULT_FLAGS, offsetof(struct vcpu, trap.entry[TRAP_PAGE_FAULT].flags));
+	DEFINE(TRAP_MASKS_EVENTS, 1 << 2);
 	DEFINE(VCPU_TABLE_KERNEL, offsetof(struct vcpu, table_kernel));
 	DEFINE(VCPU_TABLE_USER, offsetof(struct vcpu, table_user));
 	DEFINE(VCPU_INFO, offsetof(struct vcpu, info));
+	DEFINE(VCPU_WORK, offsetof(struct vcpu, work));
+	DEFINE(VCPU_DEFERRED_TABLES, offsetof(struct vcpu, deferred_tables));
 	DEFINE(VCPU_CPU, offsetof(struct vcpu, cpu));
+	DEFINE(INFO_CR2, offsetof(vcpu_info_t, arch.cr2));
 	DEFINE(INFO_PENDING, offsetof(vcpu_info_t, evtchn_upcall_pending));
 	DEFINE(INFO_MASK, offsetof(vcpu_info_t, evtchn_upcall_mask));
 	DEFINE(DOMAIN_VM_ASSIST, offsetof(struct domain, vm_assist));
 	DEFINE(DOMAIN_USED_HYPERCALLS, offsetof(struct domain, account.used[ACCOUNT_HYPERCALLS]));
 	DEFINE(DOMAIN_LIMIT_HYPERCALLS, offsetof(struct domain, account.limit[ACCOUNT_HYPERCALLS]));
+	DEFINE(CPU_SOFTIRQS, offsetof(struct cpu, softirqs));
 	DEFINE(CPU_FLUSHED_AT, offsetof(struct cpu, flushed_at));
 	DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
 	DEFINE(VM_ASSIST_IOPL, 1 << VMASST_TYPE_architectural_iopl);
@@ -48,7 +57,9 @@ void offsets(void)
 	REGISTER(rdi);
 	REGISTER(rsi);
 	REGISTER(rdx);
+	REGISTER(rcx);
 	REGISTER(rax);
+	REGISTER(r11);
 	REGISTER(error_code);
 	REGISTER(entry_vector);
 	REGISTER(rip);

@@ -18,4 +18,12 @@
 	SMAP_SITE clac
 .endm
 
+/* Last thing before the return to a guest: docs/decisions/speculation.md. */
+.macro CLEAR_BUFFERS
+	cmpb	$0, speculation_clear_buffers(%rip)
+	je	773f
+	verw	no_selector(%rip)
+773:
+.endm
+
 #endif

@@ -14,15 +14,6 @@ MUST_CHECK bool speculation_barrier(void);
 extern bool speculation_clear_buffers;	/* MDS: verw before each return to a guest */
 extern uint64_t speculation_l1tf_limit;	/* 0: not affected */
 
-/* Last thing before the return to a guest. */
-static inline void speculation_leave(void)
-{
-	static const uint16_t selector;
-
-	if (speculation_clear_buffers)
-		asm volatile("verw %0" : : "m"(selector) : "cc");
-}
-
 /* May a guest's table hold this entry that is not present? Not if its address names RAM and the CPU has L1TF. */
 static inline bool speculation_entry_is_safe(uint64_t entry)
 {

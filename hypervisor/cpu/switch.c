@@ -180,23 +180,14 @@ static bool work_step(struct vcpu *vcpu)
 	return false;
 }
 
-/* Apart, so that the common way needs no stack. */
-static NOINLINE void exit_work_do(struct cpu *cpu, struct vcpu *vcpu)
-{
-	do {
-		while (unlikely(read_once(&cpu->softirqs)))
-			do_softirqs(cpu);
-	} while (work_step(vcpu) || read_once(&cpu->softirqs));
-}
-
 void exit_work(struct vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (unlikely(read_once(&cpu->softirqs) || read_once(&vcpu->work) || vcpu->deferred_tables ||
-		     vcpu_has_deliverable_event(vcpu)))
-		exit_work_do(cpu, vcpu);
-	speculation_leave();
+	do {
+		while (unlikely(read_once(&cpu->softirqs)))
+			do_softirqs(cpu);
+	} while (work_step(vcpu) || read_once(&cpu->softirqs));
 }
 
 void cpu_idle_loop(void)

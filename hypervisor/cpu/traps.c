@@ -15,9 +15,6 @@
 #define ERROR_IDT		2U	/* in an error code: the selector is a vector */
 #define FAULT_PRESENT		1U	/* in a page fault's error code */
 #define FAULT_WRITE		2U
-#define FAULT_USER		4U
-#define FAULT_RESERVED		8U
-#define FLAG_TF			(1ULL << 8)
 
 static void inject(struct vcpu *vcpu, uint32_t vector, bool has_error, uint32_t error_code)
 {
@@ -193,14 +190,14 @@ static NORETURN void iret_failed(uint32_t error_code)
 	entry_exit_to_guest();
 }
 
-/* entry_iret_direct: the guest's registers are those of the fault, and what iretq did not like lies on the stack. */
+/* In direct.S: the guest's registers are those of the fault, and what iretq did not like lies on the stack. */
 static NORETURN void iret_direct_failed(const struct cpu_user_regs *fault)
 {
 	struct cpu_user_regs *regs = &current_vcpu()->regs;
 	const uint64_t *frame = (const uint64_t *)fault->rsp;
 
 	memcpy(regs, fault, offsetof(struct cpu_user_regs, error_code));
-	regs->entry_vector = 0;
+	regs->entry_vector = fault->rip == (uint64_t)entry_iret_handler ? ENTRY_HANDLER : 0;
 	regs->rip = frame[0];
 	regs->cs = (uint16_t)frame[1];
 	regs->rflags = frame[2];
@@ -220,12 +217,12 @@ void trap_from_core(struct cpu_user_regs *regs)
 	} else if (vector == TRAP_DEBUG) {
 		/* A guest's breakpoint or single step that reached us by way of `mov ss` or sysenter. */
 		asm volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
-		regs->rflags &= ~FLAG_TF;
+		regs->rflags &= ~(uint64_t)FLAG_TF;
 	} else if (vector == TRAP_DOUBLE_FAULT || vector == TRAP_MACHINE_CHECK) {
 		trap_fatal(regs);	/* from a guest, too */
 	} else if (regs->rip == (uint64_t)entry_iret) {
 		iret_failed(regs->error_code);
-	} else if (regs->rip == (uint64_t)entry_iret_direct) {
+	} else if (regs->rip == (uint64_t)entry_iret_direct || regs->rip == (uint64_t)entry_iret_handler) {
 		iret_direct_failed(regs);
 	} else if (!extable_fix(regs)) {
 		trap_fatal(regs);

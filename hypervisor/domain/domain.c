@@ -52,7 +52,14 @@ static struct domain *get(domid_t id, bool may_be_dying)
 
 struct domain *domain_get(domid_t id)
 {
-	return get(id == DOMID_SELF ? current_vcpu()->domain->id : id, false);
+	struct domain *own = current_vcpu()->domain;
+
+	if (id != DOMID_SELF)
+		return get(id, false);
+	if (read_once(&own->is_dying))
+		return NULL;
+	__atomic_fetch_add(&own->references, 1, __ATOMIC_RELAXED);	/* no lock: who runs keeps it */
+	return own;
 }
 
 struct domain *domain_get_from(uint32_t id)

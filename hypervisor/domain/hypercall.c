@@ -54,7 +54,7 @@ static long run(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	}
 }
 
-void hypercall_dispatch(struct vcpu *vcpu)
+__attribute__((flatten)) void hypercall_dispatch(struct vcpu *vcpu)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
 

@@ -17,33 +17,36 @@ long hypercall_continue(uint32_t number, uint32_t count, ...);
 struct vcpu;
 void hypercall_dispatch(struct vcpu *vcpu);
 
-long do_set_trap_table(uint64_t traps);					/* cpu/bounce.c */
-long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done, uint64_t domain);
-long do_set_gdt(uint64_t frames, uint64_t entries);
-long do_stack_switch(uint64_t selector, uint64_t pointer);
-long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall);
-long do_fpu_taskswitch(uint64_t set);
-long do_set_debugreg(uint64_t reg, uint64_t value);
-long do_get_debugreg(uint64_t reg);
-long do_update_descriptor(uint64_t address, uint64_t descriptor);
-long do_memory_op(uint64_t command, uint64_t argument);
-long do_multicall(uint64_t calls, uint64_t count);			/* hypercall.c */
-long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags);
-long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain);
-long do_set_timer_op(uint64_t deadline_ns);
-long do_xen_version(uint64_t command, uint64_t argument);
-long do_console_io(uint64_t command, uint64_t count, uint64_t buffer);
-long do_physdev_op(uint64_t command, uint64_t argument);
-long do_grant_table_op(uint64_t command, uint64_t operations, uint64_t count);
-long do_vm_assist(uint64_t command, uint64_t type);
-long do_iret(struct vcpu *vcpu);
-long do_vcpu_op(uint64_t command, uint64_t vcpu, uint64_t argument);
-long do_set_segment_base(uint64_t which, uint64_t base);
-long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done, uint64_t domain);
-long do_sched_op(uint64_t command, uint64_t argument);
-long do_callback_op(uint64_t command, uint64_t argument);
-long do_event_channel_op(uint64_t command, uint64_t argument);
-long do_platform_op(uint64_t operation);
-long do_sysctl(uint64_t operation);
-long do_domctl(uint64_t operation);
-long do_driver_op(uint64_t argument);					/* reset/ready.c */
+/* Not part of their caller: a short one does not pay for the registers that a long one needs. */
+#define HYPERCALL NOINLINE long
+
+HYPERCALL do_set_trap_table(uint64_t traps);					/* cpu/bounce.c */
+HYPERCALL do_mmu_update(uint64_t requests, uint64_t count, uint64_t done, uint64_t domain);
+HYPERCALL do_set_gdt(uint64_t frames, uint64_t entries);
+HYPERCALL do_stack_switch(uint64_t selector, uint64_t pointer);
+HYPERCALL do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall);
+HYPERCALL do_fpu_taskswitch(uint64_t set);
+HYPERCALL do_set_debugreg(uint64_t reg, uint64_t value);
+HYPERCALL do_get_debugreg(uint64_t reg);
+HYPERCALL do_update_descriptor(uint64_t address, uint64_t descriptor);
+HYPERCALL do_memory_op(uint64_t command, uint64_t argument);
+HYPERCALL do_multicall(uint64_t calls, uint64_t count);			/* hypercall.c */
+HYPERCALL do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags);
+HYPERCALL do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain);
+HYPERCALL do_set_timer_op(uint64_t deadline_ns);
+HYPERCALL do_xen_version(uint64_t command, uint64_t argument);
+HYPERCALL do_console_io(uint64_t command, uint64_t count, uint64_t buffer);
+HYPERCALL do_physdev_op(uint64_t command, uint64_t argument);
+HYPERCALL do_grant_table_op(uint64_t command, uint64_t operations, uint64_t count);
+HYPERCALL do_vm_assist(uint64_t command, uint64_t type);
+HYPERCALL do_iret(struct vcpu *vcpu);
+HYPERCALL do_vcpu_op(uint64_t command, uint64_t vcpu, uint64_t argument);
+HYPERCALL do_set_segment_base(uint64_t which, uint64_t base);
+HYPERCALL do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done, uint64_t domain);
+HYPERCALL do_sched_op(uint64_t command, uint64_t argument);
+HYPERCALL do_callback_op(uint64_t command, uint64_t argument);
+HYPERCALL do_event_channel_op(uint64_t command, uint64_t argument);
+HYPERCALL do_platform_op(uint64_t operation);
+HYPERCALL do_sysctl(uint64_t operation);
+HYPERCALL do_domctl(uint64_t operation);
+HYPERCALL do_driver_op(uint64_t argument);					/* reset/ready.c */

@@ -52,7 +52,7 @@ void frame_unlink(uint32_t *list, struct frame *frame)
 		*list = frame->next;
 }
 
-struct frame *frame_get(mfn_t number, const struct domain *owner)
+static inline struct frame *get(mfn_t number, const struct domain *owner)
 {
 	struct frame *frame = frame_at(number);
 	uint64_t count;
@@ -74,6 +74,15 @@ struct frame *frame_get(mfn_t number, const struct domain *owner)
 	return NULL;
 }
 
+struct frame *frame_get(mfn_t number, const struct domain *owner) { return get(number, owner); }
+
+struct frame *frame_table_of(struct domain_locked owner, mfn_t number)
+{
+	struct frame *frame = frame_at(number);
+
+	return frame && load_acquire(&frame->owner) == owner.domain->id && frame_is_table(frame) ? frame : NULL;
+}
+
 void frame_get_again(struct frame *frame)
 {
 	uint64_t before = __atomic_fetch_add(&frame->count, 1, __ATOMIC_RELAXED);
@@ -81,7 +90,7 @@ void frame_get_again(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) != 0, "F3");
 }
 
-void frame_put(struct frame *frame)
+static inline void put(struct frame *frame)
 {
 	uint64_t before = __atomic_fetch_sub(&frame->count, 1, __ATOMIC_SEQ_CST);
 
@@ -91,6 +100,8 @@ void frame_put(struct frame *frame)
 	else if (unlikely(before == (FRAME_CORE | 2)) && domain_find(frame->owner))
 		domain_may_end(domain_find(frame->owner));
 }
+
+void frame_put(struct frame *frame) { put(frame); }
 
 /* Before a frame gets another use nobody may hold a stale translation to it, or through it. */
 static void flush_stale(struct frame *frame)
@@ -148,7 +159,7 @@ static int get_first_type(struct frame *frame, enum frame_type type, uint64_t *w
 	uint64_t wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
 
 	if (*word & FRAME_TYPE_COUNT_MASK) {
-		if (old != type)
+		if (old != type || (uint32_t)*word == FRAME_TYPE_COUNT_MASK)
 			return -EINVAL;
 		if (type != FRAME_WRITABLE)
 			return -EBUSY;
@@ -178,42 +189,58 @@ static int get_first_type(struct frame *frame, enum frame_type type, uint64_t *w
 	return validate(frame, type);
 }
 
-int frame_get_type(struct frame *frame, enum frame_type type)
+/* Validated: it has references already, and gets one more. False: it is not, or has as many as can be counted. */
+static inline bool get_type_again(struct frame *frame, enum frame_type type)
 {
 	uint64_t word = load_acquire(&frame->type);
+
+	while (word >> FRAME_VALIDATED_SHIFT == ((uint64_t)type << 1 | 1) && (uint32_t)word != FRAME_TYPE_COUNT_MASK)
+		if (likely(__atomic_compare_exchange_n(&frame->type, &word, word + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+			return true;
+	return false;
+}
+
+int frame_get_type(struct frame *frame, enum frame_type type)
+{
+	uint64_t word;
 	int error;
 
 	do {
-		/* Validated: it has references already, and gets one more. */
-		while ((word & FRAME_VALIDATED) && frame_type_of(word) == type) {
-			if ((word & FRAME_TYPE_COUNT_MASK) == FRAME_TYPE_COUNT_MASK)
-				return -EINVAL;
-			if (__atomic_compare_exchange_n(&frame->type, &word, word + 1, false, __ATOMIC_ACQ_REL,
-							__ATOMIC_ACQUIRE))
-				return 0;
-		}
+		if (get_type_again(frame, type))
+			return 0;
+		word = load_acquire(&frame->type);
 		error = get_first_type(frame, type, &word);
 	} while (error == -EAGAIN);
 	return error;
 }
 
+/* All but the last one. */
+static inline bool put_type_but_last(struct frame *frame)
+{
+	uint64_t word = load_acquire(&frame->type);
+
+	while ((uint32_t)word > 1)
+		if (likely(__atomic_compare_exchange_n(&frame->type, &word, word - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+			return true;
+	return false;
+}
+
 void frame_put_type(struct frame *frame)
 {
-	uint64_t word = load_acquire(&frame->type), left;
+	uint64_t word, left;
 
 	do {
-		bool is_last = (word & FRAME_TYPE_COUNT_MASK) == 1;
-
+		if (put_type_but_last(frame))
+			return;
+		word = load_acquire(&frame->type);
 		ASSERT((word & FRAME_TYPE_COUNT_MASK) != 0, "F3");
-		left = word - 1;
-		if (is_last && frame_type_of(word) <= FRAME_L4)
-			left = (left & ~FRAME_VALIDATED) | FRAME_DEFERRED;
-		else if (is_last)
-			left = word & ~FRAME_VALIDATED;		/* still counted: nobody can come and go */
-	} while (!__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+		left = word & ~FRAME_VALIDATED;		/* still counted: nobody can come and go */
+		if (frame_type_of(word) <= FRAME_L4)
+			left = (left - 1) | FRAME_DEFERRED;
+	} while ((uint32_t)word > 1 || !__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (left & FRAME_DEFERRED) {
 		deferred_add(frame);
-	} else if (!(left & FRAME_VALIDATED)) {
+	} else {
 		frame->flushed = tlb_clock();			/* whoever sees the count fall sees it too */
 		store_release(&frame->type, left - 1);
 	}
@@ -221,27 +248,30 @@ void frame_put_type(struct frame *frame)
 
 int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame)
 {
-	int error;
+	struct frame *taken = get(number, owner);
+	int error = 0;
 
-	*frame = frame_get(number, owner);
-	if (!*frame)
+	if (!taken)
 		return -EINVAL;
-	error = type == FRAME_PLAIN ? 0 : frame_get_type(*frame, type);
-	if (type == FRAME_WRITABLE && !error && unlikely(read_once(&(*frame)->count) >> FRAME_WATCHED_SHIFT & 7)) {
-		error = frame_may_write(*frame);
+	*frame = taken;
+	if (type != FRAME_PLAIN && !get_type_again(taken, type))
+		error = frame_get_type(taken, type);
+	if (type == FRAME_WRITABLE && likely(!error) && unlikely(read_once(&taken->count) >> FRAME_WATCHED_SHIFT & 7)) {
+		error = frame_may_write(taken);
 		if (error)
-			frame_put_type(*frame);
+			frame_put_type(taken);
 	}
-	if (error)
-		frame_put(*frame);
+	if (likely(!error))
+		return 0;
+	frame_put(taken);
 	return error == -EINVAL && type == FRAME_WRITABLE ? -EBUSY : error;
 }
 
 void frame_put_as(struct frame *frame, enum frame_type type)
 {
-	if (type != FRAME_PLAIN)
+	if (type != FRAME_PLAIN && !put_type_but_last(frame))
 		frame_put_type(frame);
-	frame_put(frame);
+	put(frame);
 }
 
 /* The core's own type reference keeps a shared page from ever being a table. */

@@ -9,6 +9,8 @@
  * F2  Each present entry of a validated table holds the references that its frame needs.
  * F3  A frame with a general reference is not freed; each type reference comes with a general one.
  * F4  Page-table types of a frame change under its owner's lock; other types by compare-and-swap.
+ * F5  Who holds a domain's lock, and finds first that a frame is its and then that it is a table, needs no reference: before a frame
+ *     is another domain's, each CPU has flushed its TLB, or it was taken from its owner under that lock.
  *
  * A table whose validation stopped half way is partial: entries [0, validated) hold references, nobody holds the
  * table by type. One whose last type reference went, and whose entries still hold theirs, is deferred: it stands
@@ -53,7 +55,8 @@ _Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
 #define FRAME_COUNT_MAX		(1ULL << 31)	/* for guests: frame_get_again() has room above it */
 
 #define FRAME_TYPE_SHIFT	56
-#define FRAME_VALIDATED		(1ULL << 55)	/* who comes second may use it: checked and, after another type, flushed */
+#define FRAME_VALIDATED_SHIFT	55
+#define FRAME_VALIDATED		(1ULL << FRAME_VALIDATED_SHIFT)	/* who comes second may use it: checked and, after another type, flushed */
 #define FRAME_PARTIAL		(1ULL << 54)
 #define FRAME_DEFERRED		(1ULL << 53)
 #define FRAME_PINNED		(1ULL << 52)	/* MMUEXT_PIN: a type reference of the guest's own */
@@ -87,6 +90,9 @@ static inline mfn_t frame_number(const struct frame *frame) { return mfn((uint64
 /* Lists of frames, named by their first; FRAME_LINK_NONE: empty. Whose list it is has its lock. */
 void frame_link(uint32_t *list, struct frame *frame);
 void frame_unlink(uint32_t *list, struct frame *frame);
+
+/* A validated page table of `owner`'s, or NULL: it stays both until the lock is let go (F5). */
+struct frame *frame_table_of(struct domain_locked owner, mfn_t number);
 
 /* A reference to a frame that `owner` owns, or NULL. Give it back by frame_put(). */
 struct frame *frame_get(mfn_t number, const struct domain *owner);

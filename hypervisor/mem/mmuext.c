@@ -49,24 +49,22 @@ static int flush_op(struct vcpu *vcpu, const struct mmuext_op *op)
 	return flush_where(vcpu, which / 2, (uint64_t)op->arg2.vcpumask.p, is_page ? op->arg1.linear_addr : TLB_ALL_PAGES);
 }
 
-static int one_op(const struct batch *batch, uint64_t address)
+static int one_op(const struct batch *batch, const void *request)
 {
 	struct vcpu *vcpu = current_vcpu();
+	const struct mmuext_op *op = request;
 	struct domain_locked owner;
-	struct mmuext_op op;
 	int error;
 
-	if (guest_read(&op, address, sizeof(op)))
-		return -EFAULT;
-	switch (op.cmd) {
+	switch (op->cmd) {
 	case MMUEXT_TLB_FLUSH_LOCAL ... MMUEXT_INVLPG_ALL:
-		return batch->tables == vcpu->domain ? flush_op(vcpu, &op) : -EPERM;
+		return batch->tables == vcpu->domain ? flush_op(vcpu, op) : -EPERM;
 	case MMUEXT_FLUSH_CACHE:
 	case MMUEXT_FLUSH_CACHE_GLOBAL:
 		return -EACCES;		/* for those who have devices; memory is always coherent */
 	default:
 		owner = domain_lock(batch->tables);
-		error = owner.domain->is_dying ? -ESRCH : table_op(owner, vcpu, &op);	/* D2 */
+		error = owner.domain->is_dying ? -ESRCH : table_op(owner, vcpu, op);	/* D2 */
 		domain_unlock(owner);
 		return error;
 	}
@@ -76,8 +74,8 @@ long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, ui
 {
 	struct batch batch = {
 		.hypercall = __HYPERVISOR_mmuext_op, .one = one_op, .address = operations,
-		.entry_bytes = sizeof(struct mmuext_op), .count = (uint32_t)count, .preempt_every = 1,
-		.done_address = done_address, .domain = domain,
+		.entry_bytes = sizeof(struct mmuext_op), .count = (uint32_t)count, .at_once = 2,
+		.done_address = done_address, .domain = domain, .tables = NULL, .source = NULL,
 	};
 	long result = domain_get_managed((domid_t)domain, &batch.tables);
 

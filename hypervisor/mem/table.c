@@ -20,7 +20,7 @@ mfn_t table_bios_page;
 /* T6: Domain-0's kernel looks there for what a BIOS has left. */
 static bool is_bios_area(const struct domain *source, mfn_t frame)
 {
-	return source->is_privileged && table_bios_page.raw && frame.raw >= 0x80 && frame.raw < 0x100;
+	return unlikely(frame.raw - 0x80 < 0x80) && source->is_privileged && table_bios_page.raw;
 }
 
 /* Q3: with the cache bits that were asked for. A guest may give the core's bit back as it has read it. */
@@ -96,6 +96,39 @@ void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
 	entry_release(table, level, entry, &is_flushed);
 }
 
+int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
+{
+	struct frame *table = frame_of(virt_to_mfn(at));
+	enum frame_type level = frame_type_of(table->type);
+	bool keeps = entry_keeps_references(level, old, entry);
+	int error = 0;
+
+	if (level != FRAME_L1 && owner.domain->is_frozen)
+		return -EPERM;
+	if (is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)))
+		return -EINVAL;
+	if (keeps)
+		entry |= PTE_USER;
+	else if (entry)
+		error = entry_take(table, level, source, &entry);
+	if (error)
+		return error;
+	if (unlikely(!__atomic_compare_exchange_n(at, &old, entry, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+		if (!keeps)
+			entry_drop(table, level, entry);
+		return -EAGAIN;
+	}
+	if (level == FRAME_L1) {
+		frame_touch(table);
+		entry_fold(old);
+	}
+	if (!keeps) {
+		entry_drop(table, level, old);
+		account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
+	}
+	return 0;
+}
+
 /*
  * Code and data segments of any base and limit are harmless in ring 3; all else could enter the core. SDM volume 3,
  * 3.4.5: bit 44 code or data, 45-46 ring, 47 present.
@@ -127,6 +160,17 @@ static void core_slots_set(struct frame *frame, enum frame_type type)
 		paging_fill_core_slots(table_entries(frame));
 }
 
+/* The first from `i` on that is not empty; `end` or more: there is none. Eight at a time, for most tables are nearly empty. */
+static uint32_t entry_next(const pte_t *entries, uint32_t i, uint32_t end)
+{
+	while (i < end && !entries[i]) {
+		const pte_t *at = &entries[i];
+
+		i += i % 8 == 0 && !(at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) ? 8 : 1;
+	}
+	return i;
+}
+
 int table_validate(struct frame *frame, enum frame_type type)
 {
 	const struct domain *owner = domain_find(frame->owner);
@@ -135,10 +179,10 @@ int table_validate(struct frame *frame, enum frame_type type)
 
 	if (type == FRAME_SEGMENT)
 		return segments_validate(frame);
-	for (uint32_t start = frame->validated, i = start; i < TABLE_ENTRIES; i++) {
+	for (uint32_t start = frame->validated, i = start; (i = entry_next(entries, i, TABLE_ENTRIES)) < TABLE_ENTRIES; i++) {
 		pte_t entry = entries[i];
 
-		if (!entry || is_core_slot(type, i))
+		if (is_core_slot(type, i))
 			continue;
 		frame->validated = (uint16_t)i;
 		/* One L2 entry may bring 512 others with it: the time to stop is before it. */
@@ -168,7 +212,7 @@ void table_release(struct frame *frame, enum frame_type type)
 
 	if (type == FRAME_SEGMENT)
 		return;
-	for (uint32_t i = 0; i < frame->validated; i++)
-		if (entries[i] && !is_core_slot(type, i))
+	for (uint32_t i = 0; (i = entry_next(entries, i, frame->validated)) < frame->validated; i++)
+		if (!is_core_slot(type, i))
 			entry_release(frame, type, entries[i], &is_flushed);
 }

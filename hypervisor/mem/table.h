@@ -63,6 +63,8 @@ MUST_CHECK int entry_take(struct frame *table, enum frame_type level, const stru
 void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
 /* The same; *is_flushed: T5 has been seen to, or is now. */
 void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed);
+/* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EPERM, -EBUSY, -ERESTART. */
+MUST_CHECK int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry);
 
 /* Checks a descriptor and makes it harmless (ring 3). False: refused. */
 MUST_CHECK bool descriptor_check(uint64_t *descriptor);

@@ -9,41 +9,8 @@
 #include "mem/table.h"
 
 #define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
-/* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EBUSY, -ERESTART. */
-static int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
-{
-	struct frame *table = frame_of(virt_to_mfn(at));
-	enum frame_type level = frame_type_of(table->type);
-	bool keeps = entry_keeps_references(level, old, entry);
-	int error = 0;
 
-	if (is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)))
-		return -EINVAL;
-	if (level != FRAME_L1 && owner.domain->is_frozen)
-		return -EPERM;
-	if (keeps)
-		entry |= PTE_USER;
-	else
-		error = entry_take(table, level, source, &entry);
-	if (error)
-		return error;
-	if (!__atomic_compare_exchange_n(at, &old, entry, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		if (!keeps)
-			entry_drop(table, level, entry);
-		return -EAGAIN;
-	}
-	if (level == FRAME_L1) {
-		frame_touch(table);
-		entry_fold(old);
-	}
-	if (!keeps) {
-		entry_drop(table, level, old);
-		account_charge(owner.domain, ACCOUNT_PAGE_TABLE_UPDATES, 1);
-	}
-	return 0;
-}
-
-/* The same for whatever is there. With `keeps_ad` accessed and dirty stay as the CPU has set them. */
+/* An entry in place of whatever is there. With `keeps_ad` accessed and dirty stay as the CPU has set them. */
 static int entry_write(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t entry, bool keeps_ad)
 {
 	pte_t kept_bits = keeps_ad && (entry & PTE_PRESENT) ? PTE_ACCESSED | PTE_DIRTY : 0;
@@ -59,28 +26,37 @@ static int entry_write(struct domain_locked owner, pte_t *at, const struct domai
 
 pte_t *entry_at(struct domain_locked owner, paddr_t address)
 {
-	struct frame *table = frame_get(paddr_to_mfn(address), owner.domain);
-	bool is_table = table && frame_is_table(table);
-
-	if (table)
-		frame_put(table);
-	return is_table && address % sizeof(pte_t) == 0 ? paddr_to_virt(address) : NULL;
+	return address % sizeof(pte_t) == 0 && frame_table_of(owner, paddr_to_mfn(address)) ? paddr_to_virt(address) : NULL;
 }
 
 /* ---- mmu_update ---- */
 
+/* The next ones from `address` on, at most `count`; if they cannot be read together, the first alone. -EFAULT: nor can it. */
+static int batch_read(const struct batch *batch, uint64_t address, uint64_t *requests, uint32_t *count)
+{
+	*count = MIN(batch->at_once, *count);
+	if (likely(!guest_read(requests, address, *count * batch->entry_bytes)))
+		return 0;
+	*count = 1;
+	return guest_read(requests, address, batch->entry_bytes);
+}
+
 long batch_run(const struct batch *batch)
 {
-	uint32_t done = 0, left = batch->count & ~BATCH_CONTINUES, i;
-	uint64_t address = batch->address;
+	uint32_t done = 0, left = batch->count & ~BATCH_CONTINUES, i, ready = 0;
+	uint64_t requests[BATCH_BYTES / 8], *next = requests, address = batch->address;
 	int error = 0;
 
 	if ((batch->count & BATCH_CONTINUES) && guest_read(&done, batch->done_address, sizeof(done)))
 		return -EFAULT;
-	for (i = 0; i < left; i++, address += batch->entry_bytes) {
-		bool stops = i && i % batch->preempt_every == 0 && preempt_needed();
-
-		error = stops ? -ERESTART : batch->one(batch, address);
+	for (i = 0; i < left; i++, ready--, next += batch->entry_bytes / 8, address += batch->entry_bytes) {
+		if (ready == 0) {
+			next = requests;
+			ready = left - i;
+			error = i && preempt_needed() ? -ERESTART : batch_read(batch, address, requests, &ready);
+		}
+		if (!error)
+			error = batch->one(batch, next);
 		if (error)
 			break;
 	}
@@ -108,33 +84,29 @@ static int update_machphys(const struct batch *batch, const struct mmu_update *r
 	return 0;
 }
 
-static int update_one(const struct batch *batch, uint64_t address)
+static int update_one(const struct batch *batch, const void *words)
 {
 	struct domain_locked owner = { batch->tables };
-	struct mmu_update request;
+	const struct mmu_update *request = words;
+	uint32_t command = request->ptr % sizeof(pte_t);
+	paddr_t place = request->ptr - command;
 	struct frame *frame;
-	uint32_t command;
-	paddr_t place;
 	pte_t *at;
 	int error;
 
-	if (guest_read(&request, address, sizeof(request)))
-		return -EFAULT;
-	command = request.ptr % sizeof(pte_t);
-	place = request.ptr - command;
 	if (command == MMU_MACHPHYS_UPDATE)
-		return update_machphys(batch, &request);
+		return update_machphys(batch, request);
 	if (command > MMU_PT_UPDATE_NO_TRANSLATE)
 		return -EINVAL;
 	at = entry_at(owner, place);
 	if (at)
-		return entry_write(owner, at, batch->source, request.val, command == MMU_PT_UPDATE_PRESERVE_AD);
+		return entry_write(owner, at, batch->source, request->val, command == MMU_PT_UPDATE_PRESERVE_AD);
 
 	/* Not a table: an ordinary word of the domain's. */
 	error = frame_get_as(paddr_to_mfn(place), owner.domain, FRAME_WRITABLE, &frame);
 	if (error)
 		return error == -ERESTART ? error : -EINVAL;
-	write_once((uint64_t *)paddr_to_virt(place), request.val);
+	write_once((uint64_t *)paddr_to_virt(place), request->val);
 	frame_put_as(frame, FRAME_WRITABLE);
 	return 0;
 }
@@ -144,8 +116,8 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 {
 	struct batch batch = {
 		.hypercall = __HYPERVISOR_mmu_update, .one = update_one, .address = requests,
-		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .preempt_every = 32,
-		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain,
+		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .at_once = 32,
+		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain, .source = NULL,
 	};
 	uint32_t tables = domain >> 16 & 0xffff;
 	struct domain_locked owner;
@@ -171,22 +143,24 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 
 /* ---- update_va_mapping ---- */
 
+/* The entry of `level` for `va` in the table that the one above leads to; NULL if it leads to none. */
+static inline pte_t *entry_below(const pte_t *above, uint64_t va, unsigned int level)
+{
+	pte_t entry = read_once(above);
+
+	return entry & PTE_PRESENT ? (pte_t *)paddr_to_virt(entry & PTE_ADDRESS) + (va >> (3 + 9 * level) & 511) : NULL;
+}
+
 /* No level needs a check: a base pointer's table is validated, and so is all below it (F2, T2, T4). */
 pte_t *entry_for(struct domain_locked owner, const struct vcpu *vcpu, uint64_t va)
 {
-	mfn_t table = vcpu->table_kernel;
+	pte_t above = mfn_to_paddr(vcpu->table_kernel) | PTE_PRESENT, *at;
 
-	if (!guest_range_ok(va, 1) || table.raw == 0)
+	if (!guest_range_ok(va, 1) || above == PTE_PRESENT)
 		return NULL;
-	for (unsigned int shift = PAGE_SHIFT + 27; ; shift -= 9) {
-		pte_t *at = (pte_t *)mfn_to_virt(table) + (va >> shift & 511);
-
-		if (shift == PAGE_SHIFT)
-			return at;
-		if (!(read_once(at) & PTE_PRESENT))
-			return NULL;
-		table = pte_frame(*at);
-	}
+	if (!(at = entry_below(&above, va, 4)) || !(at = entry_below(at, va, 3)) || !(at = entry_below(at, va, 2)))
+		return NULL;
+	return entry_below(at, va, 1);
 }
 
 int flush_where(struct vcpu *vcpu, enum flush_scope scope, uint64_t mask_address, uint64_t what)
@@ -270,15 +244,18 @@ static uint64_t word_merge(uint64_t word, uint64_t value, unsigned int offset, u
 static int emulate_write(struct domain_locked owner, struct vcpu *vcpu, uint64_t va, uint64_t value,
 			 unsigned int bytes, uint64_t expected)
 {
+	/* While the lock is held what maps the table stays, and with it the frame. */
 	pte_t *mapper = entry_for(owner, vcpu, va), mapped = mapper ? read_once(mapper) : 0, old, *at;
 	unsigned int offset = va % sizeof(pte_t);
+	const struct frame *table;
 	int error;
 
-	if (!(mapped & PTE_PRESENT))
+	if ((mapped & (PTE_PRESENT | PTE_DEVICE)) != PTE_PRESENT)
 		return -EAGAIN;
-	at = entry_at(owner, (mapped & PTE_ADDRESS) + va % PAGE_SIZE - offset);
-	if (!at)
+	table = frame_of(pte_frame(mapped));
+	if (table->owner != owner.domain->id || !frame_is_table(table))
 		return -EAGAIN;
+	at = table_entries(table) + va % PAGE_SIZE / sizeof(pte_t);
 	old = read_once(at);
 	if (word_merge(old, expected, offset, bytes) != old)
 		return -EBUSY;

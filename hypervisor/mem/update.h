@@ -8,14 +8,15 @@
 struct vcpu;
 
 /*
- * mmu_update and mmuext_op: a hypercall with many requests. batch_run() calls `one` with the guest's address of each, until
- * one fails; the count of those done, in all calls of a continued one, goes to `done_address` if that is not 0.
+ * mmu_update and mmuext_op: a hypercall with many requests. batch_run() calls `one` with a copy of each, until one fails; the
+ * count of those done, in all calls of a continued one, goes to `done_address` if that is not 0.
  */
+#define BATCH_BYTES 512
 struct batch {
 	uint32_t hypercall;
-	int (*one)(const struct batch *batch, uint64_t address);
+	int (*one)(const struct batch *batch, const void *request);
 	uint64_t address;
-	uint32_t entry_bytes, count, preempt_every;
+	uint32_t entry_bytes, count, at_once;	/* so many are read at once, at most BATCH_BYTES: then it may be preempted */
 	uint64_t done_address, domain;		/* the call's own arguments */
 	struct domain *tables, *source;		/* whose tables are changed; whose frames are named */
 };

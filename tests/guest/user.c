@@ -20,6 +20,7 @@ USER_TEXT(
 	USER_PROBE(user_rdmsr, "mov $0xc0000080, %ecx\nrdmsr")
 	USER_PROBE(user_read, "mov (%rdi), %rax\nsyscall")
 	USER_PROBE(user_write, "mov %rax, (%rdi)\nsyscall")
+	USER_PROBE(user_fault, "mov $0xa, %eax\nmov $0xc, %ecx\nmov $0xd, %edx\nmov $0xe, %esi\nmov $0xb, %r11d\nmov $0x8, %r8d\nmov %rax, (%rdi)")
 	USER_PROBE(user_spin, "1: pause\njmp 1b")
 	USER_PROBE(user_flags, "pushf\npop %rax\nmov %ss, %ebx\nmov %cs, %ecx\nsyscall")
 	USER_PROBE(user_gs, "mov %gs:0, %rax\nsyscall")
@@ -34,7 +35,7 @@ USER_TEXT(
 	USER_PROBE(user_cpuid, "xor %eax, %eax\ncpuid\nsyscall"))
 
 extern char user_syscall[], user_syscall_after[], user_ud2[], user_int3[], user_int80[], user_int81[], user_cli[],
-	user_hlt[], user_cr3[], user_in[], user_wbinvd[], user_rdmsr[], user_read[], user_write[], user_spin[],
+	user_hlt[], user_cr3[], user_in[], user_wbinvd[], user_rdmsr[], user_read[], user_write[], user_fault[], user_spin[],
 	user_flags[], user_gs[], user_swapgs[], user_iret[], user_xmm[], user_xmm_get[], user_stack_fault[],
 	user32_int80[], user32_syscall[], user32_sysenter[], user_cpuid[];
 
@@ -143,6 +144,42 @@ static void user_page_fault_says_so(void)
 	check_from_user(&frame, TRAP_PAGE_FAULT, 7);
 	check_equal(trap_cr2, USER_CODE);
 	check_equal(frame.rip, USER_ADDRESS(user_write));
+}
+
+static void user_page_fault_keeps_its_registers(void)
+{
+	struct trap_frame frame = user_frame(USER_ADDRESS(user_fault));
+
+	frame.rdi = USER_CODE + PAGE_SIZE - 4;
+	frame = user_run_frame(frame);
+	check_equal(frame.vector, TRAP_PAGE_FAULT);
+	check_equal(frame.rdi, USER_CODE + PAGE_SIZE - 4);
+	check_equal(frame.rax, 0xa);
+	check_equal(frame.rcx, 0xc);
+	check_equal(frame.rdx, 0xd);
+	check_equal(frame.rsi, 0xe);
+	check_equal(frame.r8, 0x8);
+	check_equal(frame.r11, 0xb);
+	check_equal(frame.rsp, USER_STACK_TOP - 64);
+}
+
+static void user_page_fault_masks_upcalls_and_tells_whether_they_were(void)
+{
+	struct trap_frame frame = user_frame(USER_ADDRESS(user_fault));
+
+	frame.rflags = 2;
+	trap_set_handler(TRAP_PAGE_FAULT, mask_handler);
+	mask_seen = 77;
+	frame = user_run_frame(frame);
+	check_equal(mask_seen, 1);
+	check_equal(frame.vector, TRAP_PAGE_FAULT);
+	check_equal(frame.rflags & RFLAGS_IF, 0);
+	mask_seen = 77;
+	frame = user_run(user_fault);
+	trap_set_handler(TRAP_PAGE_FAULT, NULL);
+	check_equal(mask_seen, 1);
+	check_equal(frame.rflags & RFLAGS_IF, RFLAGS_IF);
+	vcpu_self()->info->evtchn_upcall_mask = 0;
 }
 
 static void user_exceptions_reach_the_kernel(void)
@@ -340,6 +377,8 @@ static const struct tap_test tests[] = {
 	TEST(user_mode_cannot_touch_the_hypervisor),
 	TEST(strict_m2p_is_hidden_from_user_mode),
 	TEST(user_page_fault_says_so),
+	TEST(user_page_fault_keeps_its_registers),
+	TEST(user_page_fault_masks_upcalls_and_tells_whether_they_were),
 	TEST(user_exceptions_reach_the_kernel),
 	TEST(user_cannot_raise_an_interrupt_of_the_kernel),
 	TEST(user_single_step_traps),
