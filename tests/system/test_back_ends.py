@@ -2,12 +2,16 @@
 """Back-ends in real driver domains, tried by scripted front-ends (tests/conformance/back_*.c) with what is right and what is wrong."""
 import os
 import re
+import sys
 
 import pytest
 
 from dom0 import Dom0, guest
 from machine import BUILD
 from test_drivers import disk, driver, hostdev, image_with, interface, make_disk, partition, with_namespace
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "conformance"))
+from back_mutants import BACK_MUTANTS, names   # noqa: E402
 
 PLACE = "/usr/lib/skink"
 # As long as all its waits together.
@@ -16,7 +20,9 @@ WALK = 600
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with("back-ends", {f"{PLACE[1:]}/back-{role}.elf": f"{BUILD}/conformance/back-{role}.elf" for role in ("blk", "net")})
+    files = {f"{PLACE[1:]}/back-{role}.elf": f"{BUILD}/conformance/back-{role}.elf" for role in ("blk", "net")}
+    files |= {f"{PLACE[1:]}/{name}.elf": f"{BUILD}/conformance/back-mutants/{name}.elf" for name in names()}
+    image = image_with("back-ends", files)
     options = ("-drive", f"file={make_disk('back-ends')},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
@@ -36,7 +42,7 @@ def judged(dom0, role, devices):
     manifest = guest(name, memory_mib=32, kernel=f"{PLACE}/back-{role}.elf", initrd="", devices=devices)
     dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
     log = f"/var/log/skink/consoles/guest-{name}.log"
-    dom0.check("skink create judge.xml", 60)
+    dom0.check(f"rm -f {log}; skink create judge.xml", 60)
     dom0.run(f"for i in $(seq {10 * WALK}); do grep -q 'conformance: done' {log} && break; sleep 0.1; done", WALK + 30)
     said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
     dom0.check(f"skink destroy {name}")
@@ -49,9 +55,27 @@ def keeps_all(said):
     assert len(re.findall(r"^ok \d+ - ", said, re.M)) == int(plan.group(1)) and "not ok" not in said, said
 
 
+DEVICES = {"blk": partition("xvda", "data") + partition("xvdb", "small", "<readonly/>"), "net": interface()}
+
+
 def test_disk(dom0):
-    keeps_all(judged(dom0, "blk", partition("xvda", "data") + partition("xvdb", "small", "<readonly/>")))
+    keeps_all(judged(dom0, "blk", DEVICES["blk"]))
 
 
 def test_interface(dom0):
-    keeps_all(judged(dom0, "net", interface()))
+    keeps_all(judged(dom0, "net", DEVICES["net"]))
+
+
+# One of each role, and all of them in test-full.
+TRIED = range(len(BACK_MUTANTS)) if os.environ.get("SKINK_FULL") else [names().index("BLK-62-blk-11"), names().index("NET-61-net-7")]
+
+
+@pytest.mark.parametrize("number", TRIED, ids=[names()[number] for number in TRIED])
+def test_mutant_is_named(dom0, number):
+    rule, role, *_ = BACK_MUTANTS[number]
+    name, slot = {"blk": ("disk0", 4), "net": ("net0", 5)}[role]
+    dom0.check(f"skink destroy --force {name}", 60)
+    dom0.write(f"{name}.xml", driver(name, role, hostdev(slot), kernel=f"{PLACE}/{names()[number]}.elf"))
+    dom0.check(f"skink create {name}.xml", 60)
+    said = judged(dom0, role, DEVICES[role])
+    assert set(re.findall(r"^not ok \d+ - (\S+)", said, re.M)) == {rule}, said

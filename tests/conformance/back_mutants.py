@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""
+Back-ends that break one rule each, made from the driver domains by one change of text, as mutants.py does with front-ends:
+(rule, role, file, what stands there, what it becomes). The scripted front-ends must name exactly that rule.
+BUS-12 and BUS-13 are skinkd's to keep, not a driver's: they have none here.
+
+  back_mutants.py FOLDER      all of them, as FOLDER/RULE-ROLE-NUMBER.elf; COMPILE, LINK, OBJECTS_blk and OBJECTS_net are in the environment
+"""
+import os
+import shlex
+import subprocess
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from mutants import mutated   # noqa: E402
+
+REQUEST, BLK_LOOP = "driver-domain/blk/request.c", "driver-domain/blk/loop.c"
+TRANSMIT, RECEIVE, NET_LOOP = "driver-domain/net/transmit.c", "driver-domain/net/receive.c", "driver-domain/net/loop.c"
+TAKEN = "	request->sector = sector;\n	request->sectors = 0;\n"
+
+BACK_MUTANTS = [
+    ("BUS-38", "blk", REQUEST, "{ .id = slot->id, ", "{ .id = slot->id + (answers_owed(answers) > 8), "),
+    ("BUS-38", "net", TRANSMIT, "{ one->id, one->status }", "{ (uint16_t)(one->id + (answers_owed(tx) > 24)), one->status }"),
+    ("BUS-39", "blk", BLK_LOOP, "ring_back_sleep_until(&queue->answers.ring, 1 + queue->works / 4)", "ring_back_look(&queue->answers.ring)"),
+    ("BUS-39", "blk", BLK_LOOP, "		if (queue_answer(queue)) {", "		if (queue_answer(queue) || true) {"),
+    ("BUS-39", "net", NET_LOOP, "ring_back_sleep(&queue->tx.ring) != 0", "ring_back_look(&queue->tx.ring) != 0"),
+    ("BUS-39", "net", NET_LOOP, "	if (queue->wake_tx)\n", "	if (queue->wake_tx && queue->wake_rx)\n"),
+    ("NET-60", "net", TRANSMIT, "packet->piece_count == VIF_PACKET_SLOTS)", "packet->piece_count == VIF_PACKET_SLOTS - 1)"),
+    ("NET-61", "net", TRANSMIT, "			chain->wrong = \"an extra of an unknown type\";", "			chain->slots += 0;"),
+    ("NET-63", "net", RECEIVE, ".flags = flags, .status = status };",
+     ".flags = (uint16_t)(flags | (queue->rx.added ? 0 : VIF_RX_CSUM_BLANK)), .status = status };"),
+    ("BLK-60", "blk", REQUEST, "> VBD_SEGMENTS ? VBD_STATUS_ERROR :", "> VBD_SEGMENTS ? VBD_STATUS_UNSUPPORTED :"),
+    ("BLK-61", "blk", REQUEST, "	default:\n		return VBD_STATUS_UNSUPPORTED;", "	default:\n		return VBD_STATUS_ERROR;"),
+    ("BLK-62", "blk", REQUEST, TAKEN, TAKEN + "	if (request->segment_count == 1 && request->segment[0].first_sector == 2)\n		request->sector++;\n"),
+    ("BLK-63", "blk", REQUEST, "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_OKAY;",
+     "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_UNSUPPORTED;"),
+    ("BLK-64", "blk", REQUEST, "	request->operation = indirect->inner;\n", ""),
+]
+
+
+def names():
+    return [f"{rule}-{role}-{number}" for number, (rule, role, *_) in enumerate(BACK_MUTANTS)]
+
+
+def build(folder):
+    for name, (_, role, file, old, new) in zip(names(), BACK_MUTANTS):
+        source, compiled = f"{folder}/{os.path.basename(file)}", f"{folder}/{name}.o"
+        with open(source, "w", encoding="utf-8") as out:
+            out.write(mutated(file, old, new))
+        subprocess.run([*shlex.split(os.environ["COMPILE"]), "-iquote", os.path.dirname(file), "-c", source, "-o", compiled], check=True)
+        others = [one for one in os.environ[f"OBJECTS_{role}"].split() if not one.endswith(f"/{file}.o")]
+        assert len(others) + 1 == len(os.environ[f"OBJECTS_{role}"].split()), f"{file} is not in {role}.elf"
+        subprocess.run([*shlex.split(os.environ["LINK"]), "-o", f"{folder}/{name}.elf", compiled, *others], check=True)
+
+
+if __name__ == "__main__":
+    os.makedirs(sys.argv[1], exist_ok=True)
+    build(sys.argv[1])
