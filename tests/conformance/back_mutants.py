@@ -2,7 +2,7 @@
 """
 Back-ends that break one rule each, made from the driver domains by one change of text, as mutants.py does with front-ends:
 (rule, role, file, what stands there, what it becomes). The scripted front-ends must name exactly that rule.
-BUS-12 and BUS-13 are skinkd's to keep, not a driver's: they have none here.
+BUS-12 and BUS-13 are skinkd's to keep, not a driver's: they have none here. Nor has one that does not ask to be woken: the monitor resets it.
 
   back_mutants.py FOLDER      all of them, as FOLDER/RULE-ROLE-NUMBER.elf; COMPILE, LINK, OBJECTS_blk and OBJECTS_net are in the environment
 """
@@ -22,9 +22,7 @@ TAKEN = "	request->sector = sector;\n	request->sectors = 0;\n"
 BACK_MUTANTS = [
     ("BUS-38", "blk", REQUEST, "{ .id = slot->id, ", "{ .id = slot->id + (answers_owed(answers) > 8), "),
     ("BUS-38", "net", TRANSMIT, "{ one->id, one->status }", "{ (uint16_t)(one->id + (answers_owed(tx) > 24)), one->status }"),
-    ("BUS-39", "blk", BLK_LOOP, "ring_back_sleep_until(&queue->answers.ring, 1 + queue->works / 4)", "ring_back_look(&queue->answers.ring)"),
     ("BUS-39", "blk", BLK_LOOP, "		if (queue_answer(queue)) {", "		if (queue_answer(queue) || true) {"),
-    ("BUS-39", "net", NET_LOOP, "ring_back_sleep(&queue->tx.ring) != 0", "ring_back_look(&queue->tx.ring) != 0"),
     ("BUS-39", "net", NET_LOOP, "	if (queue->wake_tx)\n", "	if (queue->wake_tx && queue->wake_rx)\n"),
     ("NET-60", "net", TRANSMIT, "packet->piece_count == VIF_PACKET_SLOTS)", "packet->piece_count == VIF_PACKET_SLOTS - 1)"),
     ("NET-61", "net", TRANSMIT, "			chain->wrong = \"an extra of an unknown type\";", "			chain->slots += 0;"),

@@ -67,7 +67,7 @@ def test_interface(dom0):
 
 
 # One of each role, and all of them in test-full.
-TRIED = range(len(BACK_MUTANTS)) if os.environ.get("SKINK_FULL") else [names().index("BLK-62-blk-11"), names().index("NET-61-net-7")]
+TRIED = range(len(BACK_MUTANTS)) if os.environ.get("SKINK_FULL") else [names().index("BLK-62-blk-9"), names().index("NET-61-net-5")]
 
 
 @pytest.mark.parametrize("number", TRIED, ids=[names()[number] for number in TRIED])
