@@ -78,7 +78,7 @@ static void domain_free(struct domain *domain)
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		if (domain->vcpu[i])
 			vcpu_free(domain->vcpu[i]);
-	if (domain->events)
+	if (domain->events[0])
 		event_domain_free(domain);
 	if (domain->grants)
 		grant_domain_free(domain);

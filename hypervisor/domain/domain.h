@@ -16,6 +16,9 @@
 #include "domain/dma_pool.h"
 #include "lib/spinlock.h"
 
+#define EVENT_PORTS_MAX	4096u		/* the 2-level ABI's: 64 words of 64 bits */
+#define EVENT_PART	256u		/* so many channels fill a page */
+
 struct vcpu;
 struct channel;			/* event/channel.h */
 struct grant_table;		/* grant/grant.h */
@@ -90,7 +93,7 @@ struct domain {
 
 	/* event_lock */
 	struct spinlock event_lock;
-	struct channel *events;		/* by port */
+	struct channel *events[EVENT_PORTS_MAX / EVENT_PART];	/* by port; a part is there once a port of it was opened */
 	port_t event_free_from;		/* no port below it is free */
 
 	/* grant_lock */

@@ -20,9 +20,14 @@ static struct { struct domain *domain; port_t port; } pirq_bound[PIRQ_COUNT];
 
 struct channel *channel_find(const struct domain *domain, port_t port)
 {
+	static struct channel never_opened;	/* free, and nobody writes to a free one */
+	struct channel *part;
+
 	if (port == PORT_NONE || port >= EVENT_PORTS_MAX)
 		return NULL;
-	return &domain->events[array_index(port, EVENT_PORTS_MAX)];
+	port = (port_t)array_index(port, EVENT_PORTS_MAX);
+	part = load_acquire(&domain->events[port / EVENT_PART]);
+	return likely(part != NULL) ? &part[port % EVENT_PART] : &never_opened;
 }
 
 bool virq_is_per_vcpu(uint32_t virq)
@@ -42,17 +47,24 @@ static int open_locked(struct domain *domain, struct channel content, port_t *po
 {
 	uint32_t *kept = content.state == CHANNEL_VIRQ ? virq_kept(domain, &content) : NULL;
 	port_t *candidate = &domain->event_free_from;
+	struct channel *part;
 
 	if (read_once(&domain->is_dying))
 		return -ESRCH;
 	if (kept && *kept != PORT_NONE)
 		return -EEXIST;
-	while (*candidate < EVENT_PORTS_MAX && domain->events[*candidate].state != CHANNEL_FREE)
+	while (*candidate < EVENT_PORTS_MAX && channel_find(domain, *candidate)->state != CHANNEL_FREE)
 		++*candidate;
 	if (*candidate == EVENT_PORTS_MAX)
 		return -ENOSPC;
+	part = domain->events[*candidate / EVENT_PART];
+	if (!part)
+		part = heap_alloc(EVENT_PART * sizeof(*part));
+	if (!part)
+		return -ENOMEM;
 	*port = *candidate;
-	domain->events[*port] = content;
+	part[*port % EVENT_PART] = content;
+	store_release(&domain->events[*port / EVENT_PART], part);
 	if (kept)
 		*kept = *port;
 	return 0;
@@ -177,7 +189,11 @@ int event_close_all(struct domain *domain)
 	uint32_t closed = 0;
 
 	for (port_t port = 1; port < EVENT_PORTS_MAX; port++) {
-		if (read_once(&domain->events[port].state) == CHANNEL_FREE || channel_close(domain, port))
+		bool is_there = domain->events[port / EVENT_PART];
+
+		if (!is_there)
+			port |= EVENT_PART - 1;
+		if (!is_there || read_once(&channel_find(domain, port)->state) == CHANNEL_FREE || channel_close(domain, port))
 			continue;
 		if (++closed % CLOSES_AT_ONCE == 0 && preempt_needed())
 			return -ERESTART;
@@ -191,14 +207,15 @@ void event_keep_all(struct domain *domain, bool is_first)
 
 	spin_lock(&domain->event_lock);
 	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
-		domain->events[port].is_kept |= domain->events[port].state >= kept_from;
+		if (channel_find(domain, port)->state >= kept_from)
+			channel_find(domain, port)->is_kept = true;
 	spin_unlock(&domain->event_lock);
 }
 
 void event_close_own(struct domain *domain)
 {
 	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
-		if (read_once(&domain->events[port].state) > CHANNEL_INTERDOMAIN)
+		if (read_once(&channel_find(domain, port)->state) > CHANNEL_INTERDOMAIN)
 			(void)channel_close(domain, port);
 }
 
@@ -206,13 +223,15 @@ void event_close_own(struct domain *domain)
 
 int event_domain_init(struct domain *domain)
 {
-	domain->events = heap_alloc(EVENT_PORTS_MAX * sizeof(struct channel));
+	domain->events[0] = heap_alloc(EVENT_PART * sizeof(struct channel));
 	domain->event_free_from = 1;
-	return domain->events ? 0 : -ENOMEM;
+	return domain->events[0] ? 0 : -ENOMEM;
 }
 
 void event_domain_free(struct domain *domain)
 {
-	heap_free(domain->events);
-	domain->events = NULL;
+	for (uint32_t i = 0; i < ARRAY_SIZE(domain->events); i++) {
+		heap_free(domain->events[i]);
+		domain->events[i] = NULL;
+	}
 }

@@ -8,8 +8,6 @@
 #include "domain/domain.h"
 #include "domain/vcpu.h"
 
-#define EVENT_PORTS_MAX		4096		/* the 2-level ABI's: 64 words of 64 bits */
-
 #define PORT_NONE 0				/* no channel ever has this port */
 
 enum channel_state {				/* drawn in event.h; numbers as EVTCHNOP_status gives them */
@@ -30,7 +28,7 @@ struct channel {
 	};
 	struct domain *peer;			/* interdomain */
 };
-_Static_assert(sizeof(struct channel) == 16, "64 KiB for each domain");
+_Static_assert(sizeof(struct channel) * EVENT_PART == PAGE_SIZE, "a domain has a page for as many ports as it needs");
 
 /*
  * Interdomain and pirq channels come and go under this lock (besides the event_locks of their domains), so whoever
@@ -41,7 +39,7 @@ extern struct spinlock event_connect_lock;
 /* The channel of a port, in any state; NULL if there is none. No lock needed. */
 struct channel *channel_find(const struct domain *domain, port_t port);
 
-/* A free port becomes what `content` says. -ENOSPC, -ESRCH if the domain is dying, -EEXIST if the VIRQ is bound (E3). */
+/* A free port becomes what `content` says. -ENOSPC, -ENOMEM, -ESRCH if the domain is dying, -EEXIST if the VIRQ is bound (E3). */
 MUST_CHECK int channel_open(struct domain *domain, struct channel content, port_t *port);
 MUST_CHECK int channel_connect(struct domain *binder, struct domain *peer, port_t peer_port, port_t *port);
 MUST_CHECK int channel_bind_pirq(struct domain *domain, uint32_t pirq, port_t *port);	/* pirq < PIRQ_COUNT */

@@ -41,7 +41,7 @@ def dom0():
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={path},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on", "-netdev", "user,id=net0",
                "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
-    with Dom0("debian", smp="2", memory=4096, limit=1500, image=image, more=options) as machine:
+    with Dom0("debian", memory=4096, limit=1500, image=image, more=options) as machine:
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4), unprotected=False))
         machine.write("net0.xml", driver("net0", "net", hostdev(5), unprotected=False))
@@ -61,10 +61,10 @@ def debian(dom0):
              "<target dev='xvdb' bus='xen'/><readonly/></disk>")
     dom0.write("debian.xml", with_namespace(guest("debian", memory_mib=512, initrd=f"/{IMAGES}/root-initrd", devices=given)))
     dom0.check("skink create debian.xml", 120)
-    dom0.check(f"for i in $(seq 2400); do grep -q -e 'debian login:' -e 'no root file system' {LOG} && break; sleep 0.1; done; "
+    dom0.check(f"for i in $(seq 240); do grep -q -e 'debian login:' -e 'no root file system' {LOG} && break; sleep 1; done; "
                f"grep -q 'debian login:' {LOG}", 260)
     type_into(dom0, "root")
-    dom0.check(f"for i in $(seq 600); do grep -q 'root@debian' {LOG} && break; sleep 0.1; done; grep -q 'root@debian' {LOG}", 70)
+    dom0.check(f"for i in $(seq 60); do grep -q 'root@debian' {LOG} && break; sleep 1; done; grep -q 'root@debian' {LOG}", 70)
     return dom0
 
 
@@ -78,7 +78,7 @@ def inside(dom0, command, limit=60):
     begin, end = f"begin-{inside.count}", f"end-{inside.count}"
     # The guest echoes what is typed: the marks are put together by its shell.
     type_into(dom0, f"echo {begin[:3]}''{begin[3:]}; {command}; echo {end[:3]}''{end[3:]}=\\$?=")
-    dom0.check(f"for i in $(seq {limit * 10}); do grep -q '{end}=' {LOG} && break; sleep 0.1; done; grep -q '{end}=' {LOG}", limit + 10)
+    dom0.check(f"for i in $(seq {limit}); do grep -q '{end}=' {LOG} && break; sleep 1; done; grep -q '{end}=' {LOG}", limit + 10)
     said = dom0.check(f"sed -n '/{begin}\\r*$/,/{end}=/p' {LOG} | tail -n 60")
     assert f"{end}=0=" in said, said
     return said

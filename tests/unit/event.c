@@ -273,13 +273,31 @@ static void when_all_ports_are_used_the_next_is_refused(void)
 	all_is_consistent();
 }
 
+static void port_for_which_there_is_no_memory_is_not_opened(void)
+{
+	struct domain *guest = given_domain();
+	port_t port = 0;
+
+	for (port_t expected = 1; expected < EVENT_PART; expected++)
+		CU_ASSERT_EQUAL(bind_ipi(guest, 0, &port), 0);
+	CU_ASSERT_EQUAL(port, EVENT_PART - 1);
+	CU_ASSERT_EQUAL(state_of(guest, EVENT_PART), EVTCHNSTAT_closed);
+	CU_ASSERT_EQUAL(close_port(guest, EVENT_PART), -EINVAL);
+	fake.heap_fail_call = 1;
+	CU_ASSERT_EQUAL(bind_ipi(guest, 0, &port), -ENOMEM);
+	CU_ASSERT_EQUAL(state_of(guest, EVENT_PART), EVTCHNSTAT_closed);
+	CU_ASSERT_EQUAL(bind_ipi(guest, 0, &port), 0);
+	CU_ASSERT_EQUAL(port, EVENT_PART);
+	all_is_consistent();
+}
+
 static void without_memory_nothing_changes(void)
 {
 	struct domain broken = { .id = 9 };
 
 	fake.heap_fail_call = 1;
 	CU_ASSERT_EQUAL(event_domain_init(&broken), -ENOMEM);
-	CU_ASSERT_PTR_NULL(broken.events);
+	CU_ASSERT_PTR_NULL(broken.events[0]);
 	all_is_consistent();
 }
 
@@ -506,7 +524,7 @@ static void a_destroyed_domain_lets_go_of_its_peers(void)
 	CU_ASSERT_EQUAL(send(pair.b, pair.b_port), 0);
 	all_is_consistent();
 	event_domain_free(pair.a);
-	CU_ASSERT_PTR_NULL(pair.a->events);
+	CU_ASSERT_PTR_NULL(pair.a->events[0]);
 	event_domain_free(pair.a);
 }
 
@@ -526,6 +544,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_pirq_is_bound_only_by_whom_it_was_given_to),
 	UNIT_CASE(virqs_and_pirqs_are_not_for_the_guest_to_send),
 	UNIT_CASE(when_all_ports_are_used_the_next_is_refused),
+	UNIT_CASE(port_for_which_there_is_no_memory_is_not_opened),
 	UNIT_CASE(without_memory_nothing_changes),
 	UNIT_CASE(an_offer_is_bound_and_each_end_names_the_other),
 	UNIT_CASE(binding_is_news_for_the_binder_alone),

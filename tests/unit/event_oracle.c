@@ -23,7 +23,7 @@ static bool is_among(const struct domain *one, struct domain *const *domains, ui
 
 static const char *check_channel(struct domain *domain, port_t port, struct domain *const *domains, uint32_t count)
 {
-	const struct channel *channel = &domain->events[port], *other;
+	const struct channel *channel = channel_find(domain, port), *other;
 
 	if (channel->vcpu >= domain->vcpu_max)
 		return complain(domain, port, "tells a vcpu that does not exist");
@@ -57,7 +57,7 @@ static const char *check_virqs(struct domain *domain)
 		}
 	}
 	for (port_t port = 1; port < EVENT_PORTS_MAX; port++)
-		bound += domain->events[port].state == CHANNEL_VIRQ;
+		bound += channel_find(domain, port)->state == CHANNEL_VIRQ;
 	return kept == bound ? NULL : complain(domain, 0, "VIRQ channels that no vcpu keeps, or one kept twice: E3");
 }
 
