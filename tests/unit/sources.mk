@@ -81,10 +81,10 @@ UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
 DOM0_UNIT_TESTS += attach health image inject manifest kernel monitor pulse restart rpc symbols
-DOM0_UNIT_monitor_SOURCES = dom0/skinkd/monitor.c
+DOM0_UNIT_monitor_SOURCES = dom0/skinkd/monitor.c tests/unit/dom0/call.c
 DOM0_UNIT_TESTS += hook ledger_check watch_slow share
-DOM0_UNIT_share_SOURCES = dom0/skinkd/share.c
-DOM0_UNIT_watch_slow_SOURCES = dom0/skinkd/watch_slow.c
+DOM0_UNIT_share_SOURCES = dom0/skinkd/share.c tests/unit/dom0/call.c
+DOM0_UNIT_watch_slow_SOURCES = dom0/skinkd/watch_slow.c tests/unit/dom0/call.c
 DOM0_UNIT_hook_SOURCES = dom0/skinkd/hook.c
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c
 DOM0_UNIT_inject_SOURCES = dom0/inject/decode.c dom0/inject/image.c

@@ -72,27 +72,6 @@ static int do_domctl(const struct xen_domctl *operation)
 }
 
 /* In libxencall's place. */
-xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned int flags)
-{
-	return (xencall_handle *)&core;
-}
-
-int xencall_close(xencall_handle *handle)
-{
-	return 0;
-}
-
-void *xencall_alloc_buffer(xencall_handle *handle, size_t bytes)
-{
-	static uint8_t room[4096];
-
-	return bytes <= sizeof(room) ? room : NULL;
-}
-
-void xencall_free_buffer(xencall_handle *handle, void *buffer)
-{
-}
-
 int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
 {
 	int result = do_domctl((const struct xen_domctl *)argument);

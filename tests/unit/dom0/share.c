@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What of a driver's CPU time went into whom: by what was done for each, and never more than it had. */
 #include <CUnit/Basic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "skinkd/attach.h"
@@ -23,26 +22,6 @@ static uint64_t cpu_ns;
 static bool is_gone;
 
 /* ---- the core, in libxencall's place ---- */
-
-xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned int flags)
-{
-	return (xencall_handle *)&cpu_ns;
-}
-
-int xencall_close(xencall_handle *handle)
-{
-	return 0;
-}
-
-void *xencall_alloc_buffer(xencall_handle *handle, size_t bytes)
-{
-	return calloc(1, bytes);
-}
-
-void xencall_free_buffer(xencall_handle *handle, void *buffer)
-{
-	free(buffer);
-}
 
 /* A list of one domain, or of none. */
 int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)

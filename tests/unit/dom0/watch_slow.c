@@ -23,26 +23,6 @@
 static struct skink_domctl_account account;
 static struct skink_domctl_pci_function function = { .sbdf = SBDF };
 
-xencall_handle *xencall_open(struct xentoollog_logger *logger, unsigned int flags)
-{
-	return (xencall_handle *)&account;
-}
-
-int xencall_close(xencall_handle *handle)
-{
-	return 0;
-}
-
-void *xencall_alloc_buffer(xencall_handle *handle, size_t bytes)
-{
-	return calloc(1, bytes);
-}
-
-void xencall_free_buffer(xencall_handle *handle, void *buffer)
-{
-	free(buffer);
-}
-
 static int fail(int error)
 {
 	errno = error;
