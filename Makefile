@@ -88,7 +88,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
 		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
 
-test: test-builds ## everything that must pass, 45 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, 50 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
@@ -336,7 +336,7 @@ build/campaign/forgetful/answers.c: tests/campaign/forgetful.py driver-domain/ru
 
 build/campaign/forgetful/answers.c.o: build/campaign/forgetful/answers.c
 	$(call say,CC,$<)
-	$(Q)$(CC) $(RUNTIME_FLAGS) -c $< -o $@
+	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
 
 build/campaign/forgetful-blk.elf: $(GUEST)/blk.elf build/campaign/forgetful/answers.c.o
 	$(call say,LINK,$@)
@@ -350,7 +350,7 @@ build/test/poisoned/request.c: tests/system/poisoned.py driver-domain/blk/reques
 
 build/test/poisoned/request.c.o: build/test/poisoned/request.c
 	$(call say,CC,$<)
-	$(Q)$(CC) $(RUNTIME_FLAGS) -c $< -o $@
+	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
 
 build/test/poisoned-blk.elf: $(GUEST)/blk.elf build/test/poisoned/request.c.o
 	$(call say,LINK,$@)
@@ -684,4 +684,4 @@ build/apps.cpio: $(addprefix tests/bench/apps/,image.sh packages) $(addprefix do
 	$(call say,DEBIAN,"$@ (some minutes)")
 	$(Q)tests/bench/apps/image.sh $@ tests/bench/apps/packages 2> $@.log || { tail -n 20 $@.log >&2; exit 1; }
 
--include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance -name '*.d' -type f 2>/dev/null)
+-include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance build/campaign/forgetful build/test/poisoned -name '*.d' -type f 2>/dev/null)

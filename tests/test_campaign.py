@@ -194,6 +194,13 @@ def test_the_same_plan_gives_the_same_cases_driver_and_class_in_turn(tmp_path): 
     assert [plans.case_of(identity)["id"] for identity in once] == once    # P2
 
 
+def test_faults_that_come_together_have_seeds_of_their_own(tmp_path):
+    plan = plans.read(written(tmp_path, GOOD + FAULT.replace("cases = 3", "cases = 3\ntogether = 4")))
+    found = list(plans.cases(plan, CLASSES, {}))
+    assert [case["together"] for case in found] == [4, 4, 4] and [plans.case_of(case["id"]) for case in found] == found    # P2
+    assert [case["seed"] - found[0]["seed"] for case in found] == [0, 4, 8] and found[0]["id"].endswith("x4")
+
+
 def test_a_case_that_is_done_is_not_run_again(tmp_path):
     plan = plans.read(written(tmp_path, GOOD + FAULT))
     every = [case["id"] for case in plans.cases(plan, CLASSES, {})]
@@ -216,7 +223,7 @@ def test_as_many_as_it_takes_until_enough_were_activated(tmp_path):
     assert len(done) == 1, "a class without targets is asked once"
 
 
-@pytest.mark.parametrize("text", ["net0/crash", "net1/crash/1", "net0/crash/x", "../crash/1", "net0/crash/1/fast"])
+@pytest.mark.parametrize("text", ["net0/crash", "net1/crash/1", "net0/crash/x", "../crash/1", "net0/crash/1/fast", "net0/crash/1x0"])
 def test_what_is_no_case(text):
     with pytest.raises(plans.Wrong, match="is no case: write"):
         plans.case_of(text)

@@ -19,7 +19,7 @@ RUNS = [
     ("ledger", ["NO_SCAN"], "L4"),
     ("ledger", ["FROM_PUBLISHED"], "L1"),
     ("ledger", ["COMMIT_FIRST"], "L5"),
-    ("ledger", ["PLAIN_COMPARE"], "L1"),
+    ("ledger", ["PLAIN_COMPARE"], "L5"),
     ("ledger", ["COMPARE_SLOT"], "L2"),
     ("packet", [], None),
     ("packet", ["COMMIT_BY_SLOT"], "L6"),

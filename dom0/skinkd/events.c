@@ -14,6 +14,8 @@
 #include "skinkd/rpc.h"
 #include "skinkd/text.h"
 
+#define QUIET_MS 50			/* of a console, after a death; in it skinkd's loop waits */
+#define QUIET_LOOKS 6
 #define DEATHS_CONSOLE_LINES	30
 
 static json_t *kept, *counts;
@@ -135,9 +137,26 @@ static void print_registers(FILE *to, domid_t id)
 	}
 }
 
+/* xenconsoled may still be fetching them: when nothing has come for a moment it has. */
+static char *last_words(const char *domain)
+{
+	const struct timespec moment = { .tv_nsec = QUIET_MS * 1000000L };
+	char *before, *words = console_tail(domain, DEATHS_CONSOLE_LINES, NULL);
+	bool is_quiet = false;
+
+	for (int looks = 0; looks < QUIET_LOOKS && !is_quiet; looks++) {
+		nanosleep(&moment, NULL);
+		before = words;
+		words = console_tail(domain, DEATHS_CONSOLE_LINES, NULL);
+		is_quiet = before && words ? !strcmp(before, words) : before == words;
+		free(before);
+	}
+	return words;
+}
+
 void death_note(const char *domain, domid_t id, const char *why)
 {
-	char *text = NULL, *console = console_tail(domain, DEATHS_CONSOLE_LINES, NULL), when[64];
+	char *text = NULL, *console = last_words(domain), when[64];
 	size_t bytes = 0;
 	FILE *to = open_memstream(&text, &bytes);
 	time_t now = time(NULL);

@@ -35,6 +35,7 @@ struct net_frame {
 	uint16_t csum_offset;		/* from csum_start */
 	uint16_t gso_bytes;		/* payload of one segment */
 	uint16_t header_bytes;		/* gso: Ethernet, IP and TCP headers */
+	uint16_t room;			/* sent: free bytes of the pool before the first segment, which the driver may use until it is back */
 	void *cookie;			/* sent: comes back by reap() */
 	struct net_segment segment[NET_SEGMENTS_MAX];
 };

@@ -298,13 +298,19 @@ static int transmit(struct net_device *device, unsigned int number, const struct
 	struct pair *pair = &pairs[number];
 	unsigned int at = pair->sent_index % VIRTQUEUE_SLOTS_MAX, count = 0;
 	struct virtqueue_piece piece[NET_SEGMENTS_MAX + 1];
+	struct header *header = &pair->header[at];
 
 	ASSERT(frame->segment_count <= NET_SEGMENTS_MAX);
 	if ((uint16_t)(pair->sent_index - pair->reaped_index) >= VIRTQUEUE_SLOTS_MAX)
 		return -XEN_ENOSPC;
-	header_fill(&pair->header[at], frame);
-	piece[count++] = (struct virtqueue_piece){ &pair->header[at], sizeof(struct header) };
-	for (unsigned int i = 0; i < frame->segment_count; i++)
+	if (frame->room >= sizeof(*header)) {
+		header = (void *)((uint8_t *)frame->segment[0].at - sizeof(*header));
+		piece[count++] = (struct virtqueue_piece){ header, (uint32_t)sizeof(*header) + frame->segment[0].length };
+	} else {
+		piece[count++] = (struct virtqueue_piece){ header, sizeof(*header) };
+	}
+	header_fill(header, frame);
+	for (unsigned int i = frame->room >= sizeof(*header); i < frame->segment_count; i++)
 		piece[count++] = (struct virtqueue_piece){ frame->segment[i].at, frame->segment[i].length };
 	if (virtqueue_add(&pair->transmit, piece, count, 0, NULL, &pair->sent[at]))
 		return -XEN_ENOSPC;

@@ -120,6 +120,8 @@ static int ring_attach(struct port *port, struct queue *queue, const char *name,
 	STEP();
 	if (answers_attach(answers, &place, ledger, wake, why, sizeof(why)))
 		return refuse(port, "queue %u, %s: %s", queue->number, name, why);
+	if (answers->has_republished)
+		driver_domain_note_republished();
 	return 0;
 }
 

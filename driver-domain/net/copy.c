@@ -153,15 +153,10 @@ static void target_refer(struct target *target, const struct piece *piece)
 	target->room = 0;
 }
 
-bool copy_packet(struct packet *packet, bool is_tagged, struct target *target)
+bool copy_pieces(const struct packet *packet, struct target *target)
 {
-	const uint8_t *header = is_tagged ? packet_tagged(packet) : packet->header;
-	uint32_t header_length = packet->header_length + (is_tagged ? TAG_BYTES : 0);
-
 	bool may_refer = !target->queue && packet->piece_count <= REFERRED_MAX;
 
-	if (header_length && !target_put_own(target, header, header_length))
-		return false;
 	for (unsigned int i = 0; i < packet->piece_count; i++) {
 		const struct piece *piece = &packet->piece[i];
 		struct gnttab_copy from = {
@@ -176,6 +171,14 @@ bool copy_packet(struct packet *packet, bool is_tagged, struct target *target)
 			return false;
 	}
 	return true;
+}
+
+bool copy_packet(struct packet *packet, bool is_tagged, struct target *target)
+{
+	const uint8_t *header = is_tagged ? packet_tagged(packet) : packet->header;
+	uint32_t header_length = packet->header_length + (is_tagged ? TAG_BYTES : 0);
+
+	return (!header_length || target_put_own(target, header, header_length)) && copy_pieces(packet, target);
 }
 
 /* A copy of nothing: it only looks the grant up. */

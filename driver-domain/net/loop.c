@@ -203,6 +203,9 @@ bool net_rest(void)
 		if (!answers_owed(&queue->tx))
 			busy_note(queue->port, false);
 	}
+	/* Who sleeps now may wait for the CPU until all that its frames have woken is done. */
+	if (!driver_domain.has_answered && net.wire_flying && net.now_ns < net.wire_patient_ns)
+		return true;
 	if (net.device && !has_news)
 		has_news = wire_interrupts(true);
 	return has_news;

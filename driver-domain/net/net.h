@@ -42,6 +42,7 @@
 #define TRANSMIT_BATCH		64u	/* packets taken from a ring before it is another's turn */
 #define COLLECTED_MAX		256u
 #define FIRST_BATCH		1u
+#define FIRST_PATIENCE_NS	20000u	/* so long a successor looks for the card's first completion without sleep */
 #define HOLD_NS			60000u	/* so long an answer to a transmit may wait for company */
 #define HOLD_BYTES		131072u	/* and no longer than that much is held */
 #define HOLD_SLOTS		64u
@@ -90,6 +91,8 @@ struct packet {
 	bool is_tagged;			/* header[] has the tag as well, at HEADER_TAGGED */
 	bool is_alone;			/* J3 */
 	bool is_closed;			/* join_bytes: nothing more is joined behind it */
+	bool is_to_cut;			/* for a card that cannot: segments.c */
+	uint32_t cut_bytes;		/* is_to_cut: so much of its payload the card has */
 	struct piece piece[PIECES_MAX];
 };
 
@@ -213,6 +216,7 @@ struct net {
 	struct fifo wire_waiting;			/* to be copied for the card */
 	struct fifo wire_ready;				/* copied: to be handed over */
 	uint32_t wire_flying;				/* handed over */
+	uint64_t wire_patient_ns;			/* a successor's first answer waits for the card: no sleep before that time */
 	bool wire_refills;				/* the card may want buffers */
 	uint16_t queue_of_port[EVENT_PORTS];		/* 1 + place * DRIVER_QUEUES_MAX + number */
 	struct queue *active;
@@ -336,6 +340,7 @@ static inline uint32_t copies_room(void)
 void copies_run(void);
 void copy_pull(struct gnttab_copy *copy, struct packet *packet, uint32_t bytes);	/* from its first piece to the header's end */
 bool copy_packet(struct packet *packet, bool is_tagged, struct target *target);	/* false: the pool is empty */
+bool copy_pieces(const struct packet *packet, struct target *target);	/* the same without its headers */
 bool grant_is_readable(domid_t lender, uint32_t gref);
 
 /* transmit.c */
@@ -359,6 +364,11 @@ void wire_finish(const struct delivery *delivery, bool is_whole);
 bool wire_push(void);
 bool wire_reap(void);
 bool wire_interrupts(bool on);
+
+/* segments.c */
+bool segments_are_ours(struct packet *packet);	/* true: the card cannot cut it and sum it up, and it can be done here; its headers are pulled */
+/* Of a copy in the pool. The card's until it has been sent; false: it has no room for all of it now. */
+bool segments_give(struct packet *packet, unsigned int queue);
 
 /* switch.c */
 void switch_init(void);

@@ -2,57 +2,14 @@
 /* Checksums and segmentation by software, for who cannot take a packet as it is. */
 #include "net/headers.h"
 #include "net/net.h"
+#include "net/sum.h"
 #include "runtime/lib.h"
 
 #define TCP_FIN 0x01u
 #define TCP_PSH 0x08u
 #define TCP_CWR 0x80u
 
-/* ---- checksums: sums of 16-bit words, the first byte the high one ---- */
-
-static uint16_t sum_fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
-/* 32 bytes at a time; what does not fit any more comes in again at the low end. Returns less than 2^33. */
-static uint64_t sum_blocks(const uint8_t *bytes, uint32_t blocks)
-{
-	uint64_t sum = 0;
-
-	for (; blocks > 0; blocks--, bytes += 32) {
-		const uint8_t (*word)[8] = (const void *)bytes;
-
-		__asm__("addq %1, %0\n\tadcq %2, %0\n\tadcq %3, %0\n\tadcq %4, %0\n\tadcq $0, %0"
-			: "+r"(sum) : "m"(word[0]), "m"(word[1]), "m"(word[2]), "m"(word[3]) : "cc");
-	}
-	return (sum & UINT32_MAX) + (sum >> 32);
-}
-
-/* Added up as they lie in memory; then turned round, once more if they begin in the middle of a word. */
-static uint64_t sum_bytes(uint64_t sum, const uint8_t *bytes, uint32_t count, bool *is_odd)
-{
-	uint64_t native = sum_blocks(bytes, count / 32);
-	uint16_t turned;
-
-	bytes += count & ~31u;
-	count &= 31;
-	for (; count >= 4; bytes += 4, count -= 4) {
-		uint32_t word;
-
-		__builtin_memcpy(&word, bytes, 4);
-		native += word;
-	}
-	for (uint32_t i = 0; i < count; i++)
-		native += (uint32_t)bytes[i] << (i % 2 ? 8 : 0);
-	turned = sum_fold(native);
-	if (!*is_odd)
-		turned = (uint16_t)(turned << 8 | turned >> 8);
-	*is_odd ^= count & 1;
-	return sum + turned;
-}
+/* ---- checksums ---- */
 
 /* Of a packet from the wire the headers may still be in the first piece, or behind a tag that was taken off. */
 static bool is_ip4(const struct packet *packet)
@@ -64,20 +21,10 @@ static bool is_ip4(const struct packet *packet)
 	return get16(type) == ETHER_IP4;
 }
 
-/* TCP's or UDP's: addresses, protocol, and the bytes from csum_start on. `l3`: Ethernet's end. */
-static uint16_t pseudo_sum(const uint8_t *header, bool is_4, uint32_t protocol, uint32_t bytes)
-{
-	const uint8_t *ip = header + ETHERNET_BYTES;
-	bool is_odd = false;
-	uint64_t sum = sum_bytes(protocol + (bytes & 0xffff) + (bytes >> 16), is_4 ? ip + 12 : ip + 8, is_4 ? 8 : 32, &is_odd);
-
-	return sum_fold(sum);
-}
-
 static void checksum_blank(struct packet *packet)
 {
 	put16(packet->header + packet->csum_start + packet->csum_offset,
-	      pseudo_sum(packet->header, packet->gso == NET_GSO_TCP4, IP_TCP, packet->length - packet->csum_start));
+	      sum_pseudo(packet->header + ETHERNET_BYTES, packet->gso == NET_GSO_TCP4, IP_TCP, packet->length - packet->csum_start));
 }
 
 bool checksum_is_right(struct packet *packet, const uint8_t *frame)
@@ -88,7 +35,7 @@ bool checksum_is_right(struct packet *packet, const uint8_t *frame)
 
 	if (packet->flags & (NET_NEEDS_CSUM | NET_CSUM_VALID))
 		return true;
-	sum = pseudo_sum(frame, is_4, IP_TCP, packet->length - l4);
+	sum = sum_pseudo(frame + ETHERNET_BYTES, is_4, IP_TCP, packet->length - l4);
 	if (packet->header_length)
 		sum = sum_bytes(sum, frame + l4, packet->header_length - l4, &is_odd);
 	for (unsigned int i = 0; i < packet->piece_count; i++, skip = 0)
@@ -206,7 +153,7 @@ static void segment_headers(const struct packet *packet, struct packet *part, ui
 		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
 	if (from)
 		tcp[13] &= (uint8_t)~TCP_CWR;
-	put16(tcp + packet->csum_offset, pseudo_sum(header, is_4, IP_TCP, l4_bytes));
+	put16(tcp + packet->csum_offset, sum_pseudo(ip, is_4, IP_TCP, l4_bytes));
 }
 
 static struct packet *segment(struct packet *packet, uint32_t from, uint32_t bytes, bool is_last)

@@ -38,7 +38,7 @@ struct packet *packet_new(void)
 	packet->status = VIF_STATUS_OKAY;
 	packet->gso = NET_GSO_NONE;
 	packet->piece_count = 0;
-	packet->is_flooded = packet->is_tagged = packet->is_alone = packet->is_closed = false;
+	packet->is_flooded = packet->is_tagged = packet->is_alone = packet->is_closed = packet->is_to_cut = false;
 	packet->join_bytes = 0;
 	return packet;
 }

@@ -10,7 +10,9 @@ NET_LOGIC_SOURCES := \
 	driver-domain/net/packet.c \
 	driver-domain/net/rate.c \
 	driver-domain/net/receive.c \
+	driver-domain/net/segments.c \
 	driver-domain/net/successor.c \
+	driver-domain/net/sum.c \
 	driver-domain/net/switch.c \
 	driver-domain/net/transmit.c \
 	driver-domain/net/wire.c

@@ -304,14 +304,11 @@ static bool answers_wait(struct queue *queue)
 	return true;
 }
 
-/* In the ring's order, up to the first that is under way. */
-void transmit_answer(struct queue *queue, bool is_awake)
+/* In the ring's order, up to the first that is under way. What is decided and waits is a successor's to publish, and not to send again. */
+static void answers_decide(struct queue *queue)
 {
 	struct answers *tx = &queue->tx;
-
-	if (!queue->held_ns || (!is_awake && answers_wait(queue)))
-		return;
-	queue->held_ns = queue->held_bytes = 0;
+	uint32_t before = tx->added;
 
 	while (answers_owed(tx)) {
 		const struct note *note = &queue->note[tx->added % VIF_RING_SLOTS];
@@ -325,7 +322,19 @@ void transmit_answer(struct queue *queue, bool is_awake)
 			answers_add(tx, &response);
 		}
 	}
-	queue->wake_tx |= queue_publish(tx);
+	if (tx->added != before)
+		answers_commit(tx);
+}
+
+void transmit_answer(struct queue *queue, bool is_awake)
+{
+	if (!queue->held_ns)
+		return;
+	answers_decide(queue);
+	if (!is_awake && answers_wait(queue))
+		return;
+	queue->held_ns = queue->held_bytes = 0;
+	queue->wake_tx |= queue_publish(&queue->tx);
 	if (queue->is_suspect)
 		suspicion_settle(queue);
 }

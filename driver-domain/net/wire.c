@@ -7,6 +7,7 @@
 #include "runtime/lib.h"
 #include "runtime/memory.h"
 #include "runtime/step.h"
+#include "runtime/time.h"
 
 #define WIRE_BATCH 64u
 #define REFILL_BATCH 128u		/* buffers in one round */
@@ -33,7 +34,11 @@ void wire_offer(struct packet *packet)
 		.length_max = device->mtu + ETHERNET_BYTES,
 	};
 
-	if (net.wire.flags & DRIVER_NET_LINK_UP)
+	if (!(net.wire.flags & DRIVER_NET_LINK_UP))
+		return;
+	if (segments_are_ours(packet))
+		wait(&net.wire_waiting, packet);
+	else
 		offload(packet, &abilities, wait, &net.wire_waiting);
 }
 
@@ -56,6 +61,20 @@ static struct packet *child_new(struct packet *packet)
 	return child;
 }
 
+/* One that is to be cut is copied without its headers, which will stand before each segment. */
+static bool child_fill(struct packet *child, struct packet *packet)
+{
+	struct target target = { .child = child };
+
+	if (!segments_are_ours(packet))
+		return copy_packet(packet, packet->vlan, &target);
+	child->is_to_cut = true;
+	child->cut_bytes = 0;
+	child->header_length = packet->header_length + (packet->vlan ? TAG_BYTES : 0u);
+	memcpy(child->header, packet->vlan ? packet_tagged(packet) : packet->header, child->header_length);
+	return copy_pieces(packet, &target);
+}
+
 static void child_drop(struct packet *child)
 {
 	child->whole = NULL;
@@ -67,13 +86,12 @@ static bool plan(struct packet *packet)
 {
 	struct delivery *delivery = &net.delivery[net.delivery_count];
 	struct packet *child = child_new(packet);
-	struct target target = { .child = child };
 
 	if (!child)
 		return false;
 	doing(packet);
 	*delivery = (struct delivery){ .packet = packet, .child = child, .first_copy = net.copy_count };
-	if (!copy_packet(packet, packet->vlan, &target)) {
+	if (!child_fill(child, packet)) {
 		net.copy_count = delivery->first_copy;
 		child_drop(child);
 		return false;
@@ -116,33 +134,47 @@ static void frame_of(const struct packet *packet, struct net_frame *frame)
 	frame->csum_offset = packet->csum_offset;
 	frame->gso_bytes = packet->gso_bytes;
 	frame->header_bytes = packet->header_bytes;
+	frame->room = 0;
 	frame->cookie = (void *)packet;
 	for (unsigned int i = 0; i < packet->piece_count; i++)
 		frame->segment[i] = (struct net_segment){ packet->piece[i].at, packet->piece[i].length };
 }
 
+static bool hand_over(struct packet *packet, unsigned int queue)
+{
+	struct net_frame frame;
+
+	frame_of(packet, &frame);
+	if (net.device->driver->transmit(net.device, queue, &frame))
+		return false;
+	net.wire_flying++;
+	return true;
+}
+
 bool wire_push(void)
 {
-	const struct net_driver *driver = net.device->driver;
-	bool is_rung[NET_QUEUES_MAX] = { false };
-	struct net_frame frame;
-	bool did = false;
+	bool is_rung[NET_QUEUES_MAX] = { false }, did = false, has_room = true;
 
-	while (net.wire_ready.first) {
+	while (net.wire_ready.first && has_room) {
 		struct packet *packet = net.wire_ready.first;
 		unsigned int queue = net.device->queues > 1 ? packet->hash % net.device->queues : 0;
+		uint32_t before = net.wire_flying;
 
 		doing(packet);
-		frame_of(packet, &frame);
-		if (driver->transmit(net.device, queue, &frame))
-			break;
-		fifo_take(&net.wire_ready);
-		net.wire_flying++;
-		is_rung[queue] = did = true;
+		has_room = packet->is_to_cut ? segments_give(packet, queue) : hand_over(packet, queue);
+		is_rung[queue] |= net.wire_flying != before;
+		if (has_room)
+			fifo_take(&net.wire_ready);
+		if (has_room && packet->is_to_cut)
+			packet_release(packet);		/* its segments hold it */
 	}
 	for (unsigned int queue = 0; queue < net.device->queues; queue++)
-		if (is_rung[queue])
-			driver->transmit_push(net.device, queue);
+		if (is_rung[queue]) {
+			net.device->driver->transmit_push(net.device, queue);
+			did = true;
+		}
+	if (did && !driver_domain.has_answered)
+		net.wire_patient_ns = time_now_ns() + FIRST_PATIENCE_NS;
 	doing_nothing();
 	return did;
 }

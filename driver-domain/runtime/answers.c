@@ -87,6 +87,7 @@ int answers_attach(struct answers *answers, const struct answers_place *place, c
 		STEP();
 	}
 	answers->added = commit;
+	answers->has_republished = commit != found.rsp_prod;
 	*wake = ring_back_push_take_over(&answers->ring);
 	STEP();
 	answers->ledger->published = commit;
@@ -118,14 +119,19 @@ void answers_add(struct answers *answers, const void *response)
 	STEP();
 }
 
+void answers_commit(struct answers *answers)
+{
+	__atomic_store_n(&answers->ledger->commit, ledger_commit_pack(answers->added, answers->generation), __ATOMIC_RELEASE);
+	STEP();
+}
+
 bool answers_publish(struct answers *answers)
 {
 	bool wake;
 
 	if (answers->added == answers->ring.rsp_prod)
 		return false;
-	__atomic_store_n(&answers->ledger->commit, ledger_commit_pack(answers->added, answers->generation), __ATOMIC_RELEASE);
-	STEP();
+	answers_commit(answers);
 	for (uint32_t index = answers->ring.rsp_prod; index != answers->added; index++) {
 		ring_back_put(&answers->ring, answers_entry(answers, index)->response, answers->response_size);
 		STEP();

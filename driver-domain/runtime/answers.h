@@ -20,6 +20,7 @@ struct answers {
 	uint32_t generation;
 	uint32_t response_size;
 	uint32_t added;			/* the index of the next answer */
+	bool has_republished;		/* a predecessor had decided answers that it had not published: they are now */
 };
 
 struct answers_place {
@@ -40,6 +41,9 @@ int answers_attach(struct answers *answers, const struct answers_place *place, c
 
 /* The answer to the next request, whose work is done. */
 void answers_add(struct answers *answers, const void *response);
+
+/* Decides what was added: a successor publishes it, if nobody did. */
+void answers_commit(struct answers *answers);
 
 /* Decides and publishes what was added. True: send the event. */
 bool answers_publish(struct answers *answers);

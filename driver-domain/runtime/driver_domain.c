@@ -276,10 +276,16 @@ static void begin(void)
 	state_set(DRIVER_SERVING);
 }
 
+void driver_domain_note_republished(void)
+{
+	if (!driver_domain.status->answered_ns)
+		driver_domain.status->answered_ns = time_now_ns();
+}
+
 void driver_domain_note_first_answer(void)
 {
 	driver_domain.has_answered = true;
-	driver_domain.status->answered_ns = time_now_ns();
+	driver_domain_note_republished();
 }
 
 void driver_domain_run(const struct driver_calls *calls)

@@ -53,7 +53,8 @@ void driver_domain_run(const struct driver_calls *calls) __attribute__((noreturn
 /* It cannot serve, and says why: it lives on, and Dom0 decides. */
 void driver_domain_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* An answer was published: when the first of a successor was, stands in the status. */
+/* Answers were published: when the first of a life were, its own or what its predecessor had decided, stands in the status. */
+void driver_domain_note_republished(void);
 void driver_domain_note_first_answer(void);
 static inline void driver_domain_note_answer(void)
 {

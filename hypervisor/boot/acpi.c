@@ -7,7 +7,6 @@
 #include "boot/acpi.h"
 
 #include "boot/boot_info.h"
-#include "cpu/directmap.h"
 
 #define TABLES_MAX	64
 #define TABLE_BYTES_MAX	(4u << 20)

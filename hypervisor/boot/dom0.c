@@ -4,26 +4,15 @@
  * What can be wrong is found before any memory is given away, as far as it can be.
  * T1  In its first page tables the frames that are page tables are mapped read-only, all others writable.
  */
-#include "boot/dom0.h"
-
-#include <xen/xen.h>
+#include "boot/main.h"
 
 #include "boot/boot_info.h"
 #include "boot/elf.h"
 #include "boot/placement.h"
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/hypercall_page.h"
 #include "cpu/paging.h"
-#include "domain/domain.h"
-#include "domain/vcpu.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
-#include "mem/m2p.h"
-#include "mem/mmu.h"
 #include "mem/table.h"
 
-#define RFLAGS_START	0x202UL
 #define PAGE_FLAGS	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_USER | PTE_ACCESSED)
 
@@ -199,7 +188,7 @@ static void start_vcpu(const struct builder *builder)
 	vcpu->regs.rip = builder->kernel.entry;
 	vcpu->regs.rsp = builder->place.stack.va + PAGE_SIZE;
 	vcpu->regs.rsi = builder->place.start_info.va;
-	vcpu->regs.rflags = RFLAGS_START;
+	vcpu->regs.rflags = FLAGS_IRET_SETS;
 	vcpu->regs.cs = FLAT_KERNEL_CS;
 	vcpu->regs.ss = FLAT_KERNEL_SS;
 	vcpu->kernel_stack_pointer = vcpu->regs.rsp;

@@ -2,24 +2,17 @@
 /* From head.S to the first instruction of Domain-0. Read this first. */
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
-#include "boot/dom0.h"
 #include "boot/main.h"
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
 #include "cpu/entry.h"
 #include "cpu/features.h"
 #include "cpu/irq.h"
 #include "cpu/paging.h"
 #include "cpu/speculation.h"
 #include "cpu/timer_hw.h"
-#include "cpu/uaccess.h"
 #include "cpu/uart.h"
-#include "domain/domain.h"
-#include "domain/vcpu.h"
 #include "iommu/iommu.h"
-#include "mem/alloc.h"
 #include "pci/pci.h"
-#include "sched/sched.h"
 
 #define BUDGET_BYTES		(4UL << 20)	/* what the core may keep of all memory: so much, */
 #define BUDGET_PER_MILLE	15		/* and this share */

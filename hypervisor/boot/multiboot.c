@@ -7,8 +7,6 @@
  */
 #include "boot/boot_info.h"
 
-#include "cpu/directmap.h"
-
 #define MAGIC_1		0x2badb002
 #define MAGIC_2		0x36d76289
 #define KIND_RAM	1

@@ -2,13 +2,10 @@
 /* How much memory Domain-0 gets, and where its parts go. Arithmetic alone: nothing is allocated or written here. */
 #include "boot/placement.h"
 
-#include <xen/xen.h>
-
 #include "boot/elf.h"
 
 #define END_ALIGNMENT	(4ULL << 20)
 #define END_ROOM	(512ULL << 10)
-#define LOW_END		0x0000800000000000ULL	/* of the lower half */
 #define KEEP_SHARE	16		/* by default the core keeps a sixteenth for itself and for other domains */
 #define KEEP_MOST	((128ULL << 20) >> PAGE_SHIFT)
 #define SIZE_MOST	(1ULL << 52)	/* bytes */
@@ -28,7 +25,7 @@ static uint64_t tables_below_l4(uint64_t start, uint64_t end)
 /* Is [start, end) a guest's to use: in one half, and not the core's? */
 static bool range_ok(uint64_t start, uint64_t end)
 {
-	return end > start && (end <= LOW_END || start >= HYPERVISOR_VIRT_END);
+	return end > start && (end <= LOWER_HALF_END || start >= HYPERVISOR_VIRT_END);
 }
 
 /* The next frames, as many as hold so many bytes. */

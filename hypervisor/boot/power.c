@@ -6,7 +6,6 @@
 
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
-#include "cpu/cpu.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
 

@@ -7,8 +7,6 @@
 #include "boot/boot_info.h"
 #include "boot/main.h"
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/entry.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"

@@ -6,8 +6,6 @@
 #include "cpu/apic.h"
 
 #include "boot/boot_info.h"
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/features.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"

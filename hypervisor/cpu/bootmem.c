@@ -4,9 +4,7 @@
  * Pages come from the low end of it, large ones from the high end; what is left in between is the allocator's.
  */
 #include "boot/boot_info.h"
-#include "cpu/directmap.h"
 #include "cpu/paging.h"
-#include "mem/alloc.h"
 
 #define LOW_MEMORY	0x100000UL	/* below: the BIOS, and where CPUs start */
 #define MAPPED_EARLY	0x100000000UL

@@ -5,7 +5,6 @@
 #include "cpu/entry.h"
 #include "cpu/ops.h"
 #include "domain/hypercall.h"
-#include "mem/mmu.h"
 
 void mode_toggle(struct vcpu *vcpu)
 {

@@ -9,8 +9,6 @@
 
 #include "cpu/layout.h"
 
-struct vcpu;
-
 enum softirq {
 	SOFTIRQ_TIMER,		/* timer_softirq: a deadline has passed */
 	SOFTIRQ_SCHEDULE,	/* sched_softirq: choose again who runs here */
@@ -62,6 +60,9 @@ void cpu_relax_serving(void);
 
 /* The timestamp counter, ordered after earlier loads. */
 uint64_t cpu_tsc(void);
+
+/* Since boot, monotonic on each CPU. */
+uint64_t time_now_ns(void);
 
 /* For good: the others, when they next take an interrupt; all. */
 void cpu_halt_others(void);

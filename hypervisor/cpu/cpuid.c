@@ -9,7 +9,6 @@
 #include "cpu/features.h"
 #include "cpu/ops.h"
 #include "cpu/timer_hw.h"
-#include "domain/vcpu.h"
 
 #include <xen/arch-x86/cpuid.h>
 

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <xen/xen.h>
-
 #define INSTRUCTION_MAX	15
 
 struct instruction {
@@ -28,8 +26,3 @@ MUST_CHECK bool decode(const uint8_t *code, size_t count, const struct cpu_user_
 /* Register `index` as an operand of `bytes`: 0 to 15, and 20 to 23 are ah, ch, dh, bh. */
 uint64_t register_read(const struct cpu_user_regs *regs, unsigned int index, unsigned int bytes);
 void register_write(struct cpu_user_regs *regs, unsigned int index, unsigned int bytes, uint64_t value);
-
-static inline uint64_t operand_mask(unsigned int bytes)
-{
-	return bytes == 8 ? UINT64_MAX : (1ULL << (8 * bytes)) - 1;
-}

@@ -13,7 +13,6 @@
 #include "cpu/traps.h"
 #include "domain/hypercall.h"
 #include "mem/base.h"
-#include "mem/mmu.h"
 #include "pci/pci.h"
 
 #define PORT_PCI	0xcf8

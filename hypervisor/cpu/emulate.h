@@ -8,8 +8,6 @@
 
 #include "cpu/decode.h"
 
-struct vcpu;
-
 /* #GP with error code 0: a privileged instruction. */
 MUST_CHECK bool emulate_privileged(struct vcpu *vcpu);
 

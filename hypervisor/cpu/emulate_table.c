@@ -5,11 +5,6 @@
  */
 #include "cpu/emulate.h"
 
-#include "cpu/layout.h"
-#include "cpu/uaccess.h"
-#include "domain/vcpu.h"
-#include "mem/mmu.h"
-
 #define FLAG_CF		0x001ULL
 #define FLAG_PF		0x004ULL
 #define FLAG_AF		0x010ULL

@@ -2,11 +2,7 @@
 /* The way in and out of the core: what entry.S and C know of each other, and what each CPU has for it (cpu/layout.h). */
 #pragma once
 
-#include "cpu/layout.h"
-
-struct cpu;
 struct cpu_user_regs;
-struct vcpu;
 
 /* Labels of entry.S. */
 extern const char entry_stubs[], entry_stub_syscall32[], entry_stub_sysenter[], entry_stubs_end[];

@@ -5,7 +5,6 @@
 #include "cpu/emulate.h"
 #include "cpu/ops.h"
 #include "cpu/speculation.h"
-#include "domain/vcpu.h"
 
 struct cpu_features cpu_features;
 

@@ -2,8 +2,6 @@
 /* What the machine's CPUs can do, found once on the boot CPU; another that lacks something faults when it is used. */
 #pragma once
 
-struct vcpu;
-
 enum cpu_vendor { VENDOR_OTHER, VENDOR_INTEL, VENDOR_AMD };	/* AMD's, and Hygon's */
 
 struct cpu_features {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The page through which a guest's kernel calls us: it need not know that the way is syscall. */
 
-#include <xen/xen.h>
-
 #include "cpu/hypercall_page.h"
 
 #define STUB_BYTES	32

@@ -11,15 +11,11 @@
 
 #include "boot/acpi.h"
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/ops.h"
 #include "cpu/tlb.h"
 #include "cpu/uart.h"
-#include "domain/domain.h"
 #include "event/event.h"
 #include "iommu/iommu.h"
-#include "lib/spinlock.h"
 #include "pci/pci.h"
 
 static struct pirq {

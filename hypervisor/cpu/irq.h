@@ -5,8 +5,6 @@
  */
 #pragma once
 
-struct domain;
-
 #define VECTOR_FIRST_IRQ	0x20	/* below: exceptions; up to 0xef: given to domains; from 0xf0 on: the core's own */
 #define VECTOR_EVENT_CHECK	0xf0
 #define VECTOR_TLB_FLUSH	0xf1

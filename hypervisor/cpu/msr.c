@@ -12,10 +12,7 @@
 #include "domain/hypercall.h"
 
 #define MSR_TSC			0x10
-#define MSR_PRED_CMD		0x49
 #define MSR_UCODE_REVISION	0x8b
-#define MSR_SYSENTER_CS		0x174
-#define MSR_SYSENTER_EIP	0x176
 
 #define APIC_BASE		0xfee00800	/* its usual place, switched on */
 #define APIC_BASE_BOOT_CPU	0x100

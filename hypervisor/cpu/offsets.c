@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Offsets that assembly needs, by way of generated/offsets.h. */
-#include "cpu/cpu.h"
 #include "cpu/entry.h"
 #include "cpu/traps.h"
-#include "domain/vcpu.h"
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
 #define IRET(name) DEFINE(IRET_##name, offsetof(struct iret_context, name))

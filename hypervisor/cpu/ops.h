@@ -121,6 +121,10 @@ static inline void lldt(uint16_t selector) { asm volatile("lldt %0" : : "r"(sele
 static inline void ltr(uint16_t selector) { asm volatile("ltr %0" : : "r"(selector) : "memory"); }
 
 #define MSR_APIC_BASE		0x1b
+#define MSR_PRED_CMD		0x49
+#define MSR_SYSENTER_CS		0x174
+#define MSR_SYSENTER_ESP	0x175
+#define MSR_SYSENTER_EIP	0x176
 #define MSR_TSC_DEADLINE	0x6e0
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081

@@ -5,15 +5,10 @@
  * P2  The L4 slots of the core never change after boot: each guest's L4 has a copy. What is mapped later goes below them.
  */
 #include "boot/boot_info.h"
-#include "cpu/directmap.h"
 #include "cpu/features.h"
-#include "cpu/layout.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/tlb.h"
-#include "mem/frame.h"
-#include "mem/m2p.h"
-#include "mem/mmu.h"
 
 #define TABLE_FLAGS	(PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED | PTE_DIRTY)
 #define CHUNK_FRAMES	(LARGE_PAGE / sizeof(struct frame))	/* frames that 2 MiB of frame table describe */

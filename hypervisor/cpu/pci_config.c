@@ -3,13 +3,7 @@
 #include "cpu/pci_config.h"
 
 #include "boot/acpi.h"
-#include "cpu/directmap.h"
 #include "cpu/ops.h"
-#include "lib/spinlock.h"
-
-#define PORT_ADDRESS	0xcf8
-#define PORT_DATA	0xcfc
-#define ADDRESS_ENABLED	(1u << 31)
 
 enum mcfg_offset { MCFG_FIRST_ENTRY = 44, MCFG_ENTRY_BYTES = 16, MCFG_SEGMENT = 8, MCFG_FIRST_BUS = 10, MCFG_LAST_BUS = 11 };
 #define PCI_ID		0
@@ -28,13 +22,13 @@ static volatile void *ecam_at(uint32_t sbdf, uint32_t offset)
 uint32_t pci_config_read(uint32_t sbdf, uint32_t offset, uint32_t bytes)
 {
 	volatile void *at = ecam_at(sbdf, offset);
-	uint16_t port = (uint16_t)(PORT_DATA + offset % 4);
+	uint16_t port = (uint16_t)(PCI_PORT_DATA + offset % 4);
 	uint32_t value;
 
 	if (at)
 		return bytes == 1 ? *(volatile uint8_t *)at : bytes == 2 ? *(volatile uint16_t *)at : *(volatile uint32_t *)at;
 	spin_lock(&port_lock);
-	port_out32(PORT_ADDRESS, ADDRESS_ENABLED | sbdf << 8 | (offset & ~3u));
+	port_out32(PCI_PORT_ADDRESS, PCI_ADDRESS_ENABLED | sbdf << 8 | (offset & ~3u));
 	value = bytes == 1 ? port_in8(port) : bytes == 2 ? port_in16(port) : port_in32(port);
 	spin_unlock(&port_lock);
 	return value;
@@ -43,11 +37,11 @@ uint32_t pci_config_read(uint32_t sbdf, uint32_t offset, uint32_t bytes)
 void pci_config_write(uint32_t sbdf, uint32_t offset, uint32_t bytes, uint32_t value)
 {
 	volatile void *at = ecam_at(sbdf, offset);
-	uint16_t port = (uint16_t)(PORT_DATA + offset % 4);
+	uint16_t port = (uint16_t)(PCI_PORT_DATA + offset % 4);
 
 	if (!at) {
 		spin_lock(&port_lock);
-		port_out32(PORT_ADDRESS, ADDRESS_ENABLED | sbdf << 8 | (offset & ~3u));
+		port_out32(PCI_PORT_ADDRESS, PCI_ADDRESS_ENABLED | sbdf << 8 | (offset & ~3u));
 		if (bytes == 1)
 			port_out8(port, (uint8_t)value);
 		else if (bytes == 2)

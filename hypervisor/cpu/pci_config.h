@@ -6,6 +6,9 @@
 #pragma once
 
 #define PCI_CONFIG_BYTES	256
+#define PCI_PORT_ADDRESS	0xcf8
+#define PCI_PORT_DATA		0xcfc
+#define PCI_ADDRESS_ENABLED	(1u << 31)
 
 void pci_config_init(void);		/* after acpi_init() */
 

@@ -3,19 +3,11 @@
  * The windows of the CPUs: stacks between guard pages, descriptor tables, entry stubs. And the interrupt descriptor
  * table, the same for all of them, never changed after boot (SDM volume 3, 6.14).
  */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/entry.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/paging.h"
 #include "cpu/traps.h"
-#include "domain/vcpu.h"
-#include "mem/mmu.h"
-
-#define MSR_SYSENTER_CS		0x174
-#define MSR_SYSENTER_ESP	0x175
-#define MSR_SYSENTER_EIP	0x176
 
 /* syscall clears these: AC, NT, IOPL, DF, IF, TF, RF. */
 #define SYSCALL_CLEARS		0x57700

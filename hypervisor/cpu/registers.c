@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers that are switched with a vcpu. FPU state: a page for each vcpu, a standard-format XSAVE area (or FXSAVE).
+ * Registers that are switched with a vcpu. FPU state: in each vcpu, a standard-format XSAVE area (or FXSAVE).
  * P1  All components that any guest may switch on are saved and loaded, whatever a vcpu's own XCR0: so nothing of it is
  *     left behind when the guest switches one off, and nothing of another is found when it switches one on.
  */
@@ -10,22 +10,23 @@
 #include "cpu/ops.h"
 #include "cpu/traps.h"
 #include "domain/hypercall.h"
-#include "mem/alloc.h"
 
 #define FCW_RESET	0x37f
 #define MXCSR_RESET	0x1f80
 #define MXCSR_VALID	0xffff
 
-struct fpu_page {
+struct fpu_area {
 	uint16_t fcw, fsw;		/* the FXSAVE area, of which these are all that we name */
 	uint8_t skip1[20];
 	uint32_t mxcsr, mxcsr_mask;
 	uint8_t skip2[480];
 	uint64_t present;		/* XSAVE header: components that are not in their initial state */
-	uint8_t more[PAGE_SIZE - 520];
+	uint8_t more[FPU_BYTES - 520];
 };
-_Static_assert(offsetof(struct fpu_page, present) == 512, "XSAVE header");
-_Static_assert(sizeof(struct fpu_page) == PAGE_SIZE, "one page");
+_Static_assert(offsetof(struct fpu_area, present) == 512, "XSAVE header");
+_Static_assert(sizeof(struct fpu_area) == FPU_BYTES, "vcpu->fpu");
+
+static struct fpu_area *area_of(struct vcpu *vcpu) { return (struct fpu_area *)(void *)vcpu->fpu; }
 
 /* xsetbv is slow, and slower inside a virtual machine: not for nothing. The upper half is 0 always. */
 static void xcr0_load(uint64_t value)
@@ -39,57 +40,46 @@ static void xcr0_load(uint64_t value)
 
 static void task_switched_clear(void) { asm volatile("clts" : : : "memory"); }
 
-int fpu_vcpu_init(struct vcpu *vcpu)
+void fpu_vcpu_init(struct vcpu *vcpu)
 {
-	struct fpu_page *page;
+	struct fpu_area *area = area_of(vcpu);
 
-	ASSERT(cpu_features.xsave_bytes <= PAGE_SIZE, "an FPU area is one page");
-	page = heap_alloc(sizeof(*page));
-	if (!page)
-		return -ENOMEM;
-	page->fcw = FCW_RESET;
-	page->mxcsr = MXCSR_RESET;
-	page->present = vcpu->xcr0 = XCR0_X87 | XCR0_SSE;
-	vcpu->fpu = page;
-	return 0;
-}
-
-void fpu_vcpu_destroy(struct vcpu *vcpu)
-{
-	heap_free(vcpu->fpu);
-	vcpu->fpu = NULL;
+	ASSERT(cpu_features.xsave_bytes <= sizeof(*area), "domain/vcpu.h: FPU_BYTES");
+	area->fcw = FCW_RESET;
+	area->mxcsr = MXCSR_RESET;
+	area->present = vcpu->xcr0 = XCR0_X87 | XCR0_SSE;
 }
 
 void fpu_save(struct vcpu *vcpu)
 {
-	struct fpu_page *page = vcpu->fpu;
+	struct fpu_area *area = area_of(vcpu);
 
 	task_switched_clear();
 	if (cpu_features.xsave) {
 		xcr0_load(cpu_features.xcr0_mask);	/* P1 */
-		asm volatile("xsave64 %0" : "+m"(*page) : "a"((uint32_t)cpu_features.xcr0_mask), "d"(0) : "memory");
+		asm volatile("xsave64 %0" : "+m"(*area) : "a"((uint32_t)cpu_features.xcr0_mask), "d"(0) : "memory");
 	} else {
-		asm volatile("fxsave64 %0" : "=m"(*page) : : "memory");
+		asm volatile("fxsave64 %0" : "=m"(*area) : : "memory");
 	}
 }
 
 void fpu_load(struct vcpu *vcpu)
 {
 	static const uint32_t zero;
-	const struct fpu_page *page = vcpu->fpu;
+	const struct fpu_area *area = area_of(vcpu);
 
 	/*
 	 * Some of AMD's CPUs leave FIP, FDP and FOP alone unless an exception is pending: those of another guest must
 	 * not be seen, so a harmless load overwrites them first.
 	 */
-	if (cpu_features.vendor == VENDOR_AMD && !(page->fsw & 0x80))
+	if (cpu_features.vendor == VENDOR_AMD && !(area->fsw & 0x80))
 		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
 	if (cpu_features.xsave) {
 		xcr0_load(cpu_features.xcr0_mask);
-		asm volatile("xrstor64 %0" : : "m"(*page), "a"((uint32_t)cpu_features.xcr0_mask), "d"(0) : "memory");
+		asm volatile("xrstor64 %0" : : "m"(*area), "a"((uint32_t)cpu_features.xcr0_mask), "d"(0) : "memory");
 		xcr0_load(vcpu->xcr0);
 	} else {
-		asm volatile("fxrstor64 %0" : : "m"(*page) : "memory");
+		asm volatile("fxrstor64 %0" : : "m"(*area) : "memory");
 	}
 	if (vcpu->guest_cr0_ts)
 		cr0_write(cr0_read() | CR0_TS);
@@ -133,12 +123,12 @@ bool fpu_set_xcr0(struct vcpu *vcpu, uint32_t index, uint64_t value)
 
 void fpu_set_registers(struct vcpu *vcpu, const void *fxsave)
 {
-	struct fpu_page *page = vcpu->fpu;
+	struct fpu_area *area = area_of(vcpu);
 
-	memcpy(page, fxsave, 512);
+	memcpy(area, fxsave, 512);
 	/* A reserved bit in MXCSR would make our own xrstor fault. */
-	page->mxcsr &= MXCSR_VALID;
-	page->present = XCR0_X87 | XCR0_SSE;
+	area->mxcsr &= MXCSR_VALID;
+	area->present = XCR0_X87 | XCR0_SSE;
 }
 
 /* ---- debug registers: what a guest may set, and what of it the machine gets ---- */

@@ -7,10 +7,7 @@
  */
 #pragma once
 
-struct vcpu;
-
-MUST_CHECK int fpu_vcpu_init(struct vcpu *vcpu);	/* registers as after reset; -ENOMEM */
-void fpu_vcpu_destroy(struct vcpu *vcpu);
+void fpu_vcpu_init(struct vcpu *vcpu);	/* registers as after reset */
 void fpu_save(struct vcpu *vcpu);
 void fpu_load(struct vcpu *vcpu);	/* CR0.TS is set if the vcpu asked for it (fpu_taskswitch) */
 

@@ -2,13 +2,10 @@
 /* Which leaks this machine has, and what is done about them: docs/decisions/speculation.md. */
 #include "cpu/speculation.h"
 
-#include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
-#include "domain/vcpu.h"
 
 #define MSR_SPEC_CTRL		0x48
-#define MSR_PRED_CMD		0x49
 #define MSR_ARCH_CAPABILITIES	0x10a
 #define SPEC_CTRL_IBRS		1ULL
 #define PRED_CMD_IBPB		1ULL

@@ -13,9 +13,7 @@
 #include "cpu/traps.h"
 #include "domain/hypercall.h"
 #include "mem/deferred.h"
-#include "mem/mmu.h"
 #include "reset/reset.h"
-#include "sched/sched.h"
 
 void cpu_relax_serving(void)
 {

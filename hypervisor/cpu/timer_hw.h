@@ -17,7 +17,6 @@ void tsc_calibrate(void);		/* once, on the boot CPU, after acpi_init() and apic_
 void tsc_warp_check(void);		/* by each CPU that starts and, at the same time, the boot CPU */
 void tsc_check_stable(void);		/* after all CPUs are up */
 
-uint64_t time_now_ns(void);		/* since boot, monotonic on each CPU */
 uint64_t tsc_to_ns(uint64_t tsc);
 void delay_us(uint64_t us);
 

@@ -6,11 +6,9 @@
  *     no entries of guests.
  */
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
 #include "cpu/tlb.h"
-#include "lib/spinlock.h"
 
 #define CLOCK_PERIOD	(1U << 30)
 

@@ -2,8 +2,6 @@
 /* Exceptions: what a guest's own handler gets, and what is the core's to mend. */
 #pragma once
 
-struct vcpu;
-
 enum trap_vector {
 	TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_BREAKPOINT = 3, TRAP_OVERFLOW = 4, TRAP_INVALID_OPCODE = 6, TRAP_NO_DEVICE = 7,
 	TRAP_DOUBLE_FAULT = 8, TRAP_INVALID_TSS = 10, TRAP_NO_SEGMENT = 11, TRAP_STACK = 12, TRAP_PROTECTION = 13,

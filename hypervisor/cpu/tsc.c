@@ -8,7 +8,6 @@
 
 #include "boot/acpi.h"
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "cpu/ops.h"
 

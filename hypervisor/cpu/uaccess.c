@@ -3,11 +3,8 @@
  * Guest memory, by the address space that is loaded. With SMAP the pages of guests are closed to the core but between
  * stac and clac, here and in entry.S; smap_init() takes them out where the CPU does not know them.
  */
-#include "cpu/directmap.h"
 #include "cpu/features.h"
-#include "cpu/layout.h"
 #include "cpu/ops.h"
-#include "cpu/uaccess.h"
 
 #define SMAP_SITE(instruction)							\
 	"771: " #instruction "\n\t"						\

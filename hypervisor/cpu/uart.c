@@ -11,7 +11,6 @@
 #include "boot/boot_info.h"
 #include "cpu/irq.h"
 #include "cpu/ops.h"
-#include "lib/spinlock.h"
 
 #define UART_PORT		0x3f8
 

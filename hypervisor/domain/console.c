@@ -4,8 +4,6 @@
  * their own debugging: each piece as one line, with their id before it, and not many.
  */
 
-#include <xen/xen.h>
-
 #include "cpu/uart.h"
 #include "domain/hypercall.h"
 #include "event/event.h"

@@ -3,22 +3,15 @@
  * A vcpu's first registers, from a vcpu_guest_context: VCPUOP_initialise and the toolstack. What cannot be refused
  * is set last; page tables and descriptor tables are let go again if one of them is refused.
  */
-#include "domain/vcpu.h"
 
-#include <xen/xen.h>
-
-#include "cpu/cpu.h"
 #include "cpu/registers.h"
-#include "cpu/uaccess.h"
 #include "mem/base.h"
-#include "mem/mmu.h"
 
 #define CR0_TASK_SWITCHED	8UL
 #define CR4_GUEST_MAY_SET	0xcUL	/* TSD and DE */
 
 /* What a guest may have in rflags; the interrupt flag is always set, its own is the upcall mask. */
 #define RFLAGS_GUEST		0x250dd5UL
-#define RFLAGS_FIXED		0x202UL
 #define RFLAGS_IOPL_SHIFT	12
 
 /* Both of a guest's modes are ring 3, whatever it wrote. */
@@ -86,7 +79,7 @@ static void set_general(struct vcpu *vcpu, const struct vcpu_guest_context *cont
 	struct cpu_user_regs *regs = &vcpu->regs;
 
 	*regs = context->user_regs;
-	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_FIXED;
+	regs->rflags = (regs->rflags & RFLAGS_GUEST) | FLAGS_IRET_SETS;
 	regs->cs = guest_selector(regs->cs);
 	regs->ss = guest_selector(regs->ss);
 	regs->entry_vector = 0;		/* the core's own, as the next two */

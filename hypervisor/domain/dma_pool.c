@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Which frames of a domain its devices reach (domain/dma_pool.h: D3). */
-#include "domain/dma_pool.h"
 
 #include <control.h>
 
-#include "cpu/cpu.h"
-#include "domain/domain.h"
 #include "iommu/iommu.h"
-#include "mem/frame.h"
 #include "pci/pci.h"
 
 #define FRAMES_AT_ONCE	64		/* between two looks at preempt_needed() */

@@ -8,7 +8,6 @@
  */
 #pragma once
 
-struct domain;
 struct skink_domctl_dma_pool;
 
 struct dma_pool {

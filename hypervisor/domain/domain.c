@@ -6,22 +6,15 @@
  *     taken apart and nobody maps a frame of it.
  * D2  A dying domain gets no new frame, channel or grant mapping.
  */
-#include "domain/domain.h"
 
 #include <xen/sched.h>
 
 #include "boot/power.h"
-#include "cpu/cpu.h"
 #include "cpu/traps.h"
-#include "domain/vcpu.h"
 #include "event/event.h"
 #include "grant/grant.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
 #include "pci/pci.h"
 #include "reset/reset.h"
-#include "sched/sched.h"
 
 struct domain *domain_zero;
 struct domain domain_idle = { .id = DOMID_IDLE, .references = 1, .page_list = FRAME_LINK_NONE };
@@ -151,8 +144,7 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 	domain->page_list = FRAME_LINK_NONE;
 	write_once(&table_end, MAX(table_end, id + 1U));
 	error = domain_build(domain);
-	if (!error && !__atomic_compare_exchange_n(&table[id], &nobody, domain, false,
-						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if (!error && !compare_and_swap(&table[id], &nobody, domain))
 		error = -EEXIST;
 	if (error) {
 		domain_free(domain);
@@ -197,8 +189,7 @@ static bool shut_down_once(struct domain *domain, uint8_t reason)
 {
 	uint8_t none = SHUTDOWN_NONE;
 
-	if (!__atomic_compare_exchange_n(&domain->shutdown_reason, &none, reason, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if (!compare_and_swap(&domain->shutdown_reason, &none, reason))
 		return false;
 	store_release(&domain->is_shut_down, true);
 	return true;

@@ -13,13 +13,9 @@
 
 #include <xen/xen.h>
 
-#include "domain/dma_pool.h"
-#include "lib/spinlock.h"
-
 #define EVENT_PORTS_MAX	4096u		/* the 2-level ABI's: 64 words of 64 bits */
 #define EVENT_PART	256u		/* so many channels fill a page */
 
-struct vcpu;
 struct channel;			/* event/channel.h */
 struct grant_table;		/* grant/grant.h */
 struct sched_domain;		/* sched/sched.h */

@@ -7,9 +7,7 @@
 
 #include <control.h>
 
-#include "cpu/directmap.h"
 #include "domain/hypercall.h"
-#include "mem/frame.h"
 #include "pci/pci.h"
 #include "reset/reset.h"
 #include "sched/queue.h"

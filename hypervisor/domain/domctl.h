@@ -4,8 +4,6 @@
 
 #include <xen/domctl.h>
 
-struct domain;
-
 /* domctl_lock, for who must not wait for it; true: it is held. */
 MUST_CHECK bool domctl_try_lock(void);
 void domctl_unlock(void);

@@ -2,10 +2,6 @@
 /* domctl on vcpus: their registers, where they run, and what they have used. */
 #include "domain/domctl.h"
 
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
-#include "domain/vcpu.h"
-#include "mem/alloc.h"
 #include "sched/queue.h"
 
 /* ---- sets of CPUs ---- */

@@ -9,7 +9,6 @@
 #include "domain/hypercall.h"
 
 #include <driver.h>
-#include <xen/xen.h>
 
 #define SYSCALL_BYTES 2		/* of the instruction that the guest called with: 0f 05 */
 

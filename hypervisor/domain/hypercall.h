@@ -6,15 +6,10 @@
  */
 #pragma once
 
-#include "cpu/cpu.h"
-#include "cpu/uaccess.h"
-#include "domain/vcpu.h"
-
 /* To be returned at once. `count` words of arguments follow; the others stay as they were. */
 long hypercall_continue(uint32_t number, uint32_t count, ...);
 
 /* The current vcpu called, from its kernel mode: number in rax, words in rdi rsi rdx r10 r8 r9. */
-struct vcpu;
 void hypercall_dispatch(struct vcpu *vcpu);
 
 /* Not part of their caller: a short one does not pay for the registers that a long one needs. */
@@ -30,6 +25,7 @@ HYPERCALL do_set_debugreg(uint64_t reg, uint64_t value);
 HYPERCALL do_get_debugreg(uint64_t reg);
 HYPERCALL do_update_descriptor(uint64_t address, uint64_t descriptor);
 HYPERCALL do_memory_op(uint64_t command, uint64_t argument);
+HYPERCALL memory_exchange(uint64_t argument);			/* XENMEM_exchange: mem/exchange.c */
 HYPERCALL do_multicall(uint64_t calls, uint64_t count);			/* hypercall.c */
 HYPERCALL do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags);
 HYPERCALL do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flags, uint64_t domain);

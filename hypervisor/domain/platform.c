@@ -4,7 +4,6 @@
 #include <xen/platform.h>
 
 #include "domain/hypercall.h"
-#include "sched/sched.h"
 
 static long set_time(const struct xenpf_settime64 *time)
 {

@@ -7,8 +7,6 @@
 #include "domain/domctl.h"
 #include "domain/hypercall.h"
 #include "iommu/iommu.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 
 #define CHUNK_BYTES 256
 

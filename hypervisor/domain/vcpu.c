@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and unmaking vcpus; the idle ones. Their registers: context.c. */
-#include "domain/vcpu.h"
 
-#include "cpu/cpu.h"
 #include "cpu/registers.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
-#include "sched/sched.h"
 
 static vcpu_info_t idle_info = { .evtchn_upcall_mask = 1 };
 
@@ -18,10 +13,7 @@ int vcpu_create(struct domain *domain, uint32_t id)
 		return -ENOMEM;
 	vcpu->domain = domain;
 	vcpu->id = id;
-	if (fpu_vcpu_init(vcpu)) {
-		heap_free(vcpu);
-		return -ENOMEM;
-	}
+	fpu_vcpu_init(vcpu);
 	vcpu->in_kernel = true;
 	vcpu->debug_register[6] = DR6_FIXED;
 	vcpu->debug_register[7] = DR7_FIXED;
@@ -80,6 +72,5 @@ void vcpu_release_info(struct vcpu *vcpu)
 void vcpu_free(struct vcpu *vcpu)
 {
 	sched_vcpu_destroy(vcpu);
-	fpu_vcpu_destroy(vcpu);
 	heap_free(vcpu);
 }

@@ -9,21 +9,15 @@
 #pragma once
 
 #include <xen/callback.h>
-#include <xen/vcpu.h>
-#include <xen/xen.h>
-
-#include "domain/domain.h"
-#include "lib/list.h"
-#include "sched/sched.h"
-#include "sched/timer.h"
-
-struct frame;
 
 enum vcpu_work {			/* bits of vcpu->work: before it next enters the guest */
 	VCPU_WORK_NMI = 2,		/* an NMI to deliver */
 	VCPU_WORK_FAILSAFE = 8,		/* a segment could not be loaded: failsafe callback */
 	VCPU_WORK_RESET = 16,		/* its domain is being reset: reset_continue() */
 };
+
+#define FPU_BYTES 2752		/* a standard XSAVE area with all that is ever switched on: up to AVX-512's last registers */
+#define POLL_SEVERAL UINT32_MAX
 
 struct vcpu_callback {
 	uint64_t address;		/* 0: none; no CALLBACKTYPE_event: the guest gets no upcalls */
@@ -57,7 +51,7 @@ struct vcpu {
 	uint64_t gs_base_user;
 	uint64_t debug_register[8];	/* dr0-3, 6, 7, validated */
 	uint64_t iopl;			/* physdev_op set_iopl: 0-3, emulated */
-	void *fpu;			/* xsave area, 64-byte aligned */
+	uint8_t fpu[FPU_BYTES] ALIGNED(64);	/* cpu/registers.c */
 	uint64_t xcr0;
 
 	/* Current base pointers, each with a type reference; raw 0: none. domain->lock. */
@@ -95,10 +89,12 @@ struct vcpu {
 	struct timer poll_timer;	/* SCHEDOP_poll's time-out */
 
 	uint32_t virq_port[24];		/* event_lock; 0: not bound */
-	uint32_t poll_port;		/* 0: not polling; UINT32_MAX: several; atomic */
+	uint32_t poll_port;		/* 0: not polling; or POLL_SEVERAL; atomic */
 
 	struct sched_vcpu sched;	/* the scheduler's */
 };
+
+_Static_assert(sizeof(struct vcpu) <= 2 * PAGE_SIZE, "a vcpu takes two frames");
 
 static inline bool vcpu_is_idle(const struct vcpu *vcpu) { return vcpu->domain->id == DOMID_IDLE; }
 

@@ -3,7 +3,6 @@
 
 #include <xen/features.h>
 #include <xen/version.h>
-#include <xen/xen.h>
 
 #include "boot/boot_info.h"
 #include "domain/hypercall.h"
@@ -54,31 +53,20 @@ long do_xen_version(uint64_t command, uint64_t argument)
 	const struct domain *domain = current_vcpu()->domain;
 
 	switch ((uint32_t)command) {
-	case XENVER_version:
-		return VERSION_MAJOR << 16 | VERSION_MINOR;
-	case XENVER_extraversion:
-		return write_text(argument, ".0-skink", sizeof(xen_extraversion_t));
-	case XENVER_compile_info:
-		return write_compile_info(argument);
-	case XENVER_capabilities:
-		return write_text(argument, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
-	case XENVER_changeset:
-		return write_text(argument, "", sizeof(xen_changeset_info_t));
-	case XENVER_platform_parameters:
-		return guest_write(argument, &parameters, sizeof(parameters));
-	case XENVER_get_features:
-		return get_features(domain, argument);
-	case XENVER_pagesize:
-		return PAGE_SIZE;
-	case XENVER_guest_handle:
-		return guest_write(argument, domain->handle, sizeof(domain->handle));
+	case XENVER_version:			return VERSION_MAJOR << 16 | VERSION_MINOR;
+	case XENVER_extraversion:		return write_text(argument, ".0-skink", sizeof(xen_extraversion_t));
+	case XENVER_compile_info:		return write_compile_info(argument);
+	case XENVER_capabilities:		return write_text(argument, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+	case XENVER_changeset:			return write_text(argument, "", sizeof(xen_changeset_info_t));
+	case XENVER_platform_parameters:	return guest_write(argument, &parameters, sizeof(parameters));
+	case XENVER_get_features:		return get_features(domain, argument);
+	case XENVER_pagesize:			return PAGE_SIZE;
+	case XENVER_guest_handle:		return guest_write(argument, domain->handle, sizeof(domain->handle));
 	case XENVER_commandline:
 		return write_text(argument, domain->is_privileged ? boot_info.command_line : "<denied>",
 				  sizeof(xen_commandline_t));
-	case XENVER_build_id:
-		return -ENODATA;	/* the core is linked without one */
-	default:
-		return -ENOSYS;
+	case XENVER_build_id:			return -ENODATA;	/* the core is linked without one */
+	default:				return -ENOSYS;
 	}
 }
 

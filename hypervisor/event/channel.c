@@ -5,11 +5,9 @@
  */
 #include "event/channel.h"
 
-#include "cpu/cpu.h"
 #include "cpu/irq.h"
 #include "cpu/speculation.h"
 #include "event/event.h"
-#include "mem/alloc.h"
 
 #define CLOSES_AT_ONCE 32	/* then look whether something else wants to run */
 

@@ -3,10 +3,6 @@
 #pragma once
 
 #include <xen/event_channel.h>
-#include <xen/xen.h>
-
-#include "domain/domain.h"
-#include "domain/vcpu.h"
 
 #define PORT_NONE 0				/* no channel ever has this port */
 

@@ -6,9 +6,6 @@
 #include "event/channel.h"
 
 #include "event/event.h"
-#include "sched/sched.h"
-
-#define POLLS_SEVERAL UINT32_MAX	/* vcpu->poll_port */
 
 void event_upcall(struct vcpu *vcpu)
 {
@@ -31,7 +28,7 @@ static void wake_pollers(struct domain *domain, port_t port)
 	for (uint32_t id = 0; id < domain->vcpu_max; id++) {
 		uint32_t polled = read_once(&domain->vcpu[id]->poll_port);
 
-		if (unlikely(polled != 0) && (polled == port || polled == POLLS_SEVERAL))
+		if (unlikely(polled != 0) && (polled == port || polled == POLL_SEVERAL))
 			sched_vcpu_kick(domain->vcpu[id]);
 	}
 }

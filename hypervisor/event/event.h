@@ -15,9 +15,6 @@
 
 #include <xen/event_channel.h>
 
-struct domain;
-struct vcpu;
-
 MUST_CHECK int event_domain_init(struct domain *domain);	/* -ENOMEM */
 /* Closes everything, a bounded piece at a time: -ERESTART while there is more. */
 MUST_CHECK int event_close_all(struct domain *domain);

@@ -5,9 +5,7 @@
  * operation has looked up and pinned is kept until one names something else, or the batch ends or is preempted.
  * While a grant is kept its entry is marked as in use, so the lender cannot reuse the frame under the copy (G2).
  */
-#include "cpu/directmap.h"
 #include "grant/table.h"
-#include "mem/frame.h"
 
 static void side_release(struct grant_copy_side *side, bool writable)
 {

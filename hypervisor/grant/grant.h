@@ -12,8 +12,6 @@
 
 #include <xen/grant_table.h>
 
-struct domain;
-
 #define GRANT_FRAMES_MAX	64	/* of 512 entries each; a domain's limit may be lower */
 #define GRANT_HANDLES_MAX	32768	/* mappings at once */
 

@@ -10,10 +10,7 @@
  * may still write through a stale entry, so the lender must see the loan as in use.
  */
 #include "cpu/tlb.h"
-#include "domain/vcpu.h"
 #include "grant/table.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
 
 /* The guest's kernel runs in ring 3 too, so every mapping is a user's; application_map adds nothing. */
 static pte_t map_entry(const struct frame *frame, uint32_t flags)

@@ -9,7 +9,6 @@
  * The lender withdraws by a compare-and-swap that fails while a mark is set (G2); the marks are set the same way.
  */
 #include "grant/table.h"
-#include "mem/frame.h"
 
 /* A lender that changes its entry under our hands so often does not want the loan. */
 #define MARK_TRIES 5
@@ -25,8 +24,7 @@ static int entry_mark(struct grant_entry_v1 *entry, domid_t user, bool writable)
 			return GNTST_general_error;
 		if (writable && (seen & GTF_readonly))
 			return GNTST_general_error;
-		if (__atomic_compare_exchange_n(word, &seen, seen | marks, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		if (compare_and_swap(word, &seen, seen | marks))
 			return GNTST_okay;
 	}
 	return GNTST_general_error;

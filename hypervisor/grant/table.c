@@ -3,11 +3,7 @@
  * A domain's table from first to last: shared frames, which the guest maps and writes, and beside each the active
  * entries, which it never sees. The table only grows.
  */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "grant/table.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 
 static int table_grow(struct domain *domain, uint32_t frame_count)
 {

@@ -5,11 +5,7 @@
 #include <xen/grant_table.h>
 
 #include "cpu/speculation.h"
-#include "domain/domain.h"
 #include "grant/grant.h"
-
-struct frame;
-struct vcpu;
 
 #define GRANTS_PER_FRAME	(PAGE_SIZE / sizeof(struct grant_entry_v1))
 #define HANDLES_PER_PAGE	(PAGE_SIZE / sizeof(struct grant_handle))

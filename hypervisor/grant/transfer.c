@@ -6,8 +6,6 @@
  */
 #include "cpu/tlb.h"
 #include "grant/table.h"
-#include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 
 /* Out of the giver's hands, and out of its TLBs before anybody else writes to it. */
@@ -41,8 +39,7 @@ static int transfer_locked(struct domain *giver, struct domain *receiver, const 
 	if (read_once(word) != waiting || transfer->mfn > UINT32_MAX || !page_list_reserve(receiver, 1))
 		return GNTST_general_error;
 	status = frame_take(giver, mfn(transfer->mfn), &frame);
-	if (status == GNTST_okay && !__atomic_compare_exchange_n(word, &waiting, waiting | GTF_transfer_committed, false,
-								 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+	if (status == GNTST_okay && !compare_and_swap(word, &waiting, waiting | GTF_transfer_committed)) {
 		page_list_add(giver, frame);
 		status = GNTST_general_error;
 	}

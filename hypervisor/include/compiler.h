@@ -25,6 +25,9 @@
 #define write_once(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* Atomic, a full barrier. False: something else was there, and is in *expected now. */
+#define compare_and_swap(p, expected, value) \
+	__atomic_compare_exchange_n((p), (expected), (value), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define barrier_full()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* Stops everything for good: prints, back trace, halts all CPUs (lib/panic.c). */

@@ -25,6 +25,11 @@ static inline mfn_t paddr_to_mfn(paddr_t address) { return (mfn_t){ address >> P
 static inline paddr_t mfn_to_paddr(mfn_t frame) { return frame.raw << PAGE_SHIFT; }
 static inline bool mfn_is(mfn_t frame, mfn_t other) { return frame.raw == other.raw; }
 
+struct cpu;
+struct domain;
+struct frame;
+struct vcpu;
+
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 #define NSEC_PER_USEC	1000ULL

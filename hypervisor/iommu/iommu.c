@@ -4,17 +4,12 @@
 
 #include "boot/boot_info.h"
 #include "cpu/apic.h"
-#include "cpu/directmap.h"
 #include "cpu/irq.h"
-#include "cpu/timer_hw.h"
-#include "domain/domain.h"
 #include "iommu/dmar.h"
 #include "iommu/pages.h"
 #include "iommu/registers.h"
 #include "iommu/unit.h"
-#include "mem/alloc.h"
-#include "pci/pci.h"
-#include "sched/timer.h"
+#include "pci/function.h"
 
 #define POOLS_MAX		64u
 
@@ -36,48 +31,15 @@
 #define REASON_INTERRUPT	0x20u		/* and above */
 #define QUIET_NS		(10 * NSEC_PER_MSEC)
 
-/* A function that has been attached once. */
-struct guarded {
-	struct guarded *next;
-	uint32_t sbdf;
-	uint32_t pool_id;		/* that it reaches; 0: it is not attached */
-	domid_t owner;			/* the last one */
-	uint64_t faults;
-};
-
 static struct spinlock iommu_lock;
 static bool is_on;
 static uint64_t pool_ids = 1;		/* in use: bits; 0 is what units take for entries that are not there */
-static struct guarded *functions;
-static uint64_t stray_faults;		/* of functions that never were attached */
+static uint64_t stray_faults;		/* of what is no function that was found at boot */
 static struct timer quiet;
 
 bool iommu_is_there(void) { return is_on; }
 
 /* ---- memory ---- */
-
-static struct guarded *find(uint32_t sbdf)
-{
-	struct guarded *function = functions;
-
-	while (function && function->sbdf != sbdf)
-		function = function->next;
-	return function;
-}
-
-static struct guarded *find_or_make(uint32_t sbdf)
-{
-	struct guarded *function = find(sbdf);
-
-	if (function)
-		return function;
-	function = heap_alloc(sizeof(*function));
-	if (function) {
-		*function = (struct guarded){ .next = functions, .sbdf = sbdf };
-		functions = function;
-	}
-	return function;
-}
 
 int iommu_pool_map(struct domain *domain, mfn_t first, uint64_t count)
 {
@@ -105,7 +67,7 @@ void iommu_pool_unmap(struct domain *domain)
 	if (!pool->tables)
 		return;
 	spin_lock(&iommu_lock);
-	for (const struct guarded *function = functions; function; function = function->next)
+	for (const struct pci_function *function = pci_functions; function; function = function->next)
 		ASSERT(function->pool_id != pool->id, "N2");
 	pages_free(pool->tables);
 	pool->tables = NULL;
@@ -113,25 +75,25 @@ void iommu_pool_unmap(struct domain *domain)
 	spin_unlock(&iommu_lock);
 }
 
-static int attach(struct vtd_unit *unit, uint32_t sbdf, const struct domain *domain)
+static int attach(struct vtd_unit *unit, struct pci_function *function, const struct domain *domain)
 {
 	const struct dma_pool *pool = &domain->dma_pool;
-	struct vtd_entry *entry = unit_context(unit, sbdf);
-	struct guarded *function = find_or_make(sbdf);
+	struct vtd_entry *entry = unit_context(unit, function->sbdf);
 
-	if (!entry || !function)
+	if (!entry)
 		return -ENOMEM;
 	if (function->pool_id)
 		return -EBUSY;
 	function->pool_id = pool->id;
-	function->owner = domain->id;
+	function->attached_to = domain->id;
 	vtd_entry_set(entry, virt_to_paddr(pool->tables) | VTD_PRESENT, pool->id << 8 | (pages_levels() - 2));
-	unit_forget_function(unit, sbdf, pool->id);
+	unit_forget_function(unit, function->sbdf, pool->id);
 	return 0;
 }
 
 int iommu_device_attach(uint32_t sbdf, struct domain *domain)
 {
+	struct pci_function *function = pci_find(sbdf);
 	struct vtd_unit *unit;
 	int error;
 
@@ -140,12 +102,12 @@ int iommu_device_attach(uint32_t sbdf, struct domain *domain)
 	unit = dmar_unit_of(sbdf);
 	if (!domain->dma_pool.tables)
 		return -EINVAL;
-	if (!unit)
+	if (!unit || !function)
 		return -ENODEV;
 	if (dmar_reserves_for(sbdf) || pci_shares_name(sbdf))
 		return -EOPNOTSUPP;
 	spin_lock(&iommu_lock);
-	error = attach(unit, sbdf, domain);
+	error = attach(unit, function, domain);
 	spin_unlock(&iommu_lock);
 	return error;
 }
@@ -153,12 +115,11 @@ int iommu_device_attach(uint32_t sbdf, struct domain *domain)
 void iommu_device_detach(uint32_t sbdf)
 {
 	struct vtd_unit *unit = is_on ? dmar_unit_of(sbdf) : NULL;
-	struct guarded *function;
+	struct pci_function *function = pci_find(sbdf);
 
 	if (!unit)
 		return;
 	spin_lock(&iommu_lock);
-	function = find(sbdf);
 	if (function && function->pool_id) {
 		vtd_entry_set(unit_context(unit, sbdf), 0, 0);
 		unit_forget_function(unit, sbdf, function->pool_id);
@@ -222,31 +183,19 @@ bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high)
 
 /* ---- faults ---- */
 
-uint64_t iommu_fault_count(uint32_t sbdf)
-{
-	const struct guarded *function;
-	uint64_t count;
-
-	spin_lock(&iommu_lock);
-	function = find(sbdf);
-	count = function ? function->faults : 0;
-	spin_unlock(&iommu_lock);
-	return count;
-}
-
 /* Told when the count has doubled. */
 static void fault_tell(const struct vtd_unit *unit, uint64_t low, uint64_t high)
 {
 	uint32_t sbdf = unit->segment << 16 | (uint16_t)high, reason = high >> 32 & 0xff;
 	bool is_interrupt = reason >= REASON_INTERRUPT;
-	struct guarded *function = find(sbdf);
+	struct pci_function *function = pci_find(sbdf);
 	uint64_t count = function ? ++function->faults : ++stray_faults;
 	char owner[16] = "nobody";
 
 	if (count & (count - 1))
 		return;
-	if (function)
-		format_string(owner, sizeof(owner), "domain %u", function->owner);
+	if (function && function->attached_to != DOMID_INVALID)
+		format_string(owner, sizeof(owner), "domain %u", function->attached_to);
 	log_warning("iommu: %s 0x%lx refused to %x:%x.%x of %s (reason 0x%x), %lu times so far\n",
 		    is_interrupt ? "interrupt" : high & RECORD_IS_READ ? "reading" : "writing",
 		    is_interrupt ? low >> 48 : low & PAGE_MASK, sbdf >> 8, sbdf >> 3 & 31, sbdf & 7, owner, reason, count);

@@ -10,8 +10,6 @@
  */
 #pragma once
 
-struct domain;
-
 /* A function of PCI: segment << 16 | bus << 8 | device << 3 | function. */
 
 void iommu_init(void);			/* after acpi_init() and pci_init(), before irq_init(): on from here */
@@ -48,5 +46,3 @@ MUST_CHECK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t
 
 /* VECTOR_IOMMU, with no lock held: reads what was refused, tells of it, charges it to the function's domain. */
 void iommu_faults_read(void);
-/* What was refused of this function since boot: accesses and interrupts. A storm is counted in part only. */
-uint64_t iommu_fault_count(uint32_t sbdf);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "iommu/pages.h"
 
-#include "cpu/directmap.h"
 #include "cpu/paging.h"
 #include "iommu/registers.h"
 #include "iommu/unit.h"
-#include "mem/alloc.h"
-#include "mem/mmu.h"
 
 #define READ_WRITE	3ULL
 #define LARGE		(1ULL << 7)

@@ -3,12 +3,9 @@
 #include "iommu/unit.h"
 
 #include "cpu/apic.h"
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/irq.h"
 #include "cpu/paging.h"
 #include "iommu/registers.h"
-#include "mem/alloc.h"
 
 #define QUEUE_ENTRIES		256u		/* a page */
 #define POLLS_MAX		10000000

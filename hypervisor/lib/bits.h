@@ -23,6 +23,9 @@ static inline bool bit_test_and_clear(uint64_t *words, uint32_t bit)
 	return __atomic_fetch_and(&words[bit / 64], ~mask, __ATOMIC_SEQ_CST) & mask;
 }
 
+/* The bits of an operand of 1, 2, 4 or 8 bytes. */
+static inline uint64_t operand_mask(unsigned int bytes) { return UINT64_MAX >> (64 - 8 * bytes); }
+
 /* The lowest bit of a word that is not 0. */
 static inline uint32_t bit_lowest(uint64_t word) { return (uint32_t)__builtin_ctzll(word); }
 

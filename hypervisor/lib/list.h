@@ -29,9 +29,8 @@ static inline void list_remove(struct list *link)
 
 #define list_first(head, type, member) container_of((head)->next, type, member)
 
-/* The body may remove `item`, and nothing else. */
-#define list_each(item, after, head, member)						\
-	for (item = container_of((head)->next, __typeof__(*item), member),		\
-	     after = container_of(item->member.next, __typeof__(*item), member);	\
-	     &item->member != (head);							\
-	     item = after, after = container_of(item->member.next, __typeof__(*item), member))
+/* The body may remove `item`, and nothing else. The head is in no item: there is none to be looked at behind it. */
+#define list_each(item, head, member)								\
+	for (struct list *at_ = (head)->next, *after_ = at_->next;				\
+	     at_ != (head) && ((item) = container_of(at_, __typeof__(*(item)), member));	\
+	     at_ = after_, after_ = at_->next)

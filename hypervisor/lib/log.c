@@ -4,10 +4,7 @@
  * The last of it is kept, for Domain-0 to read. Lock: log_lock, a leaf; after log_seize() nobody waits for it any more.
  */
 
-#include "cpu/cpu.h"
-#include "cpu/timer_hw.h"
 #include "cpu/uart.h"
-#include "lib/spinlock.h"
 
 #define LINE_BYTES	512
 #define GUEST_LINES	16u		/* of all guests, in a second */

@@ -4,8 +4,6 @@
  * Names come from the table that lib/symbols.py makes. A chain of frames that does not climb a stack is not followed.
  */
 
-#include "cpu/cpu.h"
-
 #define FRAMES_MAX	24
 #define STACK_BYTES_MAX	32768		/* of any stack of the core */
 #define FUNCTION_MAX	65536		/* the last one may have so many bytes */

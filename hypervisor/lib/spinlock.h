@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include "cpu/cpu.h"
-
 struct spinlock {
 	uint16_t next;		/* the ticket that the next comer draws */
 	uint16_t serving;	/* the ticket that holds the lock */
@@ -27,8 +25,7 @@ MUST_CHECK static inline bool spin_try_lock(struct spinlock *lock)
 {
 	uint16_t ticket = load_acquire(&lock->serving);
 
-	return __atomic_compare_exchange_n(&lock->next, &ticket, (uint16_t)(ticket + 1), false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return compare_and_swap(&lock->next, &ticket, (uint16_t)(ticket + 1));
 }
 
 static inline void spin_unlock(struct spinlock *lock)

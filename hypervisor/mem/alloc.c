@@ -3,12 +3,7 @@
  * Free frames: a buddy system. The first frame of a free block carries the block's order and the links of its list.
  * A1  A block is free or in use as a whole; two free buddies of one order are one block of the next.
  */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/tlb.h"
-#include "domain/domain.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 #include "mem/pagelist.h"
 
 #define FREE_HEAD (1ULL << 51)		/* in frame->type, with the order in the low bits */

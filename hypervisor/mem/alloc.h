@@ -5,8 +5,6 @@
  */
 #pragma once
 
-struct domain;
-
 #define FRAME_ORDER_MAX 18
 
 void alloc_init(void);				/* boot memory that nothing occupies becomes free */

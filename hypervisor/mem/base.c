@@ -3,14 +3,10 @@
  * What a vcpu runs on, from its first to the end of its domain: base pointers, and descriptor tables, which are frames of
  * type FRAME_SEGMENT with every descriptor checked.
  */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/entry.h"
 #include "cpu/paging.h"
 #include "cpu/tlb.h"
-#include "cpu/uaccess.h"
 #include "domain/hypercall.h"
-#include "domain/vcpu.h"
 #include "mem/base.h"
 #include "mem/pagelist.h"
 #include "mem/table.h"

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "domain/domain.h"
 #include "mem/deferred.h"
-#include "mem/frame.h"
 
 /*
  * Makes `l4` the base of the vcpu's kernel or user mode; raw 0 takes the user's away. The vcpu is current or does not run.

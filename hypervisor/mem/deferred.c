@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of tables to take apart (mem/deferred.h). */
-#include "cpu/cpu.h"
 #include "cpu/tlb.h"
-#include "domain/vcpu.h"
 #include "mem/deferred.h"
 #include "mem/table.h"
 

@@ -8,9 +8,6 @@
  */
 #pragma once
 
-struct frame;
-struct vcpu;
-
 /* FRAME_DEFERRED is set in its type. Owner's lock held, or nobody else knows it. */
 void deferred_add(struct frame *frame);
 

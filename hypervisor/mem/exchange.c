@@ -5,11 +5,7 @@
  */
 #include <xen/memory.h>
 
-#include "mem/exchange.h"
-
 #include "domain/hypercall.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 #include "mem/pagelist.h"
 
 #define CHUNK_ORDER_MAX 9
@@ -128,7 +124,7 @@ static bool sides_ok(const struct xen_memory_exchange *x, unsigned int order)
 	       x->nr_exchanged <= x->in.nr_extents && x->in.domid == x->out.domid;
 }
 
-long memory_exchange(unsigned long argument)
+long memory_exchange(uint64_t argument)
 {
 	struct chunk chunk;
 	struct xen_memory_exchange *x = &chunk.exchange;

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* References to frames, general and by type (mem/frame.h: F1 to F4). Tables' contents are mem/table.c's. */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
-#include "cpu/layout.h"
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
-#include "domain/vcpu.h"
 #include "mem/deferred.h"
-#include "mem/frame.h"
 #include "mem/pagelist.h"
 #include "mem/table.h"
 
@@ -65,8 +60,7 @@ static inline struct frame *get(mfn_t number, const struct domain *owner)
 
 		if (references == 0 || references >= FRAME_COUNT_MAX || frame->owner != owner->id)
 			return NULL;
-	} while (!__atomic_compare_exchange_n(&frame->count, &count, count + 1, false, __ATOMIC_ACQUIRE,
-					      __ATOMIC_RELAXED));
+	} while (!compare_and_swap(&frame->count, &count, count + 1));
 	/* The owner is sure only now: before, the frame could have been freed and given away. */
 	if (likely(frame->owner == owner->id))
 		return frame;
@@ -174,7 +168,7 @@ static int get_first_type(struct frame *frame, enum frame_type type, uint64_t *w
 	}
 	if (type == FRAME_WRITABLE && !is_stale)
 		wanted |= FRAME_VALIDATED;
-	if (!__atomic_compare_exchange_n(&frame->type, word, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (!compare_and_swap(&frame->type, word, wanted))
 		return -EAGAIN;
 	if (is_stale)
 		flush_stale(frame);
@@ -195,7 +189,7 @@ static inline bool get_type_again(struct frame *frame, enum frame_type type)
 	uint64_t word = load_acquire(&frame->type);
 
 	while (word >> FRAME_VALIDATED_SHIFT == ((uint64_t)type << 1 | 1) && (uint32_t)word != FRAME_TYPE_COUNT_MASK)
-		if (likely(__atomic_compare_exchange_n(&frame->type, &word, word + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		if (likely(compare_and_swap(&frame->type, &word, word + 1)))
 			return true;
 	return false;
 }
@@ -220,7 +214,7 @@ static inline bool put_type_but_last(struct frame *frame)
 	uint64_t word = load_acquire(&frame->type);
 
 	while ((uint32_t)word > 1)
-		if (likely(__atomic_compare_exchange_n(&frame->type, &word, word - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		if (likely(compare_and_swap(&frame->type, &word, word - 1)))
 			return true;
 	return false;
 }
@@ -237,7 +231,7 @@ void frame_put_type(struct frame *frame)
 		left = word & ~FRAME_VALIDATED;		/* still counted: nobody can come and go */
 		if (frame_type_of(word) <= FRAME_L4)
 			left = (left - 1) | FRAME_DEFERRED;
-	} while ((uint32_t)word > 1 || !__atomic_compare_exchange_n(&frame->type, &word, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	} while ((uint32_t)word > 1 || !compare_and_swap(&frame->type, &word, left));
 	if (left & FRAME_DEFERRED) {
 		deferred_add(frame);
 	} else {
@@ -290,7 +284,7 @@ bool frame_unshare(void *page)
 	uint64_t alone = FRAME_CORE | 1;
 
 	/* From one reference, ours, to none: nobody can get one any more. */
-	if (!__atomic_compare_exchange_n(&frame->count, &alone, FRAME_CORE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (!compare_and_swap(&frame->count, &alone, FRAME_CORE))
 		return false;
 	frame->type = 0;
 	frame->owner = DOMID_INVALID;
@@ -308,7 +302,7 @@ int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
 		return -EINVAL;
 	/* At 0 nobody can get another reference, until it has no owner by whom to find it. */
 	if ((read_once(&frame->type) & (FRAME_TYPE_COUNT_MASK | FRAME_PARTIAL | FRAME_DEFERRED)) ||
-	    !__atomic_compare_exchange_n(&frame->count, &only, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+	    !compare_and_swap(&frame->count, &only, 0)) {
 		frame_put(frame);
 		return -EBUSY;
 	}

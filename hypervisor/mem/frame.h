@@ -18,11 +18,6 @@
  */
 #pragma once
 
-#include <xen/xen.h>
-
-struct domain;
-struct domain_locked;
-
 enum frame_type {
 	FRAME_PLAIN,		/* nothing yet: becomes any other */
 	FRAME_L1,		/* page tables, validated; the numbers are the levels */
@@ -86,6 +81,10 @@ struct frame *frame_at(mfn_t frame);
 /* The same for one that is known to be RAM. */
 static inline struct frame *frame_of(mfn_t number) { return frame_table + number.raw; }
 static inline mfn_t frame_number(const struct frame *frame) { return mfn((uint64_t)(frame - frame_table)); }
+
+/* The machine-to-physical table: what each frame's owner calls it. Guests read it at MACH2PHYS_VIRT_START. */
+void m2p_set(mfn_t frame, gfn_t guest);		/* GFN_NONE: nobody's */
+gfn_t m2p_get(mfn_t frame);
 
 /* Lists of frames, named by their first; FRAME_LINK_NONE: empty. Whose list it is has its lock. */
 void frame_link(uint32_t *list, struct frame *frame);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The entries by which a domain maps what another has granted it. Their references are the entry's, as with any other. */
-#include "cpu/directmap.h"
-#include "domain/vcpu.h"
 #include "mem/table.h"
 #include "mem/update.h"
 

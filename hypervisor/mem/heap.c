@@ -3,9 +3,6 @@
  * Memory for the core, in whole frames: what it allocates is large (a vcpu, a table of events), or there are few of it (a CPU, a
  * function of PCI). The first frame has the order in `validated`.
  */
-#include "cpu/directmap.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 
 void *heap_alloc(size_t bytes)
 {

@@ -2,13 +2,8 @@
 /* memory_op: more memory, less memory, and what there is of it. */
 #include <xen/memory.h>
 
-#include "cpu/layout.h"
 #include "domain/hypercall.h"
 #include "grant/grant.h"
-#include "mem/alloc.h"
-#include "mem/exchange.h"
-#include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 
 /* A call that goes on has the number of extents already done above the command. */
@@ -189,22 +184,14 @@ long do_memory_op(uint64_t command_word, uint64_t argument)
 	switch (command) {
 	case XENMEM_populate_physmap:
 	case XENMEM_increase_reservation:
-	case XENMEM_decrease_reservation:
-		return reservation(command, done, argument);
-	case XENMEM_exchange:
-		return memory_exchange(argument);
-	case XENMEM_maximum_ram_page:
-		return (long)frame_limit;
+	case XENMEM_decrease_reservation:		return reservation(command, done, argument);
+	case XENMEM_exchange:				return memory_exchange(argument);
+	case XENMEM_maximum_ram_page:			return (long)frame_limit;
 	case XENMEM_current_reservation:
-	case XENMEM_maximum_reservation:
-		return frames_of(command, argument);
-	case XENMEM_machphys_mapping:
-		return machphys_mapping(argument);
-	case XENMEM_machine_memory_map:
-		return machine_memory_map(argument);
-	case XENMEM_acquire_resource:
-		return acquire_resource(argument);
-	default:
-		return -ENOSYS;
+	case XENMEM_maximum_reservation:		return frames_of(command, argument);
+	case XENMEM_machphys_mapping:			return machphys_mapping(argument);
+	case XENMEM_machine_memory_map:			return machine_memory_map(argument);
+	case XENMEM_acquire_resource:			return acquire_resource(argument);
+	default:					return -ENOSYS;
 	}
 }

@@ -5,11 +5,6 @@
  */
 #pragma once
 
-#include "domain/domain.h"
-
-struct frame;
-struct vcpu;
-
 typedef uint64_t pte_t;			/* one entry of any level */
 
 #define PTE_PRESENT	0x001ULL

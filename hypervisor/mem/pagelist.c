@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whose frames are whose (mem/pagelist.h). */
 #include "cpu/tlb.h"
-#include "domain/domain.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 
 bool page_list_reserve(struct domain *domain, uint64_t frames)

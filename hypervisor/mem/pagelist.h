@@ -2,9 +2,6 @@
 /* The list of all frames that a domain owns. A domain with frames on it is not freed. */
 #pragma once
 
-struct domain;
-struct frame;
-
 /*
  * Room for so many more frames: the domain's frame_count counts those on its list and those on their way to it. False if
  * that is more than its limit, or it is dying (D2).

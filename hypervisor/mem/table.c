@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Validation of whole tables and of single entries (mem/table.h: T2 to T4). */
-#include "cpu/cpu.h"
-#include "cpu/directmap.h"
 #include "cpu/paging.h"
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
-#include "domain/vcpu.h"
 #include "mem/table.h"
 #include "pci/pci.h"
 
@@ -113,7 +110,7 @@ int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *so
 		error = entry_take(table, level, source, &entry);
 	if (error)
 		return error;
-	if (unlikely(!__atomic_compare_exchange_n(at, &old, entry, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))) {
+	if (unlikely(!compare_and_swap(at, &old, entry))) {
 		if (!keeps)
 			entry_drop(table, level, entry);
 		return -EAGAIN;

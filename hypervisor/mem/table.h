@@ -12,10 +12,6 @@
  */
 #pragma once
 
-#include "cpu/directmap.h"
-#include "mem/frame.h"
-#include "mem/mmu.h"
-
 #define TABLE_ENTRIES	512
 
 extern mfn_t table_bios_page;		/* T6: of Domain-0; raw 0: there is none yet */

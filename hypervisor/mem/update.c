@@ -2,10 +2,8 @@
 /* mmu_update, update_va_mapping, and the guest's own writes to its tables. */
 #include "mem/update.h"
 
-#include "cpu/directmap.h"
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
-#include "mem/m2p.h"
 #include "mem/table.h"
 
 #define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
@@ -236,7 +234,7 @@ long do_update_va_mapping_otherdomain(uint64_t va, uint64_t entry, uint64_t flag
 /* `bytes` of `word` at `offset` replaced. */
 static uint64_t word_merge(uint64_t word, uint64_t value, unsigned int offset, unsigned int bytes)
 {
-	uint64_t mask = (bytes == 8 ? ~0ULL : (1ULL << bytes * 8) - 1) << offset * 8;
+	uint64_t mask = operand_mask(bytes) << offset * 8;
 
 	return (word & ~mask) | (value << offset * 8 & mask);
 }

@@ -2,11 +2,6 @@
 /* Finding and changing entries of tables that are in use. */
 #pragma once
 
-#include "domain/domain.h"
-#include "mem/mmu.h"
-
-struct vcpu;
-
 /*
  * mmu_update and mmuext_op: a hypercall with many requests. batch_run() calls `one` with a copy of each, until one fails; the
  * count of those done, in all calls of a continued one, goes to `done_address` if that is not 0.

@@ -2,9 +2,7 @@
 /* Whose a function is: given by Dom0, taken back, freed by its owner's end (pci/pci.h: Q1, Q2, Q4). */
 #include <control.h>
 
-#include "cpu/timer_hw.h"
 #include "cpu/tlb.h"
-#include "domain/domain.h"
 #include "iommu/iommu.h"
 #include "pci/function.h"
 
@@ -204,7 +202,7 @@ int pci_describe(struct skink_domctl_pci_function *wanted)
 		.flags = (function->is_assignable ? SKINK_PCI_ASSIGNABLE : 0) |
 			 (function->is_attached ? SKINK_PCI_PROTECTED : 0) |
 			 (has_express_reset(function) || has_af_reset(function) ? SKINK_PCI_HAS_RESET : 0),
-		.msix_vectors = function->msix_count, .faults = (uint32_t)iommu_fault_count(function->sbdf),
+		.msix_vectors = function->msix_count, .faults = (uint32_t)read_once(&function->faults),
 		.storms = function->storms,
 	};
 	for (uint32_t n = 0; n < BARS; n++)

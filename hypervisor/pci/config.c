@@ -10,12 +10,6 @@
  */
 #include "pci/function.h"
 
-#define PORT_ADDRESS	0xcf8
-#define PORT_DATA	0xcfc
-#define ADDRESS_ENABLED	(1u << 31)
-
-static uint32_t bits_of(uint32_t bytes) { return bytes == 4 ? UINT32_MAX : (1u << bytes * 8) - 1; }
-
 /* The registers of I/O ports, which nobody is given, read as if they were not there. */
 static uint32_t bar_read(const struct pci_function *function, uint32_t n)
 {
@@ -30,7 +24,7 @@ static uint32_t bar_read(const struct pci_function *function, uint32_t n)
 static uint32_t config_read(const struct pci_function *function, uint32_t at, uint32_t bytes)
 {
 	if (at >= PCI_BAR && at < PCI_BAR_END)
-		return bar_read(function, (at - PCI_BAR) / 4) >> at % 4 * 8 & bits_of(bytes);
+		return bar_read(function, (at - PCI_BAR) / 4) >> at % 4 * 8 & (uint32_t)operand_mask(bytes);
 	if (at >= PCI_ROM && at < PCI_ROM + 4)
 		return 0;
 	return function_read(function, at, bytes);
@@ -38,9 +32,9 @@ static uint32_t config_read(const struct pci_function *function, uint32_t at, ui
 
 static void command_write(const struct pci_function *function, uint32_t at, uint32_t bytes, uint32_t value)
 {
-	uint32_t shift = at % 4 * 8, command = function_read(function, PCI_COMMAND, 2);
+	uint32_t shift = at % 4 * 8, mask = (uint32_t)operand_mask(bytes), command = function_read(function, PCI_COMMAND, 2);
 
-	command = (command & ~(bits_of(bytes) << shift)) | (value & bits_of(bytes)) << shift;
+	command = (command & ~(mask << shift)) | (value & mask) << shift;
 	command = pci_may_be_master(function) ? command & COMMAND_MASTER : 0;
 	function_write(function, PCI_COMMAND, 2, command | COMMAND_MEMORY | COMMAND_NO_INTX);
 }
@@ -63,7 +57,7 @@ static void data_access(struct domain *domain, uint32_t at, uint32_t bytes, bool
 
 	at |= address & 0xfc;
 	spin_lock(&pci_lock);
-	function = address & ADDRESS_ENABLED && at % bytes == 0 ? pci_find(address >> 8 & 0xffff) : NULL;
+	function = address & PCI_ADDRESS_ENABLED && at % bytes == 0 ? pci_find(address >> 8 & 0xffff) : NULL;
 	if (!function || function->owner != domain || function->is_stopped)		/* Q1 */
 		*value = UINT32_MAX;
 	else if (is_out)
@@ -79,7 +73,7 @@ static void data_access(struct domain *domain, uint32_t at, uint32_t bytes, bool
  */
 bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out, uint32_t *value)
 {
-	bool is_address = port == PORT_ADDRESS && bytes == 4;
+	bool is_address = port == PCI_PORT_ADDRESS && bytes == 4;
 
 	if (is_address && is_out)
 		write_once(&domain->pci_address, *value);
@@ -89,7 +83,7 @@ bool pci_port(struct domain *domain, uint16_t port, uint32_t bytes, bool is_out,
 		*value = read_once(&domain->pci_address);
 		return true;
 	}
-	if (port < PORT_DATA || port >= PORT_DATA + 4)
+	if (port < PCI_PORT_DATA || port >= PCI_PORT_DATA + 4)
 		return false;
 	data_access(domain, port % 4, bytes, is_out, value);
 	return true;

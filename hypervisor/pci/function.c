@@ -3,8 +3,6 @@
 #include "pci/function.h"
 
 #include "boot/boot_info.h"
-#include "cpu/directmap.h"
-#include "mem/alloc.h"
 
 #define BUSES			256
 #define FUNCTIONS_OF_BUS	256
@@ -163,6 +161,7 @@ static struct pci_function *function_new(uint32_t sbdf)
 		function = heap_alloc(sizeof(*function));
 	if (function) {
 		function->sbdf = sbdf;
+		function->attached_to = DOMID_INVALID;
 		function_probe(function);
 	}
 	return function;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One function, for the files of pci/ alone; everybody else includes pci.h. */
+/* One function, for the files of pci/ and iommu/ alone; everybody else includes pci.h. */
 #pragma once
 
 #include "cpu/pci_config.h"
-#include "lib/spinlock.h"
 #include "pci/pci.h"
 
 enum pci_register {		/* of configuration space, header type 0 */
@@ -49,6 +48,11 @@ struct pci_function {
 	uint32_t msis;			/* pirqs that it has */
 	bool uses_msix;			/* they are of this kind */
 	uint32_t storms;
+
+	/* iommu_lock: iommu/iommu.c */
+	uint32_t pool_id;		/* of the pool that it reaches; 0: it is not attached */
+	domid_t attached_to;		/* last; DOMID_INVALID: to nobody ever */
+	uint64_t faults;		/* what was refused of it since boot, accesses and interrupts; a storm is counted in part only */
 
 	/* The CPU that is interrupted, CPU 0. */
 	uint64_t period_start_ns;

@@ -7,10 +7,8 @@
 #include "pci/function.h"
 
 #include "cpu/irq.h"
-#include "cpu/timer_hw.h"
 #include "event/event.h"
 #include "iommu/iommu.h"
-#include "sched/timer.h"
 
 #define CONTROL			2	/* of either capability */
 #define MSI_ENABLE		0x0001u

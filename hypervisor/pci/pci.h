@@ -14,8 +14,6 @@
  */
 #pragma once
 
-#include "mem/mmu.h"
-
 struct skink_domctl_pci_function;
 
 void pci_init(void);			/* finds all functions; none is a bus master from here on */

@@ -2,9 +2,6 @@
 /* Who is told what of a driver domain's death, and who begins a reset (reset/reset.h). */
 #include "reset/reset.h"
 
-#include "cpu/directmap.h"
-#include "cpu/timer_hw.h"
-#include "cpu/uaccess.h"
 #include "event/event.h"
 #include "mem/update.h"
 
@@ -57,10 +54,7 @@ static void note(struct domain *domain, enum skink_driver_cause cause, const cha
 	note_stack(vcpu, info);
 }
 
-static bool state_change(struct reset *reset, uint32_t from, uint32_t to)
-{
-	return __atomic_compare_exchange_n(&reset->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
+static bool state_change(struct reset *reset, uint32_t from, uint32_t to) { return compare_and_swap(&reset->state, &from, to); }
 
 bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const char *text)
 {

@@ -2,17 +2,11 @@
 /* A driver domain is declared, says ready, and its frames are counted and copied (reset/reset.h). */
 #include "reset/reset.h"
 
-#include "cpu/directmap.h"
 #include "cpu/entry.h"
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
-#include "lib/bits.h"
-#include "mem/alloc.h"
-#include "mem/m2p.h"
 #include "mem/table.h"
-
-#define COPIES_AT_ONCE 16		/* between two looks at preempt_needed() */
 
 /* ---- which frame is what ---- */
 
@@ -311,7 +305,6 @@ static void save(struct vcpu *vcpu)
 	reset->regs = vcpu->regs;
 	reset->regs.entry_vector = 0;
 	memcpy(reset->vcpu, (const char *)vcpu + VCPU_SAVED_FROM, sizeof(reset->vcpu));
-	page_copy(reset->fpu, vcpu->fpu);
 	memcpy(reset->events_masked, shared->evtchn_mask, sizeof(reset->events_masked));
 	event_keep_all(vcpu->domain, reset->info.generation == 0);
 }

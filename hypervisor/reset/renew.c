@@ -5,7 +5,6 @@
  */
 #include "reset/reset.h"
 
-#include "cpu/timer_hw.h"
 #include "event/event.h"
 #include "grant/grant.h"
 #include "mem/base.h"

@@ -22,10 +22,8 @@
 
 #include <control.h>
 
-#include "domain/vcpu.h"
-#include "mem/frame.h"
-
 #define RESET_TABLES_MAX 64
+#define COPIES_AT_ONCE 16		/* between two looks at preempt_needed() */
 /* sched_vcpu_hurry(): guests wait for a successor, and Domain-0 only until it has begun one; block drivers have 10,000. */
 #define RESET_BORROWS_US 40000
 #define HOST_BORROWS_US	20000
@@ -63,7 +61,6 @@ struct reset {
 	uint32_t table_count;
 	struct cpu_user_regs regs;
 	uint8_t vcpu[VCPU_SAVED_TO - VCPU_SAVED_FROM];
-	uint8_t fpu[PAGE_SIZE];
 	uint64_t events_masked[64];
 
 	/* How far ready, a reset or the end has come. */

@@ -2,17 +2,12 @@
 /* A reset, a bounded piece at a time: fence, release, copy, resume (reset/reset.h: R1 to R4). */
 #include "reset/reset.h"
 
-#include "cpu/directmap.h"
 #include "cpu/entry.h"
-#include "cpu/timer_hw.h"
 #include "domain/domctl.h"
 #include "event/event.h"
 #include "grant/grant.h"
-#include "mem/alloc.h"
 #include "mem/table.h"
 #include "pci/pci.h"
-
-#define COPIES_AT_ONCE	16		/* between two looks at preempt_needed() */
 
 /* ---- page tables: the vcpu does not run, and its TLB entries are gone, so an entry is simply another ---- */
 
@@ -125,7 +120,6 @@ static void vcpu_restore(struct vcpu *vcpu)
 	vcpu->regs = reset->regs;
 	vcpu->regs.rax = ++reset->info.generation;
 	memcpy((char *)vcpu + VCPU_SAVED_FROM, reset->vcpu, sizeof(reset->vcpu));
-	page_copy(vcpu->fpu, reset->fpu);
 	if (vcpu == current_vcpu())
 		switch_enter_current(vcpu);
 }

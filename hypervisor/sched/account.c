@@ -7,8 +7,6 @@
  */
 #include "sched/queue.h"
 
-#include "cpu/timer_hw.h"
-
 static uint64_t budget_ns(const struct domain *domain)
 {
 	return read_once(&domain->sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100);

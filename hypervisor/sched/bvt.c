@@ -6,10 +6,6 @@
  */
 #include "sched/queue.h"
 
-#include "cpu/cpu.h"
-#include "cpu/timer_hw.h"
-#include "mem/alloc.h"
-
 #define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)
 #define WARP_ALLOWANCE_NS	(50 * NSEC_PER_USEC)
 #define SLICE_MIN_NS		(50 * NSEC_PER_USEC)
@@ -39,9 +35,9 @@ static int64_t turn_left_ns(const struct vcpu *vcpu, const struct vcpu *first)
 /* The first that can run here. Those that may not are sent away; those still on another CPU are left (S3). */
 static struct vcpu *first_ready(struct sched_queue *queue, uint64_t now_ns)
 {
-	struct vcpu *vcpu, *after;
+	struct vcpu *vcpu;
 
-	list_each(vcpu, after, &queue->waiting, sched.link) {
+	list_each(vcpu, &queue->waiting, sched.link) {
 		if (!vcpu_may_run(vcpu))
 			queue_remove(queue, vcpu, RUNSTATE_offline, now_ns);
 		else if (!load_acquire(&vcpu->is_running))

@@ -6,17 +6,11 @@
 #include "sched/queue.h"
 
 #include <xen/sched.h>
-#include <xen/vcpu.h>
 
-#include "cpu/directmap.h"
-#include "cpu/timer_hw.h"
 #include "domain/hypercall.h"
 #include "event/event.h"
-#include "mem/alloc.h"
-#include "mem/frame.h"
 
 #define POLL_PORTS_MAX	128
-#define POLL_SEVERAL	UINT32_MAX		/* in vcpu->poll_port */
 
 /* ---- sched_op ---- */
 

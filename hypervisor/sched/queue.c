@@ -2,9 +2,6 @@
 /* Run queues, virtual time, and which CPU: queue.h has the invariants. */
 #include "sched/queue.h"
 
-#include "cpu/cpu.h"
-#include "cpu/timer_hw.h"
-
 #define CHARGE_MAX_NS (1ULL << 46)	/* 19 hours: << VIRTUAL_SHIFT still fits */
 #define WEIGHT_OF_WARP 256		/* warp is counted in virtual time of the usual weight */
 
@@ -150,11 +147,11 @@ uint32_t balance_choose(const struct vcpu *vcpu)
 /* One vcpu that waits elsewhere and may run here. */
 static bool steal(struct sched_queue *from, struct sched_queue *to)
 {
-	struct vcpu *vcpu, *after;
+	struct vcpu *vcpu;
 	bool found = false;
 
 	spin_lock_two(&from->lock, &to->lock);
-	list_each(vcpu, after, &from->waiting, sched.link) {
+	list_each(vcpu, &from->waiting, sched.link) {
 		found = vcpu_may_use(vcpu, to->cpu->id) && vcpu_may_run(vcpu);
 		if (!found)
 			continue;

@@ -13,12 +13,6 @@
  */
 #pragma once
 
-#include "domain/vcpu.h"
-#include "lib/list.h"
-#include "lib/spinlock.h"
-#include "sched/sched.h"
-#include "sched/timer.h"
-
 /* Not to be found through a table of addresses: the core has none. For functions whose address another file takes. */
 #define HIDDEN		__attribute__((visibility("hidden")))
 

@@ -7,12 +7,6 @@
 
 #include <xen/vcpu.h>
 
-#include "lib/list.h"
-
-struct cpu;
-struct domain;
-struct vcpu;
-
 /* What it keeps in each vcpu. The lock of its queue (queue.h, S1) unless said otherwise. */
 struct sched_vcpu {
 	struct list link;		/* in a run queue when runnable and not running */

@@ -7,10 +7,7 @@
  * C2  A reader who sees the same even version (or entry time without XEN_RUNSTATE_UPDATE) before and after has a
  *     consistent copy.
  */
-#include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "cpu/uaccess.h"
-#include "mem/mmu.h"
 #include "sched/queue.h"
 
 #define barrier_write() __atomic_thread_fence(__ATOMIC_RELEASE)

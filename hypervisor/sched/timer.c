@@ -7,11 +7,8 @@
  * T1  No timer of a heap is due before the deadline that its CPU's hardware timer is programmed for.
  * T2  timer->cpu changes only with the locks of both heaps held.
  */
-#include "sched/timer.h"
 
-#include "cpu/cpu.h"
 #include "cpu/timer_hw.h"
-#include "lib/spinlock.h"
 
 struct timer_heap {
 	struct spinlock lock;

@@ -86,7 +86,8 @@ def applications(name, hypervisor, image):
     core_args = "console=com1 com1=115200 noreboot" + " bootscrub=0" * (name == "xen")
     boot = (by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", f"{PV_ARGS} rdinit=/init"), (image, "")], core_args) if hypervisor else
             ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {KERNEL_ARGS} rdinit=/init"])
-    with Machine(f"bench-apps-{name}", *boot, *STEADY, memory=3072, limit=LIMIT) as machine:
+    # The Debian and its archive, each of which may take half of it.
+    with Machine(f"bench-apps-{name}", *boot, *STEADY, memory=4096, limit=LIMIT) as machine:
         end = machine.expect("^APPS (done|failed.*)$", LIMIT)
         return steady(machine.text), None if end.group(1) == "done" else end.group()
 

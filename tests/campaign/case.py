@@ -18,9 +18,12 @@ from session import CoreLost, Late, Lost, Refused
 # What a driver is that its guests wait for until somebody lets it go.
 STOPPED = ("held", "closed", "dead")
 INJECT_S = 180
+# Faults of one case, in a second: the injector waits until the driver serves again before each.
+RATE = 4
 WELL_S = 30
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
 LOADS = ("tcp", "disk", "sql", "memory")
+OTHERS = [load for load in LOADS if load not in room.DRIVER_OF]     # of guests that no driver serves
 # What every load must have done since the fault, or since the last restart, before a case may end.
 ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "memory": {"round": 1}}
 
@@ -129,9 +132,9 @@ def looks_at_rings(case, plan):
 
 
 def is_told(session, begun):
-    """A guest whose kernel complains, whose load was refused something or whose front-end is not served any more has lost what it had: nothing is
-    waited for."""
-    return any(one["kind"] == "refused" for one in session.events) or any(guest.strange or since(guest.loads, begun[name], "error") for name, guest in session.guests.items())
+    """A guest whose kernel complains, whose load was refused something or whose front-end is gone or not served any more has lost what it had: nothing of
+    it is waited for, but others have to go on."""
+    return any(one["kind"] in ("refused", "detached") for one in session.events) or any(guest.strange or since(guest.loads, begun[name], "error") for name, guest in session.guests.items())
 
 
 def wait_for_the_end(session, case, plan, names, limit):
@@ -141,7 +144,7 @@ def wait_for_the_end(session, case, plan, names, limit):
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
     then, now = counters(session), look(session)
     while True:
-        went_on = session.wait(lambda: time.monotonic() > earliest and (has_gone_on(session, then, only) or is_told(session, begun)),
+        went_on = session.wait(lambda: time.monotonic() > earliest and has_gone_on(session, then, OTHERS if is_told(session, begun) else only),
                                until - time.monotonic(), "", must=False)
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
@@ -210,18 +213,18 @@ def groups(session):
 
 
 def inject(session, case):
-    """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}."""
+    """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}; of several it is the last that is told of, and how many."""
     if case["class"].startswith("plant:"):
         return plant.plant(session, case)
     try:
-        result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"])
+        result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"], count=case["together"], rate=RATE)
     except Late as late:
         session.ask("version")      # or Domain-0 is lost
         raise Refused(f"the injector has not ended within {INJECT_S} s") from late
-    if not result["faults"]:
-        raise Refused(result.get("error") or "nothing was injected, and it is not said why")
-    fault = result["faults"][0]
-    return {**fault, "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
+    if len(result["faults"]) < case["together"]:
+        raise Refused(result.get("error") or f"{len(result['faults'])} of {case['together']} were injected, and it is not said why")
+    fault = result["faults"][-1]
+    return {**fault, "faults": sum(one.get("outcome") == "injected" for one in result["faults"]), "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
             "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
             "what": ", ".join(f"{key} {fault[key]}" for key in ("symbol", "location", "old", "new", "how") if fault.get(key) not in (None, ""))}
 

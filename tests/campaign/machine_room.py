@@ -95,7 +95,7 @@ def driver_manifest(name, iommu, drivers=None):
 
 def guest_manifest(name, ports, plan):
     loads = loads_of(name, plan)
-    line = f"campaign={','.join(loads)} campaign.rate={plan['load']['tcp_kib_per_s']} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
+    line = f"campaign={','.join(loads)} campaign.rate={plan['load']['tcp_kib_per_s']} campaign.pause={plan['load']['pause_ms']} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
     manifest = guest(name, memory_mib=MEMORY_MIB[name] + (POSTGRESQL_MIB if "sql" in loads else 0), initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
     return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>").replace("cryptomgr.notests", f"cryptomgr.notests {line}")
 

@@ -2,7 +2,7 @@
 """A campaign's plan: TOML, checked whole before anything runs; and the cases that follow from it.
 
 P1  The same plan gives the same cases, in the same order, with the same seeds: a result file of another day fits.
-P2  A case's id says all that it takes to repeat it: driver/class/seed, and the mode where it is not `fresh`.
+P2  A case's id says all that it takes to repeat it: driver/class/seed, how many one after the other, and the mode where it is not `fresh`.
 """
 import re
 import tomllib
@@ -12,11 +12,11 @@ FRESH, ACCUMULATE = "fresh", "accumulate"
 DEFAULTS = {
     "campaign": {"name": None, "seed": 1, "mode": FRESH, "golden": 1, "rings_each": 1},
     "machine": {"cpus": 2, "memory_mib": 3072, "cpu": "qemu64", "iommu": True, "cases_per_boot": 500},
-    "load": {"tcp_kib_per_s": 1024, "postgresql": False, "guests": ["web", "idle"]},
+    "load": {"tcp_kib_per_s": 1024, "pause_ms": 20, "postgresql": False, "guests": ["web", "idle"]},
     "limits": {"window_ms": 400, "case_s": 60, "value_s": 20, "slow_ms": 5000, "slow_ns": 1_000_000_000, "golden_s": 30, "minutes": 0},
 }
 # Times are those of the machine that runs QEMU, and of whatever else runs there: what slow means is coarse. `make bench` counts instructions.
-FAULT = {"driver": None, "class": None, "activated": 0, "cases": 0}
+FAULT = {"driver": None, "class": None, "activated": 0, "cases": 0, "together": 1}
 CLASS = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)?")
 
 
@@ -48,11 +48,13 @@ def one_of(path, number, fault):
             raise Wrong(f"{path}: [[faults]] {number}: class = {name!r}: write a name of `skink inject --list`, or \"*\" for all of them")
     if fault["driver"] not in ("net0", "disk0"):
         raise Wrong(f"{path}: [[faults]] {number}: driver = {fault['driver']!r}: write \"net0\" or \"disk0\", the campaign's driver domains")
-    for key in ("activated", "cases"):
+    for key in ("activated", "cases", "together"):
         if type(fault[key]) is not int or fault[key] < 0:
             raise Wrong(f"{path}: [[faults]] {number}: {key} = {fault[key]!r}: write a number")
     if (fault["activated"] > 0) == (fault["cases"] > 0):
         raise Wrong(f"{path}: [[faults]] {number}: write either cases = N, or activated = N (as many as it takes until N were activated)")
+    if fault["together"] < 1:
+        raise Wrong(f"{path}: [[faults]] {number}: together = 0: write how many faults a case has, or leave it out for one")
     return {**fault, "class": names}
 
 
@@ -83,16 +85,16 @@ def seeds_of(plan_seed, driver, name):
     return plan_seed * 100_000_000 + zlib.crc32(f"{driver}/{name}".encode()) % 1000 * 100_000
 
 
-def case_id(driver, name, seed, mode=FRESH):
-    return f"{driver}/{name}/{seed}" + (f"/{mode}" if mode != FRESH else "")
+def case_id(driver, name, seed, mode=FRESH, together=1):
+    return f"{driver}/{name}/{seed}" + (f"x{together}" if together > 1 else "") + (f"/{mode}" if mode != FRESH else "")
 
 
 def case_of(identity):
     """The other way round."""
-    found = re.fullmatch(r"(net0|disk0)/([a-z0-9:-]+)/(\d+)(?:/(accumulate))?", identity)
+    found = re.fullmatch(r"(net0|disk0)/([a-z0-9:-]+)/(\d+)(?:x([1-9]\d?))?(?:/(accumulate))?", identity)
     if not found:
-        raise Wrong(f"'{identity}' is no case: write driver/class/seed, as net0/text-flip/17")
-    return {"id": identity, "driver": found[1], "class": found[2], "seed": int(found[3]), "mode": found[4] or FRESH}
+        raise Wrong(f"'{identity}' is no case: write driver/class/seed, as net0/text/17, or net0/crash/17x8 for eight of them")
+    return {"id": identity, "driver": found[1], "class": found[2], "seed": int(found[3]), "together": int(found[4] or 1), "mode": found[5] or FRESH}
 
 
 def runs(plan, classes):
@@ -131,7 +133,8 @@ def cases(plan, classes, done):
 
 
 def identity_of(queue, number, seed, mode):
-    return case_id(queue["driver"], queue["class"], seeds_of(seed, queue["driver"], queue["class"]) + number, mode)
+    together = queue["together"]
+    return case_id(queue["driver"], queue["class"], seeds_of(seed, queue["driver"], queue["class"]) + number * together, mode, together)
 
 
 def is_wanted(queue, done, seed, mode, is_activated):

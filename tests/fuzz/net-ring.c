@@ -116,6 +116,7 @@ static void card_claims(void)
 	if (!frame)
 		return;
 	frame->length = byte() & 1 ? 60 + byte() * 4u : 14 + half() % 65500u;
+	memset(frame->bytes, 0, frame->length);		/* an earlier one's record would be taken for its own */
 	frame_write(frame->bytes, frame->length);
 	frame->flags = byte() & 3;
 	frame->gso = byte() % 3;

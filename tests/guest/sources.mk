@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 GUEST_TESTS += \
 	boot burner fake-driver minimal p2m \
-	abi bench cpu disk dma domctl events grants memory mmu nic offload pci reset smp time traps user \
+	abi bench cpu disk dma domctl events grants memory mmu nic offload pci reset smp time traps user wakeups \
 	crash-fault-selector crash-fault-stack crash-handler crash-iret crash-iret-user crash-recursion crash-shutdown crash-stack \
 	crash-stack-hypervisor crash-stack-table crash-watchdog
 

@@ -126,6 +126,15 @@ inline move_commit(upto)
 	MAY_DIE
 }
 
+/* Only now are slots overwritten. */
+inline publish_decided()
+{
+	old = rsp_prod;
+	publish(old, cons);
+	if :: MINUS(rsp_prod, rsp_event) < MINUS(rsp_prod, old) -> to_front = true :: else fi;
+	MAY_DIE
+}
+
 inline check_ledger()
 {
 	MUST(L3, MINUS(commit, published) <= N && MINUS(rsp_prod, published) <= MINUS(commit, published) &&
@@ -189,12 +198,13 @@ serve:						/* step 5 */
 		write_entries(cons, upto);
 		move_commit(upto);
 #endif
-		old = rsp_prod;
-		publish(cons, upto);		/* only now are slots overwritten */
-		if :: MINUS(rsp_prod, rsp_event) < MINUS(rsp_prod, old) -> to_front = true :: else fi;
-		MAY_DIE;
-		cons = upto
-	:: else ->
+		cons = upto;
+		if
+		:: skip				/* what is decided may wait for company */
+		:: publish_decided()
+		fi
+	:: cons != rsp_prod -> publish_decided()
+	:: cons == req_prod && cons == rsp_prod ->
 		req_event = PLUS(cons, 1); MAY_DIE;
 		if :: cons != req_prod -> skip :: else -> break fi
 	od;

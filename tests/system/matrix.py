@@ -40,8 +40,12 @@ def pairwise():
 
 
 def worked_hard():
-    """Of the pairwise rows those in which each pair of CPUs, model and compiler occurs: how it was loaded is past by then."""
-    return choice(pairwise(), lambda row: pairs(row, without=("debian", "loader")))
+    """
+    Of the pairwise rows those in which each number of CPUs, model and compiler occurs: how it was loaded is past by then. What AMD's models have
+    Linux do at each return is dear where QEMU has more CPUs than the host: theirs is one with fewer.
+    """
+    rows = sorted(pairwise(), key=lambda row: (row["model"] == "amd") * int(row["cpus"][0]))
+    return choice(rows, lambda row: {(axis, row[axis]) for axis in ("cpus", "model", "compiler")})
 
 
 def left_out():

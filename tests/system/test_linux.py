@@ -10,7 +10,7 @@ from matrix import AXES, all_rows, pairwise, worked_hard
 
 FULL = os.environ.get("SKINK_FULL")
 ROWS = all_rows() if FULL else pairwise()
-# The others show that each loader brings each machine up: nothing of the loader's is left when the work begins.
+# The others show that each loader brings each machine up, and that it ends: nothing of the loader's is left when the work begins.
 HARD = ROWS if FULL else worked_hard()
 
 # On QEMU 7.2 the emulated iretq reads a user's stack as the supervisor, so Linux cannot have SMAP there.

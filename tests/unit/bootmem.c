@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* cpu/bootmem.c: memory before the allocator comes from free RAM, and the allocator gets all the rest, once. */
-#include "include/types.h"
+paddr_t image_paddr(const void *address);
+void *scratch_virt(paddr_t address);
+mfn_t no_frame_alloc(unsigned int order);
+void noted_alloc_add(uint64_t first, uint64_t end);
 
 #define virt_to_paddr	image_paddr
 #define paddr_to_virt	scratch_virt
@@ -29,7 +32,6 @@ static uint32_t seed;
 paddr_t image_paddr(const void *address) { return image_at; }
 void *scratch_virt(paddr_t address) { return scratch; }
 mfn_t no_frame_alloc(unsigned int order) { return MFN_NONE; }
-void noted_alloc_add(uint64_t first, uint64_t end);
 
 static void note(uint64_t first, uint64_t end)
 {

@@ -10,7 +10,7 @@
 #include "unit.h"
 
 #include "boot/boot_info.h"
-#include "boot/dom0.h"
+#include "boot/main.h"
 #include "cpu/directmap.h"
 #include "cpu/hypercall_page.h"
 #include "elf_file.h"
@@ -18,7 +18,6 @@
 #include "lib/log.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/mmu.h"
 
 #define KERNEL_AT	(32UL << 20)		/* where the loader has put the modules */

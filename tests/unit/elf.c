@@ -14,7 +14,7 @@
 
 #include "elf_file.h"
 
-#include "boot/dom0.h"
+#include "boot/main.h"
 #include "boot/elf.h"
 #include "boot/placement.h"
 #include "include/errno.h"

@@ -22,6 +22,7 @@
 #define CR4_OSXSAVE	(1ULL << 18)
 #define CR4_SMEP	(1ULL << 20)
 #define CR4_SMAP	(1ULL << 21)
+#define MSR_PRED_CMD	0x49
 #define MSR_EFER	0xc0000080
 
 static struct { uint32_t leaf, subleaf, out[4]; } leaves[16];

@@ -18,7 +18,6 @@
 #include "grant/grant.h"
 #include "grant/table.h"
 #include "include/errno.h"
-#include "mem/m2p.h"
 
 static struct domain *lender, *user;
 

@@ -47,6 +47,29 @@ uint32_t pci_config_read(uint32_t sbdf, uint32_t offset, uint32_t bytes) { retur
 
 bool pci_shares_name(uint32_t sbdf) { return sbdf == SHARED; }
 
+#define MACHINE_FUNCTIONS 4
+static struct pci_function machine[MACHINE_FUNCTIONS];
+struct pci_function *pci_functions = machine;
+
+struct pci_function *pci_find(uint32_t sbdf)
+{
+	for (uint32_t i = 0; i < MACHINE_FUNCTIONS; i++)
+		if (machine[i].sbdf == sbdf)
+			return &machine[i];
+	return NULL;
+}
+
+static uint64_t fault_count(uint32_t sbdf) { return pci_find(sbdf) ? pci_find(sbdf)->faults : 0; }
+
+static void given_functions(void)
+{
+	static const uint32_t sbdfs[MACHINE_FUNCTIONS] = { EDU, EDU + 1, OTHER, SHARED };
+
+	for (uint32_t i = 0; i < MACHINE_FUNCTIONS; i++)
+		machine[i] = (struct pci_function){ .next = i + 1 < MACHINE_FUNCTIONS ? &machine[i + 1] : NULL,
+						    .sbdf = sbdfs[i], .attached_to = DOMID_INVALID };
+}
+
 uint64_t acpi_field(const struct acpi_table *from, uint32_t offset, uint32_t bytes)
 {
 	uint64_t value = 0;
@@ -145,7 +168,7 @@ static void given_no_units(void)
 	pages_used = 0;
 	is_on = false;
 	pool_ids = 1;
-	functions = NULL;
+	given_functions();
 	stray_faults = 0;
 	limits.depths = DEPTHS_KNOWN;
 	limits.address_bits = 64;
@@ -484,12 +507,12 @@ static void a_refused_access_is_counted_and_told_of_its_owner(void)
 	CU_ASSERT_EQUAL(model[0].interrupt_address, MSI_ADDRESS | 5 << 12);
 	CU_ASSERT_EQUAL(model[0].interrupt_data, VECTOR_IOMMU);
 	iommu_faults_read();
-	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 1);
-	CU_ASSERT_EQUAL(iommu_fault_count(OTHER), 0);
+	CU_ASSERT_EQUAL(fault_count(EDU), 1);
+	CU_ASSERT_EQUAL(fault_count(OTHER), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "writing 0x1234000 refused to 0:3.0 of domain 1 (reason 0x5), 1 times"));
 	/* After its owner's end it is known still. */
 	iommu_device_detach(EDU);
-	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 1);
+	CU_ASSERT_EQUAL(fault_count(EDU), 1);
 }
 
 static void one_that_is_nobodys_is_told_of_too(void)
@@ -498,7 +521,7 @@ static void one_that_is_nobodys_is_told_of_too(void)
 	CU_ASSERT_FALSE(model_dma(0, 0x1f0, 0x1000, false));
 	CU_ASSERT_EQUAL(model_message(0, 0x1f0, MSI_ADDRESS, VECTOR_HALT), -1);
 	iommu_faults_read();
-	CU_ASSERT_EQUAL(iommu_fault_count(0x1f0), 0);
+	CU_ASSERT_EQUAL(fault_count(0x1f0), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "reading 0x1000 refused to 1:1e.0 of nobody"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(fake.log, "interrupt 0x0 refused to 1:1e.0 of nobody"));
 }
@@ -523,13 +546,13 @@ static void a_storm_costs_little(void)
 		CU_ASSERT_EQUAL(model[0].fault_status, 0);
 		CU_ASSERT_EQUAL(quiet.deadline_ns, fake.now_ns + QUIET_NS);
 	}
-	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 100 * MODEL_RECORDS);
+	CU_ASSERT_EQUAL(fault_count(EDU), 100 * MODEL_RECORDS);
 	CU_ASSERT_TRUE(fake.log_length - said < 9 * 120);
 	/* What comes in the silence comes out at its end. */
 	CU_ASSERT_FALSE(model_dma(0, EDU, 0, true));
 	CU_ASSERT_EQUAL(model[0].interrupts, 1);
 	quiet.handler(quiet.data);
-	CU_ASSERT_EQUAL(iommu_fault_count(EDU), 100 * MODEL_RECORDS + 1);
+	CU_ASSERT_EQUAL(fault_count(EDU), 100 * MODEL_RECORDS + 1);
 	CU_ASSERT_FALSE(model_dma(0, EDU, 0, true));
 	CU_ASSERT_EQUAL(model[0].interrupts, 2);
 }

@@ -5,6 +5,8 @@
 static inline void cpu_hlt(void) { }
 
 /* The fake CPU has these too, for all other tests. */
+void real_cpu_raise_softirq(struct cpu *cpu, enum softirq softirq);
+void real_cpu_send_event_check(struct cpu *cpu);
 #define pirq_attach		real_pirq_attach
 #define pirq_detach		real_pirq_detach
 #define pirq_create		real_pirq_create

@@ -7,7 +7,6 @@
 #include "lib/log.h"
 #include "mem/alloc.h"
 #include "mem/base.h"
-#include "mem/m2p.h"
 #include "tables.h"
 
 #define RIP 0x1000

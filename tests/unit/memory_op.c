@@ -11,7 +11,6 @@
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"

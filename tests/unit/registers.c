@@ -38,15 +38,9 @@ static void given_two(void)
 	}
 	vcpu = given_domain()->vcpu[0];
 	other = given_domain()->vcpu[0];
-	CU_ASSERT_EQUAL(fpu_vcpu_init(vcpu), 0);
-	CU_ASSERT_EQUAL(fpu_vcpu_init(other), 0);
+	fpu_vcpu_init(vcpu);
+	fpu_vcpu_init(other);
 	fake_run(vcpu);
-}
-
-static void given_destroyed(void)
-{
-	fpu_vcpu_destroy(vcpu);
-	fpu_vcpu_destroy(other);
 }
 
 static void put(uint64_t value)
@@ -78,7 +72,6 @@ static void registers_are_kept_apart(void)
 	fpu_load(other);
 	CU_ASSERT_EQUAL(get_sse(), 0x5678);
 	asm volatile("fninit");
-	given_destroyed();
 }
 
 static void fxsave_does_as_well(void)
@@ -94,7 +87,6 @@ static void fxsave_does_as_well(void)
 	CU_ASSERT_EQUAL(get_sse(), 0x1234);
 	asm volatile("fninit");
 	CU_ASSERT_FALSE(fpu_set_xcr0(vcpu, 0, 3));
-	given_destroyed();
 }
 
 static void get_avx(uint64_t value[4])
@@ -133,7 +125,6 @@ static void what_is_switched_on_starts_empty(void)	/* P1 */
 		get_avx(high);
 		CU_ASSERT_EQUAL(high[2], 5);
 	}
-	given_destroyed();
 }
 
 static void xcr0_is_what_the_cpu_would_take(void)
@@ -148,7 +139,6 @@ static void xcr0_is_what_the_cpu_would_take(void)
 	CU_ASSERT_EQUAL(vcpu->xcr0, 3);
 	CU_ASSERT_TRUE(fpu_set_xcr0(vcpu, 0, 1));
 	CU_ASSERT_EQUAL(vcpu->xcr0, 1);
-	given_destroyed();
 }
 
 static void registers_given_by_a_toolstack_cannot_make_us_fault(void)
@@ -163,7 +153,6 @@ static void registers_given_by_a_toolstack_cannot_make_us_fault(void)
 	fpu_save(other);
 	asm volatile("fninit\n\tldmxcsr %0" : : "m"((uint32_t){ 0x1f80 }));
 	CU_ASSERT_EQUAL(memcmp(area + 160, (const uint8_t *)other->fpu + 160, 256), 0);
-	given_destroyed();
 }
 
 static void task_switched_is_the_guests_and_cleared_by_its_trap(void)
@@ -182,15 +171,6 @@ static void task_switched_is_the_guests_and_cleared_by_its_trap(void)
 	CU_ASSERT_EQUAL(fake.trap_vector, TRAP_NO_DEVICE);
 	CU_ASSERT_EQUAL(vcpu->guest_cr0_ts, 0);
 	CU_ASSERT_EQUAL(do_fpu_taskswitch(0), 0);
-	given_destroyed();
-}
-
-static void a_vcpu_without_memory_is_none(void)
-{
-	given_two();
-	given_destroyed();
-	fake.heap_fail_call = 1;
-	CU_ASSERT_EQUAL(fpu_vcpu_init(vcpu), -ENOMEM);
 }
 
 /* ---- debug registers ---- */
@@ -209,7 +189,6 @@ static void breakpoints_never_watch_the_core(void)	/* B1 */
 		CU_ASSERT_EQUAL(do_get_debugreg(reg), 0x1000 + (long)reg);
 	}
 	CU_ASSERT_EQUAL(fake_machine.dr[0], 0);		/* none is enabled */
-	given_destroyed();
 }
 
 static void controls_that_are_not_a_guests_are_refused(void)
@@ -227,7 +206,6 @@ static void controls_that_are_not_a_guests_are_refused(void)
 	CU_ASSERT_EQUAL(do_get_debugreg(7), (long)DR7_FIXED);
 	CU_ASSERT_EQUAL(do_set_debugreg(7, 0xd0001), 0);
 	CU_ASSERT_EQUAL(do_get_debugreg(7), 0xd0401);
-	given_destroyed();
 }
 
 static void io_breakpoints_are_refused(void)	/* B2 */
@@ -241,7 +219,6 @@ static void io_breakpoints_are_refused(void)	/* B2 */
 	CU_ASSERT_EQUAL(do_set_debugreg(7, 0x20000000), -EPERM);	/* nor one that is not enabled */
 	CU_ASSERT_EQUAL(do_get_debugreg(7), (long)DR7_FIXED);
 	CU_ASSERT_EQUAL(fake_machine.dr[7], 0);
-	given_destroyed();
 }
 
 static void registers_that_are_not_there(void)
@@ -256,7 +233,6 @@ static void registers_that_are_not_there(void)
 	CU_ASSERT_EQUAL(do_set_debugreg(4, 0), -ENODEV);
 	CU_ASSERT_EQUAL(do_get_debugreg(4), -ENODEV);
 	CU_ASSERT_EQUAL(do_get_debugreg(5), -ENODEV);
-	given_destroyed();
 }
 
 static void breakpoints_follow_their_vcpu(void)
@@ -280,7 +256,6 @@ static void breakpoints_follow_their_vcpu(void)
 	CU_ASSERT_EQUAL(fake_machine.cr[4], CR4_TSD);
 	CU_ASSERT_EQUAL(do_set_debugreg(7, 0), 0);
 	CU_ASSERT_EQUAL(fake_machine.dr[7], DR7_FIXED);
-	given_destroyed();
 }
 
 static void a_status_is_taken_once(void)
@@ -291,7 +266,6 @@ static void a_status_is_taken_once(void)
 	CU_ASSERT_EQUAL(fake_machine.dr[6], DR6_FIXED);
 	debug_take_status(vcpu);
 	CU_ASSERT_EQUAL(do_get_debugreg(6), (long)(DR6_FIXED | 0x4002));
-	given_destroyed();
 }
 
 static void a_context_sets_all_or_nothing(void)
@@ -309,7 +283,6 @@ static void a_context_sets_all_or_nothing(void)
 	CU_ASSERT_EQUAL(debug_set_registers(vcpu, values), 0);
 	CU_ASSERT_EQUAL(vcpu->debug_register[3], 4);
 	CU_ASSERT_EQUAL(vcpu->debug_register[7], 1);
-	given_destroyed();
 }
 
 static const struct unit_case cases[] = {
@@ -319,7 +292,6 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(fxsave_does_as_well),
 	UNIT_CASE(what_is_switched_on_starts_empty),
 	UNIT_CASE(task_switched_is_the_guests_and_cleared_by_its_trap),
-	UNIT_CASE(a_vcpu_without_memory_is_none),
 	UNIT_CASE(breakpoints_never_watch_the_core),
 	UNIT_CASE(controls_that_are_not_a_guests_are_refused),
 	UNIT_CASE(io_breakpoints_are_refused),

@@ -17,7 +17,6 @@
 #include "lib/bits.h"
 #include "mem/alloc.h"
 #include "mem/base.h"
-#include "mem/m2p.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
 #include "pci/pci.h"

@@ -115,10 +115,10 @@ static void queues_are_consistent(void)				/* S2 */
 {
 	for (uint32_t cpu = 0; cpu < FAKE_CPUS; cpu++) {
 		struct sched_queue *queue = &sched_queue[cpu];
-		struct vcpu *vcpu, *after;
+		struct vcpu *vcpu;
 		uint32_t count = 0;
 
-		list_each(vcpu, after, &queue->waiting, sched.link) {
+		list_each(vcpu, &queue->waiting, sched.link) {
 			count++;
 			CU_ASSERT_EQUAL(vcpu->sched.state, RUNSTATE_runnable);
 			CU_ASSERT_EQUAL(vcpu->sched.queue_cpu, cpu);

@@ -14,6 +14,7 @@ def image(build):
     shutil.rmtree(folder, ignore_errors=True)
     root = f"{folder}/root"
     put(root, "init", read(f"{HERE}/init"))
+    put(root, "bench/servers.sh", read(f"{HERE}/servers.sh"), 0o644)
     for program in ("timed",):
         put(root, f"usr/bin/{program}", read(f"{build}/dom0/programs/{program}"))
     with open(f"{build}/apps.cpio", "rb") as debian, open(f"{folder}/apps.img", "wb") as out:

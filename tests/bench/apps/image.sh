@@ -13,7 +13,8 @@ mmdebstrap --variant=minbase --format=tar --hook-dir=/usr/share/mmdebstrap/hooks
 	$(set -f; for path in '/usr/share/doc/*' '/usr/share/info/*' '/usr/share/locale/*' '/usr/share/man/*' '/usr/share/i18n/*' \
 		'/usr/lib/x86_64-linux-gnu/gconv/*' \
 		'/usr/lib/x86_64-linux-gnu/lib*san.so*' '/usr/lib/gcc/*/lib*san*' '/usr/lib/gcc/*/lto1' '/usr/bin/*lto-dump*' \
-		'/usr/bin/*gold' '/usr/bin/*dwp' '/usr/lib/x86_64-linux-gnu/libgprofng*'; do
+		'/usr/bin/*gold' '/usr/bin/*dwp' '/usr/lib/x86_64-linux-gnu/libgprofng*' \
+		'/usr/lib/x86_64-linux-gnu/libLLVM*' '/usr/lib/postgresql/*/lib/bitcode/*' '/usr/share/mysql/bench/*'; do
 		echo "--dpkgopt=path-exclude=$path"; done) \
 	--customize-hook='cat "$1"/etc/apt/sources.list.d/*.list | sed "s/^deb /deb-src /" > "$1"/tmp/sources && mv "$1"/tmp/sources "$1"/etc/apt/sources.list.d/source.list' \
 	--customize-hook='chroot "$1" apt-get -q update' \

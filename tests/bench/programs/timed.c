@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timed NAME PROGRAM...: runs it and prints the time stamp counter's ticks from before to after, and the share of that in which its
- * kernel was at work, for itself or for anybody, as the kernel's own clock saw it 250 times a second.
+ * timed NAME COUNT PROGRAM...: runs it and prints the time stamp counter's ticks from before to after for each of the COUNT operations that
+ * it does, and the share of that in which its kernel was at work, for itself or for anybody, as the kernel's own clock saw it 250 times a second.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -45,12 +45,12 @@ static void print(const char *name, uint64_t ticks, struct spent before, struct 
 int main(int count, char **words)
 {
 	struct spent before;
-	uint64_t start;
+	uint64_t start, operations = count > 3 ? strtoull(words[2], NULL, 10) : 0;
 	pid_t child;
 	int status;
 
-	if (count < 3) {
-		fprintf(stderr, "usage: timed NAME PROGRAM...\n");
+	if (!operations) {
+		fprintf(stderr, "usage: timed NAME COUNT PROGRAM...\n");
 		return 2;
 	}
 	before = spent_by_now();
@@ -59,11 +59,11 @@ int main(int count, char **words)
 	if (child < 0)
 		return fail("fork");
 	if (child == 0) {
-		execvp(words[2], words + 2);
-		_exit(fail(words[2]));
+		execvp(words[3], words + 3);
+		_exit(fail(words[3]));
 	}
 	if (waitpid(child, &status, 0) != child)
 		return fail("waitpid");
-	print(words[1], __rdtsc() - start, before, spent_by_now());
+	print(words[1], (__rdtsc() - start) / operations, before, spent_by_now());
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }

@@ -36,6 +36,7 @@ disk() {
 		done
 	done
 	for what in read write; do
+		blkload "$1" "blk.$what.4k.aio_32" $what random 4096 32 2000 $rounds aio
 		blkload "$1" "blk.$what.128k" $what sequential 131072 1 400 $rounds
 	done
 }
@@ -57,9 +58,10 @@ case $role in
 bare-*) for module in virtio_pci virtio_net virtio_blk; do modprobe $module; done ;;
 esac
 case $role in
-server)
+server | server-cards)
 	interface 00:16:3e:00:00:01 10.0.0.1
 	interface 00:16:3e:00:00:11 10.0.1.1
+	[ "$role" = server ] || interface 00:16:3e:00:00:21 10.0.2.1
 	echo "IO serves"
 	exec netload serve
 	;;
@@ -74,6 +76,12 @@ blk) disk /dev/xvda ;;
 load-net)
 	interface 00:16:3e:00:00:12 10.0.1.2
 	netload 10.0.1.1 load send 16 1000000 > /dev/null &
+	echo "IO loaded"
+	wait
+	;;
+load-e1000e)
+	interface 00:16:3e:00:00:13 10.0.2.2
+	netload 10.0.2.1 load send 16 1000000 > /dev/null &
 	echo "IO loaded"
 	wait
 	;;

@@ -43,6 +43,16 @@ dies() {
 	done
 }
 
+# hangs DRIVER ROW: it comes to a jump to itself, under load, and skinkd resets it when its deadline has passed: that is the report
+hangs() {
+	set -- "$1" "$2" $(numbers "$1" restarts)
+	for seed in $(seq $kills); do
+		must skink inject "$1" --class hang --seed "$seed" > /dev/null
+		come_back "$1" "$2" "$3"
+		set -- "$1" "$2" "$came"
+	done
+}
+
 both_ways() {
 	dies "$1" "$2.armed"
 	dies "$1" "$2" disarmed
@@ -81,8 +91,9 @@ losses() {
 	done
 }
 
+# blk_disk LETTER DRIVER
 blk_disk() {
-	echo "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/><shareable/></disk>"
+	echo "<disk type='block' device='disk'><backenddomain name='$2'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/><shareable/></disk>"
 }
 
 # more COUNT: so many interfaces of the client and disks of the writer there are then
@@ -93,12 +104,25 @@ more() {
 		must skink attach client more.xml
 	done
 	for letter in $(echo "$letters" | sed -n "$((have + 1)),${1}p"); do
-		blk_disk "$letter" | sed "s/<disk /<disk xmlns:skink='urn:skink:manifest:1' /" > more.xml
+		blk_disk "$letter" disk0 | sed "s/<disk /<disk xmlns:skink='urn:skink:manifest:1' /" > more.xml
 		must skink attach writer more.xml
 	done
 	have=$1
 	connected client $have
 	connected writer $have
+}
+
+# others: a card and a disk of another kind, each with a guest of its own
+others() {
+	skink_guest carder load-e1000e "$(skink_interface wirec 13)"
+	wait_for carder "IO loaded"
+	sleep 0.3
+	both_ways wirec restart.net.e1000e
+	must skink destroy carder
+	skink_guest storer load-blk "$(blk_disk a disk1)"
+	wait_for storer "IO loaded"
+	both_ways disk1 restart.blk.nvme
+	must skink destroy storer
 }
 
 # all ROW: one guest is under load at a time; now it is the client
@@ -114,24 +138,32 @@ have=1
 skink_driver wirea net 4
 skink_driver wireb net 5
 skink_driver disk0 blk 6
-skink_guest server server "$(skink_interface wireb 01)$(skink_interface wireb 11)"
+skink_driver wirec net 7
+skink_driver wired net 8
+skink_driver disk1 blk 9
+skink_guest server server-cards "$(skink_interface wireb 01)$(skink_interface wireb 11)$(skink_interface wired 21)"
 wait_for server "IO serves"
-skink_guest writer load-blk "$(blk_disk a)"
+skink_guest writer load-blk "$(blk_disk a disk0)"
 wait_for writer "IO loaded"
 must skink pause writer
 skink_guest client load-net "$(skink_interface wirea 12)"
 wait_for client "IO loaded"
 sleep 0.3
 all ""
+hangs disk0 restart.blk.virtio.hang
 must skink pause writer
 must skink unpause client
+hangs wirea restart.net.virtio.hang
 losses
+must skink pause client
+others
 for count in 16 64; do
 	must skink unpause client
 	must skink unpause writer
 	more $count
 	must skink pause writer
 	all .$count
+	must skink pause writer
 done
 echo "IO done"
 sleep infinity

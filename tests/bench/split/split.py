@@ -27,7 +27,12 @@ DEVICES = {
 }
 # Here a frame leaves the card 1 us after the driver has said so, by the machine's own clock. Otherwise a thread of QEMU's takes it, when the host lets it.
 AT_ONCE = [f"{word},tx=timer,x-txtimer=1000" if word.startswith("virtio-net-pci") else word for word in DEVICES["net"]]
-DEVICES["restart"] = AT_ONCE + DEVICES["blk"]
+# Drivers of other devices die too: a card whose other end is a virtio one, and a disk.
+OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,mac=00:16:3e:00:01:07,addr=7",
+          "-netdev", "hubport,id=net8,hubid=1", "-device", "virtio-net-pci,netdev=net8,mac=00:16:3e:00:01:08,addr=8,disable-legacy=on,"
+          "ioeventfd=off,tx=timer,x-txtimer=1000",
+          "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
+DEVICES["restart"] = AT_ONCE + DEVICES["blk"] + OTHERS
 PROGRAMS = ("netload", "blkload", "killer", "life")
 
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load tcp ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND	a stream each way, all of whose bytes are known
- * load disk FILE KIB					blocks that know where they are and of which version, written, made durable and read back
- * load memory MIB					for who has no device: memory that must stay what it is
+ * load tcp PAUSE-MS ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND	a stream each way, all of whose bytes are known
+ * load disk PAUSE-MS FILE KIB				blocks that know where they are and of which version, written, made durable and read back
+ * load memory PAUSE-MS MIB				for who has no device: memory that must stay what it is
+ *
+ * A load that never pauses leaves no CPU to anybody: so long between two rounds at the disk, half of it between two looks at the streams, a quarter
+ * of it between two pieces of memory.
  *
  * What a guest does while drivers die under it. Each prints a line of counters that only grow every TICK_MS:
  *
@@ -41,7 +44,8 @@
 #define BLOCK		4096u
 #define DEPTH		8u
 #define WRITES_A_ROUND	8u
-#define ROUND_MS	20		/* a disk load that never pauses leaves no CPU to anybody */
+
+static unsigned int pause_ms;
 
 static uint64_t now_ms(void)
 {
@@ -224,7 +228,7 @@ static _Noreturn void tcp(char **arguments)
 				stream_connect(&stream[i]);
 			wait[i] = (struct pollfd){ stream[i].socket, POLLIN, 0 };
 		}
-		poll(wait, 2, 10);
+		poll(wait, 2, (int)pause_ms / 2);
 		if (wait[0].revents)
 			take_acknowledgements(up);
 		if (wait[1].revents)
@@ -448,7 +452,7 @@ static _Noreturn void use_disk(char **arguments)
 	for (uint64_t round = 0;; round++) {
 		disk_round(&seed, round);
 		disk_line();
-		usleep(ROUND_MS * 1000);
+		usleep(pause_ms * 1000);
 	}
 }
 
@@ -465,7 +469,7 @@ static _Noreturn void memory(char **arguments)
 		for (size_t i = 0; i < words; i++) {
 			bad += at[i] != i * 0x9e3779b97f4a7c15u;
 			if (i % (1u << 16) == 0)
-				usleep(5000);
+				usleep(pause_ms * 1000 / 4);
 		}
 		round++;
 		if (now_ms() - told >= TICK_MS) {
@@ -479,12 +483,13 @@ static _Noreturn void memory(char **arguments)
 int main(int count, char **arguments)
 {
 	setvbuf(stdout, NULL, _IOLBF, 512);
-	if (count == 6 && !strcmp(arguments[1], "tcp"))
-		tcp(arguments + 2);
-	if (count == 4 && !strcmp(arguments[1], "disk"))
-		use_disk(arguments + 2);
-	if (count == 3 && !strcmp(arguments[1], "memory"))
-		memory(arguments + 2);
-	fputs("load tcp ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND | load disk FILE KIB | load memory MIB\n", stderr);
+	pause_ms = count > 2 ? (unsigned int)atoi(arguments[2]) : 0;
+	if (count == 7 && !strcmp(arguments[1], "tcp"))
+		tcp(arguments + 3);
+	if (count == 5 && !strcmp(arguments[1], "disk"))
+		use_disk(arguments + 3);
+	if (count == 4 && !strcmp(arguments[1], "memory"))
+		memory(arguments + 3);
+	fputs("load tcp PAUSE-MS ADDRESS UP-PORT DOWN-PORT KIB-PER-SECOND | load disk PAUSE-MS FILE KIB | load memory PAUSE-MS MIB\n", stderr);
 	return 2;
 }

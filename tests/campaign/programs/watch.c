@@ -208,7 +208,7 @@ static struct source *console_open(const char *path)
 		fprintf(stderr, "watch: %s: %s\n", path, strerror(errno));
 		exit(1);
 	}
-	lseek(file, 0, SEEK_END);
+	/* From its beginning: a guest that was created first may have said already that its loads begin. */
 	source = source_new("@c", name, file);
 	source->path = path;
 	source->is_console = true;

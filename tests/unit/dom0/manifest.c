@@ -316,7 +316,7 @@ static struct text repeated(const char *head, const char *body, size_t times, co
 			"<os><kernel>/boot/vmlinuz</kernel></os>"
 #define GUEST_END	"</domain>"
 
-/* Whether it is refused is the caller's matter; that it takes long is ours: ten seconds with sanitizers. */
+/* Whether it is refused is the caller's matter; that it takes long is ours: a minute of CPU time with sanitizers, where the worst takes some ten seconds. */
 static bool is_refused_soon(struct text text)
 {
 	struct report report = { 0 };
@@ -325,9 +325,9 @@ static bool is_refused_soon(struct text text)
 	bool is_good = parse(text.bytes, text.length, &manifest, &report);
 	double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
 
-	if (seconds > 10)
+	if (seconds > 60)
 		printf("\n    %.1f s for %zu bytes", seconds, text.length);
-	CU_ASSERT(seconds <= 10);
+	CU_ASSERT(seconds <= 60);
 	CU_ASSERT(report.entry_count <= REPORT_ENTRIES_MAX);		/* R1 */
 	free(text.bytes);
 	report_free(&report);

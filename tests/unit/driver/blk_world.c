@@ -70,6 +70,7 @@ void panic(const char *format, ...)
 uint64_t time_now_ns(void) { return world.now_ns += 100; }
 void driver_domain_tell(void) { world.told++; }
 void driver_domain_note_first_answer(void) { driver_domain.has_answered = true; }
+void driver_domain_note_republished(void) { }
 
 void driver_domain_wake_at(uint64_t time_ns)
 {

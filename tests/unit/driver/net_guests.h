@@ -14,6 +14,7 @@ struct guests {
 	uint32_t sent, answered, received, errors;	/* packets; slots with an error */
 	uint32_t lost;					/* answered, and somebody who should have it and was not aside has not */
 	uint32_t wire_sent, wire_got;			/* frames that the card has acknowledged, for one guest; those that it has */
+	uint32_t segments;				/* frames that the back-end has cut for the card */
 	uint32_t joined;				/* frames that came as the end of another */
 	uint32_t wrong;					/* not whole, not in order, twice answered, never sent */
 	const char *first_wrong;

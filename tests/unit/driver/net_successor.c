@@ -428,6 +428,29 @@ static void port_that_nobody_noted_is_found(void)
 	nothing_is_wrong();
 }
 
+/* ledger.md, section 3: what is decided is never done again, though nobody was told. */
+static void answer_that_was_held_is_given_and_its_packet_not_sent_again(void)
+{
+	given(1, true);
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 300, 1, false));
+	all_look();
+	CU_ASSERT_EQUAL_FATAL(guests.answered, 1);
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 300, 1, false));
+	for (unsigned int round = 0; round < 4; round++) {
+		world_round();
+		world_card_completes(WORLD_FLYING);
+	}
+	guest_look(A);
+	CU_ASSERT_EQUAL(guests.received, 2);
+	CU_ASSERT_EQUAL_FATAL(guest_owed(A), 1);
+
+	world_back_end();
+	all_look();
+	CU_ASSERT_EQUAL(guest_owed(A), 0);
+	CU_ASSERT_EQUAL(guests.received, 2);
+	nothing_is_wrong();
+}
+
 #define CASE(name) { #name, name }
 
 int main(void)
@@ -451,6 +474,7 @@ int main(void)
 		CASE(who_was_taken_away_meanwhile_is_detached),
 		CASE(who_was_refused_stays_refused),
 		CASE(port_that_nobody_noted_is_found),
+		CASE(answer_that_was_held_is_given_and_its_packet_not_sent_again),
 	};
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
 	CU_pSuite suite;

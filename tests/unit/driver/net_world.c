@@ -73,6 +73,10 @@ void *ready_scratch(uint32_t count)
 	return scratch = scratch ? scratch : aligned_alloc(4096, count * 4096u);
 }
 
+void driver_domain_note_republished(void)
+{
+}
+
 void driver_domain_note_first_answer(void)
 {
 	driver_domain.has_answered = true;

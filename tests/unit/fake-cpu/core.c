@@ -17,7 +17,6 @@
 #include "lib/string.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
-#include "mem/m2p.h"
 #include "pci/pci.h"
 #include "reset/reset.h"
 #include "sched/sched.h"
@@ -207,7 +206,6 @@ WEAK int iommu_device_attach(uint32_t sbdf, struct domain *domain) { return 0; }
 WEAK void iommu_device_detach(uint32_t sbdf) { }
 WEAK int iommu_msi_map(uint32_t sbdf, uint32_t vector, uint64_t *address, uint32_t *data) { return 0; }
 WEAK void iommu_msi_unmap(uint32_t sbdf, uint32_t vector) { }
-WEAK uint64_t iommu_fault_count(uint32_t sbdf) { return 0; }
 WEAK bool iommu_ioapic_entry(uint32_t ioapic_id, uint32_t vector, uint32_t *high) { return true; }
 WEAK void iommu_faults_read(void) { }
 

@@ -92,8 +92,7 @@ WEAK void time_set_wall_clock(uint64_t seconds, uint32_t nanoseconds, uint64_t a
 	fake_parts.wall_clock_ns = nanoseconds;
 }
 
-WEAK int fpu_vcpu_init(struct vcpu *vcpu) { return part_init(&vcpu->fpu); }
-WEAK void fpu_vcpu_destroy(struct vcpu *vcpu) { part_free(&vcpu->fpu); }
+WEAK void fpu_vcpu_init(struct vcpu *vcpu) { }
 WEAK void fpu_set_registers(struct vcpu *vcpu, const void *fxsave) { fake_parts.fpu_sets++; }
 
 WEAK int debug_set_registers(struct vcpu *vcpu, const uint64_t values[8])

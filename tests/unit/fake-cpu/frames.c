@@ -9,7 +9,6 @@
 #include "cpu/directmap.h"
 #include "include/errno.h"
 #include "mem/alloc.h"
-#include "mem/m2p.h"
 #include "mem/pagelist.h"
 
 #define FRAMES (FAKE_RAM_BYTES / PAGE_SIZE)

@@ -11,7 +11,6 @@
 #include "lib/bits.h"
 #include "mem/alloc.h"
 #include "mem/deferred.h"
-#include "mem/m2p.h"
 
 #pragma weak fake_alloc_reset
 #pragma weak fake_domain_reset
