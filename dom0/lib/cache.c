@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -219,6 +220,25 @@ int cache_keep(const char *folder, const struct cache_key *key, const struct byt
 	return result;
 }
 
+int cache_lock(const char *folder)
+{
+	int lock;
+
+	mkdir(folder, 0700);
+	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return -errno;
+	while (flock(lock, LOCK_EX)) {
+		if (errno != EINTR) {
+			int result = -errno;
+
+			close(lock);
+			return result;
+		}
+	}
+	return lock;
+}
+
 static bool is_one_of(const char *name, const struct cache_key *keys, size_t count)
 {
 	char one[NAME_TEXT];
@@ -235,13 +255,10 @@ void cache_forget_others(const char *folder, const struct cache_key *keys, size_
 {
 	DIR *list = opendir(folder);
 	struct dirent *entry;
-	const char *ending;
 
-	while (list && (entry = readdir(list))) {
-		ending = strrchr(entry->d_name, '.');
-		if (ending && !strcmp(ending, endings[CACHE_PREPARED]) && !is_one_of(entry->d_name, keys, count))
+	while (list && (entry = readdir(list)))
+		if (strstr(entry->d_name, endings[CACHE_PREPARED]) && !is_one_of(entry->d_name, keys, count))
 			unlinkat(dirfd(list), entry->d_name, 0);
-	}
 	if (list)
 		closedir(list);
 }

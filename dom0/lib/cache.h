@@ -42,5 +42,11 @@ bool cache_has(const char *folder, const struct cache_key *key);
 /* Older ones that are kept go until all of those have at most limit_kib. 0 or -errno. Takes some tenths of a second. */
 int cache_keep(const char *folder, const struct cache_key *key, const struct bytes *elf, uint64_t limit_kib);
 
-/* Removes what is prepared, but for these. */
+/*
+ * Waits until nobody else prepares: who does so reads the list of files, prepares them and forgets the others in one piece, or the
+ * one who began with an older list would forget what the other has just prepared. The lock, or -errno; close() gives it back.
+ */
+int cache_lock(const char *folder);
+
+/* Removes what is prepared or half prepared, but for these. Under the lock. */
 void cache_forget_others(const char *folder, const struct cache_key *keys, size_t count);

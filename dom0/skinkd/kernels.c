@@ -59,9 +59,15 @@ bool kernels_prepare(void)
 	glob_t files = { 0 };
 	size_t count = 0;
 	bool good = true;
+	int lock;
 
 	if (!kernels_folder())
 		return true;
+	lock = cache_lock(kernels_folder());
+	if (lock < 0) {
+		say("%s: no kernel is unpacked ahead of its use: %s", kernels_folder(), strerror(-lock));
+		return false;
+	}
 	find_files(&files);
 	keys = need_memory(calloc(files.gl_pathc + 1, sizeof(*keys)));
 	for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -73,6 +79,7 @@ bool kernels_prepare(void)
 		count += result == 0;
 	}
 	cache_forget_others(kernels_folder(), keys, count);
+	close(lock);
 	free(keys);
 	globfree(&files);
 	return good;

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import time
 
+import translations
+
 BUILD = "build"
 QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
 # Slower machines stretch every limit.
@@ -20,6 +22,8 @@ CORE_ARGS = "console=com1 com1=115200 loglvl=all noreboot"
 DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init swiotlb=noforce "
              "panic=-1 nokaslr random.trust_cpu=on")
 PROMPT = r"skink# (\x1b\[6n)?$"
+# A machine of several CPUs that has said nothing for so long may be one that QEMU's stale translations hold.
+SILENCE_S = 20 * PATIENCE
 # How a command ended: alone on its line.
 BEGIN_MARK = "=b="
 END_MARK = r"(?:^|\x1b\[K)=(\d+)=$"
@@ -63,6 +67,9 @@ class Machine:
         self.text = ""
         self.seen = 0
         self.deadline = time.monotonic() + limit * PATIENCE
+        # With -icount one thread runs all CPUs.
+        self.may_be_stale = int(re.match(r"\d+", str(smp)).group()) > 1 and "-icount" not in arguments
+        self.silent_since = time.monotonic()
         self.monitor_name = f"{BUILD}/test/{name}.monitor"
         command = [*before, QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
                    "-display", "none", "-nodefaults", "-no-reboot",
@@ -90,8 +97,13 @@ class Machine:
 
     def _read(self, until):
         """Take what has arrived, waiting for it until then. False when the console is closed."""
+        if self.may_be_stale:
+            until = min(until, self.silent_since + SILENCE_S)
         if not self.selector.select(max(0, min(until, self.deadline) - time.monotonic())):
+            if self.may_be_stale and time.monotonic() >= self.silent_since + SILENCE_S:
+                self._renew_translations()
             return True
+        self.silent_since = time.monotonic()
         piece = self.qemu.stdout.read(65536)
         if not piece:
             return False
@@ -99,6 +111,14 @@ class Machine:
         self.log.flush()
         self.text += piece.decode("utf-8", "replace").replace("\r", "").replace("\0", "")
         return True
+
+    def _renew_translations(self):
+        try:
+            renewed = " ".join(f"{place:x}" for place in translations.renew(self))
+        except OSError as error:
+            renewed = f"nothing: {error}"
+        self.log.write(f"\n[silent for {time.monotonic() - self.silent_since:.0f} s; QEMU translates anew: {renewed}]\n".encode())
+        self.silent_since = time.monotonic()
 
     def tail(self, lines=25):
         return "\n".join(self.text.splitlines()[-lines:])
@@ -180,7 +200,10 @@ class Machine:
                 if b"(qemu)" in answer and question:
                     monitor.sendall(question.encode() + b"\n")
                     question = None
-                answer += monitor.recv(65536)
+                piece = monitor.recv(65536)
+                if not piece:
+                    raise ConnectionResetError("QEMU has ended")
+                answer += piece
         return answer.decode("utf-8", "replace")
 
     def wait_for_halt(self, limit=20):

@@ -2,10 +2,12 @@
 /* Kernels as somebody hostile would hand them to the builder: bzImages, ELF files, notes, layouts, first page tables. */
 #include <CUnit/Basic.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <lz4.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -527,6 +529,38 @@ static void what_is_prepared_outlives_the_limit_of_what_is_kept(void)
 	remove_folder();
 }
 
+static void only_one_prepares_at_a_time(void)
+{
+	int lock, other;
+
+	given_folder(pack_xz);
+	lock = cache_lock(cache_name);
+	CU_ASSERT_FATAL(lock >= 0);
+	other = open(cache_name, O_RDONLY | O_DIRECTORY);
+	CU_ASSERT(flock(other, LOCK_EX | LOCK_NB) < 0);
+	close(lock);
+	CU_ASSERT_EQUAL(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
+	CU_ASSERT_EQUAL(cache_lock("/nonexistent/kernels"), -ENOENT);
+	remove_folder();
+}
+
+static void what_was_half_prepared_when_its_maker_died_is_removed(void)
+{
+	struct cache_key key;
+	char path[256], half[280];
+
+	given_folder(pack_xz);
+	CU_ASSERT_EQUAL(kernel_prepare(file_name, cache_name, &key, &error), 0);
+	snprintf(path, sizeof(path), "%s/%lx-0.prepared", cache_name, key.place[0]);
+	snprintf(half, sizeof(half), "%s.new-1", path);
+	CU_ASSERT_EQUAL(link(path, half), 0);
+	cache_forget_others(cache_name, &key, 1);
+	CU_ASSERT(access(half, F_OK) < 0);
+	CU_ASSERT_TRUE(prepared_is_found(file_name));
+	remove_folder();
+}
+
 static void what_cannot_be_prepared_is_told_of(void)
 {
 	struct cache_key key;
@@ -670,6 +704,8 @@ int main(void)
 	TEST(file_that_is_not_there_is_named);
 	TEST(kept_kernel_is_found_until_its_file_changes);
 	TEST(damaged_cache_is_not_used);
+	TEST(only_one_prepares_at_a_time);
+	TEST(what_was_half_prepared_when_its_maker_died_is_removed);
 	TEST(prepared_kernel_is_found_by_its_contents);
 	TEST(damaged_preparation_is_not_used);
 	TEST(what_is_prepared_outlives_the_limit_of_what_is_kept);
