@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import translations
 from machine import BUILD, PROMPT, Machine, by_iso, debian
 from matrix import AXES, all_rows, pairwise, worked_hard
 
@@ -51,6 +52,7 @@ def test_debian_lives(row):
         processes_come_and_go(machine)
         if row in HARD:
             processes_come_and_go_by_the_thousand(machine)
+            translations_are_renewed_under_work(machine)
         job_control_works(machine)
         time_goes_on(machine)
         assert_no_complaints(machine)
@@ -71,6 +73,17 @@ def processes_come_and_go_by_the_thousand(machine):
     assert f"forks: {FORKS} ok" in machine.check(f"forks {FORKS}", 300)
     assert "state: ok" in machine.check("state", 240)
     assert "tlb: ok" in machine.check("tlb", 240)
+
+
+def translations_are_renewed_under_work(machine):
+    """What the tests do to a silent machine changes nothing in it."""
+    machine.check("touch /busy; for i in 1 2 3 4; do while test -e /busy; do seq 1 2000 | md5sum >> /sums; done & done")
+    renewed = 0
+    while renewed < 5:
+        machine.check("true")
+        renewed += len(translations.renew(machine))
+    machine.check("rm /busy; wait", 120)
+    assert len(machine.check("sort -u /sums").split()) == 2
 
 
 def job_control_works(machine):

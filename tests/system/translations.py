@@ -20,17 +20,28 @@ class Debugger:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
         self.socket.connect(path)
+        self.arrived = b""
+        # It tells unasked that the machine has stopped: what comes before this one's answer answers nothing.
+        self.send("qSupported")
+        while not self.receive().startswith("PacketSize="):
+            pass
 
-    def ask(self, text):
+    def send(self, text):
         self.socket.sendall(f"${text}#{sum(text.encode()) & 0xff:02x}".encode())
-        answer = b""
-        while not (found := re.search(rb"\$([^#]*)#..", answer)):
+
+    def receive(self):
+        while not (found := re.search(rb"\$([^#]*)#..", self.arrived)):
             piece = self.socket.recv(4096)
             if not piece:
                 raise OSError("the debugger's port closed")
-            answer += piece
+            self.arrived += piece
+        self.arrived = self.arrived[found.end():]
         self.socket.sendall(b"+")
         return found.group(1).decode()
+
+    def ask(self, text):
+        self.send(text)
+        return self.receive()
 
     def close(self):
         self.ask("D")
@@ -68,5 +79,11 @@ def renew(machine):
 
 
 def write_again(debugger, place):
+    """False: nothing is mapped there any more."""
     byte = debugger.ask(f"m{place:x},1")
-    return len(byte) == 2 and debugger.ask(f"M{place:x},1:{byte}") == "OK"
+    if not re.fullmatch("[0-9a-f]{2}", byte):
+        return False
+    answer = debugger.ask(f"M{place:x},1:{byte}")
+    if answer != "OK" or debugger.ask(f"m{place:x},1") != byte:
+        raise OSError(f"the debugger answered {answer} to a write of the byte {byte} that is at {place:x}")
+    return True
