@@ -23,7 +23,7 @@ DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init
              "panic=-1 nokaslr random.trust_cpu=on")
 PROMPT = r"skink# (\x1b\[6n)?$"
 # A machine of several CPUs that has said nothing for so long may be one that QEMU's stale translations hold.
-SILENCE_S = 20 * PATIENCE
+SILENCE_S = 20
 # How a command ended: alone on its line.
 BEGIN_MARK = "=b="
 END_MARK = r"(?:^|\x1b\[K)=(\d+)=$"
