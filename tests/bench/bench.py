@@ -8,6 +8,7 @@ guests: the guest tests whose names begin with "bench".
 apps:   applications in a Debian that is all in memory: apps/.
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
+neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed; build/bench.json has the same for programs, build/bench.html for eyes.
@@ -26,6 +27,7 @@ sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("apps", "life"
 import apps  # noqa: E402
 import baseline  # noqa: E402
 import life  # noqa: E402
+import neighbours  # noqa: E402
 import page  # noqa: E402
 import split  # noqa: E402
 import targets  # noqa: E402
@@ -182,7 +184,11 @@ def splits(name, hypervisor, part, images):
     with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
         devices_first(machine)
         end = machine.expect("^IO (done|failed.*)$", LIMIT)
-        return figures(machine.text), None if end.group(1) == "done" else end.group()
+        wrong = None if end.group(1) == "done" else end.group()
+        if part == "neighbours":
+            found = neighbours.figures(machine.text)
+            return found, wrong or neighbours.doubt(found)
+        return figures(machine.text), wrong
 
 
 def attempt(results, name, *runs):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
-# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart: there is restart.sh.
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart, neighbours: there are restart.sh and neighbours.sh.
 exec < /dev/hvc0 > /dev/hvc0 2>&1
 PATH=/usr/sbin:/usr/bin:/bench
 cd /bench
@@ -118,6 +118,7 @@ tool=xl
 [ "$part" = restart ] && . ./restart.sh
 ${tool}_ready
 xenstore-exists /local/domain/0/name || fail "no xenstored"
+[ "$part" = neighbours ] && . ./neighbours.sh
 ${tool}_$part
 if [ "$part$tool" = netskink ]; then
 	until ip link show eth0 > /dev/null 2>&1; do sleep 0.2; done

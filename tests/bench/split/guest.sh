@@ -51,6 +51,49 @@ bare_wire() {
 	streams wire 10.0.1.1 16 send
 }
 
+# misbehave KIND DISK: until it is killed, with all that it started.
+misbehave() {
+	case $1 in
+	polite) set -- polite quiet ;;
+	disk) set -- blkload "$2" load write random 4096 32 2000 1000000 aio ;;
+	*) set -- neighbour "$1" ;;
+	esac
+	echo "IO begun"
+	[ "$1" = neighbour ] || exec > /dev/null
+	exec setsid "$@"
+}
+
+# Each line of the console says what it does from then on.
+neighbour() {
+	modprobe xen-evtchn
+	interface 00:16:3e:00:00:02 10.0.0.2
+	until [ -b /dev/xvda ]; do sleep 0.1; done
+	stty -echo
+	child=
+	echo "IO listens"
+	while read -r kind; do
+		[ -z "$child" ] || kill -9 -"$child"
+		misbehave "$kind" /dev/xvda &
+		child=$!
+	done
+}
+
+# The victim and each neighbour in turn have as much of the CPU: a control group for each of the two.
+bare_neighbours() {
+	groups=/sys/fs/cgroup
+	mount -t cgroup2 none $groups
+	echo +cpu > $groups/cgroup.subtree_control
+	mkdir $groups/victim $groups/neighbour
+	interface 00:16:3e:00:01:04 10.0.0.2
+	(echo 0 > $groups/victim/cgroup.procs; exec polite) &
+	windows.sh nobody
+	for kind in polite disk network memory fork; do
+		(echo 0 > $groups/neighbour/cgroup.procs; misbehave $kind /dev/vda) &
+		windows.sh $kind
+		echo 1 > $groups/neighbour/cgroup.kill
+	done
+}
+
 for word in $(cat /proc/cmdline); do
 	case $word in split=*) role=${word#split=} ;; esac
 done
@@ -91,6 +134,9 @@ load-blk)
 	echo "IO loaded"
 	wait
 	;;
+victim) exec polite ;;
+neighbour) neighbour ;;
+bare-neighbours) bare_neighbours ;;
 bare-net) bare_wire ;;
 bare-blk) disk /dev/vda ;;
 esac

@@ -12,7 +12,7 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "restart")
+PARTS = ("net", "blk", "neighbours", "restart")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
@@ -32,13 +32,14 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
           "-netdev", "hubport,id=net8,hubid=1", "-device", "virtio-net-pci,netdev=net8,mac=00:16:3e:00:01:08,addr=8,disable-legacy=on,"
           "ioeventfd=off,tx=timer,x-txtimer=1000",
           "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
+DEVICES["neighbours"] = AT_ONCE + DEVICES["blk"]
 DEVICES["restart"] = AT_ONCE + DEVICES["blk"] + OTHERS
-PROGRAMS = ("netload", "blkload", "killer", "life")
+PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
 def parts_of(system):
     """Nobody else's drivers come back, and User-Mode Linux has no devices."""
-    return {"skink": PARTS, "uml": ()}.get(system, PARTS[:2])
+    return {"skink": PARTS, "uml": ()}.get(system, PARTS[:3])
 
 
 def dom0_modules(build, root):
@@ -51,6 +52,7 @@ def dom0_modules(build, root):
 def guest_initrd(build, folder):
     root = f"{folder}/guest"
     put(root, "bin/split", read(f"{HERE}/guest.sh"))
+    put(root, "bin/windows.sh", read(f"{HERE}/windows.sh"))
     put(root, "etc/inittab", "::sysinit:/etc/rc\n::wait:/bin/split\n", 0o644)
     for program in PROGRAMS:
         put(root, f"bin/{program}", read(f"{build}/dom0/programs/{program}"))
@@ -73,7 +75,8 @@ def images(build, wanted):
         put(root, "bench/part", f"{part}\n", 0o644)
         put(root, "bench/initrd", read(names["guest"]), 0o644)
         put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
-        put(root, "bench/restart.sh", read(f"{HERE}/restart.sh"))
+        for script in ("restart.sh", "neighbours.sh", "windows.sh"):
+            put(root, f"bench/{script}", read(f"{HERE}/{script}"))
         for program in PROGRAMS:
             put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
         if tool == "skink":
