@@ -19,7 +19,7 @@
 #   DRIVER_FUZZ_TARGETS   names; N is tests/fuzz/N.c + DRIVER_FUZZ_N_SOURCES, of driver-domain/ -> build/fuzz/driver-N
 #   DOM0_LIB_SOURCES      .c of dom0/lib -> build/dom0/libskink.a
 #   DOM0_SKINKD_SOURCES   .c of the daemon, with the library -> build/dom0/skinkd
-#   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink
+#   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink, build/dom0/skink-validate
 #   DOM0_INJECT_SOURCES   .c of the injector of faults, with the library -> build/dom0/inject
 #   DOM0_UNIT_TESTS       names; N is tests/unit/dom0/N.c + DOM0_UNIT_N_SOURCES + the library -> build/unit/dom0-N
 #   CFLAGS_<path of a .c> what one file needs besides (CFLAGS_hypervisor/lib/x.c = -O3)
@@ -29,7 +29,8 @@
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+# By all CPUs, unless -j says by how many.
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables -j$(shell nproc)
 
 # ---------------------------------------------------------------- what can be chosen on the command line
 
@@ -88,7 +89,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
 		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
 
-test: test-builds ## everything that must pass, 50 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, some 40 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
@@ -155,7 +156,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 # All that `make test` runs is built first; the tests themselves never call make.
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
-	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/kill-driver $(CONFORMANCE) \
+	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/skink-checked-validate build/dom0/kill-driver $(CONFORMANCE) \
 	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
@@ -494,7 +495,7 @@ dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \
 
 .PHONY: dom0-programs
 dom0-programs: $(if $(DOM0_LIB_SOURCES),build/dom0/libskink.a) $(if $(DOM0_SKINKD_SOURCES),build/dom0/skinkd) \
-	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink) build/dom0/inject build/dom0/end-machine ## build skinkd, skink and their library: build/dom0/
+	$(if $(DOM0_SKINK_SOURCES),build/dom0/skink build/dom0/skink-validate) build/dom0/inject build/dom0/end-machine ## build skinkd, skink and their library: build/dom0/
 
 build/dom0/objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-DOM0,$<)
@@ -510,9 +511,12 @@ build/dom0/skinkd: $(call dom0_objects,$(DOM0_SKINKD_SOURCES)) build/dom0/libski
 	$(call say,LINK,$@)
 	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES)
 
-build/dom0/skink: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink.a
+# Two of one: the first is what is typed, and starts fast; the second has what needs libxml2.
+build/dom0/skink build/dom0/skink-checked: DOM0_LEFT_OUT := validate
+build/dom0/skink-validate build/dom0/skink-checked-validate: DOM0_LEFT_OUT := beside
+build/dom0/skink build/dom0/skink-validate: $(call dom0_objects,$(DOM0_SKINK_SOURCES)) build/dom0/libskink.a
 	$(call say,LINK,$@)
-	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $^ $(DOM0_LIBRARIES)
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -Wl,-z,relro,-z,now -o $@ $(filter-out %/$(DOM0_LEFT_OUT).c.o,$^) $(DOM0_LIBRARIES)
 
 build/dom0/inject: $(call dom0_objects,$(DOM0_INJECT_SOURCES)) build/dom0/libskink.a
 	$(call say,LINK,$@)
@@ -537,10 +541,10 @@ build/dom0/objects/dom0/lib/manifest_schema.c.o build/unit/dom0-objects/dom0/lib
 	build/fuzz/dom0-objects/dom0/lib/manifest_schema.c.o: manifests/skink.rng
 
 # The command with sanitizers, for tests/skink.
-build/dom0/skink-checked: $(patsubst %,build/unit/dom0-objects/%.o,$(sort $(DOM0_SKINK_SOURCES) $(DOM0_LIB_SOURCES)))
+build/dom0/skink-checked build/dom0/skink-checked-validate: $(patsubst %,build/unit/dom0-objects/%.o,$(sort $(DOM0_SKINK_SOURCES) $(DOM0_LIB_SOURCES)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $@ $^ $(DOM0_LIBRARIES)
+	$(Q)$(CC_gcc) $(DOM0_SANITIZE) -Wl,--as-needed -o $@ $(filter-out %/$(DOM0_LEFT_OUT).c.o,$^) $(DOM0_LIBRARIES)
 
 define DOM0_UNIT_RULE
 build/unit/dom0-$(1): $(call dom0_unit_objects,$(1))
@@ -631,7 +635,7 @@ build/dom0/system.cpio.zst: $(addprefix dom0/image/,system.sh sources.sh tar2cpi
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/system.sh $@ dom0/image/packages
 
-DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink build/dom0/inject=usr/lib/skink/bin/inject \
+DOM0_INSTALL += build/dom0/skinkd=usr/sbin/skinkd build/dom0/skink=usr/bin/skink build/dom0/skink-validate=usr/bin/skink-validate build/dom0/inject=usr/lib/skink/bin/inject \
 	build/dom0/end-machine=usr/lib/skink/bin/end-machine manifests/skink.rng=usr/share/skink/skink.rng \
 	$(foreach name,$(DRIVER_DOMAINS),build/$(name).elf=usr/lib/skink/$(name).elf) \
 	$(foreach file,$(wildcard manifests/*.xml manifests/examples/*.xml),$(file)=usr/share/skink/$(file))

@@ -266,12 +266,11 @@ bool document_open(struct document *document, const char *text, size_t length, c
 	return encoding_is_right(document) && find_tags(document);
 }
 
-void document_close(struct document *document)
+void document_close_text(struct document *document)
 {
 	for (size_t i = 0; i < document->tag_count; i++)
 		free(document->tags[i].name);
 	free(document->tags);
-	xmlFreeDoc(document->xml);
 }
 
 struct blame document_blame(const struct document *document, const xmlNode *element)

@@ -33,10 +33,12 @@ struct document {
 
 /* X1: false, and the report says why. The text is not copied. */
 bool document_open(struct document *document, const char *text, size_t length, const char *file, struct report *report);
-void document_close(struct document *document);
+/* Of one that was never parsed. */
+void document_close_text(struct document *document);
 
-/* To document->xml, X2. False if the text is not well formed, and the report says where. manifest_xml.c */
+/* To document->xml, X2. False if the text is not well formed, and the report says where. These two alone need libxml2: manifest_xml.c */
 bool document_parse(struct document *document);
+void document_close(struct document *document);
 
 struct position document_position(const struct document *document, size_t offset);
 /* The tag that begins at or before a place: what was open, or just closed, there. NULL: none yet. */

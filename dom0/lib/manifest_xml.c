@@ -162,3 +162,9 @@ bool document_parse(struct document *document)
 	join_tags(document);
 	return true;
 }
+
+void document_close(struct document *document)
+{
+	xmlFreeDoc(document->xml);
+	document_close_text(document);
+}

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "lib/manifest.h"
+#include "lib/manifest_text.h"
 #include "lib/need.h"
 #include "message.h"
 
@@ -34,10 +35,10 @@ static char *read_all(FILE *file, size_t *length)
 static void refuse(const char *path, const char *text, size_t length)
 {
 	struct report report = { 0 };
-	struct manifest *manifest;
+	struct document document;
 
-	if (manifest_parse(text, length, path, &manifest, &report))
-		manifest_free(manifest);
+	(void)document_open(&document, text, length, path, &report);
+	document_close_text(&document);
 	for (size_t i = 0; i < report.entry_count; i++) {
 		char *line = report_line(&report.entries[i]);
 

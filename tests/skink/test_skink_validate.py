@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -47,6 +49,19 @@ def test_each_good_manifest_is_good(file):
     assert file, "there are no good manifests"
     result = validate(file)
     assert result.code == 0 and result.out == "1 manifest is good\n", result
+
+
+def test_it_alone_loads_libxml2():
+    """What that brings along takes longer to load than all that another verb does."""
+    needed = {program: subprocess.run(["readelf", "-d", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+              for program in (command.PLAIN, f"{command.PLAIN}-validate")}
+    assert [program for program, said in needed.items() if "[libxml2." in said] == [f"{command.PLAIN}-validate"]
+
+
+def test_the_program_beside_skink_is_missed(tmp_path):
+    shutil.copy(command.PLAIN, tmp_path / "skink")
+    result = validate(GOOD[0], program=str(tmp_path / "skink"))
+    assert result.code == 1 and f"{tmp_path}/skink-validate: No such file" in result.err, result
 
 
 def test_the_guide_begins_with_a_good_manifest(tmp_path):
