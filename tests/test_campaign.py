@@ -3,6 +3,7 @@
 import copy
 import csv
 import os
+import re
 import sys
 
 import pytest
@@ -183,6 +184,14 @@ def test_our_plans_can_be_run(name):
 
 
 CLASSES = {"net0": ["crash", "hang"], "disk0": ["crash"]}
+
+
+def test_the_smoke_campaign_asks_for_two_hundred_faults_and_each_class_of_each_driver():
+    with open("dom0/inject/faults.c", encoding="utf-8") as file:
+        classes = re.findall(r'\{ "([a-z-]+)", fault_', file.read())
+    cases = list(plans.cases(plans.read("tests/campaign/plans/smoke.toml"), {"net0": classes, "disk0": classes}, {}))
+    assert {(case["driver"], case["class"]) for case in cases} == {(driver, name) for driver in ("net0", "disk0") for name in classes}
+    assert len(classes) >= 22 and sum(case["together"] for case in cases) >= 200
 
 
 def test_the_same_plan_gives_the_same_cases_driver_and_class_in_turn(tmp_path):    # P1

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the tests themselves stand on."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
+import matrix  # noqa: E402
 from dom0 import rows  # noqa: E402
-from machine import answer_in, as_shown  # noqa: E402
+from machine import END_MARK, answer_in, as_shown  # noqa: E402
 
 
 def test_a_progress_line_that_was_erased_is_no_line():
@@ -22,3 +24,19 @@ def test_a_command_whose_echo_was_interrupted_is_no_answer():
     said = ('echo "=b""="; skink\r\nskink: d5: about to get started\r\n list --json; echo "=$?="\r\n'
             '=b=\r\n[\r\n]\r\n=0=\r\n')
     assert answer_in(said) == "[\n]"
+
+
+def test_an_answer_may_stand_behind_the_prompt_of_a_line_that_was_typed_ahead():
+    said = 'echo "=b""="; cat > a <<E\r\na\r\nE\r\nls; echo "=$?="\r\n=b=\r\nskink# a\r\n=0=\r\n'
+    assert answer_in(said) == "skink# a"
+    assert re.search(END_MARK, "skink# =0=").group(1) == "0" and not re.search(END_MARK, 'ls; echo "=$?="')
+
+
+def test_each_property_of_a_machine_occurs_in_the_choice():
+    chosen, hard = matrix.chosen(), matrix.worked_hard()
+    for axis in ("loader", "cpus", "model", "compiler"):
+        assert {row[axis] for row in chosen} == set(matrix.AXES[axis]) - matrix.FULL_ONLY
+    for axis in ("loader", "model"):
+        assert len({(row[axis], row["compiler"]) for row in chosen}) == 2 * len({row[axis] for row in chosen})
+    assert all(row in chosen for row in hard) and {row["cpus"][0] for row in hard} == {"1", "2", "4"}
+    assert len(chosen) + len(matrix.left_out()) == len(matrix.all_rows())

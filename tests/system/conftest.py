@@ -14,8 +14,7 @@ def shared_machine():
     # It stands still while other modules have their turns, and ends with the last of them.
     with Dom0("shared", smp="2", limit=5400, image=image_with("shared", {**files, "refused/empty": os.devnull})) as machine:
         yield machine.log_in()
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 @pytest.fixture(scope="module")

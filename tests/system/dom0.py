@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The Dom0 system on Skink, with somebody logged in on its console; and guests to run there."""
+import contextlib
 import os
 import re
 import subprocess
@@ -43,11 +44,18 @@ class Dom0(Machine):
         self.expect("login: ", 240)
         self.send("root")
         self.expect(r"# (\x1b\[6n)?$", 60)
-        # A line as wide as it has to be, no colour, and nothing from readline but what was typed.
-        self.send("PS1='skink# '; stty cols 200; bind 'set enable-bracketed-paste off'; export NO_COLOR=1")
+        # A line as wide as it has to be, no colour, and no readline, which takes each letter by itself: that is half of what a command costs.
+        self.send("PS1='skink# ' PS2=; stty cols 200; set +o emacs; export NO_COLOR=1")
         self.expect(machines.PROMPT, 30)
         self.run("true")
         return self
+
+    @contextlib.contextmanager
+    def line_editing(self):
+        """As who types it has it."""
+        self.check("set -o emacs; bind 'set enable-bracketed-paste off'")
+        yield
+        self.check("set +o emacs")
 
     def run(self, command, limit=60):
         """As Machine.run(), without what the core says of guests meanwhile."""
@@ -65,6 +73,20 @@ class Dom0(Machine):
         seconds = int(limit * PATIENCE)
         self.check(f"[ $(grep -c -m{count} -e '{words}' < <(timeout {seconds} tail -n +1 -F {file} 2> /dev/null)) = {count} ]", limit + 10)
 
+    def answer_on(self, console, line, mark, limit=60, before=30):
+        """What a guest's console said to a line that is typed there, up to the one with the mark. Each process costs Dom0 a tenth of a second: no more than four."""
+        log = f"/var/log/skink/consoles/guest-{console}.log"
+        said = self.check(f"it=$(skink info {console} --json) && it=${{it#*'\"console\": \"'}} && printf '%s\\r' \"{line}\" > \"${{it%%'\"'*}}\" && "
+                          f"grep -m1 -B{before} '{mark}' < <(timeout {int(limit * PATIENCE)} tail -n +1 -F {log} 2> /dev/null)", limit + 10)
+        # xenconsoled says when, at the beginning of a line.
+        return re.sub(r"^\[[^]\n]*\] ", "", said, flags=re.M)
+
+    def end(self):
+        """All that its tests have left goes with it. In test-full that has to happen by itself; in `make test` test_dom0, test_inject and test_run have machines that do."""
+        if os.environ.get("SKINK_FULL"):
+            self.send("poweroff")
+            self.wait_for_end(120)
+
     def ends_with(self, command, limit=60):
         """Only the exit code."""
         return self.run(command, limit)[0]
@@ -72,10 +94,13 @@ class Dom0(Machine):
 
 def wait_until(condition, limit=120):
     until = time.monotonic() + limit * PATIENCE
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < until, "it did not come"
-        # Who asks takes the CPU from who is to come.
-        time.sleep(0.2)
+        now = time.monotonic()
+        assert now < until, "it did not come"
+        # Who asks takes the CPU from who is to come: half of it at most.
+        time.sleep(min(1, max(0.2, now - began)))
+        began = time.monotonic()
     return True
 
 
@@ -91,6 +116,10 @@ def image_with(name, files):
     return image
 
 
+# What a kernel says of itself goes by hvc0 and xenconsoled, which is a tenth of a guest's start under QEMU: its first lines, and what is worth a notice.
+GUEST_LINE = "console=hvc0 loglevel=6 cryptomgr.notests"
+
+
 def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, devices=""):
     return f"""<domain type='skink'>
   <name>{name}</name>
@@ -100,7 +129,7 @@ def guest(name, memory_mib=96, vcpus=1, more="", kernel=KERNEL, initrd=INITRD, d
     <type>linux</type>
     <kernel>{kernel}</kernel>
     <initrd>{initrd}</initrd>
-    <cmdline>console=hvc0 cryptomgr.notests</cmdline>
+    <cmdline>{GUEST_LINE}</cmdline>
   </os>
   {more}
   <devices><console type='pty'/>{devices}</devices>

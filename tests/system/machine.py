@@ -24,9 +24,9 @@ DOM0_ARGS = ("console=hvc0 earlyprintk=xen acpi=off initcall_blacklist=cmos_init
 PROMPT = r"skink# (\x1b\[6n)?$"
 # A machine of several CPUs that has said nothing for so long may be one that QEMU's stale translations hold.
 SILENCE_S = 20
-# How a command ended: alone on its line.
+# How a command ended: alone on its line, but for prompts before lines that were typed ahead.
 BEGIN_MARK = "=b="
-END_MARK = r"(?:^|\x1b\[K)=(\d+)=$"
+END_MARK = r"(?:^|\x1b\[K|[#>] )=(\d+)=$"
 UEFI_CODE = "/usr/share/OVMF/OVMF_CODE.fd"
 UEFI_VARIABLES = "/usr/share/OVMF/OVMF_VARS.fd"
 
@@ -47,8 +47,9 @@ def as_shown(text):
 def answer_in(output):
     """What stands between the marks: before is the command, as the shell echoes it, and the core may have said something in its middle."""
     lines = as_shown(output).splitlines()
-    if BEGIN_MARK in lines:
-        lines = lines[lines.index(BEGIN_MARK) + 1:]
+    begun = [number for number, line in enumerate(lines) if line.endswith(BEGIN_MARK)]
+    if begun:
+        lines = lines[begun[0] + 1:]
     return "\n".join(line for line in lines if not re.search(END_MARK, line) and 'echo "=$?="' not in line)
 
 

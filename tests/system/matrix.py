@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The machines that Linux is tried on, and a choice of them in which each pair of properties occurs."""
-from itertools import combinations, product
+"""The machines that Linux is tried on, and a choice of them in which each property occurs."""
+from itertools import product
 
 AXES = {
     "loader": ["kernel", "iso-bios", "iso-uefi"],
@@ -19,35 +19,41 @@ def all_rows():
     return [row for row in rows if row["debian"] == "6.1" or row["loader"] == "kernel"]
 
 
-def pairs(row, without=("debian",)):
-    """All of a row but the kernel: a choice has only one of them."""
-    return set(combinations(sorted(item for item in row.items() if item[0] not in without), 2))
+# Which properties meet in the choice; of all others each occurs. The whole matrix has every pair.
+MEET = [("loader", "compiler"), ("model", "compiler")]
 
 
-def choice(rows, pairs_of):
-    """Greedy: each time the row that covers most pairs which are still open."""
-    chosen = []
-    still_open = set().union(*map(pairs_of, rows))
+def small(rows):
+    """What AMD's models have Linux do at each return is dear where QEMU has more CPUs than the host: theirs are rather those with fewer."""
+    return sorted(rows, key=lambda row: (row["model"] == "amd") * int(row["cpus"][0]))
+
+
+def shown_by(row):
+    """What one machine of the choice stands for: all of a row but the kernel, of which a choice has only one."""
+    values = {(axis, row[axis]) for axis in AXES if axis != "debian"}
+    return values | {tuple((axis, row[axis]) for axis in axes) for axes in MEET}
+
+
+def choice(rows, shown_by_row):
+    """Greedy: each time the row that shows most of what is still open."""
+    found = []
+    still_open = set().union(*map(shown_by_row, rows))
     while still_open:
-        best = max(rows, key=lambda row: len(pairs_of(row) & still_open))
-        chosen.append(best)
-        still_open -= pairs_of(best)
-    return chosen
+        best = max(rows, key=lambda row: len(shown_by_row(row) & still_open))
+        found.append(best)
+        still_open -= shown_by_row(best)
+    return found
 
 
-def pairwise():
-    return choice([row for row in all_rows() if not FULL_ONLY & set(row.values())], pairs)
+def chosen():
+    return choice(small(row for row in all_rows() if not FULL_ONLY & set(row.values())), shown_by)
 
 
 def worked_hard():
-    """
-    Of the pairwise rows those in which each number of CPUs, model and compiler occurs: how it was loaded is past by then. What AMD's models have
-    Linux do at each return is dear where QEMU has more CPUs than the host: theirs is one with fewer.
-    """
-    rows = sorted(pairwise(), key=lambda row: (row["model"] == "amd") * int(row["cpus"][0]))
-    return choice(rows, lambda row: {(axis, row[axis]) for axis in ("cpus", "model", "compiler")})
+    """Of those the ones in which each count of CPUs, model and compiler occurs: how it was loaded is past by then."""
+    return choice(small(chosen()), lambda row: {("cpus", row["cpus"][0]), ("model", row["model"]), ("compiler", row["compiler"])})
 
 
 def left_out():
-    chosen = pairwise()
-    return [row for row in all_rows() if row not in chosen]
+    rows = chosen()
+    return [row for row in all_rows() if row not in rows]

@@ -32,8 +32,7 @@ def dom0():
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def judged(dom0, role, devices):
@@ -43,7 +42,7 @@ def judged(dom0, role, devices):
     dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
     log = f"/var/log/skink/consoles/guest-{name}.log"
     dom0.check(f"rm -f {log}; skink create judge.xml", 60)
-    dom0.run(f"for i in $(seq {10 * WALK}); do grep -q 'conformance: done' {log} && break; sleep 0.1; done", WALK + 30)
+    dom0.wait_for_words(log, "conformance: done", WALK)
     said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
     dom0.check(f"skink destroy {name}")
     return said

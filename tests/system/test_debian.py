@@ -47,8 +47,7 @@ def dom0():
         machine.write("net0.xml", driver("net0", "net", hostdev(5), unprotected=False))
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
     os.unlink(path)
 
 

@@ -91,8 +91,7 @@ def dom0(request):
                       "for i in $(seq 20); do ping -c 1 -W 1 10.0.2.2 > /dev/null && break; done", 60)
         machine.is_guarded, machine.device_names = is_guarded, request.param.split("-")
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 @pytest.fixture(scope="module")

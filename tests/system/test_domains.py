@@ -30,8 +30,7 @@ def dom0():
         machine.write("web.xml", guest("web"))
         machine.check("skink create web.xml && skink destroy web", BUILT)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def facts(dom0, name):

@@ -83,8 +83,7 @@ def dom0():
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 @pytest.fixture(autouse=True)
@@ -130,12 +129,8 @@ def that_never_runs(name, given):
 def inside(dom0, name, command, limit=60):
     """What a guest's shell says to a command, by its console."""
     mark = f"end-{time.monotonic_ns()}"
-    log = f"/var/log/skink/consoles/guest-{name}.log"
     # The guest echoes what is typed: the mark is put together by its shell.
-    dom0.check(f"tty=$(skink info {name} --json | sed -n 's/.*\"console\": \"\\(.*\\)\".*/\\1/p'); "
-               f"printf '%s\\r' \"{command}; echo {mark[:4]}''{mark[4:]}\" > $tty")
-    dom0.wait_for_words(log, mark, limit)
-    return dom0.check(f"grep -B30 '{mark}' {log} | sed 's/^\\[[^]]*\\] //'")
+    return dom0.answer_on(name, f"{command}; echo {mark[:4]}''{mark[4:]}", mark, limit)
 
 
 def refused(dom0, manifest, complaint, code=2):

@@ -39,8 +39,7 @@ def dom0():
                           .replace("</skink:driver>", ALLOWED + "</skink:driver>"))
             machine.check(f"skink create {name}.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 @pytest.mark.parametrize("name", (*DISKS, *CARDS))

@@ -51,8 +51,7 @@ def dom0():
         machine.write("net0.xml", driver("net0", "net").replace("</skink:driver>", HOOK + "</skink:driver>"))
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def restart(dom0, name):

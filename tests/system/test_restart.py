@@ -18,9 +18,9 @@ from test_drivers import FAKE, create, devices, driver, facts, hostdev, inside, 
 
 KILL, POISONED = "/usr/lib/skink/kill-driver", "/usr/lib/skink/poisoned.elf"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
-MIB = 1 << 20
+KIB = 1 << 10
 # Of each round of the loads: what is waited for is that each comes round.
-AMOUNT = (2 if os.environ.get("SKINK_FULL") else 1) * MIB
+AMOUNT = (2048 if os.environ.get("SKINK_FULL") else 512) * KIB
 WITHOUT_END = "<skink:restart limit='1000' within='1s' backoff='0us'/>"
 DRIVERS = ("disk0", "net0")
 MAC = "00:16:3e:00:00:0"
@@ -87,8 +87,7 @@ def dom0():
             machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False)))
             machine.check(f"skink create {name}.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def create_loaded(dom0, name, disk_of_it, number):
@@ -96,7 +95,7 @@ def create_loaded(dom0, name, disk_of_it, number):
     create(dom0, name, disk_of_it + interface(more=f"<mac address='{MAC}{number}'/>"), memory_mib=160)
     wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, name).values()))
     inside(dom0, name, f"ip link set eth0 up; ip addr add 10.0.2.1{number}/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done")
-    inside(dom0, name, f"dd if=/dev/urandom of=/tmp/blob bs=1M count={AMOUNT // MIB}")
+    inside(dom0, name, f"dd if=/dev/urandom of=/tmp/blob bs={AMOUNT} count=1 iflag=fullblock")
     return name
 
 
@@ -118,7 +117,7 @@ LOADS = {
     # Written past the cache in pieces of several sizes, by two at once, and read back. The console hears of each, to be counted in Domain-0.
     "disk": "for w in 0 1; do (while [ ! -e /tmp/stop ]; do for k in 4 64 256; do [ ! -e /tmp/stop ] || break; "
             f"dd if=/tmp/blob of=/dev/xvda bs=\\$((k))k count=\\$(({AMOUNT >> 10} / k)) seek=\\$((w * 16384 / k)) oflag=direct status=none && "
-            f"dd if=/dev/xvda bs=1M skip=\\$((w * 16)) count={AMOUNT // MIB} iflag=direct status=none | cmp - /tmp/blob && echo ok || echo bad; "
+            f"dd if=/dev/xvda bs={AMOUNT} skip=\\$((w * {(16 << 20) // AMOUNT})) count=1 iflag=direct status=none | cmp - /tmp/blob && echo ok || echo bad; "
             "echo round \\$w > /dev/console; done; done > /tmp/disk.\\$w 2>&1) & done;",
     "in": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {giver} < /dev/null | sha256sum; done > /tmp/in 2>&1) &",
     "out": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {taker} < /tmp/blob || echo bad; echo done; done > /tmp/out 2>&1) &",

@@ -30,8 +30,7 @@ def dom0():
         inside(machine, "web", "ip link set eth0 up; ip addr add 10.0.0.1/24 dev eth0")
         inside(machine, "db", "for i in 0 1 2; do ip link set eth\\$i up; done; ip addr add 10.0.0.2/24 dev eth0")
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def answers(dom0, name, address, more=""):

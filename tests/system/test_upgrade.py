@@ -58,8 +58,7 @@ def dom0():
             machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False), policy))
             machine.check(f"skink create {name}.xml", 60)
         yield machine
-        machine.send("poweroff")
-        machine.wait_for_end(120)
+        machine.end()
 
 
 def upgrade(dom0, name, image):

@@ -37,7 +37,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS		100
+#define TICK_MS		250		/* each line wakes Domain-0 three times */
 #define STREAM_BYTES	65521u		/* of a stream before it repeats: a prime, so that no block lies on itself */
 #define UP_SEED		0x5eed0001u
 #define DOWN_SEED	0x5eed0002u

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_MS		25
+#define LOOK_MS		100		/* at consoles: under QEMU a call of the kernel is dear, and so is who asks for nothing */
 #define SIGN_MS		1000
 #define LINE_MAX_BYTES	(256 * 1024)
 
@@ -181,16 +181,18 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void give_sign(void)
+/* True: it was time. */
+static bool give_sign(void)
 {
 	static uint64_t given;
 	char text[64];
 
 	if (now_ms() - given < SIGN_MS)
-		return;
+		return false;
 	given = now_ms();
 	snprintf(text, sizeof(text), "%lu %ld", given, process_of("skinkd"));
 	print("@t", "", text);
+	return true;
 }
 
 static struct source *console_open(const char *path)
@@ -246,11 +248,11 @@ static void look(struct source **console, int consoles)
 	}
 	if (wait[2].revents)
 		take(messages);
-	for (int i = 0; i < consoles; i++) {
+	for (int i = 0; i < consoles; i++)
 		take(console[i]);
-		look_for_another(console[i]);
-	}
-	give_sign();
+	if (give_sign())
+		for (int i = 0; i < consoles; i++)
+			look_for_another(console[i]);
 	fflush(stdout);
 }
 
