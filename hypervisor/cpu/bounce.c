@@ -185,23 +185,16 @@ long do_set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall)
 
 long do_callback_op(uint64_t command, uint64_t argument)
 {
-	struct callback_register request;
-	struct callback_unregister removal;
+	bool is_new = command == CALLBACKOP_register;
+	struct callback_register request;	/* begins as what ends one */
 
 	if (current_vcpu()->domain->is_frozen)
 		return -EPERM;
-	switch (command) {
-	case CALLBACKOP_register:
-		if (guest_read(&request, argument, sizeof(request)))
-			return -EFAULT;
-		return callback_set(request.type, request.flags, request.address);
-	case CALLBACKOP_unregister:
-		if (guest_read(&removal, argument, sizeof(removal)))
-			return -EFAULT;
-		return callback_remove(removal.type);
-	default:
+	if (!is_new && command != CALLBACKOP_unregister)
 		return -ENOSYS;
-	}
+	if (guest_read(&request, argument, is_new ? sizeof(request) : sizeof(struct callback_unregister)))
+		return -EFAULT;
+	return is_new ? callback_set(request.type, request.flags, request.address) : callback_remove(request.type);
 }
 
 /* The selector is the flat one, whatever the guest says: bounce_to_guest(). */

@@ -79,14 +79,11 @@ long do_vm_assist(uint64_t command, uint64_t type)
 		return -EINVAL;
 	if (current_vcpu()->domain->is_frozen)
 		return -EPERM;
-	switch ((uint32_t)command) {
-	case VMASST_CMD_enable:
+	if ((uint32_t)command == VMASST_CMD_enable)
 		__atomic_fetch_or(assist, bit, __ATOMIC_SEQ_CST);
-		return 0;
-	case VMASST_CMD_disable:
+	else if ((uint32_t)command == VMASST_CMD_disable)
 		__atomic_fetch_and(assist, ~bit, __ATOMIC_SEQ_CST);
-		return 0;
-	default:
+	else
 		return -ENOSYS;
-	}
+	return 0;
 }

@@ -50,19 +50,15 @@ static int set_iopl(const struct physdev_set_iopl *set)
 }
 
 /* All pirqs are edges: whoever asks finds that none has to be unmasked, as irq_status_query and eoi are not there. */
-static uint32_t bytes_of(uint32_t number)
-{
-	switch (number) {
-	case PHYSDEVOP_set_iopl:	return sizeof(struct physdev_set_iopl);
-	case PHYSDEVOP_map_pirq:	return sizeof(struct physdev_map_pirq);
-	case PHYSDEVOP_unmap_pirq:	return sizeof(struct physdev_unmap_pirq);
-	default:			return 0;
-	}
-}
+static const uint8_t operation_bytes[] = {
+	[PHYSDEVOP_set_iopl] = sizeof(struct physdev_set_iopl),
+	[PHYSDEVOP_map_pirq] = sizeof(struct physdev_map_pirq),
+	[PHYSDEVOP_unmap_pirq] = sizeof(struct physdev_unmap_pirq),
+};
 
 long do_physdev_op(uint64_t command, uint64_t argument)
 {
-	uint32_t number = (uint32_t)command, bytes = bytes_of(number);
+	uint32_t number = (uint32_t)command, bytes = number < ARRAY_SIZE(operation_bytes) ? operation_bytes[number] : 0;
 	union physdev_operation op;
 	int error;
 

@@ -1,86 +1,97 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Copies between frames that are lent to the caller and its own: how back-ends move data, so this is the hot path.
- * A batch names the same frame again and again (a page of the caller's, filled from several grants): what an
- * operation has looked up and pinned is kept until one names something else, or the batch ends or is preempted.
+ * A batch names the same frame again and again (a page of the caller's, filled from several grants), and the same lender: what
+ * an operation has looked up and pinned is kept until one names something else, or the batch ends or is preempted.
  * While a grant is kept its entry is marked as in use, so the lender cannot reuse the frame under the copy (G2).
  */
 #include "grant/table.h"
 
-static void side_release(struct grant_copy_side *side, bool writable)
+/* All but the lender, whose grant_lock is held if there is one. */
+static inline void side_unpin(struct grant_copy_side *side)
 {
 	if (side->frame) {
-		frame_put_as(side->frame, frame_access(writable));
-		if (side->is_gref) {
-			spin_lock(&side->domain->grant_lock);
-			grant_unpin(side->domain, (grant_ref_t)side->name, writable);
-			spin_unlock(&side->domain->grant_lock);
-		}
+		frame_put_as(side->frame, side->access);
+		if (side->lender)
+			grant_unpin(side->lender, (grant_ref_t)side->name, side->access == FRAME_WRITABLE);
 	}
-	if (side->domain)
-		domain_put(side->domain);
 	side->frame = NULL;
-	side->domain = NULL;
+	side->bytes = NULL;
 }
 
-static int side_pin(struct grant_copy_side *side, domid_t user, bool writable)
+static void side_release(struct grant_copy_side *side)
+{
+	struct domain *lender = side->lender;
+
+	if (lender)
+		spin_lock(&lender->grant_lock);
+	side_unpin(side);
+	if (!lender)
+		return;
+	spin_unlock(&lender->grant_lock);
+	domain_put(lender);
+	side->lender = NULL;
+}
+
+static int side_take_lent(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer)
 {
 	int status;
 
-	if (!side->is_gref)
-		return frame_get_as(mfn(side->name), side->domain, frame_access(writable), &side->frame) ? GNTST_bad_page :
-													   GNTST_okay;
-	spin_lock(&side->domain->grant_lock);
-	status = grant_pin(side->domain, (grant_ref_t)side->name, user, writable, &side->frame);
-	spin_unlock(&side->domain->grant_lock);
-	return status;
-}
-
-static inline uint64_t pointer_name(const struct gnttab_copy_ptr *pointer, bool is_gref)
-{
-	return is_gref ? pointer->u.ref : pointer->u.gmfn;
-}
-
-static inline bool side_has(const struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer, bool is_gref)
-{
-	return side->name == pointer_name(pointer, is_gref) && side->domid == pointer->domid &&
-	       side->is_gref == is_gref && side->frame;
-}
-
-static int side_take(struct grant_batch *batch, struct grant_copy_side *side,
-		     const struct gnttab_copy_ptr *pointer, bool is_gref, bool writable)
-{
-	int status;
-
-	side_release(side, writable);
-	side->domain = domain_get(pointer->domid);
-	if (!side->domain)
-		return GNTST_bad_domain;
-	side->domid = pointer->domid;
-	side->name = pointer_name(pointer, is_gref);
-	side->is_gref = is_gref;
-	status = side_pin(side, batch->domain->id, writable);
+	if (unlikely(!side->lender || side->domid != pointer->domid)) {
+		side_release(side);
+		side->lender = domain_get(pointer->domid);
+		if (!side->lender)
+			return GNTST_bad_domain;
+		side->domid = pointer->domid;
+	}
+	spin_lock(&side->lender->grant_lock);
+	side_unpin(side);
+	side->name = pointer->u.ref;
+	status = grant_pin(side->lender, pointer->u.ref, batch->domain->id, side->access == FRAME_WRITABLE, &side->frame);
+	spin_unlock(&side->lender->grant_lock);
 	if (status == GNTST_okay)
 		side->bytes = mfn_to_virt(frame_number(side->frame));
-	else
-		side->frame = NULL;
 	return status;
+}
+
+static int side_take_own(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer)
+{
+	mfn_t number = mfn(pointer->u.gmfn);
+
+	if (side->lender || side->frame)
+		side_release(side);
+	side->name = number.raw;
+	side->bytes = NULL;
+	if (!frame_stays(number, batch->domain, side->access) &&
+	    frame_get_as(number, batch->domain, side->access, &side->frame) != 0)
+		return GNTST_bad_page;
+	side->bytes = mfn_to_virt(number);
+	return GNTST_okay;
+}
+
+/* What the operation before had, or taken now. */
+static inline int side_find(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer, bool is_gref)
+{
+	if (is_gref && side->name == pointer->u.ref && side->domid == pointer->domid && side->lender && side->bytes)
+		return GNTST_okay;
+	if (is_gref)
+		return side_take_lent(batch, side, pointer);
+	return side->name == pointer->u.gmfn && !side->lender && side->bytes ? GNTST_okay : side_take_own(batch, side, pointer);
 }
 
 static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
 {
 	bool from_gref = copy->flags & GNTCOPY_source_gref;
 	bool to_gref = copy->flags & GNTCOPY_dest_gref;
-	int status = GNTST_okay;
+	int status;
 
 	if ((!from_gref && copy->source.domid != DOMID_SELF) || (!to_gref && copy->dest.domid != DOMID_SELF))
 		return GNTST_permission_denied;
 	if (copy->source.offset + copy->len > PAGE_SIZE || copy->dest.offset + copy->len > PAGE_SIZE)
 		return GNTST_bad_copy_arg;
-	if (unlikely(!side_has(&batch->source, &copy->source, from_gref)))
-		status = side_take(batch, &batch->source, &copy->source, from_gref, false);
-	if (status == GNTST_okay && unlikely(!side_has(&batch->dest, &copy->dest, to_gref)))
-		status = side_take(batch, &batch->dest, &copy->dest, to_gref, true);
+	status = side_find(batch, &batch->source, &copy->source, from_gref);
+	if (status == GNTST_okay)
+		status = side_find(batch, &batch->dest, &copy->dest, to_gref);
 	if (status == GNTST_okay)	/* both sides may be the same frame, and overlap */
 		memmove(batch->dest.bytes + copy->dest.offset, batch->source.bytes + copy->source.offset, copy->len);
 	return status;
@@ -97,6 +108,6 @@ void grant_copy(struct grant_batch *batch, void *operations, uint32_t count)
 
 void grant_copy_release(struct grant_batch *batch)
 {
-	side_release(&batch->source, false);
-	side_release(&batch->dest, true);
+	side_release(&batch->source);
+	side_release(&batch->dest);
 }

@@ -44,12 +44,12 @@ struct grant_table {		/* all under grant_lock */
 
 /* What one hypercall keeps from operation to operation, until grant_batch_finish(). */
 struct grant_copy_side {
-	struct domain *domain;		/* a reference is held; NULL: none */
-	domid_t domid;			/* as the guest named it */
-	struct frame *frame;		/* references and, of a gref, a pin are held; NULL: none */
-	bool is_gref;
+	enum frame_type access;		/* never changes */
+	struct domain *lender;		/* of a gref, a reference is held; NULL: the frame is the caller's own, or none */
+	domid_t domid;			/* as the guest named the lender */
 	uint64_t name;			/* gref or gmfn */
-	uint8_t *bytes;
+	struct frame *frame;		/* references and, of a gref, a pin are held; NULL: none */
+	uint8_t *bytes;			/* of what is named above; NULL: nothing is */
 };
 
 #define UNMAP_PENDING_MAX 128

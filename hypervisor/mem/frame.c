@@ -19,12 +19,14 @@ bool frame_chunk_exists(uint64_t chunk)
 
 void frame_chunk_add(uint64_t chunk) { chunk_exists[chunk / 64] |= 1ULL << (chunk % 64); }
 
-struct frame *frame_at(mfn_t number)
+static inline struct frame *at(mfn_t number)
 {
 	if (!frame_chunk_exists(number.raw >> FRAME_CHUNK_SHIFT))
 		return NULL;
 	return frame_table + array_index(number.raw, FRAMES_MAX);
 }
+
+struct frame *frame_at(mfn_t number) { return at(number); }
 
 void frame_link(uint32_t *list, struct frame *frame)
 {
@@ -49,7 +51,7 @@ void frame_unlink(uint32_t *list, struct frame *frame)
 
 static inline struct frame *get(mfn_t number, const struct domain *owner)
 {
-	struct frame *frame = frame_at(number);
+	struct frame *frame = at(number);
 	uint64_t count;
 
 	if (!frame)
@@ -247,7 +249,6 @@ int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type,
 
 	if (!taken)
 		return -EINVAL;
-	*frame = taken;
 	if (type != FRAME_PLAIN && !get_type_again(taken, type))
 		error = frame_get_type(taken, type);
 	if (type == FRAME_WRITABLE && likely(!error) && unlikely(read_once(&taken->count) >> FRAME_WATCHED_SHIFT & 7)) {
@@ -255,8 +256,10 @@ int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type,
 		if (error)
 			frame_put_type(taken);
 	}
-	if (likely(!error))
+	if (likely(!error)) {
+		*frame = taken;
 		return 0;
+	}
 	frame_put(taken);
 	return error == -EINVAL && type == FRAME_WRITABLE ? -EBUSY : error;
 }
@@ -266,6 +269,20 @@ void frame_put_as(struct frame *frame, enum frame_type type)
 	if (type != FRAME_PLAIN && !put_type_but_last(frame))
 		frame_put_type(frame);
 	put(frame);
+}
+
+bool frame_stays(mfn_t number, const struct domain *owner, enum frame_type type)
+{
+	struct frame *frame = at(number);
+
+	if (!owner->is_frozen || !frame || !(load_acquire(&frame->count) & FRAME_COUNT_MASK) || frame->owner != owner->id)
+		return false;
+	if (type == FRAME_PLAIN)
+		return true;
+	/* Who has another type, or none yet, is asked for in the long way. */
+	if (frame_type_of(read_once(&frame->type)) != type || !(read_once(&frame->type) & FRAME_TYPE_COUNT_MASK))
+		return false;
+	return !(read_once(&frame->count) >> FRAME_WATCHED_SHIFT & 7) || frame_may_write(frame) == 0;
 }
 
 /* The core's own type reference keeps a shared page from ever being a table. */

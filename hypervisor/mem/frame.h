@@ -11,6 +11,8 @@
  * F4  Page-table types of a frame change under its owner's lock; other types by compare-and-swap.
  * F5  Who holds a domain's lock, and finds first that a frame is its and then that it is a table, needs no reference: before a frame
  *     is another domain's, each CPU has flushed its TLB, or it was taken from its owner under that lock.
+ * F6  A frozen domain (reset/reset.h: R2) gives no frame away and makes none a table. Until its vcpu leaves the core it stays frozen, so
+ *     that who runs for it needs no reference to a frame of it.
  *
  * A table whose validation stopped half way is partial: entries [0, validated) hold references, nobody holds the
  * table by type. One whose last type reference went, and whose entries still hold theirs, is deferred: it stands
@@ -114,6 +116,8 @@ void frame_put_type(struct frame *frame);
  */
 MUST_CHECK int frame_get_as(mfn_t number, const struct domain *owner, enum frame_type type, struct frame **frame);
 void frame_put_as(struct frame *frame, enum frame_type type);
+/* F6: no reference is needed, and it may be used as that. What must be known before the core writes to it is noted. */
+MUST_CHECK bool frame_stays(mfn_t number, const struct domain *owner, enum frame_type type);
 
 /* As what a frame is taken by who reads it, and may write to it. */
 static inline enum frame_type frame_access(bool writable) { return writable ? FRAME_WRITABLE : FRAME_PLAIN; }

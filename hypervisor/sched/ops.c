@@ -14,19 +14,6 @@
 
 /* ---- sched_op ---- */
 
-static long yield(void)
-{
-	sched_yield_current();
-	return 0;
-}
-
-static long block(void)
-{
-	write_once(&current_vcpu()->info->evtchn_upcall_mask, 0);
-	sched_block_current();
-	return 0;
-}
-
 /* S4 once more: sched_block_current() looks only for events that are not masked, and a poller waits for any. */
 static void poll_block(struct vcpu *vcpu, const evtchn_port_t *port, uint32_t count, uint64_t deadline_ns)
 {
@@ -108,8 +95,13 @@ static long watchdog(uint64_t argument)
 long do_sched_op(uint64_t command, uint64_t argument)
 {
 	switch ((uint32_t)command) {
-	case SCHEDOP_yield:		return yield();
-	case SCHEDOP_block:		return block();
+	case SCHEDOP_yield:
+		sched_yield_current();
+		return 0;
+	case SCHEDOP_block:
+		write_once(&current_vcpu()->info->evtchn_upcall_mask, 0);
+		sched_block_current();
+		return 0;
 	case SCHEDOP_shutdown:		return shutdown_self(argument);
 	case SCHEDOP_poll:		return poll(argument);
 	case SCHEDOP_watchdog:		return watchdog(argument);
@@ -148,6 +140,7 @@ void vcpu_timers_stop(struct vcpu *vcpu)
 	timer_stop(&vcpu->poll_timer);
 }
 
+/* Ours alone: another vcpu's is its own business. */
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 {
 	struct vcpu_set_singleshot_timer timer;
@@ -159,15 +152,6 @@ static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 	if ((timer.flags & VCPU_SSHOTTMR_future) && timer.timeout_abs_ns < time_now_ns())
 		return -ETIME;
 	timer_set(&vcpu->singleshot, timer.timeout_abs_ns);
-	return 0;
-}
-
-/* Ours alone: another vcpu's is its own business. */
-static long stop_singleshot(struct vcpu *vcpu)
-{
-	if (vcpu != current_vcpu())
-		return -EINVAL;
-	timer_stop(&vcpu->singleshot);
 	return 0;
 }
 
@@ -317,7 +301,7 @@ long do_vcpu_op(uint64_t command, uint64_t id, uint64_t argument)
 	case VCPUOP_get_runstate_info:		return get_runstate(vcpu, argument);
 	case VCPUOP_stop_periodic_timer:	return 0;	/* there is none, and none can be set */
 	case VCPUOP_set_singleshot_timer:	return set_singleshot(vcpu, argument);
-	case VCPUOP_stop_singleshot_timer:	return stop_singleshot(vcpu);
+	case VCPUOP_stop_singleshot_timer:	return vcpu == current_vcpu() ? do_set_timer_op(0) : -EINVAL;
 	case VCPUOP_register_vcpu_info:		return register_info(vcpu, argument);
 	case VCPUOP_send_nmi:			return send_nmi(vcpu, argument);
 	case VCPUOP_get_physid:			return -EINVAL;	/* only of a vcpu that is pinned for good: none */

@@ -15,12 +15,14 @@
 #define WINDOW 0x5000000000UL
 #define ROUNDS 2000
 #define GRANTS 64
+#define PAGES 32                /* of one request to a disk */
 #define CROWD 100               /* domains that are only there */
 
 static domid_t self;
 static void *page, *other;
 static evtchn_port_t offer, taker;
-static grant_ref_t gref;
+static grant_ref_t gref, page_gref[PAGES];
+static void *page_of[PAGES];
 static uint64_t entry;
 static struct mmu_update updates[512];
 
@@ -65,6 +67,21 @@ static void grant_copy_of_a_page(void)
 	copy.dest.u.gmfn = virt_to_mfn(other);
 	copy.dest.domid = DOMID_SELF;
 	grant_op(GNTTABOP_copy, &copy, 1);
+}
+
+/* As a back-end answers a large read: each page of its own to another of its front-end's. */
+static void grant_copy_of_32_pages(void)
+{
+	static struct gnttab_copy copy[PAGES];
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		copy[i] = (struct gnttab_copy){ .len = PAGE_SIZE, .flags = GNTCOPY_dest_gref };
+		copy[i].source.u.gmfn = virt_to_mfn(page_of[PAGES - 1 - i]);
+		copy[i].source.domid = DOMID_SELF;
+		copy[i].dest.u.ref = page_gref[i];
+		copy[i].dest.domid = self;
+	}
+	grant_op(GNTTABOP_copy, copy, PAGES);
 }
 
 static void mmu_update_of_one(void)
@@ -238,6 +255,10 @@ static void prepare(void)
 	event_unmask(taker);
 	ASSERT(grant_init(1) == 0);
 	gref = grant_lend(self, page, 0);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		page_of[i] = page_alloc();
+		page_gref[i] = grant_lend(self, page_of[i], 0);
+	}
 	ASSERT(memory_map(WINDOW, 0) == 0);
 	entry = memory_entry_address(memory_entry(memory_base_mfn, WINDOW, 1));
 	trap_set_handler(TRAP_INVALID_OPCODE, skip_ud2);
@@ -324,6 +345,7 @@ void guest_main(void)
 	measure("grant_map_unmap", grant_map_and_unmap, ROUNDS);
 	measure_grants();
 	measure("grant_copy_page", grant_copy_of_a_page, ROUNDS);
+	measure("grant_copy_32_pages", grant_copy_of_32_pages, 100);
 	measure("mmu_update_1", mmu_update_of_one, ROUNDS);
 	measure("mmu_update_512", mmu_update_of_512, 100);
 	measure("update_va_mapping", update_va_mapping, ROUNDS);

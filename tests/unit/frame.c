@@ -4,6 +4,7 @@
 
 #include "cpu/directmap.h"
 #include "cpu/tlb.h"
+#include "driver.h"
 #include "include/errno.h"
 #include "lib/string.h"
 #include "mem/alloc.h"
@@ -313,6 +314,49 @@ static void tables_that_wait_on_a_vcpu_do_not_outlive_its_domain(void)	/* F2, F3
 	all_is_counted();
 }
 
+/* In all other cases a reference is needed, which says what is wrong. */
+static void frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use(void)	/* F6 */
+{
+	struct memory_guest guest = given_guest(1), other = given_guest(2);
+	struct frame *plain = given_plain(guest.domain), *written = given_plain(guest.domain), *freed = given_plain(guest.domain);
+	struct frame *theirs = given_plain(other.domain);
+	mfn_t gone = frame_number(freed);
+
+	CU_ASSERT_EQUAL(take(written, FRAME_WRITABLE), 0);
+	frame_give_up(freed);
+	CU_ASSERT_FALSE(frame_stays(frame_number(plain), guest.domain, FRAME_PLAIN));
+	guest.domain->is_frozen = true;
+	CU_ASSERT_TRUE(frame_stays(frame_number(plain), guest.domain, FRAME_PLAIN));
+	CU_ASSERT_TRUE(frame_stays(mfn(guest.page[L1]), guest.domain, FRAME_PLAIN));
+	CU_ASSERT_TRUE(frame_stays(frame_number(written), guest.domain, FRAME_WRITABLE));
+	CU_ASSERT_FALSE(frame_stays(frame_number(plain), guest.domain, FRAME_WRITABLE));
+	CU_ASSERT_FALSE(frame_stays(mfn(guest.page[L1]), guest.domain, FRAME_WRITABLE));
+	CU_ASSERT_FALSE(frame_stays(frame_number(theirs), guest.domain, FRAME_PLAIN));
+	CU_ASSERT_FALSE(frame_stays(gone, guest.domain, FRAME_PLAIN));
+	CU_ASSERT_FALSE(frame_stays(mfn(UINT64_MAX), guest.domain, FRAME_PLAIN));
+	CU_ASSERT_EQUAL(references(plain) + references(written), 3);
+	guest.domain->is_frozen = false;
+	drop(written);
+	all_is_counted();
+}
+
+static void frame_of_dom0_s_does_not_stay_writable(void)			/* F6, R5 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *frame = given_plain(guest.domain);
+
+	CU_ASSERT_EQUAL(take(frame, FRAME_WRITABLE), 0);
+	guest.domain->is_frozen = true;
+	CU_ASSERT_TRUE(frame_stays(frame_number(frame), guest.domain, FRAME_WRITABLE));
+	frame->count |= (uint64_t)DRIVER_HOST << FRAME_CLASS_SHIFT;
+	CU_ASSERT_FALSE(frame_stays(frame_number(frame), guest.domain, FRAME_WRITABLE));
+	CU_ASSERT_TRUE(frame_stays(frame_number(frame), guest.domain, FRAME_PLAIN));
+	guest.domain->is_frozen = false;
+	frame->count &= ~FRAME_CLASS_MASK;
+	drop(frame);
+	all_is_counted();
+}
+
 static void frame_in_use_cannot_be_stolen(void)
 {
 	struct memory_guest guest = given_guest(1);
@@ -402,6 +446,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(pinned_or_half_validated_frame_does_not_outlive_its_domain),
 	UNIT_CASE(tables_that_wait_on_a_vcpu_do_not_outlive_its_domain),
 	UNIT_CASE(frame_in_use_cannot_be_stolen),
+	UNIT_CASE(frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use),
+	UNIT_CASE(frame_of_dom0_s_does_not_stay_writable),
 	UNIT_CASE(stolen_frame_that_comes_back_is_flushed_before_it_is_a_table),
 	UNIT_CASE(shared_page_is_never_a_table_and_outlives_its_mappings),
 	UNIT_CASE(table_is_pinned_once_and_unpinned_once),

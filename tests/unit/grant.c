@@ -589,6 +589,67 @@ static void copy_of_frames_needs_a_grant_or_to_own_them(void)
 	CU_ASSERT_EQUAL(frame_references(own), 0);
 }
 
+/* It needs no references of its own frames, and gets no more of them than anybody. */
+static void frozen_caller_s_copies_are_as_anybody_s(void)		/* F6 */
+{
+	mfn_t theirs, own, table;
+
+	given_two();
+	theirs = given_frame(lender);
+	own = given_frame(user);
+	table = given_page_table(user);
+	lend(lender, 9, user->id, theirs, 0);
+	user->is_frozen = true;
+	memset(mfn_to_virt(theirs), 0xab, PAGE_SIZE);
+	CU_ASSERT_EQUAL(copy(copy_of(lender->id, 9, DOMID_SELF, own.raw, GNTCOPY_source_gref)), GNTST_okay);
+	CU_ASSERT_EQUAL(((uint8_t *)mfn_to_virt(own))[PAGE_SIZE - 1], 0xab);
+	memset(mfn_to_virt(own), 0xcd, PAGE_SIZE);
+	CU_ASSERT_EQUAL(copy(copy_of(DOMID_SELF, own.raw, lender->id, 9, GNTCOPY_dest_gref)), GNTST_okay);
+	CU_ASSERT_EQUAL(((uint8_t *)mfn_to_virt(theirs))[PAGE_SIZE - 1], 0xcd);
+	CU_ASSERT_EQUAL(copy(copy_of(DOMID_SELF, own.raw, DOMID_SELF, table.raw, 0)), GNTST_bad_page);
+	CU_ASSERT_EQUAL(copy(copy_of(DOMID_SELF, theirs.raw, DOMID_SELF, own.raw, 0)), GNTST_bad_page);
+	CU_ASSERT_EQUAL(copy(copy_of(DOMID_SELF, own.raw, DOMID_SELF, theirs.raw, 0)), GNTST_bad_page);
+	CU_ASSERT_EQUAL(copy(copy_of(DOMID_SELF, own.raw, DOMID_SELF, UINT64_MAX, 0)), GNTST_bad_page);
+	CU_ASSERT_TRUE(is_unused(9));
+	CU_ASSERT_EQUAL(frame_references(own) + frame_references(theirs), 0);
+}
+
+/* Own frames, grants of one lender and of another, those that do not exist, in one batch: nothing of one is left for the next. */
+static void sides_of_a_batch_are_not_mixed_up(void)
+{
+	enum { COUNT = 6 };
+	static const int16_t status[COUNT] = { GNTST_okay, GNTST_okay, GNTST_bad_domain, GNTST_okay, GNTST_bad_page, GNTST_okay };
+	struct gnttab_copy *op;
+	mfn_t own, target, lent;
+
+	given_two();
+	own = given_frame(user);
+	target = given_frame(user);
+	lent = given_frame(lender);
+	memset(mfn_to_virt(own), 'o', PAGE_SIZE);
+	memset(mfn_to_virt(lent), 'l', PAGE_SIZE);
+	/* The grant's number is that of a frame, too. */
+	lend(lender, 9, user->id, lent, 0);
+	op = fake_guest_memory(COUNT * sizeof(*op));
+	op[0] = copy_of(DOMID_SELF, own.raw, DOMID_SELF, target.raw, 0);
+	op[1] = copy_of(lender->id, 9, DOMID_SELF, target.raw, GNTCOPY_source_gref);
+	op[2] = copy_of(77, 9, DOMID_SELF, target.raw, GNTCOPY_source_gref);
+	op[3] = op[1];
+	op[4] = copy_of(DOMID_SELF, 9, DOMID_SELF, target.raw, 0);
+	op[5] = op[0];
+	for (uint16_t i = 0; i < COUNT; i++) {
+		op[i].dest.offset = i;
+		op[i].len = 1;
+	}
+	CU_ASSERT_EQUAL(grant_op(GNTTABOP_copy, op, COUNT), 0);
+	for (uint32_t i = 0; i < COUNT; i++)
+		CU_ASSERT_EQUAL(op[i].status, status[i]);
+	CU_ASSERT_EQUAL(memcmp(mfn_to_virt(target), "ol\0l\0o", COUNT), 0);
+	CU_ASSERT_TRUE(is_unused(9));
+	CU_ASSERT_EQUAL(frame_references(own) + frame_references(target) + frame_references(lent), 0);
+	CU_ASSERT(lender->references == 1 && user->references == 1);
+}
+
 static void readonly_grant_is_no_destination(void)
 {
 	mfn_t own;
@@ -1059,6 +1120,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(copy_moves_bytes_both_ways),
 	UNIT_CASE(copy_across_a_page_is_refused),
 	UNIT_CASE(copy_of_frames_needs_a_grant_or_to_own_them),
+	UNIT_CASE(frozen_caller_s_copies_are_as_anybody_s),
+	UNIT_CASE(sides_of_a_batch_are_not_mixed_up),
 	UNIT_CASE(readonly_grant_is_no_destination),
 	UNIT_CASE(batch_of_copies_has_a_status_for_each),
 	UNIT_CASE(one_grant_can_be_source_and_destination),

@@ -105,6 +105,14 @@ void frame_put_as(struct frame *frame, enum frame_type type)
 	frame_put(frame);
 }
 
+bool frame_stays(mfn_t number, const struct domain *owner, enum frame_type type)
+{
+	struct frame *frame = frame_at(number);
+
+	return owner->is_frozen && frame && frame->count && frame->owner == owner->id &&
+	       (type == FRAME_PLAIN || frame_type_of(frame->type) != FRAME_L1);
+}
+
 void frame_share(void *page, struct domain *domain)
 {
 	struct frame *frame = frame_at(virt_to_mfn(page));
