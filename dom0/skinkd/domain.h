@@ -31,6 +31,7 @@ enum phase {
 
 struct driver;
 struct monitor;
+struct note;
 
 struct domain {
 	struct domain *next;
@@ -51,6 +52,7 @@ struct domain {
 	uint32_t quick_deaths;		/* in a row */
 	struct driver *driver;		/* of a driver domain, while it is there */
 	struct monitor *monitor;	/* of one that ever was a driver domain */
+	struct note *note;		/* of its death, while the last words are awaited: its policy is obeyed after that */
 };
 
 /* Whom a request means: a record, or a domain of the core that is not ours, or both. */

@@ -248,10 +248,10 @@ void driver_text(const char *from, size_t bytes, char *text, size_t room)
 /* As xenconsoled would have written it: who reads the one finds the other. */
 static void append_log(const struct driver *driver, const char *text, size_t bytes)
 {
-	char path[CONF_TEXT + 300];
+	char path[CONSOLE_PATH];
 	int file;
 
-	snprintf(path, sizeof(path), "%s/guest-%s.log", host.conf.console_dir, name_of(driver));
+	console_path(path, name_of(driver));
 	file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (file < 0 || write(file, text, bytes) < 0)
 		say("%s: %s", path, strerror(errno));

@@ -14,10 +14,6 @@
 #include "skinkd/rpc.h"
 #include "skinkd/text.h"
 
-#define QUIET_MS 50			/* of a console, after a death; in it skinkd's loop waits */
-#define QUIET_LOOKS 6
-#define DEATHS_CONSOLE_LINES	30
-
 static json_t *kept, *counts;
 
 static void path_in_logs(char path[CONF_TEXT + 32], const char *name)
@@ -115,62 +111,4 @@ json_t *events_last(size_t count)
 	for (size_t i = all > count ? all - count : 0; i < all; i++)
 		json_array_append(list, json_array_get(kept, i));
 	return list;
-}
-
-/* ---- deaths ---- */
-
-static void print_registers(FILE *to, domid_t id)
-{
-	vcpu_guest_context_t context;
-	const struct cpu_user_regs *regs = &context.user_regs;
-
-	for (uint32_t vcpu = 0; vcpu < XEN_LEGACY_MAX_VCPUS; vcpu++) {
-		memset(&context, 0, sizeof(context));
-		if (core_vcpu_context_get(&host.core, id, vcpu, &context))
-			return;
-		if (!(context.flags & VGCF_online))
-			continue;
-		fprintf(to, "  vcpu %u: rip %016lx rsp %016lx rflags %08lx cr3 %lx cr2 %016lx\n", vcpu, regs->rip, regs->rsp,
-			regs->rflags, context.ctrlreg[3], context.ctrlreg[2]);
-		fprintf(to, "    rax %016lx rbx %016lx rcx %016lx rdx %016lx rsi %016lx rdi %016lx\n", regs->rax, regs->rbx,
-			regs->rcx, regs->rdx, regs->rsi, regs->rdi);
-	}
-}
-
-/* xenconsoled may still be fetching them: when nothing has come for a moment it has. */
-static char *last_words(const char *domain)
-{
-	const struct timespec moment = { .tv_nsec = QUIET_MS * 1000000L };
-	char *before, *words = console_tail(domain, DEATHS_CONSOLE_LINES, NULL);
-	bool is_quiet = false;
-
-	for (int looks = 0; looks < QUIET_LOOKS && !is_quiet; looks++) {
-		nanosleep(&moment, NULL);
-		before = words;
-		words = console_tail(domain, DEATHS_CONSOLE_LINES, NULL);
-		is_quiet = before && words ? !strcmp(before, words) : before == words;
-		free(before);
-	}
-	return words;
-}
-
-void death_note(const char *domain, domid_t id, const char *why)
-{
-	char *text = NULL, *console = last_words(domain), when[64];
-	size_t bytes = 0;
-	FILE *to = open_memstream(&text, &bytes);
-	time_t now = time(NULL);
-
-	if (!to) {
-		free(console);
-		return;
-	}
-	strftime(when, sizeof(when), "%F %T %z", localtime(&now));
-	fprintf(to, "%s: %s (id %u): %s\n", when, domain, id, why);
-	print_registers(to, id);
-	fprintf(to, "  what its console said last:\n%s\n", console ? console : "(nothing)");
-	fclose(to);
-	log_append("deaths.log", text, bytes);
-	free(text);
-	free(console);
 }

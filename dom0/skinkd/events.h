@@ -24,6 +24,3 @@ json_t *events_counts(void);
 
 /* Appends to LOG_DIR/NAME; a file that has grown too large is first set aside as NAME.1. */
 void log_append(const char *name, const char *text, size_t bytes);
-
-/* Appends to LOG_DIR/deaths.log: why a domain ended, its registers, what it said last. */
-void death_note(const char *domain, domid_t id, const char *why);

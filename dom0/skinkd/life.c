@@ -12,6 +12,7 @@
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/kernels.h"
+#include "skinkd/note.h"
 #include "skinkd/state.h"
 #include "skinkd/usage.h"
 #include "skinkd/wait.h"
@@ -293,6 +294,7 @@ static void ended(struct job *job)
 
 void life_leave(struct domain *domain)
 {
+	note_end(domain);
 	attach_domain_gone(domain->id);
 	if (domain->driver)
 		attach_driver_gone(domain->driver);

@@ -11,6 +11,7 @@
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/monitor.h"
+#include "skinkd/note.h"
 #include "skinkd/state.h"
 #include "skinkd/wait.h"
 
@@ -103,27 +104,46 @@ static void obey(struct domain *domain, enum manifest_action action)
 	}
 }
 
+static uint32_t reason_of(uint32_t flags)
+{
+	return flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+}
+
+static enum manifest_action wanted_for(const struct domain *domain, uint32_t flags)
+{
+	enum manifest_action action = action_for(domain, reason_of(flags));
+
+	return domain->stays_down ? without_restart(action) : action;
+}
+
+/* What it left behind has been noted. Who dumps it meanwhile has it looked at once more. */
+static void has_crashed(struct domain *domain, uint32_t flags)
+{
+	char words[DRIVER_TEXT_BYTES + 1];
+
+	if (domain->driver) {
+		driver_last_words(domain->driver, words, sizeof(words));
+		monitor_unborn(domain, words);
+	} else if (domain->phase == PHASE_RUNNING) {
+		obey(domain, wanted_for(domain, flags));
+	}
+}
+
 static void has_shut_down(struct domain *domain, uint32_t flags)
 {
-	uint32_t reason = flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+	uint32_t reason = reason_of(flags);
 	bool is_crash = reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog;
-	enum manifest_action action = action_for(domain, reason);
 	char words[DRIVER_TEXT_BYTES + 1] = "";
 
 	if (domain->driver)
 		driver_last_words(domain->driver, words, sizeof(words));
-	if (domain->driver && is_crash) {
-		death_note(name_of(domain), domain->id, reason_name(flags));
-		monitor_unborn(domain, words);
-		return;
-	}
-	if (domain->stays_down)
-		action = without_restart(action);
-	event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s%s%s", reason_name(flags),
-	      manifest_action_name(action), *words ? "; it said: " : "", words);
+	if (!domain->driver || !is_crash)
+		event(is_crash ? "crashed" : "shutdown", name_of(domain), domain->id, "%s: %s%s%s", reason_name(flags),
+		      manifest_action_name(wanted_for(domain, flags)), *words ? "; it said: " : "", words);
 	if (is_crash)
-		death_note(name_of(domain), domain->id, reason_name(flags));
-	obey(domain, action);
+		note_begin(domain, flags, has_crashed);
+	else
+		obey(domain, wanted_for(domain, flags));
 }
 
 /* Somebody else destroyed it. */
@@ -146,7 +166,7 @@ static void look_at(struct domain *domain)
 		return;
 	if (result || info.flags & XEN_DOMINF_dying || memcmp(info.handle, domain->uuid, sizeof(info.handle)))
 		has_gone(domain);
-	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING && !monitor_has(domain))
+	else if (info.flags & XEN_DOMINF_shutdown && domain->phase == PHASE_RUNNING && !domain->note && !monitor_has(domain))
 		has_shut_down(domain, info.flags);
 }
 

@@ -115,32 +115,49 @@ static char *last_lines(char *text, size_t bytes, size_t lines)
 	return at;
 }
 
-char *console_tail(const char *domain, size_t lines, char **file)
+char *text_tail(char *text, size_t bytes, size_t lines)
 {
-	char path[CONF_TEXT + 300], *text, *tail = NULL;
+	if (!bytes || !lines)
+		return NULL;
+	text[bytes] = 0;
+	for (size_t i = 0; i < bytes; i++)
+		if (!text[i])
+			text[i] = '?';
+	text_make_utf8(text);
+	return need_memory(strdup(last_lines(text, bytes, lines)));
+}
+
+void console_path(char path[CONSOLE_PATH], const char *domain)
+{
+	snprintf(path, CONSOLE_PATH, "%s/guest-%s.log", host.conf.console_dir, domain);
+}
+
+size_t console_end(const char *domain, char *text, size_t room)
+{
+	char path[CONSOLE_PATH];
 	ssize_t got = -1;
 	off_t size;
-	int descriptor;
+	int file;
 
-	snprintf(path, sizeof(path), "%s/guest-%s.log", host.conf.console_dir, domain);
+	console_path(path, domain);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	size = lseek(file, 0, SEEK_END);
+	if (size >= 0)
+		got = pread(file, text, room, size > (off_t)room ? size - (off_t)room : 0);
+	close(file);
+	return got > 0 ? (size_t)got : 0;
+}
+
+char *console_tail(const char *domain, size_t lines, char **file)
+{
+	char path[CONSOLE_PATH], *text = need_memory(malloc(TAIL_BYTES + 1)), *tail;
+
+	console_path(path, domain);
 	if (file)
 		*file = need_memory(strdup(path));
-	descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0)
-		return NULL;
-	text = need_memory(malloc(TAIL_BYTES + 1));
-	size = lseek(descriptor, 0, SEEK_END);
-	if (size >= 0)
-		got = pread(descriptor, text, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
-	close(descriptor);
-	if (got > 0 && lines) {
-		text[got] = 0;
-		for (ssize_t i = 0; i < got; i++)
-			if (!text[i])
-				text[i] = '?';
-		text_make_utf8(text);
-		tail = need_memory(strdup(last_lines(text, (size_t)got, lines)));
-	}
+	tail = text_tail(text, console_end(domain, text, TAIL_BYTES), lines);
 	free(text);
 	return tail;
 }

@@ -10,6 +10,7 @@ life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
 neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
+restart-many: the same with 16 and 64 attachments.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed; build/bench.json has the same for programs, build/bench.html for eyes.
 """

@@ -37,9 +37,9 @@ def test_skink_may_add_half_of_what_xen_adds():
 
 
 def test_an_operation_has_to_be_cheaper_than_xen_s_and_a_driver_back_in_its_time():
-    results = given(skink={"exception": targets.records()["exception"]["xen"], "restart.blk.virtio.armed.16": 50000, "restart.blk.virtio.copy": 1})
+    results = given(skink={"exception": targets.records()["exception"]["xen"], "restart.blk.virtio.16.armed": 50000, "restart.blk.virtio.copy": 1})
     assert targets.is_met(results, "exception") is False
-    assert targets.is_met(results, "restart.blk.virtio.armed.16") and targets.target(results, "restart.blk.virtio") == 100000
+    assert targets.is_met(results, "restart.blk.virtio.16.armed") and targets.target(results, "restart.blk.virtio") == 100000
     assert targets.target(results, "restart.blk.virtio.copy") is None
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
-# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart, neighbours: there are restart.sh and neighbours.sh.
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart..., neighbours: there are restart.sh and neighbours.sh.
 exec < /dev/hvc0 > /dev/hvc0 2>&1
 PATH=/usr/sbin:/usr/bin:/bench
 cd /bench
@@ -115,7 +115,7 @@ xl_blk() {
 
 tool=xl
 [ -e skink ] && tool=skink
-[ "$part" = restart ] && . ./restart.sh
+case $part in restart*) . ./restart.sh ;; esac
 ${tool}_ready
 xenstore-exists /local/domain/0/name || fail "no xenstored"
 [ "$part" = neighbours ] && . ./neighbours.sh

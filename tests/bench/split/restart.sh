@@ -96,20 +96,30 @@ blk_disk() {
 	echo "<disk type='block' device='disk'><backenddomain name='$2'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/><shareable/></disk>"
 }
 
-# more COUNT: so many interfaces of the client and disks of the writer there are then
-more() {
-	letters=$(for first in "" a b; do for last in a b c d e f g h i j k l m n o p q r s t u v w x y z; do echo $first$last; done; done)
-	for i in $(seq $((have + 1)) "$1"); do
-		skink_interface wirea "$(printf %02x $((i + 32)))" > more.xml
-		must skink attach client more.xml
-	done
-	for letter in $(echo "$letters" | sed -n "$((have + 1)),${1}p"); do
-		blk_disk "$letter" disk0 | sed "s/<disk /<disk xmlns:skink='urn:skink:manifest:1' /" > more.xml
-		must skink attach writer more.xml
-	done
-	have=$1
-	connected client $have
-	connected writer $have
+# The client's interfaces and the writer's disks, so many of them, as their manifests have them: attached one by one under load each would
+# take seconds.
+interfaces() {
+	skink_interface wirea 12
+	for i in $(seq 2 "$1"); do skink_interface wirea "$(printf %02x $((i + 32)))"; done
+}
+
+disks() {
+	for first in "" a b; do
+		for last in a b c d e f g h i j k l m n o p q r s t u v w x y z; do echo $first$last; done
+	done | head -n "$1" | while read -r letters; do blk_disk "$letters" disk0; done
+}
+
+# guests COUNT: the writer and the client, with so many of them each; both have their load, and the client runs
+guests() {
+	rm -f $logs/guest-writer.log $logs/guest-client.log
+	skink_guest writer load-blk "$(disks "$1")"
+	wait_for writer "IO loaded"
+	connected writer "$1"
+	must skink pause writer
+	skink_guest client load-net "$(interfaces "$1")"
+	wait_for client "IO loaded"
+	connected client "$1"
+	sleep 0.3
 }
 
 # others: a card and a disk of another kind, each with a guest of its own
@@ -133,8 +143,28 @@ all() {
 	both_ways disk0 "restart.blk.virtio$1"
 }
 
+# alone: one attachment
+alone() {
+	guests 1
+	all ""
+	hangs disk0 restart.blk.virtio.hang
+	must skink pause writer
+	must skink unpause client
+	hangs wirea restart.net.virtio.hang
+	losses
+	must skink pause client
+	others
+}
+
+# beside COUNT: so many
+beside() {
+	guests "$1"
+	all ".$1"
+	must skink destroy client
+	must skink destroy writer
+}
+
 skink_ready
-have=1
 skink_driver wirea net 4
 skink_driver wireb net 5
 skink_driver disk0 blk 6
@@ -143,27 +173,9 @@ skink_driver wired net 8
 skink_driver disk1 blk 9
 skink_guest server server-cards "$(skink_interface wireb 01)$(skink_interface wireb 11)$(skink_interface wired 21)"
 wait_for server "IO serves"
-skink_guest writer load-blk "$(blk_disk a disk0)"
-wait_for writer "IO loaded"
-must skink pause writer
-skink_guest client load-net "$(skink_interface wirea 12)"
-wait_for client "IO loaded"
-sleep 0.3
-all ""
-hangs disk0 restart.blk.virtio.hang
-must skink pause writer
-must skink unpause client
-hangs wirea restart.net.virtio.hang
-losses
-must skink pause client
-others
-for count in 16 64; do
-	must skink unpause client
-	must skink unpause writer
-	more $count
-	must skink pause writer
-	all .$count
-	must skink pause writer
-done
+case $part in
+restart) alone ;;
+restart-many) for count in 16 64; do beside $count; done ;;
+esac
 echo "IO done"
 sleep infinity

@@ -12,7 +12,7 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "neighbours", "restart")
+PARTS = ("net", "blk", "neighbours", "restart", "restart-many")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
@@ -33,7 +33,7 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
           "ioeventfd=off,tx=timer,x-txtimer=1000",
           "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
 DEVICES["neighbours"] = AT_ONCE + DEVICES["blk"]
-DEVICES["restart"] = AT_ONCE + DEVICES["blk"] + OTHERS
+DEVICES["restart"] = DEVICES["restart-many"] = AT_ONCE + DEVICES["blk"] + OTHERS
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
