@@ -36,6 +36,7 @@ static const struct key {
 	NUMBER(cores_kib_max, 1048576),
 	NUMBER(memory_reserve_kib, 8192),
 	NUMBER(events_kept, 1000),
+	NUMBER(post_mortems_kept, 64),
 	NUMBER(shutdown_timeout_s, 60),
 	NUMBER(quick_death_s, 30),
 #undef TEXT

@@ -26,6 +26,7 @@ struct conf {
 	uint64_t cores_kib_max;		/* of all core files together */
 	uint64_t memory_reserve_kib;	/* of the machine, that no domain is given */
 	uint64_t events_kept;
+	uint64_t post_mortems_kept;	/* files; 0: none is made */
 	uint64_t shutdown_timeout_s;	/* how long the host waits for its guests: told to whoever shuts all down */
 	uint64_t quick_death_s;		/* a domain that ends sooner, five times in a row, is not started again */
 };

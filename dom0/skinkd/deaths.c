@@ -131,6 +131,8 @@ static void has_died(struct driver *driver, const struct monitor_death *how)
 {
 	uint32_t at = (first + count) % DEATHS_WAITING;
 
+	if (!host.conf.post_mortems_kept)
+		return;
 	if (count == DEATHS_WAITING) {				/* PM2 */
 		lost++;
 		return;

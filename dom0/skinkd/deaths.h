@@ -5,7 +5,7 @@
  *   monitor_died() --a moment later--> the table, rings, ledger, log as they are then --a worker's thread--> names, back trace, the file
  *
  * PM1  A driver that died is back before anything of this is done, or waits for its turn; what this costs delays nobody's return.
- * PM2  What is kept is bounded: DEATHS_FILES files, DEATHS_WAITING that wait; a death beyond those is counted, in the next file.
+ * PM2  What is kept is bounded: post_mortems_kept files, DEATHS_WAITING that wait; a death beyond those is counted, in the next file.
  */
 #pragma once
 
@@ -13,7 +13,6 @@
 
 #include "skinkd/monitor.h"
 
-#define DEATHS_FILES	64
 #define DEATHS_WAITING	8
 
 struct death {

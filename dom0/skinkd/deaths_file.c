@@ -260,7 +260,7 @@ static void make_room(const char *folder)
 
 	for (int i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, list[i]->d_name);
-		if (i < count - DEATHS_FILES)
+		if ((uint64_t)(count - i) > host.conf.post_mortems_kept)
 			unlink(path);
 		free(list[i]);
 	}

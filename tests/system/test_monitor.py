@@ -101,6 +101,30 @@ def test_its_hook_has_been_told(dom0):
     assert not any(line.startswith(("HOME=", "LOGNAME=", "SKINKD")) for line in facts_told)
 
 
+def skinkd_with(dom0, setting):
+    dom0.check(f"sed -i /post_mortems_kept/d /etc/skink/skinkd.conf; echo '{setting}' >> /etc/skink/skinkd.conf; sv -w 20 restart skinkd")
+    wait_until(lambda: dom0.run("skink version")[0] == 0 and restart(dom0, "net0")["state"] == "serving")
+
+
+def post_mortems(dom0):
+    return dom0.check("ls /var/log/skink/deaths").split()
+
+
+def test_as_many_post_mortems_are_kept_as_the_configuration_says(dom0):    # PM2
+    before = post_mortems(dom0)
+    assert len(before) >= 2
+    skinkd_with(dom0, "post_mortems_kept = 1")
+    sicken(dom0, "net0", 8)
+    wait_until(lambda: len(post_mortems(dom0)) == 1)
+    kept = post_mortems(dom0)
+    assert kept[0] not in before
+    skinkd_with(dom0, "post_mortems_kept = 0")
+    sicken(dom0, "net0", 8)
+    dom0.check("skink wait net0 --for recovered && sleep 1")
+    assert post_mortems(dom0) == kept
+    skinkd_with(dom0, "#post_mortems_kept = 64")
+
+
 @pytest.mark.parametrize("name,role", [("net0", "net"), ("disk0", "blk")])
 def test_a_hang_is_found_by_the_time_that_it_had(dom0, name, role):
     last = sicken(dom0, name, loop_in(role))

@@ -332,6 +332,7 @@ static void configuration_is_taken_or_refused_as_a_whole(void)
 
 	CU_ASSERT(reads(""));
 	CU_ASSERT(reads("# a comment\nsocket_group = wheel\nevents_kept = 10\n"));
+	CU_ASSERT(reads("post_mortems_kept = 0\n"));
 	CU_ASSERT(!reads("no_such_key = 1\n"));
 	CU_ASSERT(!reads("events_kept = many\n"));
 	CU_ASSERT(!reads("events_kept = -1\n"));
