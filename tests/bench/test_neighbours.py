@@ -50,3 +50,8 @@ def test_a_reference_in_which_the_neighbour_did_not_run_is_noticed():
     assert neighbours.doubt(neighbours.figures(watched(("nobody", 1000), ("polite", 500)))) is None
     assert "polite" in neighbours.doubt(neighbours.figures(watched(("nobody", 1000), ("polite", 900))))
     assert "polite" in neighbours.doubt(neighbours.figures(""))
+
+
+def test_a_neighbour_that_sleeps_is_no_good_news():
+    assert neighbours.doubt(neighbours.figures(watched(("nobody", 1000), ("polite", 500), ("disk", 550)))) is None
+    assert "network" in neighbours.doubt(neighbours.figures(watched(("nobody", 1000), ("polite", 500), ("disk", 550), ("network", 990))))

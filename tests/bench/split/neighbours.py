@@ -11,6 +11,8 @@ WORK = re.compile(r"^WORK (\d+) (\d+)\r?$", re.MULTILINE)
 WINDOW = re.compile(r"^WINDOW (\w+) (\d+) (\d+)\r?$", re.MULTILINE)
 POLITE, NOBODY = "polite", "nobody"
 LEAST, MOST = 1.8, 2.3
+# Beside a neighbour the victim does not do so many times what it does beside the polite one, if the neighbour is at work.
+IDLE = 1.5
 
 
 def rate(work, begin, end):
@@ -47,8 +49,10 @@ def figures(text):
 
 
 def doubt(found):
-    """Beside nobody it gets twice what it gets beside one like it, or what is compared with is none: says so. None: all is well."""
-    nobody, polite = (found.get(f"neighbour.{kind}.work", {"p50": 0})["p50"] for kind in (NOBODY, POLITE))
-    if nobody and polite and LEAST <= nobody / polite <= MOST:
-        return None
-    return f"beside nobody the victim does {nobody} units a second, and beside a polite neighbour {polite}"
+    """Beside nobody it gets twice what it gets beside one like it, and beside nobody else so much, or who is compared with whom? None: all is well."""
+    work = {name.split(".")[1]: figure["p50"] for name, figure in found.items() if name.endswith(".work")}
+    nobody, polite = work.get(NOBODY), work.get(POLITE)
+    if not nobody or not polite or not LEAST <= nobody / polite <= MOST:
+        return f"beside nobody the victim does {nobody} units a second, and beside a polite neighbour {polite}"
+    idle = [kind for kind, rate_then in work.items() if kind != NOBODY and rate_then >= IDLE * polite]
+    return f"a neighbour that was to misbehave has done nothing: {', '.join(idle)}" if idle else None
