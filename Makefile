@@ -113,7 +113,7 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
 
-bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
+bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
 campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
@@ -683,6 +683,11 @@ build/xen/xen: dom0/image/xen.sh | build/packages
 build/uml/linux.uml: tests/bench/uml/unpack.sh dom0/image/fetch.sh | build/packages
 	$(call say,UML,$@)
 	$(Q)$< build/uml
+
+# What QEMU counts beside the instructions; it brings no header that declares what is called in it.
+build/bench-counts.so: tests/bench/counts/counts.c Makefile | build/packages
+	$(call say,PLUGIN,$@)
+	$(Q)$(CC_gcc) -std=gnu11 -O2 $(WARNINGS) -Wno-unused-parameter -Wno-missing-prototypes -fPIC -shared -fvisibility=hidden -o $@ $<
 
 build/apps.cpio: $(addprefix tests/bench/apps/,image.sh packages) $(addprefix dom0/image/,sources.sh tar2cpio.py) | build/packages
 	$(call say,DEBIAN,"$@ (some minutes)")

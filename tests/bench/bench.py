@@ -11,6 +11,7 @@ net, blk: what guests get through driver domains, or through Linux's back-ends: 
 neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
 restart-many: the same with 16 and 64 attachments.
+restart-counts: accesses to registers and TLB flushes meanwhile, by a plugin of QEMU's: counts/.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed; build/bench.json has the same for programs, build/bench.html for eyes.
 """
@@ -24,9 +25,10 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("apps", "life", "split", "uml", os.path.join("..", "system")))]
+sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("apps", "counts", "life", "split", "uml", os.path.join("..", "system")))]
 import apps  # noqa: E402
 import baseline  # noqa: E402
+import counts  # noqa: E402
 import life  # noqa: E402
 import neighbours  # noqa: E402
 import page  # noqa: E402
@@ -182,14 +184,16 @@ def splits(name, hypervisor, part, images):
     else:
         boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
                 f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
-    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], memory=3072, limit=LIMIT) as machine:
+    is_counted = part == "restart-counts"
+    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], *(counts.options(BUILD) if is_counted else ()), memory=3072,
+                 limit=LIMIT) as machine:
         devices_first(machine)
         end = machine.expect("^IO (done|failed.*)$", LIMIT)
         wrong = None if end.group(1) == "done" else end.group()
         if part == "neighbours":
             found = neighbours.figures(machine.text)
             return found, wrong or neighbours.doubt(found)
-        return figures(machine.text), wrong
+        return figures(counts.rows(machine.text) if is_counted else machine.text), wrong
 
 
 def attempt(results, name, *runs):

@@ -176,6 +176,7 @@ wait_for server "IO serves"
 case $part in
 restart) alone ;;
 restart-many) for count in 16 64; do beside $count; done ;;
+restart-counts) kills=3; guests 1; all "" ;;
 esac
 echo "IO done"
 sleep infinity
