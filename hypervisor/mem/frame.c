@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* References to frames, general and by type (mem/frame.h: F1 to F4). Tables' contents are mem/table.c's. */
+/* References to frames, general and by type (mem/frame.h: F1 to F6). Tables' contents are mem/table.c's. */
 #include "cpu/speculation.h"
 #include "cpu/tlb.h"
 #include "mem/deferred.h"

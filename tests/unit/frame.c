@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* References to frames, general and by type: F1 to F4 of mem/frame.h. What must be refused first. */
+/* References to frames, general and by type: F1 to F6 of mem/frame.h. What must be refused first. */
 #include "unit.h"
 
 #include "cpu/directmap.h"
