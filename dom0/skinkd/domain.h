@@ -20,7 +20,6 @@
 
 #include "lib/core.h"
 #include "lib/manifest.h"
-#include "skinkd/pay.h"
 
 enum phase {
 	PHASE_BUILDING,			/* on the work queue, or waiting for it */
@@ -52,7 +51,6 @@ struct domain {
 	uint32_t restarts;
 	uint32_t quick_deaths;		/* in a row */
 	struct driver *driver;		/* of a driver domain, while it is there */
-	struct pay pay;
 	struct monitor *monitor;	/* of one that ever was a driver domain */
 	struct note *note;		/* of its death, while the last words are awaited: its policy is obeyed after that */
 };

@@ -128,7 +128,6 @@ static json_t *domain_info(const struct target *target)
 
 	if (target->has_id)
 		core_sched(&host.core, target->id, &sched);
-	pay_hide(target->record, &sched);
 	json_object_set_new(json, "on_poweroff", text_or_null(manifest ? manifest_action_name(manifest->on_poweroff) : NULL));
 	json_object_set_new(json, "on_reboot", text_or_null(manifest ? manifest_action_name(manifest->on_reboot) : NULL));
 	json_object_set_new(json, "on_crash", text_or_null(manifest ? manifest_action_name(manifest->on_crash) : NULL));
