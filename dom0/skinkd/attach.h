@@ -30,8 +30,10 @@ enum transient_state { TRANSIENT_NONE, TRANSIENT_COPYING, TRANSIENT_READY, TRANS
 /* share.h's */
 struct attachment_share {
 	uint32_t serial;
-	uint64_t work, news;		/* done since it was attached; since the last look */
-	uint64_t busy_ns;
+	uint64_t asked, sent;		/* what it has asked for since it was attached, and what others have sent it */
+	uint64_t news, asked_news;	/* since the last look: of both, and what it asked for */
+	uint64_t events;		/* of its front-end that the driver has taken */
+	uint64_t busy_ns, asked_ns;	/* the driver's time for all of it; for what it asked for */
 };
 
 struct attachment {

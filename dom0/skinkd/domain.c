@@ -252,7 +252,7 @@ const char *reason_name(uint32_t flags)
 	return code < sizeof(names) / sizeof(names[0]) ? names[code] : "crash";
 }
 
-static const char *state_name(const struct target *target)
+const char *state_name(const struct target *target)
 {
 	uint32_t flags = target->info.flags;
 	const char *reason = reason_name(flags);

@@ -20,6 +20,7 @@
 
 #include "lib/core.h"
 #include "lib/manifest.h"
+#include "skinkd/pay.h"
 
 enum phase {
 	PHASE_BUILDING,			/* on the work queue, or waiting for it */
@@ -51,6 +52,7 @@ struct domain {
 	uint32_t restarts;
 	uint32_t quick_deaths;		/* in a row */
 	struct driver *driver;		/* of a driver domain, while it is there */
+	struct pay pay;
 	struct monitor *monitor;	/* of one that ever was a driver domain */
 	struct note *note;		/* of its death, while the last words are awaited: its policy is obeyed after that */
 };
@@ -87,4 +89,7 @@ json_t *target_json(const struct target *target);
 json_t *domain_json(const struct domain *domain);
 
 const char *reason_name(uint32_t flags);
+
+/* "running", "blocked", "paused", "crashed" and so on. */
+const char *state_name(const struct target *target);
 bool uuid_parse(const char *text, uint8_t uuid[16]);

@@ -72,6 +72,7 @@ void life_tune(struct domain *domain)
 	struct skink_domctl_account account = { .set = 1 };
 
 	warn_if(domain, core_sched(&host.core, domain->id, &sched), "the core does not take its scheduling");
+	pay_forget(domain);
 	memcpy(account.limit, domain->manifest->limit, sizeof(account.limit));
 	warn_if(domain, core_account(&host.core, domain->id, &account), "the core does not take its limits");
 	for (uint32_t i = 0; i < domain->manifest->vcpus; i++)

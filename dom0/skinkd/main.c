@@ -135,6 +135,7 @@ static bool begin(void)
 	watch_open();
 	monitor_open();
 	watch_slow_open();
+	pay_open();
 	deaths_open();
 	hook_open();
 	host.own = devices_of_dom0(host.conf.own_devices);

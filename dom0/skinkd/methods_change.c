@@ -158,6 +158,7 @@ void method_sched(struct request *request)
 		return;
 	is_set = json_object_size(request->params) > 1;
 	result = core_sched(&host.core, target.id, &sched);
+	pay_hide(target.record, &sched);
 	sched.set = is_set;
 	sched.weight = weight < 0 ? sched.weight : (uint32_t)weight;
 	sched.cap_percent = cap < 0 ? sched.cap_percent : (uint32_t)cap;
@@ -173,9 +174,11 @@ void method_sched(struct request *request)
 		rpc_fail(request, CODE_FAILED, "the core does not do that for '%s': %s", target.name, strerror(-result));
 		return;
 	}
-	if (is_set && target.record)
+	if (is_set && target.record) {
 		target.record->manifest->sched = (struct manifest_sched){ sched.weight, sched.cap_percent, sched.warp_us,
 									  sched.warp_limit_us };
+		pay_forget(target.record);
+	}
 	if (is_set) {
 		event("changed", target.name, target.id, "weight %u, cap %u %%, warp %u us", sched.weight, sched.cap_percent,
 		      sched.warp_us);

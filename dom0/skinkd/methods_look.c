@@ -128,6 +128,7 @@ static json_t *domain_info(const struct target *target)
 
 	if (target->has_id)
 		core_sched(&host.core, target->id, &sched);
+	pay_hide(target->record, &sched);
 	json_object_set_new(json, "on_poweroff", text_or_null(manifest ? manifest_action_name(manifest->on_poweroff) : NULL));
 	json_object_set_new(json, "on_reboot", text_or_null(manifest ? manifest_action_name(manifest->on_reboot) : NULL));
 	json_object_set_new(json, "on_crash", text_or_null(manifest ? manifest_action_name(manifest->on_crash) : NULL));
@@ -196,6 +197,9 @@ static const char *vcpu_state(const struct target *target, const struct xen_domc
 		return "offline";
 	if (info->running)
 		return "running";
+	/* Of a domain that is stopped none waits for a CPU. */
+	if (target->info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown | XEN_DOMINF_paused))
+		return state_name(target);
 	return info->blocked ? "blocked" : "ready";
 }
 

@@ -9,29 +9,41 @@
 /* A frame, or a request, costs a driver what so many bytes of it do (docs/bench.md: small and large ones on the wire, and on a disk). */
 #define REQUEST_BYTES 2048u
 
-/* Since it was attached, by the driver's word: a hint, for whoever pays for it is not asked. */
-static uint64_t work_of(const struct attachment *attachment)
+/* What it has asked for since it was attached, by the driver's word: a hint. */
+static uint64_t asked_of(const struct attachment *attachment)
 {
 	const volatile uint64_t *counter = attach_status(attachment)->counter;
 
 	if (attachment->kind == ATTACH_VIF)
-		return (counter[DRIVER_TX_PACKETS] + counter[DRIVER_RX_PACKETS]) * REQUEST_BYTES + counter[DRIVER_TX_BYTES] +
-		       counter[DRIVER_RX_BYTES];
+		return counter[DRIVER_TX_PACKETS] * REQUEST_BYTES + counter[DRIVER_TX_BYTES];
 	return (counter[DRIVER_READS] + counter[DRIVER_WRITES] + counter[DRIVER_FLUSHES] + counter[DRIVER_DISCARDS]) * REQUEST_BYTES +
 	       counter[DRIVER_READ_BYTES] + counter[DRIVER_WRITE_BYTES];
+}
+
+static uint64_t sent_to(const struct attachment *attachment)
+{
+	const volatile uint64_t *counter = attach_status(attachment)->counter;
+
+	return attachment->kind == ATTACH_VIF ? counter[DRIVER_RX_PACKETS] * REQUEST_BYTES + counter[DRIVER_RX_BYTES] : 0;
 }
 
 /* What was done since the last look; its counters begin anew with a new serial. */
 static uint64_t news_of(struct attachment *attachment)
 {
-	uint64_t work = work_of(attachment), before = attachment->share.serial == attachment->serial ? attachment->share.work : 0;
+	struct attachment_share *share = &attachment->share;
+	uint64_t asked = asked_of(attachment), sent = sent_to(attachment);
 
-	if (attachment->share.serial != attachment->serial)
-		attachment->share = (struct attachment_share){ .serial = attachment->serial };
-	attachment->share.work = work;
-	attachment->share.news = work > before ? work - before : 0;
-	return attachment->share.news;
+	if (share->serial != attachment->serial)
+		*share = (struct attachment_share){ .serial = attachment->serial };
+	share->asked_news = asked > share->asked ? asked - share->asked : 0;
+	share->news = share->asked_news + (sent > share->sent ? sent - share->sent : 0);
+	share->events = attach_status(attachment)->counter[DRIVER_EVENTS_TAKEN];
+	share->asked = asked;
+	share->sent = sent;
+	return share->news;
 }
+
+static uint64_t part(uint64_t spent_ns, uint64_t news, long double total) { return (uint64_t)((long double)spent_ns * news / total); }
 
 static bool is_served(const struct attachment *attachment, const struct driver *driver)
 {
@@ -52,6 +64,8 @@ void share_look(struct driver *driver)
 		if (is_served(attachment, driver))
 			total += news_of(attachment);
 	for (struct attachment *attachment = attachments; attachment && total > 0; attachment = attachment->next)
-		if (is_served(attachment, driver))
-			attachment->share.busy_ns += (uint64_t)((long double)spent_ns * attachment->share.news / total);
+		if (is_served(attachment, driver)) {
+			attachment->share.busy_ns += part(spent_ns, attachment->share.news, total);
+			attachment->share.asked_ns += part(spent_ns, attachment->share.asked_news, total);
+		}
 }

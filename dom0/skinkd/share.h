@@ -7,5 +7,5 @@
 
 struct driver;
 
-/* Adds to busy_ns of each of its attachments. Often enough: what is done for an attachment after its last look is nobody's. */
+/* Adds to busy_ns and asked_ns of each of its attachments. Often enough: what is done for an attachment after its last look is nobody's. */
 void share_look(struct driver *driver);

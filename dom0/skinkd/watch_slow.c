@@ -10,7 +10,6 @@
 #include "skinkd/driver.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
-#include "skinkd/share.h"
 #include "skinkd/watch.h"
 
 #define SLOW_MS		500
@@ -117,7 +116,6 @@ static void look(uv_timer_t *handle)
 
 		if (!driver || driver->state != DRIVER_SERVING || driver->monitor->state != MONITOR_SERVING)
 			continue;
-		share_look(driver);
 		if (!driver->seen.is_known || driver->seen.generation != driver->monitor->generation) {
 			note(driver);				/* WS1 */
 			continue;

@@ -106,6 +106,7 @@ def test_what_the_console_said_is_in_the_logs(web):
 def test_pause_stops_it_and_unpause_lets_it_go_on(web):
     web.check("skink pause web")
     assert rows(web.check("skink list web"))["web"][5] == "paused"
+    assert rows(web.check("skink vcpu list web"))["web"][4] == "paused"
     before = json.loads(web.check("skink info web --json"))["used"]
     after = json.loads(web.check("sleep 2; skink info web --json"))["used"]
     assert before == after
@@ -135,6 +136,8 @@ def test_scheduling_memory_and_vcpus_change_while_it_runs(web):
     assert rows(web.check("skink sched web --weight 512 --cap 50"))["web"][1:3] == ["512", "50%"]
     assert rows(web.check("skink sched"))["web"][1:3] == ["512", "50%"]
     web.check("skink sched web --weight 256 --cap 0")
+    # While it starts it needs what it was given.
+    web.answer_on("web", r"echo up-\$((6 * 7))", "up-42", BUILT)
     web.check("skink mem-set web 80")
     assert rows(web.check("skink list web"))["web"][2] == "80"
     assert rows(web.check("skink vcpu-pin web 0 1"))["web"][-1] == "1"

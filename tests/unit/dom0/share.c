@@ -79,6 +79,19 @@ static void time_goes_where_work_was_done(void)
 	CU_ASSERT_EQUAL(vif.share.busy_ns, 3 * MS);
 }
 
+static void what_others_send_is_not_what_it_asked_for(void)
+{
+	given_a_disk_and_an_interface();
+	said[0].counter[DRIVER_READS] = 1;
+	said[1].counter[DRIVER_TX_PACKETS] = 1;
+	said[1].counter[DRIVER_RX_PACKETS] = 2;
+	cpu_ns = 4 * MS;
+	share_look(&driver);
+	CU_ASSERT_EQUAL(vif.share.busy_ns, 3 * MS);
+	CU_ASSERT_EQUAL(vif.share.asked_ns, MS);
+	CU_ASSERT_EQUAL(disk.share.asked_ns, MS);
+}
+
 static void time_without_work_is_nobodys(void)
 {
 	given_a_disk_and_an_interface();
@@ -141,6 +154,7 @@ int main(void)
 	suite = CU_add_suite("share", NULL, NULL);
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(time_goes_where_work_was_done);
+	TEST(what_others_send_is_not_what_it_asked_for);
 	TEST(time_without_work_is_nobodys);
 	TEST(who_is_attached_anew_begins_anew);
 	TEST(counters_that_lie_cost_nobody_else_more_than_there_was);

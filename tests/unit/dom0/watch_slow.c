@@ -11,7 +11,6 @@
 #include "skinkd/driver.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
-#include "skinkd/share.h"
 #include "skinkd/watch.h"
 
 #define ID		7
@@ -68,10 +67,6 @@ int uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t timeout, ui
 uint64_t watch_answered(struct monitor *monitor)
 {
 	return answered;
-}
-
-void share_look(struct driver *driver)
-{
 }
 
 void monitor_fault(struct driver *driver, enum fault_kind kind, const char *format, ...)
