@@ -176,6 +176,8 @@ void front_close(void (*serve)(void))
 		serve();
 		wait_and_watch(10);
 	}
+	/* What it had sent before it said so: whoever waits for that waits for ever otherwise, and takes no other device. */
+	serve();
 	rule_kept(BUS_9);
 }
 
