@@ -89,7 +89,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
 		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
 
-test: test-builds ## everything that must pass, some 40 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, about 30 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
