@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "skinkd/note.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 
 typedef struct xencons_interface console_ring_t;
 #define RING_BYTES	sizeof(((console_ring_t *)NULL)->out)
+
+/* What xenconsoled puts before each piece that it takes (--timestamp=guest), for each 0 another digit. */
+static const char stamp[] = "[0000-00-00 00:00:00] ";
+#define STAMP_BYTES	(sizeof(stamp) - 1)
 
 struct note {
 	struct domain *domain;
@@ -140,12 +145,37 @@ static void finish(struct note *note)
 
 /* ---- what is awaited ---- */
 
+static bool is_stamp(const char *text)
+{
+	size_t i = 0;
+
+	while (i < STAMP_BYTES && (stamp[i] == '0' ? isdigit((unsigned char)text[i]) != 0 : text[i] == stamp[i]))
+		i++;
+	return i == STAMP_BYTES;
+}
+
+static size_t without_stamps(char *text, size_t bytes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < bytes;) {
+		if (bytes - i >= STAMP_BYTES && is_stamp(text + i))
+			i += STAMP_BYTES;
+		else
+			text[kept++] = text[i++];
+	}
+	return kept;
+}
+
+/* It may have had each letter for itself. */
 static bool is_logged(const struct note *note)
 {
-	char end[RING_BYTES];
-	size_t bytes = console_end(note->domain->manifest->name, end, note->word_bytes);
+	char words[RING_BYTES], end[RING_BYTES * (1 + STAMP_BYTES)];
+	size_t word_bytes, bytes = without_stamps(end, console_end(note->domain->manifest->name, end, sizeof(end)));
 
-	return bytes == note->word_bytes && !memcmp(end, note->words, bytes);
+	memcpy(words, note->words, note->word_bytes);
+	word_bytes = without_stamps(words, note->word_bytes);
+	return bytes >= word_bytes && !memcmp(end + bytes - word_bytes, words, word_bytes);
 }
 
 static void look(struct note *note)

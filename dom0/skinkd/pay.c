@@ -159,7 +159,8 @@ static void look(uv_timer_t *handle)
 void pay_open(void)
 {
 	uv_timer_init(host.loop, &timer);
-	uv_timer_start(&timer, look, LOOK_MS, LOOK_MS);
+	/* First before anybody asks: a weight that another skinkd has lowered is not what was asked for (PY3). */
+	uv_timer_start(&timer, look, 0, LOOK_MS);
 }
 
 void pay_hide(const struct domain *domain, struct skink_domctl_sched *sched)

@@ -89,7 +89,7 @@ struct vcpu {
 	struct timer poll_timer;	/* SCHEDOP_poll's time-out */
 
 	uint32_t virq_port[24];		/* event_lock; 0: not bound */
-	uint32_t poll_port;		/* 0: not polling; or POLL_SEVERAL; atomic */
+	uint32_t poll_port;		/* what it last slept for: a port, POLL_SEVERAL, 0: upcalls; only the vcpu itself sets it (S6) */
 
 	struct sched_vcpu sched;	/* the scheduler's */
 };

@@ -23,13 +23,15 @@ static void select_word(struct vcpu *vcpu, port_t port)
 		event_upcall(vcpu);
 }
 
+/* S4: one that is not blocked looks at its ports itself, before it sleeps. */
 static void wake_pollers(struct domain *domain, port_t port)
 {
 	for (uint32_t id = 0; id < domain->vcpu_max; id++) {
-		uint32_t polled = read_once(&domain->vcpu[id]->poll_port);
+		struct vcpu *vcpu = domain->vcpu[id];
+		uint32_t polled = read_once(&vcpu->poll_port);
 
-		if (unlikely(polled != 0) && (polled == port || polled == POLL_SEVERAL))
-			sched_vcpu_kick(domain->vcpu[id]);
+		if (unlikely(polled != 0) && (polled == port || polled == POLL_SEVERAL) && read_once(&vcpu->sched.is_blocked))
+			sched_vcpu_kick(vcpu);
 	}
 }
 

@@ -226,12 +226,10 @@ void sched_vcpu_kick(struct vcpu *vcpu)
 {
 	barrier_full();		/* S4: what it is kicked for was set before */
 	if (read_once(&vcpu->sched.is_blocked) &&
-	    __atomic_exchange_n(&vcpu->sched.is_blocked, false, __ATOMIC_SEQ_CST)) {
-		write_once(&vcpu->poll_port, 0);
+	    __atomic_exchange_n(&vcpu->sched.is_blocked, false, __ATOMIC_SEQ_CST))
 		sched_vcpu_update(vcpu);
-	} else if (read_once(&vcpu->is_running) && read_once(&vcpu->cpu) != this_cpu()) {
+	else if (read_once(&vcpu->is_running) && read_once(&vcpu->cpu) != this_cpu())
 		cpu_send_event_check(read_once(&vcpu->cpu));
-	}
 }
 
 void sched_block_current(void)
@@ -251,7 +249,6 @@ void sched_unblock_current(void)
 	struct vcpu *vcpu = current_vcpu();
 
 	write_once(&vcpu->sched.is_blocked, false);
-	write_once(&vcpu->poll_port, 0);
 }
 
 void sched_yield_current(void)

@@ -100,6 +100,7 @@ long do_sched_op(uint64_t command, uint64_t argument)
 		return 0;
 	case SCHEDOP_block:
 		write_once(&current_vcpu()->info->evtchn_upcall_mask, 0);
+		write_once(&current_vcpu()->poll_port, 0);
 		sched_block_current();
 		return 0;
 	case SCHEDOP_shutdown:		return shutdown_self(argument);

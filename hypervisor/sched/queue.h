@@ -10,6 +10,9 @@
  * S3  A vcpu whose is_running is still set is not given to another CPU (V2).
  * S4  Whoever blocks says so first and then looks for events; whoever sends sets them first and then looks who blocks.
  * S5  A vcpu that wakes is not before its queue's virtual time: nobody saves up time by sleeping.
+ * S6  Only a vcpu itself says what it polls for: who wakes it may be so slow that it sleeps for the next thing already.
+ *
+ * tests/model/sleep.pml has S4 and S6.
  */
 #pragma once
 

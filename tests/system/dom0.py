@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """The Dom0 system on Skink, with somebody logged in on its console; and guests to run there."""
-import contextlib
 import os
 import re
 import subprocess
@@ -50,11 +49,14 @@ class Dom0(Machine):
         self.run("true")
         return self
 
-    @contextlib.contextmanager
-    def line_editing(self):
-        """As who types it has it."""
+    def completes(self, *steps):
+        """With line editing, as who types it has it: of each step what is typed before Tab, and what bash makes of it."""
         self.check("set -o emacs; bind 'set enable-bracketed-paste off'")
-        yield
+        for typed, whole in steps:
+            self.qemu.stdin.write(f"{typed}\t".encode())
+            self.expect(whole)
+        # The line is discarded. (Ctrl-C, while bash still completes, leaves it without a prompt.)
+        self.press_control("u")
         self.check("set +o emacs")
 
     def run(self, command, limit=60):

@@ -143,13 +143,18 @@ class Machine:
             alive = self._read(until)
 
     def _late(self, what):
-        """What has come too late may never come: the log gets what each CPU does, three times, so that one can tell."""
+        """What has come too late may never come: one sees here what each CPU does, three times, and in the log all of it."""
+        seen = []
         try:
             for question in ["info registers -a", "info lapic"] * 3:
-                self.log.write(f"\n[QEMU: {question}]\n{self.ask_monitor(question)}".encode())
+                answer = self.ask_monitor(question)
+                self.log.write(f"\n[QEMU: {question}]\n{answer}".encode())
+                for number, cpu in enumerate(answer.split("CPU#")[1:]):
+                    state = dict(re.findall(r"\b(RIP|RSP|[RE]FL|CPL|HLT)=([0-9a-f]+)", cpu))
+                    seen.append(f"CPU {number}: " + " ".join(f"{name}={value}" for name, value in state.items()))
         except OSError as error:
             self.log.write(f"\n[QEMU does not answer: {error}]\n".encode())
-        return Late(f"{what} ({self.log_name}):\n{self.tail()}")
+        return Late(f"{what} ({self.log_name}):\n{self.tail()}\n" + "\n".join(seen))
 
     def _fail_if_lost(self, awaited):
         bad = self.LOST.search(self.text, self.seen)

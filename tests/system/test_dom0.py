@@ -80,12 +80,7 @@ def test_it_is_a_debian_in_which_an_administrator_finds_his_tools(dom0):
 
 
 def test_completion_knows_more_than_files(dom0):
-    with dom0.line_editing():
-        dom0.qemu.stdin.write(b"modpr\t")
-        dom0.expect(r"modprobe ")
-        dom0.qemu.stdin.write(b"--show-dep\t")
-        dom0.expect(r"--show-depends ")
-        dom0.press_control("u")
+    dom0.completes(("modpr", "modprobe "), ("--show-dep", "--show-depends "))
 
 
 def test_skinks_places_are_there(dom0):

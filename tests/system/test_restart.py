@@ -272,10 +272,10 @@ def test_front_ends_of_a_closed_driver_are_closed_and_attached_anew(dom0, fake):
         kill(dom0, "fake", 1, 1000, turn, "stack")
     becomes(dom0, "closed")
     wait_until(lambda: devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "no-driver")
-    assert dom0.ends_with(f"grep -q {MAC}9 /sys/class/net/*/address") == 1
+    wait_until(lambda: dom0.ends_with(f"grep -q {MAC}9 /sys/class/net/*/address") == 1)
     dom0.check("skink release fake")
     wait_until(lambda: devices(dom0, "Domain-0")[f"{MAC}9"]["state"] == "connected")
-    dom0.check(f"grep -q {MAC}9 /sys/class/net/*/address")
+    wait_until(lambda: dom0.ends_with(f"grep -q {MAC}9 /sys/class/net/*/address") == 0)
 
 
 def test_dead_stays_dead_until_a_hand_comes(dom0, fake):

@@ -58,13 +58,7 @@ def test_list_and_info_say_the_truth_about_domain_0(dom0):
 def test_the_manual_and_completion_are_installed(dom0):
     assert "deploy, watch and change domains" in dom0.check("man skink | cat")
     assert "settings of skinkd" in dom0.check("man skinkd.conf | cat")
-    with dom0.line_editing():
-        dom0.qemu.stdin.write(b"skink dumpx\t")
-        dom0.expect(r"skink dumpxml ")
-        dom0.qemu.stdin.write(b"Doma\t")
-        dom0.expect(r"Domain-0 ")
-        # The line is discarded. (Ctrl-C, while bash still completes, leaves it without a prompt.)
-        dom0.press_control("u")
+    dom0.completes(("skink dumpx", "skink dumpxml "), ("Doma", "Domain-0 "))
 
 
 # ------------------------------------------------------------------ a guest's life

@@ -3,7 +3,7 @@
 
 With several CPUs, QEMU before 8.1 may keep for ever what it translated of code that another CPU wrote to in that moment. Linux
 patches its own text behind a breakpoint that it takes away again: the CPUs that run into the stale breakpoint do so for ever,
-though none is there any more. It happens to the bare kernel too; no machine of silicon does it. A write to the place, though of the
+though none is there any more. No machine of silicon does it. A write to the place, though of the
 same byte, makes QEMU translate it again, and the kernel goes on where it was.
 """
 import os

@@ -102,6 +102,7 @@ static void whoever_polls_a_port_is_woken_even_if_it_is_masked(void)
 	struct pair pair = given_pair();
 
 	mask(pair.b, pair.b_port);
+	pair.b->vcpu[1]->sched.is_blocked = true;
 	pair.b->vcpu[1]->poll_port = pair.b_port + 1;
 	CU_ASSERT_EQUAL(send(pair.a, pair.a_port), 0);
 	CU_ASSERT_EQUAL(fake.kicks, 0);
@@ -117,6 +118,11 @@ static void whoever_polls_a_port_is_woken_even_if_it_is_masked(void)
 	CU_ASSERT_EQUAL(send(pair.a, pair.a_port), 0);
 	CU_ASSERT_EQUAL(fake.kicks, 2);
 	CU_ASSERT_FALSE(is_upcalled(pair.b->vcpu[1]));
+
+	bit_test_and_clear(pair.b->shared_info->evtchn_pending, pair.b_port);
+	pair.b->vcpu[1]->sched.is_blocked = false;	/* it has ended its poll, and not slept since */
+	CU_ASSERT_EQUAL(send(pair.a, pair.a_port), 0);
+	CU_ASSERT_EQUAL(fake.kicks, 2);
 }
 
 static void ports_of_every_word_are_delivered(void)

@@ -154,6 +154,20 @@ static void what_is_logged_already_is_noted_at_once(void)
 	uv_run(host.loop, UV_RUN_DEFAULT);
 }
 
+static void when_xenconsoled_took_each_piece_stands_between_the_words(void)
+{
+	given_a_guest();
+	guest_says("[    1.5] booting\npanic\n");
+	xenconsoled_writes("[2026-11-22 04:12:31] [    1.5] boo[2026-11-22 04:12:31] ting\n[2026-11-22 04:12:32] ");
+	note_begin(&domain, 5, done);
+	CU_ASSERT(!dones && domain.note);
+	xenconsoled_writes("panic\n");
+	uv_run(host.loop, UV_RUN_ONCE);
+	CU_ASSERT(dones == 1 && !domain.note);
+	CU_ASSERT_PTR_NOT_NULL(strstr(noted, "ting\n[2026-11-22 04:12:32] panic\n"));
+	uv_run(host.loop, UV_RUN_DEFAULT);
+}
+
 static void a_guest_that_said_nothing_or_has_no_console_is_not_waited_for(void)
 {
 	given_a_guest();
@@ -209,6 +223,7 @@ int main(void)
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(the_loop_serves_others_until_the_last_words_are_logged);
 	TEST(what_is_logged_already_is_noted_at_once);
+	TEST(when_xenconsoled_took_each_piece_stands_between_the_words);
 	TEST(a_guest_that_said_nothing_or_has_no_console_is_not_waited_for);
 	TEST(without_xenconsoled_the_ring_tells);
 	TEST(one_that_is_destroyed_meanwhile_has_its_note_and_no_policy);
