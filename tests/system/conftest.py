@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dom0 import Dom0, image_with
+from dom0 import Dom0, image_with, nobody_ends
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,4 @@ def shared_dom0(shared_machine):
     """Without guests, before and after."""
     yield shared_machine
     shared_machine.check("skink destroy --all > /dev/null", 120)
+    nobody_ends(shared_machine)

@@ -106,6 +106,11 @@ def wait_until(condition, limit=120):
     return True
 
 
+def nobody_ends(dom0):
+    """Who has ended is listed until xenstored and xenconsoled, which hear of it a moment later, have let go of its pages: only then are they free."""
+    return wait_until(lambda: "dying" not in dom0.check("skink list"))
+
+
 def image_with(name, files):
     """Dom0's image with more files in it."""
     root, image = f"{BUILD}/test/{name}.d", f"{BUILD}/test/{name}.image"

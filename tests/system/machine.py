@@ -57,6 +57,9 @@ class Machine:
     # What no test may see while it waits for something else.
     LOST = re.compile(r"PANIC|Kernel panic - not syncing|\(XEN\) Panic on CPU|Dom0 crashed|Bail out!")
 
+    # In which QEMU answers a question to itself.
+    MONITOR_S = 10 * PATIENCE
+
     # Without ACPI in Dom0, Xen halts where Skink powers off.
     XEN_HALTED = "(XEN) Hardware Dom0 halted: halting machine"
 
@@ -199,7 +202,7 @@ class Machine:
     def ask_monitor(self, question):
         """A question to QEMU itself, and its answer."""
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(10)
+            monitor.settimeout(self.MONITOR_S)
             monitor.connect(self.monitor_name)
             answer = b""
             while answer.count(b"(qemu)") < 2:
@@ -233,7 +236,7 @@ class Machine:
             self._fail_if_lost("power-off")
             if time.monotonic() > min(until, self.deadline):
                 raise self._late("the machine did not power off")
-        assert self.qemu.wait(timeout=10) == 0
+        assert self.qemu.wait(timeout=10 * PATIENCE) == 0
 
 
 def by_kernel(hypervisor, modules, core_args=CORE_ARGS):

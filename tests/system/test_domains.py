@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dom0 import KERNEL, Dom0, guest, image_with, rows, wait_until
+from dom0 import KERNEL, Dom0, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD
 
 FULL = os.environ.get("SKINK_FULL") == "1"
@@ -29,6 +29,7 @@ def dom0():
         # What xenstored and xenconsoled map for their first domain they keep.
         machine.write("web.xml", guest("web"))
         machine.check("skink create web.xml && skink destroy web", BUILT)
+        nobody_ends(machine)
         yield machine
         machine.end()
 
@@ -74,6 +75,7 @@ def nothing_left(dom0):
     assert names(dom0) == set()
     before = free_kib(dom0)
     yield before
+    nobody_ends(dom0)
     for name in names(dom0):
         dom0.check(f"skink destroy {name}")
     # Consoles are let go of when xenconsoled hears of it.
@@ -87,8 +89,9 @@ def nothing_left(dom0):
 def test_shutdown_is_the_guests_own(dom0, nothing_left):
     create(dom0, "web")
     assert "shut down" in dom0.check("skink shutdown web", 120)
+    nobody_ends(dom0)
     assert names(dom0) == set()
-    assert "guest: going down" in dom0.check("cat /var/log/skink/consoles/guest-web.log")
+    dom0.wait_for_words("/var/log/skink/consoles/guest-web.log", "guest: going down")
 
 
 def test_reboot_keeps_name_and_uuid(dom0, nothing_left):
@@ -188,7 +191,7 @@ def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
     dom0.write("web.xml", small("web", DOOMED, "<on_crash>restart</on_crash>"))
     dom0.check("skink create web.xml", BUILT)
     wait_until(lambda: "it is not started again" in dom0.check("skink events | tail -5"), 600)
-    assert names(dom0) == set()
+    wait_until(lambda: names(dom0) == set())
     dom0.check("sed -i /quick_death_s.=.3600/d /etc/skink/skinkd.conf")
     start_skinkd_again(dom0)
 
@@ -271,6 +274,7 @@ def test_skinkd_killed_with_ten_guests(dom0, nothing_left):
     assert [[one[key] for key in same] for one in before] == [[one[key] for key in same] for one in after]
     wait_for_shell(dom0, "g8")
     assert dom0.check("skink shutdown g8", 120)
+    nobody_ends(dom0)
     assert "g8" not in names(dom0) and len(names(dom0)) == 9
 
 
@@ -281,6 +285,7 @@ def test_skinkd_killed_while_it_builds(dom0, nothing_left):
         dom0.expect(r"skink# (\x1b\[6n)?$")
         kill_skinkd(dom0)
         dom0.run("wait")
+        nobody_ends(dom0)
         for name in names(dom0):
             assert facts(dom0, name)["managed"]
             dom0.check(f"skink destroy {name}")
@@ -310,6 +315,7 @@ def create_and_destroy_many(dom0):
     dom0.check(f"for i in $(seq 0 {REAL - 1}); do skink shutdown m$i --no-wait; done", 120)
     wait_until(lambda: len(names(dom0)) == MANY - REAL, 240)
     dom0.check("skink destroy --all > /dev/null", 240)
+    nobody_ends(dom0)
     assert names(dom0) == set()
 
 

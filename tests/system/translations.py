@@ -16,9 +16,9 @@ SAMPLES = 20
 class Debugger:
     """QEMU's gdbstub; the machine stands still while this is open. The protocol: "Debugging with GDB", appendix E."""
 
-    def __init__(self, path):
+    def __init__(self, path, patience_s):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(patience_s)
         self.socket.connect(path)
         self.arrived = b""
         # It tells unasked that the machine has stopped: what comes before this one's answer answers nothing.
@@ -67,7 +67,7 @@ def renew(machine):
         return []
     machine.ask_monitor(f"gdbserver unix:{path},server=on,wait=off")
     try:
-        debugger = Debugger(path)
+        debugger = Debugger(path, machine.MONITOR_S)
         try:
             return [place for place in sorted(found) if write_again(debugger, place)]
         finally:
