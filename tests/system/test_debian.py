@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import pytest
 
 from dom0 import Dom0, guest, image_with, wait_until
 from machine import BUILD
-from test_drivers import driver, hostdev, interface, partition, with_namespace
+from test_drivers import attach, driver, hostdev, interface, partition, with_namespace
 
 IMAGES = "var/lib/skink/images"
 FIRST = 2048
@@ -60,10 +61,10 @@ def debian(dom0):
              "<target dev='xvdb' bus='xen'/><readonly/></disk>")
     dom0.write("debian.xml", with_namespace(guest("debian", memory_mib=512, initrd=f"/{IMAGES}/root-initrd", devices=given)))
     dom0.check("skink create debian.xml", 120)
-    dom0.check(f"for i in $(seq 240); do grep -q -e 'debian login:' -e 'no root file system' {LOG} && break; sleep 1; done; "
-               f"grep -q 'debian login:' {LOG}", 260)
+    dom0.wait_for_words(LOG, r"debian login:\|no root file system", 240)
+    dom0.check(f"grep -q 'debian login:' {LOG}")
     type_into(dom0, "root")
-    dom0.check(f"for i in $(seq 60); do grep -q 'root@debian' {LOG} && break; sleep 1; done; grep -q 'root@debian' {LOG}", 70)
+    dom0.wait_for_words(LOG, "root@debian", 60)
     return dom0
 
 
@@ -77,7 +78,7 @@ def inside(dom0, command, limit=60):
     begin, end = f"begin-{inside.count}", f"end-{inside.count}"
     # The guest echoes what is typed: the marks are put together by its shell.
     type_into(dom0, f"echo {begin[:3]}''{begin[3:]}; {command}; echo {end[:3]}''{end[3:]}=\\$?=")
-    dom0.check(f"for i in $(seq {limit}); do grep -q '{end}=' {LOG} && break; sleep 1; done; grep -q '{end}=' {LOG}", limit + 10)
+    dom0.wait_for_words(LOG, f"{end}=", limit)
     said = dom0.check(f"sed -n '/{begin}\\r*$/,/{end}=/p' {LOG} | tail -n 60")
     assert f"{end}=0=" in said, said
     return said
@@ -115,11 +116,12 @@ def test_its_network_brings_a_file_whole(debian):
 
 @pytest.mark.parametrize("way", ("", "-R"), ids=("out", "in"))
 def test_iperf3(debian, way):
-    with subprocess.Popen(["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", "5309", "--forceflush"], stdout=subprocess.PIPE, text=True) as server:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with subprocess.Popen(["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", port, "--forceflush"], stdout=subprocess.PIPE, text=True) as server:
         try:
-            while "listening" not in server.stdout.readline():
-                pass
-            said = inside(debian, f"iperf3 -c 10.0.2.2 -p 5309 -n 16M {way} | tail -n 5", 180)
+            assert any("listening" in line for line in iter(server.stdout.readline, ""))
+            said = inside(debian, f"iperf3 -c 10.0.2.2 -p {port} -n 16M {way} | tail -n 5", 180)
             assert re.search(r"16\.0 MBytes .* sender", said) and re.search(r"1[56]\.\d MBytes .* receiver", said), said
         finally:
             server.kill()
@@ -149,5 +151,5 @@ def test_it_powers_off_and_its_file_system_is_whole(debian):
     type_into(debian, "poweroff")
     wait_until(lambda: "debian" not in debian.check("skink list"), 120)
     debian.write("root.xml", partition("xvda", "root"))
-    debian.check("skink attach Domain-0 root.xml", 90)
+    attach(debian, "root.xml", "xvda")
     debian.check("e2fsck -fn /dev/xvda && skink detach Domain-0 xvda", 120)

@@ -8,11 +8,10 @@ import os
 import re
 import socket
 import threading
-import time
 
 import pytest
 
-from dom0 import Dom0, field, image_with
+from dom0 import Dom0, field, image_with, wait_until
 from machine import BUILD
 from test_drivers import disk, driver, hostdev, interface
 from test_restart import KILL, KILLS, kill, restarts, with_policy
@@ -87,6 +86,7 @@ def dom0(request):
         machine.write("disk.xml", disk("xvda"))
         machine.write("eth.xml", interface(more="<mac address='00:16:3e:00:00:01'/>"))
         machine.check("skink attach Domain-0 disk.xml && skink attach Domain-0 eth.xml", 120)
+        wait_until(lambda: machine.ends_with("test -b /dev/xvda") == 0)
         machine.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0 && "
                       "for i in $(seq 20); do ping -c 1 -W 1 10.0.2.2 > /dev/null && break; done", 60)
         machine.is_guarded, machine.device_names = is_guarded, request.param.split("-")
@@ -136,10 +136,8 @@ def test_what_goes_by_tcp_is_whole(dom0, host):
     said = dom0.check("sha256sum < /tmp/random")
     host.taken = None
     dom0.check(f"cat /tmp/random > /dev/tcp/10.0.2.2/{port}", 180)
-    until = time.monotonic() + 30
-    while host.taken is None and time.monotonic() < until:
-        time.sleep(0.1)
-    assert host.taken and host.taken in said
+    wait_until(lambda: host.taken, 30)
+    assert host.taken in said
 
 
 def test_what_is_written_and_read_is_whole_while_the_driver_dies(dom0):

@@ -432,7 +432,7 @@ def test_what_a_driver_has_set_aside_waits_until_it_is_released(dom0):
     dom0.check("until skink events | grep -q 'attached *web: .* at fake'; do sleep 0.5; done", 180)
     wait_until(lambda: re.search(r"set-aside +web: interface .* at fake: it was told to set it aside", dom0.check("skink events")))
     assert re.search(r"^\S+ +web +fake +set-aside", dom0.check("skink info fake"), re.M)
-    dom0.check("skink release fake")
+    dom0.check("skink release fake --timeout 60")
     assert re.search(r"released +web: interface .* at fake", dom0.check("skink events"))
     wait_until(lambda: re.search(r"^\S+ +web +fake +connected", dom0.check("skink info fake"), re.M))
     assert "has set nothing aside" in dom0.run("skink release fake")[1]

@@ -52,7 +52,9 @@ def dom0():
         machine.write("eth.xml", INTERFACE)
         machine.check("skink create disk0.xml && skink create net0.xml", 60)
         machine.check("skink attach Domain-0 disk.xml && skink attach Domain-0 eth.xml", 90)
-        machine.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0 && ping -c 1 -W 5 10.0.2.2", 30)
+        wait_until(lambda: machine.ends_with("test -b /dev/xvda") == 0)
+        machine.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
+        card_is_heard(machine)
         for name, line in LOAD.items():
             machine.write(f"load-{name}", line)
         yield machine
@@ -88,7 +90,7 @@ def deaths(dom0, name):
 
 def serves(dom0, name):
     """Whatever it is in, its successor is back, and what is served by it goes on."""
-    dom0.check(f"skink restart {name}", 60)
+    dom0.check(f"skink restart {name} --timeout 60", 60)
     wait_until(lambda: facts(dom0, name)["driver"]["state"] == "serving")
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dom0 import Dom0, field, wait_until
-from test_drivers import devices, disk, driver, facts, hostdev, interface, make_disk
+from test_drivers import devices, disk, driver, facts, hostdev, interface, is_taken_away, make_disk
 
 VIRTIO = "disable-legacy=on,iommu_platform=on"
 DISKS = {"disk0": f"virtio-blk-pci,{VIRTIO}", "disk1": "nvme,serial=1"}
@@ -18,6 +18,13 @@ def attach(dom0, manifest, name):
     dom0.write("device.xml", manifest)
     dom0.check("skink attach Domain-0 device.xml", 90)
     wait_until(lambda: devices(dom0, "Domain-0")[name]["state"] == "connected")
+    # Its kernel makes it some time after that, and takes it away some time after it is detached.
+    wait_until(lambda: dom0.ends_with("test -e /sys/class/net/eth0 || test -b /dev/xvda") == 0)
+
+
+def detach(dom0, name, path):
+    dom0.check(f"skink detach Domain-0 {name}", 60)
+    is_taken_away(dom0, path)
 
 
 def refusals(dom0):
@@ -55,7 +62,7 @@ def test_disk_reads_and_writes(dom0, name):
     attach(dom0, disk("xvda", of=name), "xvda")
     dom0.check(f"head -c 8M /dev/urandom > /tmp/{name}; dd if=/tmp/{name} of=/dev/xvda bs=1M seek=100 conv=fsync status=none", 120)
     dom0.check(f"blockdev --flushbufs /dev/xvda; dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/{name}", 120)
-    dom0.check("skink detach Domain-0 xvda", 60)
+    detach(dom0, "xvda", "/dev/xvda")
     assert refusals(dom0) == []
 
 
@@ -64,7 +71,7 @@ def test_card_sends_and_receives(dom0, name):
     attach(dom0, interface(name, "<mac address='00:16:3e:00:00:01'/>"), "00:16:3e:00:00:01")
     dom0.check("ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
     wait_until(lambda: dom0.ends_with("ping -c 3 -W 2 10.0.2.2 > /dev/null 2>&1", 20) == 0, 60)
-    dom0.check("skink detach Domain-0 00:16:3e:00:00:01", 60)
+    detach(dom0, "00:16:3e:00:00:01", "/sys/class/net/eth0")
     assert refusals(dom0) == []
 
 
@@ -80,7 +87,7 @@ def test_device_is_handed_to_the_next_owner(dom0, name):
 def test_disk_of_the_next_owner_has_what_was_written(dom0):
     attach(dom0, disk("xvda", of="disk1"), "xvda")
     dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 status=none | cmp - /tmp/disk1", 120)
-    dom0.check("skink detach Domain-0 xvda", 60)
+    detach(dom0, "xvda", "/dev/xvda")
 
 
 def test_driver_that_has_its_device_reach_out_of_the_pool_is_reset(dom0):
@@ -105,4 +112,4 @@ def test_driver_that_has_its_device_reach_out_of_the_pool_is_reset(dom0):
     dom0.check("touch /tmp/enough; wait", 60)
     dom0.check("dd if=/dev/xvda bs=1M skip=100 count=8 iflag=direct status=none | cmp - /tmp/disk0", 120)
     assert others == [facts(dom0, name)["driver"]["restart"]["restarts"] for name in ("disk1", *CARDS)]
-    dom0.check("skink detach Domain-0 xvda", 60)
+    detach(dom0, "xvda", "/dev/xvda")

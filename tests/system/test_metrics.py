@@ -57,7 +57,7 @@ def test_a_collector_reads_them(dom0):
 
 def test_a_restart_is_counted_and_timed(dom0):
     before = value(scraped(dom0), "skink_driver_restarts", "_total", driver="lan")
-    dom0.check("skink restart lan", 60)
+    dom0.check("skink restart lan --timeout 60", 60)
     wait_until(lambda: "skink_driver_recovery_seconds" in dom0.check(GET % "GET /metrics HTTP/1.1" + " | grep 'recovery_seconds_count.*lan' || true", 60), 60)
     families = scraped(dom0)
     assert value(families, "skink_driver_restarts", "_total", driver="lan") == before + 1

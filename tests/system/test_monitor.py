@@ -9,7 +9,7 @@ import pytest
 
 from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
-from test_drivers import FAKE, devices, driver, facts, hostdev, interface, make_disk, partition
+from test_drivers import FAKE, attach, devices, driver, facts, hostdev, interface, is_taken_away, make_disk, partition
 
 AS = os.environ.get("MONITOR_AS", "monitor")
 HOOK = "<skink:hook command='/usr/local/bin/died' user='nobody' timeout='5s'/>"
@@ -96,6 +96,7 @@ def test_a_crash_leaves_a_post_mortem(dom0, name, role):
 
 def test_its_hook_has_been_told(dom0):
     """Of the crash before: as nobody, and with nothing of skinkd's."""
+    dom0.wait_for_words("/tmp/hook.1", "^nobody$")
     facts_told = dom0.check("cat /tmp/hook.1").splitlines()
     assert {"SKINK_DOMAIN=net0", "SKINK_ROLE=net", "SKINK_CAUSE=shutdown", "SKINK_THEN=serving", "SKINK_BY_CORE=yes", "nobody"} <= set(facts_told)
     assert not any(line.startswith(("HOME=", "LOGNAME=", "SKINKD")) for line in facts_told)
@@ -144,7 +145,7 @@ def test_a_paused_driver_is_left_alone(dom0, name):
     wait_until(lambda: facts(dom0, name)["driver"]["seen"]["looks"] > looks + 400)
     assert restart(dom0, name)["restarts"] == before["restarts"]
     dom0.check(f"skink unpause {name}")
-    dom0.check(f"skink restart {name}", 60)
+    dom0.check(f"skink restart {name} --timeout 60", 60)
     assert restart(dom0, name)["causes"].get("heartbeat", 0) == before["causes"].get("heartbeat", 0)
 
 
@@ -184,13 +185,14 @@ def test_a_busy_machine_is_no_hung_driver(dom0, burners):
     """Each CPU is wanted by five times as many as it has room for, and a disk is read all the while: nobody is reset."""
     before = [restart(dom0, name)["restarts"] for name in ("net0", "disk0")]
     dom0.write("data.xml", DATA_DISK)
-    dom0.check("skink attach Domain-0 data.xml", 90)
+    attach(dom0, "data.xml", "xvda")
     burnt = cpu_seconds(dom0, burners)
     dom0.check(f"skink unpause {' '.join(burners)} && dd if=/dev/xvda of=/dev/null bs=4k count={READS} iflag=direct status=none && "
                f"skink pause {' '.join(burners)}", 300)
     assert all(now > then for now, then in zip(cpu_seconds(dom0, burners), burnt))
     assert [restart(dom0, name)["restarts"] for name in ("net0", "disk0")] == before
     dom0.check("skink detach Domain-0 xvda", 60)
+    is_taken_away(dom0, "/dev/xvda")
 
 
 @pytest.fixture
@@ -209,6 +211,7 @@ def fake(dom0):
     dom0.run("skink destroy fake --force", 60)
     for name in [name for name, one in devices(dom0, "Domain-0").items() if one["driver"] == "fake"]:
         dom0.check(f"skink detach Domain-0 {name} --force", 60)
+        wait_until(lambda mac=name: dom0.ends_with(f"grep -q {mac} /sys/class/net/*/address") == 1)
 
 
 def is_closed_because_of(dom0, cause, words):
@@ -218,7 +221,7 @@ def is_closed_because_of(dom0, cause, words):
     assert seen["causes"][cause] == 2 and sum(seen["causes"].values()) == 2, seen
     said = dom0.check("skink events -n 12")
     assert re.search(rf"died +fake: {cause}: .*{words}", said) and re.search(r"closed +fake: 1 restarts within 600 s are used up", said), said
-    dom0.check("skink restart disk0 && skink restart net0", 60)
+    dom0.check("skink restart disk0 --timeout 60 && skink restart net0 --timeout 60", 60)
 
 
 LIMITS = "<skink:limits><skink:limit on='events-sent' per-second='200'/></skink:limits>"
@@ -270,13 +273,14 @@ def test_driver_that_asks_for_its_own_reboot_is_not_rebooted_for_ever(dom0, fake
 def test_a_silent_device_is_reset(dom0):
     """It cannot reach memory any more: what waits for it is done by the successor, and comes to the same."""
     dom0.write("data.xml", DATA_DISK)
-    dom0.check("skink attach Domain-0 data.xml", 90)
+    attach(dom0, "data.xml", "xvda")
     dom0.check("dd if=/dev/xvda of=/tmp/before bs=64k count=256 iflag=direct status=none")
     dom0.check("(sh -c 'for i in $(seq 1000); do dd if=/dev/xvda of=/tmp/after bs=64k count=256 iflag=direct status=none; "
                "test -e /tmp/enough && break; done; touch /tmp/ended' > /dev/null 2>&1 &)")
     before = restart(dom0, "disk0")["causes"]["device"]
     dom0.check("skink inject disk0 --class device-silent", 90)
     wait_until(lambda: restart(dom0, "disk0")["causes"]["device"] > before)
-    dom0.check("touch /tmp/enough; for i in $(seq 600); do test -e /tmp/ended && break; sleep 0.1; done; cmp /tmp/before /tmp/after", 90)
+    dom0.check("touch /tmp/enough; until test -e /tmp/ended; do sleep 0.1; done; cmp /tmp/before /tmp/after", 90)
     assert "its device is silent" in why(dom0, "disk0", "device")["seen"]
     dom0.check("skink detach Domain-0 xvda", 60)
+    is_taken_away(dom0, "/dev/xvda")

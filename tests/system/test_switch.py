@@ -7,6 +7,7 @@ import re
 import pytest
 
 from dom0 import Dom0, wait_until
+from machine import PATIENCE
 from test_drivers import create, devices, driver, inside, interface
 
 MAC = "00:16:3e:00:00:0"
@@ -44,7 +45,8 @@ def counters(dom0, name, number):
 
 def test_they_see_each_other(dom0):
     assert answers(dom0, "db", "10.0.0.1") >= 2
-    assert answers(dom0, "web", "10.0.0.2") == 3
+    # Whom the machine makes wait when the last one is under way has two.
+    wait_until(lambda: answers(dom0, "web", "10.0.0.2") == 3)
 
 
 def test_what_goes_by_tcp_is_whole(dom0):
@@ -72,15 +74,15 @@ def test_who_keeps_the_driver_busy_is_told(dom0):
 def test_nobody_speaks_in_anothers_name(dom0):
     """web has two addresses to speak from; a third is heard by nobody, and a foreign MAC neither."""
     inside(dom0, "web", "ip addr add 10.0.0.11/24 dev eth0; ip addr add 10.0.0.66/24 dev eth0")
-    assert answers(dom0, "web", "10.0.0.2", "-I 10.0.0.11") == 3
+    wait_until(lambda: answers(dom0, "web", "10.0.0.2", "-I 10.0.0.11") == 3)
     before = counters(dom0, "web", 1)["tx_spoofed"]
     assert answers(dom0, "web", "10.0.0.2", "-I 10.0.0.66") == 0
-    assert counters(dom0, "web", 1)["tx_spoofed"] >= before + 3
+    wait_until(lambda: counters(dom0, "web", 1)["tx_spoofed"] >= before + 3)
     inside(dom0, "db", "ip link set eth0 down; ip link set eth0 address 00:16:3e:00:00:01; ip link set eth0 up; "
                        "ip addr add 10.0.0.2/24 dev eth0")
     before = counters(dom0, "db", 2)["tx_spoofed"]
     assert answers(dom0, "db", "10.0.0.1") == 0
-    assert counters(dom0, "db", 2)["tx_spoofed"] > before
+    wait_until(lambda: counters(dom0, "db", 2)["tx_spoofed"] > before)
     inside(dom0, "db", f"ip link set eth0 down; ip link set eth0 address {MAC}2; ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0")
     assert answers(dom0, "db", "10.0.0.1") >= 2
 
@@ -99,7 +101,7 @@ def test_a_limit_is_kept(dom0):
     """512 KiB a second: two MiB take about four seconds."""
     inside(dom0, "db", "ip addr flush dev eth0; ip addr add 10.0.0.4/24 dev eth2; dd if=/dev/zero of=/tmp/two bs=1M count=2")
     said = inside(dom0, "web", "time -f took=%e wget -q -O /dev/null http://10.0.0.4/two 2>&1")
-    assert 3 < float(re.search(r"took=(\d[\d.]*)", said).group(1)) < 20, said
+    assert 3 < float(re.search(r"took=(\d[\d.]*)", said).group(1)) < 20 * PATIENCE, said
 
 
 def test_nobody_noticed_anything_else(dom0):
