@@ -14,7 +14,10 @@ import time
 # The command with AddressSanitizer and UndefinedBehaviorSanitizer; the plain one is what Dom0 gets.
 CHECKED = os.path.abspath("build/dom0/skink-checked")
 PLAIN = os.path.abspath("build/dom0/skink")
-LIMIT = 30 * float(os.environ.get("PATIENCE", "1"))
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+LIMIT = 30 * PATIENCE
+# Behind all that the child has said.
+LAST = "<that was all>"
 
 
 def environment(socket, **more):
@@ -108,8 +111,12 @@ class Terminal:
         while self.child.poll() is None:
             self._read(0.05)
             assert time.monotonic() < end, f"skink does not end:\n{self.text!r}"
-        while self._read(0.05):
+        # The kernel passes on what the child has written when it has time for it: it is all here when what was written after it is.
+        while self._read(0):
             pass
+        os.write(self.slave, LAST.encode())
+        self.expect(LAST)
+        self.text = self.text.removesuffix(LAST)
         assert "Sanitizer" not in self.text and "runtime error" not in self.text, self.text
         return self.child.returncode
 

@@ -2,6 +2,7 @@
 """What skink(1) does when something is wrong: with what was typed, with skinkd, with what skinkd says."""
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -175,7 +176,7 @@ def test_a_daemon_that_says_nothing_times_out_with_6(skink, skinkd, tmp_path):
     skinkd.answers["create"] = lambda params, connection: connection
     result = skink("create", str(manifest), "--timeout", "200ms")
     assert result.code == 6
-    assert f"create {manifest}: no answer from skinkd after 0 seconds" in result.err
+    assert re.search(rf"create {re.escape(str(manifest))}: no answer from skinkd after \d+ seconds", result.err), result
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -243,8 +244,9 @@ def test_a_daemon_that_hangs_does_not_hold_up_shutdown_all(skink, skinkd):
     skinkd.answers["shutdown"] = lambda params, connection: connection
     began = time.monotonic()
     result = skink("shutdown", "--all", "--timeout", "1")
-    assert result.code == 6 and "shutdown --all: no answer from skinkd after 6 seconds" in result.err, result
-    assert time.monotonic() - began < 20
+    said = re.search(r"shutdown --all: no answer from skinkd after (\d+) seconds", result.err)
+    assert result.code == 6 and said and 6 <= int(said.group(1)) < 20 * command.PATIENCE, result
+    assert time.monotonic() - began < 20 * command.PATIENCE
 
 
 # ------------------------------------------------------------------ usage
@@ -342,7 +344,6 @@ def test_help_needs_no_skinkd(arguments):
 
 
 def test_help_names_every_verb_and_each_has_help():
-    import re
     verbs = re.findall(r"^  ([a-z-]+) ", command.run("/nowhere", "help").out, re.M)
     assert len(verbs) >= 42
     for verb in verbs:

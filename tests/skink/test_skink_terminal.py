@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_what_takes_longer_than_a_second_shows_where_it_is(skinkd, manifest):
         return skinkd.do_create(params, connection)
     skinkd.answers["create"] = slow
     with Terminal(skinkd.path, "create", manifest, columns=300) as terminal:
-        terminal.expect(r"\rcreate /\S*new\.xml: unpacking \?vmlinuz \.\.\. 1 s")
+        terminal.expect(r"\rcreate /\S*new\.xml: unpacking \?vmlinuz \.\.\. [1-9]\d* s")
         goes_on.set()
         assert terminal.end() == 0
         assert terminal.text.endswith("\r\x1b[Knew.xml:2:1: <sound>: warning: there is none: leave it out\r\n"
@@ -79,9 +80,11 @@ def test_the_progress_line_is_never_wider_than_the_terminal(skinkd, manifest):
 
 
 def test_what_is_quick_shows_no_progress(skinkd, manifest):
+    began = time.monotonic()
     with Terminal(skinkd.path, "create", manifest) as terminal:
         assert terminal.end() == 0
-        assert "..." not in terminal.text
+        # Where the machine makes it slow, it is not quick.
+        assert "..." not in terminal.text or time.monotonic() - began > 1
 
 
 # ------------------------------------------------------------------ console
