@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conformance"))
 
+from machine import PATIENCE           # noqa: E402
 from mutants import MUTANTS, mutated   # noqa: E402
 
 OBJECTS = "build/conformance/objects"
@@ -20,7 +21,7 @@ UNUSED = {"net": {"NET-27", "NET-28", "NET-29"}, "blk": {"BLK-26"}}
 
 
 def walk(program, role):
-    result = subprocess.run([program, role], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    result = subprocess.run([program, role], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120 * PATIENCE)
     assert result.returncode in (0, 1), result.stdout[-3000:]
     broken = re.findall(r"^not ok \d+ - (\S+)", result.stdout, re.M)
     skipped = re.findall(r"^ok \d+ - (\S+).*# SKIP", result.stdout, re.M)

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from hostprograms import environment, programs_in
+from machine import PATIENCE
 
 FUZZERS = programs_in("build/fuzz")
 # The same inputs for the same core, so that what fails is the change's doing. `make fuzz` tries new ones each time.
@@ -19,6 +20,6 @@ def test_fuzz(program):
     corpus = program + ".corpus"
     os.makedirs(corpus, exist_ok=True)
     result = subprocess.run([program, f"-seed={SEED}", f"-max_total_time={SECONDS}", f"-artifact_prefix={program}.", corpus],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS + 300,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS + 300 * PATIENCE,
                             env=environment(), text=True, errors="replace")
     assert result.returncode == 0, result.stdout[-4000:]

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from machine import PATIENCE
+
 MODELS = "tests/model"
 BUILD = "build/model"
 
@@ -47,7 +49,7 @@ RUNS = [
 
 
 def run(command, folder):
-    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120 * PATIENCE)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}"
     return result.stdout
 

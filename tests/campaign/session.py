@@ -11,6 +11,7 @@ import time
 
 import machine_room as room
 from dom0 import Dom0
+from machine import PATIENCE
 from peer import Peer
 
 # The core begins a line of its own wherever the console stands, and the line that it broke goes on behind it.
@@ -157,7 +158,8 @@ class Session:
     # ---- what comes
 
     def wait(self, condition, limit, complaint, must=True):
-        until = time.monotonic() + limit
+        """What must come has PATIENCE; how long else is waited for is a case's own limit."""
+        until = time.monotonic() + limit * (PATIENCE if must else 1)
         self.pump(0)
         while not condition():
             if time.monotonic() > until:

@@ -13,7 +13,7 @@
 #include "runtime/memory.h"
 #include "runtime/time.h"
 
-#define ANSWER_MS 10000
+#define ANSWER_MS 20000
 #define STATE_MS 60000
 #define ASKS 5				/* ARP may be lost */
 #define RX_PAGES 64u

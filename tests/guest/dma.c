@@ -66,7 +66,7 @@ static void engine_start(uint64_t from, uint64_t to, uint64_t bytes, uint32_t co
 /* It takes 0.1 s. */
 static bool engine_wait(void)
 {
-	uint64_t end = time_now_ns() + 5 * SECOND;
+	uint64_t end = time_now_ns() + 20 * SECOND;
 
 	while (engine_is_busy() && time_now_ns() < end)
 		time_sleep_ns(SECOND / 100);

@@ -10,6 +10,7 @@
 #include "runtime/time.h"
 
 #define WINDOW 0x6000000000UL
+#define PATIENCE_NS 20000000000UL	/* a host that is busy may stop the machine for a while */
 
 static volatile unsigned int arrivals;
 static volatile uint32_t arrived_at;
@@ -17,7 +18,7 @@ static volatile bool stop;
 
 static bool soon(volatile unsigned int *value, unsigned int wanted)
 {
-	for (uint64_t end = time_now_ns() + 3000000000; *value != wanted;)
+	for (uint64_t end = time_now_ns() + PATIENCE_NS; *value != wanted;)
 		if (time_now_ns() > end)
 			return false;
 		else
@@ -33,7 +34,7 @@ static long is_up(uint32_t vcpu)
 /* A vcpu that went down is down a moment after it said so. */
 static void wait_until_down(void)
 {
-	for (uint64_t end = time_now_ns() + 3000000000; is_up(1) == 1 && time_now_ns() < end;)
+	for (uint64_t end = time_now_ns() + PATIENCE_NS; is_up(1) == 1 && time_now_ns() < end;)
 		hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
 	check_equal(is_up(1), 0);
 }
@@ -144,7 +145,7 @@ static void vcpu_is_put_down_by_another(void)
 static void offline_vcpu_is_offline_in_its_runstate(void)
 {
 	struct vcpu_runstate_info info;
-	uint64_t end = time_now_ns() + 1000000000;
+	uint64_t end = time_now_ns() + PATIENCE_NS;
 
 	do
 		check_equal(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 1, &info), 0);
@@ -221,7 +222,7 @@ static void poll_and_arrive(void *argument)
 {
 	evtchn_port_t port = (evtchn_port_t)(uint64_t)argument;
 
-	event_poll(&port, 1, time_now_ns() + 2000000000);
+	event_poll(&port, 1, time_now_ns() + PATIENCE_NS);
 	arrivals = event_is_pending(port) ? 1 : 77;
 }
 
@@ -250,7 +251,7 @@ static void take_own_timer(void *argument)
 	if (event_bind_virq(VIRQ_TIMER, 1, &port))
 		return;
 	time_set_timer(time_now_ns() + 2000000);
-	event_poll(&port, 1, time_now_ns() + 2000000000);
+	event_poll(&port, 1, time_now_ns() + PATIENCE_NS);
 	arrivals = event_is_pending(port) ? 1 : 77;
 	event_clear(port);
 	event_close(port);
