@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
 import matrix  # noqa: E402
-from dom0 import rows  # noqa: E402
+from dom0 import rows, without_core  # noqa: E402
 from machine import END_MARK, answer_in, as_shown  # noqa: E402
 
 
@@ -25,6 +25,14 @@ def test_a_command_whose_echo_was_interrupted_is_no_answer():
     said = ('echo "=b""="; skink\r\nskink: d5: about to get started\r\n list --json; echo "=$?="\r\n'
             '=b=\r\n[\r\n]\r\n=0=\r\n')
     assert answer_in(said) == "[\n]"
+
+
+def test_a_line_that_the_core_broke_is_whole_again():
+    core = "skink: d5: mapping kernel into physical memory \r\nskink: d5: about to get started... \r\n"
+    said = '{\n  "name": "web",\n  "id": 15\n}\n=0=\n'
+    for at in range(1, len(said)):
+        # As it stands it begins a line of its own only where it must.
+        assert without_core(said[:at] + ("" if said[at - 1] == "\n" else "\r\n") + core + said[at:]) == said
 
 
 def test_an_answer_may_stand_behind_the_prompt_of_a_line_that_was_typed_ahead():

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import machine as machines
-from machine import BUILD, CORE_ARGS, DOM0_ARGS, PATIENCE, Machine, by_kernel
+from machine import BUILD, CORE_ARGS, DOM0_ARGS, END_MARK, PATIENCE, Machine, by_kernel, without_returns
 
 IMAGE = os.environ.get("DOM0_IMAGE", f"{BUILD}/dom0.cpio.zst")
 
@@ -30,6 +30,14 @@ DOM0_LINE = f"{DOM0_ARGS} cryptomgr.notests"
 CPUS = os.environ.get("SMP", "2" if os.environ.get("SKINK_FULL") else "1")
 
 
+# What the core says of guests. Where it finds a line of Dom0's begun, which can be anywhere, it ends it; and what was broken goes on behind it.
+CORE_SAYS = re.compile(r"((?<!\n)\r\n)?(skink: (d\d+: |\(\d+ lines of guests dropped)[^\n]*\n)+")
+
+
+def without_core(raw):
+    return without_returns(CORE_SAYS.sub("", raw))
+
+
 class Dom0(Machine):
     """A machine whose prompt is that of Dom0's shell."""
 
@@ -43,8 +51,8 @@ class Dom0(Machine):
         self.expect("login: ", 240)
         self.send("root")
         self.expect(r"# (\x1b\[6n)?$", 60)
-        # A line as wide as it has to be, no colour, and no readline, which takes each letter by itself: that is half of what a command costs.
-        self.send("PS1='skink# ' PS2=; stty cols 200; set +o emacs; export NO_COLOR=1")
+        # A line as wide as it has to be, whose end has no carriage return (CORE_SAYS), no colour, and no readline, which takes each letter by itself: that is half of what a command costs.
+        self.send("PS1='skink# ' PS2=; stty cols 200 -onlcr; set +o emacs; export NO_COLOR=1")
         self.expect(machines.PROMPT, 30)
         self.run("true")
         return self
@@ -62,7 +70,12 @@ class Dom0(Machine):
     def run(self, command, limit=60):
         """As Machine.run(), without what the core says of guests meanwhile."""
         status, output = super().run(command, limit)
-        return status, re.sub(r"skink: d\d+: [^\n]*\n", "", output + "\n").rstrip("\n")
+        return status, output.rstrip("\n")
+
+    def said_since(self, start):
+        said = without_core(self.raw)
+        end = re.search(END_MARK, said, re.M)
+        return said[:end.end()] if end else said
 
     def write(self, path, text):
         """A file in Dom0."""

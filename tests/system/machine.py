@@ -39,6 +39,10 @@ class Late(AssertionError):
     """What was awaited did not come in time."""
 
 
+def without_returns(text):
+    return text.replace("\r", "").replace("\0", "")
+
+
 def as_shown(text):
     """What is left on a terminal: of each line what came after it was last erased."""
     return re.sub(r"[^\n]*\x1b\[K", "", text)
@@ -70,6 +74,7 @@ class Machine:
         self.log = open(self.log_name, "wb")
         self.text = ""
         self.seen = 0
+        self.raw = None     # while a command runs: what was said since it was typed, with carriage returns
         self.deadline = time.monotonic() + limit * PATIENCE
         # With -icount one thread runs all CPUs.
         self.may_be_stale = int(re.match(r"\d+", str(smp)).group()) > 1 and "-icount" not in arguments
@@ -113,7 +118,10 @@ class Machine:
             return False
         self.log.write(piece)
         self.log.flush()
-        self.text += piece.decode("utf-8", "replace").replace("\r", "").replace("\0", "")
+        heard = piece.decode("utf-8", "replace")
+        if self.raw is not None:
+            self.raw += heard
+        self.text += without_returns(heard)
         return True
 
     def _renew_translations(self):
@@ -176,14 +184,18 @@ class Machine:
     def run(self, command, limit=60):
         """Type a command into the guest's shell: its exit status and what it printed."""
         start, began, used = self.seen, time.monotonic(), self.cpu_seconds()
+        self.raw = ""
         # What is echoed is neither mark, so it is not taken for an answer.
         self.send(f"echo \"=b\"\"=\"; {command}; echo \"=$?=\"")
         # A program that showed its progress has erased the line that it stands on.
         status = int(self.expect(END_MARK, limit).group(1))
-        output = self.text[start:self.seen]
+        output, self.raw = self.said_since(start), None
         self.log.write(f"\n[{time.monotonic() - began:.1f} s, {self.cpu_seconds() - used:.1f} of a CPU]\n".encode())
         self.expect(PROMPT, 30)
         return status, answer_in(output)
+
+    def said_since(self, start):
+        return self.text[start:self.seen]
 
     def cpu_seconds(self):
         """What QEMU has used of this machine's CPUs."""
