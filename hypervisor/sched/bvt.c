@@ -237,8 +237,8 @@ void sched_block_current(void)
 	struct vcpu *vcpu = current_vcpu();
 
 	write_once(&vcpu->sched.is_blocked, true);
-	barrier_full();		/* S4 */
-	if (vcpu_has_deliverable_event(vcpu) || read_once(&vcpu->work) & VCPU_WORK_NMI)
+	barrier_full();		/* S4; a reset that has begun is news, too */
+	if (vcpu_has_deliverable_event(vcpu) || read_once(&vcpu->work))
 		sched_unblock_current();
 	else
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_SCHEDULE);

@@ -274,6 +274,27 @@ static void poll_of_what_is_pending_does_not_wait(void)
 	CU_ASSERT_TRUE(runs(vcpu));
 }
 
+/* Another CPU has given it the work, and found it awake. */
+static void whoever_has_work_does_not_sleep(void)			/* S4 */
+{
+	const enum vcpu_work works[] = { VCPU_WORK_NMI, VCPU_WORK_RESET };
+	struct vcpu *vcpu = given_running(1)->vcpu[0];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(works); i++) {
+		vcpu->work = works[i];
+		CU_ASSERT_EQUAL(sched_op(SCHEDOP_block, NULL), 0);
+		fake_run_softirqs();
+		CU_ASSERT_TRUE(runs(vcpu));
+		CU_ASSERT_EQUAL(poll((evtchn_port_t[]){ 7 }, 1, 0), 0);
+		fake_run_softirqs();
+		CU_ASSERT_TRUE(runs(vcpu));
+	}
+	vcpu->work = 0;
+	CU_ASSERT_EQUAL(sched_op(SCHEDOP_block, NULL), 0);
+	fake_run_softirqs();
+	CU_ASSERT_FALSE(runs(vcpu));
+}
+
 static void poll_ends_at_its_deadline(void)
 {
 	struct domain *domain = given_running(1);
@@ -641,6 +662,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(block_unmasks_and_waits_for_an_event),
 	UNIT_CASE(poll_ends_with_its_port_and_no_other),
 	UNIT_CASE(poll_of_what_is_pending_does_not_wait),
+	UNIT_CASE(whoever_has_work_does_not_sleep),
 	UNIT_CASE(poll_ends_at_its_deadline),
 	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_a_block),
 	UNIT_CASE(the_deadline_of_an_old_poll_does_not_end_the_next),
