@@ -277,10 +277,21 @@ static void domain_kill(struct domain *domain)
 /* Domains are destroyed one at a time; before all other locks. */
 static struct spinlock destroy_lock;
 
+/* With the lock: whoever has let go the last one may hold it still. */
+static bool has_frames(struct domain *domain)
+{
+	bool has;
+
+	spin_lock(&domain->page_list_lock);
+	has = domain->frame_count;
+	spin_unlock(&domain->page_list_lock);
+	return has;
+}
+
 /* If nobody maps a frame of it any more the id is free again, and the table's own reference goes. */
 static void end_if_dead(struct domain *domain)
 {
-	if (!domain->is_taken_apart || read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
+	if (!domain->is_taken_apart || has_frames(domain) || !grant_domain_unshare(domain) ||
 	    !frame_unshare(domain->shared_info))
 		return;
 	spin_lock(&table_lock);
@@ -290,9 +301,17 @@ static void end_if_dead(struct domain *domain)
 	tell_domain_zero();
 }
 
-void domain_may_end(const struct domain *domain)
+/* What went has kept it: by now it is in the table, or nowhere. */
+void domain_may_end(domid_t id)
 {
-	if (unlikely(read_once(&domain->is_dying)) && !read_once(&domain->frame_count))
+	const struct domain *domain;
+	bool may;
+
+	spin_lock(&table_lock);
+	domain = domain_find(id);
+	may = domain && read_once(&domain->is_dying) && !read_once(&domain->frame_count);
+	spin_unlock(&table_lock);
+	if (may)
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_DOMAIN);
 }
 

@@ -177,8 +177,8 @@ MUST_CHECK int domain_resume(struct domain *domain);
  */
 MUST_CHECK int domain_destroy(struct domain *domain);
 
-/* Something that kept `domain` has gone: if it was the last, of a dying one, SOFTIRQ_DOMAIN calls domain_end_dead(). */
-void domain_may_end(const struct domain *domain);
+/* What may have kept the domain with this id, if there is one, has gone: a dying one is ended by SOFTIRQ_DOMAIN, domain_end_dead(). */
+void domain_may_end(domid_t id);
 void domain_end_dead(void);
 
 void domain_pause(struct domain *domain);	/* returns when no vcpu of it runs; counts */

@@ -93,8 +93,8 @@ static inline void put(struct frame *frame)
 	ASSERT((before & FRAME_COUNT_MASK) != 0, "F3");
 	if ((before & FRAME_COUNT_MASK) == 1)
 		page_list_release(frame);
-	else if (unlikely(before == (FRAME_CORE | 2)) && domain_find(frame->owner))
-		domain_may_end(domain_find(frame->owner));
+	else if (unlikely(before == (FRAME_CORE | 2)))
+		domain_may_end(frame->owner);
 }
 
 void frame_put(struct frame *frame) { put(frame); }

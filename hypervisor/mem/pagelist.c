@@ -17,10 +17,15 @@ bool page_list_reserve(struct domain *domain, uint64_t frames)
 
 void page_list_unreserve(struct domain *domain, uint64_t frames)
 {
+	bool is_last;
+
 	spin_lock(&domain->page_list_lock);
 	domain->frame_count -= frames;
+	is_last = read_once(&domain->is_dying) && !domain->frame_count;
 	spin_unlock(&domain->page_list_lock);
-	domain_may_end(domain);
+	/* D1: of a dying domain these frames may have been what kept it. */
+	if (unlikely(is_last))
+		cpu_raise_softirq(this_cpu(), SOFTIRQ_DOMAIN);
 }
 
 void page_list_add(struct domain *domain, struct frame *frame)

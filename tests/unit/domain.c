@@ -2,6 +2,8 @@
 /* Domains, their registers, and the way of a hypercall: what must be refused first. */
 #include "include/types.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +109,7 @@ static void a_dying_domain_is_not_found_and_not_freed_while_held(void)	/* D1 */
 	CU_ASSERT_EQUAL(domain_destroy(domain), 0);
 	CU_ASSERT_PTR_EQUAL(domain_find(7), domain);
 	domain->frame_count = 0;
-	domain_may_end(domain);
+	domain_may_end(7);
 	CU_ASSERT_NOT_EQUAL(this_cpu()->softirqs & 1ULL << SOFTIRQ_DOMAIN, 0);
 	domain_end_dead();
 	CU_ASSERT_PTR_NULL(domain_find(7));
@@ -115,6 +117,47 @@ static void a_dying_domain_is_not_found_and_not_freed_while_held(void)	/* D1 */
 	CU_ASSERT_EQUAL(domain->references, 1);
 	CU_ASSERT(fake_parts.alive > 0);
 	domain_put(domain);
+	CU_ASSERT_EQUAL(fake_parts.alive, 0);
+}
+
+static void ids_of_nobody_may_end(void)
+{
+	given_zero();
+	domain_may_end(7);
+	domain_may_end(0);
+	domain_may_end(DOMID_INVALID);
+	CU_ASSERT_EQUAL(this_cpu()->softirqs, 0);
+}
+
+static bool has_ended;
+
+static void *end_dead(void *unused)
+{
+	domain_end_dead();
+	write_once(&has_ended, true);
+	return NULL;
+}
+
+/* One CPU has counted its last frame, and holds the list's lock still; another one looks for domains that are dead. */
+static void a_domain_whose_last_frame_is_just_let_go_is_not_freed(void)	/* D1 */
+{
+	struct domain *domain = given_other(7);
+	struct spinlock *lock = &domain->page_list_lock;
+	pthread_t other;
+
+	domain->frame_count = 1;
+	CU_ASSERT_EQUAL(domain_destroy(domain), 0);
+	fake_allow_waiting(true);
+	has_ended = false;
+	spin_lock(lock);
+	domain->frame_count = 0;
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&other, NULL, end_dead, NULL), 0);
+	while (!read_once(&has_ended) && (uint16_t)(read_once(&lock->next) - lock->serving) < 2)
+		sched_yield();
+	CU_ASSERT_FALSE_FATAL(read_once(&has_ended));
+	spin_unlock(lock);
+	pthread_join(other, NULL);
+	CU_ASSERT_PTR_NULL(domain_find(7));
 	CU_ASSERT_EQUAL(fake_parts.alive, 0);
 }
 
@@ -630,6 +673,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_creation_that_runs_out_of_memory_leaves_nothing),
 	UNIT_CASE(ids_that_nobody_has_are_not_found),
 	UNIT_CASE(a_dying_domain_is_not_found_and_not_freed_while_held),
+	UNIT_CASE(ids_of_nobody_may_end),
+	UNIT_CASE(a_domain_whose_last_frame_is_just_let_go_is_not_freed),
 	UNIT_CASE(domain_zero_and_oneself_cannot_be_destroyed),
 	UNIT_CASE(a_new_domain_waits_for_its_builder),
 	UNIT_CASE(a_crash_happens_once_and_stops_that_domain_alone),

@@ -108,7 +108,7 @@ WEAK gfn_t m2p_get(mfn_t frame) { return GFN_NONE; }
 /* ---- domain ---- */
 
 WEAK struct domain *domain_zero;
-WEAK void domain_may_end(const struct domain *domain) { }
+WEAK void domain_may_end(domid_t id) { }
 
 WEAK struct domain *domain_get(domid_t id)
 {
