@@ -275,7 +275,8 @@ bool frame_stays(mfn_t number, const struct domain *owner, enum frame_type type)
 {
 	struct frame *frame = at(number);
 
-	if (!owner->is_frozen || !frame || !(load_acquire(&frame->count) & FRAME_COUNT_MASK) || frame->owner != owner->id)
+	/* One that the owner gave up before, others may drop at any time. */
+	if (!owner->is_frozen || !frame || !(load_acquire(&frame->count) & FRAME_ALLOCATED) || frame->owner != owner->id)
 		return false;
 	if (type == FRAME_PLAIN)
 		return true;

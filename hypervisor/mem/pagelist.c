@@ -83,22 +83,24 @@ static bool is_held_by_owner(const struct frame *frame)
 	return (read_once(&frame->count) & FRAME_ALLOCATED) || (read_once(&frame->type) & (FRAME_PINNED | FRAME_PARTIAL));
 }
 
-/* Frames that only others hold go to a list of their own: so each is looked at once. */
+/*
+ * Frames that only others hold go to a list of their own: so each is looked at once. And one whose last reference has gone, but
+ * for the lock it would be off the list already.
+ */
 struct frame *page_list_next_owned(struct domain *domain)
 {
 	struct frame *frame = NULL;
 
 	spin_lock(&domain->page_list_lock);
 	while (domain->page_list != FRAME_LINK_NONE) {
-		frame = frame_of(mfn(domain->page_list));
-		if (is_held_by_owner(frame))
+		struct frame *first = frame_of(mfn(domain->page_list));
+
+		frame = is_held_by_owner(first) ? frame_get(frame_number(first), domain) : NULL;
+		if (frame)
 			break;
-		unlink_locked(domain, frame);
-		frame_link(&domain->page_list_kept, frame);
-		frame = NULL;
+		unlink_locked(domain, first);
+		frame_link(&domain->page_list_kept, first);
 	}
-	if (frame)
-		frame_get_again(frame);
 	spin_unlock(&domain->page_list_lock);
 	return frame;
 }

@@ -120,13 +120,15 @@ static void slot_take(struct reset *reset, struct frame *frame)
 
 	while (reset->frame[i].number)
 		i = (i + 1) & (reset->slot_count - 1);
-	frame_get_again(frame);
 	reset->frame[i].number = (uint32_t)frame_number(frame).raw;
 	reset->info.frames_restored++;
 	frame_watch(frame);
 }
 
-/* Each restored frame gets a slot, and a reference: it is not freed while it has one. page_list_lock is held. */
+/*
+ * Each restored frame gets a slot, and a reference: it is not freed while it has one. page_list_lock is held; whoever has dropped a
+ * frame's last reference may be waiting for it.
+ */
 static int collect(struct domain *domain)
 {
 	struct reset *reset = domain->reset;
@@ -138,7 +140,8 @@ static int collect(struct domain *domain)
 		if (type & (FRAME_PARTIAL | FRAME_DEFERRED))
 			return -EBUSY;
 		if (!is_frozen(type)) {
-			if (frame_class_of(frame) == DRIVER_RESTORED && reset->info.frames_restored < reset->slot_count / 2)
+			if (frame_class_of(frame) == DRIVER_RESTORED && reset->info.frames_restored < reset->slot_count / 2 &&
+			    frame_get(mfn(i), domain))
 				slot_take(reset, frame);
 		} else if (frame_is_table(frame) && frame_type_of(type) == FRAME_L1) {
 			if (reset->table_count == RESET_TABLES_MAX)

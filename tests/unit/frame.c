@@ -314,15 +314,35 @@ static void tables_that_wait_on_a_vcpu_do_not_outlive_its_domain(void)	/* F2, F3
 	all_is_counted();
 }
 
+/* Another CPU has dropped the last one, and waits for the list's lock. */
+static void a_frame_without_references_is_not_found_on_its_list(void)	/* F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	struct frame *frame = given_plain(guest.domain), *next;
+
+	CU_ASSERT_EQUAL_FATAL(guest.domain->page_list, frame_number(frame).raw);
+	frame->count = FRAME_ALLOCATED;		/* as it was read; the references as they are */
+	next = page_list_next_owned(guest.domain);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(next);
+	CU_ASSERT_PTR_NOT_EQUAL(next, frame);
+	frame_put(next);
+	page_list_release(frame);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_ends(guest.domain), 0);
+	all_is_counted();
+}
+
 /* In all other cases a reference is needed, which says what is wrong. */
 static void frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use(void)	/* F6 */
 {
 	struct memory_guest guest = given_guest(1), other = given_guest(2);
 	struct frame *plain = given_plain(guest.domain), *written = given_plain(guest.domain), *freed = given_plain(guest.domain);
-	struct frame *theirs = given_plain(other.domain);
+	struct frame *theirs = given_plain(other.domain), *given_up = given_plain(guest.domain);
 	mfn_t gone = frame_number(freed);
 
 	CU_ASSERT_EQUAL(take(written, FRAME_WRITABLE), 0);
+	CU_ASSERT_EQUAL(take(given_up, FRAME_WRITABLE), 0);
+	frame_give_up(given_up);
 	frame_give_up(freed);
 	CU_ASSERT_FALSE(frame_stays(frame_number(plain), guest.domain, FRAME_PLAIN));
 	guest.domain->is_frozen = true;
@@ -333,10 +353,13 @@ static void frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use(void)	/* F6
 	CU_ASSERT_FALSE(frame_stays(mfn(guest.page[L1]), guest.domain, FRAME_WRITABLE));
 	CU_ASSERT_FALSE(frame_stays(frame_number(theirs), guest.domain, FRAME_PLAIN));
 	CU_ASSERT_FALSE(frame_stays(gone, guest.domain, FRAME_PLAIN));
+	CU_ASSERT_FALSE(frame_stays(frame_number(given_up), guest.domain, FRAME_PLAIN));
+	CU_ASSERT_FALSE(frame_stays(frame_number(given_up), guest.domain, FRAME_WRITABLE));
 	CU_ASSERT_FALSE(frame_stays(mfn(UINT64_MAX), guest.domain, FRAME_PLAIN));
 	CU_ASSERT_EQUAL(references(plain) + references(written), 3);
 	guest.domain->is_frozen = false;
 	drop(written);
+	drop(given_up);
 	all_is_counted();
 }
 
@@ -446,6 +469,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(pinned_or_half_validated_frame_does_not_outlive_its_domain),
 	UNIT_CASE(tables_that_wait_on_a_vcpu_do_not_outlive_its_domain),
 	UNIT_CASE(frame_in_use_cannot_be_stolen),
+	UNIT_CASE(a_frame_without_references_is_not_found_on_its_list),
 	UNIT_CASE(frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use),
 	UNIT_CASE(frame_of_dom0_s_does_not_stay_writable),
 	UNIT_CASE(stolen_frame_that_comes_back_is_flushed_before_it_is_a_table),

@@ -238,6 +238,23 @@ static void nonsense_at_ready_changes_nothing(void)
 	all_is_counted();
 }
 
+/* The driver has given it up, and another CPU drops the last reference to it. */
+static void a_frame_that_goes_meanwhile_is_not_restored(void)		/* F3 */
+{
+	struct frame *frame;
+	uint64_t count;
+
+	given_driver();
+	frame = frame_of(mfn(driver.page[DATA]));
+	count = frame->count & (FRAME_ALLOCATED | FRAME_COUNT_MASK);
+	frame->count = 0;
+	CU_ASSERT_EQUAL(ready(), 0);
+	CU_ASSERT_PTR_NULL(reset_find(driver.domain->reset, mfn(driver.page[DATA])));
+	CU_ASSERT_EQUAL(frame->count & FRAME_COUNT_MASK, 0);
+	frame->count |= count;
+	all_is_counted();
+}
+
 static void a_table_that_is_writable_is_no_table_of_dom0s(void)		/* R5 */
 {
 	given_driver();
@@ -606,6 +623,7 @@ static void nor_of_one_that_was_never_ready(void)
 static const struct unit_case cases[] = {
 	UNIT_CASE(only_a_declared_domain_says_ready_and_once),
 	UNIT_CASE(nonsense_at_ready_changes_nothing),
+	UNIT_CASE(a_frame_that_goes_meanwhile_is_not_restored),
 	UNIT_CASE(a_table_that_is_writable_is_no_table_of_dom0s),
 	UNIT_CASE(after_ready_only_l1_entries_change),
 	UNIT_CASE(the_end_of_its_stack_survives_a_reset),
