@@ -56,15 +56,29 @@ static void note(struct domain *domain, enum skink_driver_cause cause, const cha
 
 static bool state_change(struct reset *reset, uint32_t from, uint32_t to) { return compare_and_swap(&reset->state, &from, to); }
 
+/* R7. What it was armed for is used up, but for a reset that Dom0 asks for. False: it did not serve. */
+static bool dies(struct domain *domain, enum skink_driver_state to, enum skink_driver_cause cause, const char *text)
+{
+	struct reset *reset = domain->reset;
+	bool is_first;
+
+	spin_lock(&reset->lock);
+	is_first = state_change(reset, SKINK_DRIVER_SERVING, to);
+	if (is_first)
+		note(domain, cause, text);
+	if (is_first && cause != SKINK_CAUSE_RESET)
+		write_once(&reset->is_armed, false);
+	spin_unlock(&reset->lock);
+	return is_first;
+}
+
 bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const char *text)
 {
 	struct reset *reset = domain->reset;
 
 	if (!reset)
 		return false;
-	if (__atomic_exchange_n(&reset->is_armed, false, __ATOMIC_SEQ_CST) &&
-	    state_change(reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_RESETTING)) {
-		note(domain, cause, text);
+	if (read_once(&reset->is_armed) && dies(domain, SKINK_DRIVER_RESETTING, cause, text)) {
 		vcpu_add_work(domain->vcpu[0], VCPU_WORK_RESET);
 		sched_vcpu_kick(domain->vcpu[0]);
 		sched_vcpu_hurry(domain->vcpu[0], RESET_BORROWS_US);
@@ -75,10 +89,8 @@ bool reset_begins(struct domain *domain, enum skink_driver_cause cause, const ch
 
 void reset_note_death(struct domain *domain, enum skink_driver_cause cause, const char *text)
 {
-	if (!domain->reset || !state_change(domain->reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_DEAD))
-		return;
-	write_once(&domain->reset->is_armed, false);
-	note(domain, cause, text);
+	if (domain->reset)
+		(void)dies(domain, SKINK_DRIVER_DEAD, cause, text);
 }
 
 /* ---- what Dom0 asks ---- */
@@ -101,9 +113,7 @@ int reset_by_host(struct domain *domain)
 		return 0;
 	}
 	domain_pause(domain);
-	if (state_change(reset, SKINK_DRIVER_SERVING, SKINK_DRIVER_RESETTING))
-		note(domain, SKINK_CAUSE_RESET, "reset by Domain-0");
-	else
+	if (!dies(domain, SKINK_DRIVER_RESETTING, SKINK_CAUSE_RESET, "reset by Domain-0"))
 		(void)state_change(reset, SKINK_DRIVER_DEAD, SKINK_DRIVER_RESETTING);
 	/* Should this be continued, the vcpu itself may go on with it meanwhile. */
 	vcpu_add_work(domain->vcpu[0], VCPU_WORK_RESET);
@@ -113,16 +123,20 @@ int reset_by_host(struct domain *domain)
 	return error;
 }
 
+/* With the lock, so that one that dies just now is not armed for its next death. */
 int reset_arm(struct domain *domain, bool is_on)
 {
+	struct reset *reset = domain->reset;
 	int error = is_ready(domain);
 
 	if (error)
 		return error;
-	if (is_on && read_once(&domain->reset->state) != SKINK_DRIVER_SERVING)
-		return -EBUSY;
-	write_once(&domain->reset->is_armed, is_on);
-	return 0;
+	spin_lock(&reset->lock);
+	error = is_on && read_once(&reset->state) != SKINK_DRIVER_SERVING ? -EBUSY : 0;
+	if (!error)
+		write_once(&reset->is_armed, is_on);
+	spin_unlock(&reset->lock);
+	return error;
 }
 
 int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wanted)
@@ -132,8 +146,10 @@ int reset_tell(struct domain *domain, const struct skink_domctl_driver_info *wan
 
 	if (!reset)
 		return -ENODEV;
+	spin_lock(&reset->lock);		/* R7 */
 	info = reset->info;
 	info.state = read_once(&reset->state);
 	info.is_armed = read_once(&reset->is_armed);
+	spin_unlock(&reset->lock);
 	return guest_write(wanted->address, &info, MIN(wanted->bytes, sizeof(info)));
 }

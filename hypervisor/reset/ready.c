@@ -81,16 +81,14 @@ struct reset_frame *reset_find(const struct reset *reset, mfn_t number)
 	return NULL;
 }
 
-/* R3, R6: a table has no slot. */
+/* R3, R6: a table has no slot. With the lock, so that to nobody it is neither watched nor in the list. */
 void frame_note_change(struct frame *frame)
 {
 	struct reset *reset = domain_find(frame->owner)->reset;
 	struct reset_frame *slot;
 
-	if (!frame_unwatch(frame))
-		return;
 	spin_lock(&reset->lock);
-	slot = reset_find(reset, frame_number(frame));
+	slot = frame_unwatch(frame) ? reset_find(reset, frame_number(frame)) : NULL;
 	if (slot) {
 		slot->next = reset->changed;
 		reset->changed = (uint32_t)(slot - reset->frame) + 1;

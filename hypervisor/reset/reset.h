@@ -15,8 +15,9 @@
  * R5  A frame of DRIVER_HOST is never writable for anybody but Domain-0.
  * R6  An L1 table that is FRAME_WATCHED is as it was at ready: no entry of it can become dirty, and whoever writes to one says so
  *     (frame_touch(), of the table's frame).
+ * R7  Who sees that it has died sees what of: a death and what is noted of it are one, with reset->lock.
  *
- * Locks: domctl_lock for all that is not said to be atomic; reset->lock, a leaf, for the list of changed frames.
+ * Locks: domctl_lock for all that is not said to be atomic; reset->lock, a leaf, for deaths and for the list of changed frames.
  */
 #pragma once
 

@@ -115,7 +115,6 @@ static void vcpu_restore(struct vcpu *vcpu)
 {
 	struct reset *reset = vcpu->domain->reset;
 
-	sched_vcpu_forget(vcpu);
 	event_forget(vcpu->domain, reset->events_masked);
 	vcpu->regs = reset->regs;
 	vcpu->regs.rax = ++reset->info.generation;
@@ -130,6 +129,8 @@ static int resume(struct domain *domain)
 	struct vcpu *vcpu = domain->vcpu[0];
 	int error = pci_pool_is_there(domain);
 
+	/* First: its watchdog may just be shutting it down. */
+	sched_vcpu_forget(vcpu);
 	reset->phase = RESET_FENCE;
 	__atomic_store_n(&vcpu->work, 0, __ATOMIC_SEQ_CST);
 	write_once(&domain->is_shut_down, false);

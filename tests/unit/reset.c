@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reset/ on the real mem/, grant/ and event/: R1 to R6, what a driver domain may not do, and what it finds after a reset. */
+/* reset/ on the real mem/, grant/ and event/: R1 to R7, what a driver domain may not do, and what it finds after a reset. */
 #include "unit.h"
 
 #include <string.h>
@@ -473,6 +473,57 @@ static void an_armed_driver_is_back_without_dom0(void)
 	all_is_counted();
 }
 
+/* Another CPU is about to note of what it has died, or a frame as changed. */
+static void a_death_is_told_with_its_cause_or_not_yet(void)			/* R7, R3 */
+{
+	struct skink_domctl_driver_info to = { guest_address(fake_guest_memory(sizeof(struct skink_driver_info))), 8 };
+	struct frame *frame;
+	struct reset *reset;
+	bool waits;
+
+	given_ready();
+	reset = driver.domain->reset;
+	frame = frame_of(mfn(driver.page[DATA]));
+	spin_lock(&reset->lock);
+	FAKE_DIES(waits, CU_ASSERT_EQUAL(reset_tell(driver.domain, &to), 0));
+	CU_ASSERT_TRUE(waits);
+	FAKE_DIES(waits, CU_ASSERT_EQUAL(reset_arm(driver.domain, true), 0));
+	CU_ASSERT_TRUE(waits);
+	FAKE_DIES(waits, reset_note_death(driver.domain, SKINK_CAUSE_CRASH, ""));
+	CU_ASSERT_TRUE(waits);
+	CU_ASSERT_EQUAL(reset->state, SKINK_DRIVER_SERVING);
+	CU_ASSERT_FALSE(reset->is_armed);
+	CU_ASSERT_TRUE_FATAL(frame_is_watched(frame));
+	FAKE_DIES(waits, frame_touch(frame));
+	CU_ASSERT_TRUE(waits && frame_is_watched(frame));
+	reset->lock = (struct spinlock)SPINLOCK_FREE;
+	all_is_counted();
+}
+
+/* Its watchdog's handler, on another CPU, found it serving before, and is slow; sched_vcpu_forget() waits for it. */
+static bool barks;
+
+void sched_vcpu_forget(struct vcpu *vcpu)
+{
+	if (!barks)
+		return;
+	vcpu->domain->shutdown_reason = SHUTDOWN_watchdog;
+	vcpu->domain->is_shut_down = true;
+	reset_note_death(vcpu->domain, SKINK_CAUSE_SHUTDOWN, "");
+	barks = false;
+}
+
+static void a_watchdog_that_barks_during_a_reset_is_too_late(void)
+{
+	given_ready();
+	barks = true;
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_FALSE(barks || driver.domain->is_shut_down);
+	CU_ASSERT_EQUAL(driver.domain->shutdown_reason, SHUTDOWN_NONE);
+	CU_ASSERT_EQUAL(info().state, SKINK_DRIVER_SERVING);
+	restored_are_as_before();
+}
+
 static void events_of_before_are_not_pending_and_ports_are_there(void)
 {
 	struct evtchn_bind_interdomain *bind;
@@ -632,6 +683,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(what_others_can_write_to_is_always_restored),
 	UNIT_CASE(grants_are_released_and_their_entries_gone),
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
+	UNIT_CASE(a_death_is_told_with_its_cause_or_not_yet),
+	UNIT_CASE(a_watchdog_that_barks_during_a_reset_is_too_late),
 	UNIT_CASE(events_of_before_are_not_pending_and_ports_are_there),
 	UNIT_CASE(it_may_be_stopped_at_each_step),
 	UNIT_CASE(only_a_driver_that_is_paused_is_renewed),
