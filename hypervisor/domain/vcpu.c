@@ -54,6 +54,8 @@ void vcpu_stop(struct vcpu *vcpu)
 {
 	write_once(&vcpu->is_up, false);
 	sched_vcpu_update(vcpu);
+	/* A watchdog that barks looks at page tables (reset/control.c): no more when they are taken apart. */
+	sched_vcpu_forget(vcpu);
 	vcpu->runstate_area = 0;
 	vcpu->time_area = 0;
 }

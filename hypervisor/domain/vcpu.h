@@ -109,7 +109,7 @@ static inline bool vcpu_has_deliverable_event(const struct vcpu *vcpu)
 MUST_CHECK int vcpu_create(struct domain *domain, uint32_t id);
 /* Who runs on `cpu` when nobody does. The caller makes it cpu->idle and cpu->current. NULL: no memory. */
 struct vcpu *vcpu_create_idle(struct cpu *cpu);
-/* The domain is dying and paused: down for good; and, when nobody sends it events any more, its info's page let go. */
+/* The domain is dying and paused: down for good, no timer set; and, when nobody sends it events any more, its info's page let go. */
 void vcpu_stop(struct vcpu *vcpu);
 void vcpu_release_info(struct vcpu *vcpu);
 void vcpu_free(struct vcpu *vcpu);

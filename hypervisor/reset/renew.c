@@ -24,7 +24,6 @@ static void vcpu_renew(struct vcpu *vcpu)
 	struct domain_locked locked;
 
 	vcpu_stop(vcpu);
-	sched_vcpu_forget(vcpu);
 	sched_vcpu_kick(vcpu);			/* it may have slept; the next one is awake */
 	__atomic_store_n(&vcpu->work, 0, __ATOMIC_SEQ_CST);
 	locked = domain_lock(vcpu->domain);

@@ -57,7 +57,7 @@ void sched_vcpu_hurry(struct vcpu *vcpu, uint32_t borrows_us);
 void sched_block_current(void);
 void sched_yield_current(void);
 
-/* Reset: no timer of it is set, it polls for nothing. It is current or does not run. */
+/* No timer of it or its domain's watchdogs is set, no handler of one runs, it polls for nothing. It is current or does not run. */
 void sched_vcpu_forget(struct vcpu *vcpu);
 
 /* SOFTIRQ_SCHEDULE: chooses, and calls context_switch() if it chose another. May not return. */

@@ -161,6 +161,26 @@ static void a_domain_whose_last_frame_is_just_let_go_is_not_freed(void)	/* D1 */
 	CU_ASSERT_EQUAL(fake_parts.alive, 0);
 }
 
+static uint32_t forgotten;		/* vcpus whose timers were stopped */
+
+void sched_vcpu_forget(struct vcpu *vcpu)
+{
+	CU_ASSERT_TRUE(vcpu->domain->is_dying);
+	forgotten |= 1u << vcpu->id;
+}
+
+/* Of a driver a watchdog's handler walks them. */
+static void timers_are_stopped_before_page_tables_go(void)
+{
+	struct domain *domain = given_other(7);
+
+	forgotten = 0;
+	fake_parts.event_steps = 1;
+	CU_ASSERT_EQUAL(domain_destroy(domain), -ERESTART);
+	CU_ASSERT_EQUAL(forgotten, 7);
+	end(domain);
+}
+
 static void domain_zero_and_oneself_cannot_be_destroyed(void)
 {
 	struct domain *domain = given_other(7);
@@ -675,6 +695,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_dying_domain_is_not_found_and_not_freed_while_held),
 	UNIT_CASE(ids_of_nobody_may_end),
 	UNIT_CASE(a_domain_whose_last_frame_is_just_let_go_is_not_freed),
+	UNIT_CASE(timers_are_stopped_before_page_tables_go),
 	UNIT_CASE(domain_zero_and_oneself_cannot_be_destroyed),
 	UNIT_CASE(a_new_domain_waits_for_its_builder),
 	UNIT_CASE(a_crash_happens_once_and_stops_that_domain_alone),
