@@ -277,23 +277,15 @@ static void domain_kill(struct domain *domain)
 /* Domains are destroyed one at a time; before all other locks. */
 static struct spinlock destroy_lock;
 
-/* With the lock: whoever has let go the last one may hold it still. */
-static bool has_frames(struct domain *domain)
-{
-	bool has;
-
-	spin_lock(&domain->page_list_lock);
-	has = domain->frame_count;
-	spin_unlock(&domain->page_list_lock);
-	return has;
-}
-
 /* If nobody maps a frame of it any more the id is free again, and the table's own reference goes. */
 static void end_if_dead(struct domain *domain)
 {
-	if (!domain->is_taken_apart || has_frames(domain) || !grant_domain_unshare(domain) ||
+	if (!domain->is_taken_apart || read_once(&domain->frame_count) || !grant_domain_unshare(domain) ||
 	    !frame_unshare(domain->shared_info))
 		return;
+	/* Whoever has counted its last frame away may hold this still. */
+	spin_lock(&domain->page_list_lock);
+	spin_unlock(&domain->page_list_lock);
 	spin_lock(&table_lock);
 	write_once(&table[domain->id], NULL);
 	spin_unlock(&table_lock);
@@ -305,14 +297,12 @@ static void end_if_dead(struct domain *domain)
 void domain_may_end(domid_t id)
 {
 	const struct domain *domain;
-	bool may;
 
 	spin_lock(&table_lock);
 	domain = domain_find(id);
-	may = domain && read_once(&domain->is_dying) && !read_once(&domain->frame_count);
-	spin_unlock(&table_lock);
-	if (may)
+	if (domain && read_once(&domain->is_dying) && !read_once(&domain->frame_count))
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_DOMAIN);
+	spin_unlock(&table_lock);
 }
 
 void domain_end_dead(void)

@@ -244,12 +244,7 @@ void sched_block_current(void)
 		cpu_raise_softirq(this_cpu(), SOFTIRQ_SCHEDULE);
 }
 
-void sched_unblock_current(void)
-{
-	struct vcpu *vcpu = current_vcpu();
-
-	write_once(&vcpu->sched.is_blocked, false);
-}
+void sched_unblock_current(void) { write_once(&current_vcpu()->sched.is_blocked, false); }
 
 void sched_yield_current(void)
 {
@@ -292,17 +287,8 @@ int sched_domain_init(struct domain *domain)
 	return 0;
 }
 
-/* Their handlers look at every vcpu: they end before the first of them does. */
-static void domain_timers_stop(struct domain *domain)
-{
-	timer_stop(&domain->sched->period);
-	for (uint32_t i = 0; i < WATCHDOGS; i++)
-		timer_stop(&domain->sched->watchdog[i]);
-}
-
 void sched_domain_destroy(struct domain *domain)
 {
-	domain_timers_stop(domain);
 	heap_free(domain->sched);
 	domain->sched = NULL;
 }
@@ -322,10 +308,11 @@ void sched_vcpu_init(struct vcpu *vcpu)
 
 void sched_vcpu_destroy(struct vcpu *vcpu)
 {
-	domain_timers_stop(vcpu->domain);
+	/* The domain's handlers look at every vcpu: they end before the first of them does. */
+	timer_stop(&vcpu->domain->sched->period);
+	sched_vcpu_forget(vcpu);
 	sched_vcpu_update(vcpu);
 	ASSERT(vcpu->sched.state == RUNSTATE_offline || vcpu->sched.state == RUNSTATE_blocked, "S2");
-	vcpu_timers_stop(vcpu);
 }
 
 int sched_set_params(struct domain *domain, const struct sched_params *params)

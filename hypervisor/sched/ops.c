@@ -135,12 +135,6 @@ void vcpu_timers_init(struct vcpu *vcpu)
 	timer_init(&vcpu->poll_timer, poll_ends, vcpu);
 }
 
-void vcpu_timers_stop(struct vcpu *vcpu)
-{
-	timer_stop(&vcpu->singleshot);
-	timer_stop(&vcpu->poll_timer);
-}
-
 /* Ours alone: another vcpu's is its own business. */
 static long set_singleshot(struct vcpu *vcpu, uint64_t argument)
 {
@@ -270,7 +264,8 @@ static long send_nmi(struct vcpu *vcpu, uint64_t argument)
 
 void sched_vcpu_forget(struct vcpu *vcpu)
 {
-	vcpu_timers_stop(vcpu);
+	timer_stop(&vcpu->singleshot);
+	timer_stop(&vcpu->poll_timer);
 	for (uint32_t i = 0; i < WATCHDOGS; i++)
 		timer_stop(&vcpu->domain->sched->watchdog[i]);
 	write_once(&vcpu->poll_port, 0);

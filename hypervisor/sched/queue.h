@@ -89,7 +89,6 @@ void sched_unblock_current(void);
 /* ops.c: what timers call. */
 HIDDEN void watchdog_barks(void *domain);
 void vcpu_timers_init(struct vcpu *vcpu);
-void vcpu_timers_stop(struct vcpu *vcpu);
 
 /* time.c: the first two write what is registered; the loaded address space is its kernel's. */
 void time_write_area(struct vcpu *vcpu);
