@@ -61,13 +61,16 @@ bool speculation_barrier(void)
 	return cpu_features.ibpb;
 }
 
-/* A domain that finds its CPU idle since it last ran meets only its own predictions: no barrier. */
+/*
+ * A domain that finds its CPU idle since it last ran meets only its own predictions: no barrier. By its id, which is not soon
+ * another's: where it lay another may lie.
+ */
 void speculation_switch_domain(void)
 {
-	static const struct domain *last[MAX_CPUS];
+	static domid_t last[MAX_CPUS];
 	struct cpu *cpu = this_cpu();
 
-	if (last[cpu->id] != cpu->current->domain && !speculation_barrier())
+	if (last[cpu->id] != cpu->current->domain->id && !speculation_barrier())
 		return;
-	last[cpu->id] = cpu->current->domain;
+	last[cpu->id] = cpu->current->domain->id;
 }

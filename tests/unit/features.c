@@ -208,6 +208,9 @@ static void a_barrier_stands_between_two_domains(void)
 	fake_run(one);
 	speculation_switch_domain();
 	CU_ASSERT_EQUAL(barriers, 4);
+	one->domain->id = 77;			/* it was freed, and another came to lie there */
+	speculation_switch_domain();
+	CU_ASSERT_EQUAL(barriers, 5);
 	fake_on_cpu(0);
 }
 
