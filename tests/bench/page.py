@@ -12,7 +12,7 @@ from markup import cell, document, escape, table  # noqa: E402
 
 COLOURS = {"bare": "#888888", "skink": "#2ca02c", "xen": "#d62728", "uml": "#9467bd"}
 LABELS = {"bare": "bare QEMU", "skink": "Skink", "xen": "Xen 4.17", "uml": "User-Mode Linux"}
-PREFIXES = {"app.": "Applications", "net.": "Network", "blk.": "Disk", "restart.": "Drivers that die", "neighbour.": "Neighbours that misbehave",
+PREFIXES = {"app.": "Applications", "net.": "Network", "blk.": "Disk", "restart.": "Drivers that die", "upgrade.": "Drivers that die", "neighbour.": "Neighbours that misbehave",
             "reset_": "Drivers that die",
             "fault_to": "Drivers that die", "memory_": "Memory", "create_": "The life of domains", "destroy_": "The life of domains",
             "list_": "The life of domains", "domain_4": "The life of domains"}

@@ -43,6 +43,15 @@ def test_an_operation_has_to_be_cheaper_than_xen_s_and_a_driver_back_in_its_time
     assert targets.target(results, "restart.blk.virtio.copy") is None
 
 
+def test_a_driver_is_back_as_soon_with_post_mortems_as_without():
+    results = given(skink={"restart.blk.virtio.with_post_mortem.armed": 50500, "restart.blk.virtio.without_post_mortem.armed": 50000,
+                           "restart.blk.virtio.with_post_mortem": 50501, "restart.blk.virtio.without_post_mortem": 50000,
+                           "restart.blk.virtio.with_post_mortem.copy": 1, "restart.net.virtio.with_post_mortem": 1})
+    met = {name: targets.is_met(results, name) for name in results["skink"]}
+    assert [name for name, is_met in met.items() if is_met is not None] == ["restart.blk.virtio.with_post_mortem.armed", "restart.blk.virtio.with_post_mortem"]
+    assert met["restart.blk.virtio.with_post_mortem.armed"] and not met["restart.blk.virtio.with_post_mortem"]
+
+
 def test_an_application_that_is_seldom_in_the_kernel_stays_within_5_percent():
     results = given(bare={"app.compile": 1000, "app.compile.in_kernel": figure(9.5, "percent")}, xen={"app.compile": 1400})
     assert targets.target(results, "app.compile") == 1050

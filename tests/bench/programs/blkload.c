@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blkload DEVICE NAME read|write random|sequential BYTES DEPTH COUNT ROUNDS [aio]: O_DIRECT, as many threads as the depth, or with "aio"
+ * blkload DEVICE NAME read|write random|sequential BYTES DEPTH COUNT ROUNDS [aio|stalls]: O_DIRECT, as many threads as the depth, or with "aio"
  * one that has so many requests under way (io_submit(2), as fio's libaio does), the same places in each round. Times are the time stamp
  * counter's, from when the first thread begins until the last is done: the threads are there before. A round to warm up comes first and
- * is not printed. Lines as netload's: requests or bytes in a second for each round, and how long single requests took.
+ * is not printed. Lines as netload's: requests or bytes in a second for each round, and how long single requests took; with "stalls" also
+ * each request that took longer than a millisecond, at once.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,11 +19,11 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-enum { DEPTH_MAX = 64, ALIGNMENT = 4096, WORDS = 9, AIO = 9 };
+enum { DEPTH_MAX = 64, ALIGNMENT = 4096, WORDS = 9, HOW = 9, STALL = 1000000 };
 
 static struct {
 	int file;
-	int is_write, is_random, is_aio;
+	int is_write, is_random, is_aio, tells_stalls;
 	unsigned int depth;
 	char *buffer;			/* of depth * bytes */
 	size_t bytes;
@@ -60,6 +61,8 @@ static void one_after_another(char *buffer)
 
 		must(done == (ssize_t)load.bytes, "request");
 		load.took[i] = __rdtsc() - began;
+		if (load.tells_stalls && load.took[i] > STALL)
+			printf("STALL %lu\n", load.took[i]);
 	}
 }
 
@@ -178,9 +181,10 @@ int main(int count, char **words)
 	unsigned int threads;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	load.is_aio = count == WORDS + 1 && !strcmp(words[AIO], "aio");
-	if (count != WORDS + load.is_aio) {
-		fprintf(stderr, "usage: blkload DEVICE NAME read|write random|sequential BYTES DEPTH COUNT ROUNDS [aio]\n");
+	load.is_aio = count == WORDS + 1 && !strcmp(words[HOW], "aio");
+	load.tells_stalls = count == WORDS + 1 && !strcmp(words[HOW], "stalls");
+	if (count != WORDS + load.is_aio + load.tells_stalls) {
+		fprintf(stderr, "usage: blkload DEVICE NAME read|write random|sequential BYTES DEPTH COUNT ROUNDS [aio|stalls]\n");
 		return 2;
 	}
 	load.is_write = words[3][0] == 'w';

@@ -3,15 +3,18 @@
  * netload serve: takes, gives or echoes bytes over TCP for whoever connects to port 5001, for ever.
  * netload ADDRESS NAME send|receive MIB ROUNDS: streams that much in each round, and prints what passed in the time.
  * netload ADDRESS NAME echo COUNT ROUNDS: one byte there and back.
+ * netload ADDRESS NAME stalls COUNT ROUNDS: the same, and each that took longer than a millisecond is printed at once.
  * Times are the time stamp counter's. A round to warm up comes first and is not printed. Each line is
  *     BENCH name value unit            one of several rounds
  *     SPREAD name unit n p50 p99 max   of single operations
+ *     STALL instructions
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +23,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-enum { PORT = 5001, PIECE = 65536, MIB = 1 << 20, TRIES = 600, TRY_US = 100000 };
+enum { PORT = 5001, PIECE = 65536, MIB = 1 << 20, TRIES = 600, TRY_US = 100000, STALL = 1000000 };
 
 /* What a client wants, and of how much. */
 struct wish {
@@ -158,19 +161,22 @@ static int by_size(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-static void echo(int line, const char *name, uint64_t count, int rounds)
+static void echo(int line, const char *name, uint64_t count, int rounds, bool tells_stalls)
 {
 	uint64_t n = count * (uint64_t)rounds, *took = calloc(n, sizeof(*took));
 
 	must(took != NULL, "memory");
 	ask(line, 'e', count + n);
 	for (uint64_t i = 0; i < count + n; i++) {
-		uint64_t began = __rdtsc();
+		uint64_t began = __rdtsc(), spent;
 
 		put(line, 1);
 		get(line, 1);
+		spent = __rdtsc() - began;
 		if (i >= count)
-			took[i - count] = __rdtsc() - began;
+			took[i - count] = spent;
+		if (tells_stalls && spent > STALL)
+			printf("STALL %lu\n", spent);
 	}
 	qsort(took, n, sizeof(*took), by_size);
 	printf("SPREAD %s instructions %lu %lu %lu %lu\n", name, n, took[n / 2], took[n * 99 / 100], took[n - 1]);
@@ -185,12 +191,12 @@ int main(int count, char **words)
 	if (count == 2 && !strcmp(words[1], "serve"))
 		return serve();
 	if (count != 6 || atol(words[4]) < 1 || (rounds = atoi(words[5])) < 1) {
-		fprintf(stderr, "usage: netload serve, or: netload ADDRESS NAME send|receive|echo MIB|COUNT ROUNDS\n");
+		fprintf(stderr, "usage: netload serve, or: netload ADDRESS NAME send|receive|echo|stalls MIB|COUNT ROUNDS\n");
 		return 2;
 	}
 	line = connect_to(words[1]);
-	if (words[3][0] == 'e')
-		echo(line, words[2], (uint64_t)atol(words[4]), rounds);
+	if (!strcmp(words[3], "echo") || !strcmp(words[3], "stalls"))
+		echo(line, words[2], (uint64_t)atol(words[4]), rounds, words[3][1] == 't');
 	else
 		stream(line, words[2], words[3][0], (uint64_t)atol(words[4]), rounds);
 	return 0;

@@ -116,8 +116,9 @@ net)
 	streams wire 10.0.1.1 16 send
 	;;
 blk) disk /dev/xvda ;;
-load-net)
+load-net | load-net-stalls)
 	interface 00:16:3e:00:00:12 10.0.1.2
+	[ "$role" = load-net ] || netload 10.0.1.1 beside stalls 1000000 1 &
 	netload 10.0.1.1 load send 16 1000000 > /dev/null &
 	echo "IO loaded"
 	wait
@@ -128,8 +129,9 @@ load-e1000e)
 	echo "IO loaded"
 	wait
 	;;
-load-blk)
+load-blk | load-blk-stalls)
 	until [ -b /dev/xvda ]; do sleep 0.1; done
+	[ "$role" = load-blk ] || blkload /dev/xvda beside write random 4096 1 1000000 1 stalls &
 	blkload /dev/xvda load write random 4096 32 2000 1000000 > /dev/null &
 	echo "IO loaded"
 	wait

@@ -3,6 +3,8 @@
 # come with an attachment more: all but the first are idle ones of the same guest.
 kills=10
 windows=3
+upgrades=10
+turns=3
 
 # Shown as it comes: all of it takes long.
 row() { echo "BENCH $*"; }
@@ -14,23 +16,31 @@ numbers() {
 		END { for (i = 2; i <= n; i++) print found[key[i]] }'
 }
 
-# come_back DRIVER ROW RESTARTS: it has answered and has all rings again, and was restarted $came times
-come_back() {
+# back DRIVER RESTARTS: it has answered and has all rings again, and was restarted $came times; $steps: from the report on, and what was copied
+back() {
 	for _ in $(seq 200); do
 		sleep 0.02
-		set -- "$1" "$2" "$3" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
-		[ "$4" != "$3" ] && [ "$9" != 0 ] && [ "${10}" != 0 ] && break
+		set -- "$1" "$2" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
+		[ "$3" != "$2" ] && [ "$8" != 0 ] && [ "$9" != 0 ] && break
 	done
-	[ "$4" != "$3" ] || fail "$1 has not come back: $*"
-	came=$4
-	row "$2 ${10} instructions"
-	row "$2.until_fenced $5 instructions"
-	row "$2.copy $(($6 - $5)) instructions"
-	row "$2.copied ${11} frames"
-	row "$2.resume $(($7 - $6)) instructions"
-	row "$2.device $(($8 - $7)) instructions"
-	row "$2.all_rings $(($9 - $8)) instructions"
-	row "$2.answer $((${10} - $8)) instructions"
+	[ "$3" != "$2" ] || fail "$1 has not come back: $*"
+	came=$3
+	shift 3
+	steps=$*
+}
+
+# come_back DRIVER ROW RESTARTS: from the place where it said ready
+come_back() {
+	back "$1" "$3"
+	set -- "$2" $steps
+	row "$1 $7 instructions"
+	row "$1.until_fenced $2 instructions"
+	row "$1.copy $(($3 - $2)) instructions"
+	row "$1.copied $8 frames"
+	row "$1.resume $(($4 - $3)) instructions"
+	row "$1.device $(($5 - $4)) instructions"
+	row "$1.all_rings $(($6 - $5)) instructions"
+	row "$1.answer $(($7 - $5)) instructions"
 }
 
 # dies DRIVER ROW [disarmed]: again when it is back
@@ -51,6 +61,30 @@ hangs() {
 		come_back "$1" "$2" "$3"
 		set -- "$1" "$2" "$came"
 	done
+}
+
+stalls() { grep -ac STALL "$logs/guest-$1.log"; }
+
+# upgraded DRIVER ROLE GUEST: another image takes its place under that guest's load, again and again; each is a file of its own, with the same in it
+upgraded() {
+	for turn in $(seq $upgrades); do
+		before=$(stalls "$3")
+		must cp "/usr/lib/skink/$2.elf" "/bench/$2-$turn.elf"
+		set -- "$1" "$2" "$3" $(numbers "$1" restarts)
+		must skink upgrade "$1" --image "/bench/$2-$turn.elf" > /dev/null
+		back "$1" "$4"
+		# The driver goes before all others for a second.
+		sleep 1
+		row_of_upgrade "upgrade.$2.virtio" $steps $(sed -n 's/.*STALL \([0-9]*\).*/\1/p' "$logs/guest-$3.log" | tail -n "+$((before + 1))" | sort -n | tail -n 1)
+	done
+}
+
+# row_of_upgrade ROW STEPS... LONGEST: what was copied is no step of it
+row_of_upgrade() {
+	row "$1 $7 instructions"
+	row "$1.device $5 instructions"
+	row "$1.all_rings $(($6 - $5)) instructions"
+	[ -z "$9" ] || row "$1.longest_request $9 instructions"
 }
 
 both_ways() {
@@ -109,14 +143,15 @@ disks() {
 	done | head -n "$1" | while read -r letters; do blk_disk "$letters" disk0; done
 }
 
-# guests COUNT: the writer and the client, with so many of them each; both have their load, and the client runs
+# guests COUNT [-stalls]: the writer and the client, with so many of them each; both have their load, and the client runs. The second word: they tell
+# what took long
 guests() {
 	rm -f $logs/guest-writer.log $logs/guest-client.log
-	skink_guest writer load-blk "$(disks "$1")"
+	skink_guest writer "load-blk$2" "$(disks "$1")"
 	wait_for writer "IO loaded"
 	connected writer "$1"
 	must skink pause writer
-	skink_guest client load-net "$(interfaces "$1")"
+	skink_guest client "load-net$2" "$(interfaces "$1")"
 	wait_for client "IO loaded"
 	connected client "$1"
 	sleep 0.3
@@ -164,6 +199,51 @@ beside() {
 	must skink destroy writer
 }
 
+# upgrading: the client's driver first
+upgrading() {
+	guests 1 -stalls
+	upgraded wirea net client
+	must skink pause client
+	must skink unpause writer
+	upgraded disk0 blk writer
+}
+
+# Post-mortems that were written since the last keeping().
+written() { ls /var/log/skink/deaths | wc -l; }
+
+# keeping COUNT: skinkd makes post-mortems, and keeps so many of them; 0: it makes none
+keeping() {
+	echo "post_mortems_kept = $1" > /etc/skink/skinkd.conf
+	must sv -w 20 restart skinkd
+	skink_ready
+	for driver in wirea disk0; do must skink wait $driver --for recovered; done
+	sleep 0.5
+	rm -f /var/log/skink/deaths/*
+}
+
+# told DRIVER ROW: with post-mortems and without, in turn, so that both have the same of what else changes
+told() {
+	for _ in $(seq $turns); do
+		keeping 64
+		both_ways "$1" "$2.with_post_mortem"
+		sleep 0.5
+		[ "$(written)" != 0 ] || fail "no death has left a post-mortem"
+		keeping 0
+		both_ways "$1" "$2.without_post_mortem"
+		[ "$(written)" = 0 ] || fail "a post-mortem that nobody wants"
+	done
+}
+
+telling() {
+	guests 1
+	must skink pause client
+	must skink unpause writer
+	told disk0 restart.blk.virtio
+	must skink pause writer
+	must skink unpause client
+	told wirea restart.net.virtio
+}
+
 skink_ready
 skink_driver wirea net 4
 skink_driver wireb net 5
@@ -176,6 +256,8 @@ wait_for server "IO serves"
 case $part in
 restart) alone ;;
 restart-many) for count in 16 64; do beside $count; done ;;
+restart-post-mortems) telling ;;
+restart-upgrade) upgrading ;;
 restart-counts) kills=3; guests 1; all "" ;;
 esac
 echo "IO done"

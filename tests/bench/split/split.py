@@ -12,7 +12,7 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "neighbours", "restart", "restart-many", "restart-counts")
+PARTS = ("net", "blk", "neighbours", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
@@ -34,7 +34,7 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
           "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
 # What this card sends is taken and forgotten: a wire whose other end nobody serves would hold the first frame for ever.
 DEVICES["neighbours"] = ["-netdev", "user,id=net4,restrict=on"] + AT_ONCE[2:4] + DEVICES["blk"]
-DEVICES["restart"] = DEVICES["restart-many"] = DEVICES["restart-counts"] = AT_ONCE + DEVICES["blk"] + OTHERS
+DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS for part in PARTS if part.startswith("restart")})
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
