@@ -28,11 +28,13 @@ def test_a_command_whose_echo_was_interrupted_is_no_answer():
 
 
 def test_a_line_that_the_core_broke_is_whole_again():
-    core = "skink: d5: mapping kernel into physical memory \r\nskink: d5: about to get started... \r\n"
+    core = "skink: d5: mapping kernel into physical memory \r\nskink: d5: about to get started... \r\nskink: domain 5 crashed: it has asked for it\r\n"
     said = '{\n  "name": "web",\n  "id": 15\n}\n=0=\n'
     for at in range(1, len(said)):
         # As it stands it begins a line of its own only where it must.
         assert without_core(said[:at] + ("" if said[at - 1] == "\n" else "\r\n") + core + said[at:]) == said
+    skink = "skink: no domain is called 'db'\n=1=\n"
+    assert without_core(skink + core) == skink
 
 
 def test_an_answer_may_stand_behind_the_prompt_of_a_line_that_was_typed_ahead():

@@ -13,7 +13,7 @@
 static struct spinlock log_lock;
 static bool seized;			/* atomic */
 static enum log_level loglvl = LOG_INFO;
-static bool in_line;			/* below: log_lock; the last message did not end its line */
+static enum { NOBODY, CORE, DOM0 } line_of;	/* below: log_lock; whose last words did not end their line */
 static uint64_t guest_second;		/* the one that guest_lines is for */
 static uint32_t guest_lines;
 static char kept[KEPT_BYTES];
@@ -40,14 +40,16 @@ static void keep(char c)
 	kept_bytes = MIN(kept_bytes + 1, KEPT_BYTES);
 }
 
-/* A carriage return before each end of line; "skink: " before each begin. */
+/* A carriage return before each end of line; "skink: " before each begin. What Domain-0 has begun to say it goes on with behind this. */
 static void emit_text(const char *text)
 {
 	for (; *text; text++) {
-		if (!in_line && *text != '\n')
+		if (line_of == DOM0)
+			uart_write("\r\n", 2);
+		if (line_of != CORE && *text != '\n')
 			uart_write("skink: ", 7);
-		in_line = *text != '\n';
-		uart_write(in_line ? text : "\r\n", in_line ? 1 : 2);
+		line_of = *text != '\n' ? CORE : NOBODY;
+		uart_write(line_of ? text : "\r\n", line_of ? 1 : 2);
 		keep(*text);
 	}
 }
@@ -110,7 +112,7 @@ void log_guest(uint16_t domain, const char *text, size_t count)
 		guest_lines = 0;
 	}
 	if (guest_lines++ < GUEST_LINES) {
-		emit_text(in_line ? "\n" : "");
+		emit_text(line_of == CORE ? "\n" : "");
 		format_string(line, sizeof(line), "(%u lines of guests dropped)\n", dropped);
 		emit_text(dropped ? line : "");
 		format_string(line, sizeof(line), "d%u: %.*s\n", domain, (int)count, text);
@@ -124,6 +126,6 @@ void log_write_raw(const char *bytes, size_t count)
 	lock();
 	uart_write(bytes, count);
 	if (count > 0)
-		in_line = bytes[count - 1] != '\n';
+		line_of = bytes[count - 1] != '\n' ? DOM0 : NOBODY;
 	unlock();
 }

@@ -84,10 +84,7 @@ static void program(struct timer_heap *heap)
 	}
 }
 
-void timer_init_cpu(uint32_t cpu)
-{
-	heaps[cpu] = (struct timer_heap){ .programmed_ns = UINT64_MAX };
-}
+void timer_init_cpu(uint32_t cpu) { heaps[cpu] = (struct timer_heap){ .programmed_ns = UINT64_MAX }; }
 
 void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 {

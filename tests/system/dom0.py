@@ -30,8 +30,9 @@ DOM0_LINE = f"{DOM0_ARGS} cryptomgr.notests"
 CPUS = os.environ.get("SMP", "2" if os.environ.get("SKINK_FULL") else "1")
 
 
-# What the core says of guests. Where it finds a line of Dom0's begun, which can be anywhere, it ends it; and what was broken goes on behind it.
-CORE_SAYS = re.compile(r"((?<!\n)\r\n)?(skink: (d\d+: |\(\d+ lines of guests dropped)[^\n]*\n)+")
+# What the core says, and not skink, whose lines end without a carriage return. Where it finds a line of Dom0's begun, which can be anywhere, it ends it;
+# and what was broken goes on behind it.
+CORE_SAYS = re.compile(r"((?<!\n)\r\n)?(skink: [^\n]*\r\n)+")
 
 
 def without_core(raw):

@@ -122,6 +122,21 @@ static void guests_say_little(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(sent, "d7: again"));
 }
 
+/* Not kept: Domain-0 has a log of its own, and neither has the end of its line that was not one. */
+static void what_domain_zero_has_begun_is_not_gone_on_with(void)
+{
+	given_empty_log();
+	log_write_raw("dom0# ", 6);
+	log_info("domain 5 crashed\n");
+	log_write_raw("ls\r\n", 4);
+	log_info("one");
+	log_guest(7, "two", 3);
+	log_write_raw("dom0# ", 6);
+	log_guest(7, "three", 5);
+	CU_ASSERT_STRING_EQUAL(sent, "dom0# \r\nskink: domain 5 crashed\r\nls\r\nskink: one\r\nskink: d7: two\r\ndom0# \r\nskink: d7: three\r\n");
+	CU_ASSERT_STRING_EQUAL(kept_from(log_first(), 1000), "domain 5 crashed\none\nd7: two\nd7: three\n");
+}
+
 static void what_is_above_the_level_is_not_said(void)
 {
 	given_empty_log();
@@ -139,6 +154,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_place_that_is_none_begins_at_the_first),
 	UNIT_CASE(what_is_forgotten_is_not_read),
 	UNIT_CASE(guests_say_little),
+	UNIT_CASE(what_domain_zero_has_begun_is_not_gone_on_with),
 	UNIT_CASE(what_is_above_the_level_is_not_said),
 };
 
