@@ -236,8 +236,8 @@ static void *fire_on_cpu_1(void *unused)
 	while (!read_once(&is_over)) {
 		timer_softirq();
 		if (!read_once(&is_stopping) && read_once(&wants_timer)) {
-			write_once(&wants_timer, false);
 			timer_set(&shared, 0);
+			write_once(&wants_timer, false);	/* last: this thread may stand still before it, but not between the two */
 		}
 	}
 	return NULL;

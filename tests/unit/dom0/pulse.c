@@ -16,8 +16,8 @@
 
 #include <xen/io/xs_wire.h>
 
-#define INTERVAL_MS	10
-#define PATIENCE	5
+#define INTERVAL_MS	20
+#define PATIENCE	150	/* 3 s: whoever runs this may stand still for most of that, and hangs nobody */
 #define LONG_MS		5000
 
 static char path[64];
