@@ -88,7 +88,7 @@ static void it_has_the_facts_and_no_shell_sees_them(void)
 {
 	given_program("/usr/bin/env > $OUT; echo \"$0 $1 $#\" >> $OUT");
 	setenv("SECRET", "of skinkd", 1);
-	run(NULL, 5000, "a; touch /tmp/no $(id) `id` \"'");
+	run(NULL, 60000, "a; touch /tmp/no $(id) `id` \"'");
 	all_have_ended();
 	CU_ASSERT_PTR_NOT_NULL(strstr(out(), "FACT=a; touch /tmp/no $(id) `id` \"'\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(out(), "SKINK_DEATHS=1\n"));
@@ -104,7 +104,7 @@ static void it_runs_as_the_user_who_is_named(void)
 	given_program("id -u > $OUT.user; id -G >> $OUT.user");
 	chmod(folder, 0777);
 	unlink(path("out.user"));
-	run("nobody", 5000, "");
+	run("nobody", 60000, "");
 	all_have_ended();
 	rename(path("out.user"), path("out"));
 	CU_ASSERT_STRING_EQUAL(out(), "65534\n65534\n");
@@ -112,13 +112,14 @@ static void it_runs_as_the_user_who_is_named(void)
 
 static void deaths_meanwhile_are_told_by_one_more_run(void)		/* HO1 */
 {
-	given_program("echo $FACT $SKINK_DEATHS >> $OUT; sleep 0.2");
-	run(NULL, 5000, "first");
+	given_program("echo $FACT $SKINK_DEATHS >> $OUT; until test -e $OUT.go; do sleep 0.01; done");
+	run(NULL, 60000, "first");
 	for (int i = 0; i < 5; i++)
-		run(NULL, 5000, i < 4 ? "next" : "last");
+		run(NULL, 60000, i < 4 ? "next" : "last");
+	fclose(fopen(path("out.go"), "w"));
 	all_have_ended();
 	CU_ASSERT_STRING_EQUAL(out(), "first 1\nlast 5\n");
-	run(NULL, 5000, "later");
+	run(NULL, 60000, "later");
 	all_have_ended();
 	CU_ASSERT_STRING_EQUAL(out(), "first 1\nlast 5\nlater 1\n");
 }
@@ -136,20 +137,20 @@ static void when_its_time_is_over_all_of_it_is_killed(void)		/* HO2 */
 static void what_goes_wrong_is_told(void)
 {
 	given_program("exit 7");
-	run(NULL, 5000, "");
+	run(NULL, 60000, "");
 	all_have_ended();
 	CU_ASSERT_PTR_NOT_NULL(strstr(told, "ended with 7"));
 	given_program("kill -9 $$");
-	run(NULL, 5000, "");
+	run(NULL, 60000, "");
 	all_have_ended();
 	CU_ASSERT_PTR_NOT_NULL(strstr(told, "ended by signal 9"));
 	given_program("");
-	run("nobody-at-all", 5000, "");
+	run("nobody-at-all", 60000, "");
 	all_have_ended();
 	CU_ASSERT_PTR_NOT_NULL(strstr(told, "there is no user 'nobody-at-all'"));
 	given_program("");
 	unlink(path("program"));
-	run(NULL, 5000, "");
+	run(NULL, 60000, "");
 	all_have_ended();
 	CU_ASSERT_PTR_NOT_NULL(strstr(told, "is not run: no such file"));
 }
@@ -173,6 +174,7 @@ int main(void)
 	CU_basic_run_tests();
 	unlink(path("program"));
 	unlink(path("out"));
+	unlink(path("out.go"));
 	rmdir(folder);
 	return CU_get_number_of_failures() ? 1 : 0;
 }
