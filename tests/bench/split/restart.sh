@@ -3,7 +3,7 @@
 # come with an attachment more: all but the first are idle ones of the same guest.
 kills=10
 windows=3
-upgrades=10
+upgrades=5
 turns=3
 
 # Shown as it comes: all of it takes long.
