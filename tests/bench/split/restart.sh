@@ -216,7 +216,7 @@ keeping() {
 	echo "post_mortems_kept = $1" > /etc/skink/skinkd.conf
 	must sv -w 20 restart skinkd
 	skink_ready
-	for driver in wirea disk0; do must skink wait $driver --for recovered; done
+	for driver in wirea disk0; do must skink wait $driver --for recovered > /dev/null; done
 	sleep 0.5
 	rm -f /var/log/skink/deaths/*
 }
