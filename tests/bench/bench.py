@@ -40,7 +40,7 @@ import uml  # noqa: E402
 from machine import BUILD, DOM0_ARGS, QEMU, Gone, Late, Machine, by_kernel  # noqa: E402
 
 LINE = re.compile(r"^BENCH (\S+) (\d+)$", re.MULTILINE)
-ROUND = re.compile(r"^BENCH (\S+) ([\d.]+) (\S+)$", re.MULTILINE)
+ROUND = re.compile(r"^BENCH (\S+) (-?[\d.]+) (\S+)$", re.MULTILINE)
 SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
 JIT_FLUSHES = re.compile(r"^TLB (?:full|partial) flushes\s+(\d+)", re.MULTILINE)
 CORE_KEEPS, XEN_RAM = re.compile(r"the core keeps (\d+) KiB"), re.compile(r"^\(XEN\) System RAM: \d+MB \((\d+)kB\)", re.MULTILINE)

@@ -23,6 +23,11 @@ def test_rounds_of_one_name_are_one_figure_and_torn_lines_are_none():
     assert found["net.guest.round_trip"]["n"] == 900 and found["net.guest.round_trip"]["p99"] == 90000
 
 
+def test_what_is_less_than_nothing_counts_as_well():
+    found = bench.figures("".join(f"BENCH restart.net.virtio.lost.2s {value} percent\n" for value in ("-0.30", "0.10", "-0.70")))
+    assert found["restart.net.virtio.lost.2s"]["n"] == 3 and found["restart.net.virtio.lost.2s"]["p50"] == -0.3
+
+
 def test_a_machine_that_fails_half_way_leaves_what_it_had_measured():
     results = {}
     half = {"net.guest.send.1500": bench.counted(1)}
