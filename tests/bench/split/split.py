@@ -34,10 +34,7 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
           "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
 # What this card sends is taken and forgotten: a wire whose other end nobody serves would hold the first frame for ever.
 DEVICES["neighbours"] = ["-netdev", "user,id=net4,restrict=on"] + AT_ONCE[2:4] + DEVICES["blk"]
-# And a wire takes what it is given: with two ends alone QEMU's hub holds a frame, and with it the answer that is measured, while the card at the other
-# end has no buffers, and on one CPU who serves that card runs only when the driver that came back sleeps.
-OPEN_ENDS = ["-netdev", "hubport,id=end0,hubid=0", "-netdev", "hubport,id=end1,hubid=1"]
-DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS + OPEN_ENDS for part in PARTS if part.startswith("restart")})
+DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS for part in PARTS if part.startswith("restart")})
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
