@@ -5,6 +5,8 @@ kills=10
 windows=3
 upgrades=5
 turns=3
+# Interfaces of one guest: Linux takes 514 grants for each, and a domain has 64 pages of them.
+most=32
 
 # Shown as it comes: all of it takes long.
 row() { echo "BENCH $*"; }
@@ -130,11 +132,16 @@ blk_disk() {
 	echo "<disk type='block' device='disk'><backenddomain name='$2'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/><shareable/></disk>"
 }
 
-# The client's interfaces and the writer's disks, so many of them, as their manifests have them: attached one by one under load each would
-# take seconds.
+# The guests' interfaces and the writer's disks are as their manifests have them: attached one by one under load each would take seconds.
+# interfaces FIRST LAST: idle ones
 interfaces() {
-	skink_interface wirea 12
-	for i in $(seq 2 "$1"); do skink_interface wirea "$(printf %02x $((i + 32)))"; done
+	for i in $(seq "$1" "$2"); do skink_interface wirea "$(printf %02x $((i + 32)))"; done
+}
+
+# idler COUNT: a guest with the interfaces that are too many for the client
+idler() {
+	skink_guest idler idle "$(interfaces $((most + 1)) "$1")"
+	connected idler $(($1 - most))
 }
 
 disks() {
@@ -143,15 +150,17 @@ disks() {
 	done | head -n "$1" | while read -r letters; do blk_disk "$letters" disk0; done
 }
 
-# guests COUNT [-stalls]: the writer and the client, with so many of them each; both have their load, and the client runs. The second word: they tell
-# what took long
+# guests COUNT [-stalls]: the writer and the client, with so many of them each, or an idler besides; both have their load, and the client runs.
+# The second word: they tell what took long
 guests() {
 	rm -f $logs/guest-writer.log $logs/guest-client.log
 	skink_guest writer "load-blk$2" "$(disks "$1")"
 	wait_for writer "IO loaded"
 	connected writer "$1"
 	must skink pause writer
-	skink_guest client "load-net$2" "$(interfaces "$1")"
+	[ "$1" -le $most ] || idler "$1"
+	set -- $(($1 < most ? $1 : most)) "$2"
+	skink_guest client "load-net$2" "$(skink_interface wirea 12; interfaces 2 "$1")"
 	wait_for client "IO loaded"
 	connected client "$1"
 	sleep 0.3
@@ -195,6 +204,7 @@ alone() {
 beside() {
 	guests "$1"
 	all ".$1"
+	[ "$1" -le $most ] || must skink destroy idler
 	must skink destroy client
 	must skink destroy writer
 }
