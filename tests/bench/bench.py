@@ -9,6 +9,7 @@ apps:   applications in a Debian that is all in memory: apps/.
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
 neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
+outage: how long guests of a driver that ends get no answer, on Skink and, destroyed and created again, on Xen: split/outage.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
 restart-many: the same with 16 and 64 attachments.
 restart-post-mortems: the same with one attachment, with post-mortems and without.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
-# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart..., neighbours: there are restart.sh and neighbours.sh.
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart..., neighbours, outage: there are scripts of those names.
 exec < /dev/hvc0 > /dev/hvc0 2>&1
 PATH=/usr/sbin:/usr/bin:/bench
 cd /bench
@@ -86,7 +86,7 @@ xl_ready() {
 xl_guest() {
 	name=$1 role=$2
 	shift 2
-	printf '%s\n' "name='$name'" "memory=256" "vcpus=1" "kernel='/bench/vmlinux'" "ramdisk='/bench/initrd'" "tsc_mode='native'" \
+	printf '%s\n' "name='$name'" "memory=256" "vcpus=1" "kernel='/bench/vmlinux'" "ramdisk='${ramdisk:-/bench/initrd}'" "tsc_mode='native'" \
 		"extra='console=hvc0 quiet nokaslr norandmaps split=$role'" "$@" > "$name.conf"
 	must xl create -q "$name.conf"
 }
@@ -119,6 +119,7 @@ case $part in restart*) . ./restart.sh ;; esac
 ${tool}_ready
 xenstore-exists /local/domain/0/name || fail "no xenstored"
 [ "$part" = neighbours ] && . ./neighbours.sh
+[ "$part" = outage ] && . ./outage.sh
 ${tool}_$part
 if [ "$part$tool" = netskink ]; then
 	until ip link show eth0 > /dev/null 2>&1; do sleep 0.2; done

@@ -94,6 +94,43 @@ bare_neighbours() {
 	done
 }
 
+# Xen's driver domain: a bridge and a disk in its memory; what xl has attached it connects, as "xl devd" would.
+connected() { [ "$(xenstore-read "$1/hotplug-status" 2> /dev/null)" = connected ]; }
+hotplug_interface() {
+	vif=vif$(basename "$(dirname "$1")").$(basename "$1")
+	[ -e "/sys/class/net/$vif" ] && brctl addif lan "$vif" && ip link set "$vif" up && xenstore-write "$1/hotplug-status" connected
+}
+hotplug_disk() {
+	disk=$(xenstore-read "$1/params") && xenstore-write "$1/physical-device" "$(stat -L -c %t:%T "$disk")" \
+		"$1/physical-device-path" "$disk" "$1/hotplug-status" connected
+}
+# attached KIND: the back-ends of that kind in its store
+attached() {
+	for guest in $(xenstore-list "backend/$1" 2> /dev/null); do
+		for number in $(xenstore-list "backend/$1/$guest" 2> /dev/null); do echo "backend/$1/$guest/$number"; done
+	done
+}
+serve_as_driver() {
+	for module in xen-netback xen-blkback bridge; do modprobe $module; done
+	modprobe brd rd_nr=1 rd_size=65536
+	[ -e /dev/xen/xenbus ] || { modprobe xenfs; mount -t xenfs none /proc/xen; }
+	brctl addbr lan
+	ip link set lan up
+	xenstore-read domid && echo "IO serves"
+	while sleep 0.02; do
+		for path in $(attached vif); do connected "$path" || hotplug_interface "$path"; done
+		for path in $(attached vbd); do connected "$path" || hotplug_disk "$path"; done
+	done
+}
+
+# An interface that comes back is a new one: it is given its address again, as a network manager would.
+keep_interface() {
+	while sleep 0.1; do ip addr show | grep -q "$2/24" || interface "$1" "$2"; done
+}
+
+# Each round of what it does is told.
+rounds_told() { "$@" | while read -r _; do echo "IO goes on"; done; }
+
 for word in $(cat /proc/cmdline); do
 	case $word in split=*) role=${word#split=} ;; esac
 done
@@ -134,6 +171,26 @@ load-blk | load-blk-stalls)
 	[ "$role" = load-blk ] || blkload /dev/xvda beside write random 4096 1 1000000 1 stalls &
 	blkload /dev/xvda load write random 4096 32 2000 1000000 > /dev/null &
 	echo "IO loaded"
+	wait
+	;;
+driver) serve_as_driver ;;
+outage-server)
+	interface 00:16:3e:00:00:01 10.0.0.1
+	keep_interface 00:16:3e:00:00:01 10.0.0.1 &
+	echo "IO serves"
+	exec netload serve
+	;;
+outage-net)
+	interface 00:16:3e:00:00:02 10.0.0.2
+	keep_interface 00:16:3e:00:00:02 10.0.0.2 &
+	netload 10.0.0.1 beside stalls 1000000 1 &
+	rounds_told netload 10.0.0.1 load send 64 1000000 &
+	wait
+	;;
+outage-blk)
+	until [ -b /dev/xvda ]; do sleep 0.1; done
+	blkload /dev/xvda beside write random 4096 1 1000000 1 stalls &
+	rounds_told blkload /dev/xvda load write random 4096 32 5000 1000000 &
 	wait
 	;;
 victim) exec polite ;;

@@ -12,10 +12,10 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "neighbours", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts")
+PARTS = ("net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
-           "xen-blkback", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
+           "xen-blkback", "brd", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
 # The cards' addresses are nobody else's: a bridge takes frames for its cards' addresses as its own.
 DEVICES = {
     "net": ["-netdev", "hubport,id=net4,hubid=0", "-device", "virtio-net-pci,netdev=net4,mac=00:16:3e:00:01:04,addr=4,"
@@ -34,13 +34,15 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
           "-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824", "-device", "nvme,drive=disk1,serial=1,addr=9"]
 # What this card sends is taken and forgotten: a wire whose other end nobody serves would hold the first frame for ever.
 DEVICES["neighbours"] = ["-netdev", "user,id=net4,restrict=on"] + AT_ONCE[2:4] + DEVICES["blk"]
+# On Xen the driver domain's disk is in its memory.
+DEVICES["outage"] = DEVICES["blk"]
 DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS for part in PARTS if part.startswith("restart")})
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
 def parts_of(system):
-    """Nobody else's drivers come back, and User-Mode Linux has no devices."""
-    return {"skink": PARTS, "uml": ()}.get(system, PARTS[:3])
+    """Nobody else's drivers come back by themselves, the bare kernel's are its own, and User-Mode Linux has no devices."""
+    return {"skink": PARTS, "xen": PARTS[:4], "uml": ()}.get(system, PARTS[:3])
 
 
 def dom0_modules(build, root):
@@ -63,6 +65,24 @@ def guest_initrd(build, folder):
     return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
 
 
+def driver_initrd(build, folder):
+    """A guest's, and Xen's tools for its store with what they are linked with, from Debian's packages."""
+    taken, root = f"{folder}/taken", f"{folder}/driver"
+    os.makedirs(taken)
+    unpack = subprocess.Popen(["zstdcat", os.path.abspath(f"{build}/dom0/system.cpio.zst")], stdout=subprocess.PIPE)
+    subprocess.run(["cpio", "-id", "--quiet", "*/xenstore*", "*/ld-linux-x86-64.so.2", "*/libc.so.6", "*/libxenstore.so*", "*/libxentool*.so*"],
+                   stdin=unpack.stdout, cwd=taken, check=True)
+    assert unpack.wait() == 0
+    for tool in ("read", "write", "list"):
+        put(root, f"bin/xenstore-{tool}", read(f"{taken}/usr/bin/xenstore-{tool}"))
+    libraries = f"{taken}/usr/lib/x86_64-linux-gnu"
+    put(root, "lib64/ld-linux-x86-64.so.2", read(f"{libraries}/ld-linux-x86-64.so.2"))
+    for library in ("libc.so.6", "libxenstore.so.4", "libxentoolcore.so.1", "libxentoollog.so.1"):
+        put(root, f"lib/x86_64-linux-gnu/{library}", read(f"{libraries}/{library}"))
+    plain = gzip.decompress(read(f"{folder}/guest.img"))
+    return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
+
+
 def images(build, wanted):
     """Files by their names: "guest", and the Dom0 images that are wanted, by tool and part."""
     folder = f"{build}/bench-split"
@@ -76,7 +96,7 @@ def images(build, wanted):
         put(root, "bench/part", f"{part}\n", 0o644)
         put(root, "bench/initrd", read(names["guest"]), 0o644)
         put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
-        for script in ("restart.sh", "neighbours.sh", "windows.sh"):
+        for script in ("restart.sh", "neighbours.sh", "windows.sh", "outage.sh"):
             put(root, f"bench/{script}", read(f"{HERE}/{script}"))
         for program in PROGRAMS:
             put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
@@ -85,6 +105,8 @@ def images(build, wanted):
         else:
             put(root, "etc/sv/skinkd/run", "#!/bin/sh\nexec sleep infinity\n")
             put(root, "bench/vmlinux", read(f"{build}/dom0/vmlinux"))
+            if part == "outage":
+                put(root, "bench/driver-initrd", driver_initrd(build, folder))
             for script in ("vif.sh", "block.sh"):
                 put(root, f"bench/{script}", read(f"{HERE}/{script}"))
             dom0_modules(build, root)
