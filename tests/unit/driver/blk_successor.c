@@ -98,6 +98,20 @@ static void disk_whose_request_kills_is_set_aside_and_the_others_go_on(void)
 	CU_ASSERT_EQUAL(status()->doing, 0);
 }
 
+static void what_is_found_is_what_nobody_has_answered(void)
+{
+	given_disks(2);
+	given_requests(0, REQUESTS);
+	given_requests(1, 1);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(driver_domain.found, REQUESTS + 1);
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(driver_domain.found, 0);
+}
+
 static bool dies_at_once(void)
 {
 	world.meanwhile = meanwhile;
@@ -346,6 +360,7 @@ int main(void)
 	CU_initialize_registry();
 	suite = CU_add_suite("block successor", NULL, NULL);
 	CASE(disk_whose_request_kills_is_set_aside_and_the_others_go_on);
+	CASE(what_is_found_is_what_nobody_has_answered);
 	CASE(request_that_was_at_work_when_a_hand_came_is_not_accused);
 	CASE(request_that_kills_when_it_completes_is_found_too);
 	CASE(disk_that_is_aside_stays_that_over_another_death);
