@@ -53,7 +53,7 @@ def application(results, name, base, xen):
 
 def told(results, name):
     """None: nothing is to come to what it comes to without post-mortems."""
-    untold = median(results, "skink", name.replace(TOLD, UNTOLD)) if re.fullmatch(rf"restart\.\w+\.virtio{re.escape(TOLD)}(\.armed)?", name) else None
+    untold = median(results, "skink", name.replace(TOLD, UNTOLD)) if re.fullmatch(rf"restart\.\w+\.virtio{re.escape(TOLD)}(\.armed)?(\.back)?", name) else None
     return None if untold is None else untold * AS_SOON
 
 
