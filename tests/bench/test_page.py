@@ -43,6 +43,16 @@ def test_an_operation_has_to_be_cheaper_than_xen_s_and_a_driver_back_in_its_time
     assert targets.target(results, "restart.blk.virtio.copy") is None
 
 
+def test_the_ledger_may_cost_two_percent():
+    results = given(skink={"ledger.blk.write.with": 1.0, "ledger.blk.write.without": 1.019, "ledger.net.send.with.per_byte": 2.05,
+                           "ledger.net.send.without.per_byte": 2.0})
+    for name in "ledger.blk.write.with", "ledger.blk.write.without":
+        results["skink"][name]["unit"] = "requests/s"
+    assert {name: targets.is_met(results, name) for name in results["skink"]} == {
+        "ledger.blk.write.with": True, "ledger.blk.write.without": None, "ledger.net.send.with.per_byte": False,
+        "ledger.net.send.without.per_byte": None}
+
+
 def test_a_driver_is_back_as_soon_with_post_mortems_as_without():
     results = given(skink={"restart.blk.virtio.with_post_mortem.armed": 50500, "restart.blk.virtio.without_post_mortem.armed": 50000,
                            "restart.blk.virtio.with_post_mortem": 50501, "restart.blk.virtio.without_post_mortem": 50000,
