@@ -68,13 +68,20 @@ dies() {
 	done
 }
 
+# until_seen DRIVER TIME: instructions from then until skinkd saw what it died of, by the same clock
+until_seen() {
+	awk "BEGIN { printf \"%.0f\", ($(numbers "$1" time) - $2) * 1e9 }"
+}
+
 # hangs DRIVER ROW: it comes to a jump to itself, under load, and skinkd resets it when its deadline has passed: that is the report
 hangs() {
 	set -- "$1" "$2" $(numbers "$1" restarts)
 	busy=0
 	for seed in $(seq $((4 * kills))); do
-		must skink inject "$1" --class hang --seed "$seed" > /dev/null
+		struck=$(skink inject "$1" --class hang --seed "$seed" --json | sed -n 's/^ *"time": \([0-9.]*\),*$/\1/p')
+		[ -n "$struck" ] || fail "no fault in $1"
 		come_back "$1" "$2" "$3" && busy=$((busy + 1))
+		row "$2.detection $(until_seen "$1" "$struck") instructions"
 		[ $busy -lt $kills ] || return
 		set -- "$1" "$2" "$came"
 	done
@@ -283,7 +290,13 @@ restart) alone ;;
 restart-many) for count in 16 64; do beside $count; done ;;
 restart-post-mortems) telling ;;
 restart-upgrade) upgrading ;;
-restart-counts) kills=3; guests 1; all "" ;;
+restart-counts)
+	kills=3
+	guests 1
+	all ""
+	must skink pause writer
+	others
+	;;
 esac
 echo "IO done"
 sleep infinity
