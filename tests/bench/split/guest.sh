@@ -3,7 +3,7 @@
 # What the guests do, and the kernel on the bare machine; split= on the kernel's command line says which of them this is.
 # Sizes are such that a round takes some tenths of a second.
 rounds=3
-turns=15
+turns=7
 
 # interface MAC ADDRESS: $interface is up.
 interface() {
@@ -46,7 +46,7 @@ disk() {
 compare() {
 	netload "$1" "ledger.net.send.$3" send 64 1
 	blkload "$2" "ledger.blk.write.depth_1.$3" write random 4096 1 2000 1
-	blkload "$2" "ledger.blk.write.aio_32.$3" write random 4096 32 8000 1 aio
+	blkload "$2" "ledger.blk.write.aio_32.$3" write random 4096 32 4000 1 aio
 }
 
 # The other end of the wire is the second card's, in a network of its own.
