@@ -34,7 +34,8 @@ def classes(session):
     if status:
         raise Lost(f"skink inject --list-classes: {' '.join(lines)}")
     session.groups = {one["class"]: one["group"] for one in json.loads("".join(lines))}
-    return {name: list(session.groups) for name in room.SLOTS}
+    # Those that must cost nobody anything come first: nothing else has been near what they find.
+    return {name: sorted(session.groups, key=lambda one: session.groups[one] != "stop") for name in room.SLOTS}
 
 
 # ------------------------------------------------------------------ looking
@@ -118,6 +119,7 @@ def observe(session, case, plan, record):
     if case["driver"] and looks_at_rings(case, plan):
         record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
+        record["injected"] = {"kind": kind_of(session, case)}      # whatever comes of it
         record["injected"] = inject(session, case)
     limit = plan["limits"]["value_s" if record["injected"].get("kind") == "value" else "case_s"]
     last, after = wait_for_the_end(session, case, plan, names, limit)
@@ -212,6 +214,20 @@ def groups(session):
     return session.groups
 
 
+def kind_of(session, case):
+    return "plant" if case["class"].startswith("plant:") else groups(session).get(case["class"])
+
+
+def spoils(session, case):
+    """Whose a disk's file system is that is wrong: nobody's who may only stop a driver, any wrong value's, or what was planted."""
+    if case.get("golden"):
+        return "stop"
+    if case["class"] == plant.FILE_SYSTEM:
+        return case["class"]
+    kind = kind_of(session, case)
+    return "value" if kind == "refused" else kind
+
+
 def inject(session, case):
     """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}; of several it is the last that is told of, and how many."""
     if case["class"].startswith("plant:"):
@@ -223,7 +239,7 @@ def inject(session, case):
         raise Refused(f"the injector has not ended within {INJECT_S} s") from late
     if len(result["faults"]) < case["together"]:
         raise Refused(result.get("error") or f"{len(result['faults'])} of {case['together']} were injected, and it is not said why")
-    fault = result["faults"][-1]
+    fault = next((one for one in result["faults"] if one.get("result", -1) >= 0), result["faults"][-1])     # what was granted comes first
     return {**fault, "faults": sum(one.get("outcome") == "injected" for one in result["faults"]), "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
             "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
             "what": ", ".join(f"{key} {fault[key]}" for key in ("symbol", "location", "old", "new", "how") if fault.get(key) not in (None, ""))}

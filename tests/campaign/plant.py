@@ -3,7 +3,11 @@
 
 Each is a class that begins with plant:, and EXPECTED has the outcome that it must come to.
 """
-from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY
+import subprocess
+
+from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY, UNDECIDED
+
+FILE_SYSTEM = "plant:fs"
 
 EXPECTED = {
     "plant:nothing": NO_EFFECT,
@@ -16,6 +20,7 @@ EXPECTED = {
     "plant:guest": GUEST,               # the guest's kernel panics
     "plant:front-end": LOST,            # its interface is taken away
     "plant:pause": SLOWLY,              # the driver stands still for longer than `slow_ms`
+    FILE_SYSTEM: UNDECIDED,             # nobody sees it before the disk is looked at
     "plant:kill-skinkd": DOM0,
     "plant:dom0": DOM0,                 # Domain-0's kernel panics
     "plant:core": CORE,
@@ -47,6 +52,12 @@ def disk_old(session, case):
     """Whole and sound, but of another place."""
     every = blocks(session.disk)
     write(session.disk, [(at, every[(number + 1) % len(every)][1]) for number, (at, _) in enumerate(every)])
+
+
+def file_system(session, case):
+    """A block of lost+found, which no guest reads or writes."""
+    said = subprocess.run(["debugfs", "-R", "blocks <11>", session.disk], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    write(session.disk, [(int(said.split()[1]) * BLOCK, b"\xff" * 64)])
 
 
 def tcp(way):
@@ -81,7 +92,7 @@ ACTS = {
     "plant:nothing": lambda session, case: None,
     "plant:restart": lambda session, case: session.ask("restart", domain=case["driver"]),
     "plant:tcp-up": tcp("up"), "plant:tcp-down": tcp("down"),
-    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old,
+    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, FILE_SYSTEM: file_system,
     "plant:bystander": lambda session, case: session.ask("destroy", domain="idle"),
     "plant:guest": lambda session, case: session.ask("sysrq", domain="web", key="c"),
     "plant:front-end": take_interface, "plant:pause": pause,
