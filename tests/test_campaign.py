@@ -15,6 +15,7 @@ import case as cases_of  # noqa: E402
 import figures  # noqa: E402
 import judge  # noqa: E402
 import machine_room as room  # noqa: E402
+import peer  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
@@ -479,6 +480,34 @@ def test_an_answer_is_taken_wherever_the_core_or_qemu_spoke_between(between, at)
     session.answers[7] = None
     session.pump(0)
     assert session.answers[7]["result"] == {"faults": []} and session.guests["web"].loads["tcp"]["down"] == 2
+
+
+class FullLink:
+    """A connection whose buffers are full the first time."""
+
+    def __init__(self):
+        self.sent = []
+        self.is_full = True
+
+    def send(self, data):
+        if self.is_full:
+            self.is_full = False
+            raise BlockingIOError
+        self.sent.append(data)
+        return len(data)
+
+
+def test_a_byte_is_planted_though_nothing_can_be_sent_at_first():
+    given, link = peer.Peer(512), FullLink()
+    connection = peer.Connection(link, False)
+    connection.begun -= 1
+    given.connections.append(connection)
+    given.plants.add("down")
+    for _ in range(2):
+        given.guarded(given.give, connection)
+    assert link.sent[0][0] == given.down[0] ^ 1 and link.sent[0][1:] == given.down[1:len(link.sent[0])] and not given.plants
+    for listener in given.listeners:
+        listener.close()
 
 
 def test_a_disk_that_is_made_anew_holds_nothing_against_the_cases_after_it():
