@@ -20,7 +20,7 @@
 #define STORMS		2u		/* between two looks: the core has masked its interrupts so often */
 #define LIMIT_LOOKS	4u		/* in a row */
 #define ROUNDS_LOOKS	4u		/* the same */
-#define CPU_PERCENT	50u		/* of what it may have: on a machine of one CPU who looks at it takes his part */
+#define CPU_PERCENT	50u		/* of what it may have: on a machine of one CPU those who look at it leave it three quarters */
 #define REST_PERCENT	75u		/* of its rounds: WS2 */
 #define PERIOD_MS	10u		/* of limits (control.h) */
 #define FUNCTIONS_MAX	1024u

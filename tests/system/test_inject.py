@@ -197,6 +197,8 @@ def test_silent_device_is_heard_again_after_a_reset(dom0, name, fault):
     before = deaths(dom0, name)
     told = inject(dom0, name, fault)
     assert told["outcome"] == "injected" and told["activated"] is True
+    # Until somebody asks for something it owes nothing.
+    USED[name](dom0)
     is_found(dom0, name, before, {"device"})
     serves(dom0, name)
     USED[name](dom0)
@@ -209,6 +211,34 @@ def test_interrupts_may_come_without_end_or_not_at_all(dom0, name, fault):
     assert inject(dom0, name, fault)["outcome"] == "injected"
     USED[name](dom0)
     assert deaths(dom0, name) == before, dom0.run(f"skink why {name}")
+
+
+# ------------------------------------------------------------------ a device that no reset mends
+
+def throttle(dom0, bytes_per_second):
+    """The disk, below its driver; 0: no more."""
+    dom0.ask_monitor(f"block_set_io_throttle disk0 {bytes_per_second} 0 0 0 0 0")
+
+
+def test_device_that_stays_silent_is_reset_once_and_then_reported(dom0):    # WA3
+    """At a byte a second its second answer is a day away. Whoever has another device is served."""
+    before, begun = deaths(dom0, "disk0"), generation(dom0, "disk0")
+    dom0.check("head -c 256k /dev/urandom > /tmp/right && dd if=/tmp/right of=/dev/xvda bs=64k oflag=direct status=none", 60)
+    throttle(dom0, 1)
+    try:
+        dom0.check("(dd if=/dev/xvda of=/tmp/read bs=64k count=4 iflag=direct status=none; echo ended > /tmp/ended) > /dev/null 2>&1 & true")
+        dom0.wait_for_words("/var/log/skink/events.log", '"silent","domain":"disk0"', 90)
+        # Ten seconds are two of its times, and more.
+        card_is_heard(dom0)
+        dom0.check("ping -q -c 10 -W 5 10.0.2.2", 90)
+        assert dom0.ends_with("test -e /tmp/ended") == 1
+        assert deaths(dom0, "disk0") == {**before, "device": before.get("device", 0) + 1}
+        assert generation(dom0, "disk0") == begun + 1 and facts(dom0, "disk0")["driver"]["state"] == "serving"
+    finally:
+        throttle(dom0, 0)
+    dom0.wait_for_words("/tmp/ended", "ended")
+    dom0.check("cmp /tmp/read /tmp/right")
+    assert generation(dom0, "disk0") == begun + 1
 
 
 # ------------------------------------------------------------------ the injector itself
