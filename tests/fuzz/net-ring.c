@@ -137,6 +137,7 @@ static void table_changes(uint32_t number)
 	record->net.address_count = byte() % 20u;
 	record->net.from_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
 	record->net.to_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
+	record->net.to_guest_peak.per_second = record->net.to_guest.per_second * 2;
 	attach_obey();
 }
 

@@ -1168,23 +1168,74 @@ static void who_leaves_waits_for_the_card(void)		/* NB4 */
 	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
 }
 
+static void given_a_packet_for_each_buffer(uint32_t packets)
+{
+	world_back_end();
+	world_run();
+	given_buffers(B, packets);
+	plain(A, B, 1000);
+	for (unsigned int i = 0; i < packets; i++)
+		put_frame(A, 1000, 0, 0, 0);
+}
+
+static uint32_t arrived_after_ms(uint32_t ms)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+	uint32_t passed = 0;
+
+	for (uint64_t end_ns = world.now_ns + ms * 1000000ull; world.now_ns < end_ns; world.now_ns += 1000000)
+		push(A);
+	while (receives(B, &first, &extra) == 1000)
+		passed++;
+	return passed;
+}
+
 static void a_limit_is_kept(void)
 {
-	uint32_t passed = 0;
+	uint32_t passed;
 
 	given(2, false);
 	net_of(A)->from_guest = (struct driver_rate){ 1000000, 20000 };
-	world_back_end();
-	world_run();
-	given_buffers(B, 250);
-	plain(A, B, 1000);
-	for (unsigned int i = 0; i < 200; i++)
-		put_frame(A, 1000, 0, 0, 0);
-	for (uint64_t end_ns = world.now_ns + 100000000; world.now_ns < end_ns; world.now_ns += 1000000)
-		push(A);
-	while (answer(A) != 99)
-		passed++;
+	given_a_packet_for_each_buffer(200);
+	passed = arrived_after_ms(100);
 	CU_ASSERT_TRUE(passed >= 117 && passed <= 123);	/* 100 ms at 1 MB/s, and the burst */
+	while (passed > 0 && answer(A) == VIF_STATUS_OKAY)
+		passed--;
+	CU_ASSERT_TRUE(passed == 0 && answer(A) == 99);	/* the others stay in the ring */
+}
+
+static void a_limit_to_the_guest_is_kept(void)
+{
+	uint32_t passed;
+
+	given(2, false);
+	net_of(B)->to_guest = (struct driver_rate){ 1000000, 20000 };
+	given_a_packet_for_each_buffer(200);
+	passed = arrived_after_ms(100);
+	CU_ASSERT_TRUE(passed >= 117 && passed <= 123);
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 0);
+	CU_ASSERT_TRUE(arrived_after_ms(100) == 200 - passed);	/* the rest comes later, and is not lost */
+}
+
+/* From the guest and to it: 100,000 bytes were saved up, and pass at 2 MB/s until they are gone, then at 1 MB/s. */
+static void a_burst_passes_no_faster_than_its_peak(void)
+{
+	const struct driver_rate average = { 1000000, 100000 }, peak = { 2000000, 10000 };
+
+	for (unsigned int to_guest = 0; to_guest < 2; to_guest++) {
+		uint32_t first, second;
+
+		given(2, false);
+		*(to_guest ? &net_of(B)->to_guest : &net_of(A)->from_guest) = average;
+		*(to_guest ? &net_of(B)->to_guest_peak : &net_of(A)->from_guest_peak) = peak;
+		given_a_packet_for_each_buffer(250);
+		first = arrived_after_ms(40);
+		second = first + arrived_after_ms(80);
+		CU_ASSERT_TRUE(first >= 87 && first <= 93);
+		CU_ASSERT_TRUE(second >= 217 && second <= 223);
+		world_end();
+	}
 }
 
 static void a_link_that_is_down_carries_nothing(void)
@@ -1262,6 +1313,8 @@ int main(void)
 		CASE(an_answer_waits_for_the_card),
 		CASE(who_leaves_waits_for_the_card),
 		CASE(a_limit_is_kept),
+		CASE(a_limit_to_the_guest_is_kept),
+		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};
