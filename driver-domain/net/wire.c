@@ -44,7 +44,7 @@ void wire_offer(struct packet *packet)
 
 static struct packet *child_new(struct packet *packet)
 {
-	struct packet *child = packet_new();
+	struct packet *child = packet_take(PACKETS_FOR_SEGMENTS);
 	uint16_t tag = packet->vlan ? TAG_BYTES : 0;
 
 	if (!child)
@@ -382,6 +382,10 @@ static void harvest_record(uint32_t place)
 		return;
 	}
 	packet = packet_of(frame);
+	if (!packet) {
+		scratch->is_arrived[place] = 0;
+		return;
+	}
 	packet->arrival = (uint16_t)(place + 1);
 	packet->is_alone = true;
 	fifo_put(&net.wire_harvested, packet);

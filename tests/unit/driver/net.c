@@ -3,6 +3,7 @@
 #include <CUnit/Basic.h>
 #include <string.h>
 
+#include "device/pool.h"
 #include "net/headers.h"
 #include "net_world.h"
 
@@ -23,11 +24,18 @@ static void wire_sent(const struct world_frame *sent)
 		wire[wire_count++] = *sent;
 }
 
+static uint32_t via;			/* the queue that a guest sends by */
+
+static void given_queues(uint32_t guests, uint32_t queues, bool has_card)
+{
+	world_begin(7, guests, queues, has_card);
+	world.sent = wire_sent;
+	wire_count = via = 0;
+}
+
 static void given(uint32_t guests, bool has_card)
 {
-	world_begin(7, guests, has_card);
-	world.sent = wire_sent;
-	wire_count = 0;
+	given_queues(guests, 1, has_card);
 }
 
 static void given_running(uint32_t guests, bool has_card)
@@ -37,9 +45,9 @@ static void given_running(uint32_t guests, bool has_card)
 	world_run();
 }
 
-static void given_buffers(uint32_t number, uint32_t count)
+static void given_buffers_of(uint32_t number, uint32_t which, uint32_t count)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
+	struct world_queue *queue = &world.guest[number].queue[which];
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t id = queue->rx.req_put % VIF_RING_SLOTS;
@@ -50,7 +58,12 @@ static void given_buffers(uint32_t number, uint32_t count)
 		ring_front_put(&queue->rx, &request, sizeof(request));
 	}
 	if (ring_front_push(&queue->rx))
-		world_kick(number, 0);
+		world_kick(number, which);
+}
+
+static void given_buffers(uint32_t number, uint32_t count)
+{
+	given_buffers_of(number, 0, count);
 }
 
 static struct driver_net *net_of(uint32_t number)
@@ -150,13 +163,13 @@ static uint32_t lent(uint32_t number, const uint8_t *bytes, uint32_t length)
 
 static void put(uint32_t number, struct vif_tx_request request)
 {
-	ring_front_put(&world.guest[number].queue[0].tx, &request, sizeof(request));
+	ring_front_put(&world.guest[number].queue[via].tx, &request, sizeof(request));
 }
 
 static void push(uint32_t number)
 {
-	if (ring_front_push(&world.guest[number].queue[0].tx))
-		world_kick(number, 0);
+	if (ring_front_push(&world.guest[number].queue[via].tx))
+		world_kick(number, via);
 	world_run();
 }
 
@@ -200,7 +213,7 @@ static int16_t answer(uint32_t number)
 {
 	struct vif_tx_response response = { .status = 99 };
 
-	ring_front_take(&world.guest[number].queue[0].tx, &response, sizeof(response));
+	ring_front_take(&world.guest[number].queue[via].tx, &response, sizeof(response));
 	return response.status;
 }
 
@@ -664,7 +677,7 @@ static void given_vlan(uint32_t number, uint16_t vlan)
 	net_of(number)->vlan[0] = vlan;
 }
 
-static void vlans_do_not_meet_and_are_tagged_on_the_wire(void)	/* SW1 */
+static void vlans_do_not_meet_and_are_tagged_on_the_wire(void)	/* SNB7 */
 {
 	struct world_frame *back;
 
@@ -1119,7 +1132,7 @@ static void who_cannot_segment_gets_frames_as_they_came(void)
 	CU_ASSERT_TRUE(arrives(A, 1054));
 }
 
-static void tagged_segments_are_joined_for_who_is_in_their_vlan(void)	/* SW1 */
+static void tagged_segments_are_joined_for_who_is_in_their_vlan(void)	/* SNB7 */
 {
 	given(1, true);
 	given_vlan(A, 5);
@@ -1152,6 +1165,56 @@ static void an_answer_waits_for_the_card(void)
 	CU_ASSERT_EQUAL(memcmp(wire[0].bytes, frame, 900), 0);
 }
 
+/* All rings are full of what is for the wire, and the card sends four at a time: all is answered in the end. */
+static void all_is_sent(uint32_t queues, uint32_t packets)
+{
+	uint32_t answered = 0;
+
+	for (uint32_t turn = 0; turn < 4000; turn++) {
+		world_run();
+		world_card_completes(4);
+	}
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		for (via = 0; via < queues; via++)
+			for (int16_t status; (status = answer(number)) != 99;)
+				answered += status == VIF_STATUS_OKAY;
+	CU_ASSERT_EQUAL(answered, packets);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+}
+
+static void more_than_there_are_packets_goes_out(void)	/* NB7 */
+{
+	given_queues(WORLD_GUESTS, WORLD_QUEUES, true);
+	world_back_end();
+	world_run();
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		for (via = 0; via < WORLD_QUEUES; via++) {
+			plain(number, 9, 100);
+			for (uint32_t i = 0; i < VIF_RING_SLOTS; i++)
+				put_frame(number, 100, 0, 0, 0);
+			push(number);
+		}
+	all_is_sent(WORLD_QUEUES, WORLD_GUESTS * WORLD_QUEUES * VIF_RING_SLOTS);
+}
+
+static void more_than_the_pool_has_goes_out(void)	/* NB7 */
+{
+	for (uint32_t can = 0; can < 2; can++) {
+		given(WORLD_GUESTS, true);
+		world.device.does_csum = world.device.does_tso = can;
+		world_back_end();
+		world_run();
+		for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
+			for (uint32_t i = 0; i < 72; i++)
+				put_frame(number, tcp(number, 9, i < 8 ? 55000 : 3000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 1448);
+			push(number);
+		}
+		all_is_sent(1, WORLD_GUESTS * (8 * 14 + 64));
+		world_end();
+	}
+}
+
 static void who_leaves_waits_for_the_card(void)		/* NB4 */
 {
 	given_running(2, true);
@@ -1167,6 +1230,93 @@ static void who_leaves_waits_for_the_card(void)		/* NB4 */
 	CU_ASSERT_TRUE(attach_obey());
 	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
 }
+
+/* ---- several queues ---- */
+
+static void given_two_queues(uint32_t guests)
+{
+	given_queues(guests, 2, false);
+	world_back_end();
+	world_run();
+}
+
+static uint32_t waiting_in(uint32_t number, uint32_t which)
+{
+	return (uint32_t)ring_front_look(&world.guest[number].queue[which].rx);
+}
+
+static void flows_are_spread_and_one_flow_stays_in_its_queue(void)
+{
+	uint32_t before;
+
+	given_two_queues(2);
+	given_buffers_of(B, 0, 100);
+	given_buffers_of(B, 1, 100);
+	for (uint32_t flow = 0; flow < 32; flow++) {
+		uint32_t length = tcp(A, B, 100, true);
+
+		put16(frame + 34, 1000 + flow);
+		via = flow % 2;			/* by whichever it is sent */
+		put_frame(A, length, VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+	}
+	CU_ASSERT_EQUAL(waiting_in(B, 0) + waiting_in(B, 1), 32);
+	CU_ASSERT_TRUE(waiting_in(B, 0) >= 8 && waiting_in(B, 1) >= 8);
+	before = waiting_in(B, 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		put_frame(A, tcp(A, B, 100, true), VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+	}
+	CU_ASSERT_TRUE(waiting_in(B, 0) == before || waiting_in(B, 0) == before + 8);
+	CU_ASSERT_EQUAL(waiting_in(B, 0) + waiting_in(B, 1), 40);
+}
+
+static void a_queue_without_buffers_holds_up_no_other(void)	/* NB3 */
+{
+	uint32_t sent = 0;
+
+	given_two_queues(2);
+	given_buffers_of(B, 1, 100);
+	for (uint32_t flow = 0; flow < 32; flow++, sent++) {
+		uint32_t length = tcp(A, B, 100, true);
+
+		put16(frame + 34, 1000 + flow);
+		put_frame(A, length, VIF_TX_CSUM_BLANK, 0, 0);
+	}
+	push(A);
+	CU_ASSERT_TRUE(waiting_in(B, 1) >= 8);
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	world_run();
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED) + waiting_in(B, 1), sent);
+	while (sent > 0 && answer(A) == VIF_STATUS_OKAY)
+		sent--;
+	CU_ASSERT_EQUAL(sent, 0);
+}
+
+static void one_queue_that_lies_ends_its_attachment_with_all_queues(void)
+{
+	given_two_queues(3);
+	world.guest[A].queue[1].tx.shared->req_prod = 300;
+	world_kick(A, 1);
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(A)->text, "queue 1"));
+	CU_ASSERT_TRUE(!world.guest[A].queue[0].local_port && !world.guest[A].queue[1].local_port);
+	CU_ASSERT_NOT_EQUAL(world.guest[B].queue[1].local_port, 0);
+}
+
+static void an_attachment_of_which_one_ring_cannot_be_mapped_is_refused(void)
+{
+	given_queues(3, 2, false);
+	world_withdraw(A, world.table->attachment[A].queue[1].ring_ref[1]);
+	world_back_end();
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_TRUE(!world.guest[A].queue[0].local_port && !world.guest[A].queue[1].local_port);
+	CU_ASSERT_EQUAL(world_status(B)->answer, DRIVER_ATTACHED);
+}
+
+/* ---- what Dom0 wants ---- */
 
 static void given_a_packet_for_each_buffer(uint32_t packets)
 {
@@ -1311,7 +1461,13 @@ int main(void)
 		CASE(who_cannot_segment_gets_frames_as_they_came),
 		CASE(tagged_segments_are_joined_for_who_is_in_their_vlan),
 		CASE(an_answer_waits_for_the_card),
+		CASE(more_than_there_are_packets_goes_out),
+		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
+		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
+		CASE(a_queue_without_buffers_holds_up_no_other),
+		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),
+		CASE(an_attachment_of_which_one_ring_cannot_be_mapped_is_refused),
 		CASE(a_limit_is_kept),
 		CASE(a_limit_to_the_guest_is_kept),
 		CASE(a_burst_passes_no_faster_than_its_peak),
