@@ -15,12 +15,20 @@
 
 /* ---- out ---- */
 
+static void drop(struct packet *packet)
+{
+	const struct packet *origin = packet_origin(packet);
+
+	if (origin->from)
+		port_count(origin->from->port, DRIVER_TX_DROPPED, 1);
+}
+
 static void wait(void *to, struct packet *packet)
 {
 	struct packet *mine = packet->is_flooded ? packet_share(packet) : packet;
 
 	if (!mine)
-		return;
+		return drop(packet);
 	if (mine == packet)
 		packet->references++;
 	fifo_put(to, mine);
@@ -35,11 +43,11 @@ void wire_offer(struct packet *packet)
 	};
 
 	if (!(net.wire.flags & DRIVER_NET_LINK_UP))
-		return;
-	if (segments_are_ours(packet))
+		drop(packet);
+	else if (segments_are_ours(packet))
 		wait(&net.wire_waiting, packet);
-	else
-		offload(packet, &abilities, wait, &net.wire_waiting);
+	else if (!offload(packet, &abilities, wait, &net.wire_waiting))
+		drop(packet);
 }
 
 static struct packet *child_new(struct packet *packet)

@@ -791,6 +791,146 @@ static void nobody_takes_over_an_address_that_was_given(void)	/* SW2 */
 	CU_ASSERT_TRUE(arrives(A, 100));
 }
 
+static void given_unguarded(uint32_t guests)
+{
+	given(guests, true);
+	for (uint32_t number = 0; number < guests; number++)
+		world.table->attachment[number].flags &= ~DRIVER_NET_GUARD_MAC;
+	world_back_end();
+	world_run();
+}
+
+/* A frame of one that has many addresses behind it, a bridge. */
+static void says(uint32_t number, uint32_t address)
+{
+	uint32_t length = plain(number, number == A ? B : A, 100);
+
+	memcpy(frame + 6, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+	sends(number, length);
+}
+
+static void is_told(uint32_t from, uint32_t address)
+{
+	uint32_t length = plain(from, 6, 100);
+
+	memcpy(frame, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+	sends(from, length);
+	world_card_completes(WORLD_FLYING);
+	world_run();
+}
+
+static bool is_known(uint32_t from, uint32_t address)
+{
+	uint32_t before = wire_count;
+
+	is_told(from, address);
+	return wire_count == before;		/* else all get it, the wire too */
+}
+
+static void a_guest_teaches_only_so_many_addresses(void)		/* SW2 */
+{
+	uint32_t known = 0;
+
+	given_unguarded(2);
+	given_buffers(A, 200);
+	for (uint32_t address = 0; address < 50; address++)
+		says(A, address);
+	wire_count = 0;
+	for (uint32_t address = 0; address < 50; address++)
+		known += is_known(B, address);
+	CU_ASSERT_EQUAL(known, 32);
+	CU_ASSERT_TRUE(is_known(B, 31) && !is_known(B, 32));	/* the first */
+	CU_ASSERT_EQUAL(net.port[A]->learned, 32);
+	CU_ASSERT_EQUAL(net.port[B]->learned, 0);
+}
+
+static void the_wire_teaches_only_so_many_addresses(void)		/* SW2 */
+{
+	given_unguarded(2);
+	for (uint32_t address = 0; address < 1500; address++) {
+		struct world_frame *arrived = world_card_receives();
+
+		arrived->length = plain(6, A, 100);
+		memcpy(arrived->bytes, frame, 100);
+		memcpy(arrived->bytes + 6, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+		world_run();
+	}
+	CU_ASSERT_TRUE(net.wire.learned > 900 && net.wire.learned <= 1024);
+	given_buffers(A, 16);
+	says(A, 2000);
+	CU_ASSERT_TRUE(is_known(B, 2000));			/* there is room for others */
+}
+
+static void time_passes(uint64_t seconds)
+{
+	world.now_ns += seconds * 1000000000;
+	world_run();
+	for (unsigned int i = 0; i < 64; i++)
+		net_tick();
+}
+
+static void what_is_not_heard_again_is_forgotten(void)			/* SW2 */
+{
+	given_unguarded(2);
+	given_buffers(A, 200);
+	says(A, 1);
+	says(A, 2);
+	time_passes(200);
+	says(A, 1);
+	time_passes(150);
+	CU_ASSERT_TRUE(is_known(B, 1));
+	CU_ASSERT_FALSE(is_known(B, 2));
+	CU_ASSERT_EQUAL(net.port[A]->learned, 1);
+	time_passes(301);
+	CU_ASSERT_FALSE(is_known(B, 1));
+	CU_ASSERT_EQUAL(net.port[A]->learned, 0);
+	sends(A, plain(A, B, 100));
+	given_buffers(B, 200);
+	sends(A, plain(A, B, 100));		/* Dom0's are never forgotten */
+	CU_ASSERT_TRUE(arrives(B, 100));
+}
+
+static uint32_t place_of(const uint8_t *mac)
+{
+	uint32_t place = 0;
+
+	while (place < ADDRESSES && !(net.scratch->address[place].port && !memcmp(net.scratch->address[place].mac, mac, 6)))
+		place++;
+	return place;
+}
+
+/* All places that a given address may be in are a bridge's: it takes one of them. */
+static void a_given_address_takes_a_learned_ones_place(void)		/* SW2 */
+{
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, C + 1 };
+	uint32_t home, learned;
+
+	given_unguarded(3);
+	home = place_of(mac);
+	CU_ASSERT_TRUE_FATAL(home < ADDRESSES);
+	world_detach(C);
+	CU_ASSERT_TRUE(attach_obey());
+	for (uint32_t i = 0; i < 8; i++) {
+		struct address *one = &net.scratch->address[(home + i) % ADDRESSES];
+
+		if (one->port && one->is_given)
+			continue;
+		*one = (struct address){ .port = net.port[A], .seen_ns = net.now_ns, .mac = { 6, 9, 9, 9, 9, (uint8_t)i }, .generation = net.generation };
+		net.port[A]->learned++;
+	}
+	learned = net.port[A]->learned;
+	CU_ASSERT_TRUE(learned > 4);
+	world_attach(C, 1);
+	CU_ASSERT_TRUE(attach_obey());
+	world_run();
+	CU_ASSERT_EQUAL(net.port[A]->learned, learned - 1);
+	CU_ASSERT_TRUE(place_of(mac) < ADDRESSES && net.scratch->address[place_of(mac)].is_given);
+	given_buffers(C, 8);
+	sends(B, plain(B, C, 100));
+	CU_ASSERT_TRUE(arrives(C, 100));
+	CU_ASSERT_EQUAL(world.flying_count, 0);
+}
+
 /* ---- what a receiver cannot do ---- */
 
 static void segments_are_right(uint32_t payload, uint16_t gso_bytes, bool is_4)
@@ -1398,10 +1538,32 @@ static void a_link_that_is_down_carries_nothing(void)
 	sends(A, plain(A, B, 100));
 	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
 	CU_ASSERT_TRUE(nothing_arrives(B));
+	CU_ASSERT_TRUE(counted(B, DRIVER_RX_DROPPED) == 1 && counted(A, DRIVER_TX_PACKETS) == 1 && counted(A, DRIVER_TX_DROPPED) == 0);
+	sends(B, plain(B, A, 100));
+	CU_ASSERT_EQUAL(answer(B), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(counted(B, DRIVER_TX_DROPPED) == 1 && counted(B, DRIVER_TX_PACKETS) == 0);
 	world.table->attachment[B].flags |= DRIVER_NET_LINK_UP;
 	attach_obey();
 	sends(A, plain(A, B, 100));
 	CU_ASSERT_TRUE(arrives(B, 100));
+}
+
+static void what_the_wire_cannot_take_is_counted(void)
+{
+	given(2, true);
+	world.is_unplugged = true;
+	world_back_end();
+	world_run();
+	sends(A, plain(A, 9, 100));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 1 && world.flying_count == 0);
+	world.is_unplugged = false;
+	net_tick();
+	sends(A, plain(A, 9, 100));
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 1 && world.flying_count == 1);
+	world.device.mtu = 500;			/* less than the guest's, and it is no segment that could be cut */
+	sends(A, plain(A, 9, 1000));
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 2 && world.flying_count == 1);
 }
 
 static void what_is_for_the_link_alone_is_not_forwarded(void)
@@ -1447,6 +1609,10 @@ int main(void)
 		CASE(a_tag_is_for_a_trunk_and_only_for_its_vlans),
 		CASE(a_mirror_hears_one_port_and_says_nothing),
 		CASE(nobody_takes_over_an_address_that_was_given),
+		CASE(a_guest_teaches_only_so_many_addresses),
+		CASE(the_wire_teaches_only_so_many_addresses),
+		CASE(what_is_not_heard_again_is_forgotten),
+		CASE(a_given_address_takes_a_learned_ones_place),
 		CASE(what_a_receiver_cannot_segment_is_segmented),
 		CASE(a_packet_of_64_kib_is_one_packet),
 		CASE(a_blank_checksum_is_filled_in_for_who_needs_it),
@@ -1472,6 +1638,7 @@ int main(void)
 		CASE(a_limit_to_the_guest_is_kept),
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
+		CASE(what_the_wire_cannot_take_is_counted),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;

@@ -388,7 +388,7 @@ static bool card_interrupts(struct net_device *device, unsigned int queue, bool 
 
 static bool card_link(struct net_device *device)
 {
-	return true;
+	return !world.is_unplugged;
 }
 
 static void __attribute__((noreturn)) card_failed(struct net_device *device, const char *why)
