@@ -130,6 +130,7 @@ struct driver_net {
 	struct driver_rate to_guest, from_guest;	/* bytes */
 	uint8_t mirrored[6];		/* MAC address of another interface of the same driver domain; all zero: the wire */
 	uint8_t zero[2];
+	struct driver_rate to_guest_peak, from_guest_peak;	/* kept besides: how fast what was saved up may pass */
 };
 
 #define DRIVER_BLK_READONLY	(1u << 0)

@@ -203,8 +203,8 @@ static void port_configure(struct port *port, const struct driver_attachment *wa
 	if (port->net.address_count > DRIVER_ADDRESSES_MAX)
 		port->net.address_count = DRIVER_ADDRESSES_MAX;
 	port->vlan = port->net.vlan_count && !(port->flags & DRIVER_NET_TRUNK) ? port->net.vlan[0] : port->net.native_vlan;
-	rate_set(&port->to_guest, &port->net.to_guest);
-	rate_set(&port->from_guest, &port->net.from_guest);
+	rate_set(&port->to_guest, &port->net.to_guest, &port->net.to_guest_peak);
+	rate_set(&port->from_guest, &port->net.from_guest, &port->net.from_guest_peak);
 }
 
 /* A new serial begins with new counters; a successor goes on with its predecessor's. */

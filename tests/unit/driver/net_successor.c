@@ -12,9 +12,11 @@
 #define B 1u
 #define C 2u
 
+static uint32_t queues;			/* of each guest */
+
 static void given(uint32_t count, bool has_card)
 {
-	world_begin(11, count, has_card);
+	world_begin(11, count, queues, has_card);
 	guests_begin();
 	world_back_end();
 	world_run();
@@ -472,6 +474,9 @@ static void answer_that_was_held_is_given_and_its_packet_not_sent_again(void)
 	nothing_is_wrong();
 }
 
+static void given_one_queue(void) { queues = 1; }
+static void given_two_queues(void) { queues = WORLD_QUEUES; }
+
 #define CASE(name) { #name, name }
 
 int main(void)
@@ -498,17 +503,20 @@ int main(void)
 		CASE(port_that_nobody_noted_is_found),
 		CASE(answer_that_was_held_is_given_and_its_packet_not_sent_again),
 	};
+	static const char *const suites[] = { "a successor of the network back-end", "a successor, with two queues for each guest" };
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
-	CU_pSuite suite;
 
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
-	suite = CU_add_suite_with_setup_and_teardown("a successor of the network back-end", NULL, NULL, NULL, world_end);
-	for (unsigned int i = 0; i < count; i++)
-		CU_add_test(suite, cases[i].name, cases[i].run);
+	for (unsigned int with = 0; with < 2; with++) {
+		CU_pSuite suite = CU_add_suite_with_setup_and_teardown(suites[with], NULL, NULL, with ? given_two_queues : given_one_queue, world_end);
+
+		for (unsigned int i = 0; i < count; i++)
+			CU_add_test(suite, cases[i].name, cases[i].run);
+	}
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	failures = CU_basic_run_tests() == CUE_SUCCESS ? CU_get_number_of_failures() : 1;
-	failures += CU_get_number_of_tests_run() != count;
+	failures += CU_get_number_of_tests_run() != 2 * count;
 	CU_cleanup_registry();
 	return failures ? 1 : 0;
 }
