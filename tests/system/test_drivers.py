@@ -13,7 +13,7 @@ from dom0 import Dom0, field, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD
 
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
-FAKE = "/usr/lib/skink/fake.elf"
+FAKE, SKELETON = "/usr/lib/skink/fake.elf", "/usr/lib/skink/skeleton.elf"
 # Two who test at once take different names.
 AS = os.environ.get("DRIVERS_AS", "drivers")
 DISK_MIB = 256
@@ -74,7 +74,7 @@ def with_namespace(manifest):
 
 @pytest.fixture(scope="module")
 def dom0():
-    image = image_with(AS, {FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"})
+    image = image_with(AS, {FAKE[1:]: f"{BUILD}/guest/fake-driver.elf", SKELETON[1:]: f"{BUILD}/test/skeleton.elf"})
     options = ("-drive", f"file={make_disk(AS)},format=raw,if=none,id=disk0",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
@@ -428,6 +428,17 @@ def test_driver_that_will_not(dom0, line, expected):
     wait_until(lambda: re.search(expected, dom0.check("skink events | tail -8")))
     assert list(devices(dom0, "web").values())[0]["state"] != "connected"
     dom0.check("skink destroy web && skink destroy fake --force")
+
+
+def test_skeleton_of_the_page_serves(dom0):
+    """What docs/driver-domains.md walks through is a driver domain: it says that it serves, and lives."""
+    dom0.write("skeleton.xml", driver("skeleton", "blk", kernel=SKELETON))
+    dom0.check("skink create skeleton.xml", 60)
+    wait_until(lambda: facts(dom0, "skeleton")["driver"]["state"] == "serving")
+    before = facts(dom0, "skeleton")["driver"]
+    time.sleep(3)
+    assert facts(dom0, "skeleton")["driver"]["state"] == "serving", before
+    dom0.check("skink destroy skeleton --force", 30)
 
 
 def test_driver_that_never_lets_go_holds_nobody_up(dom0):
