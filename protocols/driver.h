@@ -264,7 +264,8 @@ struct driver_status {
 	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
 	uint32_t rested;		/* one more each time that it found nothing to do, never 0 again */
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
-	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8];
+	uint32_t found;			/* 1 + what waited for this life when it had taken all rings over (driver.md, section 6); 0: it does not say */
+	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8 - 4];
 	struct driver_attachment_status attachment[];
 };
 

@@ -449,6 +449,7 @@ void wire_again(void)
 		net.device->failed(net.device, "it does not acknowledge its reset");
 	harvest_records();
 	harvest_card();
+	driver_domain.found += net.wire_harvested.count;
 	error = net.device->driver->restart(net.device);
 	if (error)
 		net.device->failed(net.device, "it does not start again");

@@ -59,8 +59,8 @@ class Session:
         self.sampling_began = None
         self.is_watched = False
         self.groups = {}
-        self.ran = []           # the cases since its disk was made
-        self.spoiled = []       # disks that were wrong in the end: what is said of each, and its cases
+        self.ran = []           # the cases since its disk was made, or looked at
+        self.looks = []         # at disks: what was said of each ("": it is right), and its cases
 
     # ---- begin and end
 
@@ -84,6 +84,9 @@ class Session:
     def __exit__(self, *_):
         self.machine.__exit__()
         self.peer.end()
+        # Of a machine that was lost: what a disk holds must be right at any moment.
+        if self.ran:
+            self.hold_against_cases(room.check_file_system(self.disk))
 
     def end(self):
         """The guests go, and what their disk holds then is looked at."""
@@ -97,9 +100,28 @@ class Session:
         self.hold_against_cases(room.check_file_system(self.disk))
 
     def hold_against_cases(self, said):
-        if said:
-            self.spoiled.append((said, self.ran))
+        if self.ran:
+            self.looks.append((said, self.ran))
         self.ran = []
+
+    def look_at_disk(self):
+        """As it would be if the power failed now: the machine stands still while the disk is copied. A disk that is wrong is made anew."""
+        try:
+            self.machine.ask_monitor("stop")
+            said = room.check_file_system(self.disk)
+            self.machine.ask_monitor("cont")
+        except OSError as wrong:
+            raise Lost(f"QEMU does not answer: {wrong}") from wrong
+        self.hold_against_cases(said)
+        if said:
+            self.renew_disk()
+
+    def renew_disk(self):
+        """Its guest ends in good order, what it leaves is looked at, and another guest has another disk."""
+        for name, guest in self.guests.items():
+            if "disk" in guest.has:
+                self.ask("shutdown", limit=60, domain=name)
+                self.make_anew(name)
 
     def prepare(self):
         machine = self.machine

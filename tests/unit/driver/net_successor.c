@@ -331,6 +331,27 @@ static void frames_that_nobody_fetched_are_delivered(void)
 	nothing_is_wrong();
 }
 
+static void what_is_found_is_requests_frames_and_decided_answers(void)
+{
+	given(2, true);
+	world_back_end();
+	world_run();
+	CU_ASSERT_EQUAL(driver_domain.found, 0);	/* both have buffers in their receive rings */
+	CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	CU_ASSERT_TRUE(guest_send(B, A, 300, 2, false));
+	wire_send(A, 200, false);
+	world_back_end();
+	CU_ASSERT_EQUAL(driver_domain.found, 4);	/* the second has two slots */
+	all_look();
+	CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	world_round();
+	CU_ASSERT_EQUAL(net.port[A]->queue[0]->tx.added, net.port[A]->queue[0]->tx.ring.rsp_prod + 1);
+	world_back_end();
+	CU_ASSERT_EQUAL(driver_domain.found, 1);
+	all_look();
+	nothing_is_wrong();
+}
+
 static void frames_of_a_stream_that_nobody_fetched_go_alone(void)	/* J3 */
 {
 	given(2, true);
@@ -472,6 +493,7 @@ int main(void)
 		CASE(buffer_of_two_records_is_delivered_once),
 		CASE(records_of_noise_harm_nobody),
 		CASE(frames_that_nobody_fetched_are_delivered),
+		CASE(what_is_found_is_requests_frames_and_decided_answers),
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),

@@ -539,6 +539,7 @@ static void next_life(void)
 {
 	net = at_ready;
 	driver_domain.has_answered = false;
+	driver_domain.found = 0;
 	pool_reset();
 	switch_init();
 	net_again();
