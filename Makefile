@@ -157,7 +157,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/skink-checked-validate build/dom0/kill-driver $(CONFORMANCE) \
-	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf build/test/skeleton.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -343,6 +343,20 @@ build/campaign/forgetful-blk.elf: $(GUEST)/blk.elf build/campaign/forgetful/answ
 	$(call say,LINK,$@)
 	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/campaign/forgetful/answers.c.o \
 		$(filter-out %/runtime/answers.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+
+# The driver domain that docs/driver-domains.md walks through.
+build/test/skeleton/skeleton.c build/test/skeleton/device.c &: tests/system/skeleton.py docs/driver-domains.md | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< $(@D)
+
+build/test/skeleton/%.c.o: build/test/skeleton/%.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
+
+build/test/skeleton.elf: build/test/skeleton/skeleton.c.o build/test/skeleton/device.c.o $(GUEST)/blk.elf
+	$(call say,LINK,$@)
+	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ $(filter %.c.o,$^) \
+		$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(DEVICE_SOURCES) $(RUNTIME_SOURCES))))
 
 # Both as they would be if drivers never died: what the ledger costs is the difference.
 build/bench/answers.c: tests/bench/split/ledgerless.py driver-domain/runtime/answers.c | build/packages
