@@ -82,6 +82,8 @@ UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
 DOM0_UNIT_TESTS += attach health image inject manifest kernel monitor pulse restart rpc symbols
 DOM0_UNIT_monitor_SOURCES = dom0/skinkd/monitor.c tests/unit/dom0/call.c
+DOM0_UNIT_TESTS += rings
+DOM0_UNIT_rings_SOURCES = dom0/skinkd/rings.c
 DOM0_UNIT_TESTS += hook ledger_check note watch_slow share pay
 DOM0_UNIT_note_SOURCES = dom0/skinkd/note.c dom0/skinkd/text.c tests/unit/dom0/call.c
 DOM0_UNIT_pay_SOURCES = dom0/skinkd/pay.c tests/unit/dom0/call.c

@@ -1371,6 +1371,89 @@ static void who_leaves_waits_for_the_card(void)		/* NB4 */
 	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
 }
 
+/* ---- events ---- */
+
+/* Woken, it fetches all there is and asks to be woken again; what was not answered. */
+static uint32_t fetches(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+
+	while (queue->is_kicked) {
+		queue->is_kicked = false;
+		do
+			while (answer(number) != 99)
+				;
+		while (ring_front_sleep(&queue->tx, 1) > 0);
+	}
+	return queue->tx.req_put - queue->tx.rsp_cons;
+}
+
+static void a_sender_has_one_event_for_many_answers(void)
+{
+	const uint32_t packets = 960, under_way = 48;
+
+	given_running(2, true);
+	world.depth = WORLD_FLYING;
+	fetches(A);
+	world.guest[A].queue[0].kicks = 0;
+	plain(A, 9, 100);
+	for (uint32_t sent = 0; sent < packets || fetches(A);) {
+		for (; sent < packets && fetches(A) < under_way; sent++)
+			put_frame(A, 100, 0, 0, 0);
+		if (ring_front_push(&world.guest[A].queue[0].tx))
+			world_kick(A, 0);
+		world_round();
+		world_card_completes(1);
+		world.now_ns += 1000;
+		CU_ASSERT_TRUE_FATAL(world.now_ns < 2000000000);
+	}
+	CU_ASSERT_TRUE(world.guest[A].queue[0].kicks > 0 && world.guest[A].queue[0].kicks <= packets / 20);
+}
+
+static void an_answer_waits_for_company_no_longer_than_it_may(void)
+{
+	uint64_t done_ns;
+
+	given_running(2, true);
+	fetches(A);
+	world.guest[A].queue[0].kicks = 0;
+	plain(A, 9, 100);
+	put_frame(A, 100, 0, 0, 0);
+	ring_front_push(&world.guest[A].queue[0].tx);
+	world_kick(A, 0);
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL_FATAL(world.flying_count, 1);
+	world_card_completes(1);
+	done_ns = world.now_ns;
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].kicks, 0);
+	CU_ASSERT_TRUE_FATAL(world.wake_ns > done_ns && world.wake_ns <= done_ns + HOLD_NS);	/* it has asked to be woken */
+	world.now_ns = world.wake_ns;
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].kicks, 1);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+}
+
+static void a_burst_from_the_wire_is_one_event(void)
+{
+	given_running(2, true);
+	given_buffers(B, 100);
+	world_run();
+	world.guest[B].queue[0].kicks = 0;
+	for (unsigned int i = 0; i < 12; i++) {
+		struct world_frame *arrived = world_card_receives();
+
+		arrived->length = plain(9, B, 200);
+		memcpy(arrived->bytes, frame, 200);
+	}
+	world_run();
+	CU_ASSERT_EQUAL(ring_front_look(&world.guest[B].queue[0].rx), 12);
+	CU_ASSERT_EQUAL(world.guest[B].queue[0].kicks, 1);
+}
+
 /* ---- several queues ---- */
 
 static void given_two_queues(uint32_t guests)
@@ -1630,6 +1713,9 @@ int main(void)
 		CASE(more_than_there_are_packets_goes_out),
 		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
+		CASE(a_sender_has_one_event_for_many_answers),
+		CASE(an_answer_waits_for_company_no_longer_than_it_may),
+		CASE(a_burst_from_the_wire_is_one_event),
 		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
 		CASE(a_queue_without_buffers_holds_up_no_other),
 		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),
