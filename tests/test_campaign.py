@@ -12,6 +12,7 @@ import pytest
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder) for folder in ("campaign", "system")]
 import campaign  # noqa: E402
 import case as cases_of  # noqa: E402
+import exact  # noqa: E402
 import figures  # noqa: E402
 import judge  # noqa: E402
 import machine_room as room  # noqa: E402
@@ -19,6 +20,8 @@ import peer  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+import machine  # noqa: E402
+from campaign import Campaign, run_exactly  # noqa: E402
 from machine import Machine  # noqa: E402
 from session import Session  # noqa: E402
 
@@ -317,7 +320,7 @@ def test_a_case_is_repeated_by_the_plan_that_it_was_run_by(tmp_path):    # S4
         results.Store(path, {"core": "a"}, plan=f"plans/{number}.toml").add(record(number))
     results.merge(paths[:2], paths[2])
     assert [campaign.repeat(case) for case in results.load(paths[2:])[1].values()] == [
-        f"make campaign PLAN=plans/{number}.toml ONLY=net0/crash/{number} TIMES=20" for number in (1, 2)]
+        f"make campaign PLAN=plans/{number}.toml ONLY=net0/crash/{number}" for number in (1, 2)]
 
 
 def test_a_result_depends_on_all_that_is_in_its_machine(monkeypatch):    # S3
@@ -391,6 +394,15 @@ def test_a_report_says_what_holds_and_what_was_not_tested(tmp_path):
     assert "&lt;name&gt;" in page and "1 of 1, 100.0 % (2.5 to 100.0)" in page
     page, found = written_report(tmp_path, [injected("stop"), injected("stop", judge.CORRUPTION, 2)])
     assert found[report.FAILS] == [FAIL_STOP] and "make ONLY=net0/crash/2" in page
+
+
+def test_a_report_says_how_to_have_a_failure_again_and_what_came_of_that(tmp_path):
+    told = {"record": {"outcome": judge.LOST}, "replays": 2}
+    noted = {"times": 20, "outcomes": {judge.LOST: 7}}
+    page, _ = written_report(tmp_path, [record(1, judge.LOST), {**record(2, judge.LOST), "again": noted, "exact": told}])
+    for seed in (1, 2):
+        assert f"<code>make ONLY=net0/crash/{seed} TIMES=20</code>" in page and f"<code>make ONLY=net0/crash/{seed} EXACT=1</code>" in page
+    assert page.count("7 of 20") == 1 and page.count(f"recorded: {judge.LOST}, replayed 2 times") == 1
 
 
 def test_a_class_without_targets_never_counts_as_passed(tmp_path):
@@ -553,3 +565,100 @@ def test_a_disk_is_looked_at_before_what_may_spoil_it(tmp_path, monkeypatch):
 
 def test_what_must_cost_nobody_anything_comes_first():
     assert cases_of.classes(GivenSession()) == {driver: ["crash", "hang", "text", "page-table"] for driver in room.SLOTS}
+
+
+# ------------------------------------------------------------------ the same to the instruction
+
+def given_recording(tmp_path, **told):
+    recording = exact.Recording(str(tmp_path))
+    recording.told = {"machine": {"memory_mib": 64, "cpu": "qemu64", "iommu": True}, "replays": 0, "record": {"id": "net0/crash/1", "outcome": judge.LOST, "why": "so"}, **told}
+    return recording
+
+
+def given_command(tmp_path, monkeypatch, mode):
+    """QEMU's arguments."""
+    monkeypatch.setattr(machine, "QEMU", "/bin/echo")
+    monkeypatch.setattr(machine, "BUILD", str(tmp_path))
+    with exact.ExactMachine("given", mode, given_recording(tmp_path), f"{tmp_path}/disk.{mode}", f"{tmp_path}/console.{mode}") as given:
+        return given.qemu.communicate()[0].decode().split()
+
+
+def test_all_that_comes_from_outside_is_recorded(tmp_path, monkeypatch):    # X1
+    words = given_command(tmp_path, monkeypatch, exact.RECORD)
+    assert words[words.index("-smp") + 1] == "1"
+    assert words[words.index("-icount") + 1] == f"shift=0,rr=record,rrfile={tmp_path}/events"
+    drives = dict(re.findall(r"driver=blkreplay,if=none,image=(\w+),id=(\w+)", " ".join(words)))
+    recorded = set(re.findall(r"filter-replay,id=\w+,netdev=(\w+)", " ".join(words)))
+    devices = [word for word in words if re.match(r"virtio-\w+-pci", word)]
+    for device in devices:
+        assert "ioeventfd=off" in device and (re.search(r"drive=(\w+)", device) or [None, None])[1] in {None, *drives.values()}
+    assert {netdev for device in devices for netdev in re.findall(r"netdev=(\w+)", device)} == recorded and len(devices) == 2
+
+
+def test_a_replay_is_the_same_machine_of_the_recording_s_own_images(tmp_path, monkeypatch):    # X2
+    record_words, replay_words = (" ".join(given_command(tmp_path, monkeypatch, mode)) for mode in (exact.RECORD, exact.REPLAY))
+    assert replay_words == re.sub(r"\brecord\b", "replay", record_words)
+    assert all(f"{tmp_path}/{name}" in replay_words for name in exact.IMAGES)
+
+
+class GivenPort:
+    """QEMU's serial port, which takes what was typed when it is asked for the third time, and that only if it is no more than it can hold."""
+
+    def __init__(self):
+        self.typed, self.taken, self.asked = b"", b"", 0
+
+    def write(self, data):
+        assert not self.typed, "the core had not taken what was typed before"
+        self.typed = data
+
+    def ask(self, question):
+        self.asked += 1
+        if question == "info replay":
+            return f"instruction count = {self.asked * exact.DELIVERED}"
+        if self.asked % 3 == 0:
+            self.taken, self.typed = self.taken + self.typed[:16], b""
+        return f"portb[0x03fd] = 0x{61 if self.typed else 60}"
+
+
+def test_what_is_typed_while_it_is_recorded_is_never_more_than_the_port_holds(monkeypatch):
+    port, given = GivenPort(), exact.ExactMachine.__new__(exact.ExactMachine)
+    given.qemu = type("GivenQemu", (), {"stdin": port, "poll": lambda self: None})()
+    monkeypatch.setattr(given, "waiting", lambda: 0)
+    monkeypatch.setattr(given, "ask_monitor", port.ask)
+    monkeypatch.setattr(exact, "POLL_S", 0)
+    given.send("skink list --json and some more")
+    assert port.taken == b"skink list --json and some more\n"
+
+
+@pytest.mark.parametrize("said,complaint", [(b"one two three", ""), (b"one too three", "5 came"), (b"one", "3 came"), (b"one two three four", "13 came")])
+def test_a_replay_that_says_anything_else_is_none(tmp_path, said, complaint):
+    recording = given_recording(tmp_path)
+    (tmp_path / "console").write_bytes(b"one two three")
+    (tmp_path / "console.replay").write_bytes(said)
+    difference = recording.difference(f"{tmp_path}/console.replay")
+    assert complaint in difference and bool(complaint) == bool(difference)
+
+
+def test_a_case_is_recorded_once_and_replayed_after_that(tmp_path, monkeypatch):
+    recording, done = given_recording(tmp_path), []
+    monkeypatch.setattr("campaign.recording_of", lambda *_: recording)
+    monkeypatch.setattr(recording, "replay", lambda more: done.append("replay"))
+    campaign = Campaign(plans.read(os.path.join(PLANS, "golden.toml")), "given", None, say=lambda text: None)
+    monkeypatch.setattr(campaign, "record", lambda case, where: (done.append("record"), where.write()))
+    campaign.exactly(plans.case_of("net0/crash/1"), 1)
+    assert done == ["record"]
+    campaign.exactly(plans.case_of("net0/crash/1"), 2)
+    assert done == ["record", "replay", "replay"]
+
+
+def test_limits_of_the_host_are_longer_for_a_recording_and_what_guests_measure_is_not():
+    plan = plans.read(os.path.join(PLANS, "smoke.toml"))
+    patient = exact.patient(plan)
+    assert patient["machine"]["cpus"] == 1 and patient["limits"]["case_s"] == exact.SLOWER * plan["limits"]["case_s"]
+    assert patient["limits"]["slow_ms"] == plan["limits"]["slow_ms"] and plan["machine"]["cpus"] == 2
+
+
+@pytest.mark.parametrize("only", [[], ["net0/crash/1", "net0/plant:tcp-up/1"]])
+def test_what_cannot_be_recorded_is_refused_before_anything_runs(only):
+    with pytest.raises(plans.Wrong):
+        run_exactly(None, type("Options", (), {"only": only, "times": 1, "gdb": False})())

@@ -3,6 +3,7 @@
 """
 campaign.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
 campaign.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
+campaign.py PLAN --only CASE --exact [--times N]      records a case on a machine of one CPU, then replays it; what is recorded is replayed alone
 campaign.py --merge OUT FILE...                               all results of several files in one
 campaign.py --report OUT FILE...                              OUT.html and OUT.csv of result files
 
@@ -18,6 +19,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import case as cases  # noqa: E402
+import exact  # noqa: E402
 import judge  # noqa: E402
 import machine_room as room  # noqa: E402
 import plan as plans  # noqa: E402
@@ -132,6 +134,33 @@ class Campaign:
             self.look_after(case, record)
         self.store.add({"kind": "again", "id": case["id"], "times": times, "outcomes": counts})
 
+    def record(self, case, recording):
+        """The case alone, on a machine that QEMU records from power-on until its guests have ended."""
+        plan = exact.patient(self.plan)
+        with Session(f"{self.name}-exact", plan, int(time.time()), self.drivers, recording) as session:
+            record = cases.run(session, case, plan)
+            session.ran.append(case["id"])
+            if record["outcome"] not in cases.MACHINE_IS_LOST:
+                session.end()
+            notes = [{"kind": "file system", "boot": session.number, "said": said, "cases": ran} for said, ran in session.spoiled]
+            recording.finish(session.machine, judge.with_machine({case["id"]: record}, notes)[case["id"]])
+
+    def exactly(self, case, times, more=()):
+        """Recorded, if it is not yet, and so many times in all."""
+        recording = recording_of(self.name, case["id"])
+        if not recording.is_there():
+            self.say(f"  {case['id']}: is recorded in {recording.folder} ...")
+            self.record(case, recording)
+            self.tell_exact(recording, "recorded")
+            times -= 1
+        for _ in range(times):
+            recording.read().replay(more)
+            self.tell_exact(recording, "replayed, and all that the machine said came again")
+
+    def tell_exact(self, recording, how):
+        record = recording.read().told["record"]
+        self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}: {how}")
+
     def classes(self):
         """What "*" stands for, as skinkd says it."""
         wanted = any("*" in fault["class"] for fault in self.plan["faults"])
@@ -160,6 +189,10 @@ class Campaign:
                               "seconds": self.plan["limits"]["golden_s"]})
 
 
+def recording_of(plan_name, identity):
+    return exact.Recording(f"{room.FOLDER}/exact/{plan_name}/{identity.replace('/', '-')}")
+
+
 def symbols_of(name):
     """The functions of a driver's image."""
     for flavour in ("gcc", "clang"):
@@ -172,7 +205,7 @@ def symbols_of(name):
 
 def repeat(case):
     """By the plan that it was run by, as the run's own line says."""
-    return f"make campaign PLAN={case['plan']} ONLY={case['id']} TIMES=20"
+    return f"make campaign PLAN={case['plan']} ONLY={case['id']}"
 
 
 def write_report(out, name, paths):
@@ -181,7 +214,7 @@ def write_report(out, name, paths):
     records = judge.with_machine(records, notes)
     symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
     again = {note["id"]: note for note in notes if note.get("kind") == "again"}
-    records = {identity: {**case, "again": again.get(identity)} for identity, case in records.items()}
+    records = {identity: {**case, "again": again.get(identity), "exact": recording_of(name, identity).read().told} for identity, case in records.items()}
     demands = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
     print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
     for what, verdict, figures in demands:
@@ -193,11 +226,25 @@ def write_report(out, name, paths):
     return records, all(verdict != report.FAILS for _, verdict, _ in demands)
 
 
+def run_exactly(campaign, options):
+    """Recordings and replays are in no result file: a report names those that are there."""
+    if not options.only:
+        raise plans.Wrong("--exact: which case? Write ONLY=driver/class/seed EXACT=1")
+    for identity in options.only:
+        if ":" in identity:
+            raise plans.Wrong(f"{identity}: what the campaign does itself is done from the host, and QEMU records nothing of it: write TIMES=20")
+    for identity in options.only:
+        campaign.exactly(plans.case_of(identity), options.times, exact.GDB if options.gdb else ())
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("plan", nargs="?")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--exact", action="store_true")
+    parser.add_argument("--gdb", action="store_true")
     parser.add_argument("--accumulate", action="store_true")
     parser.add_argument("--mixed", action="store_true")
     parser.add_argument("--merge", nargs="+")
@@ -217,6 +264,8 @@ def main():
         plan["campaign"]["mode"] = plans.ACCUMULATE
     name = plan["campaign"]["name"]
     path = f"{room.FOLDER}/{name}"
+    if options.exact:
+        return run_exactly(Campaign(plan, name, None), options)
     store = results.Store(f"{path}.jsonl", room.versions(plan), options.mixed, options.plan)
     campaign = Campaign(plan, name, store)
     try:
@@ -233,5 +282,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (plans.Wrong, results.Wrong) as complaint:
+    except (plans.Wrong, results.Wrong, exact.Broken, Lost) as complaint:
         sys.exit(f"campaign: {complaint}")

@@ -105,13 +105,24 @@ def again(case):
     return f" {noted['outcomes'].get(case['outcome'], 0)} of {noted['times']}" if noted else ""
 
 
+def recorded(case):
+    """What came of it when it was recorded, and how often that was replayed."""
+    told = case.get("exact")
+    return f" recorded: {told['record']['outcome']}, replayed {told['replays']} times" if told else ""
+
+
+def how_to(case, repeat):
+    """How often it comes to the same, and the same to the instruction."""
+    return "<br>".join(f"<code>{escape(repeat(case))} {how}</code>{escape(what(case))}" for how, what in (("TIMES=20", again), ("EXACT=1", recorded)))
+
+
 def failures(cases, repeat):
     bad = figures.failures(cases)
     if not bad:
         return "<p>None.</p>"
     return table(["case", "outcome", "why", "what was injected", "to repeat it"],
                  [[cell(case["id"]), cell(case["outcome"], "bad" if case["outcome"] in HARM else ""), cell(case["why"]),
-                   cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code>{escape(again(case))}</td>"] for case in bad[:500]])
+                   cell(case.get("injected", {}).get("what", "")), f"<td>{how_to(case, repeat)}</td>"] for case in bad[:500]])
 
 
 def plants(cases):

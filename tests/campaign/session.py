@@ -9,6 +9,7 @@ import os
 import re
 import time
 
+import exact
 import machine_room as room
 from dom0 import Dom0
 from machine import PATIENCE
@@ -45,9 +46,10 @@ class Guest:
 
 
 class Session:
-    def __init__(self, name, plan, number, drivers=None):
+    def __init__(self, name, plan, number, drivers=None, recording=None):
         self.plan, self.number, self.name = plan, number, name
-        self.drivers = drivers
+        self.drivers, self.recording = drivers, recording
+        self.patience = PATIENCE * (exact.SLOWER if recording else 1)
         self.guests = {name: Guest(name, room.loads_of(name, plan)) for name in plan["load"]["guests"]}
         self.answers, self.events, self.dom0_strange, self.core_log = {}, [], [], []
         self.last_id = 0
@@ -68,12 +70,9 @@ class Session:
         os.makedirs(room.FOLDER, exist_ok=True)
         self.disk = f"{room.FOLDER}/{self.name}.disk"
         room.make_file_system(self.disk, self.plan)
-        machine = self.plan["machine"]
         self.peer = Peer(self.plan["load"]["tcp_kib_per_s"])
         self.peer.start()
-        image = room.dom0_image(f"campaign-{self.name}", self.drivers)
-        self.machine = Dom0(f"campaign-{self.name}-{self.number}", smp=str(machine["cpus"]), memory=machine["memory_mib"], cpu=machine["cpu"],
-                            limit=86400, image=image, more=room.options(self.disk, machine["iommu"]))
+        self.machine = self.power_on(room.dom0_image(f"campaign-{self.name}", self.drivers))
         try:
             self.prepare()
         except (AssertionError, KeyError, json.JSONDecodeError) as wrong:
@@ -87,6 +86,12 @@ class Session:
         # Of a machine that was lost: what a disk holds must be right at any moment.
         if self.ran:
             self.hold_against_cases(room.check_file_system(self.disk))
+
+    def power_on(self, image):
+        machine, name = self.plan["machine"], f"campaign-{self.name}-{self.number}"
+        if self.recording:
+            return self.recording.begin(name, machine, image, self.disk)
+        return Dom0(name, smp=str(machine["cpus"]), memory=machine["memory_mib"], cpu=machine["cpu"], limit=86400, image=image, more=room.options(self.disk, machine["iommu"]))
 
     def end(self):
         """The guests go, and what their disk holds then is looked at."""
@@ -180,8 +185,8 @@ class Session:
     # ---- what comes
 
     def wait(self, condition, limit, complaint, must=True):
-        """What must come has PATIENCE; how long else is waited for is a case's own limit."""
-        until = time.monotonic() + limit * (PATIENCE if must else 1)
+        """What must come is waited for with patience; how long else is waited for is a case's own limit."""
+        until = time.monotonic() + limit * (self.patience if must else 1)
         self.pump(0)
         while not condition():
             if time.monotonic() > until:

@@ -18,6 +18,8 @@
 #include "runtime/notes.h"
 
 RUNTIME_KERNEL
+/* So that it can be tried in a network driver's place; for all else its role is what it is told. */
+DRIVER_IMAGE(DRIVER_NET, UINT32_MAX, DRIVER_QUEUES_MAX);
 
 #define ASIDE_BEATS 3u
 #define CALLS_AT_ONCE 100u
