@@ -121,7 +121,8 @@ enum taking { TAKING_NONE, TAKING_BUSY, TAKING_OTHERS };
 /* All state there is: zeros, a device and scratch pages are a back-end that has just begun. What is in those need not be restored. */
 struct blk {
 	struct blk_device *device;
-	bool is_listening;			/* the device may interrupt */
+	bool is_listening;			/* events are waited for */
+	bool is_silent[BLK_QUEUES_MAX];		/* what is done in that lane does not interrupt */
 	bool is_quick;				/* it woke us soon after the last sleep */
 	uint64_t slept_ns;			/* since when, if it was at work; 0 */
 	uint32_t gathers;			/* so many times more front-ends are given time to write more than one request */

@@ -144,9 +144,12 @@ static bool listen(bool on)
 {
 	bool is_there = false;
 
-	for (unsigned int lane = 0; lane < blk.device->queues; lane++)
-		if (!on || blk.flying[lane])
-			is_there |= blk.device->driver->interrupts(blk.device, lane, on);
+	for (unsigned int lane = 0; lane < blk.device->queues; lane++) {
+		if (on ? !blk.flying[lane] : blk.is_silent[lane])
+			continue;
+		is_there |= blk.device->driver->interrupts(blk.device, lane, on);
+		blk.is_silent[lane] = !on;
+	}
 	blk.is_listening = on;
 	return on && is_there;
 }
