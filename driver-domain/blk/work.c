@@ -214,12 +214,11 @@ struct piece {
 
 static void piece_begin(struct piece *piece, struct queue *queue, struct slot *slot, enum blk_op op)
 {
-	uint64_t most = (uint64_t)blk.device->segments_max * (BUFFER_BYTES / VBD_SECTOR);
+	uint64_t most = (uint64_t)blk.device->segments_max * (BUFFER_BYTES / VBD_SECTOR), room;
 
 	piece->work = work_new(queue, slot, op);
-	piece->work->io.sector = disk_translate(queue->disk, piece->sector, &piece->room);
-	if (op != BLK_DISCARD && piece->room > most)
-		piece->room = most;
+	piece->work->io.sector = disk_translate(queue->disk, piece->sector, &room);
+	piece->room = op != BLK_DISCARD && room > most ? most : room;
 }
 
 static void piece_end(struct piece *piece)
@@ -237,6 +236,7 @@ static void work_extend(struct work *work, uint32_t bytes)
 {
 	struct blk_io *io = &work->io;
 	uint32_t before = (uint32_t)io->sectors * VBD_SECTOR, room = -before % BUFFER_BYTES, here = bytes < room ? bytes : room;
+	void *at;
 
 	io->sectors += bytes / VBD_SECTOR;
 	if (here)
@@ -244,9 +244,9 @@ static void work_extend(struct work *work, uint32_t bytes)
 	bytes -= here;
 	if (!bytes)
 		return;
-	io->segment[io->segment_count] = (struct blk_segment){ .at = buffer_alloc(), .length = bytes };
-	ASSERT(io->segment[io->segment_count].at);	/* B3 */
-	io->segment_count++;
+	at = buffer_alloc();
+	ASSERT(at);	/* B3 */
+	io->segment[io->segment_count++] = (struct blk_segment){ .at = at, .length = bytes };
 	work->queue->buffers++;
 }
 
