@@ -87,7 +87,7 @@ int answers_attach(struct answers *answers, const struct answers_place *place, c
 		STEP();
 	}
 	answers->added = commit;
-	answers->has_republished = commit != found.rsp_prod;
+	answers->republished = commit - found.rsp_prod;
 	*wake = ring_back_push_take_over(&answers->ring);
 	STEP();
 	answers->ledger->published = commit;

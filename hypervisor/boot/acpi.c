@@ -56,10 +56,7 @@ static bool sum_is_right(const void *start, size_t bytes)
 	return total == 0;
 }
 
-static bool is_rsdp(const uint8_t *at)
-{
-	return !memcmp(at, "RSD PTR ", 8) && sum_is_right(at, RSDP_BYTES_OLD);
-}
+static bool is_rsdp(const uint8_t *at) { return !memcmp(at, "RSD PTR ", 8) && sum_is_right(at, RSDP_BYTES_OLD); }
 
 static bool find_rsdp(void)
 {

@@ -60,10 +60,7 @@ static void allocate_frames(struct builder *builder)
 		refuse_to_run("Domain-0: too little memory: %lu of %lu frames", done, builder->frames);
 }
 
-static void *page_at(const struct builder *builder, uint64_t pfn)
-{
-	return mfn_to_virt(mfn(builder->frame_of[pfn]));
-}
+static void *page_at(const struct builder *builder, uint64_t pfn) { return mfn_to_virt(mfn(builder->frame_of[pfn])); }
 
 /* Copies to pseudo-physical memory, `offset` bytes from its start. */
 static void copy_in(const struct builder *builder, uint64_t offset, const uint8_t *from, uint64_t bytes)

@@ -153,10 +153,7 @@ static int do_control(struct vcpu *vcpu, const struct instruction *in)
 
 /* ---- the rest ---- */
 
-static uint64_t edx_eax(const struct cpu_user_regs *regs)
-{
-	return regs->rdx << 32 | (uint32_t)regs->rax;
-}
+static uint64_t edx_eax(const struct cpu_user_regs *regs) { return regs->rdx << 32 | (uint32_t)regs->rax; }
 
 static bool set_edx_eax(struct cpu_user_regs *regs, uint64_t value)
 {

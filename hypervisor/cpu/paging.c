@@ -164,10 +164,7 @@ void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
 
 struct frame *const frame_table = (struct frame *)FRAMES_START;
 
-void m2p_set(mfn_t frame, gfn_t guest)
-{
-	write_once((uint64_t *)M2P_WRITABLE_START + frame.raw, guest.raw);
-}
+void m2p_set(mfn_t frame, gfn_t guest) { write_once((uint64_t *)M2P_WRITABLE_START + frame.raw, guest.raw); }
 
 gfn_t m2p_get(mfn_t frame) { return gfn(read_once((uint64_t *)M2P_WRITABLE_START + frame.raw)); }
 
@@ -191,7 +188,4 @@ volatile void *mmio_map(paddr_t address, size_t bytes)
 	return (volatile void *)map_next(address, bytes, CORE_UNCACHED);
 }
 
-const void *boot_map(paddr_t address, size_t bytes)
-{
-	return (const void *)map_next(address, bytes, CORE_READ);
-}
+const void *boot_map(paddr_t address, size_t bytes) { return (const void *)map_next(address, bytes, CORE_READ); }

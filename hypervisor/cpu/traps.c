@@ -166,10 +166,10 @@ void trap_show_guest(struct vcpu *vcpu)
 static NORETURN void trap_fatal(const struct cpu_user_regs *regs)
 {
 	panic_begin();
-	log_error("CPU %u: exception %u in the core, error code 0x%x, cr2 0x%lx\n", cpu_id(), regs->entry_vector,
-		  regs->error_code, cr2_read());
+	log_error("CPU %u: exception %u in %s, error code 0x%x, cr2 0x%lx\n", cpu_id(), regs->entry_vector,
+		  regs->cs & 3 ? "a guest" : "the core", regs->error_code, cr2_read());
 	show_registers(LOG_ERROR, regs);
-	backtrace_print(regs->rip, regs->rbp);
+	backtrace_print(regs->rip, regs->cs & 3 ? 0 : regs->rbp);	/* a guest may have anything in rbp */
 	cpu_halt_all();
 }
 

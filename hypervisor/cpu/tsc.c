@@ -120,10 +120,7 @@ void delay_us(uint64_t us)
 		cpu_pause();
 }
 
-void cpu_timer_init(void)
-{
-	apic_timer_set(cpu_features.tsc_deadline ? APIC_TIMER_BY_DEADLINE : APIC_TIMER_ONCE);
-}
+void cpu_timer_init(void) { apic_timer_set(cpu_features.tsc_deadline ? APIC_TIMER_BY_DEADLINE : APIC_TIMER_ONCE); }
 
 void cpu_timer_program(uint64_t deadline_ns)
 {

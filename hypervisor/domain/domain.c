@@ -24,10 +24,7 @@ static struct spinlock table_lock;
 static struct domain *table[MAX_DOMAINS];
 static uint32_t table_end;		/* no domain has had this id or a higher one */
 
-struct domain *domain_find(domid_t id)
-{
-	return id < MAX_DOMAINS ? load_acquire(&table[id]) : NULL;
-}
+struct domain *domain_find(domid_t id) { return id < MAX_DOMAINS ? load_acquire(&table[id]) : NULL; }
 
 static struct domain *get(domid_t id, bool may_be_dying)
 {

@@ -68,10 +68,7 @@ void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq)
 	spin_unlock(&domain->event_lock);
 }
 
-bool event_port_is_valid(struct domain *domain, port_t port)
-{
-	return channel_find(domain, port) != NULL;
-}
+bool event_port_is_valid(struct domain *domain, port_t port) { return channel_find(domain, port) != NULL; }
 
 bool event_is_pending(struct domain *domain, port_t port)
 {

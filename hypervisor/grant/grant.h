@@ -22,5 +22,5 @@ MUST_CHECK int grant_release_all(struct domain *domain, uint32_t *released);
 MUST_CHECK bool grant_domain_unshare(struct domain *domain);
 void grant_domain_free(struct domain *domain);
 
-/* For XENMAPSPACE_grant_table and the toolstack: the frame `index` of the shared table, growing it if need be. */
+/* For setup_table and Dom0: the frame `index` of the shared table, growing it if need be. */
 MUST_CHECK int grant_frame(struct domain *domain, uint32_t index, mfn_t *frame);

@@ -30,19 +30,6 @@ static int entry_mark(struct grant_entry_v1 *entry, domid_t user, bool writable)
 	return GNTST_general_error;
 }
 
-/* Takes away the marks that no pin stands for. */
-static void entry_unmark(struct grant_entry_v1 *entry, const struct grant_active *active)
-{
-	uint16_t marks = 0;
-
-	if (!active->writers)
-		marks |= GTF_writing;
-	if (!active->readers && !active->writers)
-		marks |= GTF_reading;
-	if (marks)
-		__atomic_fetch_and(&entry->flags, (uint16_t)~marks, __ATOMIC_SEQ_CST);
-}
-
 int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writable, struct frame **frame)
 {
 	struct grant_table *table = lender->grants;
@@ -71,7 +58,7 @@ int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writab
 	/* G1, G3: by a reference of its own, a writable one of the right type, for each pin. */
 	error = frame_get_as(mfn(active->frame), lender, frame_access(writable), frame);
 	if (error) {
-		entry_unmark(entry, active);
+		grant_unmark(entry, active);
 		return error == -EINVAL ? GNTST_bad_page : GNTST_general_error;
 	}
 	active->user = user;
@@ -80,14 +67,4 @@ int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writab
 	else
 		active->readers++;
 	return GNTST_okay;
-}
-
-void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
-{
-	struct grant_active *active = grant_active(lender->grants, gref);
-	uint32_t *pins = writable ? &active->writers : &active->readers;
-
-	ASSERT(*pins > 0, "G4");
-	--*pins;
-	entry_unmark(grant_entry(lender->grants, gref), active);
 }

@@ -81,10 +81,7 @@ static bool handle_grow(struct grant_table *table)
 	return true;
 }
 
-bool handle_is_left(struct grant_table *table)
-{
-	return table->handle_free != HANDLE_NONE || handle_grow(table);
-}
+bool handle_is_left(struct grant_table *table) { return table->handle_free != HANDLE_NONE || handle_grow(table); }
 
 uint32_t handle_take(struct grant_table *table, struct grant_handle content)
 {
@@ -108,47 +105,46 @@ struct grant_handle *handle_find(struct grant_table *table, uint32_t number)
 	return handle->lender ? handle : NULL;
 }
 
-/* Both grant_locks are held; the handle's reference to its lender is the caller's then. */
-static void handle_end_locked(struct grant_table *table, uint32_t number, struct frame *frame)
+/* Both grant_locks are held; the handle's reference to its lender is the caller's then, and so is that to its frame. */
+static inline void handle_end_locked(struct grant_table *table, struct grant_handle *handle, uint32_t number)
 {
-	struct grant_handle *handle = handle_at(table, number);
-	bool writable = !(handle->flags & GNTMAP_readonly);
-
-	if (frame)
-		frame_put_as(frame, frame_access(writable));
-	grant_unpin(handle->lender, handle->gref, writable);
+	grant_unpin(handle->lender, handle->gref, !(handle->flags & GNTMAP_readonly));
 	*handle = (struct grant_handle){ .gref = table->handle_free };
 	table->handle_free = number;
-	table->handle_count--;
 }
 
 void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 {
-	struct domain *lender = handle_at(user->grants, number)->lender;
+	struct grant_handle *handle = handle_at(user->grants, number);
+	struct domain *lender = handle->lender;
 
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
-	handle_end_locked(user->grants, number, frame);
+	frame_put_as(frame, frame_access(!(handle->flags & GNTMAP_readonly)));
+	handle_end_locked(user->grants, handle, number);
+	user->grants->handle_count--;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
 }
 
 /* ---- the end ---- */
 
-#define ENDS_AT_ONCE 64		/* between two looks at preempt_needed() */
+#define ENDS_AT_ONCE 64		/* between two looks at preempt_needed(); all of one page */
+_Static_assert(HANDLES_PER_PAGE % ENDS_AT_ONCE == 0, "handles_end()");
 
 /* The handle at handle_destroy, and those behind it that are the same lender's: the locks are taken once. Returns how many. */
-static uint32_t handles_end(struct domain *user, struct domain *lender)
+static uint32_t handles_end(struct domain *user, struct grant_handle *handle)
 {
 	struct grant_table *table = user->grants;
-	const struct grant_handle *next;
-	uint32_t ended = 0;
+	struct domain *lender = handle->lender;
+	uint32_t number = table->handle_destroy, ended;
 
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
-	do {
-		handle_end_locked(table, table->handle_destroy++, NULL);
-		ended++;
-		next = table->handle_destroy % ENDS_AT_ONCE ? handle_find(table, table->handle_destroy) : NULL;
-	} while (next && next->lender == lender);
+	do
+		handle_end_locked(table, handle++, number++);
+	while (number % ENDS_AT_ONCE && handle->lender == lender);
+	ended = number - table->handle_destroy;
+	table->handle_count -= ended;
+	table->handle_destroy = number;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	for (uint32_t i = 0; i < ended; i++)
 		domain_put(lender);
@@ -159,12 +155,12 @@ static uint32_t handles_end(struct domain *user, struct domain *lender)
 int grant_release_all(struct domain *domain, uint32_t *released)
 {
 	struct grant_table *table = domain->grants;
-	const struct grant_handle *handle;
+	struct grant_handle *handle;
 
 	while (table->handle_count && table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
 		handle = handle_find(table, table->handle_destroy);
 		if (handle)
-			*released += handles_end(domain, handle->lender);
+			*released += handles_end(domain, handle);
 		else
 			table->handle_destroy++;
 		if (table->handle_destroy % ENDS_AT_ONCE == 0 && preempt_needed())

@@ -68,10 +68,7 @@ static inline struct grant_entry_v1 *grant_entry(struct grant_table *table, gran
 	return &table->shared[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
 }
 /* Flags and domain of an entry are one word, so that they are judged and changed together. */
-static inline uint32_t *grant_entry_word(struct grant_entry_v1 *entry)
-{
-	return (uint32_t *)(void *)entry;
-}
+static inline uint32_t *grant_entry_word(struct grant_entry_v1 *entry) { return (uint32_t *)(void *)entry; }
 static inline struct grant_active *grant_active(struct grant_table *table, grant_ref_t gref)
 {
 	return &table->active[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
@@ -94,8 +91,29 @@ void handle_end(struct domain *user, uint32_t number, struct frame *frame);
  */
 MUST_CHECK int grant_pin(struct domain *lender, grant_ref_t gref, domid_t user, bool writable,
 			 struct frame **frame);
+/* Takes away the marks that no pin stands for. */
+static inline void grant_unmark(struct grant_entry_v1 *entry, const struct grant_active *active)
+{
+	uint16_t marks = 0;
+
+	if (!active->writers)
+		marks |= GTF_writing;
+	if (!active->readers && !active->writers)
+		marks |= GTF_reading;
+	if (marks)
+		__atomic_fetch_and(&entry->flags, (uint16_t)~marks, __ATOMIC_SEQ_CST);
+}
 /* Ends it, and not its reference to the frame: that is the caller's, or its page table's. */
-void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable);
+static inline void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
+{
+	uint32_t frame = gref / GRANTS_PER_FRAME, index = gref % GRANTS_PER_FRAME;
+	struct grant_active *active = &lender->grants->active[frame][index];
+	uint32_t *pins = writable ? &active->writers : &active->readers;
+
+	ASSERT(*pins > 0, "G4");
+	--*pins;
+	grant_unmark(&lender->grants->shared[frame][index], active);
+}
 
 /* `count` operations that were copied in; each gets its status. */
 typedef void grant_run(struct grant_batch *batch, void *operations, uint32_t count);

@@ -102,10 +102,7 @@ size_t format_string(char *to, size_t room, const char *format, ...)
 	return length;
 }
 
-size_t string_copy(char *to, const char *from, size_t room)
-{
-	return format_string(to, room, "%s", from);
-}
+size_t string_copy(char *to, const char *from, size_t room) { return format_string(to, room, "%s", from); }
 
 static unsigned int digit_of(char c)
 {

@@ -28,10 +28,7 @@ MUST_CHECK static inline bool spin_try_lock(struct spinlock *lock)
 	return compare_and_swap(&lock->next, &ticket, (uint16_t)(ticket + 1));
 }
 
-static inline void spin_unlock(struct spinlock *lock)
-{
-	store_release(&lock->serving, (uint16_t)(lock->serving + 1));
-}
+static inline void spin_unlock(struct spinlock *lock) { store_release(&lock->serving, (uint16_t)(lock->serving + 1)); }
 
 static inline bool spin_is_locked(const struct spinlock *lock)
 {

@@ -12,10 +12,7 @@ uint64_t frame_limit;
 #define CHUNKS_MAX	(FRAMES_MAX >> FRAME_CHUNK_SHIFT)
 static uint64_t chunk_exists[CHUNKS_MAX / 64];
 
-bool frame_chunk_exists(uint64_t chunk)
-{
-	return chunk < CHUNKS_MAX && chunk_exists[chunk / 64] >> (chunk % 64) & 1;
-}
+bool frame_chunk_exists(uint64_t chunk) { return chunk < CHUNKS_MAX && chunk_exists[chunk / 64] >> (chunk % 64) & 1; }
 
 void frame_chunk_add(uint64_t chunk) { chunk_exists[chunk / 64] |= 1ULL << (chunk % 64); }
 

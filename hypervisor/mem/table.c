@@ -64,28 +64,6 @@ int entry_take(struct frame *table, enum frame_type level, const struct domain *
 	return level == FRAME_L1 ? l1_entry_take(table, source, entry) : upper_entry_take(table, level, entry);
 }
 
-/*
- * T5: a stale TLB entry for another domain's frame is not in the flushes that its owner knows of. Once is enough for a
- * table that is taken apart: nothing leads to it any more.
- */
-void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed)
-{
-	struct frame *frame;
-
-	if (!(entry & PTE_PRESENT))
-		return;
-	if (unlikely(entry & PTE_DEVICE)) {
-		pci_page_put(pte_frame(entry));
-		return;
-	}
-	frame = frame_of(pte_frame(entry));
-	if (frame->owner != table->owner && !*is_flushed) {
-		tlb_flush(read_once(&domain_find(table->owner)->dirty_cpus), TLB_ALL_PAGES);
-		*is_flushed = true;
-	}
-	frame_put_as(frame, level == FRAME_L1 ? frame_access(entry & PTE_WRITABLE) : level - 1);
-}
-
 void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
 {
 	bool is_flushed = false;

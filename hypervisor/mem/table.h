@@ -12,14 +12,14 @@
  */
 #pragma once
 
+#include "cpu/tlb.h"
+#include "pci/pci.h"
+
 #define TABLE_ENTRIES	512
 
 extern mfn_t table_bios_page;		/* T6: of Domain-0; raw 0: there is none yet */
 
-static inline pte_t *table_entries(const struct frame *frame)
-{
-	return mfn_to_virt(frame_number(frame));
-}
+static inline pte_t *table_entries(const struct frame *frame) { return mfn_to_virt(frame_number(frame)); }
 
 static inline bool is_core_slot(enum frame_type level, uint64_t index)
 {
@@ -55,10 +55,29 @@ void table_release(struct frame *frame, enum frame_type type);
  * that an L1 entry names belong to `source`. -EINVAL, -EPERM, -ERESTART.
  */
 MUST_CHECK int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry);
-/* Gives an entry's references back. */
+/*
+ * Gives an entry's references back; *is_flushed: T5 has been seen to, or is now. Once is enough for a table that is taken apart: nothing
+ * leads to it any more.
+ */
+static inline void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed)
+{
+	struct frame *frame;
+
+	if (!(entry & PTE_PRESENT))
+		return;
+	if (unlikely(entry & PTE_DEVICE)) {
+		pci_page_put(pte_frame(entry));
+		return;
+	}
+	frame = frame_of(pte_frame(entry));
+	if (frame->owner != table->owner && !*is_flushed) {
+		tlb_flush(read_once(&domain_find(table->owner)->dirty_cpus), TLB_ALL_PAGES);
+		*is_flushed = true;
+	}
+	frame_put_as(frame, level == FRAME_L1 ? frame_access(entry & PTE_WRITABLE) : level - 1);
+}
+/* The same of one alone. */
 void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
-/* The same; *is_flushed: T5 has been seen to, or is now. */
-void entry_release(struct frame *table, enum frame_type level, pte_t entry, bool *is_flushed);
 /* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EPERM, -EBUSY, -ERESTART. */
 MUST_CHECK int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry);
 

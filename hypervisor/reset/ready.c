@@ -107,10 +107,7 @@ int frame_may_write(struct frame *frame)
 /* ---- ready ---- */
 
 /* Page tables but L1, and tables of descriptors: they stay what they are, and as they are (R2). */
-static bool is_frozen(uint64_t type)
-{
-	return (type & FRAME_TYPE_COUNT_MASK) && frame_type_of(type) != FRAME_WRITABLE;
-}
+static bool is_frozen(uint64_t type) { return (type & FRAME_TYPE_COUNT_MASK) && frame_type_of(type) != FRAME_WRITABLE; }
 
 static void slot_take(struct reset *reset, struct frame *frame)
 {

@@ -15,10 +15,7 @@
 #define WARP_MAX_US		1000000
 #define CAP_MAX_PERCENT		(100 * MAX_CPUS)
 
-static void ask_to_choose(struct sched_queue *queue)
-{
-	cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE);
-}
+static void ask_to_choose(struct sched_queue *queue) { cpu_raise_softirq(queue->cpu, SOFTIRQ_SCHEDULE); }
 
 /* ---- choosing ---- */
 

@@ -34,10 +34,7 @@ cpumask_t vcpu_cpus(const struct vcpu *vcpu)
 
 bool vcpu_may_use(const struct vcpu *vcpu, uint32_t cpu) { return vcpu_cpus(vcpu) >> cpu & 1; }
 
-uint32_t vcpu_weight(const struct vcpu *vcpu)
-{
-	return read_once(&vcpu->domain->sched->params.weight);
-}
+uint32_t vcpu_weight(const struct vcpu *vcpu) { return read_once(&vcpu->domain->sched->params.weight); }
 
 uint64_t vcpu_effective_time(const struct vcpu *vcpu)
 {

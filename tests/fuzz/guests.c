@@ -291,11 +291,34 @@ void guests_end(void)
 
 /* ---- hypercalls ---- */
 
+/* Those of a multicall that is being put together; NULL: none is. */
+static struct multicall_entry *gathered;
+static uint32_t gathered_count;
+
+void guest_gathers_calls(void)
+{
+	gathered = guest_argument(GATHERED_MAX * sizeof(*gathered));
+	gathered_count = 0;
+}
+
+long guest_calls_gathered(void)
+{
+	uint64_t list = (uintptr_t)gathered;
+
+	gathered = NULL;
+	return guest_calls(__HYPERVISOR_multicall, list, gathered_count, 0, 0);
+}
+
 long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct vcpu *vcpu = current_vcpu();
 	uint32_t tries = 0;
 
+	if (gathered) {
+		if (gathered_count < GATHERED_MAX)
+			gathered[gathered_count++] = (struct multicall_entry){ .op = number, .args = { a, b, c, d } };
+		return 0;
+	}
 	vcpu->regs.rax = number;
 	vcpu->regs.rdi = a;
 	vcpu->regs.rsi = b;

@@ -35,6 +35,11 @@ void guest_check_reset(const struct domain *domain);
 /* A hypercall by the vcpu that runs, continued until it is done or the input has enough of it. */
 long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
+/* From now on guest_calls() only notes what would be called, up to so many and says 0; then they are called as one multicall. */
+#define GATHERED_MAX 8
+void guest_gathers_calls(void);
+long guest_calls_gathered(void);
+
 /* Where arguments of a hypercall stand: cleared at the next step. */
 void *guest_argument(size_t bytes);
 void guest_arguments_clear(void);

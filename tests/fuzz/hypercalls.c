@@ -434,7 +434,6 @@ static void event_op(void)
 	if (number == EVTCHNOP_bind_interdomain && take8() & 3)
 		((uint32_t *)word)[1] = port_for_us(*(domid_t *)word);
 	guest_calls(__HYPERVISOR_event_channel_op, number, address_of(word), 0, 0);
-	fuzz_check_events();
 }
 
 static void event_from_core(void)
@@ -747,6 +746,18 @@ static void trouble(void)
 		fake.preempt_every = choice & 7;
 }
 
+/* Any of those that only call, one after the other in one hypercall, which may be continued in the middle of it. */
+static void multicall(void)
+{
+	static void (*const call[])(void) = { mmu_update, update_va_mapping, mmuext_op, reservation, exchange, grant_map_op, grant_unmap_op,
+					      grant_copy_op, event_op, segments, vcpu_op };
+
+	guest_gathers_calls();
+	for (uint32_t left = 1 + take_below(4); left; left--)
+		call[take_below(ARRAY_SIZE(call))]();
+	guest_calls_gathered();
+}
+
 static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "mmu_update", mmu_update }, { "mmu_update", mmu_update }, { "update_va_mapping", update_va_mapping },
 	{ "mmuext_op", mmuext_op }, { "mmuext_op", mmuext_op }, { "direct write", direct_write },
@@ -756,7 +767,7 @@ static const struct { const char *name; void (*run)(void); } steps[] = {
 	{ "unmap", grant_unmap_op }, { "copy", grant_copy_op }, { "transfer", grant_transfer_op },
 	{ "grant table", grant_setup_op }, { "event", event_op }, { "event", event_op }, { "virq", event_from_core },
 	{ "segments", segments }, { "vcpu", vcpu_op }, { "trouble", trouble },
-	{ "control", control }, { "control", control }, { "acquire", acquire },
+	{ "control", control }, { "control", control }, { "acquire", acquire }, { "multicall", multicall }, { "multicall", multicall },
 	{ "driver", driver }, { "driver", driver }, { "driver", driver }, { "driver", driver },
 	{ "device", device }, { "device", device }, { "configuration space", configuration_space }, { "interrupt", interrupt },
 };
@@ -780,7 +791,6 @@ static void step(bool is_traced)
 		if (is_traced)
 			fprintf(stderr, "guest %u: ends or begins\n", id);
 		end_or_begin(id);
-		fuzz_check_events();
 		return;
 	}
 	if (is_traced)
@@ -802,6 +812,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(is_traced);
 		guest_arguments_clear();
 		fuzz_check();
+		fuzz_check_events();
 	}
 	guests_end();
 	return 0;

@@ -3,6 +3,7 @@
  * xen_version, console_io, sched_op, multicall, vm_assist, what is not there, and bad pointers everywhere.
  *
  * QEMU: -icount shift=0,sleep=off
+ * QEMU smap: -icount shift=0,sleep=off -cpu max
  */
 #include "tap.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a vcpu is made of: trap table, callbacks, stack, segments, descriptors, debug registers, ports. */
+/* QEMU smap: -cpu max */
 #include "user.h"
 
 #include "runtime/events.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EXPECT: its handler's rip 0x1 or cs 0xfff3 cannot be loaded|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ * EXPECT: domain 0 crashed: vcpu 0: [^\n]*its handler's rip 0x1 or cs 0xfff3 cannot be loaded[^\n]*\n[^\n]*  rip [0-9a-f]{4}:[0-9a-f]{16} |Domain 0 \(vcpu#0\) crashed
  */
 /* A program's page fault, when the code selector of its handler names nothing. */
 #include "crash.h"

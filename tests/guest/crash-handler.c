@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EXPECT: no handler for it|Unhandled invalid opcode|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ * EXPECT: domain 0 crashed: vcpu 0: [^\n]*exception 6, error code 0x0, and no handler for it[^\n]*\n[^\n]*  rip [0-9a-f]{4}:[0-9a-f]{16} |Unhandled invalid opcode|Domain 0 \(vcpu#0\) crashed
  */
 /* An exception for which the trap table has nothing. */
 #include "crash.h"

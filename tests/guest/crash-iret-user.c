@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EXPECT: without user page tables|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ * EXPECT: domain 0 crashed: vcpu 0: [^\n]*iret to user mode without its page tables[^\n]*\n[^\n]*  rip [0-9a-f]{4}:[0-9a-f]{16} |Domain 0 \(vcpu#0\) crashed
  */
 /* iret to user mode where no user page tables were ever given. */
 #include "crash.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EXPECT: iret with an unreadable stack|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ * EXPECT: domain 0 crashed: vcpu 0: [^\n]*iret with an unreadable stack[^\n]*\n[^\n]*  rip [0-9a-f]{4}:[0-9a-f]{16} |Domain 0 \(vcpu#0\) crashed
  */
 /* iret from a stack that cannot be read. */
 #include "crash.h"

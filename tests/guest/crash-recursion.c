@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EXPECT: no room on its kernel stack|domain 0 crashed|Domain 0 \(vcpu#0\) crashed
+ * EXPECT: domain 0 crashed: vcpu 0: [^\n]*no room on its kernel stack[^\n]*\n[^\n]*  rip [0-9a-f]{4}:[0-9a-f]{16} |Domain 0 \(vcpu#0\) crashed
  */
 /* The page fault handler is not mapped: faults upon faults, until the stack ends. On bare hardware a triple fault. */
 #include "crash.h"

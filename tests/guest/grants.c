@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Grant tables, version 1, by a domain that lends to itself; most of what is tried must be refused. */
+/* QEMU smap: -cpu max */
 #include "tap.h"
 
 #include "runtime/events.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* memory_op: frames given back, asked for, exchanged; the maps. */
+/* QEMU smap: -cpu max */
 #include "tap.h"
 
 static struct xen_memory_reservation reservation_of(xen_pfn_t *list, unsigned long count, unsigned int order)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Direct paging: a page table is never writable, and nothing gets into one that was not checked. */
+/* QEMU smap: -cpu max */
 #include "tap.h"
 
 #define WINDOW 0x6000000000UL /* a part of the address space that nothing else here uses */

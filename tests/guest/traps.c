@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions as a kernel sees them: which vector, and the exact frame; and what is emulated instead. */
+/* QEMU smap: -cpu max */
 #include "tap.h"
 
 #include "runtime/events.h"

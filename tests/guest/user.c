@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* User mode: system calls, traps and upcalls out of it, iret into it, and what it must not reach. */
+/* QEMU smap: -cpu max */
 #include "user.h"
 
 #include "runtime/events.h"

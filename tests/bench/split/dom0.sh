@@ -70,9 +70,34 @@ skink_net() {
 	skink_guest client net "$(skink_interface lan 02)$(skink_interface wirea 12)"
 }
 
+# skink_disk LETTER DRIVER
+skink_disk() {
+	echo "<disk type='block' device='disk'><backenddomain name='$2'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/></disk>"
+}
+
 skink_blk() {
 	skink_driver disk0 blk 6
-	skink_guest client blk "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvda' bus='xen'/></disk>"
+	skink_guest client blk "$(skink_disk a disk0)"
+}
+
+# ledgerless NAME ROLE: another image is in it; what it runs before others for has passed.
+ledgerless() {
+	must skink upgrade "$1" --image "/bench/ledgerless-$2.elf" > /dev/null
+	skink info "$1" --json | grep -q '"image": "/bench/ledgerless' || fail "$1 has its own image"
+	sleep 1
+}
+
+# The same twice, side by side in one guest.
+skink_ledger() {
+	skink_driver with net
+	skink_driver without net
+	skink_driver disk0 blk 6
+	skink_driver disk1 blk 7
+	ledgerless without net
+	ledgerless disk1 blk
+	skink_guest server server "$(skink_interface with 01)$(skink_interface without 11)"
+	wait_for server "IO serves"
+	skink_guest client ledger "$(skink_interface with 02)$(skink_interface without 12)$(skink_disk a disk0)$(skink_disk b disk1)"
 }
 
 xl_ready() {
