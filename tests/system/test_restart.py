@@ -21,6 +21,7 @@ from test_drivers import AWAIT, FAKE, attach as attach_disk, create, devices, dr
 KILL, POISONED = "/usr/lib/skink/kill-driver", "/usr/lib/skink/poisoned.elf"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
 KIB = 1 << 10
+TURNS, PAUSE_US = (10 if os.environ.get("SKINK_FULL") else 3), 20000
 # Of each round of the loads: what is waited for is that each comes round.
 AMOUNT = (2048 if os.environ.get("SKINK_FULL") else 512) * KIB
 WITHOUT_END = "<skink:restart limit='1000' within='1s' backoff='0us'/>"
@@ -243,6 +244,45 @@ def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, w
         assert shown["restart"]["state"] == "serving" and shown["restart"]["last"]["recovered_us"] > 0
         is_told(dom0, name, guests)
     is_counted(dom0, guests)
+
+
+# ------------------------------------------------------------------ while somebody comes or goes
+
+# Both drivers die all the while, until SIGTERM ends those who kill them: between two deaths, and not while one is paused.
+COME_AND_GO = f"""
+{KILL} $1 100000 {PAUSE_US} 1 stack > disk0.killed & disk=$!
+{KILL} $2 100000 {PAUSE_US} 2 stack > net0.killed & net=$!
+come_and_go() {{
+  for i in $(seq {TURNS}); do
+    skink attach web $1 --timeout 60 && skink detach web $2 --timeout 60 || return
+    echo turn $i of $1
+  done
+}}
+come_and_go small.xml xvdb & a=$!
+come_and_go second.xml {MAC}8
+wait $a
+kill $disk $net; wait
+cat disk0.killed net0.killed
+"""
+SECOND = f"$(grep -l {MAC}8 /sys/class/net/*/address | cut -d/ -f5)"
+
+
+def test_devices_come_and_go_while_their_drivers_die(dom0, web):
+    dom0.write("small.xml", partition("xvdb", "small"))
+    dom0.write("second.xml", interface(more=f"<mac address='{MAC}8'/>"))
+    dom0.write("come-and-go", COME_AND_GO)
+    before = {name: restarts(dom0, name)["restarts"] for name in DRIVERS}
+    said = dom0.check(f"bash come-and-go {facts(dom0, 'disk0')['id']} {facts(dom0, 'net0')['id']}", 60 * TURNS)
+    assert f"turn {TURNS} of small" in said and f"turn {TURNS} of second" in said, said
+    killed = [int(count) for count in re.findall(r"^killed (\d+) times", said, re.M)]
+    assert len(killed) == 2 and min(killed) > TURNS, said
+    assert [restarts(dom0, name)["restarts"] - before[name] for name in DRIVERS] == killed
+    dom0.check("skink attach web small.xml && skink attach web second.xml", 120)
+    assert "this is small" in inside(dom0, web, AWAIT.format("xvdb") + "head -c 13 /dev/xvdb; echo")
+    assert "heard" in inside(dom0, web, f"ip link set {SECOND} up; ip addr add 10.0.2.18/24 dev {SECOND}; ip route add 10.0.2.2 dev {SECOND} src 10.0.2.18; "
+                             "for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 > /dev/null && break; done && echo he''ard")
+    assert not re.search(r"BUG|Call Trace|I/O error", inside(dom0, web, "dmesg"))
+    dom0.check(f"skink detach web xvdb && skink detach web {MAC}8", 120)
 
 
 # ------------------------------------------------------------------ policies, with a driver that has no device
