@@ -651,6 +651,28 @@ def test_a_case_is_recorded_once_and_replayed_after_that(tmp_path, monkeypatch):
     assert done == ["record", "replay", "replay"]
 
 
+class GivenRun(Session):
+    """Of a machine that was there, and whose disk is wrong in the end."""
+
+    def __enter__(self):
+        self.machine = type("GivenMachine", (), {"quit": lambda machine: self.ran.append("has ended")})()
+        return self
+
+    def end(self):
+        self.hold_against_cases("Inode 12 is wrong")
+
+    def __exit__(self, *_):
+        assert self.ran == ["has ended"], "what QEMU recorded is not on the disk"
+
+
+def test_what_is_told_of_a_recording_is_the_case_with_what_its_disk_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("campaign.Session", GivenRun)
+    monkeypatch.setattr("campaign.cases.run", lambda session, case, plan: {**record(1), **case})
+    Campaign(plans.read(os.path.join(PLANS, "golden.toml")), "given", None).record(plans.case_of("net0/crash/1"), given_recording(tmp_path))
+    told = exact.Recording(str(tmp_path)).read().told
+    assert told["record"]["outcome"] == judge.UNDECIDED and "Inode 12" in told["record"]["why"] and told["replays"] == 0
+
+
 def test_limits_of_the_host_are_longer_for_a_recording_and_what_guests_measure_is_not():
     plan = plans.read(os.path.join(PLANS, "smoke.toml"))
     patient = exact.patient(plan)

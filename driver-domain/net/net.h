@@ -31,8 +31,8 @@
 #define PACKETS			1024u
 #define PACKETS_FOR_COPIES	256u	/* NB7: only for what is copied for the card, and of those */
 #define PACKETS_FOR_SEGMENTS	16u	/* only for pages of headers */
-#define BUFFERS_FOR_COPIES	64u
-#define BUFFERS_FOR_SEGMENTS	16u
+#define BUFFERS_FOR_COPIES	24u	/* the largest frame's, and: */
+#define BUFFERS_FOR_SEGMENTS	4u
 #define PIECES_MAX		(NET_SEGMENTS_MAX + 1)	/* a segment may begin in the headers' copy */
 #define HEADER_MAX		192u	/* so much of a packet can be looked at */
 #define HEADER_PULL		128u	/* and so much is, at first */

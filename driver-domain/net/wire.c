@@ -69,6 +69,8 @@ static struct packet *child_new(struct packet *packet)
 	return child;
 }
 
+_Static_assert(BUFFERS_FOR_COPIES >= BUFFERS_FOR_SEGMENTS + NET_SEGMENTS_MAX, "NB7: there is room for one copy");
+
 /* One that is to be cut is copied without its headers, which will stand before each segment. */
 static bool child_fill(struct packet *child, struct packet *packet)
 {

@@ -142,8 +142,9 @@ class Campaign:
             session.ran.append(case["id"])
             if record["outcome"] not in cases.MACHINE_IS_LOST:
                 session.end()
-            notes = [{"kind": "file system", "boot": session.number, "said": said, "cases": ran} for said, ran in session.spoiled]
-            recording.finish(session.machine, judge.with_machine({case["id"]: record}, notes)[case["id"]])
+            session.machine.quit()
+        looks = [{"kind": "file system", "said": said, "cases": ran} for said, ran in session.looks]
+        recording.finish(judge.with_machine({case["id"]: record}, looks)[case["id"]])
 
     def exactly(self, case, times, more=()):
         """Recorded, if it is not yet, and so many times in all."""

@@ -15,15 +15,15 @@ import termios
 import time
 
 from dom0 import DOM0_LINE, DOM0_MEMORY, Dom0
-from machine import BUILD, CORE_ARGS, Machine, by_kernel
+from machine import BUILD, CORE_ARGS, PATIENCE, Machine, by_kernel
 
 # The serial port holds 16 bytes. Nobody holds back who types more while QEMU records: what it has taken waits until the CPU next leaves what it does, or, if it sleeps, until
 # its next timer: Dom0 is given one every four milliseconds.
 PIECE_BYTES, POLL_S, DELIVERED = 14, 0.002, 2000
 EXACT_LINE = f"{DOM0_LINE} nohz=off"
 LINE_STATUS, INSTRUCTIONS = re.compile(r"portb\[0x03fd\] = (0x\w\w)"), re.compile(r"instruction count = (\d+)")
-# How much longer all takes, beside what the campaign waits for. Of the host, for a replay.
-SLOWER, REPLAY_S = 8, 7200
+# How much longer all takes, beside what the campaign waits for. Of the host: for a replay, and until QEMU has written what it recorded.
+SLOWER, REPLAY_S, QUIT_S = 8, 7200, 60 * PATIENCE
 # The core, Dom0's kernel, its image; and the core's symbols.
 IMAGES, SYMBOLS = ("skink", "vmlinux", "image"), "skink.elf"
 RECORD, REPLAY = "record", "replay"
@@ -98,7 +98,7 @@ class ExactMachine(Dom0):
             self.ask_monitor("quit")
         except OSError:
             pass    # it has ended
-        self.qemu.wait(timeout=self.MONITOR_S)
+        self.qemu.wait(timeout=QUIT_S)
 
     def to_its_end(self):
         """QEMU's status."""
@@ -107,7 +107,7 @@ class ExactMachine(Dom0):
             self.text = ""
             if time.monotonic() > until:
                 return f"nothing within {REPLAY_S} s"
-        return self.qemu.wait(timeout=self.MONITOR_S)
+        return self.qemu.wait(timeout=QUIT_S)
 
 
 class Recording:
@@ -145,9 +145,8 @@ class Recording:
         self.told = {"machine": {key: machine[key] for key in ("memory_mib", "cpu", "iommu")}, "replays": 0}
         return ExactMachine(name, RECORD, self, disk, self.console)
 
-    def finish(self, machine, record):
+    def finish(self, record):
         """Only now is it a recording. `record`: what came of the case."""
-        machine.quit()
         self.told["record"] = record
         self.write()
 

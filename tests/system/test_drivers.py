@@ -432,13 +432,13 @@ def test_driver_that_will_not(dom0, line, expected):
 
 def test_skeleton_of_the_page_serves(dom0):
     """What docs/driver-domains.md walks through is a driver domain: it says that it serves, and lives."""
-    dom0.write("skeleton.xml", driver("skeleton", "blk", kernel=SKELETON))
-    dom0.check("skink create skeleton.xml", 60)
+    dom0.write("skeleton.xml", driver("skeleton", "blk", hostdev(4), kernel=SKELETON))
+    dom0.check("skink destroy disk0 --force && skink create skeleton.xml", 60)
     wait_until(lambda: facts(dom0, "skeleton")["driver"]["state"] == "serving")
     before = facts(dom0, "skeleton")["driver"]
     time.sleep(3)
     assert facts(dom0, "skeleton")["driver"]["state"] == "serving", before
-    dom0.check("skink destroy skeleton --force", 30)
+    dom0.check("skink destroy skeleton --force && skink create disk0.xml", 60)
 
 
 def test_driver_that_never_lets_go_holds_nobody_up(dom0):

@@ -35,7 +35,7 @@ skink_ready() {
 skink_driver() {
 	cat > "$1.xml" <<END
 <domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>$1</name><memory unit='MiB'>16</memory>
-<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:inject allow='yes'/><skink:restart limit='1000' within='1ms'/></skink:driver>
+<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:inject allow='yes'/>$health<skink:restart limit='1000' within='1ms'/></skink:driver>
 <devices>${3:+<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x0$3' function='0x0'/></source></hostdev>}</devices></domain>
 END
 	# Less what it costs to wait for nothing.
@@ -87,8 +87,9 @@ ledgerless() {
 	sleep 1
 }
 
-# The same twice, side by side in one guest.
+# The same twice, side by side in one guest. Who writes nothing into its ledger answers nothing, as skinkd sees it: all are given time.
 skink_ledger() {
+	health="<skink:health hang='1min' heartbeat='1min' device='10min'/>"
 	skink_driver with net
 	skink_driver without net
 	skink_driver disk0 blk 6

@@ -3,7 +3,7 @@
 # What the guests do, and the kernel on the bare machine; split= on the kernel's command line says which of them this is.
 # Sizes are such that a round takes some tenths of a second.
 rounds=3
-turns=7
+turns=5
 
 # interface MAC ADDRESS: $interface is up.
 interface() {

@@ -1355,6 +1355,25 @@ static void more_than_the_pool_has_goes_out(void)	/* NB7 */
 	}
 }
 
+static void an_answer_waits_for_those_before_it(void)	/* BUS-38, NET-64 */
+{
+	given_running(2, true);
+	given_buffers(B, 8);
+	plain(A, 9, 100);
+	put_frame(A, 100, 0, 0, 0);
+	plain(A, B, 100);
+	put_frame(A, 100, 0, 0, 0);
+	push(A);
+	world.now_ns += 1000000;
+	world_run();
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_EQUAL(answer(A), 99);		/* the card does not have the first one yet */
+	world_card_completes(1);
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+}
+
 static void who_leaves_waits_for_the_card(void)		/* NB4 */
 {
 	given_running(2, true);
@@ -1710,6 +1729,7 @@ int main(void)
 		CASE(who_cannot_segment_gets_frames_as_they_came),
 		CASE(tagged_segments_are_joined_for_who_is_in_their_vlan),
 		CASE(an_answer_waits_for_the_card),
+		CASE(an_answer_waits_for_those_before_it),
 		CASE(more_than_there_are_packets_goes_out),
 		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
