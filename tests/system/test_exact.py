@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("SKINK_FULL") != "1", reason="min
 NAME = "test-exact"
 
 
-@pytest.mark.parametrize("identity", ["net0/crash/106200001", "disk0/hang/1"])
+@pytest.mark.parametrize("identity", ["net0/crash/106200001", "disk0/hang/196600000"])
 def test_a_fault_comes_again_with_all_that_came_of_it(identity):
     recording = recording_of(NAME, identity)
     shutil.rmtree(recording.folder, ignore_errors=True)
