@@ -113,12 +113,12 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
 
-bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
+bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
-		$(if $(TIMES),--times $(TIMES)) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
+		$(if $(TIMES),--times $(TIMES)) $(if $(EXACT),--exact) $(if $(GDB),--gdb) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
 	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
@@ -157,7 +157,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/skink-checked-validate build/dom0/kill-driver $(CONFORMANCE) \
-	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf build/test/skeleton.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -343,6 +343,38 @@ build/campaign/forgetful-blk.elf: $(GUEST)/blk.elf build/campaign/forgetful/answ
 	$(call say,LINK,$@)
 	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/campaign/forgetful/answers.c.o \
 		$(filter-out %/runtime/answers.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+
+# The driver domain that docs/driver-domains.md walks through.
+build/test/skeleton/skeleton.c build/test/skeleton/device.c &: tests/system/skeleton.py docs/driver-domains.md | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< $(@D)
+
+build/test/skeleton/%.c.o: build/test/skeleton/%.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
+
+build/test/skeleton.elf: build/test/skeleton/skeleton.c.o build/test/skeleton/device.c.o $(GUEST)/blk.elf
+	$(call say,LINK,$@)
+	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ $(filter %.c.o,$^) \
+		$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(DEVICE_SOURCES) $(RUNTIME_SOURCES))))
+
+# Both as they would be if drivers never died: what the ledger costs is the difference.
+build/bench/answers.c: tests/bench/split/ledgerless.py driver-domain/runtime/answers.c | build/packages
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) -B $< > $@
+
+build/bench/answers.c.o: build/bench/answers.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
+
+define LEDGERLESS_RULE
+build/bench/ledgerless-$(1).elf: $(GUEST)/$(1).elf build/bench/answers.c.o
+	$$(call say,LINK,$$@)
+	$(Q)$(LD) $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ build/bench/answers.c.o \
+		$(filter-out %/runtime/answers.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(2) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+endef
+$(eval $(call LEDGERLESS_RULE,net,$(NET_SOURCES)))
+$(eval $(call LEDGERLESS_RULE,blk,$(BLK_SOURCES)))
 
 # And as it would be with a request that kills it.
 build/test/poisoned/request.c: tests/system/poisoned.py driver-domain/blk/request.c | build/packages
@@ -693,4 +725,4 @@ build/apps.cpio: $(addprefix tests/bench/apps/,image.sh packages) $(addprefix do
 	$(call say,DEBIAN,"$@ (some minutes)")
 	$(Q)tests/bench/apps/image.sh $@ tests/bench/apps/packages 2> $@.log || { tail -n 20 $@.log >&2; exit 1; }
 
--include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance build/campaign/forgetful build/test/poisoned -name '*.d' -type f 2>/dev/null)
+-include $(shell find build/gcc build/clang build/unit build/fuzz build/dom0/objects build/conformance build/campaign/forgetful build/bench build/test/poisoned -name '*.d' -type f 2>/dev/null)

@@ -130,6 +130,7 @@ struct driver_net {
 	struct driver_rate to_guest, from_guest;	/* bytes */
 	uint8_t mirrored[6];		/* MAC address of another interface of the same driver domain; all zero: the wire */
 	uint8_t zero[2];
+	struct driver_rate to_guest_peak, from_guest_peak;	/* kept besides: how fast what was saved up may pass */
 };
 
 #define DRIVER_BLK_READONLY	(1u << 0)
@@ -263,7 +264,8 @@ struct driver_status {
 	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
 	uint32_t rested;		/* one more each time that it found nothing to do, never 0 again */
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
-	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8];
+	uint32_t found;			/* 1 + what waited for this life when it had taken all rings over (driver.md, section 6); 0: it does not say */
+	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8 - 4];
 	struct driver_attachment_status attachment[];
 };
 

@@ -62,21 +62,28 @@ static inline uint32_t ledger_mix(uint32_t sum, uint32_t word)
 	return ((sum << 5 | sum >> 27) ^ word) * 0x9e3779b1u;
 }
 
+static inline uint32_t ledger_word(const struct ledger_entry *entry, size_t number)
+{
+	uint32_t word;
+
+	__builtin_memcpy(&word, (const uint8_t *)entry + number * sizeof(word), sizeof(word));
+	return word;
+}
+
 /* Any change within one word of 32 bits changes the sum; zeros have none that fits. */
 static inline uint32_t ledger_entry_sum(const struct ledger_entry *entry)
 {
-	uint32_t word[7], sum = LEDGER_MAGIC;
+	uint32_t sum = LEDGER_MAGIC;
 
-	_Static_assert(sizeof(word) == offsetof(struct ledger_entry, sum), "each word before the sum is in it");
-	__builtin_memcpy(word, entry, sizeof(word));
+	_Static_assert(7 * sizeof(sum) == offsetof(struct ledger_entry, sum), "each word before the sum is in it");
 	/* Written out: it is paid for each answer, and a loop costs twice as much. */
-	sum = ledger_mix(sum, word[0]);
-	sum = ledger_mix(sum, word[1]);
-	sum = ledger_mix(sum, word[2]);
-	sum = ledger_mix(sum, word[3]);
-	sum = ledger_mix(sum, word[4]);
-	sum = ledger_mix(sum, word[5]);
-	sum = ledger_mix(sum, word[6]);
+	sum = ledger_mix(sum, ledger_word(entry, 0));
+	sum = ledger_mix(sum, ledger_word(entry, 1));
+	sum = ledger_mix(sum, ledger_word(entry, 2));
+	sum = ledger_mix(sum, ledger_word(entry, 3));
+	sum = ledger_mix(sum, ledger_word(entry, 4));
+	sum = ledger_mix(sum, ledger_word(entry, 5));
+	sum = ledger_mix(sum, ledger_word(entry, 6));
 	return sum ^ sum >> 16;
 }
 

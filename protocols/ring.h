@@ -110,6 +110,14 @@ static inline void ring_back_copy(const struct ring_back *ring, uint32_t ahead, 
 	ring_copy(request, ring_slot(ring->shared, ring->slots, ring->slot_size, ring->req_cons + ahead), size);
 }
 
+/* Of that request the bytes from `from` to `to` alone, to their place in `request`: who reads its head first reads no byte twice. */
+static inline void ring_back_copy_part(const struct ring_back *ring, uint32_t ahead, void *request, size_t from, size_t to)
+{
+	char *slot = ring_slot(ring->shared, ring->slots, ring->slot_size, ring->req_cons + ahead);
+
+	ring_copy((char *)request + from, slot + from, to - from);
+}
+
 /* 1: one request was copied and taken. 0: none is there. RING_EPROTO: R3. */
 static inline int ring_back_take(struct ring_back *ring, void *request, size_t size)
 {

@@ -2,6 +2,7 @@
 """The campaign's own parts: its judge, plans, result files and figures. What it runs is tested in tests/system/test_smoke.py."""
 import copy
 import csv
+import json
 import os
 import re
 import sys
@@ -9,11 +10,18 @@ import sys
 import pytest
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder) for folder in ("campaign", "system")]
+import campaign  # noqa: E402
+import case as cases_of  # noqa: E402
+import exact  # noqa: E402
 import figures  # noqa: E402
 import judge  # noqa: E402
+import machine_room as room  # noqa: E402
+import peer  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+import machine  # noqa: E402
+from campaign import Campaign, run_exactly  # noqa: E402
 from machine import Machine  # noqa: E402
 from session import Session  # noqa: E402
 
@@ -47,6 +55,11 @@ def without_effect(**injected):
     return case
 
 
+def of_page_tables(**answer):
+    """The core's answer to an entry that no driver may have."""
+    return without_effect(activated=True, kind="refused", **answer)
+
+
 def with_driver(**more):
     case = given_case()
     case["seen"].update(more)
@@ -61,6 +74,9 @@ def with_driver(**more):
     (without_effect(activated=False), judge.NOT_ACTIVATED),
     (without_effect(activated=None), judge.UNDECIDED),
     (without_effect(activated=None, targets=0), judge.NOT_ACTIVATED),
+    (of_page_tables(result=-22), judge.NO_EFFECT),
+    (of_page_tables(result=0), judge.CORE),
+    (of_page_tables(), judge.UNDECIDED),
     (with_driver(policy="quarantine", state="failed"), judge.ESCALATED),
     (with_driver(state="failed"), judge.UNDECIDED),
     (with_guest("web", progressed=False), judge.LOST),
@@ -84,6 +100,22 @@ def with_driver(**more):
 ])
 def test_each_outcome_has_its_observables(case, outcome):
     assert judge.judge(case)[0] == outcome
+
+
+@pytest.mark.parametrize("case,is_harmed", [
+    (with_guest("idle", alive=False), True), (with_guest("idle", kernel=["BUG: so"]), True), (with_guest("idle", progressed=False), True),
+    (given_case(dom0={"alive": False}), True), (with_guest("web", alive=False), False), (with_guest("web", lost=["eth0"]), False), (given_case(), False)])
+def test_who_is_not_attached_and_is_harmed_is_known_by_the_outcome(case, is_harmed):
+    case["outcome"], case["why"] = judge.judge(case)
+    assert judge.harms_bystander(case) == is_harmed, case["why"]
+
+
+@pytest.mark.parametrize("case,fails", [
+    (with_driver(policy="quarantine", state="failed"), True), ({**with_guest("web", progressed=False), "seen": with_driver(state="starting")["seen"]}, True),
+    (with_guest("web", errors=1), True), (with_guest("web", gap_ms=1001), False), (without_effect(activated=None), False), (given_case(), False)])
+def test_a_driver_that_stops_has_to_come_back(case, fails):
+    case["outcome"], case["why"] = judge.judge(case)
+    assert judge.fails_to_stop(case) == fails, case["outcome"]
 
 
 def test_every_outcome_is_reached_and_has_a_reason():    # J1
@@ -127,7 +159,8 @@ def test_what_was_not_looked_at_never_counts_as_good(path):    # J3
 
 def test_a_disk_that_is_wrong_in_the_end_is_held_against_all_who_were_there():
     cases = {name: {"outcome": outcome, "why": "so"} for name, outcome in (("a", judge.RECOVERED), ("b", judge.CORRUPTION), ("c", judge.NO_EFFECT))}
-    judged = judge.with_machine(cases, [{"kind": "file system", "said": "Inode 12", "cases": ["a", "b"]}, {"kind": "samples"}])
+    judged = judge.with_machine(cases, [{"kind": "file system", "said": "Inode 12", "cases": ["a", "b"]}, {"kind": "file system", "said": "", "cases": ["c"]},
+                                        {"kind": "samples"}])
     assert [judged[name]["outcome"] for name in "abc"] == [judge.UNDECIDED, judge.CORRUPTION, judge.NO_EFFECT]
     assert "Inode 12" in judged["a"]["why"]
 
@@ -189,7 +222,10 @@ CLASSES = {"net0": ["crash", "hang"], "disk0": ["crash"]}
 def test_the_smoke_campaign_asks_for_two_hundred_faults_and_each_class_of_each_driver():
     with open("dom0/inject/faults.c", encoding="utf-8") as file:
         classes = re.findall(r'\{ "([a-z-]+)", fault_', file.read())
-    cases = list(plans.cases(plans.read("tests/campaign/plans/smoke.toml"), {"net0": classes, "disk0": classes}, {}))
+    done = {}
+    for case in plans.cases(plans.read("tests/campaign/plans/smoke.toml"), {"net0": classes, "disk0": classes}, done):
+        done[case["id"]] = {**case, "outcome": judge.RECOVERED}
+    cases = done.values()
     assert {(case["driver"], case["class"]) for case in cases} == {(driver, name) for driver in ("net0", "disk0") for name in classes}
     assert len(classes) >= 22 and sum(case["together"] for case in cases) >= 200
 
@@ -278,6 +314,29 @@ def test_files_merge_and_each_case_counts_once(tmp_path):
         results.merge([paths[0], str(tmp_path / "c.jsonl")], str(tmp_path / "all.jsonl"))
 
 
+def test_a_case_is_repeated_by_the_plan_that_it_was_run_by(tmp_path):    # S4
+    paths = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl", "all.jsonl")]
+    for number, path in enumerate(paths[:2], 1):
+        results.Store(path, {"core": "a"}, plan=f"plans/{number}.toml").add(record(number))
+    results.merge(paths[:2], paths[2])
+    assert [campaign.repeat(case) for case in results.load(paths[2:])[1].values()] == [
+        f"make campaign PLAN=plans/{number}.toml ONLY=net0/crash/{number}" for number in (1, 2)]
+
+
+def test_a_result_depends_on_all_that_is_in_its_machine(monkeypatch):    # S3
+    monkeypatch.setattr(room, "digest", lambda path: path)
+    plan = plans.read(os.path.join(PLANS, "smoke.toml"))
+    before = room.versions(plan)
+    assert {"skink", "inject", "skinkd", "vmlinux", "vmlinuz", "guest-initrd", "load", "watch", "net.elf"} <= {os.path.basename(path) for path in before.values()}
+    monkeypatch.setattr(room, "digest", lambda path: f"{path}, changed" if path.endswith("session.py") else path)
+    assert results.difference(before, room.versions(plan)).startswith("campaign was")
+    monkeypatch.setattr(room, "digest", lambda path: path)
+    plan["limits"]["minutes"] += 1
+    assert room.versions(plan) == before
+    plan["limits"]["slow_ms"] += 1
+    assert results.difference(before, room.versions(plan)).startswith("plan was")
+
+
 def test_a_line_that_is_no_json_is_named(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text('{"kind":"run","versions":{}}\nnonsense\n', encoding="utf-8")
@@ -315,24 +374,79 @@ def test_quantiles_are_values_that_were_measured():
 # ------------------------------------------------------------------ reports
 
 def written_report(tmp_path, cases):
+    """The page; and what is demanded, by how it was found."""
     given = {case["id"]: case for case in cases}
-    failed = report.write(str(tmp_path / "r"), "<name>", [{"core": "abc"}], given, [], {"net0": {"main"}}, lambda case: f"make ONLY={case['id']}")
-    return (tmp_path / "r.html").read_text(encoding="utf-8"), failed
+    demands = report.write(str(tmp_path / "r"), "<name>", [{"core": "abc"}], given, [], {"net0": {"main"}}, lambda case: f"make ONLY={case['id']}")
+    return (tmp_path / "r.html").read_text(encoding="utf-8"), {found: [what for what, one, _ in demands if one == found] for _, found, _ in demands}
+
+
+FAIL_STOP, FILE_SYSTEMS = "fail-stop faults: nothing lost, nothing wrong, in any guest", "file systems are right whenever they are looked at"
+GOLDEN = "without a fault nothing is restarted, and nothing is seen"
+
+
+def injected(kind, outcome=judge.RECOVERED, seed=1, name="crash", **more):
+    return {**record(seed, outcome), "id": f"net0/{name}/{seed}", "class": name, "injected": {"targets": 1, "activated": True, "kind": kind, **more}}
 
 
 def test_a_report_says_what_holds_and_what_was_not_tested(tmp_path):
-    stop = {**record(1), "injected": {"targets": 1, "activated": True, "kind": "stop"}}
-    page, failed = written_report(tmp_path, [stop])
-    assert failed == ["without a fault nothing is restarted, and nothing is seen"], "no golden run: it was not shown"
+    page, found = written_report(tmp_path, [injected("stop")])
+    assert GOLDEN in found[report.UNTESTED] and FAIL_STOP in found[report.HOLDS] and report.FAILS not in found
     assert "&lt;name&gt;" in page and "1 of 1, 100.0 % (2.5 to 100.0)" in page
-    harmed = {**stop, **record(2, judge.CORRUPTION), "injected": stop["injected"]}
-    page, failed = written_report(tmp_path, [stop, harmed])
-    assert "fail-stop faults: nothing lost, nothing wrong, in any guest" in failed and "make ONLY=net0/crash/2" in page
+    page, found = written_report(tmp_path, [injected("stop"), injected("stop", judge.CORRUPTION, 2)])
+    assert found[report.FAILS] == [FAIL_STOP] and "make ONLY=net0/crash/2" in page
+
+
+def test_a_report_says_how_to_have_a_failure_again_and_what_came_of_that(tmp_path):
+    told = {"record": {"outcome": judge.LOST}, "replays": 2}
+    noted = {"times": 20, "outcomes": {judge.LOST: 7}}
+    page, _ = written_report(tmp_path, [record(1, judge.LOST), {**record(2, judge.LOST), "again": noted, "exact": told}])
+    for seed in (1, 2):
+        assert f"<code>make ONLY=net0/crash/{seed} TIMES=20</code>" in page and f"<code>make ONLY=net0/crash/{seed} EXACT=1</code>" in page
+    assert page.count("7 of 20") == 1 and page.count(f"recorded: {judge.LOST}, replayed 2 times") == 1
 
 
 def test_a_class_without_targets_never_counts_as_passed(tmp_path):
-    page, failed = written_report(tmp_path, [{**record(1, judge.NOT_ACTIVATED), "injected": {"targets": 0, "kind": "stop"}}])
-    assert "it has no targets: nothing was tested" in page and len(failed) == 4
+    case = {**record(1, judge.NOT_ACTIVATED), "injected": {"targets": 0, "kind": "stop"}}
+    page, found = written_report(tmp_path, [case])
+    assert "it has no targets: nothing was tested" in page and set(found) == {report.UNTESTED}
+    assert report.never_activated([case, injected("value", name="text")]) == ["net0 crash"]
+
+
+def golden(**more):
+    return {**record(1, judge.NO_EFFECT), "id": "golden/1", "driver": "", "class": "golden", "golden": True, "seen": {"restarts": 0}, "injected": {}, **more}
+
+
+def wrong_disk(*cases, said="Inode 12"):
+    return {"kind": "file system", "said": said, "cases": list(cases)}
+
+
+@pytest.mark.parametrize("given,said", [
+    ([injected("stop"), golden()], ""),
+    ([injected("stop"), injected("stop", judge.NOT_ACTIVATED, 2)], ""),
+    ([injected("value", judge.CORRUPTION), injected("value", judge.LOST, 2)], ""),
+    ([injected("stop", judge.LOST)], FAIL_STOP),
+    ([injected("stop", judge.ESCALATED)], FAIL_STOP),
+    ([injected("value", judge.CORE)], "the core is never harmed"),
+    ([{**injected("refused", judge.CORE, result=0), "why": judge.core_harmed(of_page_tables(result=0))}], "the core grants no driver what it may not have"),
+    ([injected("value", judge.DOM0)], "never harmed"),
+    ([{**injected("value", judge.GUEST), "why": judge.judge(with_guest("idle", alive=False))[1]}], "who is not attached to the driver"),
+    ([golden(seen={"restarts": 1})], GOLDEN),
+    ([golden(outcome=judge.SLOWLY)], GOLDEN),
+    ([injected("stop"), wrong_disk("net0/crash/1")], FILE_SYSTEMS),
+    ([golden(), wrong_disk("golden/1")], FILE_SYSTEMS),
+    ([injected("stop"), golden(), wrong_disk("net0/crash/1", "golden/1", said="")], ""),
+    ([injected("stop"), injected("value", seed=2), wrong_disk("net0/crash/1", "net0/crash/2")], ""),
+    ([injected("plant", judge.DOM0, name="plant:dom0")], ""),
+    ([injected("plant", judge.RECOVERED, name="plant:dom0")], "what the campaign plants it sees"),
+])
+def test_the_exit_status_is_one_if_something_was_tested_and_does_not_hold(tmp_path, monkeypatch, capsys, given, said):
+    store = results.Store(str(tmp_path / "r.jsonl"), {"core": "a"})
+    for one in given:
+        store.add(one)
+    monkeypatch.setattr(sys, "argv", ["campaign.py", "--report", str(tmp_path / "r"), str(tmp_path / "r.jsonl")])
+    assert int(campaign.main()) == bool(said)
+    told = capsys.readouterr().out
+    assert f"{report.UNTESTED}: " in told and (said and re.search(f"{report.FAILS}: .*{re.escape(said)}", told) or report.FAILS not in told)
 
 
 def test_the_csv_has_a_line_for_each_case(tmp_path):
@@ -380,10 +494,193 @@ def test_an_answer_is_taken_wherever_the_core_or_qemu_spoke_between(between, at)
     assert session.answers[7]["result"] == {"faults": []} and session.guests["web"].loads["tcp"]["down"] == 2
 
 
+class FullLink:
+    """A connection whose buffers are full the first time."""
+
+    def __init__(self):
+        self.sent = []
+        self.is_full = True
+
+    def send(self, data):
+        if self.is_full:
+            self.is_full = False
+            raise BlockingIOError
+        self.sent.append(data)
+        return len(data)
+
+
+def test_a_byte_is_planted_though_nothing_can_be_sent_at_first():
+    given, link = peer.Peer(512), FullLink()
+    connection = peer.Connection(link, False)
+    connection.begun -= 1
+    given.connections.append(connection)
+    given.plants.add("down")
+    for _ in range(2):
+        given.guarded(given.give, connection)
+    assert link.sent[0][0] == given.down[0] ^ 1 and link.sent[0][1:] == given.down[1:len(link.sent[0])] and not given.plants
+    for listener in given.listeners:
+        listener.close()
+
+
 def test_a_disk_that_is_made_anew_holds_nothing_against_the_cases_after_it():
     session = given_session("")
     session.ran = ["net0/crash/1"]
     session.hold_against_cases("Inode 12 is wrong")
     session.ran.append("net0/crash/2")
     session.hold_against_cases("")
-    assert session.spoiled == [("Inode 12 is wrong", ["net0/crash/1"])] and session.ran == []
+    assert session.looks == [("Inode 12 is wrong", ["net0/crash/1"]), ("", ["net0/crash/2"])] and session.ran == []
+
+
+class GivenSession:
+    """On which everything goes well."""
+    number, samples = 1, ()
+    groups = {"text": "value", "crash": "stop", "page-table": "refused", "hang": "stop"}
+
+    def __init__(self):
+        self.ran, self.looks, self.looked = [], [], []
+
+    def look_at_disk(self):
+        self.looked.append(self.ran)
+        self.looks.append(("", self.ran))
+        self.ran = []
+
+    def second(self):
+        return 0
+
+    def run(self, command):
+        return 0, [json.dumps([{"class": name, "group": group} for name, group in self.groups.items()])]
+
+
+def test_a_disk_is_looked_at_before_what_may_spoil_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(cases_of, "run", lambda session, case, plan: {**case, "kind": "case", "outcome": judge.NO_EFFECT, "why": "", "injected": {}})
+    monkeypatch.setattr(cases_of, "make_well", lambda session, case, record: True)
+    it = campaign.Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", results.Store(str(tmp_path / "r.jsonl"), {}), say=lambda text: None)
+    it.session = session = GivenSession()
+    identities = ["net0/crash/1", "disk0/hang/1", "net0/text/1", "disk0/page-table/1", "net0/plant:nothing/1", "disk0/plant:fs/1", "net0/plant:guest/1"]
+    it.run_golden()
+    it.run(identities)
+    assert session.looked == [["golden/1", *identities[:2]], identities[2:4], identities[4:5], identities[5:6]]
+    assert [note["cases"] for note in it.store.notes] == session.looked, "what was found is written down before the next case"
+
+
+def test_what_must_cost_nobody_anything_comes_first():
+    assert cases_of.classes(GivenSession()) == {driver: ["crash", "hang", "text", "page-table"] for driver in room.SLOTS}
+
+
+# ------------------------------------------------------------------ the same to the instruction
+
+def given_recording(tmp_path, **told):
+    recording = exact.Recording(str(tmp_path))
+    recording.told = {"machine": {"memory_mib": 64, "cpu": "qemu64", "iommu": True}, "replays": 0, "record": {"id": "net0/crash/1", "outcome": judge.LOST, "why": "so"}, **told}
+    return recording
+
+
+def given_command(tmp_path, monkeypatch, mode):
+    """QEMU's arguments."""
+    monkeypatch.setattr(machine, "QEMU", "/bin/echo")
+    monkeypatch.setattr(machine, "BUILD", str(tmp_path))
+    with exact.ExactMachine("given", mode, given_recording(tmp_path), f"{tmp_path}/disk.{mode}", f"{tmp_path}/console.{mode}") as given:
+        return given.qemu.communicate()[0].decode().split()
+
+
+def test_all_that_comes_from_outside_is_recorded(tmp_path, monkeypatch):    # X1
+    words = given_command(tmp_path, monkeypatch, exact.RECORD)
+    assert words[words.index("-smp") + 1] == "1"
+    assert words[words.index("-icount") + 1] == f"shift=0,rr=record,rrfile={tmp_path}/events"
+    drives = dict(re.findall(r"driver=blkreplay,if=none,image=(\w+),id=(\w+)", " ".join(words)))
+    recorded = set(re.findall(r"filter-replay,id=\w+,netdev=(\w+)", " ".join(words)))
+    devices = [word for word in words if re.match(r"virtio-\w+-pci", word)]
+    for device in devices:
+        assert "ioeventfd=off" in device and (re.search(r"drive=(\w+)", device) or [None, None])[1] in {None, *drives.values()}
+    assert {netdev for device in devices for netdev in re.findall(r"netdev=(\w+)", device)} == recorded and len(devices) == 2
+
+
+def test_a_replay_is_the_same_machine_of_the_recording_s_own_images(tmp_path, monkeypatch):    # X2
+    record_words, replay_words = (" ".join(given_command(tmp_path, monkeypatch, mode)) for mode in (exact.RECORD, exact.REPLAY))
+    assert replay_words == re.sub(r"\brecord\b", "replay", record_words)
+    assert all(f"{tmp_path}/{name}" in replay_words for name in exact.IMAGES)
+
+
+class GivenPort:
+    """QEMU's serial port, which takes what was typed when it is asked for the third time, and that only if it is no more than it can hold."""
+
+    def __init__(self):
+        self.typed, self.taken, self.asked = b"", b"", 0
+
+    def write(self, data):
+        assert not self.typed, "the core had not taken what was typed before"
+        self.typed = data
+
+    def ask(self, question):
+        self.asked += 1
+        if question == "info replay":
+            return f"instruction count = {self.asked * exact.DELIVERED}"
+        if self.asked % 3 == 0:
+            self.taken, self.typed = self.taken + self.typed[:16], b""
+        return f"portb[0x03fd] = 0x{61 if self.typed else 60}"
+
+
+def test_what_is_typed_while_it_is_recorded_is_never_more_than_the_port_holds(monkeypatch):
+    port, given = GivenPort(), exact.ExactMachine.__new__(exact.ExactMachine)
+    given.qemu = type("GivenQemu", (), {"stdin": port, "poll": lambda self: None})()
+    monkeypatch.setattr(given, "waiting", lambda: 0)
+    monkeypatch.setattr(given, "ask_monitor", port.ask)
+    monkeypatch.setattr(exact, "POLL_S", 0)
+    given.send("skink list --json and some more")
+    assert port.taken == b"skink list --json and some more\n"
+
+
+@pytest.mark.parametrize("said,complaint", [(b"one two three", ""), (b"one too three", "5 came"), (b"one", "3 came"), (b"one two three four", "13 came")])
+def test_a_replay_that_says_anything_else_is_none(tmp_path, said, complaint):
+    recording = given_recording(tmp_path)
+    (tmp_path / "console").write_bytes(b"one two three")
+    (tmp_path / "console.replay").write_bytes(said)
+    difference = recording.difference(f"{tmp_path}/console.replay")
+    assert complaint in difference and bool(complaint) == bool(difference)
+
+
+def test_a_case_is_recorded_once_and_replayed_after_that(tmp_path, monkeypatch):
+    recording, done = given_recording(tmp_path), []
+    monkeypatch.setattr("campaign.recording_of", lambda *_: recording)
+    monkeypatch.setattr(recording, "replay", lambda more: done.append("replay"))
+    campaign = Campaign(plans.read(os.path.join(PLANS, "golden.toml")), "given", None, say=lambda text: None)
+    monkeypatch.setattr(campaign, "record", lambda case, where: (done.append("record"), where.write()))
+    campaign.exactly(plans.case_of("net0/crash/1"), 1)
+    assert done == ["record"]
+    campaign.exactly(plans.case_of("net0/crash/1"), 2)
+    assert done == ["record", "replay", "replay"]
+
+
+class GivenRun(Session):
+    """Of a machine that was there, and whose disk is wrong in the end."""
+
+    def __enter__(self):
+        self.machine = type("GivenMachine", (), {"quit": lambda machine: self.ran.append("has ended")})()
+        return self
+
+    def end(self):
+        self.hold_against_cases("Inode 12 is wrong")
+
+    def __exit__(self, *_):
+        assert self.ran == ["has ended"], "what QEMU recorded is not on the disk"
+
+
+def test_what_is_told_of_a_recording_is_the_case_with_what_its_disk_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("campaign.Session", GivenRun)
+    monkeypatch.setattr("campaign.cases.run", lambda session, case, plan: {**record(1), **case})
+    Campaign(plans.read(os.path.join(PLANS, "golden.toml")), "given", None).record(plans.case_of("net0/crash/1"), given_recording(tmp_path))
+    told = exact.Recording(str(tmp_path)).read().told
+    assert told["record"]["outcome"] == judge.UNDECIDED and "Inode 12" in told["record"]["why"] and told["replays"] == 0
+
+
+def test_limits_of_the_host_are_longer_for_a_recording_and_what_guests_measure_is_not():
+    plan = plans.read(os.path.join(PLANS, "smoke.toml"))
+    patient = exact.patient(plan)
+    assert patient["machine"]["cpus"] == 1 and patient["limits"]["case_s"] == exact.SLOWER * plan["limits"]["case_s"]
+    assert patient["limits"]["slow_ms"] == plan["limits"]["slow_ms"] and plan["machine"]["cpus"] == 2
+
+
+@pytest.mark.parametrize("only", [[], ["net0/crash/1", "net0/plant:tcp-up/1"]])
+def test_what_cannot_be_recorded_is_refused_before_anything_runs(only):
+    with pytest.raises(plans.Wrong):
+        run_exactly(None, type("Options", (), {"only": only, "times": 1, "gdb": False})())

@@ -80,6 +80,12 @@ static struct driver_rate rate_of(const struct manifest_bandwidth *bandwidth)
 	return (struct driver_rate){ bandwidth->average_bytes_per_s, burst < UINT16_MAX ? UINT16_MAX : burst };
 }
 
+/* How fast a burst may pass: nothing is saved up for it but a packet. */
+static struct driver_rate peak_of(const struct manifest_bandwidth *bandwidth)
+{
+	return (struct driver_rate){ bandwidth->peak_bytes_per_s, UINT16_MAX };
+}
+
 uint32_t attach_vif_of(const struct manifest_interface *interface, struct driver_net *net)
 {
 	memset(net, 0, sizeof(*net));
@@ -92,6 +98,8 @@ uint32_t attach_vif_of(const struct manifest_interface *interface, struct driver
 		add_address(interface->addresses[i], net);
 	net->to_guest = rate_of(&interface->inbound);
 	net->from_guest = rate_of(&interface->outbound);
+	net->to_guest_peak = peak_of(&interface->inbound);
+	net->from_guest_peak = peak_of(&interface->outbound);
 	memcpy(net->mirrored, interface->mirrored, sizeof(net->mirrored));
 	return (interface->guard_mac ? DRIVER_NET_GUARD_MAC : 0) | (interface->guard_ip ? DRIVER_NET_GUARD_IP : 0) |
 	       (interface->is_up ? DRIVER_NET_LINK_UP : 0) | (interface->is_trunk ? DRIVER_NET_TRUNK : 0) |

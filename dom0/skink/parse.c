@@ -52,6 +52,7 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_RATE] = {"rate", 'r', "NUMBER", "So many a second, if the driver serves again by then (1)"},
 	[OPTION_LIST_CLASSES] = {"list-classes", 'l', NULL, "What kinds there are"},
 	[OPTION_IMAGE] = {"image", 'i', "FILE", "The image that is to run"},
+	[OPTION_VERBOSE] = {"verbose", 'v', NULL, "Also whom it served, and what stood in their rings and in its ledger"},
 	[OPTION_CSV] = {"csv", 0, NULL, "Print facts as comma-separated values, with a line of names"},
 };
 

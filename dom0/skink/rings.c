@@ -7,6 +7,7 @@
 #include "client.h"
 #include "exit.h"
 #include "message.h"
+#include "show.h"
 #include "verbs.h"
 
 #define SHOWN 16		/* of one ring's requests */
@@ -51,9 +52,8 @@ static void print_waiting(const json_t *waiting)
 	}
 }
 
-static void print_ring(const json_t *ring)
+void print_ring(const json_t *ring)
 {
-
 	printf("%s, %s at %s, queue %.0f, %s", text_of(ring, "domain"), text_of(ring, "device"), text_of(ring, "driver"),
 	       number_of(ring, "queue"), text_of(ring, "ring"));
 	if (*text_of(ring, "error")) {

@@ -10,3 +10,6 @@ enum colour state_colour(const char *state);
 
 /* devices.c: as a table, if there are any. */
 void print_attachments(const json_t *attachments);
+
+/* rings.c: one ring, its part of the ledger, and its first requests. */
+void print_ring(const json_t *ring);

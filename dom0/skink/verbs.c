@@ -123,10 +123,10 @@ const struct verb verbs[] = {
 	 "CPU time, memory by the hour, bytes received and sent, read and written. --csv is for whoever settles accounts."},
 	{"events", "Looking", NULL, 0, 0, OPERAND_NONE, FACTS | TAKES(FOLLOW) | TAKES(LINES), verb_events,
 	 "What happened, newest last", "--json prints one event a line."},
-	{"why", "Looking", "DOMAIN", 1, 1, OPERAND_DOMAIN, FACTS, verb_why,
+	{"why", "Looking", "DOMAIN", 1, 1, OPERAND_DOMAIN, FACTS | TAKES(VERBOSE), verb_why,
 	 "What happened last to a domain, and what was done about it",
-	 "Of a driver domain: its last death with its back trace, times and log, and whom it does not serve and for which request. DOMAIN "
-	 "may be gone. --json prints the whole post-mortem; all of them are in /var/log/skink/deaths/."},
+	 "Of a driver domain: its last death with its back trace, times and log, and whom it does not serve and for which request. --verbose "
+	 "adds what stood in rings and ledger, a moment after it was back. DOMAIN may be gone. --json prints the whole post-mortem; all of them are in /var/log/skink/deaths/."},
 	{"logs", "Looking", "DOMAIN", 1, 1, OPERAND_DOMAIN, FACTS | TAKES(LINES), verb_logs,
 	 "What a domain's console said", "The last 100 lines; the files are in /var/log/skink/."},
 	{"dmesg", "Looking", NULL, 0, 0, OPERAND_NONE, FACTS, verb_dmesg, "The core's log", NULL},

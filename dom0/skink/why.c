@@ -6,6 +6,7 @@
 #include "client.h"
 #include "exit.h"
 #include "message.h"
+#include "show.h"
 #include "verbs.h"
 
 static void print_lines(const json_t *lines, const char *before)
@@ -33,6 +34,21 @@ static void print_trace(const json_t *death)
 		print_text(stdout, text_of(step, "at"));
 		putchar('\n');
 	}
+}
+
+/* As they were when it was written. */
+static void print_served(const json_t *death)
+{
+	const json_t *attachments = json_object_get(death, "attachments"), *ring;
+	size_t index;
+
+	if (!json_array_size(attachments))
+		return;
+	puts("\nWhom it served");
+	print_attachments(attachments);
+	puts("\nTheir rings, and what its ledger said of each");
+	json_array_foreach(json_object_get(death, "rings"), index, ring)
+		print_ring(ring);
 }
 
 static void print_aside(const json_t *list)
@@ -69,7 +85,7 @@ static void print_state(const json_t *answer)
 		printf("It is %s now, after %.0f restarts in all.\n", text_of(restart, "state"), number_of(restart, "restarts"));
 }
 
-static void print_why(const json_t *answer)
+static void print_why(const json_t *answer, bool is_verbose)
 {
 	const json_t *death = json_object_get(answer, "death"), *events = json_object_get(answer, "events");
 
@@ -80,6 +96,8 @@ static void print_why(const json_t *answer)
 	print_state(answer);
 	print_aside(json_object_get(answer, "set_aside"));
 	print_trace(death);
+	if (is_verbose)
+		print_served(death);
 	if (json_array_size(events))
 		printf("%sLast events\n", json_is_object(json_object_get(answer, "driver")) || json_is_object(death) ? "\n" : "");
 	print_events(events);
@@ -96,7 +114,7 @@ int verb_why(const struct invocation *invocation)
 	if (invocation->given[OPTION_JSON])
 		print_json(result);
 	else
-		print_why(result);
+		print_why(result, invocation->given[OPTION_VERBOSE]);
 	json_decref(result);
 	return EXIT_DONE;
 }

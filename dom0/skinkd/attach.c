@@ -266,6 +266,8 @@ void attach_update(domid_t id, const struct manifest *manifest)
 			attach_vif_of(interface, &net);
 			record->net.to_guest = net.to_guest;
 			record->net.from_guest = net.from_guest;
+			record->net.to_guest_peak = net.to_guest_peak;
+			record->net.from_guest_peak = net.from_guest_peak;
 			record->flags = (record->flags & ~DRIVER_NET_LINK_UP) | (interface->is_up ? DRIVER_NET_LINK_UP : 0);
 		} else if (attachment->kind == ATTACH_VBD && disk) {
 			attach_rates_of(&disk->iotune, &record->blk);

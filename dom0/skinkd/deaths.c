@@ -65,6 +65,8 @@ static json_t *status_json(const struct driver *driver, const struct skink_drive
 	json_object_set_new(json, "acknowledged_ns", json_integer((json_int_t)status.acknowledged_ns));
 	json_object_set_new(json, "taken_ns", json_integer((json_int_t)status.taken_ns));
 	json_object_set_new(json, "answered_ns", json_integer((json_int_t)status.answered_ns));
+	if (status.taken_ns && status.found)
+		json_object_set_new(json, "found", json_integer(status.found - 1));
 	return json;
 }
 

@@ -168,6 +168,15 @@ static void say_where(json_t *lines, const json_t *json)
 	say_line(lines, "It was at %s.", text);
 }
 
+/* The first answer to a ring that was empty says how long nobody asked. */
+static void say_found(json_t *lines, const json_t *found)
+{
+	if (json_is_integer(found) && !json_integer_value(found))
+		say_line(lines, "Nobody waited for an answer when all rings were taken over.");
+	else if (json_is_integer(found))
+		say_line(lines, "It was left with %lld requests, decided answers and frames.", (long long)json_integer_value(found));
+}
+
 static void say_times(json_t *lines, const json_t *json)
 {
 	static const struct {
@@ -192,6 +201,7 @@ static void say_times(json_t *lines, const json_t *json)
 		say_line(lines, "Counted from the report of its death,%s.", text);
 	else
 		say_line(lines, "It has not come back yet when this was written.");
+	say_found(lines, json_object_get(json_object_get(json, "status"), "found"));
 }
 
 static void say_last_words(json_t *lines, const json_t *json)

@@ -26,6 +26,10 @@ struct driver_seen {
 	uint32_t faults[DRIVER_FUNCTIONS_MAX], storms[DRIVER_FUNCTIONS_MAX];
 	uint64_t used[SKINK_ACCOUNT_KINDS];
 	uint32_t limit_looks[SKINK_ACCOUNT_KINDS];
+	struct {
+		uint64_t at_ns, cpu_ns, heartbeat, events;
+		uint32_t rested, looks;
+	} rounds;			/* of its loop */
 };
 
 struct driver {

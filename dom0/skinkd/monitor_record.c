@@ -264,16 +264,25 @@ static json_t *steps_json(const struct monitor *monitor)
 			 "taken", since(from_ns, status ? status->taken_ns : 0), "answered", since(from_ns, status ? status->answered_ns : 0));
 }
 
+/* What the successor had to answer when it had taken all rings over; null: it has not come that far, or does not say (DR1). */
+static json_t *found_json(const struct monitor *monitor)
+{
+	const volatile struct driver_status *status = monitor->driver ? monitor->driver->status : NULL;
+	uint32_t found = status && since(monitor->last.info.report_ns, status->taken_ns) ? status->found : 0;
+
+	return found ? json_integer(found - 1) : json_null();
+}
+
 static json_t *last_json(const struct monitor *monitor)
 {
 	const struct monitor_death *last = &monitor->last;
 
 	if (last->kind == FAULT_KINDS)
 		return json_null();
-	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I, s:i, s:o}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
+	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I, s:i, s:o, s:o}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
 			 "by_core", last->is_by_core, "then", monitor_state_name(last->then), "recovered_us",
 			 (json_int_t)(monitor->recovery.taken_ns / 1000), "answered_us", (json_int_t)(monitor->recovery.answered_ns / 1000),
-			 "frames_copied", (int)last->info.frames_copied, "steps_ns", steps_json(monitor));
+			 "frames_copied", (int)last->info.frames_copied, "steps_ns", steps_json(monitor), "found", found_json(monitor));
 }
 
 json_t *monitor_json(const struct monitor *monitor)

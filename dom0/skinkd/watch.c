@@ -47,6 +47,7 @@ struct watch {
 	uint32_t silences;		/* verdicts, since something was answered ... */
 	uint64_t silent_answered;	/* ... which was this then */
 	bool has_news;			/* for the loop: its device stays silent */
+	bool was_looked_at, was_busy;	/* for watch_was_idle() */
 	struct watch_ring *rings;	/* WA2 */
 	const volatile struct fault_page *page;		/* of who injects into it now; NULL */
 	uint32_t steps;			/* of his, as they were last seen */
@@ -85,7 +86,7 @@ static uint32_t waiting(const struct watch_ring *ring)
 {
 	uint32_t count = 0;
 
-	if (ring->shared && !ring->is_limited && ring->status->answer == DRIVER_ATTACHED)
+	if (ring->shared && ring->status->answer == DRIVER_ATTACHED)
 		count = ring->shared->req_prod - ring->seen.commit;
 	return count < ring->place.slots ? count : ring->place.slots;	/* WA1 */
 }
@@ -102,7 +103,8 @@ static bool look_at_rings(struct monitor *monitor, struct health_look *look)
 	struct watch *watch = monitor->watch;
 	const char *fault = status_fault(monitor->driver, watch, look->heartbeat);
 
-	look->is_whole = true;
+	look->is_whole = watch->was_looked_at = true;
+	watch->was_busy |= look->is_held || look->is_resetting;
 	if (fault)
 		monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s", fault);
 	for (struct watch_ring *ring = watch->rings; ring && !fault; ring = ring->next) {
@@ -112,7 +114,8 @@ static bool look_at_rings(struct monitor *monitor, struct health_look *look)
 		else if (fault)
 			monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s, ring %u: %s", ring->name, ring->place.ring, fault);
 		look->answered += ring->seen.commit;
-		look->waiting += waiting(ring);
+		look->waiting += ring->is_limited ? 0 : waiting(ring);
+		watch->was_busy |= waiting(ring) != 0;
 	}
 	return !fault;
 }
@@ -364,6 +367,18 @@ uint64_t watch_answered(struct monitor *monitor)
 	answered = monitor->watch->health.answered;
 	monitor_unlock();
 	return answered;
+}
+
+bool watch_was_idle(struct monitor *monitor)
+{
+	struct watch *watch = monitor->watch;
+	bool was_idle;
+
+	monitor_lock();
+	was_idle = watch->was_looked_at && !watch->was_busy;
+	watch->was_looked_at = watch->was_busy = false;
+	monitor_unlock();
+	return was_idle;
 }
 
 static void tell_silence(uv_async_t *async)

@@ -27,6 +27,9 @@ void watch_slow_open(void);		/* after it */
 /* Changes with each answer that is seen. */
 uint64_t watch_answered(struct monitor *monitor);
 
+/* Since this was asked last its rings were looked at, nobody held it, and no request waited: not one, whatever keeps it from its turn. */
+bool watch_was_idle(struct monitor *monitor);
+
 /* A driver has this front-end; or has not any more: before its record, or its driver, is forgotten. */
 void watch_take(struct attachment *attachment);
 void watch_drop(struct attachment *attachment);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a driver may not do, seen twice a second on the loop's thread: flood its log, use up a limit and answer nothing, have its device
- * reach where it may not or interrupt without end. All of it is bounded by the core, or by skinkd, at once: there is no hurry.
+ * What a driver may not do, seen twice a second on the loop's thread: flood its log, use up a limit and answer nothing, use up its CPU
+ * and find nothing to do, have its device reach where it may not or interrupt without end. All of it is bounded by the core, or by skinkd,
+ * at once: there is no hurry.
  * WS1  What was counted around a reset is nobody's fault: a device that is fenced may have been writing.
+ * WS2  Whom guests wake, or whom frames of the wire keep at work, is not ill, even if none of it leads to an answer: only rounds in which
+ *      there was nothing at all to do count against a driver. A round that found something is followed by another before it may rest.
  */
 #include <string.h>
 
@@ -16,6 +19,9 @@
 #define LOG_FLOOD	(1UL << 20)	/* bytes between two looks */
 #define STORMS		2u		/* between two looks: the core has masked its interrupts so often */
 #define LIMIT_LOOKS	4u		/* in a row */
+#define ROUNDS_LOOKS	4u		/* the same */
+#define CPU_PERCENT	50u		/* of what it may have: on a machine of one CPU those who look at it leave it three quarters */
+#define REST_PERCENT	75u		/* of its rounds: WS2 */
 #define PERIOD_MS	10u		/* of limits (control.h) */
 #define FUNCTIONS_MAX	1024u
 
@@ -34,15 +40,46 @@ static bool function_find(uint32_t sbdf, struct skink_domctl_pci_function *funct
 	return false;
 }
 
+/* Of its guests. */
+static uint64_t events_taken(const struct driver *driver)
+{
+	uint64_t events = 0;
+
+	for (uint32_t i = 0; i < driver->table->attachment_count; i++)
+		events += ((const volatile struct driver_status *)driver->status)->attachment[i].counter[DRIVER_EVENTS_TAKEN];
+	return events;
+}
+
+static uint64_t cpu_ns(const struct driver *driver)
+{
+	struct xen_domctl_getvcpuinfo info;
+
+	return core_vcpu_info(&host.core, driver->domain->id, 0, &info) ? 0 : info.cpu_time;
+}
+
+static void note_rounds(struct driver *driver)
+{
+	const volatile struct driver_status *status = driver->status;
+	struct driver_seen *seen = &driver->seen;
+
+	seen->rounds.at_ns = uv_hrtime();
+	seen->rounds.cpu_ns = cpu_ns(driver);
+	seen->rounds.heartbeat = status->heartbeat;
+	seen->rounds.rested = status->rested;
+	seen->rounds.events = events_taken(driver);
+}
+
 static void note(struct driver *driver)
 {
 	struct driver_seen *seen = &driver->seen;
 	struct skink_domctl_account account = { .set = 0 };
 
+	watch_was_idle(driver->monitor);
 	*seen = (struct driver_seen){ .generation = driver->monitor->generation, .is_known = true, .log_written = driver->log->written,
 				      .answered = watch_answered(driver->monitor) };
 	if (!core_account(&host.core, driver->domain->id, &account))
 		memcpy(seen->used, account.used, sizeof(seen->used));
+	note_rounds(driver);
 	for (uint32_t i = 0; i < driver->table->function_count && i < DRIVER_FUNCTIONS_MAX; i++) {
 		struct skink_domctl_pci_function function;
 
@@ -87,15 +124,20 @@ static void judge_log(struct driver *driver)
 		monitor_fault(driver, FAULT_ABUSE, "it has written %lu KiB into its log in %u ms", bytes >> 10, SLOW_MS);
 }
 
+static bool has_answered(struct driver *driver)
+{
+	uint64_t before = driver->seen.answered;
+
+	driver->seen.answered = watch_answered(driver->monitor);
+	return driver->seen.answered != before;
+}
+
 /* Busy at its limit is not ill: it answers. Half of it is enough: of the time that a machine below this one takes away nothing is used. */
-static void judge_limits(struct driver *driver)
+static void judge_limits(struct driver *driver, bool has_answered)
 {
 	struct skink_domctl_account account = { .set = 0 };
 	struct driver_seen *seen = &driver->seen;
-	uint64_t answered = watch_answered(driver->monitor);
-	bool has_answered = answered != seen->answered;
 
-	seen->answered = answered;
 	if (core_account(&host.core, driver->domain->id, &account))
 		return;
 	for (uint32_t kind = 0; kind < SKINK_ACCOUNT_KINDS; kind++) {
@@ -109,6 +151,55 @@ static void judge_limits(struct driver *driver)
 	}
 }
 
+/* Percent of one CPU that it may have: its vcpu is one. */
+static uint32_t share_of(const struct driver *driver)
+{
+	struct skink_domctl_sched sched = { .set = 0 };
+
+	if (core_sched(&host.core, driver->domain->id, &sched) || !sched.cap_percent || sched.cap_percent > 100)
+		return 100;
+	return sched.cap_percent;
+}
+
+/* WS2: percent of the CPU time that it may have which it spent since the last look on nothing. One that does not say when it rests is not judged. */
+static uint32_t wasted_percent(struct driver *driver)
+{
+	const struct driver_seen before = driver->seen;
+	const struct driver_seen *now = &driver->seen;
+	uint64_t rounds, rests, may_have_ns;
+
+	note_rounds(driver);
+	rounds = now->rounds.heartbeat - before.rounds.heartbeat;
+	rests = now->rounds.rested - before.rounds.rested;
+	may_have_ns = (now->rounds.at_ns - before.rounds.at_ns) * share_of(driver) / 100;
+	if (now->rounds.events != before.rounds.events || rests * 100 < rounds * REST_PERCENT || !rests || !may_have_ns)
+		return 0;
+	return now->rounds.cpu_ns > before.rounds.cpu_ns ? (uint32_t)((now->rounds.cpu_ns - before.rounds.cpu_ns) * 100 / may_have_ns) : 0;
+}
+
+static void judge_rounds(struct driver *driver, bool has_answered)
+{
+	struct driver_seen *seen = &driver->seen;
+	bool was_idle = watch_was_idle(driver->monitor);
+	uint32_t percent = wasted_percent(driver);
+
+	seen->rounds.looks = percent >= CPU_PERCENT && was_idle && !has_answered ? seen->rounds.looks + 1 : 0;
+	if (seen->rounds.looks == ROUNDS_LOOKS)
+		monitor_fault(driver, FAULT_ABUSE, "for %u ms it had nothing to do, no request and no event, and did not sleep: it uses %u %% of the CPU "
+			      "time that it may have", ROUNDS_LOOKS * SLOW_MS, percent);
+}
+
+static void judge(struct driver *driver)
+{
+	bool answered = has_answered(driver);
+
+	judge_functions(driver);
+	judge_log(driver);
+	judge_limits(driver, answered);
+	if (driver->monitor->generation == driver->seen.generation)
+		judge_rounds(driver, answered);
+}
+
 static void look(uv_timer_t *handle)
 {
 	for (struct domain *domain = host.domains; domain; domain = domain->next) {
@@ -120,9 +211,7 @@ static void look(uv_timer_t *handle)
 			note(driver);				/* WS1 */
 			continue;
 		}
-		judge_functions(driver);
-		judge_log(driver);
-		judge_limits(driver);
+		judge(driver);
 	}
 }
 

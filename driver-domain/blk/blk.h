@@ -33,6 +33,12 @@ struct disk;
 struct queue;
 struct slot;
 
+/* In a page of the guest's. */
+struct guest_run {
+	grant_ref_t gref;
+	uint16_t offset, bytes;
+};
+
 /* One io of the device for a request, which may need several. */
 struct work {
 	struct blk_io io;
@@ -42,10 +48,7 @@ struct work {
 	bool is_flying;				/* the device has it */
 	bool copy_failed;
 	uint32_t guest_count;
-	struct {
-		grant_ref_t gref;
-		uint16_t offset, bytes;
-	} guest[BLK_SEGMENTS_MAX];		/* where its data is in the guest: the same bytes as in io.segment[], one behind the other */
+	struct guest_run guest[BLK_SEGMENTS_MAX];	/* where its data is in the guest: the same bytes as in io.segment[], one behind the other */
 };
 
 struct work_list {
@@ -59,6 +62,7 @@ struct slot {
 	int8_t status;				/* VBD_STATUS_* */
 	uint8_t works;				/* not ended */
 	bool is_done;
+	uint32_t index;				/* in the ring */
 };
 
 /*
@@ -102,7 +106,7 @@ struct disk {
 	enum disk_state state;
 	domid_t front_id;
 	uint32_t flags;				/* DRIVER_BLK_* */
-	uint32_t unit;				/* sectors of 512 bytes in one of the guest's */
+	uint32_t unit;				/* sectors of 512 bytes in one of the guest's: 1 or 8 */
 	uint64_t sectors;			/* of 512 bytes */
 	uint32_t extent_count;
 	struct driver_extent extent[DRIVER_EXTENTS_MAX];
@@ -117,7 +121,8 @@ enum taking { TAKING_NONE, TAKING_BUSY, TAKING_OTHERS };
 /* All state there is: zeros, a device and scratch pages are a back-end that has just begun. What is in those need not be restored. */
 struct blk {
 	struct blk_device *device;
-	bool is_listening;			/* the device may interrupt */
+	bool is_listening;			/* events are waited for */
+	bool is_silent[BLK_QUEUES_MAX];		/* what is done in that lane does not interrupt */
 	bool is_quick;				/* it woke us soon after the last sleep */
 	uint64_t slept_ns;			/* since when, if it was at work; 0 */
 	uint32_t gathers;			/* so many times more front-ends are given time to write more than one request */
@@ -232,9 +237,7 @@ static inline void doing_begin(const struct queue *queue, uint32_t index)
 
 static inline void doing_slot(const struct queue *queue, const struct slot *slot)
 {
-	uint32_t added = queue->answers.added;
-
-	doing_begin(queue, added + (((uint32_t)(slot - queue->slot) - added) & (queue->answers.ring.slots - 1)));
+	doing_begin(queue, slot->index);
 }
 
 static inline void doing_end(void)

@@ -144,9 +144,12 @@ static bool listen(bool on)
 {
 	bool is_there = false;
 
-	for (unsigned int lane = 0; lane < blk.device->queues; lane++)
-		if (!on || blk.flying[lane])
-			is_there |= blk.device->driver->interrupts(blk.device, lane, on);
+	for (unsigned int lane = 0; lane < blk.device->queues; lane++) {
+		if (on ? !blk.flying[lane] : blk.is_silent[lane])
+			continue;
+		is_there |= blk.device->driver->interrupts(blk.device, lane, on);
+		blk.is_silent[lane] = !on;
+	}
 	blk.is_listening = on;
 	return on && is_there;
 }
@@ -186,30 +189,6 @@ static void gather(void)
 		blk.gathers--;
 }
 
-/* The device begins before anybody is told of what it has done. */
-bool blk_work(void)
-{
-	bool did;
-
-	if (blk.is_listening) {
-		listen(false);
-		gather();
-	}
-	did = works_reap();
-	if (did && blk.slept_ns) {
-		blk.is_quick = time_now_ns() - blk.slept_ns < QUICK_NS;
-		blk.slept_ns = 0;
-	}
-	did |= serve();
-	works_settle();
-	works_push();
-	answer();
-	if (blk.is_releasing)
-		disks_release();
-	blk.has_worked = did;
-	return did || blk.taking;
-}
-
 static bool disk_is_busy(void)
 {
 	for (unsigned int lane = 0; lane < blk.device->queues; lane++)
@@ -235,12 +214,47 @@ static bool wait_awake(void)
 		return false;
 	end_ns = time_now_ns() + QUICK_NS;
 	while (time_now_ns() < end_ns) {
-		if (works_reap() || rings_have_news())
+		if (works_reap() || rings_have_news() || event_is_due())
 			return true;
 		cpu_relax();
 	}
 	blk.is_quick = false;
 	return false;
+}
+
+/* True: a ring has requests that could not be taken, and perhaps can be now. */
+static bool rings_are_held(void)
+{
+	for (struct queue *queue = blk.active; queue; queue = queue->next)
+		if (queue->is_waiting)
+			return true;
+	return false;
+}
+
+/* The device begins before anybody is told of what it has done. With nothing left to do but what it has now, the next round waits for it. */
+bool blk_work(void)
+{
+	bool did;
+
+	if (blk.is_listening) {
+		listen(false);
+		gather();
+	}
+	did = works_reap();
+	if (did && blk.slept_ns) {
+		blk.is_quick = time_now_ns() - blk.slept_ns < QUICK_NS;
+		blk.slept_ns = 0;
+	}
+	did |= serve();
+	works_settle();
+	works_push();
+	answer();
+	if (blk.is_releasing)
+		disks_release();
+	blk.has_worked = did;
+	if (did && !blk.taking && !rings_are_held())
+		wait_awake();
+	return did || blk.taking;
 }
 
 /*

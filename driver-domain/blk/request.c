@@ -6,7 +6,7 @@
 /* Runs of sectors, each within its page, all of them within the disk. */
 static int judge_data(const struct disk *disk, struct request *request, uint64_t sector)
 {
-	uint32_t unit = disk->unit;
+	uint64_t sectors = 0, bounds = sector;		/* all that has to be a multiple of the unit */
 
 	request->sector = sector;
 	request->sectors = 0;
@@ -15,11 +15,13 @@ static int judge_data(const struct disk *disk, struct request *request, uint64_t
 	for (uint32_t i = 0; i < request->segment_count; i++) {
 		uint32_t first = request->segment[i].first_sector, last = request->segment[i].last_sector;
 
-		if (last >= VBD_SECTORS_A_PAGE || first > last || first % unit || (last + 1) % unit)
+		if (last >= VBD_SECTORS_A_PAGE || first > last)
 			return VBD_STATUS_ERROR;
-		request->sectors += last - first + 1;
+		bounds |= first | (last + 1);
+		sectors += last - first + 1;
 	}
-	if (request->sectors == 0 || sector % unit || sector > disk->sectors || request->sectors > disk->sectors - sector)
+	request->sectors = sectors;
+	if (sectors == 0 || bounds & (disk->unit - 1) || sector > disk->sectors || sectors > disk->sectors - sector)
 		return VBD_STATUS_ERROR;
 	return VBD_STATUS_OKAY;
 }
@@ -74,10 +76,24 @@ static int judge_discard(const struct disk *disk, struct request *request)
 	request->sectors = discard->sectors;
 	if (!(disk->flags & DRIVER_BLK_DISCARD) || !blk.device->has_discard)
 		return VBD_STATUS_UNSUPPORTED;
-	if (disk->flags & DRIVER_BLK_READONLY || discard->sectors == 0 || discard->sector % disk->unit ||
-	    discard->sectors % disk->unit || discard->sector > disk->sectors || discard->sectors > disk->sectors - discard->sector)
+	if (disk->flags & DRIVER_BLK_READONLY || discard->sectors == 0 || (discard->sector | discard->sectors) & (disk->unit - 1) ||
+	    discard->sector > disk->sectors || discard->sectors > disk->sectors - discard->sector)
 		return VBD_STATUS_ERROR;
 	return VBD_STATUS_OKAY;
+}
+
+/* What all kinds begin with. */
+#define HEAD offsetof(struct vbd_request, segment)
+
+/* B2. Most requests have one segment, and a slot has eleven: what is not used is not read. */
+static void request_copy(const struct ring_back *ring, union vbd_slot *raw)
+{
+	size_t end = sizeof(*raw);
+
+	ring_back_copy_part(ring, 0, raw, 0, HEAD);
+	if (raw->plain.operation <= VBD_OP_FLUSH && raw->plain.segments <= VBD_SEGMENTS)
+		end = HEAD + raw->plain.segments * sizeof(raw->plain.segment[0]);
+	ring_back_copy_part(ring, 0, raw, HEAD, end);
 }
 
 static int judge(const struct disk *disk, struct request *request)
@@ -144,14 +160,15 @@ static bool request_take(struct queue *queue)
 	int status;
 
 	doing_begin(queue, ring->req_cons);
-	ring_back_copy(ring, 0, &request.raw, sizeof(request.raw));
+	request_copy(ring, &request.raw);
 	status = judge(disk, &request);
 	if (status == VBD_STATUS_OKAY) {
 		if ((is_ordered(&request) && queue->works) || !works_suffice(queue, &request) || !limit_allows(disk, &request))
 			return false;
 		count(disk->status, &request);
 	}
-	*slot = (struct slot){ .id = request.raw.plain.id, .operation = request.operation, .status = (int8_t)status };
+	*slot = (struct slot){ .id = request.raw.plain.id, .operation = request.operation, .status = (int8_t)status,
+			       .index = ring->req_cons };
 	if (status == VBD_STATUS_OKAY)
 		works_begin(queue, &request, slot);
 	else

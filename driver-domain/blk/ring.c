@@ -91,9 +91,10 @@ static bool queue_take_over(struct queue *queue, const struct driver_queue *reco
 
 	if (answers_attach(&queue->answers, &place, &record->ledger[0], &wake, why, room))
 		return false;
-	if (queue->answers.has_republished)
+	if (queue->answers.republished)
 		driver_domain_note_republished();
 	waiting = ring_back_look(&queue->answers.ring);
+	driver_domain.found += queue->answers.republished + (waiting > 0 ? (uint32_t)waiting : 0);
 	if (queue->is_adopted && waiting > 0)
 		queue->disk->status->counter[DRIVER_REDONE] += (uint32_t)waiting;
 	if (wake)

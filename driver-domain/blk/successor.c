@@ -37,6 +37,7 @@ void successor_begin(void)
 	memcpy(blk.busy, driver_domain.status->busy, sizeof(blk.busy));
 	memset(driver_domain.status->busy, 0, sizeof(driver_domain.status->busy));
 	blk.taking = TAKING_BUSY;
+	blk.is_quick = true;		/* as far as it knows: its first answer may be worth a wait */
 }
 
 static bool is_left(uint32_t place)

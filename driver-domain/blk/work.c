@@ -39,22 +39,28 @@ static void copies_make(void)
 	STEP();
 }
 
-static void copy_add(struct work *work, struct gnttab_copy_ptr guest, void *at, uint32_t bytes)
+/* Each field that counts is written, in its place: there is one for each page of a guest's. */
+static inline void copy_add(struct work *work, grant_ref_t gref, uint32_t offset, const void *at, uint32_t bytes)
 {
+	bool is_write = work->io.op == BLK_WRITE;
 	uint64_t machine = pool_machine(at);
-	struct gnttab_copy_ptr own = { .u.gmfn = machine / BUFFER_BYTES, .domid = DOMID_SELF,
-				       .offset = (uint16_t)(machine % BUFFER_BYTES) };
+	struct gnttab_copy_ptr *guest, *own;
 	struct gnttab_copy *copy;
 
 	if (blk.copy_count == BLK_COPIES)
 		copies_make();
 	copy = &blk.copy[blk.copy_count];
 	blk.copy_of[blk.copy_count++] = work;
-	if (work->io.op == BLK_WRITE)
-		*copy = (struct gnttab_copy){ .source = guest, .dest = own, .flags = GNTCOPY_source_gref };
-	else
-		*copy = (struct gnttab_copy){ .source = own, .dest = guest, .flags = GNTCOPY_dest_gref };
+	guest = is_write ? &copy->source : &copy->dest;
+	own = is_write ? &copy->dest : &copy->source;
+	guest->u.ref = gref;
+	guest->domid = work->queue->disk->front_id;
+	guest->offset = (uint16_t)offset;
+	own->u.gmfn = machine / BUFFER_BYTES;
+	own->domid = DOMID_SELF;
+	own->offset = (uint16_t)(machine % BUFFER_BYTES);
 	copy->len = (uint16_t)bytes;
+	copy->flags = is_write ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
 }
 
 /* The io's buffers are full, but the last: a run of the guest's may end in the next one. works_settle() goes on with it. */
@@ -63,15 +69,14 @@ static void work_copy(struct work *work)
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < work->guest_count; i++) {
-		struct gnttab_copy_ptr guest = { .u.ref = work->guest[i].gref, .domid = work->queue->disk->front_id,
-						 .offset = work->guest[i].offset };
-		uint32_t left = work->guest[i].bytes;
+		uint32_t offset = work->guest[i].offset, left = work->guest[i].bytes;
 
 		while (left) {
 			uint32_t room = BUFFER_BYTES - at % BUFFER_BYTES, bytes = left < room ? left : room;
 
-			copy_add(work, guest, (uint8_t *)work->io.segment[at / BUFFER_BYTES].at + at % BUFFER_BYTES, bytes);
-			guest.offset = (uint16_t)(guest.offset + bytes);
+			copy_add(work, work->guest[i].gref, offset,
+				 (uint8_t *)work->io.segment[at / BUFFER_BYTES].at + at % BUFFER_BYTES, bytes);
+			offset += bytes;
 			at += bytes;
 			left -= bytes;
 		}
@@ -209,12 +214,11 @@ struct piece {
 
 static void piece_begin(struct piece *piece, struct queue *queue, struct slot *slot, enum blk_op op)
 {
-	uint64_t most = (uint64_t)blk.device->segments_max * (BUFFER_BYTES / VBD_SECTOR);
+	uint64_t most = (uint64_t)blk.device->segments_max * (BUFFER_BYTES / VBD_SECTOR), room;
 
 	piece->work = work_new(queue, slot, op);
-	piece->work->io.sector = disk_translate(queue->disk, piece->sector, &piece->room);
-	if (op != BLK_DISCARD && piece->room > most)
-		piece->room = most;
+	piece->work->io.sector = disk_translate(queue->disk, piece->sector, &room);
+	piece->room = op != BLK_DISCARD && room > most ? most : room;
 }
 
 static void piece_end(struct piece *piece)
@@ -232,6 +236,7 @@ static void work_extend(struct work *work, uint32_t bytes)
 {
 	struct blk_io *io = &work->io;
 	uint32_t before = (uint32_t)io->sectors * VBD_SECTOR, room = -before % BUFFER_BYTES, here = bytes < room ? bytes : room;
+	void *at;
 
 	io->sectors += bytes / VBD_SECTOR;
 	if (here)
@@ -239,9 +244,9 @@ static void work_extend(struct work *work, uint32_t bytes)
 	bytes -= here;
 	if (!bytes)
 		return;
-	io->segment[io->segment_count] = (struct blk_segment){ .at = buffer_alloc(), .length = bytes };
-	ASSERT(io->segment[io->segment_count].at);	/* B3 */
-	io->segment_count++;
+	at = buffer_alloc();
+	ASSERT(at);	/* B3 */
+	io->segment[io->segment_count++] = (struct blk_segment){ .at = at, .length = bytes };
 	work->queue->buffers++;
 }
 
@@ -254,6 +259,7 @@ static void data_begin(struct queue *queue, const struct request *request, struc
 		uint32_t sector = segment->first_sector, left = segment->last_sector - sector + 1u;
 
 		while (left) {
+			struct guest_run *run;
 			uint32_t here;
 
 			if (!piece.room) {
@@ -262,9 +268,10 @@ static void data_begin(struct queue *queue, const struct request *request, struc
 			}
 			here = left < piece.room ? left : (uint32_t)piece.room;
 			work_extend(piece.work, here * VBD_SECTOR);
-			piece.work->guest[piece.work->guest_count].gref = segment->gref;
-			piece.work->guest[piece.work->guest_count].offset = (uint16_t)(sector * VBD_SECTOR);
-			piece.work->guest[piece.work->guest_count++].bytes = (uint16_t)(here * VBD_SECTOR);
+			run = &piece.work->guest[piece.work->guest_count++];
+			run->gref = segment->gref;
+			run->offset = (uint16_t)(sector * VBD_SECTOR);
+			run->bytes = (uint16_t)(here * VBD_SECTOR);
 			sector += here;
 			left -= here;
 			piece.sector += here;

@@ -492,6 +492,19 @@ static void drop(const struct net_frame *frame)
 		buffer_free(frame->segment[i].at);
 }
 
+/* The card takes the FCS off, and where that alone was in the last buffer nothing is left in it. */
+static void drop_empty(struct net_frame *frame)
+{
+	uint8_t count = 0;
+
+	for (uint32_t i = 0; i < frame->segment_count; i++)
+		if (frame->segment[i].length)
+			frame->segment[count++] = frame->segment[i];
+		else
+			buffer_free(frame->segment[i].at);
+	frame->segment_count = count;
+}
+
 static bool is_good(struct net_frame *frame, uint32_t status)
 {
 	frame->gso = NET_GSO_NONE;
@@ -507,8 +520,10 @@ static int receive(struct net_device *device, unsigned int queue, struct net_fra
 	all_is_taken();
 	while (peek(device, frame, &status)) {
 		card.receive_head = (card.receive_head + frame->segment_count) % ENTRIES;
-		if (is_good(frame, status))
+		if (is_good(frame, status)) {
+			drop_empty(frame);
 			return 0;
+		}
 		drop(frame);
 	}
 	return -XEN_EAGAIN;
@@ -528,7 +543,7 @@ static bool left_whole(struct net_frame *frame, uint32_t *status)
 		uint8_t *buffer = pool_at + (size_t)kept->buffer[index] * BUFFER_BYTES;
 
 		length = card.receives[index].high & 0xffff;
-		if (!(word & RX_DONE) || !length || length > BUFFER_BYTES || !pool_has(buffer, BUFFER_BYTES))
+		if (!(word & RX_DONE) || length > BUFFER_BYTES || !pool_has(buffer, BUFFER_BYTES))
 			return false;
 		frame->segment[frame->segment_count++] = (struct net_segment){ buffer, length };
 		frame->length += length;
@@ -557,8 +572,10 @@ static int left(struct net_device *device, unsigned int queue, struct net_frame 
 	left_pass(card.left_count);
 	while (left_whole(frame, &status)) {
 		card.left_count = frame->segment_count;
-		if (is_good(frame, status) && net_frame_claim(frame))
+		if (is_good(frame, status) && net_frame_claim(frame)) {
+			drop_empty(frame);
 			return 0;
+		}
 		left_pass(frame->segment_count);
 	}
 	card.left_count = 0;

@@ -23,7 +23,7 @@ enum net_gso { NET_GSO_NONE, NET_GSO_TCP4, NET_GSO_TCP6 };
 
 struct net_segment {
 	void *at;			/* in the pool */
-	uint32_t length;
+	uint32_t length;		/* never 0 */
 };
 
 struct net_frame {

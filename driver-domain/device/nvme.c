@@ -325,7 +325,8 @@ static int open_queues(struct blk_device *device)
 		result = open_queue(device, i);
 	}
 	device->depth = entries - 1;
-	device->segments_max = BLK_SEGMENTS_MAX;
+	/* Each may have to be a command: an io that no empty queue can take would wait for ever. */
+	device->segments_max = device->depth < BLK_SEGMENTS_MAX ? device->depth : BLK_SEGMENTS_MAX;
 	return result;
 }
 

@@ -48,7 +48,10 @@ static struct virtio_device virtio;
 static struct virtqueue queues[BLK_QUEUES_MAX];
 static struct room *rooms[BLK_QUEUES_MAX];
 /* By slot. A discard that is longer than the disk takes goes in parts: those before this one are done. */
-static struct { struct blk_io *io; uint64_t done; } under_way[BLK_QUEUES_MAX][VIRTQUEUE_SLOTS_MAX];
+static struct part {
+	struct blk_io *io;
+	uint64_t done;
+} under_way[BLK_QUEUES_MAX][VIRTQUEUE_SLOTS_MAX];
 static uint32_t discard_max;
 
 static bool knows(const struct pci_function *function)
@@ -156,20 +159,6 @@ static bool stop(struct blk_device *device)
 
 /* ---- ios ---- */
 
-static unsigned int pieces_of(const struct blk_io *io, struct room *room, struct virtqueue_piece *piece, unsigned int *reads)
-{
-	unsigned int count = 0;
-
-	piece[count++] = (struct virtqueue_piece){ &room->type, 16 };
-	if (io->op == BLK_DISCARD)
-		piece[count++] = (struct virtqueue_piece){ &room->discard_sector, 16 };
-	for (uint32_t i = 0; (io->op == BLK_READ || io->op == BLK_WRITE) && i < io->segment_count; i++)
-		piece[count++] = (struct virtqueue_piece){ io->segment[i].at, io->segment[i].length };
-	*reads = io->op == BLK_READ ? 1 : count;
-	piece[count++] = (struct virtqueue_piece){ &room->status, 1 };
-	return count;
-}
-
 static uint64_t discard_part(const struct blk_io *io, uint64_t done)
 {
 	return io->sectors - done < discard_max ? io->sectors - done : discard_max;
@@ -184,34 +173,67 @@ static void room_fill(struct room *room, const struct blk_io *io, uint64_t done)
 	room->type = types[io->op];
 	room->zero = 0;
 	room->sector = io->op == BLK_READ || io->op == BLK_WRITE ? io->sector : 0;
+	room->status = STATUS_NONE;
+	if (io->op != BLK_DISCARD)
+		return;
 	room->discard_sector = io->sector + done;
 	room->discard_count = (uint32_t)discard_part(io, done);
 	room->discard_flags = 0;
-	room->status = STATUS_NONE;
+}
+
+/* Head, data, status: for a queue whose own slots they take. */
+static int submit_chain(struct virtqueue *queue, struct room *room, const struct blk_io *io, uint32_t data, void *cookie)
+{
+	struct virtqueue_piece piece[VIRTQUEUE_PIECES_MAX];
+	unsigned int count = 0, writes;
+
+	piece[count++] = (struct virtqueue_piece){ &room->type, 16 };
+	if (io->op == BLK_DISCARD)
+		piece[count++] = (struct virtqueue_piece){ &room->discard_sector, 16 };
+	for (uint32_t i = 0; i < data; i++)
+		piece[count++] = (struct virtqueue_piece){ io->segment[i].at, io->segment[i].length };
+	piece[count++] = (struct virtqueue_piece){ &room->status, 1 };
+	writes = io->op == BLK_READ ? 1 + data : 1;
+	return virtqueue_add(queue, piece, count - writes, writes, cookie);
+}
+
+/* The same in a table, where all but the data is in the room too: this is each request's way. */
+static int submit_table(struct virtqueue *queue, struct room *room, const struct blk_io *io, uint32_t data, void *cookie)
+{
+	uint16_t count = 0, flags = io->op == BLK_READ ? VIRTQ_NEXT | VIRTQ_WRITE : VIRTQ_NEXT;
+	struct virtq_desc *table = room->table;
+	uint64_t machine = pool_machine(room);
+	uint32_t bytes = 0;
+
+	table[count++] = (struct virtq_desc){ machine + offsetof(struct room, type), 16, VIRTQ_NEXT, 1 };
+	if (io->op == BLK_DISCARD)
+		table[count++] = (struct virtq_desc){ machine + offsetof(struct room, discard_sector), 16, VIRTQ_NEXT, 2 };
+	for (uint32_t i = 0; i < data; i++, count++) {
+		const struct blk_segment *segment = &io->segment[i];
+
+		ASSERT(pool_has(segment->at, segment->length));
+		table[count] = (struct virtq_desc){ pool_machine(segment->at), segment->length, flags, (uint16_t)(count + 1) };
+		bytes += segment->length;
+	}
+	table[count++] = (struct virtq_desc){ machine + offsetof(struct room, status), 1, VIRTQ_WRITE, 0 };
+	return virtqueue_add_table(queue, machine, count, io->op == BLK_READ ? bytes + 1 : 1, cookie);
 }
 
 static int submit_from(struct blk_device *device, unsigned int number, struct blk_io *io, uint64_t done)
 {
-	struct virtqueue_piece piece[VIRTQUEUE_PIECES_MAX];
+	uint32_t data = io->op == BLK_READ || io->op == BLK_WRITE ? io->segment_count : 0;
 	struct virtqueue *queue = &queues[number];
 	uint16_t slot = virtqueue_next(queue);
-	unsigned int reads, count;
-	struct room *room;
-	int error;
+	struct part *part = &under_way[number][slot];
 
-	ASSERT(io->segment_count <= device->segments_max);
+	ASSERT(data <= device->segments_max);
 	if (!queue->free_count)
 		return -XEN_ENOSPC;
-	room = &rooms[number][slot];
-	room_fill(room, io, done);
-	count = pieces_of(io, room, piece, &reads);
-	error = virtqueue_add(queue, piece, reads, count - reads,
-			      virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC) ? room->table : NULL, room);
-	if (error)
-		return error;
-	under_way[number][slot].io = io;
-	under_way[number][slot].done = done;
-	return 0;
+	room_fill(&rooms[number][slot], io, done);
+	*part = (struct part){ io, done };
+	if (virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC))
+		return submit_table(queue, &rooms[number][slot], io, data, part);
+	return submit_chain(queue, &rooms[number][slot], io, data, part);
 }
 
 static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
@@ -254,12 +276,12 @@ static unsigned int reap(struct blk_device *device, unsigned int number, struct 
 	void *cookie;
 
 	while (count < room_count && virtqueue_reap(queue, &cookie, &written)) {
-		struct room *room = cookie;
-		uint16_t slot = (uint16_t)(room - rooms[number]);
+		const struct part *part = cookie;
+		struct room *room = &rooms[number][part - under_way[number]];
 		uint8_t status = *(volatile uint8_t *)&room->status;
 
-		io[count] = under_way[number][slot].io;
-		if (result_of(device, io[count], status) && !goes_on(device, number, io[count], under_way[number][slot].done))
+		io[count] = part->io;
+		if (result_of(device, part->io, status) && !goes_on(device, number, part->io, part->done))
 			count++;
 	}
 	if (queue->broken)

@@ -163,7 +163,7 @@ static int command_post(uint8_t group, uint8_t what, const void *argument, uint3
 	room[1] = what;
 	memcpy(room + 8, argument, bytes);
 	room[COMMAND_ANSWER] = 0xff;
-	if (virtqueue_add(&control, piece, 2, 1, NULL, room))
+	if (virtqueue_add(&control, piece, 2, 1, room))
 		return -XEN_EIO;
 	virtqueue_push(&control);
 	posted = (struct posted){ room, time_now_ns() + driver_domain_device_ns() };
@@ -312,7 +312,7 @@ static int transmit(struct net_device *device, unsigned int number, const struct
 	header_fill(header, frame);
 	for (unsigned int i = frame->room >= sizeof(*header); i < frame->segment_count; i++)
 		piece[count++] = (struct virtqueue_piece){ frame->segment[i].at, frame->segment[i].length };
-	if (virtqueue_add(&pair->transmit, piece, count, 0, NULL, &pair->sent[at]))
+	if (virtqueue_add(&pair->transmit, piece, count, 0, &pair->sent[at]))
 		return -XEN_ENOSPC;
 	pair->sent[at] = (struct sent){ frame->cookie, false };
 	pair->sent_index++;
@@ -360,7 +360,7 @@ static int receive_give(struct net_device *device, unsigned int number, void *bu
 
 	all_is_taken(number);
 	kept[number].buffer[virtqueue_next(&pairs[number].receive) % VIRTQUEUE_SLOTS_MAX] = (uint16_t)buffer_number(buffer);
-	return virtqueue_add(&pairs[number].receive, &piece, 0, 1, NULL, buffer);
+	return virtqueue_add(&pairs[number].receive, &piece, 0, 1, buffer);
 }
 
 static void receive_push(struct net_device *device, unsigned int number)

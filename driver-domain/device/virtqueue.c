@@ -6,9 +6,6 @@
 #include "runtime/lib.h"
 #include "runtime/xen.h"
 
-#define DESC_NEXT 1u
-#define DESC_WRITE 2u
-#define DESC_INDIRECT 4u
 #define AVAIL_NO_INTERRUPT 1u
 #define USED_NO_NOTIFY 1u
 #define USED_ALIGN 4096u
@@ -69,60 +66,55 @@ static inline void desc_set(struct virtq_desc *desc, const struct virtqueue_piec
 }
 
 /* Reads come before writes. Returns the bytes that may be written. */
-static uint32_t fill_table(struct virtq_desc *table, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
-{
-	uint32_t room = 0;
-	unsigned int i = 0;
-
-	for (; i < reads; i++)
-		desc_set(&table[i], &piece[i], DESC_NEXT, (uint16_t)(i + 1));
-	for (; i < count; i++) {
-		desc_set(&table[i], &piece[i], DESC_NEXT | DESC_WRITE, (uint16_t)(i + 1));
-		room += piece[i].length;
-	}
-	table[count - 1].flags = reads < count ? DESC_WRITE : 0;
-	return room;
-}
-
 static uint32_t fill_chain(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
 {
 	uint16_t slot = queue->free_first, last = slot;
 	uint32_t room = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
-		desc_set(&queue->desc[slot], &piece[i], i < reads ? DESC_NEXT : DESC_NEXT | DESC_WRITE, queue->next[slot]);
+		desc_set(&queue->desc[slot], &piece[i], i < reads ? VIRTQ_NEXT : VIRTQ_NEXT | VIRTQ_WRITE, queue->next[slot]);
 		room += i < reads ? 0 : piece[i].length;
 		last = slot;
 		slot = queue->next[slot];
 	}
-	queue->desc[last].flags = reads < count ? DESC_WRITE : 0;
+	queue->desc[last].flags = reads < count ? VIRTQ_WRITE : 0;
 	queue->free_first = slot;
 	return room;
 }
 
-int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *table,
-		  void *cookie)
+/* Its descriptors are written, and taken from the free ones. */
+static void head_give(struct virtqueue *queue, uint16_t head, unsigned int slots, uint32_t room, void *cookie)
 {
-	unsigned int count = reads + writes, slots = table ? 1 : count;
-	uint16_t head = queue->free_first;
-
-	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
-	if (slots > queue->free_count || queue->broken)
-		return -XEN_ENOSPC;
-	if (table) {
-		struct virtqueue_piece all = { table, count * (uint32_t)sizeof(struct virtq_desc) };
-
-		queue->room[head] = fill_table(table, piece, reads, count);
-		desc_set(&queue->desc[head], &all, DESC_INDIRECT, 0);
-		queue->free_first = queue->next[head];
-	} else {
-		queue->room[head] = fill_chain(queue, piece, reads, count);
-	}
 	queue->free_count = (uint16_t)(queue->free_count - slots);
 	queue->chain[head] = (uint16_t)slots;
+	queue->room[head] = room;
 	queue->cookie[head] = cookie;
 	queue->flying++;
 	queue->avail->ring[queue->avail_index++ & (queue->slots - 1)] = head;
+}
+
+int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *cookie)
+{
+	unsigned int count = reads + writes;
+	uint16_t head = queue->free_first;
+
+	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
+	if (count > queue->free_count || queue->broken)
+		return -XEN_ENOSPC;
+	head_give(queue, head, count, fill_chain(queue, piece, reads, count), cookie);
+	return 0;
+}
+
+int virtqueue_add_table(struct virtqueue *queue, uint64_t table, unsigned int count, uint32_t room, void *cookie)
+{
+	uint16_t head = queue->free_first;
+
+	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
+	if (!queue->free_count || queue->broken)
+		return -XEN_ENOSPC;
+	queue->desc[head] = (struct virtq_desc){ table, count * (uint32_t)sizeof(struct virtq_desc), VIRTQ_INDIRECT, 0 };
+	queue->free_first = queue->next[head];
+	head_give(queue, head, 1, room, cookie);
 	return 0;
 }
 

@@ -23,6 +23,10 @@ struct virtq_desc {
 	uint16_t flags, next;
 };
 
+#define VIRTQ_NEXT 1u
+#define VIRTQ_WRITE 2u			/* the device writes it */
+#define VIRTQ_INDIRECT 4u
+
 struct virtq_avail {
 	uint16_t flags, index;
 	uint16_t ring[];		/* one more than slots: used_event */
@@ -72,15 +76,19 @@ static inline uint64_t virtqueue_avail_offset(const struct virtqueue *queue)
 	return queue->slots * sizeof(struct virtq_desc);
 }
 
-/* The head that virtqueue_add() will take: for memory that goes with it. */
+/* The head that will be taken next: for memory that goes with it. */
 static inline uint16_t virtqueue_next(const struct virtqueue *queue)
 {
 	return queue->free_first;
 }
 
-/* With a table (VIRTQUEUE_TABLE_BYTES of pool, of this head alone) it is one slot, else one for each piece. 0, or -ENOSPC: later. */
-int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *table,
-		  void *cookie);
+/* A slot for each piece. 0, or -ENOSPC: later. */
+int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *cookie);
+/*
+ * One slot: the caller has written the descriptors to a table that is this head's alone (VIRTQUEUE_TABLE_BYTES of pool; its address as the
+ * device has it), and the device may write `room` bytes by them. 0, or -ENOSPC: later.
+ */
+int virtqueue_add_table(struct virtqueue *queue, uint64_t table, unsigned int count, uint32_t room, void *cookie);
 void virtqueue_push(struct virtqueue *queue);	/* rings, if the device wants it */
 /* What the device is done with. False: nothing, or queue->broken says why there never will be. */
 bool virtqueue_reap(struct virtqueue *queue, void **cookie, uint32_t *written);

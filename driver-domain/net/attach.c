@@ -120,7 +120,8 @@ static int ring_attach(struct port *port, struct queue *queue, const char *name,
 	STEP();
 	if (answers_attach(answers, &place, ledger, wake, why, sizeof(why)))
 		return refuse(port, "queue %u, %s: %s", queue->number, name, why);
-	if (answers->has_republished)
+	driver_domain.found += answers->republished;
+	if (answers->republished)
 		driver_domain_note_republished();
 	return 0;
 }
@@ -150,6 +151,7 @@ static void queue_free(struct queue *queue)
 static int queue_attach(struct port *port, uint32_t number, const struct driver_queue *wanted)
 {
 	struct queue *queue = queue_new();
+	int waiting;
 
 	queue->port = port;
 	queue->number = number;
@@ -161,8 +163,9 @@ static int queue_attach(struct port *port, uint32_t number, const struct driver_
 			&queue->wake_rx) ||
 	    events_attach(port, queue, wanted))
 		return RING_EPROTO;
-	port_count(port, DRIVER_REDONE, ring_back_look(&queue->tx.ring) > 0 && net.generation > 1 ? queue->tx.ring.req_seen -
-		   queue->tx.ring.req_cons : 0);
+	waiting = ring_back_look(&queue->tx.ring);
+	driver_domain.found += waiting > 0 ? (uint32_t)waiting : 0;
+	port_count(port, DRIVER_REDONE, waiting > 0 && net.generation > 1 ? (uint32_t)waiting : 0);
 	suspicion_watch(queue);
 	queue_activate(queue);
 	return 0;
@@ -200,8 +203,8 @@ static void port_configure(struct port *port, const struct driver_attachment *wa
 	if (port->net.address_count > DRIVER_ADDRESSES_MAX)
 		port->net.address_count = DRIVER_ADDRESSES_MAX;
 	port->vlan = port->net.vlan_count && !(port->flags & DRIVER_NET_TRUNK) ? port->net.vlan[0] : port->net.native_vlan;
-	rate_set(&port->to_guest, &port->net.to_guest);
-	rate_set(&port->from_guest, &port->net.from_guest);
+	rate_set(&port->to_guest, &port->net.to_guest, &port->net.to_guest_peak);
+	rate_set(&port->from_guest, &port->net.from_guest, &port->net.from_guest_peak);
 }
 
 /* A new serial begins with new counters; a successor goes on with its predecessor's. */

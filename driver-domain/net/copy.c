@@ -58,13 +58,11 @@ static uint32_t target_request(struct target *target)
 
 static bool target_buffer(struct target *target)
 {
-	uint8_t *buffer = buffer_alloc();
+	uint8_t *buffer;
 
-	if (!buffer || target->child->piece_count == NET_SEGMENTS_MAX) {
-		if (buffer)
-			buffer_free(buffer);
+	if (target->child->piece_count == NET_SEGMENTS_MAX || buffer_free_count() <= BUFFERS_FOR_SEGMENTS)
 		return false;
-	}
+	buffer = buffer_alloc();
 	target->child->piece[target->child->piece_count++] = (struct piece){ .at = buffer, .is_owned = true };
 	target->copy.dest.u.gmfn = virt_to_mfn(buffer);
 	target->copy.dest.domid = DOMID_SELF;

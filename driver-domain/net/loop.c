@@ -169,7 +169,7 @@ static bool queue_rest(struct queue *queue)
 	if (queue->blocked_ns) {
 		driver_domain_wake_at(queue->blocked_ns);
 		has_news = false;
-	} else if (!net.free_count || (is_one_by_one(queue) && answers_owed(&queue->tx))) {
+	} else if (packets_are_out() || (is_one_by_one(queue) && answers_owed(&queue->tx))) {
 		has_news = false;	/* until packets come back, by the card's interrupt or a receiver's event */
 	} else {
 		has_news = ring_back_sleep(&queue->tx.ring) != 0;
@@ -194,7 +194,7 @@ bool net_rest(void)
 		struct queue *queue = *link;
 
 		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || !net.free_count) {
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
 			link = &queue->next_active;
 			continue;
 		}

@@ -14,6 +14,8 @@
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
  * NB6  A successor forwards no frame past a port that it has not taken over yet.
+ * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
+ *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.
  */
 #pragma once
 
@@ -27,6 +29,10 @@
 #include "vif.h"
 
 #define PACKETS			1024u
+#define PACKETS_FOR_COPIES	256u	/* NB7: only for what is copied for the card, and of those */
+#define PACKETS_FOR_SEGMENTS	16u	/* only for pages of headers */
+#define BUFFERS_FOR_COPIES	24u	/* the largest frame's, and: */
+#define BUFFERS_FOR_SEGMENTS	4u
 #define PIECES_MAX		(NET_SEGMENTS_MAX + 1)	/* a segment may begin in the headers' copy */
 #define HEADER_MAX		192u	/* so much of a packet can be looked at */
 #define HEADER_PULL		128u	/* and so much is, at first */
@@ -276,8 +282,17 @@ void suspicion_settle(struct queue *queue);	/* answers were published */
 
 /* packet.c */
 void packets_init(void);
-struct packet *packet_new(void);		/* one reference; NULL: none is left */
+struct packet *packet_new(void);		/* one reference; NULL: none is left, NB7 */
+struct packet *packet_take(uint32_t kept);	/* the same, unless no more than so many are left */
 struct packet *packet_share(struct packet *packet);	/* the same once more, for somebody else; NULL: none is left */
+static inline uint32_t packets_kept(void)
+{
+	return net.device ? PACKETS_FOR_COPIES : 0;
+}
+static inline bool packets_are_out(void)
+{
+	return net.free_count <= packets_kept();
+}
 void packet_release(struct packet *packet);
 void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */

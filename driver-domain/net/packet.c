@@ -14,11 +14,11 @@ void packets_init(void)
 	net.free_count = PACKETS;
 }
 
-struct packet *packet_new(void)
+struct packet *packet_take(uint32_t kept)
 {
 	struct packet *packet = net.free;
 
-	if (!net.free_count)
+	if (net.free_count <= kept)
 		return NULL;
 	net.free_count--;
 	if (packet) {
@@ -41,6 +41,11 @@ struct packet *packet_new(void)
 	packet->is_flooded = packet->is_tagged = packet->is_alone = packet->is_closed = packet->is_to_cut = false;
 	packet->join_bytes = 0;
 	return packet;
+}
+
+struct packet *packet_new(void)
+{
+	return packet_take(packets_kept());
 }
 
 struct packet *packet_share(struct packet *packet)
@@ -180,7 +185,7 @@ bool packet_gather(struct packet *packet)
 	for (struct piece *piece = packet->piece; left > 0; piece++, left--) {
 		if (piece->at)
 			continue;
-		buffer[count] = buffer_alloc();
+		buffer[count] = buffer_free_count() > BUFFERS_FOR_COPIES ? buffer_alloc() : NULL;
 		if (!buffer[count])
 			break;
 		copy[count] = (struct gnttab_copy){

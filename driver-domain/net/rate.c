@@ -11,20 +11,32 @@ static uint64_t nanoseconds(uint64_t bytes, uint64_t per_second)
 	return (bytes < most ? bytes : most) * SECOND_NS / per_second;
 }
 
-void rate_set(struct rate *rate, const struct driver_rate *wanted)
+static void bucket_set(struct bucket *bucket, const struct driver_rate *wanted)
 {
-	rate->per_second = wanted->per_second;
-	if (!rate->per_second)
-		rate->due_ns = 0;
+	bucket->per_second = wanted->per_second;
+	if (!bucket->per_second)
+		bucket->due_ns = 0;
 	else
-		rate->burst_ns = wanted->burst ? nanoseconds(wanted->burst, wanted->per_second) : BURST_DEFAULT_NS;
+		bucket->burst_ns = wanted->burst ? nanoseconds(wanted->burst, wanted->per_second) : BURST_DEFAULT_NS;
+}
+
+static void bucket_take(struct bucket *bucket, uint64_t bytes, uint64_t now_ns)
+{
+	if (!bucket->per_second)
+		return;
+	if (bucket->due_ns < now_ns)
+		bucket->due_ns = now_ns;
+	bucket->due_ns += nanoseconds(bytes, bucket->per_second);
+}
+
+void rate_set(struct rate *rate, const struct driver_rate *average, const struct driver_rate *peak)
+{
+	bucket_set(&rate->average, average);
+	bucket_set(&rate->peak, peak);
 }
 
 void rate_take(struct rate *rate, uint64_t bytes, uint64_t now_ns)
 {
-	if (!rate->per_second)
-		return;
-	if (rate->due_ns < now_ns)
-		rate->due_ns = now_ns;
-	rate->due_ns += nanoseconds(bytes, rate->per_second);
+	bucket_take(&rate->average, bytes, now_ns);
+	bucket_take(&rate->peak, bytes, now_ns);
 }

@@ -45,8 +45,12 @@ void receive_offer(struct port *port, struct packet *packet)
 	struct abilities abilities;
 	struct queue *queue;
 
-	if (port->state != PORT_SERVING || !(port->flags & DRIVER_NET_LINK_UP))
+	if (port->state != PORT_SERVING)
 		return;
+	if (!(port->flags & DRIVER_NET_LINK_UP)) {
+		port_count(port, DRIVER_RX_DROPPED, 1);
+		return;
+	}
 	queue = port->queue[port->queue_count > 1 ? packet->hash % port->queue_count : 0];
 	abilities_of(port, &abilities);
 	if (packet->join_bytes && !packet->is_flooded && abilities.tso4 && abilities.tso6 && join(fifo_last(&queue->waiting), packet))

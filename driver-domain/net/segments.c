@@ -97,7 +97,7 @@ static uint8_t *cell_take(struct cut *cut)
 		cut->page = NULL;
 	}
 	if (!cut->page) {
-		cut->page = packet_new();
+		cut->page = packet_take(0);
 		buffer = cut->page ? buffer_alloc() : NULL;
 		if (!buffer) {
 			packet_release(cut->page);

@@ -247,11 +247,14 @@ static int16_t judge(struct packet *packet, bool is_copied)
 		port_count(port, DRIVER_TX_SPOOFED, 1);
 		return VIF_STATUS_DROPPED;
 	}
+	if (!(port->flags & DRIVER_NET_LINK_UP)) {
+		port_count(port, DRIVER_TX_DROPPED, 1);
+		return VIF_STATUS_OKAY;
+	}
 	port_count(port, DRIVER_TX_PACKETS, 1);
 	port_count(port, DRIVER_TX_BYTES, packet->length);
 	packet->hash = headers_hash(packet->header, &headers);
-	if (port->flags & DRIVER_NET_LINK_UP)
-		switch_forward(port, packet);
+	switch_forward(port, packet);
 	return VIF_STATUS_OKAY;
 }
 

@@ -15,12 +15,20 @@
 
 /* ---- out ---- */
 
+static void drop(struct packet *packet)
+{
+	const struct packet *origin = packet_origin(packet);
+
+	if (origin->from)
+		port_count(origin->from->port, DRIVER_TX_DROPPED, 1);
+}
+
 static void wait(void *to, struct packet *packet)
 {
 	struct packet *mine = packet->is_flooded ? packet_share(packet) : packet;
 
 	if (!mine)
-		return;
+		return drop(packet);
 	if (mine == packet)
 		packet->references++;
 	fifo_put(to, mine);
@@ -35,16 +43,16 @@ void wire_offer(struct packet *packet)
 	};
 
 	if (!(net.wire.flags & DRIVER_NET_LINK_UP))
-		return;
-	if (segments_are_ours(packet))
+		drop(packet);
+	else if (segments_are_ours(packet))
 		wait(&net.wire_waiting, packet);
-	else
-		offload(packet, &abilities, wait, &net.wire_waiting);
+	else if (!offload(packet, &abilities, wait, &net.wire_waiting))
+		drop(packet);
 }
 
 static struct packet *child_new(struct packet *packet)
 {
-	struct packet *child = packet_new();
+	struct packet *child = packet_take(PACKETS_FOR_SEGMENTS);
 	uint16_t tag = packet->vlan ? TAG_BYTES : 0;
 
 	if (!child)
@@ -60,6 +68,8 @@ static struct packet *child_new(struct packet *packet)
 	child->header_bytes = packet->header_bytes + tag;
 	return child;
 }
+
+_Static_assert(BUFFERS_FOR_COPIES >= BUFFERS_FOR_SEGMENTS + NET_SEGMENTS_MAX, "NB7: there is room for one copy");
 
 /* One that is to be cut is copied without its headers, which will stand before each segment. */
 static bool child_fill(struct packet *child, struct packet *packet)
@@ -382,6 +392,10 @@ static void harvest_record(uint32_t place)
 		return;
 	}
 	packet = packet_of(frame);
+	if (!packet) {
+		scratch->is_arrived[place] = 0;
+		return;
+	}
 	packet->arrival = (uint16_t)(place + 1);
 	packet->is_alone = true;
 	fifo_put(&net.wire_harvested, packet);
@@ -437,6 +451,7 @@ void wire_again(void)
 		net.device->failed(net.device, "it does not acknowledge its reset");
 	harvest_records();
 	harvest_card();
+	driver_domain.found += net.wire_harvested.count;
 	error = net.device->driver->restart(net.device);
 	if (error)
 		net.device->failed(net.device, "it does not start again");

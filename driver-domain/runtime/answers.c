@@ -87,7 +87,7 @@ int answers_attach(struct answers *answers, const struct answers_place *place, c
 		STEP();
 	}
 	answers->added = commit;
-	answers->has_republished = commit != found.rsp_prod;
+	answers->republished = commit - found.rsp_prod;
 	*wake = ring_back_push_take_over(&answers->ring);
 	STEP();
 	answers->ledger->published = commit;
@@ -103,18 +103,20 @@ static inline void response_copy(void *to, const void *from, uint32_t size)
 	else if (size == 8)
 		__builtin_memcpy(to, from, 8);
 	else
-		ring_copy(to, from, size);
+		ring_copy(to, from, LEDGER_RESPONSE_MAX);
 }
 
 void answers_add(struct answers *answers, const void *response)
 {
-	struct ledger_entry entry = {
-		.index = answers->added, .generation = answers->generation, .ring = answers->number,
-	};
+	struct ledger_entry *entry = answers_entry(answers, answers->added);
 
-	response_copy(entry.response, response, answers->response_size);
-	entry.sum = ledger_entry_sum(&entry);
-	*answers_entry(answers, answers->added) = entry;
+	if (answers->response_size < LEDGER_RESPONSE_MAX)
+		__builtin_memset(entry->response, 0, LEDGER_RESPONSE_MAX);
+	response_copy(entry->response, response, answers->response_size);
+	entry->index = answers->added;
+	entry->generation = answers->generation;
+	entry->ring = answers->number;
+	entry->sum = ledger_entry_sum(entry);
 	answers->added++;
 	STEP();
 }

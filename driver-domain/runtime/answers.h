@@ -20,7 +20,7 @@ struct answers {
 	uint32_t generation;
 	uint32_t response_size;
 	uint32_t added;			/* the index of the next answer */
-	bool has_republished;		/* a predecessor had decided answers that it had not published: they are now */
+	uint32_t republished;		/* answers that a predecessor had decided and not published: they are now */
 };
 
 struct answers_place {

@@ -224,8 +224,10 @@ static bool obey(const struct driver_calls *calls)
 	is_table_due = !calls->obey();
 	if (is_table_due)
 		return false;
-	if (!driver_domain.status->taken_ns)
-		driver_domain.status->taken_ns = time_now_ns();
+	if (!driver_domain.status->taken_ns) {
+		driver_domain.status->found = 1 + driver_domain.found;
+		__atomic_store_n(&driver_domain.status->taken_ns, time_now_ns(), __ATOMIC_RELEASE);
+	}
 	table_obeyed = changed;
 	__atomic_store_n(&driver_domain.status->table_seen, changed, __ATOMIC_RELEASE);
 	driver_domain_tell();
@@ -253,7 +255,7 @@ static void begin_again(const struct driver_calls *calls, uint32_t resets)
 	struct driver_status *status = driver_domain.status;
 
 	status->resumed_ns = time_now_ns();
-	status->acknowledged_ns = status->taken_ns = status->answered_ns = 0;
+	status->acknowledged_ns = status->taken_ns = status->answered_ns = status->found = 0;
 	status->version = DRIVER_VERSION;
 	status->state = DRIVER_SERVING;
 	status->magic = DRIVER_STATUS_MAGIC;
@@ -272,7 +274,7 @@ static void begin(void)
 	driver_domain.has_answered = status->generation == 1;
 	driver_domain.is_pardoned = true;	/* what another image died at accuses nobody */
 	status->resumed_ns = status->acknowledged_ns = time_now_ns();
-	status->taken_ns = status->answered_ns = 0;
+	status->taken_ns = status->answered_ns = status->found = 0;
 	state_set(DRIVER_SERVING);
 }
 

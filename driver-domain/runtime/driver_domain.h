@@ -26,6 +26,7 @@ struct driver_domain {
 	uint32_t generation;			/* 1 in a domain's first life */
 	bool has_answered;			/* in this life */
 	bool is_pardoned;			/* what the last life was at work on did not end it: Dom0's word */
+	uint32_t found;				/* requests, decided answers and frames that this life was left with */
 };
 
 extern struct driver_domain driver_domain;

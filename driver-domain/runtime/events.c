@@ -57,6 +57,11 @@ void event_take(void)
 	}
 }
 
+bool event_is_due(void)
+{
+	return *(volatile uint8_t *)&vcpu_self()->info->evtchn_upcall_pending;
+}
+
 bool event_upcall(struct trap_frame *frame)
 {
 	(void)frame;

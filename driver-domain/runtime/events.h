@@ -9,6 +9,7 @@
 typedef void event_handler(evtchn_port_t port);
 
 void event_init(void);
+bool event_is_due(void);                /* event_take() has something to do */
 bool event_upcall(struct trap_frame *frame);
 void event_take(void);                  /* with upcalls masked: runs the handlers of what is pending */
 

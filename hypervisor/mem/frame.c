@@ -278,9 +278,8 @@ bool frame_stays(mfn_t number, const struct domain *owner, enum frame_type type)
 	if (type == FRAME_PLAIN)
 		return true;
 	/* Who has another type, or none yet, is asked for in the long way. */
-	if (frame_type_of(read_once(&frame->type)) != type || !(read_once(&frame->type) & FRAME_TYPE_COUNT_MASK))
-		return false;
-	return !(read_once(&frame->count) >> FRAME_WATCHED_SHIFT & 7) || frame_may_write(frame) == 0;
+	return frame_type_of(read_once(&frame->type)) == type && (read_once(&frame->type) & FRAME_TYPE_COUNT_MASK) &&
+	       (!(read_once(&frame->count) >> FRAME_WATCHED_SHIFT & 7) || frame_may_write(frame) == 0);
 }
 
 /* The core's own type reference keeps a shared page from ever being a table. */

@@ -64,7 +64,9 @@ static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 	if (running)
 		running->sched.yields = false;
 	if (running && first) {
-		slice_ns = MIN(slice_ns, (uint64_t)MAX(turn_left_ns(running, first), 0));
+		int64_t left_ns = turn_left_ns(running, first);
+
+		slice_ns = left_ns <= 0 ? 0 : MIN(slice_ns, (uint64_t)left_ns);
 		if (running->sched.warp_left_ns)
 			slice_ns = MIN(slice_ns, running->sched.warp_left_ns);
 	}

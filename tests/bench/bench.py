@@ -14,6 +14,7 @@ restart: how long drivers that die take to come back, and what a guest's stream 
 restart-many: the same with 16 and 64 attachments.
 restart-post-mortems: the same with one attachment, with post-mortems and without.
 restart-upgrade: how long nobody serves while another image takes a driver's place under load.
+ledger: what the ledger costs while nobody dies, beside drivers that have none.
 restart-counts: accesses to registers and TLB flushes meanwhile, by a plugin of QEMU's: counts/.
 All print lines of one form, BENCH name value [unit], once or once for each round; or SPREAD name unit n p50 p99 max.
 A table is printed; build/bench.json has the same for programs, build/bench.html for eyes.

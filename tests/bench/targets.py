@@ -17,6 +17,8 @@ FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virt
 SHARE, NEAR = 10, 1.05
 # A driver is to be back as soon with post-mortems as without.
 TOLD, UNTOLD, AS_SOON = ".with_post_mortem", ".without_post_mortem", 1.01
+# The ledger may cost so much.
+LEDGERED, LEDGERLESS, AS_FAST = ".with", ".without", 1.02
 IN_KERNEL = ".in_kernel"
 
 
@@ -53,8 +55,14 @@ def application(results, name, base, xen):
 
 def told(results, name):
     """None: nothing is to come to what it comes to without post-mortems."""
-    untold = median(results, "skink", name.replace(TOLD, UNTOLD)) if re.fullmatch(rf"restart\.\w+\.virtio{re.escape(TOLD)}(\.armed)?", name) else None
+    untold = median(results, "skink", name.replace(TOLD, UNTOLD)) if re.fullmatch(rf"restart\.\w+\.virtio{re.escape(TOLD)}(\.armed)?(\.back)?", name) else None
     return None if untold is None else untold * AS_SOON
+
+
+def ledgered(results, name):
+    """None: nothing is to come to what it comes to without a ledger."""
+    free = median(results, "skink", name.replace(LEDGERED, LEDGERLESS)) if re.fullmatch(rf"ledger\..*{re.escape(LEDGERED)}(\.per_byte)?", name) else None
+    return None if free is None else free / AS_FAST if more_is_better(unit(results, name)) else free * AS_FAST
 
 
 def target(results, name):
@@ -64,7 +72,7 @@ def target(results, name):
     """
     # xl knows no kernels that are unpacked already.
     base, xen = median(results, "bare", name), median(results, "xen", name.replace("_prepared_", "_new_"))
-    fixed = next((figure for pattern, figure in FIXED if re.fullmatch(pattern, name)), None) or operation(results, name) or told(results, name)
+    fixed = next((figure for pattern, figure in FIXED if re.fullmatch(pattern, name)), None) or operation(results, name) or told(results, name) or ledgered(results, name)
     if fixed is not None:
         return fixed
     if name.endswith(IN_KERNEL) or unit(results, name) == "flushes":

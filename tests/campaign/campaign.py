@@ -3,11 +3,12 @@
 """
 campaign.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
 campaign.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
+campaign.py PLAN --only CASE --exact [--times N]      records a case on a machine of one CPU, then replays it; what is recorded is replayed alone
 campaign.py --merge OUT FILE...                               all results of several files in one
 campaign.py --report OUT FILE...                              OUT.html and OUT.csv of result files
 
 Results are build/campaign/NAME.jsonl, where NAME is the plan's; a case that stands there is not run again, unless --only names it.
-The exit status is 1 if something that is demanded of every class does not hold.
+The exit status is 1 if something that is demanded was tested and does not hold (report.demands()).
 """
 import argparse
 import os
@@ -18,12 +19,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import case as cases  # noqa: E402
+import exact  # noqa: E402
 import judge  # noqa: E402
 import machine_room as room  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
-from session import Lost, Session  # noqa: E402
+from session import Lost, Refused, Session  # noqa: E402
 
 MISSING = ("fio: Debian's needs 60 libraries, 150 MiB, which no guest here has room for; "
            "tests/campaign/programs/load.c writes, makes durable, reads back and compares instead",)
@@ -38,6 +40,7 @@ class Campaign:
     def __init__(self, plan, name, store, drivers=None, say=None):
         self.plan, self.name, self.store, self.drivers, self.say = plan, name, store, drivers, say or say_at_once
         self.session, self.boots, self.ran = None, 0, 0
+        self.before = None      # the case before this one
         self.marks = []
         self.is_late = False    # the plan's minutes were over before its cases
 
@@ -52,16 +55,20 @@ class Campaign:
         return self.session
 
     def drop_machine(self, is_lost=False):
-        """What its disk holds in the end belongs to all cases that were run on it; of a machine that is lost, it says nothing."""
+        """What its disk holds in the end belongs to all cases that were run on it."""
         if not self.session:
             return
         self.note_samples()
         session, self.session = self.session, None
         if not is_lost:
             session.end()
-        for said, ran in session.spoiled:
-            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": ran})
         session.__exit__()
+        self.note_looks(session)
+
+    def note_looks(self, session):
+        for said, ran in session.looks:
+            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": ran})
+        session.looks = []
 
     def note_samples(self):
         session = self.session
@@ -84,13 +91,29 @@ class Campaign:
         self.ran += 1
         return record
 
+    def look_at_disk(self, case):
+        """What stops a driver must not spoil a disk, whatever a wrong value may: where the one follows the other, the disk is looked at between them."""
+        session = self.session
+        if not session:
+            return
+        try:
+            if session.ran and cases.spoils(session, case) != cases.spoils(session, self.before):
+                session.look_at_disk()
+        except (Lost, Refused) as wrong:
+            self.say(f"  another machine: {wrong}")
+            self.drop_machine(is_lost=True)
+
     def run_one(self, case):
+        self.look_at_disk(case)
+        self.before = case
         record = self.attempt(case)
         self.store.add(record)
         self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
         if self.ran % SAMPLES_EACH == 0 and self.session:
             self.note_samples()
         self.look_after(case, record)
+        if self.session:
+            self.note_looks(self.session)
 
     def look_after(self, case, record):
         """The next case finds a machine that is well, or none."""
@@ -110,6 +133,34 @@ class Campaign:
             self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
             self.look_after(case, record)
         self.store.add({"kind": "again", "id": case["id"], "times": times, "outcomes": counts})
+
+    def record(self, case, recording):
+        """The case alone, on a machine that QEMU records from power-on until its guests have ended."""
+        plan = exact.patient(self.plan)
+        with Session(f"{self.name}-exact", plan, int(time.time()), self.drivers, recording) as session:
+            record = cases.run(session, case, plan)
+            session.ran.append(case["id"])
+            if record["outcome"] not in cases.MACHINE_IS_LOST:
+                session.end()
+            session.machine.quit()
+        looks = [{"kind": "file system", "said": said, "cases": ran} for said, ran in session.looks]
+        recording.finish(judge.with_machine({case["id"]: record}, looks)[case["id"]])
+
+    def exactly(self, case, times, more=()):
+        """Recorded, if it is not yet, and so many times in all."""
+        recording = recording_of(self.name, case["id"])
+        if not recording.is_there():
+            self.say(f"  {case['id']}: is recorded in {recording.folder} ...")
+            self.record(case, recording)
+            self.tell_exact(recording, "recorded")
+            times -= 1
+        for _ in range(times):
+            recording.read().replay(more)
+            self.tell_exact(recording, "replayed, and all that the machine said came again")
+
+    def tell_exact(self, recording, how):
+        record = recording.read().told["record"]
+        self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}: {how}")
 
     def classes(self):
         """What "*" stands for, as skinkd says it."""
@@ -139,6 +190,10 @@ class Campaign:
                               "seconds": self.plan["limits"]["golden_s"]})
 
 
+def recording_of(plan_name, identity):
+    return exact.Recording(f"{room.FOLDER}/exact/{plan_name}/{identity.replace('/', '-')}")
+
+
 def symbols_of(name):
     """The functions of a driver's image."""
     for flavour in ("gcc", "clang"):
@@ -149,20 +204,39 @@ def symbols_of(name):
     return set()
 
 
-def write_report(out, name, paths, plan_path="tests/campaign/plans/default.toml"):
+def repeat(case):
+    """By the plan that it was run by, as the run's own line says."""
+    return f"make campaign PLAN={case['plan']} ONLY={case['id']}"
+
+
+def write_report(out, name, paths):
+    """(records, does all hold that was tested?)"""
     versions, records, notes = results.load(paths)
     records = judge.with_machine(records, notes)
-
-    def repeat(case):
-        return f"make campaign PLAN={plan_path} ONLY={case['id']} TIMES=20"
     symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
     again = {note["id"]: note for note in notes if note.get("kind") == "again"}
-    records = {identity: {**case, "again": again.get(identity)} for identity, case in records.items()}
-    failed = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
+    records = {identity: {**case, "again": again.get(identity), "exact": recording_of(name, identity).read().told} for identity, case in records.items()}
+    demands = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
     print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
-    for what in failed:
-        print(f"  not shown: {what}")
-    return records
+    for what, verdict, figures in demands:
+        if verdict != report.HOLDS:
+            print(f"  {verdict}: {what}: {figures}")
+    never = report.never_activated(records.values())
+    if never:
+        print(f"  never activated, so {report.UNTESTED}: {', '.join(never)}")
+    return records, all(verdict != report.FAILS for _, verdict, _ in demands)
+
+
+def run_exactly(campaign, options):
+    """Recordings and replays are in no result file: a report names those that are there."""
+    if not options.only:
+        raise plans.Wrong("--exact: which case? Write ONLY=driver/class/seed EXACT=1")
+    for identity in options.only:
+        if ":" in identity:
+            raise plans.Wrong(f"{identity}: what the campaign does itself is done from the host, and QEMU records nothing of it: write TIMES=20")
+    for identity in options.only:
+        campaign.exactly(plans.case_of(identity), options.times, exact.GDB if options.gdb else ())
+    return 0
 
 
 def main():
@@ -170,6 +244,8 @@ def main():
     parser.add_argument("plan", nargs="?")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--exact", action="store_true")
+    parser.add_argument("--gdb", action="store_true")
     parser.add_argument("--accumulate", action="store_true")
     parser.add_argument("--mixed", action="store_true")
     parser.add_argument("--merge", nargs="+")
@@ -179,8 +255,7 @@ def main():
         print(f"  {results.merge(options.merge[1:], options.merge[0], options.mixed)} cases in {options.merge[0]}")
         return 0
     if options.report:
-        records = write_report(options.report[0], os.path.basename(options.report[0]), options.report[1:])
-        return any(record["outcome"] in judge.NEVER for record in records.values())
+        return not write_report(options.report[0], os.path.basename(options.report[0]), options.report[1:])[1]
     if not options.plan:
         raise plans.Wrong("no plan: write PLAN=tests/campaign/plans/default.toml")
     plan = plans.read(options.plan)
@@ -190,7 +265,9 @@ def main():
         plan["campaign"]["mode"] = plans.ACCUMULATE
     name = plan["campaign"]["name"]
     path = f"{room.FOLDER}/{name}"
-    store = results.Store(f"{path}.jsonl", room.versions(), options.mixed)
+    if options.exact:
+        return run_exactly(Campaign(plan, name, None), options)
+    store = results.Store(f"{path}.jsonl", room.versions(plan), options.mixed, options.plan)
     campaign = Campaign(plan, name, store)
     try:
         if options.times > 1:
@@ -200,12 +277,11 @@ def main():
             campaign.run(options.only)
     finally:
         campaign.drop_machine()
-    records = write_report(path, name, [f"{path}.jsonl"], options.plan)
-    return any(record["outcome"] in judge.NEVER or report.harms_bystander(record) for record in records.values())
+    return not write_report(path, name, [f"{path}.jsonl"])[1]
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (plans.Wrong, results.Wrong) as complaint:
+    except (plans.Wrong, results.Wrong, exact.Broken, Lost) as complaint:
         sys.exit(f"campaign: {complaint}")

@@ -34,7 +34,8 @@ def classes(session):
     if status:
         raise Lost(f"skink inject --list-classes: {' '.join(lines)}")
     session.groups = {one["class"]: one["group"] for one in json.loads("".join(lines))}
-    return {name: list(session.groups) for name in room.SLOTS}
+    # Those that must cost nobody anything come first: nothing else has been near what they find.
+    return {name: sorted(session.groups, key=lambda one: session.groups[one] != "stop") for name in room.SLOTS}
 
 
 # ------------------------------------------------------------------ looking
@@ -118,6 +119,7 @@ def observe(session, case, plan, record):
     if case["driver"] and looks_at_rings(case, plan):
         record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
+        record["injected"] = {"kind": kind_of(session, case)}      # whatever comes of it
         record["injected"] = inject(session, case)
     limit = plan["limits"]["value_s" if record["injected"].get("kind") == "value" else "case_s"]
     last, after = wait_for_the_end(session, case, plan, names, limit)
@@ -137,6 +139,11 @@ def is_told(session, begun):
     return any(one["kind"] in ("refused", "detached") for one in session.events) or any(guest.strange or since(guest.loads, begun[name], "error") for name, guest in session.guests.items())
 
 
+def has_one_ended(session):
+    """A guest that is no more: it is known what came of that case, and it will never go on."""
+    return any(one["kind"] == "destroyed" and one.get("domain") in session.guests for one in session.events)
+
+
 def wait_for_the_end(session, case, plan, names, limit):
     """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
     begun, until = counters(session), time.monotonic() + limit + case.get("seconds", 0)
@@ -144,7 +151,8 @@ def wait_for_the_end(session, case, plan, names, limit):
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
     then, now = counters(session), look(session)
     while True:
-        went_on = session.wait(lambda: time.monotonic() > earliest and has_gone_on(session, then, OTHERS if is_told(session, begun) else only),
+        went_on = session.wait(lambda: time.monotonic() > earliest and (has_one_ended(session) or
+                                                                              has_gone_on(session, then, OTHERS if is_told(session, begun) else only)),
                                until - time.monotonic(), "", must=False)
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
@@ -212,6 +220,20 @@ def groups(session):
     return session.groups
 
 
+def kind_of(session, case):
+    return "plant" if case["class"].startswith("plant:") else groups(session).get(case["class"])
+
+
+def spoils(session, case):
+    """Whose a disk's file system is that is wrong: nobody's who may only stop a driver, any wrong value's, or what was planted."""
+    if case.get("golden"):
+        return "stop"
+    if case["class"] == plant.FILE_SYSTEM:
+        return case["class"]
+    kind = kind_of(session, case)
+    return "value" if kind == "refused" else kind
+
+
 def inject(session, case):
     """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}; of several it is the last that is told of, and how many."""
     if case["class"].startswith("plant:"):
@@ -223,7 +245,7 @@ def inject(session, case):
         raise Refused(f"the injector has not ended within {INJECT_S} s") from late
     if len(result["faults"]) < case["together"]:
         raise Refused(result.get("error") or f"{len(result['faults'])} of {case['together']} were injected, and it is not said why")
-    fault = result["faults"][-1]
+    fault = next((one for one in result["faults"] if one.get("result", -1) >= 0), result["faults"][-1])     # what was granted comes first
     return {**fault, "faults": sum(one.get("outcome") == "injected" for one in result["faults"]), "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
             "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
             "what": ", ".join(f"{key} {fault[key]}" for key in ("symbol", "location", "old", "new", "how") if fault.get(key) not in (None, ""))}

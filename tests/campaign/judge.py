@@ -29,9 +29,10 @@ OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUP
 
 HARMLESS = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY)
 
-# Of a campaign that demands containment, in every class; and of fail-stop classes, where no byte may be lost or wrong.
-NEVER = (CORE,)
-NEVER_FAIL_STOP = (CORE, DOM0, GUEST, CORRUPTION, LOST)
+# Of fail-stop classes, where no byte may be lost or wrong; and a driver whose restarts are never used up is not given up.
+NEVER_FAIL_STOP = (CORE, DOM0, GUEST, CORRUPTION, LOST, ESCALATED)
+GRANTED = "granted by the core"
+BYSTANDER = "which is not attached to the driver"
 
 
 def guests(case, attached=None):
@@ -39,6 +40,9 @@ def guests(case, attached=None):
 
 
 def core_harmed(case):
+    injected = case.get("injected", {})
+    if injected.get("kind") == "refused" and injected.get("result", -1) >= 0:
+        return f"{GRANTED}: {injected.get('location', 'what no driver may have')}"
     return case.get("core", {}).get("panic")
 
 
@@ -53,17 +57,19 @@ def dom0_harmed(case):
 
 def guest_harmed(case):
     """Whoever is not attached to the driver may feel nothing at all."""
+    for name, one in guests(case, False).items():
+        if one.get("alive") is False:
+            return f"{name}, {BYSTANDER}, ended"
+        for what in ("bad", "broken", "errors", "lost", "kernel"):
+            if one.get(what):
+                return f"{name}, {BYSTANDER}: {what} {one[what]}"
+        if one.get("progressed") is False:
+            return f"{name}, {BYSTANDER}, stood still"
     for name, one in guests(case).items():
         if one.get("alive") is False:
             return f"{name} ended"
         if any(word in line for line in one.get("kernel", []) for word in ("Kernel panic", "BUG:", "Oops", "soft lockup")):
             return f"{name}: {one['kernel'][0]}"
-    for name, one in guests(case, False).items():
-        for what in ("bad", "broken", "errors", "lost", "kernel"):
-            if one.get(what):
-                return f"{name}, which is not attached to the driver: {what} {one[what]}"
-        if one.get("progressed") is False:
-            return f"{name}, which is not attached to the driver, stood still"
     return ""
 
 
@@ -100,6 +106,9 @@ def unclear(case):
             return f"{name}: {', '.join(missing)} not looked at"
     if "restarts" not in driver or "state" not in driver:
         return "the driver was not looked at"
+    injected = case.get("injected", {})
+    if injected.get("kind") == "refused" and injected.get("activated") and "result" not in injected:
+        return "what the core answered is not known"
     for name, one in guests(case, True).items():
         if not one["progressed"]:
             return f"{name} stood still, and the driver is {driver['state']}"
@@ -155,10 +164,20 @@ def judge(case):
 
 
 def with_machine(cases, notes):
-    """{id: record}, after what was found when their machines ended: nobody knows which of the cases did it, so none of them was harmless."""
-    found = {identity: note["said"] for note in notes if note.get("kind") == "file system" for identity in note["cases"]}
-    return {identity: {**case, "outcome": UNDECIDED, "why": f"when its machine ended, the file system was wrong: {found[identity]}"}
+    """{id: record}, after what was found on their disks later: nobody knows which of the cases did it, so none of them was harmless."""
+    found = {identity: note["said"] for note in notes if note.get("kind") == "file system" and note["said"] for identity in note["cases"]}
+    return {identity: {**case, "outcome": UNDECIDED, "why": f"when the disk was looked at, its file system was wrong: {found[identity]}"}
             if identity in found and case["outcome"] in HARMLESS else case for identity, case in cases.items()}
+
+
+def fails_to_stop(case):
+    """Of a fault that may only stop its driver: somebody has lost something, or it did not come back."""
+    return case["outcome"] in NEVER_FAIL_STOP or case["outcome"] == UNDECIDED and case.get("seen", {}).get("state", "serving") != "serving"
+
+
+def harms_bystander(case):
+    """Domain-0, or a guest that is not attached."""
+    return case["outcome"] == DOM0 or case["outcome"] == GUEST and BYSTANDER in case["why"]
 
 
 def is_activated(case):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a campaign's machine is made of: disk, Dom0's image with the campaign's programs, guests' image, manifests, QEMU's options."""
 import hashlib
+import json
 import os
 import subprocess
 
-from dom0 import guest, image_with
+from dom0 import UNPACKED, guest, image_with
 from machine import BUILD, QEMU
 
 FOLDER = f"{BUILD}/campaign"
@@ -113,11 +114,25 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def versions(drivers=None):
+def digest_of_campaign():
+    """What runs a case and judges it; what counts and draws is not among that, nor what is built, which has digests of its own."""
+    files = [*(f"tests/campaign/{name}.py" for name in ("campaign", "case", "judge", "machine_room", "peer", "plant", "session")),
+             *sorted(os.path.join(folder, name) for folder, _, names in os.walk("tests/campaign/guest") for name in names)]
+    return hashlib.sha256("".join(f"{path} {digest(path)}\n" for path in files).encode()).hexdigest()
+
+
+def digest_of_plan(plan):
+    """What it says of the machine, the load and the limits; its faults are cases, which have names, and more minutes make more of them."""
+    limits = {key: value for key, value in plan["limits"].items() if key != "minutes"}
+    return hashlib.sha256(json.dumps([plan["machine"], plan["load"], limits], sort_keys=True).encode()).hexdigest()
+
+
+def versions(plan, drivers=None):
     """What a result depends on."""
     files = {"core": f"{BUILD}/skink", "net.elf": f"{BUILD}/net.elf", "blk.elf": f"{BUILD}/blk.elf", "skinkd": f"{BUILD}/dom0/skinkd",
-             "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql"}
+             "inject": f"{BUILD}/dom0/inject", "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "Dom0's image": UNPACKED,
+             "guests' initrd": f"{BUILD}/dom0/guest-initrd", "watch": f"{FOLDER}/programs/watch", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql"}
     files.update({f"{role}.elf": path for role, path in (drivers or {}).items()})
     qemu = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return {**{name: digest(path) for name, path in files.items()}, "qemu": qemu, "commit": commit.stdout.strip() or "unknown"}
+    return {**{name: digest(path) for name, path in files.items()}, "campaign": digest_of_campaign(), "plan": digest_of_plan(plan), "qemu": qemu, "commit": commit.stdout.strip() or "unknown"}

@@ -117,7 +117,9 @@ class Peer(threading.Thread):
             return
         place = one.at % STREAM_BYTES
         data = self.down[place:place + min(allowed, STREAM_BYTES)]
-        if "down" in self.plants:
-            self.plants.discard("down")
+        is_planted = "down" in self.plants
+        if is_planted:
             data = bytes([data[0] ^ 1]) + data[1:]
-        one.at += one.link.send(data)
+        one.at += one.link.send(data)       # or nothing is sent, and the byte is planted the next time
+        if is_planted:
+            self.plants.discard("down")

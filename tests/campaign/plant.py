@@ -3,7 +3,11 @@
 
 Each is a class that begins with plant:, and EXPECTED has the outcome that it must come to.
 """
-from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY
+import subprocess
+
+from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY, UNDECIDED
+
+FILE_SYSTEM = "plant:fs"
 
 EXPECTED = {
     "plant:nothing": NO_EFFECT,
@@ -16,6 +20,7 @@ EXPECTED = {
     "plant:guest": GUEST,               # the guest's kernel panics
     "plant:front-end": LOST,            # its interface is taken away
     "plant:pause": SLOWLY,              # the driver stands still for longer than `slow_ms`
+    FILE_SYSTEM: UNDECIDED,             # nobody sees it before the disk is looked at
     "plant:kill-skinkd": DOM0,
     "plant:dom0": DOM0,                 # Domain-0's kernel panics
     "plant:core": CORE,
@@ -49,12 +54,18 @@ def disk_old(session, case):
     write(session.disk, [(at, every[(number + 1) % len(every)][1]) for number, (at, _) in enumerate(every)])
 
 
+def file_system(session, case):
+    """A block of lost+found, which no guest reads or writes."""
+    said = subprocess.run(["debugfs", "-R", "blocks <11>", session.disk], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    write(session.disk, [(int(said.split()[1]) * BLOCK, b"\xff" * 64)])
+
+
 def tcp(way):
-    """What stands in buffers of the host is ahead of the wrong byte: the case begins when that has arrived."""
+    """What stands in buffers of the host, which are some MiB, is ahead of the wrong byte: the case begins when that has arrived, or should have."""
     def act(session, case):
-        before = session.guests["web"].loads["tcp"][way]
+        before = session.guests["web"].loads["tcp"]
         session.peer.plants.add(way)
-        session.wait(lambda: not session.peer.plants and session.guests["web"].loads["tcp"][way] - before > 1 << 20, 60, "the stream stands still")
+        session.wait(lambda: session.guests["web"].loads["tcp"]["bad"] > before["bad"], 120, "", must=False)
     return act
 
 
@@ -81,7 +92,7 @@ ACTS = {
     "plant:nothing": lambda session, case: None,
     "plant:restart": lambda session, case: session.ask("restart", domain=case["driver"]),
     "plant:tcp-up": tcp("up"), "plant:tcp-down": tcp("down"),
-    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old,
+    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, FILE_SYSTEM: file_system,
     "plant:bystander": lambda session, case: session.ask("destroy", domain="idle"),
     "plant:guest": lambda session, case: session.ask("sysrq", domain="web", key="c"),
     "plant:front-end": take_interface, "plant:pause": pause,

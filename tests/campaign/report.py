@@ -36,32 +36,60 @@ def outcomes(cases, key, title):
 
 # ------------------------------------------------------------------ what is demanded
 
-def demands(cases, golden):
-    """(what, holds?, figures) each."""
+HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
+
+
+def verdict(tested, wrong):
+    return FAILS if wrong else HOLDS if tested else UNTESTED
+
+
+def demands(cases, golden, notes):
+    """(what, HOLDS or FAILS or UNTESTED, figures) each."""
     faults = [case for case in cases if not case.get("golden") and not case["class"].startswith("plant:")]
     activated = sum(judge.is_activated(case) for case in faults)
     core = sum(case["outcome"] == judge.CORE for case in faults)
-    others = [case for case in faults if harms_bystander(case)]
+    others = [case for case in faults if judge.harms_bystander(case)]
     stopping = [case for case in faults if case.get("injected", {}).get("kind") == "stop" and judge.is_activated(case)]
-    wrong = [case for case in stopping if case["outcome"] in judge.NEVER_FAIL_STOP]
+    wrong = [case for case in stopping if judge.fails_to_stop(case)]
+    refused = [case for case in faults if case.get("injected", {}).get("kind") == "refused" and judge.is_activated(case)]
+    granted = [case for case in refused if judge.GRANTED in case["why"]]
     kills = sum(case.get("seen", {}).get("restarts", 0) for case in golden)
-    found = [("the core is never harmed", activated and not core, figures.share(core, activated)),
-             ("who is not attached to the driver is never harmed", activated and not others, figures.share(len(others), activated)),
-             ("fail-stop faults: nothing lost, nothing wrong, in any guest", bool(stopping) and not wrong,
-              figures.share(len(wrong), sum(judge.is_activated(case) for case in stopping))),
-             ("without a fault nothing is restarted, and nothing is seen", bool(golden) and not kills and
-              all(case["outcome"] == judge.NO_EFFECT for case in golden),
+    seen = [case for case in golden if case["outcome"] != judge.NO_EFFECT]
+    looks = looks_at_disks([*cases, *golden], notes)
+    found = [("the core is never harmed", verdict(activated, core), figures.share(core, activated)),
+             ("the core grants no driver what it may not have", verdict(refused, granted), figures.share(len(granted), len(refused))),
+             ("Domain-0, and who is not attached to the driver, are never harmed", verdict(activated, others), figures.share(len(others), activated)),
+             ("fail-stop faults: nothing lost, nothing wrong, in any guest", verdict(stopping, wrong), figures.share(len(wrong), len(stopping))),
+             ("file systems are right whenever they are looked at", verdict(looks, any(looks)), f"{sum(map(bool, looks))} of {len(looks)} looks found something"),
+             ("without a fault nothing is restarted, and nothing is seen", verdict(golden, kills or seen),
               f"{kills} restarts in {sum(case.get('seconds', 0) for case in golden):.0f} s without a fault")]
-    return found
+    return found + seen_of_planted([case for case in cases if case["class"].startswith("plant:")])
 
 
-def harms_bystander(case):
-    return case["outcome"] == judge.GUEST and "not attached" in case["why"]
+def looks_at_disks(cases, notes):
+    """What was said of each disk that fail-stop faults alone had been near, or none; what a wrong value costs is measured, and not demanded."""
+    stopping = {case["id"] for case in cases if case.get("golden") or case.get("injected", {}).get("kind") == "stop"}
+    return [note["said"] for note in notes if note.get("kind") == "file system" and stopping.issuperset(note["cases"])]
 
 
-def demanded(cases, golden):
-    rows = [[cell(what), f"<td class='{'yes' if holds else 'no'}'>{'holds' if holds else 'does not hold, or was not tested'}</td>", cell(text)]
-            for what, holds, text in demands(cases, golden)]
+def seen_of_planted(cases):
+    """Only of a campaign that plants harm itself."""
+    missed = [case for case in cases if case["outcome"] != EXPECTED[case["class"]]]
+    return [("what the campaign plants it sees", verdict(cases, missed), f"{len(missed)} of {len(cases)} were seen as something else")] if cases else []
+
+
+def never_activated(cases):
+    """Drivers and classes of which nothing was tested."""
+    faults = [case for case in cases if not case.get("golden")]
+    return [name for name, counts in figures.table(faults, class_of).items() if not counts["activated"]]
+
+
+def class_of(case):
+    return f"{case['driver']} {case['class']}"
+
+
+def demanded(cases, golden, notes):
+    rows = [[cell(what), f"<td class='{'yes' if found == HOLDS else 'no'}'>{found}</td>", cell(text)] for what, found, text in demands(cases, golden, notes)]
     silent = [case for case in cases if case.get("injected", {}).get("kind") == "value"]
     count = sum(case["outcome"] == judge.CORRUPTION for case in silent)
     rows.append([cell("value faults: silent corruption, measured end to end (no target)"), cell(""),
@@ -77,13 +105,24 @@ def again(case):
     return f" {noted['outcomes'].get(case['outcome'], 0)} of {noted['times']}" if noted else ""
 
 
+def recorded(case):
+    """What came of it when it was recorded, and how often that was replayed."""
+    told = case.get("exact")
+    return f" recorded: {told['record']['outcome']}, replayed {told['replays']} times" if told else ""
+
+
+def how_to(case, repeat):
+    """How often it comes to the same, and the same to the instruction."""
+    return "<br>".join(f"<code>{escape(repeat(case))} {how}</code>{escape(what(case))}" for how, what in (("TIMES=20", again), ("EXACT=1", recorded)))
+
+
 def failures(cases, repeat):
     bad = figures.failures(cases)
     if not bad:
         return "<p>None.</p>"
     return table(["case", "outcome", "why", "what was injected", "to repeat it"],
                  [[cell(case["id"]), cell(case["outcome"], "bad" if case["outcome"] in HARM else ""), cell(case["why"]),
-                   cell(case.get("injected", {}).get("what", "")), f"<td><code>{escape(repeat(case))}</code>{escape(again(case))}</td>"] for case in bad[:500]])
+                   cell(case.get("injected", {}).get("what", "")), f"<td>{how_to(case, repeat)}</td>"] for case in bad[:500]])
 
 
 def plants(cases):
@@ -146,12 +185,12 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
              f"<p>{len(faults)} faults, {sum(judge.is_activated(case) for case in faults)} of them activated; {len(golden)} golden runs. "
              f"Mode: {escape(', '.join(modes) or 'golden runs alone')}"
              f"{' (each fault comes on top of those before it)' if 'accumulate' in modes else ' (each fault meets a driver that has just said ready)'}.</p>",
-             "<h2>What is demanded</h2>", demanded(faults, golden)]
+             "<h2>What is demanded</h2>", demanded([*faults, *planted], golden, notes)]
     parts += ["<p class='quiet'>Not in it: " + escape("; ".join(missing)) + ".</p>"] if missing else []
     for mode in modes:
         of_mode = [case for case in faults if case["mode"] == mode]
         parts += [f"<h2>By class{' (' + escape(mode) + ')' if len(modes) > 1 else ''}</h2>",
-                  outcomes(of_mode, lambda case: f"{case['driver']} {case['class']}", "driver, class"),
+                  outcomes(of_mode, class_of, "driver, class"),
                   "<h2>By detector</h2>", outcomes(of_mode, figures.detectors_of, "seen first by")]
     parts += ["<h2>Time to recover</h2>", recovery(faults), "<h2>Throughput, with each fault</h2>", throughput(notes),
               "<h2>Coverage</h2>", coverage(faults, symbols), "<h2>What went wrong</h2>", failures([*golden, *faults], repeat), *plants(planted),
@@ -160,12 +199,12 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
 
 
 def write(path, name, versions, cases, notes, symbols, repeat, missing=()):
-    """path.html and path.csv; returns what is demanded and does not hold."""
+    """path.html and path.csv; returns demands()."""
     with open(f"{path}.html", "w", encoding="utf-8") as file:
         file.write(page(name, versions, cases, notes, symbols, repeat, missing))
     results.write_csv(cases.values(), f"{path}.csv")
     faults = [case for case in cases.values() if not case.get("golden")]
-    return [what for what, holds, _ in demands(faults, [case for case in cases.values() if case.get("golden")]) if not holds]
+    return demands(faults, [case for case in cases.values() if case.get("golden")], notes)
 
 
 def summary(cases):

@@ -4,10 +4,15 @@
 S1  A line is written whole, and is on the disk, before the next case begins: whoever is killed loses the case that was under way.
 S2  A case that stands in a file is not run again. Of two lines with one id the later one holds.
 S3  Results of different images are never mixed unawares.
+S4  A case knows the plan that it was run by: also in a file that was merged of several.
 """
 import csv
 import json
 import os
+
+
+# Of results whose run does not say it.
+NO_PLAN = "tests/campaign/plans/default.toml"
 
 
 class Wrong(Exception):
@@ -18,6 +23,7 @@ def load(paths):
     """(versions, cases by id, notes). A last line that was cut off is left out."""
     versions, cases, notes = [], {}, []
     for path in paths:
+        plan = NO_PLAN
         for number, line in enumerate(lines_of(path), 1):
             try:
                 record = json.loads(line)
@@ -26,10 +32,11 @@ def load(paths):
                     continue
                 raise Wrong(f"{path}:{number}: no JSON: {wrong.msg}: take the line out, its case is run again") from wrong
             if record.get("kind") == "run":
+                plan = record.get("plan", NO_PLAN)
                 if record["versions"] not in versions:
                     versions.append(record["versions"])
             elif record.get("kind") == "case":
-                cases[record["id"]] = record
+                cases[record["id"]] = {"plan": plan, **record}
             else:
                 notes.append(record)
     return versions, cases, notes
@@ -45,7 +52,7 @@ def lines_of(path):
 class Store:
     """A file that is being added to."""
 
-    def __init__(self, path, versions, mixed=False):
+    def __init__(self, path, versions, mixed=False, plan=NO_PLAN):
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         before, self.cases, self.notes = load([path])
         if before and versions not in before and not mixed:
@@ -53,7 +60,7 @@ class Store:
                         "or go on with MIXED=1 and have both in one report")
         drop_cut_off(path)
         self.file = open(path, "a", encoding="utf-8")
-        self.add({"kind": "run", "versions": versions})
+        self.add({"kind": "run", "versions": versions, "plan": plan})
 
     def add(self, record):
         self.file.write(json.dumps(record, separators=(",", ":")) + "\n")

@@ -9,6 +9,7 @@ import os
 import re
 import time
 
+import exact
 import machine_room as room
 from dom0 import Dom0
 from machine import PATIENCE
@@ -45,9 +46,10 @@ class Guest:
 
 
 class Session:
-    def __init__(self, name, plan, number, drivers=None):
+    def __init__(self, name, plan, number, drivers=None, recording=None):
         self.plan, self.number, self.name = plan, number, name
-        self.drivers = drivers
+        self.drivers, self.recording = drivers, recording
+        self.patience = PATIENCE * (exact.SLOWER if recording else 1)
         self.guests = {name: Guest(name, room.loads_of(name, plan)) for name in plan["load"]["guests"]}
         self.answers, self.events, self.dom0_strange, self.core_log = {}, [], [], []
         self.last_id = 0
@@ -59,8 +61,8 @@ class Session:
         self.sampling_began = None
         self.is_watched = False
         self.groups = {}
-        self.ran = []           # the cases since its disk was made
-        self.spoiled = []       # disks that were wrong in the end: what is said of each, and its cases
+        self.ran = []           # the cases since its disk was made, or looked at
+        self.looks = []         # at disks: what was said of each ("": it is right), and its cases
 
     # ---- begin and end
 
@@ -68,12 +70,9 @@ class Session:
         os.makedirs(room.FOLDER, exist_ok=True)
         self.disk = f"{room.FOLDER}/{self.name}.disk"
         room.make_file_system(self.disk, self.plan)
-        machine = self.plan["machine"]
         self.peer = Peer(self.plan["load"]["tcp_kib_per_s"])
         self.peer.start()
-        image = room.dom0_image(f"campaign-{self.name}", self.drivers)
-        self.machine = Dom0(f"campaign-{self.name}-{self.number}", smp=str(machine["cpus"]), memory=machine["memory_mib"], cpu=machine["cpu"],
-                            limit=86400, image=image, more=room.options(self.disk, machine["iommu"]))
+        self.machine = self.power_on(room.dom0_image(f"campaign-{self.name}", self.drivers))
         try:
             self.prepare()
         except (AssertionError, KeyError, json.JSONDecodeError) as wrong:
@@ -84,6 +83,15 @@ class Session:
     def __exit__(self, *_):
         self.machine.__exit__()
         self.peer.end()
+        # Of a machine that was lost: what a disk holds must be right at any moment.
+        if self.ran:
+            self.hold_against_cases(room.check_file_system(self.disk))
+
+    def power_on(self, image):
+        machine, name = self.plan["machine"], f"campaign-{self.name}-{self.number}"
+        if self.recording:
+            return self.recording.begin(name, machine, image, self.disk)
+        return Dom0(name, smp=str(machine["cpus"]), memory=machine["memory_mib"], cpu=machine["cpu"], limit=86400, image=image, more=room.options(self.disk, machine["iommu"]))
 
     def end(self):
         """The guests go, and what their disk holds then is looked at."""
@@ -97,9 +105,28 @@ class Session:
         self.hold_against_cases(room.check_file_system(self.disk))
 
     def hold_against_cases(self, said):
-        if said:
-            self.spoiled.append((said, self.ran))
+        if self.ran:
+            self.looks.append((said, self.ran))
         self.ran = []
+
+    def look_at_disk(self):
+        """As it would be if the power failed now: the machine stands still while the disk is copied. A disk that is wrong is made anew."""
+        try:
+            self.machine.ask_monitor("stop")
+            said = room.check_file_system(self.disk)
+            self.machine.ask_monitor("cont")
+        except OSError as wrong:
+            raise Lost(f"QEMU does not answer: {wrong}") from wrong
+        self.hold_against_cases(said)
+        if said:
+            self.renew_disk()
+
+    def renew_disk(self):
+        """Its guest ends in good order, what it leaves is looked at, and another guest has another disk."""
+        for name, guest in self.guests.items():
+            if "disk" in guest.has:
+                self.ask("shutdown", limit=60, domain=name)
+                self.make_anew(name)
 
     def prepare(self):
         machine = self.machine
@@ -158,8 +185,8 @@ class Session:
     # ---- what comes
 
     def wait(self, condition, limit, complaint, must=True):
-        """What must come has PATIENCE; how long else is waited for is a case's own limit."""
-        until = time.monotonic() + limit * (PATIENCE if must else 1)
+        """What must come is waited for with patience; how long else is waited for is a case's own limit."""
+        until = time.monotonic() + limit * (self.patience if must else 1)
         self.pump(0)
         while not condition():
             if time.monotonic() > until:

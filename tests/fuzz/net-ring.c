@@ -52,9 +52,16 @@ static void frame_write(uint8_t *to, uint32_t room)
 	}
 }
 
+/* One of a guest's queues. */
+static uint32_t any_queue(uint32_t number)
+{
+	return world.guest[number].queues > 1 ? byte() % world.guest[number].queues : 0;
+}
+
 static void transmits(uint32_t number)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
+	uint32_t which = any_queue(number);
+	struct world_queue *queue = &world.guest[number].queue[which];
 	struct ring_shared *ring = (void *)queue->tx_page;
 	uint32_t count = 1 + byte() % 4u;
 
@@ -68,12 +75,13 @@ static void transmits(uint32_t number)
 		slot->id = byte();
 	}
 	ring->req_prod += count;
-	world_kick(number, 0);
+	world_kick(number, which);
 }
 
 static void lends(uint32_t number)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
+	uint32_t which = any_queue(number);
+	struct world_queue *queue = &world.guest[number].queue[which];
 	struct ring_shared *ring = (void *)queue->rx_page;
 
 	for (uint32_t count = byte() % 40u; count > 0; count--) {
@@ -83,7 +91,7 @@ static void lends(uint32_t number)
 		slot->gref = gref[number][byte() % PAGES];
 		ring->req_prod++;
 	}
-	world_kick(number, 0);
+	world_kick(number, which);
 }
 
 static void regrants(uint32_t number)
@@ -137,11 +145,14 @@ static void table_changes(uint32_t number)
 	record->net.address_count = byte() % 20u;
 	record->net.from_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
 	record->net.to_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
+	record->net.to_guest_peak.per_second = record->net.to_guest.per_second * 2;
 	attach_obey();
 }
 
 static void comes_anew(uint32_t number)
 {
+	struct driver_attachment *record = &world.table->attachment[number];
+
 	world_detach(number);
 	for (uint32_t i = 0; i < 64 && !attach_obey(); i++) {
 		world_card_completes(WORLD_FLYING);
@@ -149,14 +160,18 @@ static void comes_anew(uint32_t number)
 	}
 	if (world_status(number)->answer != DRIVER_DETACHED)
 		return;
-	for (uint32_t which = 0; which < 2; which++)
-		world_withdraw(number, world.guest[number].record->queue[0].ring_ref[which]);
-	world_attach(number, 1);
+	for (uint32_t which = 0; which < world.guest[number].queues; which++) {
+		world_withdraw(number, record->queue[which].ring_ref[0]);
+		world_withdraw(number, record->queue[which].ring_ref[1]);
+	}
+	world_attach(number, 1 + byte() % WORLD_QUEUES);
 	attach_obey();
 }
 
 static void scribbles(uint32_t number)
 {
+	const struct world_queue *queue = &world.guest[number].queue[any_queue(number)];
+
 	switch (byte() % 4) {
 	case 0:
 		page[number][byte() % PAGES][half() % 4096] = byte();
@@ -165,10 +180,10 @@ static void scribbles(uint32_t number)
 		frame_write(page[number][byte() % PAGES], 4096);
 		break;
 	case 2:
-		bytes(world.guest[number].queue[0].tx_page + half() % 4000, byte() % 16u);
+		bytes(queue->tx_page + half() % 4000, byte() % 16u);
 		break;
 	default:
-		bytes(world.guest[number].queue[0].rx_page + half() % 4000, byte() % 16u);
+		bytes(queue->rx_page + half() % 4000, byte() % 16u);
 	}
 }
 
@@ -241,7 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	at = data;
 	end = data + size;
-	world_begin(1, WORLD_GUESTS, byte() & 1);
+	world_begin(1, WORLD_GUESTS, 1 + byte() % WORLD_QUEUES, byte() & 1);
 	world.device.does_csum = world.device.does_tso = byte() & 1;
 	guests_honest = HONEST;
 	guests_begin();

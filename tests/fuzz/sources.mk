@@ -20,6 +20,10 @@ DOM0_FUZZ_kernel_SEEDS = $(wildcard build/guest/*.elf)
 DRIVER_FUZZ_TARGETS += virtio
 DRIVER_FUZZ_virtio_SOURCES = $(DRIVER_UNIT_virtio_SOURCES)
 
+DRIVER_FUZZ_TARGETS += nvme e1000e
+DRIVER_FUZZ_nvme_SOURCES = $(DRIVER_UNIT_nvme_SOURCES)
+DRIVER_FUZZ_e1000e_SOURCES = $(DRIVER_UNIT_e1000e_SOURCES)
+
 DRIVER_FUZZ_TARGETS += blk-ring
 DRIVER_FUZZ_blk-ring_SOURCES = tests/unit/driver/blk_world.c $(BLK_LOGIC_SOURCES)
 

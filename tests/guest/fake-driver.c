@@ -18,6 +18,8 @@
 #include "runtime/notes.h"
 
 RUNTIME_KERNEL
+/* So that it can be tried in a network driver's place; for all else its role is what it is told. */
+DRIVER_IMAGE(DRIVER_NET, UINT32_MAX, DRIVER_QUEUES_MAX);
 
 #define ASIDE_BEATS 3u
 #define CALLS_AT_ONCE 100u
@@ -173,7 +175,7 @@ static void misbehave(void)
 	memset(status->device_name, 0x1b, sizeof(status->device_name));
 	status->resumed_ns = status->acknowledged_ns = status->taken_ns = status->answered_ns = UINT64_MAX;
 	status->table_seen = status->generation = UINT32_MAX;
-	status->doing = UINT32_MAX;
+	status->doing = status->found = UINT32_MAX;
 	memset(status->busy, 0xff, sizeof(status->busy));
 	for (uint32_t i = 0; i < driver_domain.attachment_count; i++)
 		memset(&status->attachment[i], 0xff - i, sizeof(status->attachment[i]));

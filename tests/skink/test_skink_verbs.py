@@ -374,6 +374,18 @@ def test_why_tells_of_the_last_death_and_who_is_not_served(skink, skinkd):
     assert json.loads(skink("why", "net0", "--json").out)["death"] == DEATH
 
 
+def test_why_shows_rings_and_ledger_when_asked(skink, skinkd):
+    ring = {"device": "xvda", "domain": "web", "driver": "disk0", "queue": 0, "ring": "disk", "slots": 32, "req_prod": 12, "req_event": 13, "rsp_prod": 10,
+            "rsp_event": 11, "commit": 11, "commit_whole": False, "published": 10, "waiting": [{"operation": "flush", "id": 3, "sector": 0, "segments": [], "index": 10}]}
+    served = {"domain": "web", "kind": "disk", "name": "xvda", "driver": "disk0", "state": "connected", "why": "", "counters": {"read_bytes": 4096}}
+    skinkd.answers["why"] = {"domain": "disk0", "death": {**DEATH, "attachments": [served], "rings": [ring]}, "events": []}
+    assert "xvda" not in skink("why", "disk0").out
+    told = skink("why", "disk0", "--verbose").out
+    assert re.search(r"^Whom it served\n+Device .*\nxvda +web +disk0 +connected", told, re.M), told
+    assert "web, xvda at disk0, queue 0, disk: 32 slots, 2 unanswered" in told and "commit 11 (not whole)  published 10" in told
+    assert re.search(r"^ +10 .*flush", told, re.M), told
+
+
 def test_why_of_one_that_never_died(skink, skinkd):
     skinkd.answers["why"] = {"domain": "net0", "death": None, "driver": {"restart": {"state": "serving", "restarts": 0}}, "set_aside": [],
                              "events": []}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kill-driver ID COUNT MOST_US SEED HOW: kills a driver domain that often, each time after a pause of at most so long, and waits until
- * it has been reset before the next one. HOW: "jump" (its next instruction is nowhere: it says so itself, and ends), "stack" (and it has no stack
+ * it has been reset before the next one; SIGTERM ends it between two. HOW: "jump" (its next instruction is nowhere: it says so itself, and ends), "stack" (and it has no stack
  * to say so on: the core ends it). Runs in Domain-0.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,13 @@
 #define PATIENCE_US	20000000UL
 #define DEAD_US		3000000UL
 #define LOOK_US		500UL
+
+static volatile sig_atomic_t is_enough;
+
+static void end(int number)
+{
+	is_enough = 1;
+}
 
 static int harm(struct core *core, domid_t id, const char *how)
 {
@@ -57,13 +65,14 @@ int main(int count, char **values)
 	struct skink_driver_info info;
 	struct core core;
 	domid_t id;
-	int result;
+	int result, killed;
 
 	if (count != 6 || core_open(&core))
 		return 2;
 	id = (domid_t)atoi(values[1]);
 	srand48(atol(values[4]));
-	for (int i = 0; i < atoi(values[2]); i++) {
+	signal(SIGTERM, end);
+	for (killed = 0; killed < atoi(values[2]) && !is_enough; killed++) {
 		usleep((useconds_t)(drand48() * atof(values[3])));
 		result = core_driver_info(&core, id, &info);
 		if (!result)
@@ -71,10 +80,10 @@ int main(int count, char **values)
 		if (!result)
 			result = wait_for_next(&core, id, info.generation);
 		if (result) {
-			printf("kill %d: %s\n", i + 1, result == -1 ? "it is not back" : strerror(-result));
+			printf("kill %d: %s\n", killed + 1, result == -1 ? "it is not back" : strerror(-result));
 			return 1;
 		}
 	}
-	printf("killed %s times\n", values[2]);
+	printf("killed %d times\n", killed);
 	return 0;
 }

@@ -67,7 +67,7 @@ class Machine:
     # Without ACPI in Dom0, Xen halts where Skink powers off.
     XEN_HALTED = "(XEN) Hardware Dom0 halted: halting machine"
 
-    def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600, before=()):
+    def __init__(self, name, *arguments, cpu="qemu64", smp="1", memory=1024, limit=600, before=(), console_log=None):
         os.makedirs(f"{BUILD}/test", exist_ok=True)
         name = re.sub(r"[^\w-]", "-", name)    # QEMU takes commas for its own
         self.log_name = f"{BUILD}/test/{name}.log"
@@ -82,7 +82,7 @@ class Machine:
         self.monitor_name = f"{BUILD}/test/{name}.monitor"
         command = [*before, QEMU, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", str(memory),
                    "-display", "none", "-nodefaults", "-no-reboot",
-                   "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+                   "-chardev", "stdio,id=console,signal=off" + (f",logfile={console_log}" if console_log else ""), "-serial", "chardev:console",
                    "-monitor", f"unix:{self.monitor_name},server=on,wait=off", *arguments]
         self.log.write((" ".join(command) + "\n\n").encode())
         self.qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

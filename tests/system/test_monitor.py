@@ -90,6 +90,9 @@ def test_a_crash_leaves_a_post_mortem(dom0, name, role):
     named = [step["at"].split("+")[0] for step in death["backtrace"] if not step["guess"]]
     assert named[0] == "domain_shutdown" and {"domain_end", "panic_trapped", "trap_common"} <= set(named), death["backtrace"]
     told = dom0.check(f"skink why {name}")
+    found = death["status"]["found"]
+    assert found == restart(dom0, name)["last"]["found"]
+    assert f"left with {found} requests" in told if found else "Nobody waited for an answer" in told
     assert re.search(rf"{name} \(id \d+\), .*: shutdown: ", told) and "What was done: the core reset it at once" in told
     assert re.search(r"[0-9a-f]{16}   .*\+0x", told)
 

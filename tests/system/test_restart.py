@@ -4,6 +4,7 @@ Drivers that die, and those they serve: what the monitor does, and what a guest 
 kill_driver.c, in Domain-0: it spoils the registers of a driver that is paused, at a moment of its own choice.
 """
 import hashlib
+import json
 import os
 import re
 import socket
@@ -14,11 +15,13 @@ import pytest
 import poisoned
 from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
+from test_metrics import scraped, value
 from test_drivers import AWAIT, FAKE, attach as attach_disk, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume
 
 KILL, POISONED = "/usr/lib/skink/kill-driver", "/usr/lib/skink/poisoned.elf"
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
 KIB = 1 << 10
+TURNS, PAUSE_US = (10 if os.environ.get("SKINK_FULL") else 3), 20000
 # Of each round of the loads: what is waited for is that each comes round.
 AMOUNT = (2048 if os.environ.get("SKINK_FULL") else 512) * KIB
 WITHOUT_END = "<skink:restart limit='1000' within='1s' backoff='0us'/>"
@@ -90,9 +93,9 @@ def dom0():
         machine.end()
 
 
-def create_loaded(dom0, name, disk_of_it, number):
+def create_loaded(dom0, name, disk_of_it, number, vcpus=1):
     """A guest with a disk and an interface, for a load on both that goes on until /tmp/stop is there."""
-    create(dom0, name, disk_of_it + interface(more=f"<mac address='{MAC}{number}'/>"), memory_mib=160)
+    create(dom0, name, disk_of_it + interface(more=f"<mac address='{MAC}{number}'/>"), memory_mib=160, vcpus=vcpus)
     wait_until(lambda: all(one["state"] == "connected" for one in devices(dom0, name).values()))
     inside(dom0, name, f"ip link set eth0 up; ip addr add 10.0.2.1{number}/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done")
     inside(dom0, name, f"dd if=/dev/urandom of=/tmp/blob bs={AMOUNT} count=1 iflag=fullblock")
@@ -106,9 +109,9 @@ def web(dom0, host):
 
 @pytest.fixture
 def shop(dom0):
-    """Another one at the same drivers."""
+    """Another one at the same drivers, whose two vcpus have rings of their own."""
     dom0.check("skink volume create disk0 shop 32MiB", 60)
-    yield create_loaded(dom0, "shop", volume("xvda", "shop"), 7)
+    yield create_loaded(dom0, "shop", volume("xvda", "shop"), 7, vcpus=2)
     dom0.check("skink destroy shop", 60)
     wait_until(lambda: dom0.ends_with("skink volume delete disk0 shop", 60) == 0)
 
@@ -185,8 +188,38 @@ def is_unharmed(dom0, name, host):
     assert set(lines(dom0, name, "sha256sum /tmp/blob | cut -d' ' -f1")) == set(host.taken)
 
 
+def is_counted(dom0, guests):
+    """What the metrics say of these deaths, and of what guests have done meanwhile."""
+    families = scraped(dom0)
+    for name in DRIVERS:
+        causes = {cause: value(families, "skink_driver_deaths", "_total", driver=name, cause=cause) for cause in restarts(dom0, name)["causes"]}
+        assert causes == restarts(dom0, name)["causes"] and causes["crash"] + causes["shutdown"] == KILLS
+        assert value(families, "skink_driver_restarts", "_total", driver=name) == restarts(dom0, name)["restarts"] >= KILLS
+        spent = [(sample.labels["domain"], sample.value) for sample in families["skink_attachment_busy_seconds"].samples if sample.labels["driver"] == name]
+        assert all(seconds > 0 for domain, seconds in spent if domain in guests) and {*guests} <= {domain for domain, _ in spent}
+        assert sum(seconds for _, seconds in spent) <= value(families, "skink_domain_cpu_seconds", "_total", domain=name)
+    assert sum(sample.value for sample in families["skink_attachment_redone_requests"].samples if sample.labels["driver"] == "disk0") > 0
+    for name, host in guests.items():
+        disk, given, taken = sum(rounds(dom0, name, host)[:2]), host.given, len(host.taken)
+        for driver_name, direction, count in (("disk0", "written", disk), ("disk0", "read", disk), ("net0", "received", given), ("net0", "transmitted", taken)):
+            assert value(families, "skink_attachment_bytes", "_total", domain=name, driver=driver_name, direction=direction) >= count * AMOUNT > 0
+
+
+def is_told(dom0, name, guests):
+    """Its last post-mortem has whom it served, and their rings, and its ledger's part of each."""
+    death = json.loads(dom0.check(f"skink why {name} --json"))["death"]
+    assert {*guests} <= {one["domain"] for one in death["attachments"] if one["state"] == "connected"}
+    for guest, queues in ((guest, {0, 1} if guest == "shop" else {0}) for guest in guests):
+        rings = [ring for ring in death["rings"] if ring["domain"] == guest]
+        assert {ring["queue"] for ring in rings} == queues
+        assert all(ring["slots"] and ring["commit_whole"] and "published" in ring for ring in rings) and any(ring["commit"] for ring in rings), rings
+    told = dom0.check(f"skink why {name} --verbose")
+    assert all(re.search(rf"^{guest}, \S+ at {name}, queue 0, .*: \d+ slots, \d+ unanswered$", told, re.M) for guest in guests), told
+
+
 def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, web, shop):
     guests = {web: host, shop: Host()}
+    assert lines(dom0, shop, "ls -d /sys/block/xvda/mq/* /sys/class/net/eth0/queues/tx-* | wc -l") == ["4"]
     generations = {name: facts(dom0, name)["driver"]["generation"] for name in DRIVERS}
     before, store = [seen_from_inside(dom0, name) for name in guests], xenbus(dom0)
     for name in guests:
@@ -209,6 +242,47 @@ def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, w
         assert shown["generation"] == generations[name] + KILLS
         assert shown["restart"]["causes"]["crash"] + shown["restart"]["causes"]["shutdown"] == KILLS
         assert shown["restart"]["state"] == "serving" and shown["restart"]["last"]["recovered_us"] > 0
+        is_told(dom0, name, guests)
+    is_counted(dom0, guests)
+
+
+# ------------------------------------------------------------------ while somebody comes or goes
+
+# Both drivers die all the while, until SIGTERM ends those who kill them: between two deaths, and not while one is paused.
+COME_AND_GO = f"""
+{KILL} $1 100000 {PAUSE_US} 1 stack > disk0.killed & disk=$!
+{KILL} $2 100000 {PAUSE_US} 2 stack > net0.killed & net=$!
+come_and_go() {{
+  for i in $(seq {TURNS}); do
+    skink attach web $1 --timeout 60 && skink detach web $2 --timeout 60 || return
+    echo turn $i of $1
+  done
+}}
+come_and_go small.xml xvdb & a=$!
+come_and_go second.xml {MAC}8
+wait $a
+kill $disk $net; wait
+cat disk0.killed net0.killed
+"""
+SECOND = f"$(grep -l {MAC}8 /sys/class/net/*/address | cut -d/ -f5)"
+
+
+def test_devices_come_and_go_while_their_drivers_die(dom0, web):
+    dom0.write("small.xml", partition("xvdb", "small"))
+    dom0.write("second.xml", interface(more=f"<mac address='{MAC}8'/>"))
+    dom0.write("come-and-go", COME_AND_GO)
+    before = {name: restarts(dom0, name)["restarts"] for name in DRIVERS}
+    said = dom0.check(f"bash come-and-go {facts(dom0, 'disk0')['id']} {facts(dom0, 'net0')['id']}", 60 * TURNS)
+    assert f"turn {TURNS} of small" in said and f"turn {TURNS} of second" in said, said
+    killed = [int(count) for count in re.findall(r"^killed (\d+) times", said, re.M)]
+    assert len(killed) == 2 and min(killed) > TURNS, said
+    assert [restarts(dom0, name)["restarts"] - before[name] for name in DRIVERS] == killed
+    dom0.check("skink attach web small.xml && skink attach web second.xml", 120)
+    assert "this is small" in inside(dom0, web, AWAIT.format("xvdb") + "head -c 13 /dev/xvdb; echo")
+    assert "heard" in inside(dom0, web, f"ip link set {SECOND} up; ip addr add 10.0.2.18/24 dev {SECOND}; ip route add 10.0.2.2 dev {SECOND} src 10.0.2.18; "
+                             "for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 > /dev/null && break; done && echo he''ard")
+    assert not re.search(r"BUG|Call Trace|I/O error", inside(dom0, web, "dmesg"))
+    dom0.check(f"skink detach web xvdb && skink detach web {MAC}8", 120)
 
 
 # ------------------------------------------------------------------ policies, with a driver that has no device

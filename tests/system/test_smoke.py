@@ -17,36 +17,46 @@ import results  # noqa: E402
 from campaign import Campaign, write_report  # noqa: E402
 from machine import PATIENCE  # noqa: E402
 
-PLAN = "tests/campaign/plans/smoke.toml"
-# In this order on one machine: what harms more comes later. test-full has those that end the machine, each for itself.
-PLANTS = ["net0/plant:nothing/1", "disk0/plant:nothing/1", "net0/plant:tcp-up/1", "net0/plant:tcp-down/1", "disk0/plant:disk-byte/1",
-          "disk0/plant:disk-old/1", "net0/plant:front-end/1", "net0/plant:guest/1", "net0/plant:dom0/1"]
+PLAN, FORGETFUL = "tests/campaign/plans/smoke.toml", "tests/campaign/plans/forgetful.toml"
+# In this order on one machine: what harms more comes later. test-full has more that end the machine, each on one of its own.
+PLANTS = ["net0/plant:nothing/1", "disk0/plant:nothing/1", "net0/plant:restart/1", "disk0/plant:restart/1", "net0/plant:tcp-up/1", "net0/plant:tcp-down/1",
+          "disk0/plant:disk-byte/1", "disk0/plant:disk-old/1", "net0/plant:front-end/1", "net0/plant:pause/1", "net0/plant:bystander/1",
+          "disk0/plant:fs/1", "net0/plant:guest/1", "net0/plant:dom0/1"]
+if os.environ.get("SKINK_FULL"):
+    PLANTS += ["net0/plant:kill-skinkd/1", "net0/plant:core/1"]
+# Of these, what is demanded of every class would not hold.
+BYSTANDERS = ["net0/plant:bystander/1", "net0/plant:dom0/1", "net0/plant:kill-skinkd/1"]
+# A machine that is so busy that it is the slowest on which this was ever run came to 137.
+FEWEST = 100
 
 
-def fresh_store(name, drivers=None):
+def fresh_store(name, plan, path_of_plan, drivers=None):
     path = f"{room.FOLDER}/{name}.jsonl"
     if os.path.exists(path):
         os.unlink(path)
-    return path, results.Store(path, room.versions(drivers))
+    return path, results.Store(path, room.versions(plan, drivers), plan=path_of_plan)
 
 
 @pytest.fixture(scope="module")
 def campaign():
-    """Ran once: (records of faults, of golden runs, of all, the report's path, was the time over?)."""
+    """Ran once: (records of faults, of golden runs, of all, the report's path, was the time over?, what is said of disks)."""
     plan = plans.read(PLAN)
     # A guest that waits because all of the machine does is no effect of what is planted.
-    plan["limits"]["slow_ms"] = int(plan["limits"]["slow_ms"] * PATIENCE)
-    path, store = fresh_store("test-smoke")
+    for limit in ("slow_ms", "case_s"):
+        plan["limits"][limit] = int(plan["limits"][limit] * PATIENCE)
+    path, store = fresh_store("test-smoke", plan, PLAN)
     it = Campaign(plan, "test-smoke", store)
     try:
         it.run()
-        faults = {identity: record for identity, record in store.cases.items() if not record.get("golden")}
-        golden = [record for record in store.cases.values() if record.get("golden")]
+        if it.session:
+            it.session.renew_disk()     # so that what the faults have left is looked at, and what is planted meets another
         it.run(PLANTS)
     finally:
         it.drop_machine(is_lost=it.session is None)
-    write_report(f"{room.FOLDER}/test-smoke", "smoke", [path], PLAN)
-    return list(faults.values()), golden, store.cases, f"{room.FOLDER}/test-smoke", it.is_late
+    records, _ = write_report(f"{room.FOLDER}/test-smoke", "smoke", [path])
+    faults = [record for record in records.values() if not record.get("golden") and record["id"] not in PLANTS]
+    golden = [record for record in records.values() if record.get("golden")]
+    return faults, golden, records, f"{room.FOLDER}/test-smoke", it.is_late, [note for note in store.notes if note["kind"] == "file system"]
 
 
 def told(records):
@@ -64,20 +74,42 @@ def test_each_class_was_injected_into_each_driver(campaign):
     print(f"{count} faults of {len(classes)} classes within the plan's minutes")
     # They come in turn: on a machine that is too slow for all of them the first ones are there.
     assert campaign[4] or set(counts) == {(driver, name) for driver in room.SLOTS for name in classes} and count >= 200
+    assert count >= FEWEST
     invalid = [record for record in campaign[0] if record["outcome"] == judge.INVALID]
     assert len(invalid) <= len(campaign[0]) / 10, told(invalid)
 
 
 def test_faults_stay_with_their_driver(campaign):
-    """The core is never harmed, and nobody who is not attached to the driver."""
-    harmed = [record for record in campaign[0] if record["outcome"] == judge.CORE or report.harms_bystander(record)]
+    """The core is never harmed, nor Domain-0, nor anybody who is not attached to the driver."""
+    harmed = [record for record in campaign[0] if record["outcome"] == judge.CORE or judge.harms_bystander(record)]
     assert not harmed, told(harmed)
 
 
 def test_drivers_that_stop_cost_nobody_anything(campaign):
     stopped = [record for record in campaign[0] if record["injected"].get("kind") == "stop"]
-    harmed = [record for record in stopped if record["outcome"] in judge.NEVER_FAIL_STOP]
+    harmed = [record for record in stopped if judge.fails_to_stop(record)]
     assert stopped and not harmed, told(harmed)
+
+
+def test_each_class_that_stops_a_driver_was_activated(campaign):
+    """They come before all others, so on a slow machine as well."""
+    stopped = figures.table([record for record in campaign[0] if record["injected"].get("kind") == "stop"], lambda record: record["class"])
+    assert len(stopped) >= 12 and all(counts["activated"] for counts in stopped.values()), stopped
+
+
+def test_file_systems_are_right(campaign):
+    """Whenever a disk was looked at that no wrong value of its own driver had been near, and nothing that was planted."""
+    others = {one["id"] for one in campaign[2].values() if one["driver"] == "disk0" and one["injected"].get("kind") == "value" or one["class"].startswith("plant:")}
+    looks = [note for note in campaign[5] if others.isdisjoint(note["cases"])]
+    wrong = [note for note in looks if note["said"]]
+    assert any("golden/1" in note["cases"] for note in looks) and not wrong, wrong
+
+
+def test_all_holds_that_is_demanded(campaign):
+    records = campaign[2].values()
+    found = report.demands([one for one in records if not one.get("golden")], campaign[1], campaign[5])
+    wrong = [f"{what}: {figures}" for what, verdict, figures in found if verdict == report.FAILS or verdict == report.UNTESTED and not campaign[4]]
+    assert not wrong, wrong
 
 
 def test_three_quarters_of_the_faults_that_come_together_cost_a_restart_each(campaign):
@@ -91,6 +123,8 @@ def test_three_quarters_of_the_faults_that_come_together_cost_a_restart_each(cam
 def test_what_is_planted_is_reported(campaign, identity):
     record = campaign[2][identity]
     assert record["outcome"] == plant.EXPECTED[record["class"]], told([record]) + json.dumps(record)[:2000]
+    assert judge.harms_bystander(record) == (identity in BYSTANDERS)
+    assert ("file system was wrong" in record["why"]) == (record["class"] == plant.FILE_SYSTEM), record["why"]
 
 
 def test_the_report_is_there(campaign):
@@ -101,9 +135,9 @@ def test_the_report_is_there(campaign):
 
 def test_without_a_ledger_the_loss_is_reported():
     """The block driver's successor forgets what its predecessor had taken."""
-    plan = plans.read("tests/campaign/plans/forgetful.toml")
+    plan = plans.read(FORGETFUL)
     drivers = {"blk": f"{room.FOLDER}/forgetful-blk.elf"}
-    _, store = fresh_store("test-forgetful", drivers)
+    path, store = fresh_store("test-forgetful", plan, FORGETFUL, drivers)
     it = Campaign(plan, "test-forgetful", store, drivers)
     lost = False
     try:
@@ -115,3 +149,9 @@ def test_without_a_ledger_the_loss_is_reported():
     finally:
         it.drop_machine(is_lost=True)
     assert lost, told(store.cases.values())
+    records, holds = write_report(f"{room.FOLDER}/test-forgetful", "forgetful", [path])
+    shown = [record for record in records.values() if record["outcome"] in judge.NEVER_FAIL_STOP]
+    with open(f"{room.FOLDER}/test-forgetful.html", encoding="utf-8") as file:
+        page = file.read()
+    assert not holds and "fail-stop faults: nothing lost, nothing wrong, in any guest</td><td class='no'>does not hold" in page
+    assert shown and all(record["id"] in page.partition("What went wrong")[2] and FORGETFUL in page for record in shown)

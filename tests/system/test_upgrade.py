@@ -12,7 +12,7 @@ import pytest
 
 from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
-from test_drivers import driver, facts, hostdev, inside, make_disk
+from test_drivers import FAKE, devices, driver, facts, hostdev, inside, interface, make_disk
 from test_restart import KILL, NOT_OURS, begin_load, host, is_unharmed, lines, restarts, rounds, wait_for_rounds, web, with_policy, xenbus  # noqa: F401
 
 NOTE = struct.Struct("<HHIII")
@@ -48,7 +48,7 @@ IMAGES = {
 
 @pytest.fixture(scope="module")
 def dom0():
-    files = {KILL[1:]: f"{BUILD}/dom0/kill-driver", f"{FOLDER}/minimal.elf"[1:]: f"{BUILD}/guest/minimal.elf"}
+    files = {KILL[1:]: f"{BUILD}/dom0/kill-driver", f"{FOLDER}/minimal.elf"[1:]: f"{BUILD}/guest/minimal.elf", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf"}
     for name, (role, changes) in IMAGES.items():
         files[f"{FOLDER}/{name}"[1:]] = with_note(name, role, **changes)
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('upgrade')},format=raw,if=none,id=disk0",
@@ -160,6 +160,22 @@ def test_image_that_dies_within_a_minute_gives_way_to_the_old_one(dom0, web, nam
     dom0.check(f"skink wait {name} --for recovered --timeout 60", 90)
     assert not restarts(dom0, name)["trial"] and xenbus(dom0) == store
     assert "the image" in dom0.check("skink events -n 20")
+
+
+def test_image_that_never_says_ready_gives_way_to_the_old_one(dom0):
+    """It comes to where it would look for its device, so it may be tried; and then it is not heard of again. Whom the old one served has nothing done to it."""
+    dom0.write("lan.xml", driver("lan", "net", kernel=f"{FOLDER}/net.elf", line="net unready", unprotected=False))
+    dom0.write("eth.xml", interface("lan", "<mac address='00:16:3e:00:00:09'/>"))
+    dom0.check("skink create lan.xml && skink attach Domain-0 eth.xml", 120)
+    wait_until(lambda: facts(dom0, "lan")["driver"]["state"] == "serving")
+    store = xenbus(dom0)
+    status, said = dom0.run(f"skink upgrade lan --image {FAKE}", 120)
+    assert status == 1 and "'lan' has not come up with" in said and f"and runs {FOLDER}/net.elf again" in said, said
+    assert "fake.elf has not said ready within 10 s" in dom0.check("skink events -n 20")
+    assert image_of(dom0, "lan") == f"{FOLDER}/net.elf" and restarts(dom0, "lan")["state"] == "serving" and not restarts(dom0, "lan")["trial"]
+    assert xenbus(dom0) == store and devices(dom0, "Domain-0")["00:16:3e:00:00:09"]["state"] == "connected"
+    dom0.check("skink restart lan --timeout 60", 90)
+    dom0.check("skink detach Domain-0 00:16:3e:00:00:09 && skink destroy lan", 90)
 
 
 def test_policys_other_image_takes_over_when_restarts_are_used_up(dom0, web):  # noqa: F811

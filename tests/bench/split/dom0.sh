@@ -35,7 +35,7 @@ skink_ready() {
 skink_driver() {
 	cat > "$1.xml" <<END
 <domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>$1</name><memory unit='MiB'>16</memory>
-<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:inject allow='yes'/><skink:restart limit='1000' within='1ms'/></skink:driver>
+<skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:inject allow='yes'/>$health<skink:restart limit='1000' within='1ms'/></skink:driver>
 <devices>${3:+<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x0$3' function='0x0'/></source></hostdev>}</devices></domain>
 END
 	# Less what it costs to wait for nothing.
@@ -70,9 +70,35 @@ skink_net() {
 	skink_guest client net "$(skink_interface lan 02)$(skink_interface wirea 12)"
 }
 
+# skink_disk LETTER DRIVER
+skink_disk() {
+	echo "<disk type='block' device='disk'><backenddomain name='$2'/><source><skink:extent whole='yes'/></source><target dev='xvd$1' bus='xen'/></disk>"
+}
+
 skink_blk() {
 	skink_driver disk0 blk 6
-	skink_guest client blk "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvda' bus='xen'/></disk>"
+	skink_guest client blk "$(skink_disk a disk0)"
+}
+
+# ledgerless NAME ROLE: another image is in it; what it runs before others for has passed.
+ledgerless() {
+	must skink upgrade "$1" --image "/bench/ledgerless-$2.elf" > /dev/null
+	skink info "$1" --json | grep -q '"image": "/bench/ledgerless' || fail "$1 has its own image"
+	sleep 1
+}
+
+# The same twice, side by side in one guest. Who writes nothing into its ledger answers nothing, as skinkd sees it: all are given time.
+skink_ledger() {
+	health="<skink:health hang='1min' heartbeat='1min' device='10min'/>"
+	skink_driver with net
+	skink_driver without net
+	skink_driver disk0 blk 6
+	skink_driver disk1 blk 7
+	ledgerless without net
+	ledgerless disk1 blk
+	skink_guest server server "$(skink_interface with 01)$(skink_interface without 11)"
+	wait_for server "IO serves"
+	skink_guest client ledger "$(skink_interface with 02)$(skink_interface without 12)$(skink_disk a disk0)$(skink_disk b disk1)"
 }
 
 xl_ready() {

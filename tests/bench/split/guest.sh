@@ -3,6 +3,7 @@
 # What the guests do, and the kernel on the bare machine; split= on the kernel's command line says which of them this is.
 # Sizes are such that a round takes some tenths of a second.
 rounds=3
+turns=5
 
 # interface MAC ADDRESS: $interface is up.
 interface() {
@@ -39,6 +40,13 @@ disk() {
 		blkload "$1" "blk.$what.4k.aio_32" $what random 4096 32 2000 $rounds aio
 		blkload "$1" "blk.$what.128k" $what sequential 131072 1 400 $rounds
 	done
+}
+
+# compare ADDRESS DISK NAME
+compare() {
+	netload "$1" "ledger.net.send.$3" send 64 1
+	blkload "$2" "ledger.blk.write.depth_1.$3" write random 4096 1 2000 1
+	blkload "$2" "ledger.blk.write.aio_32.$3" write random 4096 32 4000 1 aio
 }
 
 # The other end of the wire is the second card's, in a network of its own.
@@ -153,6 +161,15 @@ net)
 	streams wire 10.0.1.1 16 send
 	;;
 blk) disk /dev/xvda ;;
+ledger)
+	interface 00:16:3e:00:00:02 10.0.0.2
+	interface 00:16:3e:00:00:12 10.0.1.2
+	until [ -b /dev/xvda ] && [ -b /dev/xvdb ]; do sleep 0.1; done
+	for _ in $(seq $turns); do
+		compare 10.0.0.1 /dev/xvda with
+		compare 10.0.1.1 /dev/xvdb without
+	done
+	;;
 load-net | load-net-stalls)
 	interface 00:16:3e:00:00:12 10.0.1.2
 	[ "$role" = load-net ] || netload 10.0.1.1 beside stalls 1000000 1 &

@@ -22,19 +22,30 @@ numbers() {
 back() {
 	for _ in $(seq 200); do
 		sleep 0.02
-		set -- "$1" "$2" $(numbers "$1" restarts fenced copied resumed acknowledged taken answered frames_copied)
-		[ "$3" != "$2" ] && [ "$8" != 0 ] && [ "$9" != 0 ] && break
+		set -- "$1" "$2" $(numbers "$1" restarts found fenced copied resumed acknowledged taken answered frames_copied)
+		[ "$3" != "$2" ] && [ "$9" != 0 ] && [ "${10}" != 0 ] && break
 	done
-	[ "$3" != "$2" ] || fail "$1 has not come back: $*"
-	came=$3
-	shift 3
+	[ "$3" != "$2" ] && [ "$9" != 0 ] || fail "$1 has not come back: $*"
+	[ "${10}" != 0 ] || [ "$4" = 0 ] || fail "$1 has answered nobody: $*"
+	came=$3 found=$4
+	shift 4
 	steps=$*
 }
 
-# come_back DRIVER ROW RESTARTS: from the place where it said ready
+# was_idle STEPS...: nobody waited, and nobody came until all rings were taken over; the first answer is to the guest's next request, whenever that is
+was_idle() {
+	[ "$found" = 0 ] && { [ "$6" = 0 ] || [ "$6" -gt "$5" ]; }
+}
+
+# come_back DRIVER ROW RESTARTS: from the place where it said ready. False: there was nothing to answer
 come_back() {
 	back "$1" "$3"
 	set -- "$2" $steps
+	row "$1.back $5 instructions"
+	if was_idle $steps; then
+		row "$1.idle $6 instructions"
+		return 1
+	fi
 	row "$1 $7 instructions"
 	row "$1.until_fenced $2 instructions"
 	row "$1.copy $(($3 - $2)) instructions"
@@ -45,22 +56,33 @@ come_back() {
 	row "$1.answer $(($7 - $5)) instructions"
 }
 
-# dies DRIVER ROW [disarmed]: again when it is back
+# dies DRIVER ROW [disarmed]: again when it is back, until so many deaths had something to answer
 dies() {
 	set -- "$1" "$2" "$3" $(numbers "$1" id restarts)
-	for _ in $(seq $kills); do
+	busy=0
+	for _ in $(seq $((4 * kills))); do
 		must killer "$4" $3
-		come_back "$1" "$2" "$5"
+		come_back "$1" "$2" "$5" && busy=$((busy + 1))
+		[ $busy -lt $kills ] || return
 		set -- "$1" "$2" "$3" "$4" "$came"
 	done
+}
+
+# until_seen DRIVER TIME: instructions from then until skinkd saw what it died of, by the same clock
+until_seen() {
+	awk "BEGIN { printf \"%.0f\", ($(numbers "$1" time) - $2) * 1e9 }"
 }
 
 # hangs DRIVER ROW: it comes to a jump to itself, under load, and skinkd resets it when its deadline has passed: that is the report
 hangs() {
 	set -- "$1" "$2" $(numbers "$1" restarts)
-	for seed in $(seq $kills); do
-		must skink inject "$1" --class hang --seed "$seed" > /dev/null
-		come_back "$1" "$2" "$3"
+	busy=0
+	for seed in $(seq $((4 * kills))); do
+		struck=$(skink inject "$1" --class hang --seed "$seed" --json | sed -n 's/^ *"time": \([0-9.]*\),*$/\1/p')
+		[ -n "$struck" ] || fail "no fault in $1"
+		come_back "$1" "$2" "$3" && busy=$((busy + 1))
+		row "$2.detection $(until_seen "$1" "$struck") instructions"
+		[ $busy -lt $kills ] || return
 		set -- "$1" "$2" "$came"
 	done
 }
@@ -268,7 +290,13 @@ restart) alone ;;
 restart-many) for count in 16 64; do beside $count; done ;;
 restart-post-mortems) telling ;;
 restart-upgrade) upgrading ;;
-restart-counts) kills=3; guests 1; all "" ;;
+restart-counts)
+	kills=3
+	guests 1
+	all ""
+	must skink pause writer
+	others
+	;;
 esac
 echo "IO done"
 sleep infinity

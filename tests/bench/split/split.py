@@ -12,7 +12,7 @@ import subprocess
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts")
+PARTS = ("net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts", "ledger")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "brd", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
@@ -36,6 +36,8 @@ OTHERS = ["-netdev", "hubport,id=net7,hubid=1", "-device", "e1000e,netdev=net7,m
 DEVICES["neighbours"] = ["-netdev", "user,id=net4,restrict=on"] + AT_ONCE[2:4] + DEVICES["blk"]
 # On Xen the driver domain's disk is in its memory.
 DEVICES["outage"] = DEVICES["blk"]
+DEVICES["ledger"] = DEVICES["blk"] + ["-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824",
+                                      "-device", "virtio-blk-pci,drive=disk1,addr=7,disable-legacy=on,ioeventfd=off"]
 DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS for part in PARTS if part.startswith("restart")})
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
@@ -102,6 +104,8 @@ def images(build, wanted):
             put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
         if tool == "skink":
             put(root, "bench/skink", "", 0o644)
+            for role in ("net", "blk") if part == "ledger" else ():
+                put(root, f"bench/ledgerless-{role}.elf", read(f"{build}/bench/ledgerless-{role}.elf"), 0o644)
         else:
             put(root, "etc/sv/skinkd/run", "#!/bin/sh\nexec sleep infinity\n")
             put(root, "bench/vmlinux", read(f"{build}/dom0/vmlinux"))

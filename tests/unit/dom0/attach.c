@@ -498,6 +498,21 @@ static void a_ring_has_as_many_slots_as_linux_counts(void)
 	free(table);
 }
 
+static void the_driver_is_told_each_limit_of_the_manifest(void)
+{
+	const struct manifest_interface interface = {
+		.inbound = { .average_bytes_per_s = 5000000, .peak_bytes_per_s = 9000000, .burst_bytes = 300000 },
+		.outbound = { .average_bytes_per_s = 2000000 },
+	};
+	struct driver_net net;
+
+	attach_vif_of(&interface, &net);
+	CU_ASSERT(net.to_guest.per_second == 5000000 && net.to_guest.burst == 300000);
+	CU_ASSERT(net.to_guest_peak.per_second == 9000000 && net.to_guest_peak.burst == 65535);
+	CU_ASSERT(net.from_guest.per_second == 2000000 && net.from_guest.burst == 200000);	/* 100 ms */
+	CU_ASSERT_EQUAL(net.from_guest_peak.per_second, 0);
+}
+
 static void regions_lie_behind_all_else_and_apart(void)
 {
 	const struct layout layout = { .initrd_pfn = 30, .frames_needed = 1024 };
@@ -540,6 +555,7 @@ int main(void)
 	TEST(parts_of_the_ledger_never_overlap);
 	TEST(withdrawn_record_keeps_its_place);
 	TEST(a_ring_has_as_many_slots_as_linux_counts);
+	TEST(the_driver_is_told_each_limit_of_the_manifest);
 	TEST(regions_lie_behind_all_else_and_apart);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

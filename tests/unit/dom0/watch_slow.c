@@ -16,11 +16,15 @@
 #define ID		7
 #define SBDF		0x20u
 #define KIB		(1UL << 10)
+#define LOOK_MS		500u
+#define NEVER		UINT64_MAX
 
 /* ---- the core, in libxencall's place ---- */
 
 static struct skink_domctl_account account;
 static struct skink_domctl_pci_function function = { .sbdf = SBDF };
+static struct skink_domctl_sched sched;
+static struct xen_domctl_getvcpuinfo vcpu;
 
 static int fail(int error)
 {
@@ -35,6 +39,10 @@ int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
 
 	if (operation->cmd == SKINK_DOMCTL_account)
 		memcpy(&operation->u, &account, sizeof(account));
+	else if (operation->cmd == SKINK_DOMCTL_sched)
+		memcpy(&operation->u, &sched, sizeof(sched));
+	else if (operation->cmd == XEN_DOMCTL_getvcpuinfo)
+		memcpy(&operation->u, &vcpu, sizeof(vcpu));
 	else if (operation->cmd != SKINK_DOMCTL_pci_function)
 		return fail(ENOSYS);
 	else if (index)
@@ -48,7 +56,8 @@ int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
 
 struct host host;
 static uv_timer_cb look;
-static uint64_t answered;
+static uint64_t answered, now_ns;
+static bool is_busy;
 static unsigned int faults;
 static enum fault_kind fault_kind;
 static char fault_text[MONITOR_TEXT];
@@ -62,6 +71,16 @@ int uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t timeout, ui
 {
 	look = callback;
 	return 0;
+}
+
+uint64_t uv_hrtime(void)
+{
+	return now_ns;
+}
+
+bool watch_was_idle(struct monitor *monitor)
+{
+	return !is_busy;
 }
 
 uint64_t watch_answered(struct monitor *monitor)
@@ -83,7 +102,11 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 
 /* ---- given ---- */
 
-static struct driver_table table = { .function_count = 1, .function = { SBDF } };
+static struct driver_table table = { .function_count = 1, .function = { SBDF }, .attachment_count = 2 };
+static struct {
+	struct driver_status own;
+	struct driver_attachment_status attachment[2];
+} status;
 static struct driver_log driver_log;
 static struct monitor monitor;
 static struct driver driver;
@@ -94,9 +117,12 @@ static void given_a_driver_that_serves(void)
 	account = (struct skink_domctl_account){ 0 };
 	function.faults = function.storms = 0;
 	driver_log.written = answered = faults = 0;
+	sched = (struct skink_domctl_sched){ 0 };
+	memset(&status, 0, sizeof(status));
+	is_busy = false;
 	monitor = (struct monitor){ .state = MONITOR_SERVING };
 	domain = (struct domain){ .id = ID, .driver = &driver };
-	driver = (struct driver){ .domain = &domain, .monitor = &monitor, .table = &table, .log = &driver_log, .state = DRIVER_SERVING };
+	driver = (struct driver){ .domain = &domain, .monitor = &monitor, .table = &table, .status = &status.own, .log = &driver_log, .state = DRIVER_SERVING };
 	host.domains = &domain;
 	look(NULL);
 }
@@ -104,6 +130,16 @@ static void given_a_driver_that_serves(void)
 static void uses(uint64_t hypercalls)
 {
 	account.used[SKINK_ACCOUNT_HYPERCALLS] += hypercalls;
+	look(NULL);
+}
+
+/* Its loop goes round, and one round in `one_in` finds something. */
+static void goes_round(uint64_t cpu_ms, uint64_t rounds, uint64_t one_in)
+{
+	now_ns += LOOK_MS * 1000000;
+	vcpu.cpu_time += cpu_ms * 1000000;
+	status.own.heartbeat += rounds;
+	status.own.rested += (uint32_t)(rounds - rounds / one_in);
 	look(NULL);
 }
 
@@ -216,6 +252,101 @@ static void without_a_limit_there_is_none_to_use_up(void)
 	CU_ASSERT_EQUAL(faults, 0);
 }
 
+static void cpu_that_is_used_up_for_nothing_is_abuse(void)
+{
+	given_a_driver_that_serves();
+	for (int i = 0; i < 3; i++)
+		goes_round(LOOK_MS, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 0);
+	goes_round(LOOK_MS, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 1);
+	CU_ASSERT_EQUAL(fault_kind, FAULT_ABUSE);
+	CU_ASSERT_STRING_EQUAL(fault_text, "for 2000 ms it had nothing to do, no request and no event, and did not sleep: it uses 100 % of the CPU "
+			       "time that it may have");
+	for (int i = 0; i < 4; i++)
+		goes_round(LOOK_MS, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 1);
+}
+
+/* The first look after a reset only notes. */
+static void successor_that_does_the_same_is_found_again(void)
+{
+	cpu_that_is_used_up_for_nothing_is_abuse();
+	goes_round(LOOK_MS, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 2);
+}
+
+static void answer_request_or_event_is_something_to_do(void)		/* WS2 */
+{
+	given_a_driver_that_serves();
+	for (int i = 0; i < 100; i++) {
+		answered += i % 4 == 0;
+		is_busy = i % 4 == 1;
+		status.attachment[1].counter[DRIVER_EVENTS_TAKEN] += i % 4 == 2;
+		goes_round(LOOK_MS, 100000, NEVER);
+	}
+	CU_ASSERT_EQUAL(faults, 0);
+	for (int i = 0; i < 100; i++) {
+		status.attachment[0].counter[DRIVER_EVENTS_TAKEN]++;
+		goes_round(LOOK_MS, 100000, NEVER);
+	}
+	CU_ASSERT_EQUAL(faults, 0);
+	for (int i = 0; i < 100; i++) {
+		answered++;
+		goes_round(LOOK_MS, 100000, NEVER);
+	}
+	CU_ASSERT_EQUAL(faults, 0);
+	is_busy = true;
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 0);
+}
+
+/* A flood of frames for nobody: none is answered, and none waits in a ring. */
+static void frames_of_the_wire_are_something_to_do(void)		/* WS2 */
+{
+	given_a_driver_that_serves();
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS, 100000, 2);
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS, 100000, 1);
+	CU_ASSERT_EQUAL(faults, 0);
+}
+
+static void driver_that_gets_less_than_half_of_its_cpu_is_not_judged(void)
+{
+	given_a_driver_that_serves();
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS * 49 / 100, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 0);
+	for (int i = 0; i < 4; i++)
+		goes_round(LOOK_MS / 2, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 1);
+}
+
+static void driver_with_a_cap_is_judged_by_that(void)
+{
+	given_a_driver_that_serves();
+	sched.cap_percent = 20;
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS * 9 / 100, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 0);
+	for (int i = 0; i < 4; i++)
+		goes_round(LOOK_MS / 10, 100000, NEVER);
+	CU_ASSERT_EQUAL(faults, 1);
+	CU_ASSERT_EQUAL(fault_kind, FAULT_ABUSE);
+}
+
+static void one_that_sleeps_or_hangs_goes_no_rounds(void)
+{
+	given_a_driver_that_serves();
+	for (int i = 0; i < 100; i++)
+		goes_round(1, 10, NEVER);
+	for (int i = 0; i < 100; i++)
+		goes_round(LOOK_MS, 0, NEVER);
+	CU_ASSERT_EQUAL(faults, 0);
+}
+
 static void driver_that_does_not_serve_is_not_judged(void)
 {
 	given_a_driver_that_serves();
@@ -246,6 +377,13 @@ int main(void)
 	TEST(busy_at_its_limit_is_not_ill_if_it_answers);
 	TEST(half_of_the_limit_is_enough_and_less_is_not);
 	TEST(without_a_limit_there_is_none_to_use_up);
+	TEST(cpu_that_is_used_up_for_nothing_is_abuse);
+	TEST(successor_that_does_the_same_is_found_again);
+	TEST(answer_request_or_event_is_something_to_do);
+	TEST(frames_of_the_wire_are_something_to_do);
+	TEST(driver_that_gets_less_than_half_of_its_cpu_is_not_judged);
+	TEST(driver_with_a_cap_is_judged_by_that);
+	TEST(one_that_sleeps_or_hangs_goes_no_rounds);
 	TEST(driver_that_does_not_serve_is_not_judged);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

@@ -98,6 +98,31 @@ static void disk_whose_request_kills_is_set_aside_and_the_others_go_on(void)
 	CU_ASSERT_EQUAL(status()->doing, 0);
 }
 
+static void what_is_found_is_what_nobody_has_answered(void)
+{
+	given_disks(2);
+	given_requests(0, REQUESTS);
+	given_requests(1, 1);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(driver_domain.found, REQUESTS + 1);
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(driver_domain.found, 0);
+}
+
+/* It knows nothing of its disk, and somebody has waited longer than others do. */
+static void successor_waits_awake_for_its_first_answer(void)
+{
+	given_disks(1);
+	CU_ASSERT_FALSE(blk.is_quick);
+	given_requests(0, 1);
+	world_start();
+	world_round();
+	CU_ASSERT_TRUE(blk.is_quick);
+}
+
 static bool dies_at_once(void)
 {
 	world.meanwhile = meanwhile;
@@ -346,6 +371,8 @@ int main(void)
 	CU_initialize_registry();
 	suite = CU_add_suite("block successor", NULL, NULL);
 	CASE(disk_whose_request_kills_is_set_aside_and_the_others_go_on);
+	CASE(what_is_found_is_what_nobody_has_answered);
+	CASE(successor_waits_awake_for_its_first_answer);
 	CASE(request_that_was_at_work_when_a_hand_came_is_not_accused);
 	CASE(request_that_kills_when_it_completes_is_found_too);
 	CASE(disk_that_is_aside_stays_that_over_another_death);

@@ -250,6 +250,14 @@ void world_kick(struct world_queue *queue)
 		world.pending[queue->bound] = true;
 }
 
+bool event_is_due(void)
+{
+	for (uint32_t port = 1; port < 64; port++)
+		if (world.pending[port])
+			return true;
+	return false;
+}
+
 static bool events_take(void)
 {
 	bool any = false;
@@ -510,6 +518,7 @@ void world_start(void)
 	world_device_reset();
 	pool_init(pool, (uintptr_t)pool, WORLD_POOL_PAGES);
 	driver_domain.generation++;
+	driver_domain.found = 0;
 	table_is_due = true;
 	blk_begin(&world.device);
 }

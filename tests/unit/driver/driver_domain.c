@@ -154,7 +154,12 @@ static int begun(void)
 static bool do_obey(void) { note('o'); return obeys; }
 static bool do_rest(void) { note('r'); return rest_finds_something; }
 static void do_tick(void) { note('t'); }
-static void do_again(void) { note('a'); now_ns += 50; }
+static void do_again(void)
+{
+	note('a');
+	now_ns += 50;
+	driver_domain.found += 3;
+}
 
 static bool do_work(void)
 {
@@ -522,12 +527,24 @@ static void successor_says_how_far_it_has_come(void)
 	CU_ASSERT_EQUAL(status()->resumed_ns, 1000);
 	CU_ASSERT_EQUAL(status()->acknowledged_ns, 1050);
 	CU_ASSERT_EQUAL(status()->taken_ns, 1050);
+	CU_ASSERT_EQUAL(status()->found, 1 + 3);
 	CU_ASSERT_EQUAL(status()->answered_ns, 0);
 	now_ns = 2000;
 	driver_domain_note_answer();
 	now_ns = 3000;
 	driver_domain_note_answer();
 	CU_ASSERT_EQUAL(status()->answered_ns, 2000);
+}
+
+static void successor_does_not_say_what_it_found_before_it_has_all_rings(void)
+{
+	given_domain();
+	CU_ASSERT_EQUAL(begun(), 0);
+	status()->found = 77;			/* its predecessor's */
+	obeys = false;
+	when_it_says_ready(1);
+	CU_ASSERT_EQUAL(status()->taken_ns, 0);
+	CU_ASSERT_EQUAL(status()->found, 0);
 }
 
 static void successor_beats_as_its_own_time_goes(void)
@@ -568,13 +585,14 @@ static void heir_of_another_image_is_told_of_as_a_successor(void)
 	given_domain();
 	CU_ASSERT_EQUAL(begun(), 0);
 	status()->generation = 5;
-	status()->taken_ns = status()->answered_ns = 7;
+	status()->taken_ns = status()->answered_ns = status()->found = 7;
 	when_it_runs(1);
 	CU_ASSERT_EQUAL(status()->generation, 6);
 	CU_ASSERT_TRUE(driver_domain.is_pardoned);
 	CU_ASSERT_FALSE(driver_domain.has_answered);
 	CU_ASSERT_EQUAL(status()->answered_ns, 0);
 	CU_ASSERT_NOT_EQUAL(status()->taken_ns, 7);
+	CU_ASSERT_EQUAL(status()->found, 1);
 }
 
 #define CASE(name) CU_add_test(suite, #name, name)
@@ -607,6 +625,7 @@ int main(void)
 	CASE(first_life_says_ready_before_it_serves);
 	CASE(successor_resets_its_device_first_and_tells_when_the_table_is_obeyed);
 	CASE(successor_says_how_far_it_has_come);
+	CASE(successor_does_not_say_what_it_found_before_it_has_all_rings);
 	CASE(successor_beats_as_its_own_time_goes);
 	CASE(one_that_cannot_serve_says_so_and_lives);
 	CASE(in_a_rehearsal_it_waits_for_its_device);

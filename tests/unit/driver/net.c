@@ -3,6 +3,7 @@
 #include <CUnit/Basic.h>
 #include <string.h>
 
+#include "device/pool.h"
 #include "net/headers.h"
 #include "net_world.h"
 
@@ -23,11 +24,18 @@ static void wire_sent(const struct world_frame *sent)
 		wire[wire_count++] = *sent;
 }
 
+static uint32_t via;			/* the queue that a guest sends by */
+
+static void given_queues(uint32_t guests, uint32_t queues, bool has_card)
+{
+	world_begin(7, guests, queues, has_card);
+	world.sent = wire_sent;
+	wire_count = via = 0;
+}
+
 static void given(uint32_t guests, bool has_card)
 {
-	world_begin(7, guests, has_card);
-	world.sent = wire_sent;
-	wire_count = 0;
+	given_queues(guests, 1, has_card);
 }
 
 static void given_running(uint32_t guests, bool has_card)
@@ -37,9 +45,9 @@ static void given_running(uint32_t guests, bool has_card)
 	world_run();
 }
 
-static void given_buffers(uint32_t number, uint32_t count)
+static void given_buffers_of(uint32_t number, uint32_t which, uint32_t count)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
+	struct world_queue *queue = &world.guest[number].queue[which];
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t id = queue->rx.req_put % VIF_RING_SLOTS;
@@ -50,7 +58,12 @@ static void given_buffers(uint32_t number, uint32_t count)
 		ring_front_put(&queue->rx, &request, sizeof(request));
 	}
 	if (ring_front_push(&queue->rx))
-		world_kick(number, 0);
+		world_kick(number, which);
+}
+
+static void given_buffers(uint32_t number, uint32_t count)
+{
+	given_buffers_of(number, 0, count);
 }
 
 static struct driver_net *net_of(uint32_t number)
@@ -150,13 +163,13 @@ static uint32_t lent(uint32_t number, const uint8_t *bytes, uint32_t length)
 
 static void put(uint32_t number, struct vif_tx_request request)
 {
-	ring_front_put(&world.guest[number].queue[0].tx, &request, sizeof(request));
+	ring_front_put(&world.guest[number].queue[via].tx, &request, sizeof(request));
 }
 
 static void push(uint32_t number)
 {
-	if (ring_front_push(&world.guest[number].queue[0].tx))
-		world_kick(number, 0);
+	if (ring_front_push(&world.guest[number].queue[via].tx))
+		world_kick(number, via);
 	world_run();
 }
 
@@ -200,7 +213,7 @@ static int16_t answer(uint32_t number)
 {
 	struct vif_tx_response response = { .status = 99 };
 
-	ring_front_take(&world.guest[number].queue[0].tx, &response, sizeof(response));
+	ring_front_take(&world.guest[number].queue[via].tx, &response, sizeof(response));
 	return response.status;
 }
 
@@ -664,7 +677,7 @@ static void given_vlan(uint32_t number, uint16_t vlan)
 	net_of(number)->vlan[0] = vlan;
 }
 
-static void vlans_do_not_meet_and_are_tagged_on_the_wire(void)	/* SW1 */
+static void vlans_do_not_meet_and_are_tagged_on_the_wire(void)	/* SNB7 */
 {
 	struct world_frame *back;
 
@@ -776,6 +789,146 @@ static void nobody_takes_over_an_address_that_was_given(void)	/* SW2 */
 	sends(A, plain(7, C, 100));		/* one that nobody has it may have, and gets */
 	sends(C, plain(C, 7, 100));
 	CU_ASSERT_TRUE(arrives(A, 100));
+}
+
+static void given_unguarded(uint32_t guests)
+{
+	given(guests, true);
+	for (uint32_t number = 0; number < guests; number++)
+		world.table->attachment[number].flags &= ~DRIVER_NET_GUARD_MAC;
+	world_back_end();
+	world_run();
+}
+
+/* A frame of one that has many addresses behind it, a bridge. */
+static void says(uint32_t number, uint32_t address)
+{
+	uint32_t length = plain(number, number == A ? B : A, 100);
+
+	memcpy(frame + 6, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+	sends(number, length);
+}
+
+static void is_told(uint32_t from, uint32_t address)
+{
+	uint32_t length = plain(from, 6, 100);
+
+	memcpy(frame, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+	sends(from, length);
+	world_card_completes(WORLD_FLYING);
+	world_run();
+}
+
+static bool is_known(uint32_t from, uint32_t address)
+{
+	uint32_t before = wire_count;
+
+	is_told(from, address);
+	return wire_count == before;		/* else all get it, the wire too */
+}
+
+static void a_guest_teaches_only_so_many_addresses(void)		/* SW2 */
+{
+	uint32_t known = 0;
+
+	given_unguarded(2);
+	given_buffers(A, 200);
+	for (uint32_t address = 0; address < 50; address++)
+		says(A, address);
+	wire_count = 0;
+	for (uint32_t address = 0; address < 50; address++)
+		known += is_known(B, address);
+	CU_ASSERT_EQUAL(known, 32);
+	CU_ASSERT_TRUE(is_known(B, 31) && !is_known(B, 32));	/* the first */
+	CU_ASSERT_EQUAL(net.port[A]->learned, 32);
+	CU_ASSERT_EQUAL(net.port[B]->learned, 0);
+}
+
+static void the_wire_teaches_only_so_many_addresses(void)		/* SW2 */
+{
+	given_unguarded(2);
+	for (uint32_t address = 0; address < 1500; address++) {
+		struct world_frame *arrived = world_card_receives();
+
+		arrived->length = plain(6, A, 100);
+		memcpy(arrived->bytes, frame, 100);
+		memcpy(arrived->bytes + 6, (uint8_t[]){ 6, 1, 2, 3, (uint8_t)(address >> 8), (uint8_t)address }, 6);
+		world_run();
+	}
+	CU_ASSERT_TRUE(net.wire.learned > 900 && net.wire.learned <= 1024);
+	given_buffers(A, 16);
+	says(A, 2000);
+	CU_ASSERT_TRUE(is_known(B, 2000));			/* there is room for others */
+}
+
+static void time_passes(uint64_t seconds)
+{
+	world.now_ns += seconds * 1000000000;
+	world_run();
+	for (unsigned int i = 0; i < 64; i++)
+		net_tick();
+}
+
+static void what_is_not_heard_again_is_forgotten(void)			/* SW2 */
+{
+	given_unguarded(2);
+	given_buffers(A, 200);
+	says(A, 1);
+	says(A, 2);
+	time_passes(200);
+	says(A, 1);
+	time_passes(150);
+	CU_ASSERT_TRUE(is_known(B, 1));
+	CU_ASSERT_FALSE(is_known(B, 2));
+	CU_ASSERT_EQUAL(net.port[A]->learned, 1);
+	time_passes(301);
+	CU_ASSERT_FALSE(is_known(B, 1));
+	CU_ASSERT_EQUAL(net.port[A]->learned, 0);
+	sends(A, plain(A, B, 100));
+	given_buffers(B, 200);
+	sends(A, plain(A, B, 100));		/* Dom0's are never forgotten */
+	CU_ASSERT_TRUE(arrives(B, 100));
+}
+
+static uint32_t place_of(const uint8_t *mac)
+{
+	uint32_t place = 0;
+
+	while (place < ADDRESSES && !(net.scratch->address[place].port && !memcmp(net.scratch->address[place].mac, mac, 6)))
+		place++;
+	return place;
+}
+
+/* All places that a given address may be in are a bridge's: it takes one of them. */
+static void a_given_address_takes_a_learned_ones_place(void)		/* SW2 */
+{
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, C + 1 };
+	uint32_t home, learned;
+
+	given_unguarded(3);
+	home = place_of(mac);
+	CU_ASSERT_TRUE_FATAL(home < ADDRESSES);
+	world_detach(C);
+	CU_ASSERT_TRUE(attach_obey());
+	for (uint32_t i = 0; i < 8; i++) {
+		struct address *one = &net.scratch->address[(home + i) % ADDRESSES];
+
+		if (one->port && one->is_given)
+			continue;
+		*one = (struct address){ .port = net.port[A], .seen_ns = net.now_ns, .mac = { 6, 9, 9, 9, 9, (uint8_t)i }, .generation = net.generation };
+		net.port[A]->learned++;
+	}
+	learned = net.port[A]->learned;
+	CU_ASSERT_TRUE(learned > 4);
+	world_attach(C, 1);
+	CU_ASSERT_TRUE(attach_obey());
+	world_run();
+	CU_ASSERT_EQUAL(net.port[A]->learned, learned - 1);
+	CU_ASSERT_TRUE(place_of(mac) < ADDRESSES && net.scratch->address[place_of(mac)].is_given);
+	given_buffers(C, 8);
+	sends(B, plain(B, C, 100));
+	CU_ASSERT_TRUE(arrives(C, 100));
+	CU_ASSERT_EQUAL(world.flying_count, 0);
 }
 
 /* ---- what a receiver cannot do ---- */
@@ -1119,7 +1272,7 @@ static void who_cannot_segment_gets_frames_as_they_came(void)
 	CU_ASSERT_TRUE(arrives(A, 1054));
 }
 
-static void tagged_segments_are_joined_for_who_is_in_their_vlan(void)	/* SW1 */
+static void tagged_segments_are_joined_for_who_is_in_their_vlan(void)	/* SNB7 */
 {
 	given(1, true);
 	given_vlan(A, 5);
@@ -1152,6 +1305,75 @@ static void an_answer_waits_for_the_card(void)
 	CU_ASSERT_EQUAL(memcmp(wire[0].bytes, frame, 900), 0);
 }
 
+/* All rings are full of what is for the wire, and the card sends four at a time: all is answered in the end. */
+static void all_is_sent(uint32_t queues, uint32_t packets)
+{
+	uint32_t answered = 0;
+
+	for (uint32_t turn = 0; turn < 4000; turn++) {
+		world_run();
+		world_card_completes(4);
+	}
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		for (via = 0; via < queues; via++)
+			for (int16_t status; (status = answer(number)) != 99;)
+				answered += status == VIF_STATUS_OKAY;
+	CU_ASSERT_EQUAL(answered, packets);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+}
+
+static void more_than_there_are_packets_goes_out(void)	/* NB7 */
+{
+	given_queues(WORLD_GUESTS, WORLD_QUEUES, true);
+	world_back_end();
+	world_run();
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		for (via = 0; via < WORLD_QUEUES; via++) {
+			plain(number, 9, 100);
+			for (uint32_t i = 0; i < VIF_RING_SLOTS; i++)
+				put_frame(number, 100, 0, 0, 0);
+			push(number);
+		}
+	all_is_sent(WORLD_QUEUES, WORLD_GUESTS * WORLD_QUEUES * VIF_RING_SLOTS);
+}
+
+static void more_than_the_pool_has_goes_out(void)	/* NB7 */
+{
+	for (uint32_t can = 0; can < 2; can++) {
+		given(WORLD_GUESTS, true);
+		world.device.does_csum = world.device.does_tso = can;
+		world_back_end();
+		world_run();
+		for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
+			for (uint32_t i = 0; i < 72; i++)
+				put_frame(number, tcp(number, 9, i < 8 ? 55000 : 3000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 1448);
+			push(number);
+		}
+		all_is_sent(1, WORLD_GUESTS * (8 * 14 + 64));
+		world_end();
+	}
+}
+
+static void an_answer_waits_for_those_before_it(void)	/* BUS-38, NET-64 */
+{
+	given_running(2, true);
+	given_buffers(B, 8);
+	plain(A, 9, 100);
+	put_frame(A, 100, 0, 0, 0);
+	plain(A, B, 100);
+	put_frame(A, 100, 0, 0, 0);
+	push(A);
+	world.now_ns += 1000000;
+	world_run();
+	CU_ASSERT_TRUE(arrives(B, 100));
+	CU_ASSERT_EQUAL(answer(A), 99);		/* the card does not have the first one yet */
+	world_card_completes(1);
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+}
+
 static void who_leaves_waits_for_the_card(void)		/* NB4 */
 {
 	given_running(2, true);
@@ -1168,23 +1390,244 @@ static void who_leaves_waits_for_the_card(void)		/* NB4 */
 	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
 }
 
+/* ---- events ---- */
+
+/* Woken, it fetches all there is and asks to be woken again; what was not answered. */
+static uint32_t fetches(uint32_t number)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+
+	while (queue->is_kicked) {
+		queue->is_kicked = false;
+		do
+			while (answer(number) != 99)
+				;
+		while (ring_front_sleep(&queue->tx, 1) > 0);
+	}
+	return queue->tx.req_put - queue->tx.rsp_cons;
+}
+
+static void a_sender_has_one_event_for_many_answers(void)
+{
+	const uint32_t packets = 960, under_way = 48;
+
+	given_running(2, true);
+	world.depth = WORLD_FLYING;
+	fetches(A);
+	world.guest[A].queue[0].kicks = 0;
+	plain(A, 9, 100);
+	for (uint32_t sent = 0; sent < packets || fetches(A);) {
+		for (; sent < packets && fetches(A) < under_way; sent++)
+			put_frame(A, 100, 0, 0, 0);
+		if (ring_front_push(&world.guest[A].queue[0].tx))
+			world_kick(A, 0);
+		world_round();
+		world_card_completes(1);
+		world.now_ns += 1000;
+		CU_ASSERT_TRUE_FATAL(world.now_ns < 2000000000);
+	}
+	CU_ASSERT_TRUE(world.guest[A].queue[0].kicks > 0 && world.guest[A].queue[0].kicks <= packets / 20);
+}
+
+static void an_answer_waits_for_company_no_longer_than_it_may(void)
+{
+	uint64_t done_ns;
+
+	given_running(2, true);
+	fetches(A);
+	world.guest[A].queue[0].kicks = 0;
+	plain(A, 9, 100);
+	put_frame(A, 100, 0, 0, 0);
+	ring_front_push(&world.guest[A].queue[0].tx);
+	world_kick(A, 0);
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL_FATAL(world.flying_count, 1);
+	world_card_completes(1);
+	done_ns = world.now_ns;
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].kicks, 0);
+	CU_ASSERT_TRUE_FATAL(world.wake_ns > done_ns && world.wake_ns <= done_ns + HOLD_NS);	/* it has asked to be woken */
+	world.now_ns = world.wake_ns;
+	while (world_round())
+		;
+	CU_ASSERT_EQUAL(world.guest[A].queue[0].kicks, 1);
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+}
+
+static void a_burst_from_the_wire_is_one_event(void)
+{
+	given_running(2, true);
+	given_buffers(B, 100);
+	world_run();
+	world.guest[B].queue[0].kicks = 0;
+	for (unsigned int i = 0; i < 12; i++) {
+		struct world_frame *arrived = world_card_receives();
+
+		arrived->length = plain(9, B, 200);
+		memcpy(arrived->bytes, frame, 200);
+	}
+	world_run();
+	CU_ASSERT_EQUAL(ring_front_look(&world.guest[B].queue[0].rx), 12);
+	CU_ASSERT_EQUAL(world.guest[B].queue[0].kicks, 1);
+}
+
+/* ---- several queues ---- */
+
+static void given_two_queues(uint32_t guests)
+{
+	given_queues(guests, 2, false);
+	world_back_end();
+	world_run();
+}
+
+static uint32_t waiting_in(uint32_t number, uint32_t which)
+{
+	return (uint32_t)ring_front_look(&world.guest[number].queue[which].rx);
+}
+
+static void flows_are_spread_and_one_flow_stays_in_its_queue(void)
+{
+	uint32_t before;
+
+	given_two_queues(2);
+	given_buffers_of(B, 0, 100);
+	given_buffers_of(B, 1, 100);
+	for (uint32_t flow = 0; flow < 32; flow++) {
+		uint32_t length = tcp(A, B, 100, true);
+
+		put16(frame + 34, 1000 + flow);
+		via = flow % 2;			/* by whichever it is sent */
+		put_frame(A, length, VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+	}
+	CU_ASSERT_EQUAL(waiting_in(B, 0) + waiting_in(B, 1), 32);
+	CU_ASSERT_TRUE(waiting_in(B, 0) >= 8 && waiting_in(B, 1) >= 8);
+	before = waiting_in(B, 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		put_frame(A, tcp(A, B, 100, true), VIF_TX_CSUM_BLANK, 0, 0);
+		push(A);
+	}
+	CU_ASSERT_TRUE(waiting_in(B, 0) == before || waiting_in(B, 0) == before + 8);
+	CU_ASSERT_EQUAL(waiting_in(B, 0) + waiting_in(B, 1), 40);
+}
+
+static void a_queue_without_buffers_holds_up_no_other(void)	/* NB3 */
+{
+	uint32_t sent = 0;
+
+	given_two_queues(2);
+	given_buffers_of(B, 1, 100);
+	for (uint32_t flow = 0; flow < 32; flow++, sent++) {
+		uint32_t length = tcp(A, B, 100, true);
+
+		put16(frame + 34, 1000 + flow);
+		put_frame(A, length, VIF_TX_CSUM_BLANK, 0, 0);
+	}
+	push(A);
+	CU_ASSERT_TRUE(waiting_in(B, 1) >= 8);
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	world_run();
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED) + waiting_in(B, 1), sent);
+	while (sent > 0 && answer(A) == VIF_STATUS_OKAY)
+		sent--;
+	CU_ASSERT_EQUAL(sent, 0);
+}
+
+static void one_queue_that_lies_ends_its_attachment_with_all_queues(void)
+{
+	given_two_queues(3);
+	world.guest[A].queue[1].tx.shared->req_prod = 300;
+	world_kick(A, 1);
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(A)->text, "queue 1"));
+	CU_ASSERT_TRUE(!world.guest[A].queue[0].local_port && !world.guest[A].queue[1].local_port);
+	CU_ASSERT_NOT_EQUAL(world.guest[B].queue[1].local_port, 0);
+}
+
+static void an_attachment_of_which_one_ring_cannot_be_mapped_is_refused(void)
+{
+	given_queues(3, 2, false);
+	world_withdraw(A, world.table->attachment[A].queue[1].ring_ref[1]);
+	world_back_end();
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_TRUE(!world.guest[A].queue[0].local_port && !world.guest[A].queue[1].local_port);
+	CU_ASSERT_EQUAL(world_status(B)->answer, DRIVER_ATTACHED);
+}
+
+/* ---- what Dom0 wants ---- */
+
+static void given_a_packet_for_each_buffer(uint32_t packets)
+{
+	world_back_end();
+	world_run();
+	given_buffers(B, packets);
+	plain(A, B, 1000);
+	for (unsigned int i = 0; i < packets; i++)
+		put_frame(A, 1000, 0, 0, 0);
+}
+
+static uint32_t arrived_after_ms(uint32_t ms)
+{
+	struct vif_rx_response first;
+	struct vif_extra extra;
+	uint32_t passed = 0;
+
+	for (uint64_t end_ns = world.now_ns + ms * 1000000ull; world.now_ns < end_ns; world.now_ns += 1000000)
+		push(A);
+	while (receives(B, &first, &extra) == 1000)
+		passed++;
+	return passed;
+}
+
 static void a_limit_is_kept(void)
 {
-	uint32_t passed = 0;
+	uint32_t passed;
 
 	given(2, false);
 	net_of(A)->from_guest = (struct driver_rate){ 1000000, 20000 };
-	world_back_end();
-	world_run();
-	given_buffers(B, 250);
-	plain(A, B, 1000);
-	for (unsigned int i = 0; i < 200; i++)
-		put_frame(A, 1000, 0, 0, 0);
-	for (uint64_t end_ns = world.now_ns + 100000000; world.now_ns < end_ns; world.now_ns += 1000000)
-		push(A);
-	while (answer(A) != 99)
-		passed++;
+	given_a_packet_for_each_buffer(200);
+	passed = arrived_after_ms(100);
 	CU_ASSERT_TRUE(passed >= 117 && passed <= 123);	/* 100 ms at 1 MB/s, and the burst */
+	while (passed > 0 && answer(A) == VIF_STATUS_OKAY)
+		passed--;
+	CU_ASSERT_TRUE(passed == 0 && answer(A) == 99);	/* the others stay in the ring */
+}
+
+static void a_limit_to_the_guest_is_kept(void)
+{
+	uint32_t passed;
+
+	given(2, false);
+	net_of(B)->to_guest = (struct driver_rate){ 1000000, 20000 };
+	given_a_packet_for_each_buffer(200);
+	passed = arrived_after_ms(100);
+	CU_ASSERT_TRUE(passed >= 117 && passed <= 123);
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 0);
+	CU_ASSERT_TRUE(arrived_after_ms(100) == 200 - passed);	/* the rest comes later, and is not lost */
+}
+
+/* From the guest and to it: 100,000 bytes were saved up, and pass at 2 MB/s until they are gone, then at 1 MB/s. */
+static void a_burst_passes_no_faster_than_its_peak(void)
+{
+	const struct driver_rate average = { 1000000, 100000 }, peak = { 2000000, 10000 };
+
+	for (unsigned int to_guest = 0; to_guest < 2; to_guest++) {
+		uint32_t first, second;
+
+		given(2, false);
+		*(to_guest ? &net_of(B)->to_guest : &net_of(A)->from_guest) = average;
+		*(to_guest ? &net_of(B)->to_guest_peak : &net_of(A)->from_guest_peak) = peak;
+		given_a_packet_for_each_buffer(250);
+		first = arrived_after_ms(40);
+		second = first + arrived_after_ms(80);
+		CU_ASSERT_TRUE(first >= 87 && first <= 93);
+		CU_ASSERT_TRUE(second >= 217 && second <= 223);
+		world_end();
+	}
 }
 
 static void a_link_that_is_down_carries_nothing(void)
@@ -1197,10 +1640,32 @@ static void a_link_that_is_down_carries_nothing(void)
 	sends(A, plain(A, B, 100));
 	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
 	CU_ASSERT_TRUE(nothing_arrives(B));
+	CU_ASSERT_TRUE(counted(B, DRIVER_RX_DROPPED) == 1 && counted(A, DRIVER_TX_PACKETS) == 1 && counted(A, DRIVER_TX_DROPPED) == 0);
+	sends(B, plain(B, A, 100));
+	CU_ASSERT_EQUAL(answer(B), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(counted(B, DRIVER_TX_DROPPED) == 1 && counted(B, DRIVER_TX_PACKETS) == 0);
 	world.table->attachment[B].flags |= DRIVER_NET_LINK_UP;
 	attach_obey();
 	sends(A, plain(A, B, 100));
 	CU_ASSERT_TRUE(arrives(B, 100));
+}
+
+static void what_the_wire_cannot_take_is_counted(void)
+{
+	given(2, true);
+	world.is_unplugged = true;
+	world_back_end();
+	world_run();
+	sends(A, plain(A, 9, 100));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 1 && world.flying_count == 0);
+	world.is_unplugged = false;
+	net_tick();
+	sends(A, plain(A, 9, 100));
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 1 && world.flying_count == 1);
+	world.device.mtu = 500;			/* less than the guest's, and it is no segment that could be cut */
+	sends(A, plain(A, 9, 1000));
+	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 2 && world.flying_count == 1);
 }
 
 static void what_is_for_the_link_alone_is_not_forwarded(void)
@@ -1246,6 +1711,10 @@ int main(void)
 		CASE(a_tag_is_for_a_trunk_and_only_for_its_vlans),
 		CASE(a_mirror_hears_one_port_and_says_nothing),
 		CASE(nobody_takes_over_an_address_that_was_given),
+		CASE(a_guest_teaches_only_so_many_addresses),
+		CASE(the_wire_teaches_only_so_many_addresses),
+		CASE(what_is_not_heard_again_is_forgotten),
+		CASE(a_given_address_takes_a_learned_ones_place),
 		CASE(what_a_receiver_cannot_segment_is_segmented),
 		CASE(a_packet_of_64_kib_is_one_packet),
 		CASE(a_blank_checksum_is_filled_in_for_who_needs_it),
@@ -1260,9 +1729,22 @@ int main(void)
 		CASE(who_cannot_segment_gets_frames_as_they_came),
 		CASE(tagged_segments_are_joined_for_who_is_in_their_vlan),
 		CASE(an_answer_waits_for_the_card),
+		CASE(an_answer_waits_for_those_before_it),
+		CASE(more_than_there_are_packets_goes_out),
+		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
+		CASE(a_sender_has_one_event_for_many_answers),
+		CASE(an_answer_waits_for_company_no_longer_than_it_may),
+		CASE(a_burst_from_the_wire_is_one_event),
+		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
+		CASE(a_queue_without_buffers_holds_up_no_other),
+		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),
+		CASE(an_attachment_of_which_one_ring_cannot_be_mapped_is_refused),
 		CASE(a_limit_is_kept),
+		CASE(a_limit_to_the_guest_is_kept),
+		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
+		CASE(what_the_wire_cannot_take_is_counted),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;

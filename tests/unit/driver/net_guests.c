@@ -8,6 +8,7 @@
 #define RECORDS		1024u
 #define WIRE_RECORDS	65536u
 #define MARK		0x5be10000u
+#define FLOWS		4u		/* of one guest to another: they come by different queues */
 
 struct guests guests;
 uint32_t guests_honest = WORLD_GUESTS;
@@ -23,16 +24,20 @@ struct sent {
 	uint64_t at;			/* world.steps */
 };
 
-struct front {
-	uint32_t sequence;
-	uint64_t released_at;		/* world.steps, when it was last aside */
-	struct sent sent[RECORDS];
+struct side {
 	uint8_t *tx_page[VIF_RING_SLOTS], *rx_page[VIF_RING_SLOTS];
 	uint32_t tx_gref[VIF_RING_SLOTS], rx_gref[VIF_RING_SLOTS];
 	uint16_t tx_id[VIF_RING_SLOTS], rx_id[VIF_RING_SLOTS];	/* by index */
 	uint32_t tx_sequence[VIF_RING_SLOTS];			/* by index of the packet's last slot; 0: not the last */
 	bool tx_is_extra[VIF_RING_SLOTS];
 	uint16_t tx_free[VIF_RING_SLOTS], tx_free_count;
+	uint32_t sequence;		/* that of a packet has the queue's number as well: none is used again while the queue has it */
+};
+
+struct front {
+	uint64_t released_at;		/* world.steps, when it was last aside */
+	struct sent sent[RECORDS];
+	struct side side[WORLD_QUEUES];	/* of each queue */
 	uint8_t packet[WORLD_FRAME_MAX];
 	uint32_t packet_bytes;
 };
@@ -163,36 +168,38 @@ static void wire_got(const struct world_frame *frame)
 		note_received(TO_WIRE, frame->bytes, frame->length);
 }
 
-static void buffers_post(uint32_t number)
+static void buffers_post(uint32_t number, uint32_t which)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
-	struct front *one = &front[number];
+	struct world_queue *queue = &world.guest[number].queue[which];
+	struct side *side = &front[number].side[which];
 
 	while (ring_front_free(&queue->rx)) {
 		uint16_t id = queue->rx.req_put % VIF_RING_SLOTS;
 		struct vif_rx_request request = { .id = id };
 
-		request.gref = one->rx_gref[id] = world_lend(number, one->rx_page[id], false);
-		one->rx_id[ring_front_put(&queue->rx, &request, sizeof(request)) % VIF_RING_SLOTS] = id;
+		request.gref = side->rx_gref[id] = world_lend(number, side->rx_page[id], false);
+		side->rx_id[ring_front_put(&queue->rx, &request, sizeof(request)) % VIF_RING_SLOTS] = id;
 	}
 	if (ring_front_push(&queue->rx))
-		world_kick(number, 0);
+		world_kick(number, which);
 }
 
 /* One packet: its first slot, an extra perhaps, the rest. */
-static void receive_one(uint32_t number, struct ring_front *ring)
+static void receive_one(uint32_t number, uint32_t which)
 {
+	struct ring_front *ring = &world.guest[number].queue[which].rx;
 	struct front *one = &front[number];
+	struct side *side = &one->side[which];
 	bool is_extra = false, has_more = true;
 
 	one->packet_bytes = 0;
 	while (is_extra || has_more) {
-		uint16_t id = one->rx_id[ring->rsp_cons % VIF_RING_SLOTS];
+		uint16_t id = side->rx_id[ring->rsp_cons % VIF_RING_SLOTS];
 		struct vif_rx_response response;
 
 		if (ring_front_take(ring, &response, sizeof(response)) != 1)
 			return wrong("a packet is not whole when its first slot is published");
-		world_withdraw(number, one->rx_gref[id]);
+		world_withdraw(number, side->rx_gref[id]);
 		if (is_extra) {
 			is_extra = false;
 			continue;
@@ -205,7 +212,7 @@ static void receive_one(uint32_t number, struct ring_front *ring)
 		}
 		if (one->packet_bytes + (uint32_t)response.status > sizeof(one->packet))
 			return wrong("a packet is larger than any");
-		memcpy(one->packet + one->packet_bytes, one->rx_page[id] + response.offset, (size_t)response.status);
+		memcpy(one->packet + one->packet_bytes, side->rx_page[id] + response.offset, (size_t)response.status);
 		one->packet_bytes += (uint32_t)response.status;
 		is_extra = response.flags & VIF_RX_EXTRA;
 		has_more = response.flags & VIF_RX_MORE;
@@ -213,18 +220,18 @@ static void receive_one(uint32_t number, struct ring_front *ring)
 	note_received(number, one->packet, one->packet_bytes);
 }
 
-static void receive_all(uint32_t number)
+static void receive_all(uint32_t number, uint32_t which)
 {
-	struct ring_front *ring = &world.guest[number].queue[0].rx;
+	struct ring_front *ring = &world.guest[number].queue[which].rx;
 	int waiting;
 
 	do {
 		while ((waiting = ring_front_look(ring)) > 0)
-			receive_one(number, ring);
+			receive_one(number, which);
 		if (waiting < 0)
 			wrong("the receive ring's rsp_prod is a lie");
 	} while (ring_front_sleep(ring, 1) > 0);
-	buffers_post(number);
+	buffers_post(number, which);
 }
 
 /* ---- sending ---- */
@@ -253,59 +260,64 @@ static void packet_make(uint8_t *bytes, uint32_t number, uint32_t to, uint32_t s
 	struct record record = { MARK, number, sequence, length };
 
 	headers_make(bytes, number, to, length);
+	if (number != TO_WIRE)
+		put16(bytes + 34, sequence / WORLD_QUEUES % FLOWS);
 	memcpy(bytes + HEADERS, &record, sizeof(record));
 	for (uint32_t i = HEADERS + sizeof(record); i < length; i++)
 		bytes[i] = pattern(sequence, i);
 }
 
-static uint32_t slot_put(uint32_t number, const void *request, uint16_t id, bool is_extra)
+static uint32_t slot_put(uint32_t number, uint32_t which, const void *request, uint16_t id, bool is_extra)
 {
-	struct front *one = &front[number];
-	uint32_t index = ring_front_put(&world.guest[number].queue[0].tx, request, VIF_TX_SLOT);
+	struct side *side = &front[number].side[which];
+	uint32_t index = ring_front_put(&world.guest[number].queue[which].tx, request, VIF_TX_SLOT);
 
-	one->tx_id[index % VIF_RING_SLOTS] = id;
-	one->tx_is_extra[index % VIF_RING_SLOTS] = is_extra;
-	one->tx_sequence[index % VIF_RING_SLOTS] = 0;
+	side->tx_id[index % VIF_RING_SLOTS] = id;
+	side->tx_is_extra[index % VIF_RING_SLOTS] = is_extra;
+	side->tx_sequence[index % VIF_RING_SLOTS] = 0;
 	return index;
 }
 
+/* What is for one goes by one queue. */
 bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bool is_gso)
 {
+	uint32_t which = (number + to) % world.guest[number].queues;
 	struct front *one = &front[number];
-	struct world_queue *queue = &world.guest[number].queue[0];
-	uint32_t at = 0, index = 0, sequence = one->sequence + 1;
+	struct side *side = &one->side[which];
+	struct world_queue *queue = &world.guest[number].queue[which];
+	uint32_t at = 0, index = 0, sequence = (side->sequence + 1) * WORLD_QUEUES + which;
 
 	if (bytes < 80)
 		bytes = 80;
 	if (bytes > slots * 4000)
 		bytes = slots * 4000;
-	if (ring_front_free(&queue->tx) < slots + is_gso || one->tx_free_count < slots)
+	if (ring_front_free(&queue->tx) < slots + is_gso || side->tx_free_count < slots)
 		return false;
-	one->sequence = sequence;
+	side->sequence++;
 	one->sent[sequence % RECORDS] = (struct sent){ to, sequence, 0, world.steps };
 	packet_make(one->packet, number, to, sequence, bytes);
 	for (uint32_t slot = 0; slot < slots; slot++) {
-		uint16_t id = one->tx_free[--one->tx_free_count], part;
+		uint16_t id = side->tx_free[--side->tx_free_count], part;
 		struct vif_tx_request request = { .id = id, .offset = (uint16_t)(world_below(97)), .flags = slot + 1 < slots ? VIF_TX_MORE : 0 };
 
 		part = (uint16_t)(slot + 1 == slots ? bytes - at : (bytes - at) / (slots - slot));
-		request.gref = one->tx_gref[id] = world_lend(number, one->tx_page[id], true);
+		request.gref = side->tx_gref[id] = world_lend(number, side->tx_page[id], true);
 		request.size = (uint16_t)(slot ? part : bytes);
 		if (slot == 0 && is_gso)
 			request.flags |= VIF_TX_EXTRA | VIF_TX_CSUM_BLANK;
-		memcpy(one->tx_page[id] + request.offset, one->packet + at, part);
+		memcpy(side->tx_page[id] + request.offset, one->packet + at, part);
 		at += part;
-		index = slot_put(number, &request, id, false);
+		index = slot_put(number, which, &request, id, false);
 		if (slot == 0 && is_gso) {
 			struct { struct vif_extra extra; uint32_t rest; } gso = { .extra = {
 				.type = VIF_EXTRA_GSO, .gso = { .size = 1448, .type = VIF_GSO_TCPV4 } } };
 
-			index = slot_put(number, &gso, 0, true);
+			index = slot_put(number, which, &gso, 0, true);
 		}
 	}
-	one->tx_sequence[index % VIF_RING_SLOTS] = sequence;
+	side->tx_sequence[index % VIF_RING_SLOTS] = sequence;
 	if (ring_front_push(&queue->tx))
-		world_kick(number, 0);
+		world_kick(number, which);
 	guests.sent++;
 	return true;
 }
@@ -379,23 +391,23 @@ static void packet_answered(uint32_t number, uint32_t sequence)
 		guests.lost++;
 }
 
-static void answers_take(uint32_t number)
+static void answers_take(uint32_t number, uint32_t which)
 {
-	struct ring_front *ring = &world.guest[number].queue[0].tx;
-	struct front *one = &front[number];
+	struct ring_front *ring = &world.guest[number].queue[which].tx;
+	struct side *side = &front[number].side[which];
 	struct vif_tx_response response;
 	int taken;
 
 	do {
 		uint32_t index = ring->rsp_cons;
-		uint16_t id = one->tx_id[index % VIF_RING_SLOTS];
+		uint16_t id = side->tx_id[index % VIF_RING_SLOTS];
 
 		taken = ring_front_take(ring, &response, sizeof(response));
 		if (taken < 0)
 			wrong("the transmit ring's rsp_prod is a lie");
 		if (taken <= 0)
 			continue;
-		if (one->tx_is_extra[index % VIF_RING_SLOTS]) {
+		if (side->tx_is_extra[index % VIF_RING_SLOTS]) {
 			if (response.status != VIF_STATUS_NULL)
 				wrong("an extra slot is not answered with NULL");
 			continue;
@@ -404,23 +416,29 @@ static void answers_take(uint32_t number)
 			wrong("a transmit response has another id");
 		if (response.status != VIF_STATUS_OKAY)
 			guests.errors++;
-		world_withdraw(number, one->tx_gref[id]);
-		one->tx_free[one->tx_free_count++] = id;
-		if (one->tx_sequence[index % VIF_RING_SLOTS])
-			packet_answered(number, one->tx_sequence[index % VIF_RING_SLOTS]);
+		world_withdraw(number, side->tx_gref[id]);
+		side->tx_free[side->tx_free_count++] = id;
+		if (side->tx_sequence[index % VIF_RING_SLOTS])
+			packet_answered(number, side->tx_sequence[index % VIF_RING_SLOTS]);
 	} while (taken > 0 || ring_front_sleep(ring, 1) > 0);
+}
+
+static void queue_look(uint32_t number, uint32_t which)
+{
+	if (!world.guest[number].queue[which].is_kicked)
+		return;
+	world.guest[number].queue[which].is_kicked = false;
+	/* Others' packets that this one's answers are about are in their rings already. */
+	for (uint32_t other = 0; other < WORLD_GUESTS; other++)
+		for (uint32_t i = 0; other < guests_honest && i < world.guest[other].queues; i++)
+			receive_all(other, i);
+	answers_take(number, which);
 }
 
 void guest_look(uint32_t number)
 {
-	if (!world.guest[number].queue[0].is_kicked)
-		return;
-	world.guest[number].queue[0].is_kicked = false;
-	/* Others' packets that this one's answers are about are in their rings already. */
-	for (uint32_t other = 0; other < WORLD_GUESTS; other++)
-		if (world.guest[other].record && other < guests_honest)
-			receive_all(other);
-	answers_take(number);
+	for (uint32_t which = 0; which < world.guest[number].queues; which++)
+		queue_look(number, which);
 }
 
 bool guest_is_aside(uint32_t number)
@@ -447,16 +465,34 @@ uint32_t wire_lost(void)
 
 bool guest_sleeps_for_ever(uint32_t number)
 {
-	struct world_queue *queue = &world.guest[number].queue[0];
+	for (uint32_t which = 0; which < world.guest[number].queues; which++) {
+		struct world_queue *queue = &world.guest[number].queue[which];
 
-	return !queue->is_kicked && (ring_front_look(&queue->tx) > 0 || ring_front_look(&queue->rx) > 0);
+		if (!queue->is_kicked && (ring_front_look(&queue->tx) > 0 || ring_front_look(&queue->rx) > 0))
+			return true;
+	}
+	return false;
 }
 
 uint32_t guest_owed(uint32_t number)
 {
-	const struct ring_front *ring = &world.guest[number].queue[0].tx;
+	uint32_t owed = 0;
 
-	return ring->req_put - ring->rsp_cons;
+	for (uint32_t which = 0; which < world.guest[number].queues; which++)
+		owed += world.guest[number].queue[which].tx.req_put - world.guest[number].queue[which].tx.rsp_cons;
+	return owed;
+}
+
+static void side_begin(uint32_t number, uint32_t which)
+{
+	struct side *side = &front[number].side[which];
+
+	for (uint16_t id = 0; id < VIF_RING_SLOTS; id++) {
+		side->tx_page[id] = world_page();
+		side->rx_page[id] = world_page();
+		side->tx_free[side->tx_free_count++] = id;
+	}
+	buffers_post(number, which);
 }
 
 void guests_begin(void)
@@ -465,16 +501,7 @@ void guests_begin(void)
 	memset(front, 0, sizeof(front));
 	memset(wire_sent, 0, sizeof(wire_sent));
 	world.sent = wire_got;
-	for (uint32_t number = 0; number < WORLD_GUESTS; number++) {
-		struct front *one = &front[number];
-
-		if (!world.guest[number].record || number >= guests_honest)
-			continue;
-		for (uint16_t id = 0; id < VIF_RING_SLOTS; id++) {
-			one->tx_page[id] = world_page();
-			one->rx_page[id] = world_page();
-			one->tx_free[one->tx_free_count++] = id;
-		}
-		buffers_post(number);
-	}
+	for (uint32_t number = 0; number < WORLD_GUESTS && number < guests_honest; number++)
+		for (uint32_t which = 0; which < world.guest[number].queues; which++)
+			side_begin(number, which);
 }

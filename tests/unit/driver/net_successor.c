@@ -12,9 +12,11 @@
 #define B 1u
 #define C 2u
 
+static uint32_t queues;			/* of each guest */
+
 static void given(uint32_t count, bool has_card)
 {
-	world_begin(11, count, has_card);
+	world_begin(11, count, queues, has_card);
 	guests_begin();
 	world_back_end();
 	world_run();
@@ -329,6 +331,30 @@ static void frames_that_nobody_fetched_are_delivered(void)
 	nothing_is_wrong();
 }
 
+static void what_is_found_is_requests_frames_and_decided_answers(void)
+{
+	const struct queue *queue;
+
+	given(2, true);
+	world_back_end();
+	world_run();
+	CU_ASSERT_EQUAL(driver_domain.found, 0);	/* both have buffers in their receive rings */
+	CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	CU_ASSERT_TRUE(guest_send(B, A, 300, 2, false));
+	wire_send(A, 200, false);
+	world_back_end();
+	CU_ASSERT_EQUAL(driver_domain.found, 4);	/* the second has two slots */
+	all_look();
+	CU_ASSERT_TRUE(guest_send(A, B, 300, 1, false));
+	world_round();
+	queue = net.port[A]->queue[(A + B) % queues];	/* guest_send()'s */
+	CU_ASSERT_EQUAL(queue->tx.added, queue->tx.ring.rsp_prod + 1);
+	world_back_end();
+	CU_ASSERT_EQUAL(driver_domain.found, 1);
+	all_look();
+	nothing_is_wrong();
+}
+
 static void frames_of_a_stream_that_nobody_fetched_go_alone(void)	/* J3 */
 {
 	given(2, true);
@@ -451,6 +477,9 @@ static void answer_that_was_held_is_given_and_its_packet_not_sent_again(void)
 	nothing_is_wrong();
 }
 
+static void given_one_queue(void) { queues = 1; }
+static void given_two_queues(void) { queues = WORLD_QUEUES; }
+
 #define CASE(name) { #name, name }
 
 int main(void)
@@ -467,6 +496,7 @@ int main(void)
 		CASE(buffer_of_two_records_is_delivered_once),
 		CASE(records_of_noise_harm_nobody),
 		CASE(frames_that_nobody_fetched_are_delivered),
+		CASE(what_is_found_is_requests_frames_and_decided_answers),
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
@@ -476,17 +506,20 @@ int main(void)
 		CASE(port_that_nobody_noted_is_found),
 		CASE(answer_that_was_held_is_given_and_its_packet_not_sent_again),
 	};
+	static const char *const suites[] = { "a successor of the network back-end", "a successor, with two queues for each guest" };
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
-	CU_pSuite suite;
 
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return 1;
-	suite = CU_add_suite_with_setup_and_teardown("a successor of the network back-end", NULL, NULL, NULL, world_end);
-	for (unsigned int i = 0; i < count; i++)
-		CU_add_test(suite, cases[i].name, cases[i].run);
+	for (unsigned int with = 0; with < 2; with++) {
+		CU_pSuite suite = CU_add_suite_with_setup_and_teardown(suites[with], NULL, NULL, with ? given_two_queues : given_one_queue, world_end);
+
+		for (unsigned int i = 0; i < count; i++)
+			CU_add_test(suite, cases[i].name, cases[i].run);
+	}
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	failures = CU_basic_run_tests() == CUE_SUCCESS ? CU_get_number_of_failures() : 1;
-	failures += CU_get_number_of_tests_run() != count;
+	failures += CU_get_number_of_tests_run() != 2 * count;
 	CU_cleanup_registry();
 	return failures ? 1 : 0;
 }

@@ -12,9 +12,9 @@
 
 struct world world;
 
-#define PAGES		4096u
+#define PAGES		8192u
 #define TABLE_BYTES	65536u
-#define LEDGER_BYTES	(WORLD_GUESTS * 4 * LEDGER_STRIDE)
+#define LEDGER_BYTES	(WORLD_GUESTS * WORLD_QUEUES * 2 * LEDGER_STRIDE)
 
 static uint8_t pages[PAGES][4096] __attribute__((aligned(4096)));
 static uint8_t pool[WORLD_POOL * 4096] __attribute__((aligned(4096)));
@@ -107,7 +107,7 @@ int event_status(evtchn_port_t port, struct evtchn_status *found)
 {
 	memset(found, 0, sizeof(*found));
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
-		for (uint32_t j = 0; j < 2; j++)
+		for (uint32_t j = 0; j < WORLD_QUEUES; j++)
 			if (world.guest[i].queue[j].local_port == port) {
 				found->status = EVTCHNSTAT_interdomain;
 				found->u.interdomain.dom = (domid_t)(i + 1);
@@ -119,11 +119,11 @@ int event_status(evtchn_port_t port, struct evtchn_status *found)
 
 int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port, evtchn_port_t *port)
 {
-	for (uint32_t j = 0; remote >= 1 && remote <= WORLD_GUESTS && j < 2; j++) {
+	for (uint32_t j = 0; remote >= 1 && remote <= WORLD_GUESTS && j < WORLD_QUEUES; j++) {
 		struct world_queue *queue = &world.guest[remote - 1].queue[j];
 
 		if (queue->front_port == remote_port && !queue->local_port) {
-			*port = queue->local_port = 1 + (remote - 1u) * 2 + j;
+			*port = queue->local_port = 1 + (remote - 1u) * WORLD_QUEUES + j;
 			world.pending[*port] = true;
 			return 0;
 		}
@@ -134,7 +134,7 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port, evtchn_por
 int event_close(evtchn_port_t port)
 {
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
-		for (uint32_t j = 0; j < 2; j++)
+		for (uint32_t j = 0; j < WORLD_QUEUES; j++)
 			if (world.guest[i].queue[j].local_port == port)
 				world.guest[i].queue[j].local_port = 0;
 	return 0;
@@ -154,7 +154,7 @@ int event_send(evtchn_port_t port)
 {
 	step();
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
-		for (uint32_t j = 0; j < 2; j++)
+		for (uint32_t j = 0; j < WORLD_QUEUES; j++)
 			if (world.guest[i].queue[j].local_port == port) {
 				world.guest[i].queue[j].is_kicked = true;
 				world.guest[i].queue[j].kicks++;
@@ -388,7 +388,7 @@ static bool card_interrupts(struct net_device *device, unsigned int queue, bool 
 
 static bool card_link(struct net_device *device)
 {
-	return true;
+	return !world.is_unplugged;
 }
 
 static void __attribute__((noreturn)) card_failed(struct net_device *device, const char *why)
@@ -455,8 +455,8 @@ static void queue_attach(uint32_t number, uint32_t which)
 	struct world_queue *queue = &world.guest[number].queue[which];
 	struct driver_queue *record = &world.guest[number].record->queue[which];
 
-	queue->tx_page = world_page();
-	queue->rx_page = world_page();
+	queue->tx_page = queue->tx_page ? queue->tx_page : world_page();
+	queue->rx_page = queue->rx_page ? queue->rx_page : world_page();
 	ring_front_init(&queue->tx, queue->tx_page, 4096, VIF_TX_SLOT);
 	ring_front_init(&queue->rx, queue->rx_page, 4096, VIF_RX_SLOT);
 	queue->front_port = 10 + which;
@@ -464,8 +464,8 @@ static void queue_attach(uint32_t number, uint32_t which)
 	record->ring_ref[1] = world_lend(number, queue->rx_page, false);
 	record->ring_pages = 1;
 	record->port[0] = record->port[1] = queue->front_port;
-	ledger_lay_out(&record->ledger[0], (number * 4 + which * 2) * LEDGER_STRIDE, 4);
-	ledger_lay_out(&record->ledger[1], (number * 4 + which * 2 + 1) * LEDGER_STRIDE, 8);
+	ledger_lay_out(&record->ledger[0], (number * WORLD_QUEUES + which) * 2 * LEDGER_STRIDE, 4);
+	ledger_lay_out(&record->ledger[1], ((number * WORLD_QUEUES + which) * 2 + 1) * LEDGER_STRIDE, 8);
 }
 
 void world_attach(uint32_t number, uint32_t queues)
@@ -476,6 +476,7 @@ void world_attach(uint32_t number, uint32_t queues)
 	world.guest[number].record = record;
 	record->front_id = (uint16_t)(number + 1);
 	record->queue_count = (uint16_t)queues;
+	world.guest[number].queues = queues;
 	record->flags = DRIVER_NET_GUARD_MAC | DRIVER_NET_LINK_UP | DRIVER_NET_SG | DRIVER_NET_GSO_TCP4 | DRIVER_NET_GSO_TCP6 |
 			DRIVER_NET_CSUM6 | DRIVER_NET_RX_NOTIFY;
 	memcpy(record->net.mac, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)(number + 1) }, 6);
@@ -492,7 +493,7 @@ void world_detach(uint32_t number)
 	world.table->changed++;
 }
 
-void world_begin(uint64_t seed, uint32_t guests, bool has_card)
+void world_begin(uint64_t seed, uint32_t guests, uint32_t queues, bool has_card)
 {
 	memset(&world, 0, offsetof(struct world, arriving));
 	memset(&world.arriving_first, 0, sizeof(world) - offsetof(struct world, arriving_first));
@@ -509,7 +510,7 @@ void world_begin(uint64_t seed, uint32_t guests, bool has_card)
 	world.table->pool.pages = WORLD_POOL;
 	pool_init(pool, 1ull << 40, WORLD_POOL);
 	for (uint32_t number = 0; number < guests; number++)
-		world_attach(number, 1);
+		world_attach(number, queues);
 }
 
 void world_end(void)
@@ -538,6 +539,7 @@ static void next_life(void)
 {
 	net = at_ready;
 	driver_domain.has_answered = false;
+	driver_domain.found = 0;
 	pool_reset();
 	switch_init();
 	net_again();

@@ -12,6 +12,7 @@
 #include "net/net.h"
 
 #define WORLD_GUESTS	4u
+#define WORLD_QUEUES	2u		/* of one guest, at most */
 #define WORLD_GREFS	4096u
 #define WORLD_POOL	512u
 #define WORLD_FLYING	64u
@@ -34,7 +35,8 @@ struct world_queue {
 struct world_guest {
 	struct driver_attachment *record;
 	struct world_grant grant[WORLD_GREFS];
-	struct world_queue queue[2];
+	struct world_queue queue[WORLD_QUEUES];
+	uint32_t queues;
 };
 
 /* A frame as the card sent it, or as it is to receive it. */
@@ -56,7 +58,7 @@ struct world {
 	uint32_t flying_count, completed, depth;
 	void *buffer[256];			/* given for receiving; of a life that ended, until the card begins anew */
 	uint32_t buffer_count, segment_bytes;
-	bool is_left_begun, is_deaf;
+	bool is_left_begun, is_deaf, is_unplugged;
 	struct net_frame taken;			/* given to the back-end, and not known to be recorded; segment_count 0: none */
 	struct world_frame arriving[16];
 	uint32_t arriving_first, arriving_count;
@@ -85,8 +87,8 @@ uint64_t world_random(void);
 static inline uint32_t world_below(uint32_t limit) { return (uint32_t)(world_random() >> 33) % limit; }
 static inline bool world_chance(uint32_t of) { return world_below(of) == 0; }
 
-/* Guests 0 to count - 1 with one queue, addresses 02:00:00:00:00:<number + 1>, everything negotiated, a card if asked for. */
-void world_begin(uint64_t seed, uint32_t guests, bool has_card);
+/* Guests 0 to count - 1 with so many queues each, addresses 02:00:00:00:00:<number + 1>, everything negotiated, a card if asked for. */
+void world_begin(uint64_t seed, uint32_t guests, uint32_t queues, bool has_card);
 void world_end(void);
 void world_attach(uint32_t number, uint32_t queues);	/* a record; guest rings are new */
 void world_detach(uint32_t number);
