@@ -2,7 +2,7 @@
 # Read by dom0.sh: a network and a disk driver domain end under load, once, and how long their guests got no answer is printed, as they saw
 # it themselves. On Skink they die and skinkd resets them. On Xen they are destroyed and created again, and their front-ends are detached and
 # attached, as an administrator would have to.
-patience=120	# so many seconds without an answer are for ever
+patience=60	# so many seconds without an answer are for ever
 
 row() { echo "BENCH $*"; }
 lines() { grep -ac "$2" "$logs/guest-$1.log"; }
@@ -61,6 +61,7 @@ skink_outage() {
 	skink_guest writer outage-blk "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source><target dev='xvda' bus='xen'/></disk>"
 	both_loaded
 	dies lan client outage.net
+	must skink pause client
 	dies disk0 writer outage.blk
 }
 
@@ -72,15 +73,14 @@ disk_of_writer="format=raw,vdev=xvda,access=rw,backend=driver,backendtype=phy,ta
 xl_interface_of() { echo "mac=00:16:3e:00:00:$1 backend=driver"; }
 
 # What was detached its guest lets go some time later; what is attached before that never connects.
-again() {
-	: > $logs/guest-driver.log
-	must xl create -q driver.conf
-	wait_for driver "IO serves"
+interfaces_again() {
 	must xl network-detach client 0
 	must xl network-detach server 0
 	sleep 0.3
 	must xl network-attach client $(xl_interface_of 02)
 	must xl network-attach server $(xl_interface_of 01)
+}
+disk_again() {
 	timeout $patience xl block-detach writer xvda
 	timeout $patience xl block-attach writer "$disk_of_writer"
 }
@@ -98,8 +98,13 @@ xl_outage() {
 	set -- "$(lines client STALL)" "$(lines writer STALL)"
 	must xl destroy driver
 	set -- "$1" "$2" "$(lines client "IO goes on")" "$(lines writer "IO goes on")"
-	again
+	: > $logs/guest-driver.log
+	must xl create -q driver.conf
+	wait_for driver "IO serves"
+	interfaces_again
 	told client outage.net "$1" "$3"
+	must xl pause client
+	disk_again
 	told writer outage.blk "$2" "$4"
 }
 
