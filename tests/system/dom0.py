@@ -89,6 +89,12 @@ class Dom0(Machine):
         seconds = int(limit * PATIENCE)
         self.check(f"[ $(grep -c -m{count} -e '{words}' < <(timeout {seconds} tail -n +1 -F {file} 2> /dev/null)) = {count} ]", limit + 10)
 
+    def wait_for_prompt(self, file, words, limit=60):
+        """The words are in a file, in a line that may have no end yet: `grep` would wait for the newline."""
+        last = words[-1]
+        self.check(f"found=; while IFS= read -r -d '{last}' it; do case $it in *'{words[:-1]}') found=1; break;; esac; done "
+                   f"< <(timeout {int(limit * PATIENCE)} tail -n +1 -F {file} 2> /dev/null); [ $found ]", limit + 10)
+
     def answer_on(self, console, line, mark, limit=60, before=30):
         """What a guest's console said to a line that is typed there, up to the one with the mark. Each process costs Dom0 a tenth of a second: no more than four."""
         log = f"/var/log/skink/consoles/guest-{console}.log"

@@ -61,10 +61,9 @@ def debian(dom0):
              "<target dev='xvdb' bus='xen'/><readonly/></disk>")
     dom0.write("debian.xml", with_namespace(guest("debian", memory_mib=512, initrd=f"/{IMAGES}/root-initrd", devices=given)))
     dom0.check("skink create debian.xml", 120)
-    dom0.wait_for_words(LOG, r"debian login:\|no root file system", 240)
-    dom0.check(f"grep -q 'debian login:' {LOG}")
+    dom0.wait_for_prompt(LOG, "debian login:", 240)
     type_into(dom0, "root")
-    dom0.wait_for_words(LOG, "root@debian", 60)
+    dom0.wait_for_prompt(LOG, "root@debian:", 60)
     return dom0
 
 
