@@ -559,9 +559,9 @@ build/dom0/end-machine: build/dom0/objects/dom0/power/main.c.o
 	$(Q)$(CC_gcc) -pie -Wl,-z,relro,-z,now -o $@ $^ -lxencall
 
 # What tests/system has Domain-0 do to a driver.
-build/dom0/kill-driver: build/dom0/objects/tests/system/kill_driver.c.o build/dom0/libskink.a
+build/dom0/kill-driver: $(call dom0_objects,tests/system/kill_driver.c tests/system/ring_states.c $(addprefix dom0/inject/,decode.c image.c victim.c)) build/dom0/libskink.a
 	$(call say,LINK,$@)
-	$(Q)$(CC_gcc) -pie -o $@ $^ -lxencall -lxenforeignmemory
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -o $@ $^ $(DOM0_LIBRARIES) -lZydis
 
 build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-UNIT,$<)
