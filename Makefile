@@ -85,9 +85,8 @@ dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst build/dom0/unpack
 iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
 
 run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
-	@echo "A tour is played first. Then log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
-	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
-		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
+	@echo "A tour is played first. Then you are root in Dom0, and all of the tour goes on. To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
+	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else dom0/image/play.sh build/run.log $(RUN_QEMU); fi
 
 test: test-builds ## everything that must pass, about 30 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
