@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inject/victim.h"
 #include "ring_states.h"
 
 #define NOWHERE		0x10UL

@@ -5,6 +5,7 @@
 
 #include "../../protocols/ledger.h"
 #include "../../protocols/ring.h"
+#include "inject/victim.h"
 #include "lib/ring_view.h"
 
 #define WATCHED 64u

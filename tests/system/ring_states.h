@@ -8,7 +8,10 @@
  */
 #pragma once
 
-#include "inject/victim.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct victim;
 
 /* Of one ring several at once may hold. A network's receive requests are buffers: they are neither unread nor taken. */
 enum ring_state {
