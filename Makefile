@@ -115,7 +115,7 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/debian.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
 		$(if $(TIMES),--times $(TIMES)) $(if $(EXACT),--exact) $(if $(GDB),--gdb) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
@@ -621,11 +621,11 @@ build/dom0/programs/%: tests/bench/programs/%.c $(wildcard tests/bench/programs/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
-# The disk of a campaign whose guests have PostgreSQL.
-build/campaign/postgresql.ext4: tests/campaign/postgresql-packages $(addprefix dom0/image/,root.sh sources.sh) | build/packages
+# The disk of a campaign whose guests have PostgreSQL and fio.
+build/campaign/debian.ext4: tests/campaign/debian-packages $(addprefix dom0/image/,root.sh sources.sh) | build/packages
 	$(call say,DEBIAN,"$@ (some minutes)")
 	$(Q)mkdir -p $(@D)
-	$(Q)dom0/image/root.sh $@ 640 $< 2> $@.log || { tail -20 $@.log >&2; exit 1; }
+	$(Q)dom0/image/root.sh $@ 896 $< 2> $@.log || { tail -20 $@.log >&2; exit 1; }
 
 # What runs in a campaign's guests and in its Dom0.
 build/campaign/programs/%: tests/campaign/programs/%.c Makefile | build/packages
