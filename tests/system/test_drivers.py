@@ -436,8 +436,9 @@ def test_skeleton_of_the_page_serves(dom0):
     dom0.check("skink destroy disk0 --force && skink create skeleton.xml", 60)
     wait_until(lambda: facts(dom0, "skeleton")["driver"]["state"] == "serving")
     before = facts(dom0, "skeleton")["driver"]
-    time.sleep(3)
-    assert facts(dom0, "skeleton")["driver"]["state"] == "serving", before
+    wait_until(lambda: facts(dom0, "skeleton")["driver"]["heartbeat"] >= before["heartbeat"] + 3)
+    after = facts(dom0, "skeleton")["driver"]
+    assert after["state"] == "serving" and after["generation"] == before["generation"], (before, after)
     dom0.check("skink destroy skeleton --force && skink create disk0.xml", 60)
 
 
