@@ -105,7 +105,9 @@ xl_outage() {
 	wait_for driver "IO serves" 0.05
 	interfaces_again
 	told client outage.net "$1" "$3"
+	# They would go on polling while the disk is waited for.
 	must xl pause client
+	must xl pause server
 	disk_again
 	told writer outage.blk "$2" "$4"
 }
