@@ -19,6 +19,8 @@ AS = os.environ.get("DRIVERS_AS", "drivers")
 DISK_MIB = 256
 # A GPT: 'data' and 'small', of 64 and 8 MiB, and 128 MiB for volumes.
 DATA, SMALL, VOLUMES = (2048, 131072), (133120, 16384), (149504, 262144)
+# What their UUIDs begin with is their number.
+UUID = "-dead-4bee-8f00-000000000000"
 
 
 def make_disk(name):
@@ -26,8 +28,8 @@ def make_disk(name):
     path = f"{BUILD}/test/{name}.disk"
     with open(path, "wb") as disk:
         disk.truncate(DISK_MIB << 20)
-    table = "label: gpt\n" + "".join(f"start={first}, size={count}, name={name}\n"
-                                     for name, (first, count) in (("data", DATA), ("small", SMALL), ("skink-volumes", VOLUMES)))
+    table = "label: gpt\n" + "".join(f"start={first}, size={count}, name={name}, uuid=0000000{number}{UUID}\n" for number, (name, (first, count)) in
+                                     enumerate((("data", DATA), ("small", SMALL), ("skink-volumes", VOLUMES)), 1))
     subprocess.run(["sfdisk", "-q", path], input=table.encode(), check=True)
     with open(path, "r+b") as disk:
         for mark, (first, _) in ((b"this is data", DATA), (b"this is small", SMALL)):
@@ -61,6 +63,11 @@ def disk(target, extent="<skink:extent whole='yes'/>", of="disk0", more=""):
 
 def partition(target, label, more=""):
     return (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source dev='/dev/disk/by-partlabel/{label}'/>"
+            f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
+
+
+def partition_by_uuid(target, uuid, of="disk0", more=""):
+    return (f"<disk type='block' device='disk'><backenddomain name='{of}'/><source dev='/dev/disk/by-partuuid/{uuid}'/>"
             f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
 
 
@@ -318,13 +325,16 @@ def test_devices_come_and_go_while_it_runs(dom0):
 
 @pytest.mark.parametrize("extent,complaint", [
     (partition("xvdc", "nothing"), "has no partition 'nothing': it has 'data', 'small', 'skink-volumes'"),
+    (partition_by_uuid("xvdc", f"00000007{UUID}"),
+     f"has no partition '00000007{UUID}': it has '00000001{UUID}', '00000002{UUID}', '00000003{UUID}'"),
+    (partition_by_uuid("xvdc", f"00000002{UUID.upper()}"), "it overlaps xvdb of 'web'"),
     (disk("xvdc"), "it overlaps xvdb of 'web'"),
     (partition("xvdc", "small"), "it overlaps xvdb of 'web'"),
     (disk("xvdc", "<skink:extent volume='none'/>"), "there is no volume 'none'"),
     (partition("xvdc", "skink-volumes"), "partition 'skink-volumes' holds the volumes"),
     (interface() + interface(), "one <disk> or one <interface>"),
     ("<disk", "StartTag|not well-formed|cannot be attached"),
-], ids=("no-partition", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
+], ids=("no-partition", "no-uuid", "uuid-of-a-label", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
 def test_devices_that_cannot_be(dom0, web_with_small, extent, complaint):
     dom0.write("device.xml", extent + "\n")
     status, said = dom0.run("skink attach web device.xml", 60)
