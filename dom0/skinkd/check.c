@@ -202,7 +202,8 @@ int check_files(const struct manifest *manifest, struct build_error *error)
 	struct build_driver driver;
 	const struct build_request request = {
 		.kernel = driver_image(manifest), .driver = driver_request(manifest, &driver) ? &driver : NULL, .initrd = manifest->initrd, .command_line = manifest->cmdline,
-		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
+		.memory_kib = driver_own_kib(manifest, manifest->current_memory_kib),
+		.memory_max_kib = driver_own_kib(manifest, manifest->memory_kib),
 		.vcpus_max = manifest->vcpus,
 	};
 

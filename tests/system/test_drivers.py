@@ -79,6 +79,11 @@ def with_namespace(manifest):
     return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>")
 
 
+def memory_free(machine):
+    """Of the whole machine, in KiB."""
+    return json.loads(machine.check("skink info --json"))["memory_free_kib"]
+
+
 @pytest.fixture(scope="module")
 def dom0():
     image = image_with(AS, {FAKE[1:]: f"{BUILD}/guest/fake-driver.elf", SKELETON[1:]: f"{BUILD}/test/skeleton.elf"})
@@ -89,7 +94,11 @@ def dom0():
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
-        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        free = [memory_free(machine)]
+        for name in ("disk0", "net0"):
+            machine.check(f"skink create {name}.xml && skink wait {name} --for recovered", 60)
+            free.append(memory_free(machine))
+        machine.taken = [before - after for before, after in zip(free, free[1:])]
         yield machine
         machine.end()
 
@@ -169,6 +178,12 @@ def test_they_serve_and_say_so(dom0):
     listed = dom0.check("skink list")
     assert re.search(r"disk0 +\d+ +16 MiB +1 +(blocked|running) .*blk driver, unprotected", listed)
     assert field(dom0.check("skink info net0"), "memory guarded").startswith("no")
+
+
+def test_they_take_no_more_than_16_mib(dom0):
+    """With their clean copies, and all that the core keeps of them."""
+    assert all(8192 < kib <= 16384 for kib in dom0.taken), dom0.taken
+    assert [facts(dom0, name)["memory_kib"] for name in ("disk0", "net0")] == [16384] * 2
 
 
 @pytest.mark.parametrize("manifest,complaint", [
