@@ -108,9 +108,9 @@ fuzz: $(HOST_FUZZERS) ## random hypercalls against an oracle (FUZZ_SECONDS=, sha
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
 	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc)
 
-conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/protocols.md (ROLE=net|blk KERNEL= INITRD= CMDLINE= STEP=BLK-24)
-	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
-		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
+conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/protocols.md, or a driver domain's back-end (ROLE=net|blk KERNEL= INITRD= CMDLINE= STEP=BLK-24; SIDE=back ROLE=net|blk KERNEL= DEVICE=nvme STEP=BLK-60)
+	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(SIDE),--side '$(SIDE)') $(if $(ROLE),--role '$(ROLE)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline='$(CMDLINE)') $(if $(DEVICE),--device '$(DEVICE)') $(if $(STEP),--step '$(STEP)')
 
 bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
@@ -451,7 +451,7 @@ build/fuzz/driver-$(test): $(patsubst %,build/fuzz/driver-objects/%.o,$(sort tes
 endef
 $(eval $(DRIVER_HOST_RULES))
 
-# ---------------------------------------------------------------- the conformance test of front-ends
+# ---------------------------------------------------------------- the conformance test
 
 CONFORMANCE_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-strict-aliasing $(WARNINGS) $(XEN_HEADERS)
 conformance_objects = $(patsubst %,build/conformance/$(1)/%.o,$(2))

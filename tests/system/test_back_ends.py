@@ -1,68 +1,65 @@
 # SPDX-License-Identifier: MIT
-"""Back-ends in real driver domains, tried by scripted front-ends (tests/conformance/back_*.c) with what is right and what is wrong."""
+"""
+Back-ends in real driver domains: tried by scripted front-ends (tests/conformance/back_*.c) with what is right and what is wrong, and used by the
+reference front-ends (protocols/front).
+"""
+import glob
 import os
 import re
+import subprocess
 import sys
 
 import pytest
 
-from dom0 import Dom0, guest
-from machine import BUILD
-from test_drivers import disk, driver, hostdev, image_with, interface, make_disk, partition, with_namespace
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conformance"))
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "conformance"))
-from back_mutants import BACK_MUTANTS, names   # noqa: E402
+from back import BackEnd, NAMES, disk_of                                      # noqa: E402
+from back_mutants import BACK_MUTANTS, SKINKD_MUTANTS, names                   # noqa: E402
+from device_manifests import SMALL, VOLUMES, interface, partition, with_namespace   # noqa: E402
+from dom0 import guest, wait_until                                             # noqa: E402
+from machine import BUILD                                                      # noqa: E402
+from mutants import mutated                                                    # noqa: E402
+from run import back_session, inside, walk_back                                # noqa: E402
+from tap import block_of, lines_of                                             # noqa: E402
 
-PLACE = "/usr/lib/skink"
-# As long as all its waits together.
-WALK = 600
+# What Skink comes with, and each mutant of it.
+OWN = {role: BackEnd(role) for role in ("blk", "net")}
+MUTANTS = [BackEnd(role, f"{BUILD}/conformance/back-mutants/{name}.elf") for name, (_, role, *_) in zip(names(), BACK_MUTANTS)]
+
+
+SKINKDS = [f"{BUILD}/test/skinkd-{rule}" for rule, *_ in SKINKD_MUTANTS]
+FRONTS = {role: f"{BUILD}/conformance/{role}.elf" for role in OWN}
+NAME = "back-ends"
+LIBRARIES = "xencall xenforeignmemory xenevtchn xengnttab xenstore xml2 uv jansson inih z lzma zstd lz4 xxhash blkid".split()
+
+
+def make_skinkd(to, file, old, new):
+    """skinkd with one file changed."""
+    changed = f"{to}.c"
+    with open(changed, "w", encoding="utf-8") as out:
+        out.write(mutated(file, old, new))
+    others = [f"{BUILD}/dom0/objects/{one}.o" for one in glob.glob("dom0/skinkd/*.c") if one != file]
+    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-D__XEN_TOOLS__", "-O2", "-w", "-pie", "-fPIE", "-Idom0", "-Iprotocols", "-isystem",
+                    "/usr/include/libxml2", changed, *others, f"{BUILD}/dom0/libskink.a", "-o", to, *(f"-l{name}" for name in LIBRARIES)], check=True)
 
 
 @pytest.fixture(scope="module")
 def dom0():
-    files = {f"{PLACE[1:]}/back-{role}.elf": f"{BUILD}/conformance/back-{role}.elf" for role in ("blk", "net")}
-    files |= {f"{PLACE[1:]}/{name}.elf": f"{BUILD}/conformance/back-mutants/{name}.elf" for name in names()}
-    image = image_with("back-ends", files)
-    options = ("-drive", f"file={make_disk('back-ends')},format=raw,if=none,id=disk0",
-               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on",
-               "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on")
-    with Dom0("back-ends", smp=os.environ.get("SMP", "1"), memory=2048, limit=1800, image=image, more=options) as machine:
-        machine.log_in()
-        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
-        machine.write("net0.xml", driver("net0", "net", hostdev(5)))
-        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+    for to, (_, _, *change) in zip(SKINKDS, SKINKD_MUTANTS):
+        make_skinkd(to, *change)
+    with back_session(NAME, [*OWN.values(), *MUTANTS], more=[*SKINKDS, *FRONTS.values()]) as machine:
         yield machine
         machine.end()
 
 
-def judged(dom0, role, devices):
-    """What the scripted front-end said: the console of its domain, without the times."""
-    name = f"judge-{role}"
-    manifest = guest(name, memory_mib=32, kernel=f"{PLACE}/back-{role}.elf", initrd="", devices=devices)
-    dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
-    log = f"/var/log/skink/consoles/guest-{name}.log"
-    dom0.check(f"rm -f {log}; skink create judge.xml", 60)
-    dom0.wait_for_words(log, "conformance: done", WALK)
-    said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
-    dom0.check(f"skink destroy {name}")
-    return said
-
-
-def keeps_all(said):
+@pytest.mark.parametrize("role", OWN)
+def test_back_end_keeps_the_rules(dom0, role):
+    result = walk_back(dom0, OWN[role])
+    assert not result.harness_failed(), f"{result.error}\n{result.tap}"
+    said = result.tap
     plan = re.search(r"^1\.\.(\d+)$", said, re.M)
-    assert plan and "conformance: done, 0 broken" in said, said
-    assert len(re.findall(r"^ok \d+ - ", said, re.M)) == int(plan.group(1)) and "not ok" not in said, said
-
-
-DEVICES = {"blk": partition("xvda", "data") + partition("xvdb", "small", "<readonly/>"), "net": interface()}
-
-
-def test_disk(dom0):
-    keeps_all(judged(dom0, "blk", DEVICES["blk"]))
-
-
-def test_interface(dom0):
-    keeps_all(judged(dom0, "net", DEVICES["net"]))
+    assert plan and len(re.findall(r"^ok \d+ - ", said, re.M)) == int(plan.group(1)) and "not ok" not in said and "SKIP" not in said, said
+    assert result.status == 0
 
 
 # One of each role, and all of them in test-full.
@@ -71,10 +68,100 @@ TRIED = range(len(BACK_MUTANTS)) if os.environ.get("SKINK_FULL") else [names().i
 
 @pytest.mark.parametrize("number", TRIED, ids=[names()[number] for number in TRIED])
 def test_mutant_is_named(dom0, number):
-    rule, role, *_ = BACK_MUTANTS[number]
-    name, slot = {"blk": ("disk0", 4), "net": ("net0", 5)}[role]
-    dom0.check(f"skink destroy --force {name}", 60)
-    dom0.write(f"{name}.xml", driver(name, role, hostdev(slot), kernel=f"{PLACE}/{names()[number]}.elf"))
-    dom0.check(f"skink create {name}.xml", 60)
-    said = judged(dom0, role, DEVICES[role])
-    assert set(re.findall(r"^not ok \d+ - (\S+)", said, re.M)) == {rule}, said
+    result = walk_back(dom0, MUTANTS[number])
+    broken = {rule: lines for rule, lines in lines_of(result.tap) if lines[0].startswith("not ok")}
+    assert result.status == 1 and set(broken) == {BACK_MUTANTS[number][0]}, f"{result.error}\n{result.tap}"
+    for lines in broken.values():
+        block = block_of(lines)
+        assert block["expected"] and block["seen"] and re.search(r"^(ring|tx): \d+ slots; req_prod \d+ .*\n(  (request|response) \d+: .+\n?)+", block["rings"], re.M), lines
+
+
+def skinkd_becomes(dom0, program):
+    dom0.check(f"sv -w 20 down skinkd; cp {program} /usr/sbin/skinkd && sv up skinkd; for i in $(seq 100); do skink version > /dev/null 2>&1 && break; sleep 0.1; done; "
+               "skink version", 60)
+
+
+@pytest.fixture
+def skinkd_again(dom0):
+    dom0.check("cp /usr/sbin/skinkd /root/skinkd")
+    yield
+    skinkd_becomes(dom0, "/root/skinkd")
+
+
+@pytest.mark.parametrize("number", range(len(SKINKD_MUTANTS)), ids=[rule for rule, *_ in SKINKD_MUTANTS])
+def test_mutant_of_skinkd_is_named(dom0, skinkd_again, number):
+    rule, role, *_ = SKINKD_MUTANTS[number]
+    skinkd_becomes(dom0, inside(SKINKDS[number]))
+    result = walk_back(dom0, OWN[role])
+    assert result.status == 1 and set(re.findall(r"^not ok \d+ - (\S+)", result.tap, re.M)) == {rule}, f"{result.error}\n{result.tap}"
+
+
+# ------------------------------------------------------------------ the reference front-ends
+
+def begin(dom0, role, device):
+    """The driver domain, and a guest whose kernel is the reference front-end and something that uses it."""
+    name = f"front-{role}"
+    manifest = guest(name, memory_mib=32, kernel=inside(FRONTS[role]), initrd="", devices=device)
+    dom0.write("driver.xml", OWN[role].manifest(inside))
+    dom0.write("front.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
+    dom0.check("skink create driver.xml && skink create front.xml", 120)
+    return name
+
+
+def end(dom0, role, name):
+    dom0.check(f"skink destroy {name}; skink destroy --force {NAMES[role]}", 60)
+
+
+SECTOR = 512
+HALF = SMALL[1] // 2
+# It begins anew before a piece could reach beyond its half.
+COPIED = HALF - 64
+
+
+def test_reference_disk_copies_through_the_driver(dom0):
+    """Its first half onto the second, over and over, also over a restart of the driver: compared on the device's own disk."""
+    first, second = SMALL[0] * SECTOR, (SMALL[0] + HALF) * SECTOR
+    given = os.urandom(HALF * SECTOR)
+    with open(disk_of(NAME), "r+b", buffering=0) as device:
+        def stands(at, count):
+            device.seek(at)
+            return device.read(count * SECTOR)
+
+        def is_copied():
+            return stands(second, COPIED) == given[:COPIED * SECTOR]
+        device.seek(first)
+        device.write(given)
+        name = begin(dom0, "blk", partition("xvda", "small"))
+        wait_until(is_copied, 180)
+        device.seek(second)
+        device.write(bytes(HALF * SECTOR))
+        assert not is_copied()
+        dom0.check("skink restart disk0 --timeout 60", 60)
+        wait_until(is_copied, 180)
+        end(dom0, "blk", name)
+        assert stands(first, HALF) == given and not any(stands(VOLUMES[0] * SECTOR, 2048))
+
+
+def echoes_in(dom0):
+    """Echo requests that Domain-0's kernel has taken, whose sums were right."""
+    names, numbers = [line.split() for line in dom0.check("grep ^Icmp: /proc/net/snmp").splitlines()]
+    return int(numbers[names.index("InEchos")])
+
+
+def test_reference_interface_pings_through_the_driver(dom0):
+    """It asks Domain-0 and answers it, bytes compared, also over a restart of the driver."""
+    name = begin(dom0, "net", interface())
+    dom0.write("eth.xml", interface(more="<mac address='00:16:3e:00:00:01'/>"))
+    dom0.check("skink attach Domain-0 eth.xml", 90)
+    dom0.check("ip link set eth0 up && ip addr add 192.0.2.1/24 dev eth0")
+    for restart in (False, True):
+        if restart:
+            dom0.check("skink restart net0 --timeout 60", 60)
+        wait_until(lambda: dom0.ends_with("ping -c 1 -W 2 192.0.2.2 > /dev/null 2>&1", 20) == 0, 60)
+        before = echoes_in(dom0)
+        said = dom0.check("ping -c 20 -i 0.2 -W 5 -s 1400 -p 5a17c3 192.0.2.2", 60)
+        assert re.search(r"20 packets transmitted, 20 received, 0% packet loss", said) and "wrong data" not in said, said
+        wait_until(lambda: echoes_in(dom0) >= before + 20, 60)
+    dom0.check("skink detach Domain-0 00:16:3e:00:00:01", 60)
+    wait_until(lambda: dom0.ends_with("test -e /sys/class/net/eth0") == 1)
+    end(dom0, "net", name)

@@ -4,72 +4,22 @@ import json
 import os
 import re
 import struct
-import subprocess
 import time
 
 import pytest
 
+from device_manifests import DATA, DISK_MIB, SMALL, UUID, disk, driver, hostdev, interface, make_disk, partition, partition_by_uuid, with_namespace
 from dom0 import Dom0, field, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD
 
-NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 FAKE, SKELETON = "/usr/lib/skink/fake.elf", "/usr/lib/skink/skeleton.elf"
 # Two who test at once take different names.
 AS = os.environ.get("DRIVERS_AS", "drivers")
-DISK_MIB = 256
-# A GPT: 'data' and 'small', of 64 and 8 MiB, and 128 MiB for volumes.
-DATA, SMALL, VOLUMES = (2048, 131072), (133120, 16384), (149504, 262144)
 
 
-def make_disk(name):
-    """A disk with a partition table, and something to be seen at the beginning of each partition."""
-    path = f"{BUILD}/test/{name}.disk"
-    with open(path, "wb") as disk:
-        disk.truncate(DISK_MIB << 20)
-    table = "label: gpt\n" + "".join(f"start={first}, size={count}, name={name}\n"
-                                     for name, (first, count) in (("data", DATA), ("small", SMALL), ("skink-volumes", VOLUMES)))
-    subprocess.run(["sfdisk", "-q", path], input=table.encode(), check=True)
-    with open(path, "r+b") as disk:
-        for mark, (first, _) in ((b"this is data", DATA), (b"this is small", SMALL)):
-            disk.seek(first * 512)
-            disk.write(mark)
-    return path
-
-
-def hostdev(slot):
-    return (f"<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x{slot:02x}' "
-            "function='0x0'/></source></hostdev>")
-
-
-def driver(name, role, devices="", memory_mib=16, kernel=None, line="", unprotected=True, dma=""):
-    """A driver domain's manifest; with `kernel`, that of no real one."""
-    image = f"<os><kernel>{kernel}</kernel><cmdline>{line}</cmdline></os>" if kernel else ""
-    return f"""<domain type='skink' {NAMESPACE}>
-  <name>{name}</name>
-  <memory unit='MiB'>{memory_mib}</memory>
-  {image}
-  <skink:driver role='{role}'><skink:dma {dma} {"unprotected='yes'" if unprotected else ""}/></skink:driver>
-  <devices>{devices}</devices>
-</domain>
-"""
-
-
-def disk(target, extent="<skink:extent whole='yes'/>", of="disk0", more=""):
-    return (f"<disk type='block' device='disk'><backenddomain name='{of}'/>"
-            f"<source>{extent}</source><target dev='{target}' bus='xen'/>{more}</disk>\n")
-
-
-def partition(target, label, more=""):
-    return (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source dev='/dev/disk/by-partlabel/{label}'/>"
-            f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
-
-
-def interface(of="net0", more=""):
-    return f"<interface type='bridge'><source bridge='{of}'/>{more}</interface>\n"
-
-
-def with_namespace(manifest):
-    return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>")
+def memory_free(machine):
+    """Of the whole machine, in KiB."""
+    return json.loads(machine.check("skink info --json"))["memory_free_kib"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +32,11 @@ def dom0():
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
-        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        free = [memory_free(machine)]
+        for name in ("disk0", "net0"):
+            machine.check(f"skink create {name}.xml && skink wait {name} --for recovered", 60)
+            free.append(memory_free(machine))
+        machine.taken = [before - after for before, after in zip(free, free[1:])]
         yield machine
         machine.end()
 
@@ -162,6 +116,12 @@ def test_they_serve_and_say_so(dom0):
     listed = dom0.check("skink list")
     assert re.search(r"disk0 +\d+ +16 MiB +1 +(blocked|running) .*blk driver, unprotected", listed)
     assert field(dom0.check("skink info net0"), "memory guarded").startswith("no")
+
+
+def test_they_take_no_more_than_16_mib(dom0):
+    """With their clean copies, and all that the core keeps of them."""
+    assert all(8192 < kib <= 16384 for kib in dom0.taken), dom0.taken
+    assert [facts(dom0, name)["memory_kib"] for name in ("disk0", "net0")] == [16384] * 2
 
 
 @pytest.mark.parametrize("manifest,complaint", [
@@ -318,13 +278,16 @@ def test_devices_come_and_go_while_it_runs(dom0):
 
 @pytest.mark.parametrize("extent,complaint", [
     (partition("xvdc", "nothing"), "has no partition 'nothing': it has 'data', 'small', 'skink-volumes'"),
+    (partition_by_uuid("xvdc", f"00000007{UUID}"),
+     f"has no partition '00000007{UUID}': it has '00000001{UUID}', '00000002{UUID}', '00000003{UUID}'"),
+    (partition_by_uuid("xvdc", f"00000002{UUID.upper()}"), "it overlaps xvdb of 'web'"),
     (disk("xvdc"), "it overlaps xvdb of 'web'"),
     (partition("xvdc", "small"), "it overlaps xvdb of 'web'"),
     (disk("xvdc", "<skink:extent volume='none'/>"), "there is no volume 'none'"),
     (partition("xvdc", "skink-volumes"), "partition 'skink-volumes' holds the volumes"),
     (interface() + interface(), "one <disk> or one <interface>"),
     ("<disk", "StartTag|not well-formed|cannot be attached"),
-], ids=("no-partition", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
+], ids=("no-partition", "no-uuid", "uuid-of-a-label", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
 def test_devices_that_cannot_be(dom0, web_with_small, extent, complaint):
     dom0.write("device.xml", extent + "\n")
     status, said = dom0.run("skink attach web device.xml", 60)
@@ -436,8 +399,9 @@ def test_skeleton_of_the_page_serves(dom0):
     dom0.check("skink destroy disk0 --force && skink create skeleton.xml", 60)
     wait_until(lambda: facts(dom0, "skeleton")["driver"]["state"] == "serving")
     before = facts(dom0, "skeleton")["driver"]
-    time.sleep(3)
-    assert facts(dom0, "skeleton")["driver"]["state"] == "serving", before
+    wait_until(lambda: facts(dom0, "skeleton")["driver"]["heartbeat"] >= before["heartbeat"] + 3)
+    after = facts(dom0, "skeleton")["driver"]
+    assert after["state"] == "serving" and after["generation"] == before["generation"], (before, after)
     dom0.check("skink destroy skeleton --force && skink create disk0.xml", 60)
 
 
