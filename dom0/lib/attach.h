@@ -60,7 +60,7 @@ enum xenbus_state attach_state_parse(const char *text);		/* NULL too */
 
 /* ---- what a front-end answers ---- */
 
-#define ATTACH_WHY	200
+#define ATTACH_WHY	512
 
 /* Below the front-end's path; NULL: it is not there. The caller frees the text. */
 typedef char *(*attach_read_fn)(void *context, const char *node);

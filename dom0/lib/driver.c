@@ -42,7 +42,8 @@ int driver_regions_choose(const struct build_driver *driver, const struct layout
 	if (driver->pool_frames > SKINK_DMA_POOL_FRAMES_MAX || needed > frames)
 		return build_refuse(error, BLAME_MEMORY, -ENOMEM, "a driver domain with a DMA pool of %lu KiB needs %lu MiB and there "
 				    "are %lu: give it more memory, or a smaller pool (<skink:dma pool='1MiB'/>)",
-				    driver->pool_frames << (FRAME_SHIFT - 10), (needed >> 8) + 1, frames >> 8);
+				    driver->pool_frames << (FRAME_SHIFT - 10), (needed >> 8) + 1 + (DRIVER_CLEAN_KIB >> 10),
+				    (frames >> 8) + (DRIVER_CLEAN_KIB >> 10));
 	at = frames - (1UL << regions->pool_order);
 	regions->pool.pfn = at;
 	regions->ledger.pfn = at -= regions->ledger.pages;
@@ -135,7 +136,7 @@ struct skink_domctl_driver driver_declaration(const struct driver_regions *regio
 	const struct driver_region store = { layout_pfn(layout, layout->store), 1 }, console = { layout_pfn(layout, layout->console), 1 };
 
 	return (struct skink_domctl_driver){
-		.region_count = 7, .clean_max = SKINK_DRIVER_CLEAN_MAX,
+		.region_count = 7, .clean_max = DRIVER_CLEAN_KIB >> (FRAME_SHIFT - 10),
 		.region = {
 			frames_of(&regions->table, DRIVER_HOST), frames_of(&regions->pool, DRIVER_SCRATCH),
 			frames_of(&regions->status, DRIVER_PRESERVED), frames_of(&regions->log, DRIVER_PRESERVED),

@@ -19,7 +19,8 @@ struct layout;
 
 #define DRIVER_LEDGER_BYTES	(2UL << 20)
 #define DRIVER_LOG_BYTES	(64UL << 10)
-#define DRIVER_MEMORY_KIB_MAX	(16UL << 10)
+#define DRIVER_MEMORY_KIB_MAX	(16UL << 10)	/* with: */
+#define DRIVER_CLEAN_KIB	(1UL << 10)	/* what its clean copy, which the core keeps, may have (driver.md, section 6) */
 
 struct build_driver {
 	enum driver_role role;

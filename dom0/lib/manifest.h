@@ -248,6 +248,9 @@ void manifest_drop_interface(struct manifest *manifest, size_t index);
 /* What only several manifests together show: a name, a UUID, a MAC, a PCI device or an unshared extent twice. */
 void manifest_check_set(struct manifest *const *manifests, size_t count, struct report *report);
 
+/* Do they write to, or read what the other writes to, the same extent of the same driver? Then *of_a is the extent of a. */
+bool manifest_disks_overlap(const struct manifest_disk *a, const struct manifest_disk *b, size_t *of_a);
+
 /* For checks of the host that a file cannot show: a missing kernel, too much memory. */
 struct blame manifest_blame(const struct manifest *manifest, enum manifest_element element);
 struct blame manifest_blame_disk(const struct manifest *manifest, size_t index);

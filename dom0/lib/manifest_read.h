@@ -26,9 +26,6 @@ void read_interface(struct reader *reader, const xmlNode *node);	/* manifest_int
 void read_tuning(struct reader *reader, const xmlNode *domain);		/* manifest_tune.c: cputune, sched, limits */
 void read_driver(struct reader *reader, const xmlNode *domain);		/* manifest_driver.c */
 
-/* Do they write to, or read what the other writes to, the same extent of the same driver? Then *of_a is the extent of a. */
-bool manifest_disks_overlap(const struct manifest_disk *a, const struct manifest_disk *b, size_t *of_a);
-
 /* The first child of that name, the next sibling of the same name; NULL: none. */
 const xmlNode *read_child(const xmlNode *parent, const char *name);
 const xmlNode *read_our_child(const xmlNode *parent, const char *name);

@@ -169,6 +169,33 @@ void check_served(const struct manifest *manifest, const struct check_set *set, 
 	}
 }
 
+/* What can be told from manifests alone; extents that have other names are compared when the disk is offered (DK1), and copies when they are made. */
+static void check_disk(const struct manifest *manifest, size_t index, const struct domain *other, struct report *report)
+{
+	const struct manifest_disk *wanted = &manifest->disks[index];
+
+	for (size_t i = 0; i < other->manifest->disk_count; i++) {
+		const struct manifest_disk *had = &other->manifest->disks[i];
+		struct blame blame;
+		size_t extent;
+
+		if (wanted->is_transient || had->is_transient || !manifest_disks_overlap(wanted, had, &extent))
+			continue;
+		blame = manifest_blame_extent(manifest, index, extent);
+		report_error(report, &blame, "%s of '%s' has the same extent\nname another, or write <readonly/> or <shareable/> into both",
+			     had->target, other->manifest->name);
+	}
+}
+
+/* Who is going lets go of what it has. */
+static void check_disks(const struct manifest *manifest, const struct domain *instead_of, struct report *report)
+{
+	for (const struct domain *other = host.domains; other; other = other->next)
+		for (size_t i = 0; i < manifest->disk_count; i++)
+			if (other != instead_of && (other->phase != PHASE_ENDING || other->is_restarting))
+				check_disk(manifest, i, other, report);
+}
+
 static void check_devices(const struct manifest *manifest, const struct domain *instead_of, const struct check_set *set,
 			  struct report *report)
 {
@@ -177,6 +204,9 @@ static void check_devices(const struct manifest *manifest, const struct domain *
 	check_served(manifest, set, report);
 	for (size_t i = 0; i < manifest->device_count; i++)
 		check_function(manifest, i, instead_of, report);
+	/* Those of a set are compared with each other (manifest_set.c), and all other guests go before they come. */
+	if (!set)
+		check_disks(manifest, instead_of, report);
 }
 
 static void check_file(const struct manifest *manifest, const char *file, enum manifest_element element, struct report *report)
@@ -202,7 +232,8 @@ int check_files(const struct manifest *manifest, struct build_error *error)
 	struct build_driver driver;
 	const struct build_request request = {
 		.kernel = driver_image(manifest), .driver = driver_request(manifest, &driver) ? &driver : NULL, .initrd = manifest->initrd, .command_line = manifest->cmdline,
-		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
+		.memory_kib = driver_own_kib(manifest, manifest->current_memory_kib),
+		.memory_max_kib = driver_own_kib(manifest, manifest->memory_kib),
 		.vcpus_max = manifest->vcpus,
 	};
 

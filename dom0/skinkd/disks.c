@@ -234,7 +234,7 @@ static enum disks_found add_partition(struct driver *driver, const struct manife
 {
 	struct device *device = device_of(driver);
 	const struct partition *found = NULL;
-	char known[100];
+	char known[400];		/* nine UUIDs */
 
 	if (!device)
 		return never(why, "Domain-0 looks at 13 devices already, and can read no more partition tables");

@@ -294,7 +294,7 @@ json_t *target_json(const struct target *target)
 {
 	const struct domain *domain = target->record;
 	const struct xen_domctl_getdomaininfo *info = &target->info;
-	uint64_t kib = info->tot_pages << (FRAME_SHIFT - 10);
+	uint64_t kib = (info->tot_pages << (FRAME_SHIFT - 10)) + (domain && domain->driver ? DRIVER_CLEAN_KIB : 0);
 	char uuid[UUID_TEXT];
 	json_t *json;
 

@@ -56,6 +56,13 @@ bool driver_request(const struct manifest *manifest, struct build_driver *reques
 	return true;
 }
 
+uint64_t driver_own_kib(const struct manifest *manifest, uint64_t kib)
+{
+	if (manifest->role == ROLE_GUEST)
+		return kib;
+	return kib > DRIVER_CLEAN_KIB ? kib - DRIVER_CLEAN_KIB : 0;
+}
+
 const char *driver_image(const struct manifest *manifest)
 {
 	if (manifest->kernel)

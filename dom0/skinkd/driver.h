@@ -85,4 +85,6 @@ json_t *driver_json(const struct driver *driver);
 
 /* For the build: what the manifest says of it; false for a guest. */
 bool driver_request(const struct manifest *manifest, struct build_driver *request);
+/* What a domain that may have so much is built with: a driver domain's clean copy, which the core keeps, is a part of it. */
+uint64_t driver_own_kib(const struct manifest *manifest, uint64_t kib);
 const char *driver_image(const struct manifest *manifest);

@@ -243,7 +243,8 @@ void life_build(struct domain *domain, done_fn done, void *context)
 	build->request = (struct build_request){
 		.kernel = driver_image(manifest), .driver = driver_request(manifest, &build->driver) ? &build->driver : NULL,
 		.initrd = manifest->initrd, .command_line = manifest->cmdline,
-		.memory_kib = manifest->current_memory_kib, .memory_max_kib = manifest->memory_kib,
+		.memory_kib = driver_own_kib(manifest, manifest->current_memory_kib),
+		.memory_max_kib = driver_own_kib(manifest, manifest->memory_kib),
 		.vcpus_max = manifest->vcpus, .cache = kernels_folder(),
 	};
 	memcpy(build->request.uuid, domain->uuid, sizeof(build->request.uuid));

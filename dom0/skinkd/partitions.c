@@ -93,12 +93,17 @@ void partitions_free(struct partition_table *table)
 
 void partitions_names(const struct partition_table *table, bool by_uuid, char *text, size_t room)
 {
+	static const char rest[] = ", ...";
 	size_t length = 0;
 
 	*text = 0;
-	for (size_t i = 0; i < table->count && length < room; i++) {
+	for (size_t i = 0; i < table->count; i++) {
 		const char *name = by_uuid ? table->partitions[i].uuid : table->partitions[i].label;
 
+		if (*name && length + strlen(", ''") + strlen(name) + sizeof(rest) > room) {
+			snprintf(text + length, room - length, "%s", rest);
+			return;
+		}
 		if (*name)
 			length += (size_t)snprintf(text + length, room - length, "%s'%s'", length ? ", " : "", name);
 	}

@@ -9,6 +9,8 @@ NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 DISK_MIB = 256
 # A GPT: 'data' and 'small', of 64 and 8 MiB, and 128 MiB for volumes.
 DATA, SMALL, VOLUMES = (2048, 131072), (133120, 16384), (149504, 262144)
+# What their UUIDs begin with is their number.
+UUID = "-dead-4bee-8f00-000000000000"
 
 
 def make_disk(name):
@@ -17,8 +19,8 @@ def make_disk(name):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as disk:
         disk.truncate(DISK_MIB << 20)
-    table = "label: gpt\n" + "".join(f"start={first}, size={count}, name={name}\n"
-                                     for name, (first, count) in (("data", DATA), ("small", SMALL), ("skink-volumes", VOLUMES)))
+    table = "label: gpt\n" + "".join(f"start={first}, size={count}, name={name}, uuid=0000000{number}{UUID}\n" for number, (name, (first, count)) in
+                                     enumerate((("data", DATA), ("small", SMALL), ("skink-volumes", VOLUMES)), 1))
     subprocess.run(["sfdisk", "-q", path], input=table.encode(), check=True)
     with open(path, "r+b") as disk:
         for mark, (first, _) in ((b"this is data", DATA), (b"this is small", SMALL)):
@@ -52,6 +54,11 @@ def disk(target, extent="<skink:extent whole='yes'/>", of="disk0", more=""):
 
 def partition(target, label, more=""):
     return (f"<disk type='block' device='disk'><backenddomain name='disk0'/><source dev='/dev/disk/by-partlabel/{label}'/>"
+            f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
+
+
+def partition_by_uuid(target, uuid, of="disk0", more=""):
+    return (f"<disk type='block' device='disk'><backenddomain name='{of}'/><source dev='/dev/disk/by-partuuid/{uuid}'/>"
             f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
 
 

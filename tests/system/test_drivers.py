@@ -8,13 +8,18 @@ import time
 
 import pytest
 
-from device_manifests import DATA, DISK_MIB, SMALL, disk, driver, hostdev, interface, make_disk, partition, with_namespace
+from device_manifests import DATA, DISK_MIB, SMALL, UUID, disk, driver, hostdev, interface, make_disk, partition, partition_by_uuid, with_namespace
 from dom0 import Dom0, field, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD
 
 FAKE, SKELETON = "/usr/lib/skink/fake.elf", "/usr/lib/skink/skeleton.elf"
 # Two who test at once take different names.
 AS = os.environ.get("DRIVERS_AS", "drivers")
+
+
+def memory_free(machine):
+    """Of the whole machine, in KiB."""
+    return json.loads(machine.check("skink info --json"))["memory_free_kib"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,11 @@ def dom0():
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)))
         machine.write("net0.xml", driver("net0", "net", hostdev(5)))
-        machine.check("skink create disk0.xml && skink create net0.xml", 60)
+        free = [memory_free(machine)]
+        for name in ("disk0", "net0"):
+            machine.check(f"skink create {name}.xml && skink wait {name} --for recovered", 60)
+            free.append(memory_free(machine))
+        machine.taken = [before - after for before, after in zip(free, free[1:])]
         yield machine
         machine.end()
 
@@ -107,6 +116,12 @@ def test_they_serve_and_say_so(dom0):
     listed = dom0.check("skink list")
     assert re.search(r"disk0 +\d+ +16 MiB +1 +(blocked|running) .*blk driver, unprotected", listed)
     assert field(dom0.check("skink info net0"), "memory guarded").startswith("no")
+
+
+def test_they_take_no_more_than_16_mib(dom0):
+    """With their clean copies, and all that the core keeps of them."""
+    assert all(8192 < kib <= 16384 for kib in dom0.taken), dom0.taken
+    assert [facts(dom0, name)["memory_kib"] for name in ("disk0", "net0")] == [16384] * 2
 
 
 @pytest.mark.parametrize("manifest,complaint", [
@@ -263,13 +278,16 @@ def test_devices_come_and_go_while_it_runs(dom0):
 
 @pytest.mark.parametrize("extent,complaint", [
     (partition("xvdc", "nothing"), "has no partition 'nothing': it has 'data', 'small', 'skink-volumes'"),
+    (partition_by_uuid("xvdc", f"00000007{UUID}"),
+     f"has no partition '00000007{UUID}': it has '00000001{UUID}', '00000002{UUID}', '00000003{UUID}'"),
+    (partition_by_uuid("xvdc", f"00000002{UUID.upper()}"), "it overlaps xvdb of 'web'"),
     (disk("xvdc"), "it overlaps xvdb of 'web'"),
     (partition("xvdc", "small"), "it overlaps xvdb of 'web'"),
     (disk("xvdc", "<skink:extent volume='none'/>"), "there is no volume 'none'"),
     (partition("xvdc", "skink-volumes"), "partition 'skink-volumes' holds the volumes"),
     (interface() + interface(), "one <disk> or one <interface>"),
     ("<disk", "StartTag|not well-formed|cannot be attached"),
-], ids=("no-partition", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
+], ids=("no-partition", "no-uuid", "uuid-of-a-label", "whole-over-partition", "twice", "no-volume", "volumes", "two", "no-xml"))
 def test_devices_that_cannot_be(dom0, web_with_small, extent, complaint):
     dom0.write("device.xml", extent + "\n")
     status, said = dom0.run("skink attach web device.xml", 60)
@@ -381,8 +399,9 @@ def test_skeleton_of_the_page_serves(dom0):
     dom0.check("skink destroy disk0 --force && skink create skeleton.xml", 60)
     wait_until(lambda: facts(dom0, "skeleton")["driver"]["state"] == "serving")
     before = facts(dom0, "skeleton")["driver"]
-    time.sleep(3)
-    assert facts(dom0, "skeleton")["driver"]["state"] == "serving", before
+    wait_until(lambda: facts(dom0, "skeleton")["driver"]["heartbeat"] >= before["heartbeat"] + 3)
+    after = facts(dom0, "skeleton")["driver"]
+    assert after["state"] == "serving" and after["generation"] == before["generation"], (before, after)
     dom0.check("skink destroy skeleton --force && skink create disk0.xml", 60)
 
 

@@ -17,11 +17,12 @@ fail() {
 }
 must() { "$@" || fail "$*"; }
 
-# wait_for GUEST PATTERN: what takes longer than this has stopped, and the guest's last lines say where.
+# wait_for GUEST PATTERN [PAUSE]: what takes longer than this has stopped, and the guest's last lines say where. It is looked for so often
+# that who measures meanwhile is not disturbed; who measures the wait itself takes a shorter pause.
 wait_for() {
 	for _ in $(seq 600); do
 		grep -aq "$2" $logs/guest-"$1".log 2> /dev/null && return
-		sleep 0.5
+		sleep "${3:-0.5}"
 	done
 	tail -n 12 $logs/guest-*.log
 	fail "no '$2' in guest $1"
@@ -31,6 +32,11 @@ skink_ready() {
 	until skink version > /dev/null 2>&1; do sleep 0.2; done
 }
 
+# Of the machine's memory, in KiB.
+memory_free() {
+	skink info --json | sed -n 's/.*"memory_free_kib": \([0-9]*\).*/\1/p'
+}
+
 # skink_driver NAME ROLE [SLOT]. However often it dies, it is restarted at once.
 skink_driver() {
 	cat > "$1.xml" <<END
@@ -38,10 +44,12 @@ skink_driver() {
 <skink:driver role='$2'><skink:dma ${3:+unprotected='yes'}/><skink:inject allow='yes'/>$health<skink:restart limit='1000' within='1ms'/></skink:driver>
 <devices>${3:+<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x0$3' function='0x0'/></source></hostdev>}</devices></domain>
 END
+	free=$(memory_free)
 	# Less what it costs to wait for nothing.
 	set -- "$1" "$2" $(life sh -c "skink create $1.xml && skink wait $1 --for recovered") $(life sh -c "skink wait $1 --for recovered")
 	[ $# = 6 ] || fail "skink create $1.xml"
 	echo "BENCH $1.create_to_serving $(($4 - $3 - ($6 - $5))) instructions" >> created
+	echo "BENCH $1.memory $((free - $(memory_free))) KiB" >> created
 }
 
 # skink_guest NAME ROLE DEVICES
