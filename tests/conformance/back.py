@@ -14,6 +14,7 @@ from tap import Result, only
 
 # As long as all its waits together, on a machine that emulates.
 WALK = 900
+SERVES_S = 30
 SLOT = 4
 # What QEMU has for each role; {} says where.
 MODELS = {
@@ -62,26 +63,66 @@ def machine(name, image, models, limit):
         os.unlink(disk)
 
 
+def console_of(dom0, name):
+    return dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{name}.log; skink events | tail -n 20")[1]
+
+
 def begin(dom0, back_end, inside):
-    """The driver domain, and behind it the guest that tries it. The console's log of the guest."""
+    """The driver domain, which serves."""
+    name = back_end.name
+    dom0.write("driver.xml", back_end.manifest(inside))
+    status, said = dom0.run("skink create driver.xml", 60)
+    assert status == 0, f"{back_end.kernel or name} does not start as a driver domain: {said}"
+    status, _ = dom0.run(f"(for i in $(seq {SERVES_S}); do skink info {name} --json | grep -q '\"state\": \"serving\"' && exit 0; sleep 1; done; exit 1)", 2 * SERVES_S)
+    assert status == 0, f"{back_end.kernel or name} does not serve as a driver domain, {SERVES_S} s later:\n{console_of(dom0, name)}"
+
+
+def judged(dom0, back_end, inside):
+    """What the scripted front-end says, on the console of its domain."""
     name = f"judge-{back_end.role}"
     log = f"/var/log/skink/consoles/guest-{name}.log"
     manifest = guest(name, memory_mib=32, kernel=inside(judge(back_end.role)), initrd="", devices=GUEST_DEVICES[back_end.role])
-    dom0.write("driver.xml", back_end.manifest(inside))
     dom0.write("judge.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
-    dom0.check("skink create driver.xml", 60)
     dom0.check(f"rm -f {log}; skink create judge.xml", 60)
-    return name, log
-
-
-def walk(dom0, back_end, inside, step=""):
-    """What the scripted front-end says of it. The two domains are gone afterwards."""
-    name, log = begin(dom0, back_end, inside)
     # As typed it must not be what the guest says: that would be the machine's end.
     dom0.wait_for_words(log, r"conformance: done\|Bail ou[t]!", WALK)
     said = dom0.check(f"sed 's/^\\[[^]]*\\] //' {log}")
-    console = dom0.run(f"tail -n 20 /var/log/skink/consoles/guest-{back_end.name}.log; skink events | tail -n 20")[1]
-    dom0.check(f"skink destroy {name}; skink destroy --force {back_end.name}", 60)
+    dom0.check(f"skink destroy {name}", 60)
+    return said
+
+
+# The rule that is looked at from Dom0.
+TOLD = "BUS-14"
+
+
+def refusals(dom0, role):
+    """What `skink events` says of the front-end since there is one: device and words of each time that it broke a rule."""
+    since = re.split(rf"  created +judge-{role}:", dom0.check("skink events"))[-1]
+    return re.findall(rf"  refused +judge-{role}: (.*)$", since, re.M)
+
+
+def told(said, role, refused):
+    """As a line of TAP, whether it was said once, and with which words, that the attachment was ended."""
+    words = [line.partition(f" at {NAMES[role]}")[2].strip(": ") for line in refused]
+    ended = re.search(r"^ok \d+ - (BUS-31|NET-21) [^#\n]*$", said, re.M)
+    line = f"ok 0 - {TOLD} MUST says once, and why, that it ended an attachment"
+    if not ended:
+        return f"{line} # SKIP it ended none"
+    if len(words) == 1 and words[0]:
+        return line
+    seen = " and ".join(refused).replace("\\", "").replace('"', "'") or "nothing"
+    return f'not {line}\n  ---\n  expected: "one line in skink events, with the rule\'s words"\n  seen: "{seen}"\n  rings: "they are given back"\n  ...'
+
+
+def walk(dom0, back_end, inside, step=""):
+    """The verdict on a back-end. The two domains are gone afterwards."""
+    try:
+        begin(dom0, back_end, inside)
+        said = judged(dom0, back_end, inside)
+        said += "\n" + told(said, back_end.role, refusals(dom0, back_end.role))
+        console = console_of(dom0, back_end.name)
+    finally:
+        dom0.run(f"skink destroy --force {back_end.name}", 60)
     return verdict(said, console, step)
 
 

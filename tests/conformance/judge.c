@@ -170,7 +170,7 @@ void ring_tell(const char *name, const struct ring_front *ring, decode_slot *req
 	rings_add("%s: %u slots; req_prod %u req_event %u rsp_prod %u rsp_event %u; fetched up to %u\n", name, ring->slots,
 		  ring->shared->req_prod, ring->shared->req_event, rsp_prod, ring->shared->rsp_event, ring->rsp_cons);
 	if (put - rsp_prod > ring->slots)
-		return;				/* it has answered more than was asked */
+		put = rsp_prod;				/* it has answered more than was asked */
 	/* A response is there until its slot has the next request. */
 	for (uint32_t i = rsp_prod < RESPONSES_TOLD ? 0 : rsp_prod - RESPONSES_TOLD; i != rsp_prod; i++)
 		if (put - i <= ring->slots)

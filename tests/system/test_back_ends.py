@@ -62,6 +62,11 @@ def test_back_end_keeps_the_rules(dom0, role):
     assert result.status == 0
 
 
+def test_kernel_that_is_no_driver_is_no_verdict(dom0):
+    with pytest.raises(AssertionError, match="conformance/blk.elf does not .* as a driver domain"):
+        walk_back(dom0, BackEnd("blk", FRONTS["blk"]))
+
+
 # One of each role, and all of them in test-full.
 TRIED = range(len(BACK_MUTANTS)) if os.environ.get("SKINK_FULL") else [names().index("BLK-62-blk-9"), names().index("NET-61-net-5")]
 
