@@ -34,6 +34,7 @@ BACK_MUTANTS = [
     ("BLK-63", "blk", REQUEST, "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_OKAY;",
      "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_UNSUPPORTED;"),
     ("BLK-64", "blk", REQUEST, "	request->operation = indirect->inner;\n", ""),
+    ("BLK-60", "blk", REQUEST, "sectors == 0 || bounds & (disk->unit - 1) ||", "sectors == 0 ||"),
 ]
 
 

@@ -356,6 +356,12 @@ static void half_a_packet_ends_the_attachment(void)
 		wrong("a ring is still mapped");
 }
 
+static void begin(void)
+{
+	offers_before_init_wait();
+	connects();
+}
+
 static void dump(void)
 {
 	ring_tell("tx", &tx);
@@ -382,6 +388,7 @@ void guest_main(void)
 	ASSERT(bus_open(&bus, &kernel_os, "device/vif/0") == 0);
 	mac_read();
 	kernel_watch(bus.back);
+	storm_if_told(begin, &port);
 	judge(steps, sizeof(steps) / sizeof(steps[0]), dump);
 	for (;;)
 		kernel_wait(0);
