@@ -85,9 +85,8 @@ dom0: build/dom0/vmlinux build/dom0/initrd build/dom0.cpio.zst build/dom0/unpack
 iso: build/skink.iso ## build/skink.iso: GRUB, Skink, Debian; boots on BIOS and UEFI
 
 run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it and type into it (ISO=1, CPU=, SMP=, MEM=, DOM0_ARGS=)
-	@echo "A tour is played first. Then log in as root (no password). To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
-	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else { $(RUN_QEMU); } 2>&1 | tee build/run.log; \
-		exit $$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' build/run.log | grep . || echo 1); fi
+	@echo "A tour is played first. Then you are root in Dom0, and all of the tour goes on. To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
+	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else dom0/image/play.sh build/run.log $(RUN_QEMU); fi
 
 test: test-builds ## everything that must pass, about 30 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
@@ -109,14 +108,14 @@ fuzz: $(HOST_FUZZERS) ## random hypercalls against an oracle (FUZZ_SECONDS=, sha
 lint: | build/packages ## arrows between folders, headers that compile alone, lines of code, longest functions
 	$(Q)$(PYTHON) -B tests/lint/lint.py --cc $(CC_gcc)
 
-conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/protocols.md (ROLE=net|blk KERNEL= INITRD= CMDLINE= STEP=BLK-24)
-	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(ROLE),--role $(ROLE)) $(if $(KERNEL),--kernel '$(KERNEL)') \
-		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline '$(CMDLINE)') $(if $(STEP),--step $(STEP))
+conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/protocols.md, or a driver domain's back-end (ROLE=net|blk KERNEL= INITRD= CMDLINE= STEP=BLK-24; SIDE=back ROLE=net|blk KERNEL= DEVICE=nvme STEP=BLK-60)
+	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(SIDE),--side '$(SIDE)') $(if $(ROLE),--role '$(ROLE)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline='$(CMDLINE)') $(if $(DEVICE),--device '$(DEVICE)') $(if $(STEP),--step '$(STEP)')
 
 bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/postgresql.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/debian.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
 	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
 		$(if $(TIMES),--times $(TIMES)) $(if $(EXACT),--exact) $(if $(GDB),--gdb) $(if $(ACCUMULATE),--accumulate) $(if $(MIXED),--mixed))
 
@@ -452,7 +451,7 @@ build/fuzz/driver-$(test): $(patsubst %,build/fuzz/driver-objects/%.o,$(sort tes
 endef
 $(eval $(DRIVER_HOST_RULES))
 
-# ---------------------------------------------------------------- the conformance test of front-ends
+# ---------------------------------------------------------------- the conformance test
 
 CONFORMANCE_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-strict-aliasing $(WARNINGS) $(XEN_HEADERS)
 conformance_objects = $(patsubst %,build/conformance/$(1)/%.o,$(2))
@@ -559,9 +558,9 @@ build/dom0/end-machine: build/dom0/objects/dom0/power/main.c.o
 	$(Q)$(CC_gcc) -pie -Wl,-z,relro,-z,now -o $@ $^ -lxencall
 
 # What tests/system has Domain-0 do to a driver.
-build/dom0/kill-driver: build/dom0/objects/tests/system/kill_driver.c.o build/dom0/libskink.a
+build/dom0/kill-driver: $(call dom0_objects,tests/system/kill_driver.c tests/system/ring_states.c $(addprefix dom0/inject/,decode.c image.c victim.c)) build/dom0/libskink.a
 	$(call say,LINK,$@)
-	$(Q)$(CC_gcc) -pie -o $@ $^ -lxencall -lxenforeignmemory
+	$(Q)$(CC_gcc) -pie -Wl,--as-needed -o $@ $^ $(DOM0_LIBRARIES) -lZydis
 
 build/unit/dom0-objects/%.c.o: %.c Makefile | build/packages
 	$(call say,CC-UNIT,$<)
@@ -622,11 +621,11 @@ build/dom0/programs/%: tests/bench/programs/%.c $(wildcard tests/bench/programs/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_gcc) $(GUEST_PROGRAM_FLAGS) $< -o $@
 
-# The disk of a campaign whose guests have PostgreSQL.
-build/campaign/postgresql.ext4: tests/campaign/postgresql-packages $(addprefix dom0/image/,root.sh sources.sh) | build/packages
+# The disk of a campaign whose guests have PostgreSQL and fio.
+build/campaign/debian.ext4: tests/campaign/debian-packages $(addprefix dom0/image/,root.sh sources.sh) | build/packages
 	$(call say,DEBIAN,"$@ (some minutes)")
 	$(Q)mkdir -p $(@D)
-	$(Q)dom0/image/root.sh $@ 640 $< 2> $@.log || { tail -20 $@.log >&2; exit 1; }
+	$(Q)dom0/image/root.sh $@ 896 $< 2> $@.log || { tail -20 $@.log >&2; exit 1; }
 
 # What runs in a campaign's guests and in its Dom0.
 build/campaign/programs/%: tests/campaign/programs/%.c Makefile | build/packages

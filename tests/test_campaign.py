@@ -18,12 +18,13 @@ import judge  # noqa: E402
 import machine_room as room  # noqa: E402
 import peer  # noqa: E402
 import plan as plans  # noqa: E402
+import plant  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
 import machine  # noqa: E402
 from campaign import Campaign, run_exactly  # noqa: E402
 from machine import Machine  # noqa: E402
-from session import Session  # noqa: E402
+from session import Guest, Session  # noqa: E402
 
 PLANS = os.path.join(os.path.dirname(__file__), "campaign", "plans")
 
@@ -529,6 +530,75 @@ def test_a_disk_that_is_made_anew_holds_nothing_against_the_cases_after_it():
     session.ran.append("net0/crash/2")
     session.hold_against_cases("")
     assert session.looks == [("Inode 12 is wrong", ["net0/crash/1"]), ("", ["net0/crash/2"])] and session.ran == []
+
+
+class GivenGuests:
+    """One of each, whose counters stand at 0; what a load has done since is `done`."""
+
+    def __init__(self, plan):
+        self.guests = {name: Guest(name, room.loads_of(name, plan)) for name in plan["load"]["guests"]}
+
+    def counters(self, still=()):
+        """Of a moment when every load has done enough, but those of `still`."""
+        return {name: {load: {key: 0 if (name, load) in still else enough for key, enough in cases_of.ENOUGH[load].items()} for load in guest.has}
+                for name, guest in self.guests.items()}
+
+
+def looked_at(still, driver):
+    """What is written down when these loads stand still, of (guest, load), and all others go on."""
+    session = GivenGuests(plans.read(os.path.join(PLANS, "default.toml")))
+    begun = session.counters([(name, load) for name, guest in session.guests.items() for load in guest.has])
+    for name, loads in session.counters(still).items():
+        session.guests[name].loads = loads
+    states, devices = {name: "running" for name in session.guests}, {name: set() for name in session.guests}
+    return cases_of.look_at_guests(session, {"counters": begun, "devices": devices}, {"states": states, "devices": devices}, begun, [driver])
+
+
+@pytest.mark.parametrize("driver,harmed", [("net0", "store"), ("disk0", "wire"), ("net0", "idle"), ("disk0", "idle")])
+def test_a_guest_of_the_other_driver_alone_that_stands_still_is_harmed(driver, harmed):
+    """As is who has none; they have to go on whatever comes of those that the driver serves."""
+    load = room.LOADS[harmed][0]
+    case = given_case(driver=driver, guests=looked_at([(harmed, load)], driver))
+    assert judge.judge(case)[0] == judge.GUEST and judge.harms_bystander({**case, "outcome": judge.GUEST, "why": judge.judge(case)[1]})
+    assert judge.judge(given_case(driver=driver, guests=looked_at([], driver)))[0] == judge.RECOVERED
+
+
+@pytest.mark.parametrize("driver,still", [("net0", ("web", "disk")), ("net0", ("web", "fio")), ("disk0", ("web", "tcp"))])
+def test_a_load_of_the_other_driver_is_not_waited_for_in_a_guest_of_both(driver, still):
+    assert judge.judge(given_case(driver=driver, guests=looked_at([still], driver)))[0] == judge.RECOVERED
+
+
+def test_what_fio_says_of_its_blocks_is_corruption():
+    session = GivenGuests(plans.read(os.path.join(PLANS, "default.toml")))
+    web = session.guests["web"]
+    web.loads = {"fio": {"write": 9, "read": 9, "bad": 2, "error": 0}}
+    seen = cases_of.look_at_guest(web, {"fio": {"write": 0, "read": 0, "bad": 1, "error": 0}})
+    assert "fio" in web.has and seen["bad"] == 1 and seen["errors"] == 0
+    assert judge.judge(with_guest("web", bad=seen["bad"]))[0] == judge.CORRUPTION
+
+
+def test_blocks_of_fio_are_known_from_others(tmp_path):
+    disk = tmp_path / "disk"
+    with open(disk, "wb") as file:
+        file.truncate(16 * plant.BLOCK)
+        for at, head in ((3, plant.FIO_MAGIC + b"\2\0" + plant.FIO_INTERVAL), (9, plant.MAGIC), (12, b"other")):
+            file.seek(at * plant.BLOCK)
+            file.write(head.ljust(plant.BLOCK, b"x"))
+    assert [at // plant.BLOCK for at, _ in plant.blocks(str(disk), plant.is_fios)] == [3]
+    assert [at // plant.BLOCK for at, _ in plant.blocks(str(disk))] == [9]
+
+
+def test_each_guests_file_system_is_looked_at_alone(tmp_path):
+    plan, disk = plans.read(os.path.join(PLANS, "smoke.toml")), str(tmp_path / "disk")
+    room.make_disk(disk, plan)
+    assert room.check_disk(disk, plan) == {"web": "", "store": ""}
+    with open(disk, "r+b") as file:
+        file.seek(room.PARTS["store"][1] + plant.BLOCK)     # its group descriptors
+        file.write(b"\xff" * plant.BLOCK)
+    said = room.check_disk(disk, plan)
+    assert said["web"] == "" and said["store"]
+    room.make_file_system(disk, plan, "store")
+    assert room.check_disk(disk, plan) == {"web": "", "store": ""}
 
 
 class GivenSession:

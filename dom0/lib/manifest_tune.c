@@ -11,6 +11,7 @@
 #define PERIOD_US_MIN	1000
 #define WARP_US_MAX	3600000000u
 #define BLK_WARP_US	10000	/* a disk's driver runs at once when a guest asks it for something */
+#define BLK_WARP_LIMIT_US 2000	/* as Domain-0's: one that hangs would keep skinkd from looking at it for so long */
 #define LIMIT_PERIODS	100	/* in a second: protocols/control.h */
 
 static bool read_cpus(struct reader *reader, const xmlNode *node, uint64_t *cpus)
@@ -123,7 +124,7 @@ static void read_sched(struct reader *reader, const xmlNode *sched, const xmlNod
 {
 	struct manifest_sched *result = &reader->manifest->sched;
 	bool is_hasty = reader->manifest->role == ROLE_BLK;
-	uint64_t weight = WEIGHT_USUAL, cap = result->cap_percent, warp = is_hasty ? BLK_WARP_US : 0, warp_limit = warp * 5;
+	uint64_t weight = WEIGHT_USUAL, cap = result->cap_percent, warp = is_hasty ? BLK_WARP_US : 0, warp_limit = is_hasty ? BLK_WARP_LIMIT_US : 0;
 	bool has_shares = read_number_of(reader, read_child(cputune, "shares"), &weight);
 
 	if (read_unsigned(reader, sched, "weight", &weight) && has_shares)

@@ -73,6 +73,7 @@ struct monitor_death {
 	int result;			/* SERVING: 0, or the core's -errno: it could not be reset */
 	double time;			/* seconds since 1970 */
 	uint64_t noticed_ns;		/* CLOCK_MONOTONIC */
+	uint64_t late_us;		/* FAULT_HANG: the look that saw it had been due so long before, when the deadline would have passed */
 	struct skink_driver_info info;	/* the core's; of its registers at its death, and of the way back */
 	char text[MONITOR_TEXT];	/* one line, in plain words */
 };

@@ -279,9 +279,10 @@ static json_t *last_json(const struct monitor *monitor)
 
 	if (last->kind == FAULT_KINDS)
 		return json_null();
-	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I, s:i, s:o, s:o}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
+	return json_pack("{s:s, s:s, s:f, s:b, s:s, s:I, s:I, s:I, s:i, s:o, s:o}", "cause", fault_name(last->kind), "text", last->text, "time", last->time,
 			 "by_core", last->is_by_core, "then", monitor_state_name(last->then), "recovered_us",
-			 (json_int_t)(monitor->recovery.taken_ns / 1000), "answered_us", (json_int_t)(monitor->recovery.answered_ns / 1000),
+			 (json_int_t)(monitor->recovery.taken_ns / 1000), "answered_us", (json_int_t)(monitor->recovery.answered_ns / 1000), "late_us",
+			 (json_int_t)last->late_us,
 			 "frames_copied", (int)last->info.frames_copied, "steps_ns", steps_json(monitor), "found", found_json(monitor));
 }
 

@@ -103,7 +103,10 @@ static inline void grant_unmark(struct grant_entry_v1 *entry, const struct grant
 	if (marks)
 		__atomic_fetch_and(&entry->flags, (uint16_t)~marks, __ATOMIC_SEQ_CST);
 }
-/* Ends it, and not its reference to the frame: that is the caller's, or its page table's. */
+/*
+ * Ends it, and not its reference to the frame: that is the caller's, or its page table's. The name is one of ours (a handle's, a copy's), bounded when it
+ * was pinned; a table only grows.
+ */
 static inline void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
 {
 	uint32_t frame = gref / GRANTS_PER_FRAME, index = gref % GRANTS_PER_FRAME;

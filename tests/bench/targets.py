@@ -7,7 +7,7 @@ import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # A median is to be no more than this; the first that matches counts.
-FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virtio(\.hang|\.\d+)?", 100_000),
+FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virtio(\.hang(\.from_deadline)?|\.\d+)?", 100_000),
          (r"restart\.net\.virtio\.lost\.2s", 1), (r"restart\.net\.virtio\.lost\.1s", 2), (r"restart\.net\.virtio\.lost\.100ms", 15),
          (r"\w+\.create_to_serving", 100_000_000), (r"\w+\.memory", 16 * 1024),
          (r"upgrade\.\w+\.virtio", 10_000_000), (r"neighbour\.\w+\.lost", 5),

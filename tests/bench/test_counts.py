@@ -9,12 +9,12 @@ import counts  # noqa: E402
 SAID = """COUNTED registers 1 flushes 1
 
 COUNTED registers 57 flushes 9
-BENCH restart.net.virtio.armed 28845 instructions
-BENCH restart.net.virtio.armed.copy 14649 instructions
-BENCH restart.net.virtio.armed 28846 instructions
+BENCH restart.net.virtio.armed 28845 ns
+BENCH restart.net.virtio.armed.copy 14649 ns
+BENCH restart.net.virtio.armed 28846 ns
 
 COUNTED registers 60 flushes 30
-BENCH restart.net.virtio 58620 instructions
+BENCH restart.net.virtio 58620 ns
 """
 
 
@@ -25,4 +25,4 @@ def test_a_death_has_what_was_counted_last_before_it():
 
 
 def test_nothing_counted_is_no_row():
-    assert counts.rows("BENCH restart.net.virtio 58620 instructions\n") == "\n"
+    assert counts.rows("BENCH restart.net.virtio 58620 ns\n") == "\n"

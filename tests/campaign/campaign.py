@@ -27,8 +27,6 @@ import report  # noqa: E402
 import results  # noqa: E402
 from session import Lost, Refused, Session  # noqa: E402
 
-MISSING = ("fio: Debian's needs 60 libraries, 150 MiB, which no guest here has room for; "
-           "tests/campaign/programs/load.c writes, makes durable, reads back and compares instead",)
 SAMPLES_EACH = 25
 
 
@@ -216,7 +214,7 @@ def write_report(out, name, paths):
     symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
     again = {note["id"]: note for note in notes if note.get("kind") == "again"}
     records = {identity: {**case, "again": again.get(identity), "exact": recording_of(name, identity).read().told} for identity, case in records.items()}
-    demands = report.write(out, name, versions, records, notes, symbols, repeat, MISSING)
+    demands = report.write(out, name, versions, records, notes, symbols, repeat)
     print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
     for what, verdict, figures in demands:
         if verdict != report.HOLDS:
@@ -259,8 +257,8 @@ def main():
     if not options.plan:
         raise plans.Wrong("no plan: write PLAN=tests/campaign/plans/default.toml")
     plan = plans.read(options.plan)
-    if plan["load"]["postgresql"] and not os.path.exists(room.POSTGRESQL):
-        raise plans.Wrong(f"{options.plan}: [load] postgresql: there is no {room.POSTGRESQL}: make {room.POSTGRESQL}")
+    if room.needs_debian(plan) and not os.path.exists(room.DEBIAN):
+        raise plans.Wrong(f"{options.plan}: [load] postgresql, fio: there is no {room.DEBIAN}: make {room.DEBIAN}")
     if options.accumulate:
         plan["campaign"]["mode"] = plans.ACCUMULATE
     name = plan["campaign"]["name"]

@@ -22,10 +22,8 @@ INJECT_S = 180
 RATE = 4
 WELL_S = 30
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
-LOADS = ("tcp", "disk", "sql", "memory")
-OTHERS = [load for load in LOADS if load not in room.DRIVER_OF]     # of guests that no driver serves
 # What every load must have done since the fault, or since the last restart, before a case may end.
-ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "memory": {"round": 1}}
+ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "fio": {"write": 128 << 10, "read": 128 << 10}, "memory": {"round": 1}}
 
 
 def classes(session):
@@ -50,8 +48,8 @@ def since(now, before, key):
 
 
 def has_gone_on(session, before, only):
-    """Every one of these loads has done enough since, in every guest that has it."""
-    return all(load_has_gone_on(guest, before[name], load) for name, guest in session.guests.items() for load in guest.has if load in only)
+    """Every one of these loads (by guest) has done enough since."""
+    return all(load_has_gone_on(session.guests[name], before[name], load) for name, loads in only.items() for load in loads)
 
 
 def load_has_gone_on(guest, before, load):
@@ -59,9 +57,23 @@ def load_has_gone_on(guest, before, load):
     return all(now.get(key, 0) - then.get(key, 0) >= enough for key, enough in ENOUGH[load].items())
 
 
-def loads_of(driver):
-    """Whose going on says something of this driver: its own front-ends' loads, and those of who has none."""
-    return [load for load in LOADS if room.DRIVER_OF.get(load) in (driver, None)]
+def is_attached(guest, drivers):
+    return any(room.DRIVER_OF.get(load) in drivers for load in guest.has)
+
+
+def all_loads(session):
+    return {name: guest.has for name, guest in session.guests.items()}
+
+
+def loads_of_others(session, drivers):
+    """Of guests that none of these drivers serves: they have to go on, whatever comes of those."""
+    return {name: guest.has for name, guest in session.guests.items() if not is_attached(guest, drivers)}
+
+
+def loads_of(session, drivers):
+    """Whose going on says something of these drivers: their own front-ends' loads, and all of who has none."""
+    served = {name: [load for load in guest.has if room.DRIVER_OF.get(load) in drivers] for name, guest in session.guests.items()}
+    return {**served, **loads_of_others(session, drivers)}
 
 
 def look(session):
@@ -147,12 +159,12 @@ def has_one_ended(session):
 def wait_for_the_end(session, case, plan, names, limit):
     """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
     begun, until = counters(session), time.monotonic() + limit + case.get("seconds", 0)
-    only = loads_of(case["driver"]) if case["driver"] else LOADS
+    only = loads_of(session, names)
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
     then, now = counters(session), look(session)
     while True:
         went_on = session.wait(lambda: time.monotonic() > earliest and (has_one_ended(session) or
-                                                                              has_gone_on(session, then, OTHERS if is_told(session, begun) else only)),
+                                                                              has_gone_on(session, then, loads_of_others(session, names) if is_told(session, begun) else only)),
                                until - time.monotonic(), "", must=False)
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
@@ -188,10 +200,10 @@ def look_at_guest(guest, before):
 
 def look_at_guests(session, before, after, last, names):
     """`last`: since when they had to go on, with the loads that say something of these drivers."""
-    only = loads_of(names[0]) if len(names) == 1 else LOADS
+    only = loads_of(session, names)
     return {name: {**look_at_guest(guest, before["counters"][name]), "alive": after["states"].get(name) in ("running", "blocked"),
-                   "attached": any(room.DRIVER_OF.get(load) in names for load in guest.has),
-                   "progressed": all(load_has_gone_on(guest, last[name], load) for load in guest.has if load in only),
+                   "attached": is_attached(guest, names),
+                   "progressed": all(load_has_gone_on(guest, last[name], load) for load in only[name]),
                    "lost": sorted(before["devices"][name] - after["devices"][name])} for name, guest in session.guests.items()}
 
 
@@ -266,7 +278,7 @@ def make_well(session, case, record):
             if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]:
                 session.make_anew(name)
         then = counters(session)
-        return session.wait(lambda: has_gone_on(session, then, LOADS), WELL_S, "", must=False)
+        return session.wait(lambda: has_gone_on(session, then, all_loads(session)), WELL_S, "", must=False)
     except (Lost, Refused):
         return False
 

@@ -9,7 +9,7 @@ A case's record has (what was not looked at is missing, and what is missing neve
     core        {"panic": text or ""}
     dom0        {"alive": bool, "skinkd_ended": bool, "kernel": lines}
     seen        of the driver: {"restarts", "state": "serving"..., "policy": "" or what ended its restarts, "recovery_ns", "detectors": lists}
-    guests      {name: {"attached": to the driver?, "alive", "progressed", "bad": bytes and blocks that were not what they had to be,
+    guests      {name: {"attached": to the driver?, "alive", "progressed", "bad": bytes, blocks (fio's verdict among that) and rows that were not what they had to be,
                  "broken": connections, "errors": of requests, "lost": front-ends that closed or went, "kernel": lines, "gap_ms"}}
     file_systems {name: "" or what the check said of it}
     limits      {"slow_ms", "slow_ns"}: the plan's

@@ -10,43 +10,79 @@ from machine import BUILD, QEMU
 
 FOLDER = f"{BUILD}/campaign"
 INITRD = "/var/lib/skink/images/initrd-campaign"
-DISK_MIB = 32
+# One disk, a partition for each guest that has one, as their kernels find them: Domain-0 is to have nothing to do with it. Name: (its device, where it begins, its size).
+MIB = 1 << 20
+PARTS = {"web": ("/dev/xvda1", 1 * MIB, 32 * MIB), "store": ("/dev/xvda2", 1024 * MIB, 16 * MIB)}
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 SLOTS = {"net0": 3, "disk0": 4}
 # A device is silent after so long: a disk's ten seconds would be most of a campaign.
 DEVICE_S = {"net0": 1, "disk0": 3}
 ROLES = {"net0": "net", "disk0": "blk"}
-# Of each guest: which loads, and so whom it is attached to.
-LOADS = {"web": ("tcp", "disk"), "idle": ("memory",)}
+# Of each guest: which loads, and so whom it is attached to: both drivers, one of them alone, or none.
+LOADS = {"web": ("tcp", "disk"), "wire": ("tcp",), "store": ("disk",), "idle": ("memory",)}
+# Who only has to go on: so many times less than `web` does.
+SLOWER = {"wire": 8, "store": 8}
+ADDRESSES = {"web": "10.0.2.16", "wire": "10.0.2.17"}
 DEVICES = {"tcp": "<interface type='bridge'><source bridge='net0'/></interface>",
            "disk": "<disk type='block' device='disk'><backenddomain name='disk0'/><source><skink:extent whole='yes'/></source>"
-                   "<target dev='xvda' bus='xen'/></disk>"}
-DRIVER_OF = {"tcp": "net0", "disk": "disk0", "sql": "disk0"}
-MEMORY_MIB = {"web": 160, "idle": 112}
-# Debian with its PostgreSQL, on the disk of who has that load too.
-POSTGRESQL = f"{FOLDER}/postgresql.ext4"
-POSTGRESQL_MIB = 96
+                   "<target dev='xvda' bus='xen'/><shareable/></disk>"}
+DRIVER_OF = {"tcp": "net0", "disk": "disk0", "sql": "disk0", "fio": "disk0"}
+MEMORY_MIB = {"web": 160, "wire": 112, "store": 112, "idle": 112}
+# Debian with its PostgreSQL and fio, on the disk of who has those loads too; and what each of them needs.
+DEBIAN, DEBIAN_GUEST = f"{FOLDER}/debian.ext4", "web"
+OF_DEBIAN = {"sql": "postgresql", "fio": "fio"}
+MORE_MIB = {"sql": 96, "fio": 64}
+PROGRAMS = ("load", "sql", "verify")
 MODULES = ("xen-netfront", "xen-blkfront", "ext4", "crc32c_generic")
 
 
 def loads_of(name, plan):
-    return LOADS[name] + (("sql",) if plan["load"]["postgresql"] and "disk" in LOADS[name] else ())
+    return LOADS[name] + tuple(load for load, key in OF_DEBIAN.items() if name == DEBIAN_GUEST and plan["load"][key])
 
 
-def make_file_system(path, plan):
+def rate_of(name, plan):
+    """Of a stream, in KiB a second."""
+    return plan["load"]["tcp_kib_per_s"] // SLOWER.get(name, 1)
+
+
+def needs_debian(plan):
+    return any(plan["load"][key] for key in OF_DEBIAN.values())
+
+
+def make_disk(path, plan):
     """Over whatever is there: QEMU has the file open."""
-    if plan["load"]["postgresql"]:
-        subprocess.run(["cp", "--sparse=always", POSTGRESQL, path], check=True)
-        return
     with open(path, "ab") as file:
-        file.truncate(DISK_MIB << 20)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-F", path], check=True, stdout=subprocess.DEVNULL)
+        file.truncate(max(start + size for _, start, size in PARTS.values()) + MIB)
+    table = "label: dos\n" + "".join(f"start={start // 512}, size={size_of(name, plan) // 512}\n" for name, (_, start, size) in PARTS.items())
+    subprocess.run(["sfdisk", "-q", path], input=table, text=True, check=True)
+    for name in PARTS:
+        make_file_system(path, plan, name)
 
 
-def check_file_system(path):
-    """What e2fsck has to say of a copy whose journal was played back; empty: nothing."""
+def size_of(name, plan):
+    """Debian needs all that there is."""
+    return 1023 * MIB if name == DEBIAN_GUEST and needs_debian(plan) else PARTS[name][2]
+
+
+def make_file_system(path, plan, name):
+    """Of one guest. What stood there before is gone."""
+    start, size = PARTS[name][1], size_of(name, plan)
+    subprocess.run(["fallocate", "--punch-hole", "--offset", str(start), "--length", str(size), path], check=True)
+    if name == DEBIAN_GUEST and needs_debian(plan):
+        subprocess.run(["dd", f"if={DEBIAN}", f"of={path}", "bs=1M", f"seek={start // MIB}", "conv=notrunc,sparse", "status=none"], check=True)
+        return
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-F", "-E", f"offset={start}", path, f"{size >> 10}k"], check=True, stdout=subprocess.DEVNULL)
+
+
+def check_disk(path, plan):
+    """What e2fsck has to say of each guest's file system: {name: text}; empty: nothing."""
+    return {name: check_file_system(path, PARTS[name][1], size_of(name, plan)) for name in PARTS if name in plan["load"]["guests"]}
+
+
+def check_file_system(path, start=0, size=0):
+    """Of a copy whose journal was played back."""
     copy = f"{path}.check"
-    subprocess.run(["cp", "--sparse=always", path, copy], check=True)
+    subprocess.run(["dd", f"if={path}", f"of={copy}", "bs=1M", f"skip={start // MIB}", *([f"count={size // MIB}"] if size else []), "conv=sparse", "status=none"], check=True)
     try:
         played = subprocess.run(["e2fsck", "-E", "journal_only", "-y", copy], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if played.returncode > 1:
@@ -61,7 +97,7 @@ def guests_initrd():
     """The guests' own, with the loads, a file system and nobody at the console."""
     path = f"{FOLDER}/guest-initrd"
     modules = f"dom0/image/modules.sh {BUILD}/dom0 {path}.d {' '.join(MODULES)}"
-    subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {FOLDER}/programs/load {FOLDER}/programs/sql {path}.d/bin/ && "
+    subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {' '.join(f'{FOLDER}/programs/{program}' for program in PROGRAMS)} {path}.d/bin/ && "
                    f"{modules} && (cat {BUILD}/dom0/guest-initrd; cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -1n) "
                    f"> {path} && rm -r {path}.d", shell=True, check=True)
     return path
@@ -95,9 +131,15 @@ def driver_manifest(name, iommu, drivers=None):
 
 
 def guest_manifest(name, ports, plan):
+    """`ports`: of its streams' other side, if it has any."""
     loads = loads_of(name, plan)
-    line = f"campaign={','.join(loads)} campaign.rate={plan['load']['tcp_kib_per_s']} campaign.pause={plan['load']['pause_ms']} campaign.address=10.0.2.16 campaign.ports={ports[0]}-{ports[1]}"
-    manifest = guest(name, memory_mib=MEMORY_MIB[name] + (POSTGRESQL_MIB if "sql" in loads else 0), initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
+    words = {"": ",".join(loads), ".pause": plan["load"]["pause_ms"] * SLOWER.get(name, 1)}
+    if ports:
+        words.update({".rate": rate_of(name, plan), ".ports": f"{ports[0]}-{ports[1]}", ".address": ADDRESSES[name]})
+    if name in PARTS:
+        words[".part"] = PARTS[name][0]
+    line = " ".join(f"campaign{key}={value}" for key, value in words.items())
+    manifest = guest(name, memory_mib=MEMORY_MIB[name] + sum(MORE_MIB.get(load, 0) for load in loads), initrd=INITRD, devices="".join(DEVICES.get(load, "") for load in loads))
     return manifest.replace("<domain type='skink'>", f"<domain type='skink' {NAMESPACE}>").replace("cryptomgr.notests", f"cryptomgr.notests {line}")
 
 
@@ -131,7 +173,7 @@ def versions(plan, drivers=None):
     """What a result depends on."""
     files = {"core": f"{BUILD}/skink", "net.elf": f"{BUILD}/net.elf", "blk.elf": f"{BUILD}/blk.elf", "skinkd": f"{BUILD}/dom0/skinkd",
              "inject": f"{BUILD}/dom0/inject", "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "Dom0's image": UNPACKED,
-             "guests' initrd": f"{BUILD}/dom0/guest-initrd", "watch": f"{FOLDER}/programs/watch", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql"}
+             "guests' initrd": f"{BUILD}/dom0/guest-initrd", "watch": f"{FOLDER}/programs/watch", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql", "verify": f"{FOLDER}/programs/verify"}
     files.update({f"{role}.elf": path for role, path in (drivers or {}).items()})
     qemu = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)

@@ -12,7 +12,7 @@ FRESH, ACCUMULATE = "fresh", "accumulate"
 DEFAULTS = {
     "campaign": {"name": None, "seed": 1, "mode": FRESH, "golden": 1, "rings_each": 1},
     "machine": {"cpus": 2, "memory_mib": 3072, "cpu": "qemu64", "iommu": True, "cases_per_boot": 500},
-    "load": {"tcp_kib_per_s": 1024, "pause_ms": 20, "postgresql": False, "guests": ["web", "idle"]},
+    "load": {"tcp_kib_per_s": 1024, "pause_ms": 20, "postgresql": False, "fio": False, "guests": ["web", "wire", "store", "idle"]},
     "limits": {"window_ms": 400, "case_s": 60, "value_s": 20, "slow_ms": 5000, "slow_ns": 1_000_000_000, "golden_s": 30, "minutes": 0},
 }
 # Times are those of the machine that runs QEMU, and of whatever else runs there: what slow means is coarse. `make bench` counts instructions.

@@ -3,8 +3,10 @@
 
 Each is a class that begins with plant:, and EXPECTED has the outcome that it must come to.
 """
+import os
 import subprocess
 
+import machine_room as room
 from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY, UNDECIDED
 
 FILE_SYSTEM = "plant:fs"
@@ -16,7 +18,9 @@ EXPECTED = {
     "plant:tcp-down": CORRUPTION,       # one byte of what it receives
     "plant:disk-byte": CORRUPTION,      # one byte of each block that is on the disk
     "plant:disk-old": CORRUPTION,       # a block's content at another place
-    "plant:bystander": GUEST,           # who is not attached ends
+    "plant:fio": CORRUPTION,            # one byte of each block that fio has written
+    "plant:bystander": GUEST,           # who is attached to no driver ends
+    "plant:neighbour": GUEST,           # who is attached to the other driver alone ends
     "plant:guest": GUEST,               # the guest's kernel panics
     "plant:front-end": LOST,            # its interface is taken away
     "plant:pause": SLOWLY,              # the driver stands still for longer than `slow_ms`
@@ -28,13 +32,37 @@ EXPECTED = {
 assert {RECOVERED, ESCALATED}.isdisjoint(EXPECTED.values())
 BLOCK = 4096
 MAGIC = (0x6b63616d70616967).to_bytes(8, "little")    # programs/load.c
+FIO_MAGIC, FIO_INTERVAL = b"\xca\xac", BLOCK.to_bytes(4, "little")      # with the smallest block that programs/verify.c asks for
+FIO_BYTES = 512 << 10       # guest/etc/rc
 
 
-def blocks(path):
-    """Where the loads' blocks lie on the disk: (offset, content)."""
+def is_loads(block):
+    return block.startswith(MAGIC)
+
+
+def is_fios(block):
+    """struct verify_header of fio: magic, kind of check, length."""
+    return block.startswith(FIO_MAGIC) and block[4:8] == FIO_INTERVAL
+
+
+def pieces(path):
+    """What is on the disk, but its holes: (offset, content)."""
     with open(path, "rb") as file:
-        data = file.read()
-    return [(at, data[at:at + BLOCK]) for at in range(0, len(data), BLOCK) if data.startswith(MAGIC, at)]
+        at, end = 0, file.seek(0, os.SEEK_END)
+        while at < end:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:     # nothing more
+                return
+            to = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            file.seek(at)
+            yield at, file.read(to - at)
+            at = to
+
+
+def blocks(path, is_one=is_loads):
+    """Where the loads' blocks, or fio's, lie on the disk: (offset, content)."""
+    return [(start + at, data[at:at + BLOCK]) for start, data in pieces(path) for at in range(-start % BLOCK, len(data), BLOCK) if is_one(data[at:at + 8])]
 
 
 def write(path, places):
@@ -54,17 +82,32 @@ def disk_old(session, case):
     write(session.disk, [(at, every[(number + 1) % len(every)][1]) for number, (at, _) in enumerate(every)])
 
 
+def fio(session, case):
+    """Of a block that it has verified already it never hears: until it has found one that it had not."""
+    def is_seen():
+        write(session.disk, [(at + 100, bytes([content[100] ^ 1])) for at, content in blocks(session.disk, is_fios)])
+        return session.wait(lambda: session.guests["web"].loads["fio"]["bad"] > before, 2, "", must=False)
+    before = session.guests["web"].loads["fio"]["bad"]
+    for _ in range(20):
+        if is_seen():
+            break
+    # And all others: what it finds later would be held against the next case.
+    verified = session.guests["web"].loads["fio"]["read"] + 4 * FIO_BYTES
+    session.wait(lambda: session.guests["web"].loads["fio"]["read"] > verified, 60, "", must=False)
+
+
 def file_system(session, case):
     """A block of lost+found, which no guest reads or writes."""
-    said = subprocess.run(["debugfs", "-R", "blocks <11>", session.disk], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
-    write(session.disk, [(int(said.split()[1]) * BLOCK, b"\xff" * 64)])
+    start = room.PARTS["web"][1]
+    said = subprocess.run(["debugfs", "-R", "blocks <11>", f"{session.disk}?offset={start}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    write(session.disk, [(start + int(said.split()[1]) * BLOCK, b"\xff" * 64)])
 
 
 def tcp(way):
     """What stands in buffers of the host, which are some MiB, is ahead of the wrong byte: the case begins when that has arrived, or should have."""
     def act(session, case):
         before = session.guests["web"].loads["tcp"]
-        session.peer.plants.add(way)
+        session.peers["web"].plants.add(way)
         session.wait(lambda: session.guests["web"].loads["tcp"]["bad"] > before["bad"], 120, "", must=False)
     return act
 
@@ -88,12 +131,14 @@ def core_panics(session, case):
     session.wait(lambda: False, 10, "the panic was not seen")
 
 
+NEIGHBOURS = {"net0": "store", "disk0": "wire"}
 ACTS = {
     "plant:nothing": lambda session, case: None,
     "plant:restart": lambda session, case: session.ask("restart", domain=case["driver"]),
     "plant:tcp-up": tcp("up"), "plant:tcp-down": tcp("down"),
-    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, FILE_SYSTEM: file_system,
+    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, "plant:fio": fio, FILE_SYSTEM: file_system,
     "plant:bystander": lambda session, case: session.ask("destroy", domain="idle"),
+    "plant:neighbour": lambda session, case: session.ask("destroy", domain=NEIGHBOURS[case["driver"]]),
     "plant:guest": lambda session, case: session.ask("sysrq", domain="web", key="c"),
     "plant:front-end": take_interface, "plant:pause": pause,
     "plant:kill-skinkd": lambda session, case: session.run("kill -9 $(pidof skinkd); sleep 3"),

@@ -176,7 +176,7 @@ def versions_of(versions):
                  [[cell(key), *(f"<td><code>{escape(one.get(key, ''))}</code></td>" for one in versions)] for key in keys])
 
 
-def page(name, versions, cases, notes, symbols, repeat, missing=()):
+def page(name, versions, cases, notes, symbols, repeat):
     every = list(cases.values())
     golden, planted = [case for case in every if case.get("golden")], [case for case in every if case["class"].startswith("plant:")]
     faults = [case for case in every if not case.get("golden") and case not in planted]
@@ -186,7 +186,6 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
              f"Mode: {escape(', '.join(modes) or 'golden runs alone')}"
              f"{' (each fault comes on top of those before it)' if 'accumulate' in modes else ' (each fault meets a driver that has just said ready)'}.</p>",
              "<h2>What is demanded</h2>", demanded([*faults, *planted], golden, notes)]
-    parts += ["<p class='quiet'>Not in it: " + escape("; ".join(missing)) + ".</p>"] if missing else []
     for mode in modes:
         of_mode = [case for case in faults if case["mode"] == mode]
         parts += [f"<h2>By class{' (' + escape(mode) + ')' if len(modes) > 1 else ''}</h2>",
@@ -198,10 +197,10 @@ def page(name, versions, cases, notes, symbols, repeat, missing=()):
     return document(f"Skink campaign: {name}", parts)
 
 
-def write(path, name, versions, cases, notes, symbols, repeat, missing=()):
+def write(path, name, versions, cases, notes, symbols, repeat):
     """path.html and path.csv; returns demands()."""
     with open(f"{path}.html", "w", encoding="utf-8") as file:
-        file.write(page(name, versions, cases, notes, symbols, repeat, missing))
+        file.write(page(name, versions, cases, notes, symbols, repeat))
     results.write_csv(cases.values(), f"{path}.csv")
     faults = [case for case in cases.values() if not case.get("golden")]
     return demands(faults, [case for case in cases.values() if case.get("golden")], notes)

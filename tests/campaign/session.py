@@ -19,7 +19,7 @@ from peer import Peer
 CORE_LINES = re.compile(r"(^|\$?\n)((?:skink: [^\n]*\n)+)")
 # QEMU complains on the same line of what a driver asks of its device, wherever that stands.
 QEMU_SAYS = re.compile(r"qemu-system-\w+: [^\n]*\n")
-STATUS = re.compile(r"load (tcp|disk|sql|memory)((?: [a-z]+=\d+)+)")
+STATUS = re.compile(r"load (tcp|disk|sql|fio|memory)((?: [a-z]+=\d+)+)")
 # What xenconsoled puts before each piece that it gets, also in the middle of a line.
 WHEN = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
 # A kernel may speak in the middle of a line of somebody else's.
@@ -34,6 +34,11 @@ CONSOLES = "/var/log/skink/consoles"
 
 class Lost(Exception):
     """The machine is of no more use; the text says why."""
+
+
+def told_of(said):
+    """Of several file systems."""
+    return "; ".join(f"{name}: {text}" for name, text in said.items() if text)
 
 
 class Guest:
@@ -69,9 +74,10 @@ class Session:
     def __enter__(self):
         os.makedirs(room.FOLDER, exist_ok=True)
         self.disk = f"{room.FOLDER}/{self.name}.disk"
-        room.make_file_system(self.disk, self.plan)
-        self.peer = Peer(self.plan["load"]["tcp_kib_per_s"])
-        self.peer.start()
+        room.make_disk(self.disk, self.plan)
+        self.peers = {name: Peer(room.rate_of(name, self.plan)) for name, guest in self.guests.items() if "tcp" in guest.has}
+        for peer in self.peers.values():
+            peer.start()
         self.machine = self.power_on(room.dom0_image(f"campaign-{self.name}", self.drivers))
         try:
             self.prepare()
@@ -82,10 +88,11 @@ class Session:
 
     def __exit__(self, *_):
         self.machine.__exit__()
-        self.peer.end()
+        for peer in self.peers.values():
+            peer.end()
         # Of a machine that was lost: what a disk holds must be right at any moment.
         if self.ran:
-            self.hold_against_cases(room.check_file_system(self.disk))
+            self.hold_against_cases(told_of(self.check()))
 
     def power_on(self, image):
         machine, name = self.plan["machine"], f"campaign-{self.name}-{self.number}"
@@ -102,31 +109,43 @@ class Session:
             if self.machine.qemu.poll() is None:
                 self.hold_against_cases(f"the guests did not end: {wrong}")
             return
-        self.hold_against_cases(room.check_file_system(self.disk))
+        self.hold_against_cases(told_of(self.check()))
 
     def hold_against_cases(self, said):
         if self.ran:
             self.looks.append((said, self.ran))
         self.ran = []
 
-    def look_at_disk(self):
-        """As it would be if the power failed now: the machine stands still while the disk is copied. A disk that is wrong is made anew."""
+    def check(self):
+        return room.check_disk(self.disk, self.plan)
+
+    def check_as_it_is(self):
+        """As it would be if the power failed now: the machine stands still while the disk is copied."""
         try:
             self.machine.ask_monitor("stop")
-            said = room.check_file_system(self.disk)
+            said = self.check()
             self.machine.ask_monitor("cont")
         except OSError as wrong:
             raise Lost(f"QEMU does not answer: {wrong}") from wrong
-        self.hold_against_cases(said)
-        if said:
+        self.hold_against_cases(told_of(said))
+        return said
+
+    def look_at_disk(self):
+        """A disk that is wrong is made anew."""
+        if any(self.check_as_it_is().values()):
             self.renew_disk()
 
     def renew_disk(self):
-        """Its guest ends in good order, what it leaves is looked at, and another guest has another disk."""
-        for name, guest in self.guests.items():
-            if "disk" in guest.has:
-                self.ask("shutdown", limit=60, domain=name)
-                self.make_anew(name)
+        """Its guests end in good order, what they leave is looked at, and others have another disk."""
+        users = [name for name, guest in self.guests.items() if "disk" in guest.has]
+        for name in users:
+            self.ask("shutdown", limit=60, domain=name)
+        self.wait_until_gone(users)
+        self.hold_against_cases(told_of(self.check()))
+        room.make_disk(self.disk, self.plan)
+        for name in users:
+            self.create(name)
+        self.settle()
 
     def prepare(self):
         machine = self.machine
@@ -136,7 +155,7 @@ class Session:
             machine.check(f"skink create {name}.xml", 60)
             machine.check(f"for i in $(seq 300); do skink info {name} --json | grep -q '\"state\": \"serving\"' && break; sleep 0.1; done", 60)
         for name in self.guests:
-            machine.write(f"{name}.xml", room.guest_manifest(name, self.peer.ports, self.plan))
+            machine.write(f"{name}.xml", self.manifest(name))
             machine.check(f"skink create {name}.xml", 120)
         self.watch()
         self.wait(lambda: all(one.begun and self.has_all(one) for one in self.guests.values()), 300, "the loads did not begin")
@@ -144,17 +163,28 @@ class Session:
 
     def make_anew(self, name):
         """A guest that is gone, or has lost something: another one takes its place, on a disk that is empty again."""
-        guest = self.guests[name]
         if any(one["name"] == name for one in self.ask("list")["domains"]):
             self.ask("destroy", domain=name, force=True, limit=60)
-        self.wait(lambda: all(one["name"] != name for one in self.ask("list")["domains"]), 60, f"{name} does not go")
-        if "disk" in guest.has:
-            self.hold_against_cases(room.check_file_system(self.disk))
-            room.make_file_system(self.disk, self.plan)
-        guest.begun, guest.loads = False, {}
-        self.ask("create", limit=120, xml=room.guest_manifest(name, self.peer.ports, self.plan), file=f"{name}.xml")
-        self.wait(lambda: guest.begun and self.has_all(guest), 300, f"the loads of {name} did not begin")
+        self.wait_until_gone([name])
+        if "disk" in self.guests[name].has:
+            said = self.check_as_it_is()
+            if any(text for other, text in said.items() if other != name):
+                raise Lost("another guest's file system is wrong as well")
+            room.make_file_system(self.disk, self.plan, name)
+        self.create(name)
         self.settle()
+
+    def manifest(self, name):
+        return room.guest_manifest(name, self.peers[name].ports if name in self.peers else None, self.plan)
+
+    def wait_until_gone(self, names):
+        self.wait(lambda: all(one["name"] not in names for one in self.ask("list")["domains"]), 60, f"{' and '.join(names)} do not go")
+
+    def create(self, name):
+        guest = self.guests[name]
+        guest.begun, guest.loads = False, {}
+        self.ask("create", limit=120, xml=self.manifest(name), file=f"{name}.xml")
+        self.wait(lambda: guest.begun and self.has_all(guest), 300, f"the loads of {name} did not begin")
 
     def attach_anew(self, name):
         """Its interface alone: the guest gives the new one its address, and its streams go on."""

@@ -60,22 +60,33 @@ static void look_at_offer(void)
 	area = sectors - AREA;
 }
 
+/* Without that there is nothing to try. */
+static void not_served(const char *expected)
+{
+	wrong(expected, "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+	judge_over();
+}
+
 static void offers_before_init_wait(void)
 {
 	if (!back_comes_to(BUS_INIT_WAIT, STATE_MS)) {
-		wrong("state %u of the back-end, not 2", bus_back_state(&bus));
+		not_served("state 2 of a back-end that serves");
 		return;
 	}
 	look_at_offer();
-	if (sectors < 2 * AREA || (unit != 1 && unit != 8))
-		wrong("sectors %lu, sector-size %u", sectors, unit * VBD_SECTOR);
+	if (sectors >= 2 * AREA && (unit == 1 || unit == 8))
+		return;
+	wrong("4096 sectors or more, sector-size 512 or 4096", "sectors = %lu, sector-size = %u", sectors, unit * VBD_SECTOR);
+	judge_over();
 }
 
 static void connects(void)
 {
 	publish();
 	if (!back_comes_to(BUS_CONNECTED, STATE_MS))
-		wrong("state %u of the back-end, not 4", bus_back_state(&bus));
+		not_served("state 4 after the front-end's keys");
+	else if (!kernel_grant_is_used(ring_gref))
+		wrong("the ring attached when the state is 4", "its grant %u is not mapped", ring_gref);
 	bus_switch(&bus, BUS_CONNECTED);
 	for (unsigned int i = 0; i < PAGES; i++) {
 		page[i] = kernel_os.pages_alloc(1);
@@ -116,11 +127,14 @@ static int answer_to(const union vbd_slot *slot)
 	struct vbd_response response;
 
 	if (!judge_wait(answer_is_there, ANSWER_MS) || ring_front_take(&ring, &response, sizeof(response)) != 1) {
-		wrong("no answer to operation %u, sector %lu, for %u s", slot->plain.operation, slot->plain.sector, ANSWER_MS / 1000);
+		wrong("an answer to each request", "none to operation %u, id %lu, sector %lu, for %u s", slot->plain.operation, slot->plain.id,
+		      slot->plain.sector, ANSWER_MS / 1000);
+		judge_over();
 		return 99;
 	}
 	if (response.id != slot->plain.id || response.operation != operation) {
-		wrong("an answer with id %lx operation %u, not %lx and %u", response.id, response.operation, slot->plain.id, operation);
+		wrong("the id and the operation of the request", "id %lu and operation %u, asked was id %lu and operation %u", response.id,
+		      response.operation, slot->plain.id, operation);
 		return 99;
 	}
 	return response.status;
@@ -137,7 +151,7 @@ static void expect(const union vbd_slot *slot, int status, const char *what)
 	int seen = done(slot);
 
 	if (seen != status && seen != 99)
-		wrong("%s: status %d, not %d", what, seen, status);
+		wrong(status == VBD_STATUS_OKAY ? "status 0" : status == VBD_STATUS_ERROR ? "status -1" : "status -2", "%s: status %d", what, seen);
 }
 
 static void expect_fine(void)
@@ -173,7 +187,7 @@ static void asks_to_be_woken(void)
 {
 	time_sleep_ns(500000000);
 	if (ring.shared->req_event != ring.req_prod + 1)
-		wrong("req_event %u of a back-end that waits, req_prod %u", ring.shared->req_event, ring.req_prod);
+		wrong("req_event = req_prod + 1 in a back-end that waits", "req_event %u, req_prod %u", ring.shared->req_event, ring.req_prod);
 }
 
 static void answers_in_order(void)
@@ -192,7 +206,7 @@ static void answers_in_order(void)
 	push();
 	for (unsigned int i = 0; i < 24; i++)
 		if (answer_to(&slot[i]) != VBD_STATUS_OKAY)
-			wrong("request %u of 24 was not answered with 0", i);
+			wrong("status 0", "another for request %u of 24", i);
 }
 
 static void touches_what_is_named(void)
@@ -211,10 +225,10 @@ static void touches_what_is_named(void)
 	slot = given_request(VBD_OP_READ, area, 4);
 	expect(&slot, VBD_STATUS_OKAY, "a read of four pages");
 	if (!filled_but(4, 10, FRONT_PAGE + first * VBD_SECTOR, FRONT_PAGE + (last + 1u) * VBD_SECTOR))
-		wrong("the disk has other bytes than were written");
+		wrong("the bytes that were written", "others, in what four pages brought");
 	for (unsigned int byte = first * VBD_SECTOR; byte < (last + 1u) * VBD_SECTOR; byte++)
 		if (page[1][byte] != (uint8_t)(99 + byte * 3 + byte / 256)) {
-			wrong("byte %u of what was written last is not there", byte);
+			wrong("the bytes that were written last", "another at %u of the page", byte);
 			break;
 		}
 	fill(1, 77);
@@ -223,7 +237,7 @@ static void touches_what_is_named(void)
 	slot.plain.segment[0].last_sector = last;
 	expect(&slot, VBD_STATUS_OKAY, "a read of some sectors");
 	if (!filled_but(1, 77, first * VBD_SECTOR, (last + 1u) * VBD_SECTOR))
-		wrong("a read wrote beside its sectors");
+		wrong("nothing written beside the sectors of a read", "other bytes there than before");
 }
 
 /* One of them for each way to be wrong; the page of a read stays as it was, and so does the disk. */
@@ -263,11 +277,11 @@ static void wrong_requests_are_refused(void)
 		fill(1, 33);
 		expect(&slot, VBD_STATUS_ERROR, wrongs[i].what);
 		if (!filled_but(1, 33, 0, 0))
-			wrong("%s: the page is no longer what it was", wrongs[i].what);
+			wrong("the page as it was", "%s: other bytes", wrongs[i].what);
 	}
 	expect_fine();
 	if (!filled_but(1, 10, 0, 0))
-		wrong("the disk is no longer what it was");
+		wrong("the disk as it was", "other bytes in its page");
 }
 
 static void unknown_operations_are_unsupported(void)
@@ -324,10 +338,10 @@ static void indirect(void)
 	slot.indirect.inner = VBD_OP_READ;
 	expect(&slot, VBD_STATUS_OKAY, "an indirect read of 32 pages");
 	if (!filled_but(32, 10, 0, 0))
-		wrong("32 pages are not what was written");
+		wrong("the 32 pages that were written", "other bytes");
 	slot.indirect.inner = VBD_OP_FLUSH;
 	if (done(&slot) == VBD_STATUS_OKAY)
-		wrong("an indirect flush: status 0");
+		wrong("a status below 0", "an indirect flush: status 0");
 	slot.indirect.inner = VBD_OP_READ;
 	slot.indirect.segments = 0xffff;
 	expect(&slot, VBD_STATUS_ERROR, "an indirect read of 65535 segments");
@@ -353,12 +367,12 @@ static void events_are_those_asked_for(void)
 		}
 		push();
 		if (!judge_wait(four_are_answered, ANSWER_MS))
-			wrong("four reads are not answered");
+			wrong("four reads answered", "%u of them, %u s later", ring.shared->rsp_prod - ring.rsp_cons, ANSWER_MS / 1000);
 		time_sleep_ns(100000000);
 		if (round == 0 && events_taken() == 0)
-			wrong("no event for the fourth response, which was asked for");
+			wrong("an event for the fourth response, as rsp_event asks", "none");
 		if (round == 1 && events_taken() != 0)
-			wrong("an event that was not asked for");
+			wrong("no event before rsp_event", "one");
 		for (unsigned int i = 0; i < 4; i++)
 			answer_to(&slot[i]);
 	}
@@ -371,14 +385,18 @@ static void index_that_lies_ends_the_attachment(void)
 	ring.shared->req_prod = ring.req_prod + ring.slots + 1;
 	kernel_os.event_send(port);
 	if (!judge_wait(closing_or_closed, STATE_MS))
-		wrong("state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+		wrong("state 5 or 6: the attachment ends", "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+}
+
+static void lets_go_before_closed(void)
+{
 	bus_switch(&bus, BUS_CLOSING);
 	bus_switch(&bus, BUS_CLOSED);
 	kernel_os.event_close(port);
 	if (!back_comes_to(BUS_CLOSED, STATE_MS))
-		wrong("state %u of the back-end after the front-end's 6", bus_back_state(&bus));
+		wrong("state 6 after the front-end's 6", "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
 	if (!kernel_os.ungrant(ring_gref))
-		wrong("the ring is still mapped");
+		wrong("the ring's grant free", "it is still mapped");
 }
 
 static void begin(void)
@@ -403,12 +421,12 @@ static void read_only_disk_is_not_written(void)
 
 	take_disk("device/vbd/51728");
 	if (!readonly)
-		wrong("info of device/vbd/51728 does not say read-only");
+		wrong("bit 2 of info: read-only", "device/vbd/51728: info = %u", (unsigned int)bus_read(&bus, "info", 0));
 	slot = given_request(VBD_OP_WRITE, area, 1);
 	expect(&slot, VBD_STATUS_ERROR, "a write to a read-only disk");
 	slot = given_request(VBD_OP_BARRIER, area, 1);
 	if (done(&slot) == VBD_STATUS_OKAY)
-		wrong("a barrier with a page, to a read-only disk: status 0");
+		wrong("a status below 0", "a barrier with a page, to a read-only disk: status 0");
 	expect_fine();
 }
 
@@ -429,7 +447,8 @@ static void parts_of_sectors_are_refused(void)
 
 	take_disk("device/vbd/51744");
 	if (unit != 8 || bus_read(&bus, "physical-sector-size", 0) != 4096)
-		wrong("sector-size %u, physical-sector-size %lu, not 4096", unit * VBD_SECTOR, bus_read(&bus, "physical-sector-size", 0));
+		wrong("sector-size and physical-sector-size 4096", "sector-size = %u, physical-sector-size = %lu", unit * VBD_SECTOR,
+		      bus_read(&bus, "physical-sector-size", 0));
 	fill(2, 60);
 	slot = given_request(VBD_OP_WRITE, area, 2);
 	expect(&slot, VBD_STATUS_OKAY, "a write of two sectors");
@@ -440,15 +459,15 @@ static void parts_of_sectors_are_refused(void)
 		fill(1, 33);
 		expect(&slot, VBD_STATUS_ERROR, parts[i].what);
 		if (!filled_but(1, 33, 0, 0))
-			wrong("%s: the page is no longer what it was", parts[i].what);
+			wrong("its page as it was", "%s: the page is another", parts[i].what);
 	}
 	slot = given_request(VBD_OP_READ, area, 2);
 	expect(&slot, VBD_STATUS_OKAY, "a read of two sectors");
 	if (!filled_but(2, 60, 0, 0))
-		wrong("the disk is no longer what it was");
+		wrong("the disk as it was", "it has other bytes");
 }
 
-static void dump(void) { ring_tell("ring", &ring); }
+static void tell(void) { ring_tell("ring", &ring, decode_vbd_request, decode_vbd_response); }
 
 void guest_main(void)
 {
@@ -463,7 +482,8 @@ void guest_main(void)
 		{ "BLK-63", "flushes", flush_and_barrier },
 		{ "BLK-64", "obeys indirect requests, and answers with the inner operation", indirect },
 		{ "BUS-39", "sends the events that are asked for, and no others", events_are_those_asked_for },
-		{ "BUS-31", "ends the attachment of an index that lies, and lets go of its ring", index_that_lies_ends_the_attachment },
+		{ "BUS-31", "ends the attachment of an index that lies", index_that_lies_ends_the_attachment },
+		{ "BUS-15", "lets go of the ring before it is Closed", lets_go_before_closed },
 		{ "BLK-28", "refuses to write to a read-only disk", read_only_disk_is_not_written },
 		{ "BLK-60", "refuses what is no multiple of the sector-size that it has offered", parts_of_sectors_are_refused },
 	};
@@ -473,7 +493,7 @@ void guest_main(void)
 	ASSERT(bus_open(&bus, &kernel_os, "device/vbd/51712") == 0);
 	kernel_watch(bus.back);
 	storm_if_told(begin, &port);
-	judge(steps, sizeof(steps) / sizeof(steps[0]), dump);
+	judge(steps, sizeof(steps) / sizeof(steps[0]), tell);
 	for (;;)
 		kernel_wait(0);
 }

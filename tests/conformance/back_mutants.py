@@ -2,7 +2,7 @@
 """
 Back-ends that break one rule each, made from the driver domains by one change of text, as mutants.py does with front-ends:
 (rule, role, file, what stands there, what it becomes). The scripted front-ends must name exactly that rule.
-BUS-12 and BUS-13 are skinkd's to keep, not a driver's: they have none here. Nor has one that does not ask to be woken: the monitor resets it.
+BUS-12, BUS-13 and BUS-14 are skinkd's to keep: SKINKD_MUTANTS. There is none that does not ask to be woken, or that leaves requests where they are: the monitor resets it.
 
   back_mutants.py FOLDER      all of them, as FOLDER/RULE-ROLE-NUMBER.elf; COMPILE, LINK, OBJECTS_blk and OBJECTS_net are in the environment
 """
@@ -15,8 +15,10 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from mutants import mutated   # noqa: E402
 
-REQUEST, BLK_LOOP = "driver-domain/blk/request.c", "driver-domain/blk/loop.c"
+REQUEST, BLK_LOOP, BLK_RING = "driver-domain/blk/request.c", "driver-domain/blk/loop.c", "driver-domain/blk/ring.c"
 TRANSMIT, RECEIVE, NET_LOOP = "driver-domain/net/transmit.c", "driver-domain/net/receive.c", "driver-domain/net/loop.c"
+NET_ATTACH = "driver-domain/net/attach.c"
+SKINKD_STEP = "dom0/skinkd/attach_step.c"
 TAKEN = "	request->sector = sector;\n	request->sectors = 0;\n"
 
 BACK_MUTANTS = [
@@ -34,7 +36,22 @@ BACK_MUTANTS = [
     ("BLK-63", "blk", REQUEST, "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_OKAY;",
      "	case VBD_OP_FLUSH:\n		request->op = BLK_FLUSH;\n		return VBD_STATUS_UNSUPPORTED;"),
     ("BLK-64", "blk", REQUEST, "	request->operation = indirect->inner;\n", ""),
+    ("BUS-31", "blk", REQUEST, "	if (waiting < 0)\n		return waiting;",
+     "	if (waiting < 0)\n		queue->answers.ring.req_seen = queue->answers.ring.refused, waiting = 32;"),
+    ("BLK-28", "blk", REQUEST, "	if (request->op == BLK_WRITE && disk->flags & DRIVER_BLK_READONLY)\n		return VBD_STATUS_ERROR;\n", ""),
+    ("BUS-15", "blk", BLK_RING, "	queue_unmap(queue);\n	if (queue->slot)", "	if (queue->slot)"),
+    ("NET-21", "net", TRANSMIT, "			return false;\n		ring_back_copy(ring, chain->slots, ", "			return true;\n		ring_back_copy(ring, chain->slots, "),
+    ("NET-40", "net", RECEIVE, "delivery->slot + i, 0, VIF_STATUS_ERROR);", "delivery->slot + i, 0, 60);"),
+    ("BUS-15", "net", NET_ATTACH, "	if (queue->tx_page)\n		foreign_unmap(queue->tx_page, 1);\n", ""),
     ("BLK-60", "blk", REQUEST, "sectors == 0 || bounds & (disk->unit - 1) ||", "sectors == 0 ||"),
+]
+
+# The same of skinkd: (rule, role, file, what stands there, what it becomes).
+SKINKD_MUTANTS = [
+    ("BUS-12", "net", SKINKD_STEP, "		attach_offer_vif(&to);\n", "		(void)to;\n"),
+    ("BUS-13", "net", SKINKD_STEP, "	attachment->record = RECORD_GIVEN;\n",
+     "	attach_back_state(attachment, XenbusStateConnected);\n	sleep(3);\n	attachment->record = RECORD_GIVEN;\n"),
+    ("BUS-14", "net", SKINKD_STEP, "		attach_told(attachment, \"refused\", attachment->why);\n", "		attach_told(attachment, \"refused\", \"\");\n"),
 ]
 
 

@@ -57,12 +57,20 @@ static void mac_read(void)
 	}
 }
 
+/* Without that there is nothing to try. */
+static void not_served(const char *expected)
+{
+	wrong(expected, "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+	judge_over();
+}
+
 static void offers_before_init_wait(void)
 {
 	if (!back_comes_to(BUS_INIT_WAIT, STATE_MS))
-		wrong("state %u of the back-end, not 2", bus_back_state(&bus));
-	if (bus_read(&bus, "feature-rx-copy", 0) != 1 || bus_read(&bus, "feature-sg", 0) != 1)
-		wrong("feature-rx-copy and feature-sg are not both 1");
+		not_served("state 2 of a back-end that serves");
+	else if (bus_read(&bus, "feature-rx-copy", 0) != 1 || bus_read(&bus, "feature-sg", 0) != 1)
+		wrong("feature-rx-copy = 1, feature-sg = 1", "%u and %u", (unsigned int)bus_read(&bus, "feature-rx-copy", 0),
+		      (unsigned int)bus_read(&bus, "feature-sg", 0));
 }
 
 static void post(void)
@@ -105,7 +113,9 @@ static void connects(void)
 	bus_write(&bus, "feature-no-csum-offload", 1);
 	bus_switch(&bus, BUS_CONNECTED);
 	if (!back_comes_to(BUS_CONNECTED, STATE_MS))
-		wrong("state %u of the back-end, not 4", bus_back_state(&bus));
+		not_served("state 4 after the front-end's keys");
+	else if (!kernel_grant_is_used(tx_gref) || !kernel_grant_is_used(rx_gref))
+		wrong("both rings attached when the state is 4", "grants %u and %u are not both mapped", tx_gref, rx_gref);
 }
 
 /* ---------------------------------------------------------------- receiving */
@@ -115,11 +125,11 @@ static void received(const struct vif_rx_response *response, uint32_t index)
 	uint8_t mac[6];
 
 	if (response->id != (uint16_t)(index * 3))
-		wrong("receive: id %u in the slot of id %u", response->id, (uint16_t)(index * 3));
+		wrong("the id of the slot's request", "receive: id %u in the slot of id %u", response->id, (uint16_t)(index * 3));
 	if (response->flags & (VIF_RX_MORE | VIF_RX_EXTRA | VIF_RX_CSUM_BLANK | VIF_RX_GSO_PREFIX))
-		wrong("receive: flags %u, and none of that was asked for", response->flags);
+		wrong("none of VIF_RX_CSUM_BLANK, _MORE, _EXTRA, _GSO_PREFIX", "receive: flags 0x%x", response->flags);
 	if (response->status > 0 && response->offset + response->status > (int)FRONT_PAGE)
-		wrong("receive: %d bytes from offset %u", response->status, response->offset);
+		wrong("bytes within the page", "receive: %d bytes from offset %u", response->status, response->offset);
 	else if (response->status > 0)
 		wire_answered |= packet_is_arp_reply(rx_page[index % RX_PAGES] + response->offset, (size_t)response->status, mac);
 	else
@@ -200,7 +210,8 @@ static bool take_answer(struct vif_tx_response *response)
 {
 	if (judge_wait(sent_is_answered, ANSWER_MS) && ring_front_take(&tx, response, sizeof(*response)) == 1)
 		return true;
-	wrong("transmit: no answer for %u s", ANSWER_MS / 1000);
+	wrong("an answer to each slot", "transmit: none for %u s", ANSWER_MS / 1000);
+	judge_over();
 	return false;
 }
 
@@ -213,11 +224,11 @@ static void expect(const struct shape *shape, bool fine, const char *what)
 		if (!take_answer(&response))
 			return;
 		if (response.id != shape->slot[i].id)
-			wrong("%s: id %u, not %u", what, response.id, shape->slot[i].id);
+			wrong("the id of the request", "%s: id %u, asked was id %u", what, response.id, shape->slot[i].id);
 		if ((response.status == VIF_STATUS_OKAY) != fine)
-			wrong("%s: status %d in slot %u", what, response.status, i);
+			wrong(fine ? "status 0" : "an error", "%s: status %d in slot %u", what, response.status, i);
 		if (i == 0 && shape->slot[0].flags & VIF_TX_EXTRA && (!take_answer(&response) || response.status != VIF_STATUS_NULL))
-			wrong("%s: status %d for an extra", what, response.status);
+			wrong("VIF_STATUS_NULL (1) for an extra", "%s: status %d", what, response.status);
 	}
 }
 
@@ -234,7 +245,7 @@ static void expect_wire(unsigned int slots)
 		judge_wait(wire_has_answered, ANSWER_MS / ASKS);
 	}
 	if (!wire_answered)
-		wrong("10.0.2.2 does not answer an ARP request of %u slots", slots);
+		wrong("an answer of 10.0.2.2", "none to an ARP request of %u slots, asked %u times", slots, ASKS);
 }
 
 /* ---------------------------------------------------------------- the steps */
@@ -243,7 +254,7 @@ static void asks_to_be_woken(void)
 {
 	time_sleep_ns(500000000);
 	if (tx.shared->req_event != tx.req_prod + 1)
-		wrong("req_event %u of a back-end that waits, req_prod %u", tx.shared->req_event, tx.req_prod);
+		wrong("req_event = req_prod + 1 in a back-end that waits", "tx: req_event %u, req_prod %u", tx.shared->req_event, tx.req_prod);
 }
 
 static void passes_packets(void) { expect_wire(1); }
@@ -306,13 +317,12 @@ static void receive_page_that_is_not_lent(void)
 	for (unsigned int i = 0; i < RX_PAGES + 8 && rx_refused == before; i++)
 		expect_wire(1);
 	if (rx_refused == before)
-		wrong("a receive request without a grant was never answered with an error");
+		wrong("an error for a receive request without a grant", "none, %u packets later", RX_PAGES + 8);
 	expect_wire(1);
 }
 
 static bool four_are_answered(void)
 {
-	fetch_received();
 	return tx.shared->rsp_prod - tx.rsp_cons >= 4;
 }
 
@@ -320,6 +330,9 @@ static void event_that_is_asked_for_comes(void)
 {
 	struct shape shape[4];
 
+	/* What is received has the same channel: nothing is asked of it meanwhile. */
+	fetch_received();
+	rx.shared->rsp_event = rx.rsp_cons + 1000;
 	events_taken();
 	tx.shared->rsp_event = tx.rsp_cons + 4;
 	for (unsigned int i = 0; i < 4; i++) {
@@ -328,10 +341,10 @@ static void event_that_is_asked_for_comes(void)
 	}
 	push();
 	if (!judge_wait(four_are_answered, ANSWER_MS))
-		wrong("four packets are not answered");
+		wrong("four packets answered", "%u of them, %u s later", tx.shared->rsp_prod - tx.rsp_cons, ANSWER_MS / 1000);
 	time_sleep_ns(100000000);
 	if (events_taken() == 0)
-		wrong("no event for the fourth response, which was asked for");
+		wrong("an event for the fourth response, as rsp_event asks", "none");
 	for (unsigned int i = 0; i < 4; i++)
 		expect(&shape[i], true, "one of four packets");
 }
@@ -346,14 +359,18 @@ static void half_a_packet_ends_the_attachment(void)
 	put(&shape);
 	push();
 	if (!judge_wait(closing_or_closed, STATE_MS))
-		wrong("state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+		wrong("state 5 or 6: the attachment ends", "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
+}
+
+static void lets_go_before_closed(void)
+{
 	bus_switch(&bus, BUS_CLOSING);
 	bus_switch(&bus, BUS_CLOSED);
 	kernel_os.event_close(port);
 	if (!back_comes_to(BUS_CLOSED, STATE_MS))
-		wrong("state %u of the back-end after the front-end's 6", bus_back_state(&bus));
+		wrong("state 6 after the front-end's 6", "state %u of the back-end, %u s later", bus_back_state(&bus), STATE_MS / 1000);
 	if (!kernel_os.ungrant(tx_gref) || !kernel_os.ungrant(rx_gref))
-		wrong("a ring is still mapped");
+		wrong("the rings' grants free", "one is still mapped");
 }
 
 static void begin(void)
@@ -362,10 +379,11 @@ static void begin(void)
 	connects();
 }
 
-static void dump(void)
+static void tell(void)
 {
-	ring_tell("tx", &tx);
-	ring_tell("rx", &rx);
+	decode_tx_begin();
+	ring_tell("tx", &tx, decode_tx_request, decode_tx_response);
+	ring_tell("rx", &rx, decode_rx_request, decode_rx_response);
 }
 
 void guest_main(void)
@@ -380,7 +398,8 @@ void guest_main(void)
 		{ "NET-61", "refuses wrong packets one by one, and goes on", wrong_packets_are_refused },
 		{ "NET-40", "answers a receive page that is not lent with an error, and goes on", receive_page_that_is_not_lent },
 		{ "BUS-39", "sends the event that is asked for", event_that_is_asked_for_comes },
-		{ "NET-21", "ends the attachment of half a packet, and lets go of its rings", half_a_packet_ends_the_attachment },
+		{ "NET-21", "ends the attachment of half a packet", half_a_packet_ends_the_attachment },
+		{ "BUS-15", "lets go of the rings before it is Closed", lets_go_before_closed },
 	};
 
 	kernel_init();
@@ -389,7 +408,7 @@ void guest_main(void)
 	mac_read();
 	kernel_watch(bus.back);
 	storm_if_told(begin, &port);
-	judge(steps, sizeof(steps) / sizeof(steps[0]), dump);
+	judge(steps, sizeof(steps) / sizeof(steps[0]), tell);
 	for (;;)
 		kernel_wait(0);
 }

@@ -40,25 +40,6 @@ static bool readonly;
 static unsigned int reads, writes, flushes;
 static enum rule id_rule = RST_4;	/* what an id that is used twice breaks at this moment */
 
-static void decode(FILE *to, const void *slot)
-{
-	static const char *const names[] = { "read", "write", "barrier", "flush", "4", "discard", "indirect" };
-	const union vbd_slot *vbd = slot;
-	uint8_t operation = vbd->plain.operation;
-
-	fprintf(to, "%s id %" PRIu64 " sector %" PRIu64, operation < 7 ? names[operation] : "?", vbd->plain.id, vbd->plain.sector);
-	if (operation == VBD_OP_INDIRECT)
-		fprintf(to, " inner %s, %u segments", vbd->indirect.inner < 7 ? names[vbd->indirect.inner] : "?", vbd->indirect.segments);
-	else if (operation == VBD_OP_DISCARD)
-		fprintf(to, " sectors %" PRIu64, vbd->discard.sectors);
-	else
-		for (unsigned int i = 0; i < vbd->plain.segments && i < VBD_SEGMENTS; i++)
-			fprintf(to, " [gref %u, %u-%u]", vbd->plain.segment[i].gref, vbd->plain.segment[i].first_sector,
-				vbd->plain.segment[i].last_sector);
-	if (operation >= 7)
-		fprintf(to, " (operation %u)", operation);
-}
-
 static void dump(FILE *to) { wire_dump(to, &ring); }
 
 /* ---------------------------------------------------------------- what a request must be */
@@ -592,7 +573,8 @@ void blk_offer(void)
 static void begin(void)
 {
 	memset(&ring, 0, sizeof(ring));
-	ring.decode = decode;
+	ring.decode_request = decode_vbd_request;
+	ring.decode_response = decode_vbd_response;
 	pending_count = 0;
 	readonly = script.pass > 1;
 	sector_unit = script.pass > 1 ? RING_PAGE / VBD_SECTOR : 1;
@@ -627,6 +609,7 @@ void blk_walk(void)
 	try_unsupported();
 	serve(64, BUS_35);
 	front_keys_check();
+	back_keys_check();
 	front_close(serve_what_comes);
 }
 

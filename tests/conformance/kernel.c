@@ -71,6 +71,11 @@ const struct front_os kernel_os = {
 	.store_read = os_store_read, .store_write = os_store_write, .log = os_log,
 };
 
+bool kernel_grant_is_used(uint32_t gref)
+{
+	return __atomic_load_n(&grant_entries[gref].flags, __ATOMIC_ACQUIRE) & (GTF_reading | GTF_writing);
+}
+
 /* ---------------------------------------------------------------- beginning and waiting */
 
 void kernel_init(void)

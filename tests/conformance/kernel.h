@@ -10,6 +10,9 @@ extern const struct front_os kernel_os;
 /* Once, before all else. */
 void kernel_init(void);
 
+/* The other end has mapped it now. */
+bool kernel_grant_is_used(uint32_t gref);
+
 /* The device's directory in the store is there: waits for it. */
 void kernel_begin(const char *device);
 /* From now on changes of the back-end's state are told. */

@@ -33,6 +33,8 @@ MUTANTS = [
     ("BUS-8", "blk", BLK, ": os->event_open(blk->bus.back_id, &blk->port);", ": (int)(blk->port = 99) - 99;"),
     ("BUS-9", "blk", BLK, "	else if ((back == BUS_CLOSING", "	else if (back == 77 && (back == BUS_CLOSING"),
     ("BUS-9", "net", NET, "	else if ((back == BUS_CLOSING", "	else if (back == 77 && (back == BUS_CLOSING"),
+    ("BUS-10", "blk", BLK, BLK_KEYS, "	bus->os->store_write(\"/local/domain/0/backend/vbd/1/1/online\", \"0\");\n" + BLK_KEYS),
+    ("BUS-10", "net", NET, NET_KEYS, "	bus->os->store_write(\"/local/domain/0/backend/vif/1/1/feature-sg-front\", \"1\");\n" + NET_KEYS),
     ("BUS-30", "blk", BLK, "	blk->ring_gref = os->grant(", "	blk->ring.shared->rsp_prod = 7;\n	blk->ring_gref = os->grant("),
     ("BUS-31", "blk", BLK, "	if (ring_front_push(&blk->ring))", "	blk->ring.req_put += 200;\n	if (ring_front_push(&blk->ring))"),
     ("BUS-31", "net", NET, NET_PUT, NET_PUT + "		net->tx.req_put += 300;\n"),
@@ -92,6 +94,8 @@ MUTANTS = [
     ("NET-29", "net", NET, "(i == 0 ? flags : 0)", "(i == 0 ? flags | VIF_TX_CSUM_BLANK : 0)"),
     ("NET-30", "net", NET, "			.gref = net->tx_page[ids[i]].gref, .id", "			.gref = net->tx_page[ids[i]].gref + 2000, .id"),
     ("NET-31", "net", NET, "		net->tx_errors++;", "		net->broken = \"not sent\";"),
+    ("NET-32", "net", NET, NET_PUT, "		if (i == 0) {\n			uint8_t *tcp = net->tx_page[ids[0]].page;\n\n			tcp[12] = 8, tcp[13] = 0, tcp[23] = 6;\n"
+     "			request.flags |= VIF_TX_EXTRA | VIF_TX_CSUM_BLANK;\n		}\n" + extra(".type = VIF_EXTRA_GSO, .gso = { .type = VIF_GSO_TCPV4, .size = 500 }")),
     ("NET-40", "net", NET, "net_pages_create(net, net->rx_page, NET_RX_PAGES, false)", "net_pages_create(net, net->rx_page, NET_RX_PAGES, true)"),
     ("NET-41", "net", NET, "net->rx.rsp_cons < NET_RX_PAGES)", "net->rx.rsp_cons < 8)"),
     ("NET-42", "net", NET, "			net_response_receive(net, &response, net->rx.rsp_cons - 1);\n		net_post(net);",
@@ -99,6 +103,7 @@ MUTANTS = [
     ("NET-43", "net", NET, "page + response->offset, (size_t)", "page, (size_t)"),
     ("NET-44", "net", NET, "		packet->bad = true;", "		packet->bad = false;"),
     ("NET-45", "net", NET, "	packet->more = response->flags & VIF_RX_MORE;", "	packet->more = false;"),
+    ("NET-47", "net", NET, "	packet->extra = response->flags & VIF_RX_EXTRA;", "	packet->extra = false;"),
 
     ("BLK-1", "blk", BLK, "\"x86_64-abi\"", "\"x86_32-abi\""),
     ("BLK-2", "blk", BLK, BLK_KEYS, "	bus_write(bus, \"ring-page-order\", 3);\n" + BLK_KEYS),

@@ -43,6 +43,9 @@ static const struct packet_host peer = { { 0x00, 0x16, 0x3e, 0, 0, 1 }, { 192, 0
 static const uint8_t front_address[4] = { 192, 0, 2, 2 };
 static uint8_t front_mac[6];
 static bool front_sg;
+static bool extra_is_answered;		/* and nothing was sent since */
+static uint32_t extra_answered_at;	/* req_prod then */
+static bool extra_is_sent;		/* with each packet to the front-end */
 static enum rule id_rule = RST_4;
 static unsigned int packets;
 static struct {
@@ -51,34 +54,9 @@ static struct {
 	bool came, wrong;
 } echo;
 
-/* Slots are told in the ring's order. */
-static bool extra_is_next;
-
-static void tx_decode(FILE *to, const void *slot)
-{
-	const struct vif_tx_request *request = slot;
-	const struct vif_extra *extra = slot;
-
-	if (extra_is_next) {
-		fprintf(to, "extra type %u flags %#x, 16-bit words %u %u %u", extra->type, extra->flags, extra->word[0], extra->word[1],
-			extra->word[2]);
-		extra_is_next = extra->flags & VIF_EXTRA_MORE;
-		return;
-	}
-	fprintf(to, "id %u gref %u offset %u size %u flags %#x", request->id, request->gref, request->offset, request->size, request->flags);
-	extra_is_next = request->flags & VIF_TX_EXTRA;
-}
-
-static void rx_decode(FILE *to, const void *slot)
-{
-	const struct vif_rx_request *request = slot;
-
-	fprintf(to, "id %u gref %u", request->id, request->gref);
-}
-
 static void dump(FILE *to)
 {
-	extra_is_next = false;
+	decode_tx_begin();
 	wire_dump(to, &tx);
 	wire_dump(to, &rx);
 }
@@ -134,6 +112,15 @@ static bool flags_are_right(const struct vif_tx_request *request, bool first)
 	return true;
 }
 
+/* A packet begins that was sent behind the answer to an extra. */
+static void extra_was_borne(void)
+{
+	if (!extra_is_answered || (int32_t)(tx.ring.req_cons - extra_answered_at) < 0)
+		return;
+	extra_is_answered = false;
+	rule_kept(NET_32);
+}
+
 /* All slots of one packet, from the ring into `packet`. */
 static void packet_take(struct sent *packet, int *left)
 {
@@ -142,6 +129,7 @@ static void packet_take(struct sent *packet, int *left)
 
 	packet->parts = packet->slots = 0;
 	packet->valid = true;
+	extra_was_borne();
 	do {
 		part = &packet->part[packet->parts++];
 		*part = *(struct vif_tx_request *)slot_take(left);
@@ -239,7 +227,9 @@ static void tx_answer(int16_t status)
 		};
 
 		wire_answer(&tx, &response, sizeof(response));
+		extra_is_answered |= unanswered[i].extra;
 	}
+	extra_answered_at = tx.ring.req_seen;
 	unanswered_count = 0;
 	wire_push(&tx);
 }
@@ -257,7 +247,7 @@ static void frame_receive(const uint8_t *frame, size_t size)
 		length = packet_tcp_answer(&peer, frame, size, reply);
 
 	packets++;
-	if (length && posted_count)
+	if (length && posted_count > extra_is_sent)
 		rx_send(reply, length, 1, 0);
 	if (!packet_is_echo_reply(frame, size, &sequence) || sequence != echo.sequence)
 		return;
@@ -320,8 +310,10 @@ static void await(enum rule blame, const char *expected)
 
 	script.blame = blame;
 	while (!pump(100))
-		if (world_now_ms() >= until)
+		if (world_now_ms() >= until) {
+			script.blame = extra_is_answered ? NET_32 : blame;
 			wire_is_dead(&tx, expected);
+		}
 }
 
 /* It works: so many packets come. */
@@ -349,19 +341,31 @@ static void rx_put(const uint8_t *from, unsigned int bytes, unsigned int offset,
 	memmove(posted, posted + 1, --posted_count * sizeof(posted[0]));
 }
 
+/* Who has not asked to be woken sleeps; but who could not bear an extra is down, and asks no more. */
+static enum rule rx_blame(enum rule rule)
+{
+	return rule != NET_47 && (int32_t)(rx.ring.shared->rsp_event - rx.ring.rsp_prod) <= 0 ? BUS_35 : rule;
+}
+
 static void rx_await(unsigned int slots, enum rule rule)
 {
 	uint64_t until = world_now_ms() + script.limit_ms;
 
 	for (rx_take(); posted_count < slots; pump(20))
-		if (world_now_ms() >= until) {
-			if ((int32_t)(rx.ring.shared->rsp_event - rx.ring.rsp_prod) <= 0)
-				rule = BUS_35;
-			rule_broken(rule, "receive requests", "%u of %u, %u s later", posted_count, slots, script.limit_ms / 1000);
-		}
+		if (world_now_ms() >= until)
+			rule_broken(rx_blame(rule), "receive requests", "%u of %u, %u s later", posted_count, slots, script.limit_ms / 1000);
 }
 
-/* In so many slots, each from `offset` of its page. There must be enough. */
+/* One that nobody asked for; what has been lent for its slot comes back with it. */
+static void rx_put_extra(void)
+{
+	static const struct vif_extra extra = { .type = VIF_EXTRA_HASH };
+
+	wire_answer(&rx, &extra, sizeof(extra));
+	memmove(posted, posted + 1, --posted_count * sizeof(posted[0]));
+}
+
+/* In so many slots, each from `offset` of its page, and one more for an extra. There must be enough. */
 static void rx_send(const uint8_t *frame, size_t size, unsigned int slots, unsigned int offset)
 {
 	size_t sent = 0;
@@ -369,7 +373,9 @@ static void rx_send(const uint8_t *frame, size_t size, unsigned int slots, unsig
 	for (unsigned int i = 0; i < slots; i++) {
 		unsigned int bytes = (unsigned int)(i + 1 < slots ? size / slots : size - sent);
 
-		rx_put(frame + sent, bytes, offset, i + 1 < slots ? VIF_RX_MORE : 0, (int16_t)bytes);
+		rx_put(frame + sent, bytes, offset, (i + 1 < slots ? VIF_RX_MORE : 0) | (i == 0 && extra_is_sent ? VIF_RX_EXTRA : 0), (int16_t)bytes);
+		if (i == 0 && extra_is_sent)
+			rx_put_extra();
 		sent += bytes;
 	}
 	wire_push(&rx);
@@ -388,17 +394,15 @@ static void ping(size_t size, unsigned int slots, unsigned int offset, enum rule
 		echo.size = size;
 		echo.came = false;
 		length = packet_ping(&peer, front_mac, front_address, echo.sequence, size, frame);
-		rx_await(slots, NET_42);
+		rx_await(slots + extra_is_sent, rule == NET_47 ? NET_47 : NET_42);
 		rx_send(frame, length, slots, offset);
 		for (until = world_now_ms() + script.limit_ms / 3; !echo.came && world_now_ms() < until;)
 			pump(50);
 		if (echo.came)
 			break;
 	}
-	if (!echo.came && (int32_t)(rx.ring.shared->rsp_event - rx.ring.rsp_prod) <= 0)
-		rule = BUS_35;
 	if (!echo.came || echo.wrong)
-		rule_broken(rule, "an echo of what was sent", "%s: %zu bytes in %u slots from offset %u", echo.came ? "another" : "none",
+		rule_broken(echo.came ? rule : rx_blame(rule), "an echo of what was sent", "%s: %zu bytes in %u slots from offset %u", echo.came ? "another" : "none",
 			    size, slots, offset);
 	rule_kept(rule);
 }
@@ -445,6 +449,16 @@ static void try_receive_errors(void)
 	if (echo.came)
 		rule_broken(NET_44, "nothing of a packet with an error in a slot", "an answer to it");
 	ping(300, 1, 0, NET_44);
+}
+
+static void try_receive_extras(void)
+{
+	extra_is_sent = true;
+	ping(300, 1, 0, NET_47);
+	if (front_sg)
+		ping(1400, 3, 0, NET_47);
+	extra_is_sent = false;
+	ping(56, 1, 0, NET_47);
 }
 
 static void try_transmit_errors(void)
@@ -655,9 +669,12 @@ static void begin(void)
 {
 	memset(&tx, 0, sizeof(tx));
 	memset(&rx, 0, sizeof(rx));
-	tx.decode = tx_decode;
-	rx.decode = rx_decode;
+	tx.decode_request = decode_tx_request;
+	tx.decode_response = decode_tx_response;
+	rx.decode_request = decode_rx_request;
+	rx.decode_response = decode_rx_response;
 	unanswered_count = posted_count = 0;
+	extra_is_sent = extra_is_answered = false;
 	rules_dump_set(dump);
 }
 
@@ -689,8 +706,10 @@ void net_walk(void)
 	try_transmit_errors();
 	try_receiving();
 	try_receive_errors();
+	try_receive_extras();
 	serve(4, BUS_35);
 	front_keys_check();
+	back_keys_check();
 	front_close(serve_what_comes);
 }
 

@@ -89,6 +89,15 @@ static void print_indented(FILE *to, const char *text)
 	}
 }
 
+/* YAML's scalars are quoted: what was seen has colons. */
+static void print_quoted(FILE *to, const char *key, const char *text)
+{
+	fprintf(to, "  %s: \"", key);
+	for (; text && *text; text++)
+		fprintf(to, strchr("\"\\", *text) ? "\\%c" : (unsigned char)*text < ' ' ? "\\x%02x" : "%c", *text);
+	fprintf(to, "\"\n");
+}
+
 static void rule_report(FILE *to, enum rule rule, unsigned int number)
 {
 	static const char *const levels[] = { "MUST", "SHOULD", "MAY" };
@@ -99,10 +108,14 @@ static void rule_report(FILE *to, enum rule rule, unsigned int number)
 		broken || verdicts[rule].kept ? "" : " # SKIP nothing was seen of it");
 	if (!broken)
 		return;
-	fprintf(to, "  ---\n  expected: %s\n  seen: %s\n", verdicts[rule].expected, verdicts[rule].seen ? verdicts[rule].seen : "");
+	fprintf(to, "  ---\n");
+	print_quoted(to, "expected", verdicts[rule].expected);
+	print_quoted(to, "seen", verdicts[rule].seen);
 	if (verdicts[rule].dump && *verdicts[rule].dump) {
 		fprintf(to, "  rings: |\n");
 		print_indented(to, verdicts[rule].dump);
+	} else {
+		print_quoted(to, "rings", "none is mapped yet");
 	}
 	fprintf(to, "  ...\n");
 }

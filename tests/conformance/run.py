@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """
 The conformance test: boots a Xen PV kernel as a guest of Skink, against a back-end in Dom0 that walks its front-end
-through the rules of docs/protocols.md. TAP on standard output.
+through the rules of docs/protocols.md; or a driver domain, against a guest that does the same to its back-end. TAP on standard output.
 
   run.py --role net|blk --kernel my.elf [--initrd FILE] [--cmdline TEXT] [--step BLK-17] [--memory MIB]
+  run.py --side back --role net|blk [--kernel my-driver.elf] [--device virtio|nvme|e1000e] [--step BLK-60]
 
-Exit status: 0 every MUST is kept, 1 one is not, 2 the harness failed and nothing is known.
+Exit status: 0 every MUST is kept, 1 one is not, 2 the harness failed, or was asked for what there is not, and nothing is known.
 """
 import argparse
 import contextlib
@@ -19,8 +20,10 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
+import back                              # noqa: E402
 from dom0 import UNPACKED, Dom0, guest   # noqa: E402
-from machine import BUILD             # noqa: E402
+from machine import BUILD                # noqa: E402
+from tap import Result                   # noqa: E402
 
 PLACE = "var/lib/skink/images"
 BACKEND = f"{BUILD}/conformance/backend"
@@ -78,14 +81,15 @@ def session(name, subjects):
         os.unlink(whole)
 
 
-class Result:
-    """Exit status of the script, its TAP, what it said of itself, and the end of the guest's console."""
-
-    def __init__(self, status, tap, error, console):
-        self.status, self.tap, self.error, self.console = status, tap, error, console
-
-    def harness_failed(self):
-        return self.status not in (0, 1) or not self.tap.startswith("TAP version")
+@contextlib.contextmanager
+def back_session(name, back_ends, models=(), more=()):
+    """The same for back-ends: with a disk and a card, and `more` files."""
+    whole = image({file for back_end in back_ends for file in back_end.files()} | set(more))
+    try:
+        with back.machine(name, whole, dict(models), back.WALK * (1 + len(back_ends))) as dom0:
+            yield dom0
+    finally:
+        os.unlink(whole)
 
 
 def walk(dom0, subject, step="", name="front"):
@@ -100,42 +104,104 @@ def walk(dom0, subject, step="", name="front"):
     return result
 
 
-def parse():
-    parser = argparse.ArgumentParser(prog="make conformance")
-    parser.add_argument("--role", choices=["net", "blk"], required=True)
-    parser.add_argument("--kernel", required=True)
-    parser.add_argument("--initrd")
-    parser.add_argument("--cmdline", default="console=hvc0")
-    parser.add_argument("--step", default="")
-    parser.add_argument("--memory", type=int, default=128)
-    arguments = parser.parse_args()
-    for file in filter(None, (arguments.kernel, arguments.initrd)):
-        if not os.path.exists(file):
-            parser.error(f"{file}: no such file")
+def walk_back(dom0, back_end, step=""):
+    return back.walk(dom0, back_end, inside, step)
+
+
+# ------------------------------------------------------------------ what is asked for
+
+class Asked(argparse.ArgumentParser):
+    """Names what make knows it by."""
+
+    def error(self, message):
+        sys.stderr.write(f"make conformance: {message}\nmake conformance [SIDE=front] ROLE=net|blk KERNEL= [INITRD= CMDLINE= STEP=], or "
+                         "SIDE=back ROLE=net|blk [KERNEL= DEVICE= STEP=]; docs/front-ends.md says what each is\n")
+        sys.exit(2)
+
+
+def judged_rules(side, role):
+    """Those that a walk has a verdict on."""
+    if side == "back":
+        with open(f"tests/conformance/back_{role}.c", encoding="utf-8") as script:
+            return {back.TOLD} | set(re.findall(r'^\t\t\{ "([A-Z]+-\d+)",', script.read(), re.M))
     with open("tests/conformance/rules.def", encoding="utf-8") as rules:
-        if arguments.step and f"RULE({arguments.step.replace('-', '_')}," not in rules.read():
-            parser.error(f"{arguments.step}: no rule that is judged; docs/protocols.md marks those that are")
-    return arguments
+        return {rule.replace("_", "-") for rule, of in re.findall(r"^RULE\((\w+), \w+, (\w+)", rules.read(), re.M) if of in ("BOTH", role.upper())}
+
+
+def is_kernel(file):
+    """An ELF, or a bzImage."""
+    with open(file, "rb") as kernel:
+        head = kernel.read(0x206)
+    return head.startswith(b"\x7fELF") or head[0x202:] == b"HdrS"
+
+
+def complaint(asked):
+    """What is wrong with what is asked for, and what to write instead; None: nothing."""
+    if asked.side not in ("front", "back"):
+        return f"SIDE={asked.side}: front or back"
+    if asked.role not in ("net", "blk"):
+        return f"ROLE={asked.role}: net or blk" if asked.role else "ROLE= is missing: net or blk"
+    if asked.side == "front" and not asked.kernel:
+        return "KERNEL= is missing: the kernel whose front-end is to be tried"
+    for name, file in (("KERNEL", asked.kernel), ("INITRD", asked.initrd)):
+        if file and not os.path.isfile(file):
+            return f"{name}={file}: no such file"
+    if asked.kernel and not is_kernel(asked.kernel):
+        return f"KERNEL={asked.kernel}: neither an ELF nor a bzImage"
+    if asked.side == "back" and (asked.initrd or asked.cmdline):
+        return "INITRD= and CMDLINE= are for front-ends: a driver domain has neither here"
+    if asked.device and (asked.side == "front" or asked.device not in back.MODELS[asked.role]):
+        return f"DEVICE={asked.device}: with SIDE=back, {' or '.join(back.MODELS[asked.role])} for ROLE={asked.role}"
+    if asked.step and asked.step not in judged_rules(asked.side, asked.role):
+        return f"STEP={asked.step}: no rule that this walk judges; docs/protocols.md marks them (● for front-ends, ○ for back-ends)"
+    return None
+
+
+def parse():
+    parser = Asked(prog="make conformance")
+    for name in ("role", "kernel", "initrd", "cmdline", "device", "step"):
+        parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--side", default="front")
+    parser.add_argument("--memory", type=int, default=128)
+    asked = parser.parse_args()
+    wrong = complaint(asked)
+    if wrong:
+        parser.error(wrong)
+    return asked
+
+
+# ------------------------------------------------------------------ the two walks
+
+def try_front(asked):
+    subject = Subject(asked.role, asked.kernel, asked.initrd, asked.cmdline or "console=hvc0", asked.memory)
+    with session(f"conformance-{asked.role}", [subject]) as dom0:
+        return walk(dom0, subject, asked.step)
+
+
+def try_back(asked):
+    back_end = back.BackEnd(asked.role, asked.kernel)
+    models = {asked.role: asked.device} if asked.device else {}
+    with back_session(f"conformance-back-{asked.role}", [back_end], models) as dom0:
+        return walk_back(dom0, back_end, asked.step)
 
 
 def main():
-    arguments = parse()
-    subject = Subject(arguments.role, arguments.kernel, arguments.initrd, arguments.cmdline, arguments.memory)
-    with session(f"conformance-{arguments.role}", [subject]) as dom0:
-        result = walk(dom0, subject, arguments.step)
+    asked = parse()
+    result = try_back(asked) if asked.side == "back" else try_front(asked)
     print(result.tap)
     if result.harness_failed():
-        print(f"the harness failed, status {result.status}: {result.error}\nthe guest's console ends:\n{result.console}",
-              file=sys.stderr)
+        print(f"the harness failed, status {result.status}: {result.error}\nthe consoles end:\n{result.console}", file=sys.stderr)
         return 2
     if result.status:
-        print("\n".join(f"# guest: {line}" for line in result.console.splitlines()))
+        print("\n".join(f"# console: {line}" for line in result.console.splitlines()))
     return result.status
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (AssertionError, OSError, subprocess.SubprocessError):
-        traceback.print_exc()
+    except Exception as failure:   # whatever it is, it is no verdict
+        if not isinstance(failure, AssertionError):
+            traceback.print_exc()
+        print(f"the harness failed: {failure}", file=sys.stderr)
         sys.exit(2)

@@ -10,6 +10,9 @@
 #define EVENT_LATE_MS	1000u		/* an event that has not come by then does not come */
 #define HOLD_MS		500u		/* of BUS-2 */
 #define KEYS_MAX	64u
+#define RESPONSES_TOLD	4u
+#define REQUESTS_TOLD	8u
+#define TEXT_MAX	512u
 
 enum { INITIALISING = 1, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED };
 
@@ -18,6 +21,8 @@ struct script script;
 static jmp_buf stop;
 static struct { char path[160], text[32]; } keys[KEYS_MAX];	/* as they were read, for BUS-4 */
 static unsigned int key_count;
+static struct { char path[192], text[64]; } back_keys[KEYS_MAX];	/* as they were written, for BUS-10 */
+static unsigned int back_key_count;
 
 static void walk_stop(void) __attribute__((noreturn));
 static void walk_stop(void) { longjmp(stop, 1); }
@@ -83,6 +88,26 @@ void front_keys_check(void)
 	rule_kept(BUS_4);
 }
 
+static bool is_within(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return !strncmp(path, directory, length) && path[length] == '/';
+}
+
+static void back_key_note(const char *path, const char *text)
+{
+	unsigned int i = 0;
+
+	while (i < back_key_count && strcmp(back_keys[i].path, path))
+		i++;
+	if (i == KEYS_MAX)
+		abort();
+	back_key_count += i == back_key_count;
+	snprintf(back_keys[i].path, sizeof(back_keys[i].path), "%s", path);
+	snprintf(back_keys[i].text, sizeof(back_keys[i].text), "%s", text);
+}
+
 void back_write(const char *key, const char *format, ...)
 {
 	char path[192], text[64];
@@ -92,7 +117,25 @@ void back_write(const char *key, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	back_key_note(path, text);
 	world_write(path, text);
+}
+
+void back_keys_check(void)
+{
+	unsigned int count = 0, there = world_entries(script.back);
+	char text[64];
+
+	for (unsigned int i = 0; i < back_key_count; i++) {
+		if (!is_within(back_keys[i].path, script.back))
+			continue;
+		count++;
+		if (world_read(back_keys[i].path, text, sizeof(text)) < 0 || strcmp(text, back_keys[i].text))
+			rule_broken(BUS_10, "the keys that the back-end wrote", "%s is no longer \"%s\"", back_keys[i].path, back_keys[i].text);
+	}
+	if (there != count)
+		rule_broken(BUS_10, "the keys that the back-end wrote", "%u keys in %s, and it wrote %u", there, script.back, count);
+	rule_kept(BUS_10);
 }
 
 void back_switch(unsigned int state)
@@ -179,6 +222,7 @@ void front_close(void (*serve)(void))
 	/* What it had sent before it said so: whoever waits for that waits for ever otherwise, and takes no other device. */
 	serve();
 	rule_kept(BUS_9);
+	back_keys_check();
 }
 
 /* ---------------------------------------------------------------- rings */
@@ -301,22 +345,29 @@ void wire_push(struct wire *wire)
 	world_send(wire->event);
 }
 
+static void slot_tell(FILE *to, const struct wire *wire, const char *kind, uint32_t index, decode_slot *decode)
+{
+	char text[TEXT_MAX];
+
+	decode(text, sizeof(text), ring_slot(wire->pages, wire->ring.slots, wire->ring.slot_size, index));
+	fprintf(to, "  %s %u: %s\n", kind, index, text);
+}
+
 void wire_dump(FILE *to, const struct wire *wire)
 {
 	const struct ring_shared *shared = wire->pages;
-	uint32_t first = wire->ring.rsp_put, last = wire->ring.req_seen;
+	uint32_t put = wire->ring.rsp_put, seen = wire->ring.req_seen;
 
 	if (!shared)
 		return;
 	fprintf(to, "%s: %u slots; req_prod %u req_event %u rsp_prod %u rsp_event %u; taken up to %u\n", wire->name,
 		wire->ring.slots, shared->req_prod, shared->req_event, shared->rsp_prod, shared->rsp_event, wire->ring.req_cons);
-	if (last - first > 8)
-		first = last - 8;
-	for (; first != last; first++) {
-		fprintf(to, "  request %u: ", first);
-		wire->decode(to, ring_slot(wire->pages, wire->ring.slots, wire->ring.slot_size, first));
-		fprintf(to, "\n");
-	}
+	/* A response is there until its slot has the next request. */
+	for (uint32_t i = put < RESPONSES_TOLD ? 0 : put - RESPONSES_TOLD; i != put; i++)
+		if (seen - i <= wire->ring.slots)
+			slot_tell(to, wire, "response", i, wire->decode_response);
+	for (uint32_t i = seen - put > REQUESTS_TOLD ? seen - REQUESTS_TOLD : put; i != seen; i++)
+		slot_tell(to, wire, "request", i, wire->decode_request);
 }
 
 /* How far in front of what is published the front-end asked to be woken: 0 and less is not at all. */

@@ -8,6 +8,7 @@
 #define CONFORMANCE_SCRIPT_H
 
 #include "../../protocols/ring.h"
+#include "decode.h"
 #include "rules.h"
 #include "world.h"
 
@@ -38,7 +39,7 @@ struct wire {
 	uint32_t rsp_event;			/* as it was before the last event */
 	bool moved;				/* rsp_event since then, when the front-end seemed dead */
 	uint8_t copy[SLOTS_MAX][SLOT_MAX];	/* each request as it was taken, by slot */
-	void (*decode)(FILE *to, const void *slot);
+	decode_slot *decode_request, *decode_response;
 };
 
 /* Runs walk() to its end, or until a MUST is broken: false. */
@@ -58,6 +59,8 @@ void front_watch(void);
 bool front_begin(void);
 /* BUS-4: the keys that were read are what they were. */
 void front_keys_check(void);
+/* BUS-10: the back-end's directory has what back_write() wrote, and nothing else. */
+void back_keys_check(void);
 /* BUS-9. What is asked meanwhile is answered by serve(). */
 void front_close(void (*serve)(void));
 

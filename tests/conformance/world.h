@@ -12,6 +12,7 @@
 /* The store. The paths are whole. */
 int world_read(const char *path, char *text, size_t size);		/* length, or -1 */
 void world_write(const char *path, const char *text);
+unsigned int world_entries(const char *directory);	/* how many keys it has */
 
 /* Grants of the front-end's domain. */
 void *world_map(const uint32_t *grefs, unsigned int count);		/* writable and contiguous; NULL */

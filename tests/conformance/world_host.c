@@ -61,6 +61,16 @@ void world_write(const char *path, const char *text)
 	store_changed = true;
 }
 
+unsigned int world_entries(const char *directory)
+{
+	size_t length = strlen(directory);
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < key_count; i++)
+		count += !strncmp(keys[i].path, directory, length) && keys[i].path[length] == '/';
+	return count;
+}
+
 /* Paths without a slash in front are relative to the front-end's domain. */
 static const char *whole_path(const char *path)
 {

@@ -65,10 +65,19 @@ void world_write(const char *path, const char *text)
 		fail("%s cannot be written; is the domain there?", path);
 }
 
-/* A directory of `owner`, that `reader` may read. */
-static void directory_create(const char *path, unsigned int owner, unsigned int reader)
+unsigned int world_entries(const char *directory)
 {
-	struct xs_permissions permissions[2] = { { .id = owner, .perms = XS_PERM_NONE }, { .id = reader, .perms = XS_PERM_READ } };
+	unsigned int count = 0;
+	char **names = xs_directory(store, XBT_NULL, directory, &count);
+
+	free(names);
+	return names ? count : 0;
+}
+
+/* A directory of `owner`, where `other` may do so much. */
+static void directory_create(const char *path, unsigned int owner, unsigned int other, unsigned int may)
+{
+	struct xs_permissions permissions[2] = { { .id = owner, .perms = XS_PERM_NONE }, { .id = other, .perms = may } };
 
 	if (!xs_mkdir(store, XBT_NULL, path) || !xs_set_permissions(store, XBT_NULL, path, permissions, 2))
 		fail("%s cannot be made; is the domain there?", path);
@@ -179,14 +188,15 @@ static void device_create(const char *class, unsigned int device)
 {
 	snprintf(script.front, sizeof(script.front), "/local/domain/%u/device/%s/%u", script.front_id, class, device);
 	snprintf(script.back, sizeof(script.back), "/local/domain/0/backend/%s/%u/%u", class, script.front_id, device);
-	directory_create(script.back, 0, script.front_id);
+	/* BUS-10: what it must not do is to be seen. */
+	directory_create(script.back, 0, script.front_id, XS_PERM_READ | XS_PERM_WRITE);
 	back_write("frontend", "%s", script.front);
 	back_write("frontend-id", "%u", script.front_id);
 	back_write("online", "1");
 	back_write("state", "1");
 	script.role == BLK ? blk_offer() : net_offer();
 
-	directory_create(script.front, script.front_id, 0);
+	directory_create(script.front, script.front_id, 0, XS_PERM_READ);
 	front_write("backend", script.back);
 	front_write("backend-id", "0");
 	if (script.role == BLK) {

@@ -5,10 +5,9 @@
  * driver whose card has failed is at its end.
  */
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "pci_device.h"
 
 #define FRAMES		64u
@@ -22,25 +21,12 @@ struct descriptor {
 	uint32_t low, high;
 };
 
-static const uint8_t *at, *end;
 static struct net_device card;
 static bool is_sent[FRAMES], is_card_s[FAKE_POOL_PAGES];
 static unsigned int next_sent, next_reaped;
 static struct descriptor *receives, *transmits;
 static uint32_t received, sent;
 static jmp_buf over;
-
-static uint8_t take8(void) { return at < end ? *at++ : 0; }
-static uint16_t take16(void) { return (uint16_t)(take8() | take8() << 8); }
-static uint32_t take32(void) { return take16() | (uint32_t)take16() << 16; }
-
-static void must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "e1000e: %s\n", what);
-	abort();
-}
 
 static void domain_ends(void)
 {
@@ -64,15 +50,6 @@ static struct descriptor *ring(uint32_t base)
 	return fake_memory(fake_get(base) | (uint64_t)fake_get(base + 4) << 32, ENTRIES * sizeof(struct descriptor));
 }
 
-static void scribble(void)
-{
-	uint64_t from = (uint64_t)take16() * 32 + take8();
-
-	for (unsigned int count = take8(); count; count--)
-		if (from < pool_bytes)
-			pool_at[from++] = take8();
-}
-
 /* Mostly what a card does, so that there is something behind the checks too. */
 static void card_receives(void)
 {
@@ -94,7 +71,7 @@ static void card_sends(void)
 static void misbehave(void)
 {
 	switch (take8() % 8) {
-	case 0: scribble(); break;
+	case 0: scribble(pool_at, pool_bytes); break;
 	case 1: fake_set(take16() % (fake.bytes / 4) * 4, take32()); break;
 	case 2: case 3: card_sends(); break;
 	default: card_receives();

@@ -4,50 +4,38 @@
  * what it received, and deaths: each byte of the input is somebody's deed. Two honest front-ends go on all the while: what they send each other arrives as
  * it was sent, and is answered. In the end all is taken away, and no packet and no buffer is missing.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "device/pool.h"
 #include "net_guests.h"
 
 #define HONEST	2u
 #define PAGES	16u
 
-static const uint8_t *at, *end;
 static uint8_t *page[WORLD_GUESTS][PAGES];
 static uint32_t gref[WORLD_GUESTS][PAGES];
 
-static uint8_t byte(void) { return at < end ? *at++ : 0; }
-static uint16_t half(void) { return (uint16_t)(byte() | byte() << 8); }
 static uint32_t hostile(uint8_t which) { return HONEST + which % (WORLD_GUESTS - HONEST); }
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "net-ring: %s\n", what);
-	abort();
-}
 
 static void bytes(void *to, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		((uint8_t *)to)[i] = byte();
+		((uint8_t *)to)[i] = take8();
 }
 
 /* Something that may be a frame, to somebody who may be there. */
 static void frame_write(uint8_t *to, uint32_t room)
 {
 	static const uint16_t types[] = { 0x0800, 0x86dd, 0x0806, 0x8100, 0x88b5 };
-	uint32_t count = byte() % 96u;
+	uint32_t count = take8() % 96u;
 
-	memcpy(to, (uint8_t[]){ byte() & 3, 0, 0, 0, 0, byte() % 7, 2, 0, 0, 0, 0, byte() % 7 }, 12);
-	put16(to + 12, types[byte() % 5]);
+	memcpy(to, (uint8_t[]){ take8() & 3, 0, 0, 0, 0, take8() % 7, 2, 0, 0, 0, 0, take8() % 7 }, 12);
+	put16(to + 12, types[take8() % 5]);
 	bytes(to + 14, count < room - 14 ? count : room - 14);
-	if (byte() & 1) {
+	if (take8() & 1) {
 		to[14] = to[12] == 8 ? 0x45 : 0x60;
-		to[to[12] == 8 ? 23 : 20] = byte() & 1 ? 6 : 58;
+		to[to[12] == 8 ? 23 : 20] = take8() & 1 ? 6 : 58;
 		to[to[12] == 8 ? 46 : 66] = 0x50;
 	}
 }
@@ -55,7 +43,7 @@ static void frame_write(uint8_t *to, uint32_t room)
 /* One of a guest's queues. */
 static uint32_t any_queue(uint32_t number)
 {
-	return world.guest[number].queues > 1 ? byte() % world.guest[number].queues : 0;
+	return world.guest[number].queues > 1 ? take8() % world.guest[number].queues : 0;
 }
 
 static void transmits(uint32_t number)
@@ -63,16 +51,16 @@ static void transmits(uint32_t number)
 	uint32_t which = any_queue(number);
 	struct world_queue *queue = &world.guest[number].queue[which];
 	struct ring_shared *ring = (void *)queue->tx_page;
-	uint32_t count = 1 + byte() % 4u;
+	uint32_t count = 1 + take8() % 4u;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct vif_tx_request *slot = ring_slot(ring, VIF_RING_SLOTS, VIF_TX_SLOT, ring->req_prod + i);
 
-		slot->gref = gref[number][byte() % PAGES];
-		slot->offset = byte() & 1 ? 0 : half();
-		slot->size = byte() & 1 ? byte() * 32u : half();
-		slot->flags = byte() % 16u;
-		slot->id = byte();
+		slot->gref = gref[number][take8() % PAGES];
+		slot->offset = take8() & 1 ? 0 : take16();
+		slot->size = take8() & 1 ? take8() * 32u : take16();
+		slot->flags = take8() % 16u;
+		slot->id = take8();
 	}
 	ring->req_prod += count;
 	world_kick(number, which);
@@ -84,11 +72,11 @@ static void lends(uint32_t number)
 	struct world_queue *queue = &world.guest[number].queue[which];
 	struct ring_shared *ring = (void *)queue->rx_page;
 
-	for (uint32_t count = byte() % 40u; count > 0; count--) {
+	for (uint32_t count = take8() % 40u; count > 0; count--) {
 		struct vif_rx_request *slot = ring_slot(ring, VIF_RING_SLOTS, VIF_RX_SLOT, ring->req_prod);
 
-		slot->id = byte();
-		slot->gref = gref[number][byte() % PAGES];
+		slot->id = take8();
+		slot->gref = gref[number][take8() % PAGES];
 		ring->req_prod++;
 	}
 	world_kick(number, which);
@@ -96,11 +84,11 @@ static void lends(uint32_t number)
 
 static void regrants(uint32_t number)
 {
-	uint32_t which = byte() % PAGES;
+	uint32_t which = take8() % PAGES;
 
 	if (gref[number][which])
 		world_withdraw(number, gref[number][which]);
-	gref[number][which] = byte() & 3 ? world_lend(number, page[number][which], byte() & 1) : 0;
+	gref[number][which] = take8() & 3 ? world_lend(number, page[number][which], take8() & 1) : 0;
 }
 
 /* Segments to be joined, with headers of which some are wrong. The length of TCP's own says where the payload begins: that one is left. */
@@ -108,12 +96,12 @@ static void card_streams(void)
 {
 	uint32_t count = world.arriving_count;
 
-	wire_stream(byte() % WORLD_GUESTS, 80 + byte() * 8u, 1 + byte() % 4u);
-	for (; count < world.arriving_count && byte() & 1; count++) {
-		uint32_t at = 14 + byte() % 40u;
+	wire_stream(take8() % WORLD_GUESTS, 80 + take8() * 8u, 1 + take8() % 4u);
+	for (; count < world.arriving_count && take8() & 1; count++) {
+		uint32_t at = 14 + take8() % 40u;
 
 		if (at != 46)
-			world.arriving[(world.arriving_first + count) % 16].bytes[at] ^= (uint8_t)(1u << byte() % 8);
+			world.arriving[(world.arriving_first + count) % 16].bytes[at] ^= (uint8_t)(1u << take8() % 8);
 	}
 }
 
@@ -123,28 +111,28 @@ static void card_claims(void)
 
 	if (!frame)
 		return;
-	frame->length = byte() & 1 ? 60 + byte() * 4u : 14 + half() % 65500u;
+	frame->length = take8() & 1 ? 60 + take8() * 4u : 14 + take16() % 65500u;
 	memset(frame->bytes, 0, frame->length);		/* an earlier one's record would be taken for its own */
 	frame_write(frame->bytes, frame->length);
-	frame->flags = byte() & 3;
-	frame->gso = byte() % 3;
-	frame->gso_bytes = half();
-	frame->csum_start = half();
-	frame->csum_offset = half();
-	frame->header_bytes = half();
+	frame->flags = take8() & 3;
+	frame->gso = take8() % 3;
+	frame->gso_bytes = take16();
+	frame->csum_start = take16();
+	frame->csum_offset = take16();
+	frame->header_bytes = take16();
 }
 
 static void table_changes(uint32_t number)
 {
 	struct driver_attachment *record = &world.table->attachment[number];
 
-	record->flags = DRIVER_NET_LINK_UP | half();
-	record->net.vlan_count = byte() % 20u;
-	record->net.vlan[byte() % DRIVER_VLANS_MAX] = byte() % 3u;
-	record->net.native_vlan = byte() % 3u;
-	record->net.address_count = byte() % 20u;
-	record->net.from_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
-	record->net.to_guest.per_second = byte() & 1 ? byte() * 1000u : 0;
+	record->flags = DRIVER_NET_LINK_UP | take16();
+	record->net.vlan_count = take8() % 20u;
+	record->net.vlan[take8() % DRIVER_VLANS_MAX] = take8() % 3u;
+	record->net.native_vlan = take8() % 3u;
+	record->net.address_count = take8() % 20u;
+	record->net.from_guest.per_second = take8() & 1 ? take8() * 1000u : 0;
+	record->net.to_guest.per_second = take8() & 1 ? take8() * 1000u : 0;
 	record->net.to_guest_peak.per_second = record->net.to_guest.per_second * 2;
 	attach_obey();
 }
@@ -164,7 +152,7 @@ static void comes_anew(uint32_t number)
 		world_withdraw(number, record->queue[which].ring_ref[0]);
 		world_withdraw(number, record->queue[which].ring_ref[1]);
 	}
-	world_attach(number, 1 + byte() % WORLD_QUEUES);
+	world_attach(number, 1 + take8() % WORLD_QUEUES);
 	attach_obey();
 }
 
@@ -172,18 +160,18 @@ static void scribbles(uint32_t number)
 {
 	const struct world_queue *queue = &world.guest[number].queue[any_queue(number)];
 
-	switch (byte() % 4) {
+	switch (take8() % 4) {
 	case 0:
-		page[number][byte() % PAGES][half() % 4096] = byte();
+		page[number][take8() % PAGES][take16() % 4096] = take8();
 		break;
 	case 1:
-		frame_write(page[number][byte() % PAGES], 4096);
+		frame_write(page[number][take8() % PAGES], 4096);
 		break;
 	case 2:
-		bytes(queue->tx_page + half() % 4000, byte() % 16u);
+		bytes(queue->tx_page + take16() % 4000, take8() % 16u);
 		break;
 	default:
-		bytes(queue->rx_page + half() % 4000, byte() % 16u);
+		bytes(queue->rx_page + take16() % 4000, take8() % 16u);
 	}
 }
 
@@ -191,14 +179,14 @@ static void scribbles(uint32_t number)
 static void meanwhile(void)
 {
 	if ((world.steps & 31) == 0 && at < end)
-		scribbles(hostile(byte()));
+		scribbles(hostile(take8()));
 }
 
 static void honest_act(void)
 {
 	for (uint32_t number = 0; number < HONEST; number++) {
 		guest_look(number);
-		guest_send(number, 1 - number, 80 + byte() * 8u, 1 + byte() % 3u, byte() & 1);
+		guest_send(number, 1 - number, 80 + take8() * 8u, 1 + take8() % 3u, take8() & 1);
 	}
 }
 
@@ -212,8 +200,8 @@ static void deed(uint8_t what)
 	case 3: regrants(number); break;
 	case 4: scribbles(number); break;
 	case 5: card_claims(); break;
-	case 6: world_card_completes(1 + byte() % 8u); break;
-	case 7: world.now_ns += (uint64_t)byte() << 20; break;
+	case 6: world_card_completes(1 + take8() % 8u); break;
+	case 7: world.now_ns += (uint64_t)take8() << 20; break;
 	case 8: table_changes(number); break;
 	case 9: comes_anew(number); break;
 	case 10: world_back_end(); break;
@@ -237,8 +225,8 @@ static void all_ends(void)
 		for (uint32_t number = 0; number < HONEST; number++)
 			guest_look(number);
 	}
-	check(guest_owed(0) + guest_owed(1) == 0, "an honest request has no answer");
-	check(guests.wrong == 0, guests.first_wrong);
+	must(guest_owed(0) + guest_owed(1) == 0, "an honest request has no answer");
+	must(guests.wrong == 0, guests.first_wrong);
 	for (uint32_t number = 0; number < HONEST; number++)
 		world_detach(number);
 	for (uint32_t i = 0; i < 200; i++) {
@@ -246,8 +234,8 @@ static void all_ends(void)
 		world_card_completes(WORLD_FLYING);
 		world_round();
 	}
-	check(net.free_count == PACKETS, "a packet is missing");
-	check(buffer_free_count() + world.buffer_count == WORLD_POOL, "a buffer is missing");
+	must(net.free_count == PACKETS, "a packet is missing");
+	must(buffer_free_count() + world.buffer_count == WORLD_POOL, "a buffer is missing");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -256,8 +244,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	at = data;
 	end = data + size;
-	world_begin(1, WORLD_GUESTS, 1 + byte() % WORLD_QUEUES, byte() & 1);
-	world.device.does_csum = world.device.does_tso = byte() & 1;
+	world_begin(1, WORLD_GUESTS, 1 + take8() % WORLD_QUEUES, take8() & 1);
+	world.device.does_csum = world.device.does_tso = take8() & 1;
 	guests_honest = HONEST;
 	guests_begin();
 	guests.has_strangers = true;
@@ -269,7 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world_back_end();
 	world.meanwhile = meanwhile;
 	while (at < end)
-		deed(byte());
+		deed(take8());
 	all_ends();
 	world_end();
 	return 0;

@@ -4,31 +4,17 @@
  * bytes. What comes back was given to it, once, and not before its last command; a driver whose disk has failed is at its end.
  */
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "nvme_device.h"
 
 #define IOS 64u
 
-static const uint8_t *at, *end;
 static struct blk_device disk;
 static struct blk_io io[IOS];
 static bool is_given[IOS];
 static jmp_buf over;
-
-static uint8_t take8(void) { return at < end ? *at++ : 0; }
-static uint16_t take16(void) { return (uint16_t)(take8() | take8() << 8); }
-static uint32_t take32(void) { return take16() | (uint32_t)take16() << 16; }
-
-static void must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "nvme: %s\n", what);
-	abort();
-}
 
 static void domain_ends(void)
 {
@@ -36,15 +22,6 @@ static void domain_ends(void)
 }
 
 /* ---- the disk ---- */
-
-static void scribble(void)
-{
-	uint64_t from = (uint64_t)take16() * 32 + take8();
-
-	for (unsigned int count = take8(); count; count--)
-		if (from < pool_bytes)
-			pool_at[from++] = take8();
-}
 
 /* Mostly identifiers that were handed over, so that there is something behind the checks too. */
 static void complete(void)
@@ -64,7 +41,7 @@ static void complete(void)
 static void misbehave(void)
 {
 	switch (take8() % 8) {
-	case 0: scribble(); break;
+	case 0: scribble(pool_at, pool_bytes); break;
 	case 1: fake_set(take16() % (fake.bytes / 4) * 4, take32()); break;
 	default: complete();
 	}

@@ -3,41 +3,18 @@
  * The virtio drivers with a device that does anything: its configuration, what it says of queues, and all of the pool are the fuzzer's
  * bytes. What comes back from a driver was given to it, once; a driver that has failed gives nothing more.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "virtio_device.h"
 
 #define IOS 64u
 #define FRAMES 64u
 
-static const uint8_t *at, *end;
 static struct blk_device disk;
 static struct net_device card;
 
-static uint8_t take8(void) { return at < end ? *at++ : 0; }
-static uint16_t take16(void) { return (uint16_t)(take8() | take8() << 8); }
-static uint32_t take32(void) { return take16() | (uint32_t)take16() << 16; }
-
-static void must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "virtio: %s\n", what);
-	abort();
-}
-
 /* ---- the device ---- */
-
-static void scribble(void)
-{
-	uint64_t from = (uint64_t)take16() * 32 + take8();
-
-	for (unsigned int count = take8(); count; count--)
-		if (from < pool_bytes)
-			pool_at[from++] = take8();
-}
 
 static bool is_card;
 
@@ -93,7 +70,7 @@ static void complete(struct fake_queue *queue)
 static void misbehave(void)
 {
 	if (take8() & 1)
-		scribble();
+		scribble(pool_at, pool_bytes);
 	else
 		complete(&fake.queue[take8() % 3]);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Debian with systemd, made by mmdebstrap, that boots from a partition through disk0 and has its network through net0."""
+"""A Debian with systemd, made by mmdebstrap, that boots from a partition through disk0 and has its network through net0: each of the devices' drivers."""
 import hashlib
 import json
 import os
@@ -20,6 +20,11 @@ FIRST = 2048
 ROOT_MIB, CD_MIB = 640, 2
 LIMITED = "deadbeef-dead-4bee-8f00-000000000003"
 LOG = "/var/log/skink/consoles/guest-debian.log"
+# A disk and a card.
+MACHINES = {
+    "virtio": ("virtio-blk-pci,disable-legacy=on,iommu_platform=on", "virtio-net-pci,disable-legacy=on,iommu_platform=on"),
+    "nvme-e1000e": ("nvme,serial=1", "e1000e"),
+}
 
 
 def make_disk(path):
@@ -35,15 +40,15 @@ def make_disk(path):
         image.write(b"this is a cd")
 
 
-@pytest.fixture(scope="module")
-def dom0():
-    path = f"{BUILD}/test/debian.disk"
+@pytest.fixture(scope="module", params=MACHINES)
+def dom0(request):
+    name = f"debian-{request.param}"
+    path, (disk, card) = f"{BUILD}/test/{name}.disk", MACHINES[request.param]
     make_disk(path)
-    image = image_with("debian", {f"{IMAGES}/root-initrd": f"{BUILD}/dom0/root-initrd"})
+    image = image_with(name, {f"{IMAGES}/root-initrd": f"{BUILD}/dom0/root-initrd"})
     options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={path},format=raw,if=none,id=disk0",
-               "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on", "-netdev", "user,id=net0",
-               "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
-    with Dom0("debian", memory=4096, limit=1500, image=image, more=options) as machine:
+               "-device", f"{disk},drive=disk0,addr=4", "-netdev", "user,id=net0", "-device", f"{card},netdev=net0,addr=5")
+    with Dom0(name, memory=4096, limit=1500, image=image, more=options) as machine:
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", hostdev(4), unprotected=False))
         machine.write("net0.xml", driver("net0", "net", hostdev(5), unprotected=False))
@@ -62,9 +67,9 @@ def debian(dom0):
              "<target dev='xvdb' bus='xen'/><readonly/></disk>")
     dom0.write("debian.xml", with_namespace(guest("debian", memory_mib=512, initrd=f"/{IMAGES}/root-initrd", devices=given)))
     dom0.check("skink create debian.xml", 120)
-    dom0.wait_for_prompt(LOG, "debian login:", 240)
+    dom0.wait_for_prompt(LOG, "debian login:", 600)
     type_into(dom0, "root")
-    dom0.wait_for_prompt(LOG, "root@debian:", 60)
+    dom0.wait_for_prompt(LOG, "root@debian:", 120)
     return dom0
 
 

@@ -20,12 +20,12 @@ from machine import PATIENCE  # noqa: E402
 PLAN, FORGETFUL = "tests/campaign/plans/smoke.toml", "tests/campaign/plans/forgetful.toml"
 # In this order on one machine: what harms more comes later. test-full has more that end the machine, each on one of its own.
 PLANTS = ["net0/plant:nothing/1", "disk0/plant:nothing/1", "net0/plant:restart/1", "disk0/plant:restart/1", "net0/plant:tcp-up/1", "net0/plant:tcp-down/1",
-          "disk0/plant:disk-byte/1", "disk0/plant:disk-old/1", "net0/plant:front-end/1", "net0/plant:pause/1", "net0/plant:bystander/1",
+          "disk0/plant:disk-byte/1", "disk0/plant:disk-old/1", "net0/plant:front-end/1", "net0/plant:pause/1", "net0/plant:bystander/1", "net0/plant:neighbour/1",
           "disk0/plant:fs/1", "net0/plant:guest/1", "net0/plant:dom0/1"]
 if os.environ.get("SKINK_FULL"):
     PLANTS += ["net0/plant:kill-skinkd/1", "net0/plant:core/1"]
 # Of these, what is demanded of every class would not hold.
-BYSTANDERS = ["net0/plant:bystander/1", "net0/plant:dom0/1", "net0/plant:kill-skinkd/1"]
+BYSTANDERS = ["net0/plant:bystander/1", "net0/plant:neighbour/1", "net0/plant:dom0/1", "net0/plant:kill-skinkd/1"]
 # A machine that is so busy that it is the slowest on which this was ever run came to 137.
 FEWEST = 100
 

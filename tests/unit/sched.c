@@ -343,6 +343,34 @@ static void warp_ends_at_its_limit(void)
 	CU_ASSERT_TRUE(time_of(spinner) > 0);
 }
 
+/* A disk's driver that hangs, and Domain-0, which looks at it: it comes late as long as that is warped further, and not once after. */
+static void the_host_waits_for_who_is_warped_further_until_its_limit(void)
+{
+	struct vcpu *host = given_spinner(256, 1), *driver = given_spinner(256, 1);
+
+	set_warp(host, 5000, 2000);
+	set_warp(driver, 10000, 2000);
+	while (!runs(host))
+		run_for(MS);
+	block(host);
+	block(driver);
+	run_for(20 * MS);
+	wake(driver);
+	run_for(MS);
+	wake(host);
+	CU_ASSERT_TRUE(runs(driver));
+	run_for(1100 * US);
+	CU_ASSERT_TRUE(runs(host));
+	block(host);
+	for (int i = 0; i < 20; i++) {
+		run_for(1250 * US);
+		CU_ASSERT_TRUE(runs(driver));
+		wake(host);
+		CU_ASSERT_TRUE(runs(host));
+		block(host);
+	}
+}
+
 static void who_is_in_a_hurry_runs_at_once_and_for_a_while(void)
 {
 	struct vcpu *host = given_spinner(256, 1), *driver = given_spinner(256, 1);
@@ -734,6 +762,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(an_unwarped_one_waits_for_the_allowance_only),
 	UNIT_CASE(warp_borrows_and_does_not_steal),
 	UNIT_CASE(warp_ends_at_its_limit),
+	UNIT_CASE(the_host_waits_for_who_is_warped_further_until_its_limit),
 	UNIT_CASE(who_is_in_a_hurry_runs_at_once_and_for_a_while),
 	UNIT_CASE(a_sleeper_keeps_its_hurry),
 	UNIT_CASE(a_hurry_borrows_and_does_not_steal),

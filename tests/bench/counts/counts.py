@@ -6,7 +6,7 @@ import subprocess
 # The core says when it has a report; a successor, when it has answered, be it what its predecessor had decided.
 BEGINS, ENDS = ("reset_begins", "reset_note_death"), ("driver_domain_note_first_answer", "driver_domain_note_republished")
 SAID = re.compile(r"COUNTED registers (\d+) flushes (\d+)")
-DEATH = re.compile(r"^BENCH (restart\.\w+\.\w+(?:\.armed)?) \d+ instructions$", re.MULTILINE)
+DEATH = re.compile(r"^BENCH (restart\.\w+\.\w+(?:\.armed)?) \d+ ns$", re.MULTILINE)
 
 
 def tool_says(*command):

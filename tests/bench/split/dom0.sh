@@ -17,11 +17,12 @@ fail() {
 }
 must() { "$@" || fail "$*"; }
 
-# wait_for GUEST PATTERN: what takes longer than this has stopped, and the guest's last lines say where.
+# wait_for GUEST PATTERN [PAUSE]: what takes longer than this has stopped, and the guest's last lines say where. It is looked for so often
+# that who measures meanwhile is not disturbed; who measures the wait itself takes a shorter pause.
 wait_for() {
 	for _ in $(seq 600); do
 		grep -aq "$2" $logs/guest-"$1".log 2> /dev/null && return
-		sleep 0.5
+		sleep "${3:-0.5}"
 	done
 	tail -n 12 $logs/guest-*.log
 	fail "no '$2' in guest $1"

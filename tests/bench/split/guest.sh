@@ -134,9 +134,13 @@ serve_as_driver() {
 	done
 }
 
-# An interface that comes back is a new one: it is given its address again, as a network manager would.
+# An interface that comes back is a new one: it is given its address again, as a network manager would. That the old one has gone is told.
 keep_interface() {
-	while sleep 0.1; do ip addr show | grep -q "$2/24" || interface "$1" "$2"; done
+	while sleep 0.1; do
+		ip addr show | grep -q "$2/24" && continue
+		echo "IO let go"
+		interface "$1" "$2"
+	done
 }
 
 # Each round of what it does is told.

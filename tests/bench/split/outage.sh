@@ -24,7 +24,7 @@ told() {
 	if goes_on "$1" "$4"; then
 		row "$2.recovered 1 times"
 		took=$(longest "$1" "$3")
-		[ -z "$took" ] || row "$2 $took instructions"
+		[ -z "$took" ] || row "$2 $took ns"
 	else
 		row "$2.recovered 0 times"
 	fi
@@ -39,7 +39,7 @@ both_loaded() {
 	for pair in "client $1 net" "writer $2 blk"; do
 		set -- $pair
 		took=$(longest "$1" "$2")
-		[ -z "$took" ] || row "outage.$3.before $took instructions"
+		[ -z "$took" ] || row "outage.$3.before $took ns"
 	done
 }
 
@@ -72,11 +72,13 @@ disk_of_writer="format=raw,vdev=xvda,access=rw,backend=driver,backendtype=phy,ta
 # xl_interface_of NUMBER
 xl_interface_of() { echo "mac=00:16:3e:00:00:$1 backend=driver"; }
 
-# What was detached its guest lets go some time later; what is attached before that never connects.
+# What was detached its guest lets go some time later; what is attached before that never connects. Of that nothing is in the store, from
+# which xl itself takes what it detaches: the guests say it.
 interfaces_again() {
 	must xl network-detach client 0
 	must xl network-detach server 0
-	sleep 0.3
+	wait_for client "IO let go" 0.05
+	wait_for server "IO let go" 0.05
 	must xl network-attach client $(xl_interface_of 02)
 	must xl network-attach server $(xl_interface_of 01)
 }
@@ -100,10 +102,12 @@ xl_outage() {
 	set -- "$1" "$2" "$(lines client "IO goes on")" "$(lines writer "IO goes on")"
 	: > $logs/guest-driver.log
 	must xl create -q driver.conf
-	wait_for driver "IO serves"
+	wait_for driver "IO serves" 0.05
 	interfaces_again
 	told client outage.net "$1" "$3"
+	# They would go on polling while the disk is waited for.
 	must xl pause client
+	must xl pause server
 	disk_again
 	told writer outage.blk "$2" "$4"
 }

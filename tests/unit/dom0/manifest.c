@@ -435,6 +435,18 @@ static void a_driver_has_the_policy_of_its_role(void)			/* N1 */
 	manifest_free(blk);
 }
 
+/* It comes before Domain-0 while it is warped: one that hangs is not to keep skinkd away until its deadline has passed. */
+static void a_disk_s_driver_that_hangs_is_soon_nobody_special(void)
+{
+	struct manifest *net = given(DRIVER("net", "")), *blk = given(DRIVER("blk", ""));
+
+	CU_ASSERT_FATAL(net && blk);
+	CU_ASSERT(!net->sched.warp_us && !net->sched.warp_limit_us && blk->sched.warp_us == 10000);
+	CU_ASSERT(blk->sched.warp_limit_us && blk->sched.warp_limit_us <= blk->driver.health.hang_us / 2);
+	manifest_free(net);
+	manifest_free(blk);
+}
+
 static void everything_arrives(void)
 {
 	struct text text = file_text(GOOD "/everything.xml");
@@ -660,6 +672,7 @@ int main(void)
 		CASE(a_message_moves_no_cursor),
 		CASE(what_is_left_out_has_its_default),
 		CASE(a_driver_has_the_policy_of_its_role),
+		CASE(a_disk_s_driver_that_hangs_is_soon_nobody_special),
 		CASE(everything_arrives),
 		CASE(a_check_of_the_host_can_blame_an_element),
 		CASE(a_set_has_each_name_uuid_mac_device_and_extent_once),
