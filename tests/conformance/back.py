@@ -22,7 +22,9 @@ MODELS = {
     "net": {"virtio": "virtio-net-pci,{},disable-legacy=on", "e1000e": "e1000e,{}"},
 }
 NAMES = {"blk": "disk0", "net": "net0"}
-GUEST_DEVICES = {"blk": partition("xvda", "data") + partition("xvdb", "small", "<readonly/>"), "net": interface()}
+# The first and the third have the same sectors, one after the other.
+GUEST_DEVICES = {"blk": partition("xvda", "data", "<shareable/>") + partition("xvdb", "small", "<readonly/>") +
+                 partition("xvdc", "data", "<blockio logical_block_size='4096'/><shareable/>"), "net": interface()}
 
 
 class BackEnd:
