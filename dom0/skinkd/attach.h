@@ -33,6 +33,7 @@ struct attachment_share {
 	uint64_t asked, sent;		/* what it has asked for since it was attached, and what others have sent it */
 	uint64_t news, asked_news;	/* since the last look: of both, and what it asked for */
 	uint64_t events;		/* of its front-end that the driver has taken */
+	uint64_t occasions;		/* requests and packets: what an event can be for */
 	uint64_t busy_ns, asked_ns;	/* the driver's time for all of it; for what it asked for */
 };
 

@@ -9,6 +9,11 @@
 /* A frame, or a request, costs a driver what so many bytes of it do (docs/bench.md: small and large ones on the wire, and on a disk). */
 #define REQUEST_BYTES 2048u
 
+static uint64_t requests_of(const volatile uint64_t *counter)
+{
+	return counter[DRIVER_READS] + counter[DRIVER_WRITES] + counter[DRIVER_FLUSHES] + counter[DRIVER_DISCARDS];
+}
+
 /* What it has asked for since it was attached, by the driver's word: a hint. */
 static uint64_t asked_of(const struct attachment *attachment)
 {
@@ -16,8 +21,7 @@ static uint64_t asked_of(const struct attachment *attachment)
 
 	if (attachment->kind == ATTACH_VIF)
 		return counter[DRIVER_TX_PACKETS] * REQUEST_BYTES + counter[DRIVER_TX_BYTES];
-	return (counter[DRIVER_READS] + counter[DRIVER_WRITES] + counter[DRIVER_FLUSHES] + counter[DRIVER_DISCARDS]) * REQUEST_BYTES +
-	       counter[DRIVER_READ_BYTES] + counter[DRIVER_WRITE_BYTES];
+	return requests_of(counter) * REQUEST_BYTES + counter[DRIVER_READ_BYTES] + counter[DRIVER_WRITE_BYTES];
 }
 
 static uint64_t sent_to(const struct attachment *attachment)
@@ -27,19 +31,40 @@ static uint64_t sent_to(const struct attachment *attachment)
 	return attachment->kind == ATTACH_VIF ? counter[DRIVER_RX_PACKETS] * REQUEST_BYTES + counter[DRIVER_RX_BYTES] : 0;
 }
 
-/* What was done since the last look; its counters begin anew with a new serial. */
+static uint64_t occasions_of(const struct attachment *attachment)
+{
+	const volatile uint64_t *counter = attach_status(attachment)->counter;
+
+	return attachment->kind == ATTACH_VIF ? counter[DRIVER_TX_PACKETS] + counter[DRIVER_RX_PACKETS] : requests_of(counter);
+}
+
+static uint64_t more(uint64_t now, uint64_t *before)
+{
+	uint64_t news = now > *before ? now - *before : 0;
+
+	*before = now;
+	return news;
+}
+
+/* Since the last look. A front-end that keeps the protocol has none of them: each of its events tells of a request, or of a page for a packet. */
+static uint64_t events_for_nothing(struct attachment *attachment)
+{
+	struct attachment_share *share = &attachment->share;
+	uint64_t events = more(attach_status(attachment)->counter[DRIVER_EVENTS_TAKEN], &share->events);
+	uint64_t occasions = more(occasions_of(attachment), &share->occasions);
+
+	return events > occasions ? events - occasions : 0;
+}
+
+/* What was done since the last look; its counters begin anew with a new serial. An event for nothing wakes the driver as a request does. */
 static uint64_t news_of(struct attachment *attachment)
 {
 	struct attachment_share *share = &attachment->share;
-	uint64_t asked = asked_of(attachment), sent = sent_to(attachment);
 
 	if (share->serial != attachment->serial)
 		*share = (struct attachment_share){ .serial = attachment->serial };
-	share->asked_news = asked > share->asked ? asked - share->asked : 0;
-	share->news = share->asked_news + (sent > share->sent ? sent - share->sent : 0);
-	share->events = attach_status(attachment)->counter[DRIVER_EVENTS_TAKEN];
-	share->asked = asked;
-	share->sent = sent;
+	share->asked_news = more(asked_of(attachment), &share->asked) + events_for_nothing(attachment) * REQUEST_BYTES;
+	share->news = share->asked_news + more(sent_to(attachment), &share->sent);
 	return share->news;
 }
 

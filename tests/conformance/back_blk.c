@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scripted front-end of a disk: a guest that tries its back-end, device/vbd/51712, with what is right and what is wrong.
- * The disk's last MiB is written over. device/vbd/51728, if it is there, is to be read-only.
+ * The disk's last MiB is written over. device/vbd/51728 is to be read-only, and device/vbd/51744 to have sectors of 4096 bytes.
  */
 #include "../../protocols/vbd.h"
 #include "judge.h"
@@ -399,16 +399,27 @@ static void lets_go_before_closed(void)
 		wrong("the ring's grant free", "it is still mapped");
 }
 
-/* The second disk takes the first one's place: writes are refused, reads are not. */
+static void begin(void)
+{
+	offers_before_init_wait();
+	connects();
+}
+
+/* Another disk takes the place of the one before. */
+static void take_disk(const char *device)
+{
+	kernel_begin(device);
+	ASSERT(bus_open(&bus, &kernel_os, device) == 0);
+	kernel_watch(bus.back);
+	begin();
+}
+
+/* Writes are refused, reads are not. */
 static void read_only_disk_is_not_written(void)
 {
 	union vbd_slot slot;
 
-	kernel_begin("device/vbd/51728");
-	ASSERT(bus_open(&bus, &kernel_os, "device/vbd/51728") == 0);
-	kernel_watch(bus.back);
-	offers_before_init_wait();
-	connects();
+	take_disk("device/vbd/51728");
 	if (!readonly)
 		wrong("bit 2 of info: read-only", "device/vbd/51728: info = %u", (unsigned int)bus_read(&bus, "info", 0));
 	slot = given_request(VBD_OP_WRITE, area, 1);
@@ -417,6 +428,43 @@ static void read_only_disk_is_not_written(void)
 	if (done(&slot) == VBD_STATUS_OKAY)
 		wrong("a status below 0", "a barrier with a page, to a read-only disk: status 0");
 	expect_fine();
+}
+
+/* A request or a segment that begins or ends within a sector. */
+static void parts_of_sectors_are_refused(void)
+{
+	static const struct {
+		const char *what;
+		uint8_t operation, offset, first, last;
+	} parts[] = {
+		{ "a read from the middle of a sector", VBD_OP_READ, 4, 0, 7 },
+		{ "a write to the middle of a sector", VBD_OP_WRITE, 4, 0, 7 },
+		{ "a write of the first 512 bytes", VBD_OP_WRITE, 0, 0, 0 },
+		{ "a write of the last 3584 bytes", VBD_OP_WRITE, 1, 1, 7 },
+		{ "a read of half a sector", VBD_OP_READ, 0, 0, 3 },
+	};
+	union vbd_slot slot;
+
+	take_disk("device/vbd/51744");
+	if (unit != 8 || bus_read(&bus, "physical-sector-size", 0) != 4096)
+		wrong("sector-size and physical-sector-size 4096", "sector-size = %u, physical-sector-size = %lu", unit * VBD_SECTOR,
+		      bus_read(&bus, "physical-sector-size", 0));
+	fill(2, 60);
+	slot = given_request(VBD_OP_WRITE, area, 2);
+	expect(&slot, VBD_STATUS_OKAY, "a write of two sectors");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		slot = given_request(parts[i].operation, area + parts[i].offset, 1);
+		slot.plain.segment[0].first_sector = parts[i].first;
+		slot.plain.segment[0].last_sector = parts[i].last;
+		fill(1, 33);
+		expect(&slot, VBD_STATUS_ERROR, parts[i].what);
+		if (!filled_but(1, 33, 0, 0))
+			wrong("its page as it was", "%s: the page is another", parts[i].what);
+	}
+	slot = given_request(VBD_OP_READ, area, 2);
+	expect(&slot, VBD_STATUS_OKAY, "a read of two sectors");
+	if (!filled_but(2, 60, 0, 0))
+		wrong("the disk as it was", "it has other bytes");
 }
 
 static void tell(void) { ring_tell("ring", &ring, decode_vbd_request, decode_vbd_response); }
@@ -437,12 +485,14 @@ void guest_main(void)
 		{ "BUS-31", "ends the attachment of an index that lies", index_that_lies_ends_the_attachment },
 		{ "BUS-15", "lets go of the ring before it is Closed", lets_go_before_closed },
 		{ "BLK-28", "refuses to write to a read-only disk", read_only_disk_is_not_written },
+		{ "BLK-60", "refuses what is no multiple of the sector-size that it has offered", parts_of_sectors_are_refused },
 	};
 
 	kernel_init();
 	kernel_begin("device/vbd/51712");
 	ASSERT(bus_open(&bus, &kernel_os, "device/vbd/51712") == 0);
 	kernel_watch(bus.back);
+	storm_if_told(begin, &port);
 	judge(steps, sizeof(steps) / sizeof(steps[0]), tell);
 	for (;;)
 		kernel_wait(0);

@@ -43,6 +43,7 @@ BACK_MUTANTS = [
     ("NET-21", "net", TRANSMIT, "			return false;\n		ring_back_copy(ring, chain->slots, ", "			return true;\n		ring_back_copy(ring, chain->slots, "),
     ("NET-40", "net", RECEIVE, "delivery->slot + i, 0, VIF_STATUS_ERROR);", "delivery->slot + i, 0, 60);"),
     ("BUS-15", "net", NET_ATTACH, "	if (queue->tx_page)\n		foreign_unmap(queue->tx_page, 1);\n", ""),
+    ("BLK-60", "blk", REQUEST, "sectors == 0 || bounds & (disk->unit - 1) ||", "sectors == 0 ||"),
 ]
 
 # The same of skinkd: (rule, role, file, what stands there, what it becomes).

@@ -373,6 +373,12 @@ static void lets_go_before_closed(void)
 		wrong("the rings' grants free", "one is still mapped");
 }
 
+static void begin(void)
+{
+	offers_before_init_wait();
+	connects();
+}
+
 static void tell(void)
 {
 	decode_tx_begin();
@@ -401,6 +407,7 @@ void guest_main(void)
 	ASSERT(bus_open(&bus, &kernel_os, "device/vif/0") == 0);
 	mac_read();
 	kernel_watch(bus.back);
+	storm_if_told(begin, &port);
 	judge(steps, sizeof(steps) / sizeof(steps[0]), tell);
 	for (;;)
 		kernel_wait(0);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "runtime/boot.h"
 #include "runtime/console.h"
 #include "runtime/lib.h"
 #include "runtime/time.h"
@@ -111,6 +112,16 @@ void judge(const struct step *steps, unsigned int count, void (*tell)(void))
 	for (unsigned int i = 0; i < count; i++)
 		broken += !step_run(&steps[i], i + 1);
 	printf("conformance: done, %u broken\n", broken);
+}
+
+void storm_if_told(void (*connect)(void), const uint32_t *port)
+{
+	if (!strstr((const char *)boot_info->cmd_line, "storm"))
+		return;
+	connect();
+	printf("conformance: storm\n");
+	for (;;)
+		kernel_os.event_send(*port);
 }
 
 /* ---------------------------------------------------------------- waiting */

@@ -25,6 +25,9 @@ void judge_over(void);
 /* All of them in order; one that ends the connection comes last. tell() tells each ring. */
 void judge(const struct step *steps, unsigned int count, void (*tell)(void));
 
+/* The command line says "storm": the back-end is not judged. Who has connected sends events without end, and this does not return. */
+void storm_if_told(void (*connect)(void), const uint32_t *port);
+
 /* Until condition() is true, looking at store and device meanwhile; false after so long. */
 bool judge_wait(bool (*condition)(void), unsigned int ms);
 

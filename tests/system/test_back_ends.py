@@ -13,14 +13,15 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "conformance"))
 
-from back import BackEnd, NAMES, disk_of                                      # noqa: E402
+from back import BackEnd, NAMES, begin as driver_begin, disk_of, judge, judged   # noqa: E402
 from back_mutants import BACK_MUTANTS, SKINKD_MUTANTS, names                   # noqa: E402
-from device_manifests import SMALL, VOLUMES, interface, partition, with_namespace   # noqa: E402
-from dom0 import guest, wait_until                                             # noqa: E402
+from device_manifests import SMALL, VOLUMES, interface, partition, volume, with_namespace   # noqa: E402
+from dom0 import GUEST_LINE, guest, wait_until                                 # noqa: E402
 from machine import BUILD                                                      # noqa: E402
 from mutants import mutated                                                    # noqa: E402
 from run import back_session, inside, walk_back                                # noqa: E402
 from tap import block_of, lines_of                                             # noqa: E402
+from test_drivers import attach, devices, facts                                # noqa: E402
 
 # What Skink comes with, and each mutant of it.
 OWN = {role: BackEnd(role) for role in ("blk", "net")}
@@ -170,3 +171,82 @@ def test_reference_interface_pings_through_the_driver(dom0):
     dom0.check("skink detach Domain-0 00:16:3e:00:00:01", 60)
     wait_until(lambda: dom0.ends_with("test -e /sys/class/net/eth0") == 1)
     end(dom0, "net", name)
+
+
+# ------------------------------------------------------------------ Domain-0 is who else is served
+
+MAC = "00:16:3e:00:00:0"
+OF_DOMAIN_0 = {"blk": "xvdq", "net": f"{MAC}1"}
+
+
+@pytest.fixture(params=OWN)
+def served(request, dom0):
+    """The driver serves Domain-0 with a disk, or an interface."""
+    driver_begin(dom0, OWN[request.param], inside)
+    if request.param == "blk":
+        dom0.check("skink volume create disk0 own 16MiB && head -c 1M /dev/urandom > /tmp/own", 120)
+        dom0.write("own.xml", volume("xvdq", "own"))
+        attach(dom0, "own.xml", "xvdq")
+    else:
+        dom0.write("own.xml", interface(more=f"<mac address='{MAC}1'/>"))
+        dom0.check("skink attach Domain-0 own.xml && until test -e /sys/class/net/eth0; do sleep 0.1; done", 90)
+        dom0.check("ip link set eth0 up && ip addr add 10.0.2.20/24 dev eth0")
+        wait_until(lambda: dom0.ends_with("ping -c 1 -W 2 10.0.2.2 > /dev/null", 20) == 0)
+    yield request.param
+    dom0.check(f"skink detach Domain-0 {OF_DOMAIN_0[request.param]}", 60)
+    if request.param == "blk":
+        wait_until(lambda: dom0.ends_with("skink volume delete disk0 own", 60) == 0)
+    dom0.check(f"skink destroy --force {NAMES[request.param]}", 60)
+
+
+# Without end: "ok" for each that was as it should be, in /tmp/rounds. A network may lose a packet, and is there if others come back.
+ROUNDS = {
+    "blk": "dd if=/tmp/own of=/dev/xvdq bs=64k oflag=direct status=none && dd if=/dev/xvdq bs=64k count=16 iflag=direct status=none | cmp - /tmp/own",
+    "net": "ping -c 4 -i 0.2 -W 20 -q 10.0.2.2 | grep -q ' [1-4] received'",
+}
+# What is told of the index of one, and of the half packet of the other.
+DROPPED = {
+    "blk": r"refused +judge-blk: disk xvda at disk0: queue 0: req_prod is \d+ where \d+ is answered and \d+ was seen, and the ring has 32 slots",
+    "net": r"refused +judge-net: interface \S+ at net0: queue 0: a packet at 0x[0-9a-f]+ is not whole at req_prod 0x[0-9a-f]+",
+}
+# What is done in a storm, to the end.
+WORK = {
+    "blk": "dd if=/tmp/own of=/dev/xvdq bs=16k oflag=direct status=none && dd if=/dev/xvdq bs=16k count=64 iflag=direct status=none | cmp - /tmp/own",
+    "net": "ping -c 20 -i 0.2 -W 20 -q 10.0.2.2 | grep -E ' (1[5-9]|20) received'",
+}
+STORMS = {"blk": partition("xvda", "data"), "net": interface(more=f"<mac address='{MAC}2'/>")}
+
+
+def serves_since_the_beginning(dom0, role):
+    said = facts(dom0, NAMES[role])["driver"]
+    return said["state"] == "serving" and said["restart"]["restarts"] == 0
+
+
+def lies_to_the_end(dom0, role):
+    dom0.check(f"rm -f /tmp/stop; (while [ ! -e /tmp/stop ]; do {ROUNDS[role]} && echo ok || echo bad; done > /tmp/rounds 2>&1) & true")
+    assert "conformance: done, 0 broken" in judged(dom0, OWN[role], inside)
+    # It was dropped a moment ago: one round may have begun before that, and the next has not.
+    ended = int(dom0.check("wc -l < /tmp/rounds"))
+    wait_until(lambda: int(dom0.check("wc -l < /tmp/rounds")) > ended + 1)
+    dom0.check("touch /tmp/stop; wait; ! grep -v ok /tmp/rounds", 60)
+    assert re.search(DROPPED[role], dom0.check("skink events -n 20"))
+
+
+def only_sends_events(dom0, role):
+    theirs, own = {"blk": "xvda", "net": f"{MAC}2"}[role], OF_DOMAIN_0[role]
+    log = f"/var/log/skink/consoles/guest-storm-{role}.log"
+    manifest = guest(f"storm-{role}", memory_mib=32, kernel=inside(judge(role)), initrd="", devices=STORMS[role]).replace(GUEST_LINE, "storm")
+    dom0.write("storm.xml", with_namespace(re.sub(r" *<initrd>.*\n", "", manifest)))
+    dom0.check("skink create storm.xml", 60)
+    dom0.wait_for_words(log, "conformance: storm", 60)
+    before = devices(dom0, "Domain-0")[own]["counters"]["busy_ns"]
+    dom0.check(WORK[role], 300)
+    storm = devices(dom0, f"storm-{role}")[theirs]["counters"]["busy_ns"]
+    assert storm > devices(dom0, "Domain-0")[own]["counters"]["busy_ns"] - before, "the driver was busy for who asked for little"
+    dom0.check(f"skink destroy storm-{role}")
+
+
+def test_neighbour_of_a_front_end_that_misbehaves_is_served(dom0, served):
+    for misbehaves in (lies_to_the_end, only_sends_events):
+        misbehaves(dom0, served)
+        assert serves_since_the_beginning(dom0, served)

@@ -13,11 +13,12 @@ import pytest
 
 from dom0 import Dom0, guest, image_with, wait_until
 from machine import BUILD
-from test_drivers import attach, driver, hostdev, interface, partition, with_namespace
+from test_drivers import attach, driver, hostdev, interface, partition, partition_by_uuid, with_namespace
 
 IMAGES = "var/lib/skink/images"
 FIRST = 2048
 ROOT_MIB, CD_MIB = 640, 2
+LIMITED = "deadbeef-dead-4bee-8f00-000000000003"
 LOG = "/var/log/skink/consoles/guest-debian.log"
 # A disk and a card.
 MACHINES = {
@@ -28,7 +29,7 @@ MACHINES = {
 
 def make_disk(path):
     """A GPT with Debian's root, and a small partition that stands for a CD."""
-    table = (f"label: gpt\nstart={FIRST}, size={ROOT_MIB}MiB, name=root\nsize={CD_MIB}MiB, name=cd\nsize=64MiB, name=limited\n")
+    table = (f"label: gpt\nstart={FIRST}, size={ROOT_MIB}MiB, name=root\nsize={CD_MIB}MiB, name=cd\nsize=64MiB, name=limited, uuid={LIMITED}\n")
     with open(path, "wb") as image:
         image.truncate((ROOT_MIB + 128) << 20)
     subprocess.run(["sfdisk", "-q", path], input=table.encode(), check=True)
@@ -61,7 +62,7 @@ def dom0(request):
 def debian(dom0):
     """Logged in."""
     limited = "<iotune><write_bytes_sec>4194304</write_bytes_sec></iotune>"
-    given = (partition("xvda", "root") + partition("xvdc", "limited", limited) + interface(more="<mac address='00:16:3e:00:00:02'/>") +
+    given = (partition("xvda", "root") + partition_by_uuid("xvdc", LIMITED, more=limited) + interface(more="<mac address='00:16:3e:00:00:02'/>") +
              "<disk type='block' device='cdrom'><backenddomain name='disk0'/><source dev='/dev/disk/by-partlabel/cd'/>"
              "<target dev='xvdb' bus='xen'/><readonly/></disk>")
     dom0.write("debian.xml", with_namespace(guest("debian", memory_mib=512, initrd=f"/{IMAGES}/root-initrd", devices=given)))

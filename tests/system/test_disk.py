@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What a block driver domain serves is what was written, by as many rings as the guest has vcpus; and not faster than its limits."""
+"""What a block driver domain serves is what was written, by as many rings as the guest has vcpus, to each who shares it; and not faster than its limits."""
 import os
 import re
 import subprocess
 
 import pytest
 
-from dom0 import Dom0
+from dom0 import Dom0, guest
 from machine import BUILD
-from test_drivers import create, disk, driver, hostdev, image_with, inside
+from test_drivers import create, disk, driver, hostdev, image_with, inside, refused, with_namespace
 
 AS = os.environ.get("DRIVERS_AS", "disk")
 INITRD = "/var/lib/skink/images/initrd-disk"
@@ -39,20 +39,40 @@ def dom0():
         yield machine
 
 
-def test_each_sector_holds_what_was_written_last(dom0):
-    create(dom0, "web", disk("xvda"), vcpus=2, memory_mib=192, initrd=INITRD)
+@pytest.fixture(scope="module")
+def web(dom0):
+    create(dom0, "web", disk("xvda", more="<shareable/>"), vcpus=2, memory_mib=192, initrd=INITRD)
+
+
+@pytest.fixture(scope="module")
+def db(dom0, web):
+    """Has the same disk, with limits."""
+    create(dom0, "db", disk("xvda", more="<shareable/><iotune><total_iops_sec>100</total_iops_sec></iotune>"), initrd=INITRD)
+
+
+def test_each_sector_holds_what_was_written_last(dom0, web):
     assert re.search(r"^2\b", inside(dom0, "web", "ls /sys/block/xvda/mq | wc -l"), re.M)
     said = inside(dom0, "web", f"disk /dev/xvda 4 {REQUESTS}", 180)
     assert "disk: right" in said, said
     said = inside(dom0, "web", f"blkdiscard /dev/xvda; disk /dev/xvda 3 {AFTER_DISCARD}", 120)
     assert "disk: right" in said, said
-    dom0.check("skink destroy web")
 
 
-def test_limits_hold(dom0):
-    limits = "<iotune><total_iops_sec>100</total_iops_sec></iotune>"
-    create(dom0, "web", disk("xvda", more=limits), initrd=INITRD)
-    said = inside(dom0, "web", "cat /proc/uptime; disk /dev/xvda 1 300; cat /proc/uptime", 120)
+def test_who_shares_a_disk_sees_what_the_other_writes(dom0, db):
+    for writer, reader in (("web", "db"), ("db", "web"), ("web", "db")):
+        written = inside(dom0, writer, "dd if=/dev/urandom of=/tmp/r bs=64k count=4 && dd if=/tmp/r of=/dev/xvda bs=64k seek=32 oflag=direct && "
+                         "sha256sum /tmp/r")
+        read = inside(dom0, reader, "dd if=/dev/xvda bs=64k skip=32 count=4 iflag=direct > /tmp/seen && sha256sum /tmp/seen")
+        assert re.findall(r"^([0-9a-f]{64})  /tmp/r$", written, re.M)[-1] == re.findall(r"^([0-9a-f]{64})  /tmp/seen$", read, re.M)[-1]
+
+
+@pytest.mark.parametrize("flag", ("", "<readonly/>"), ids=("alone", "readonly"))
+def test_who_does_not_share_is_refused(dom0, web, flag):
+    refused(dom0, with_namespace(guest("bad", devices=disk("xvdb", more=flag))),
+            r"bad\.xml:\d+:\d+: <source>: xvda of 'web' has the same extent: name another, or write <readonly/> or <shareable/> into both")
+
+
+def test_limits_hold(dom0, db):
+    said = inside(dom0, "db", "cat /proc/uptime; disk /dev/xvda 1 300; cat /proc/uptime", 120)
     begun, ended = (float(line.split()[0]) for line in said.splitlines() if re.match(r"\d+\.\d+ \d+\.\d+$", line))
     assert ended - begun > 2.5 and "disk: right" in said, said
-    dom0.check("skink destroy web")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from device_manifests import DATA, DISK_MIB, SMALL, UUID, disk, driver, hostdev, interface, make_disk, partition, partition_by_uuid, with_namespace
+from device_manifests import DATA, DISK_MIB, SMALL, UUID, disk, driver, hostdev, interface, make_disk, partition, partition_by_uuid, volume, with_namespace
 from dom0 import Dom0, field, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD
 
@@ -471,10 +471,6 @@ def test_driver_that_makes_noise_does_not_keep_skinkd_busy(dom0):
 
 
 # ------------------------------------------------------------------ volumes
-
-def volume(target, name):
-    return f"<disk type='volume' device='disk'><source pool='disk0' volume='{name}'/><target dev='{target}' bus='xen'/></disk>\n"
-
 
 def volumes(dom0):
     return {one["name"]: one for one in json.loads(dom0.check("skink volume list --json", 60))["pools"][0]["volumes"]}

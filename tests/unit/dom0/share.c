@@ -92,6 +92,28 @@ static void what_others_send_is_not_what_it_asked_for(void)
 	CU_ASSERT_EQUAL(disk.share.asked_ns, MS);
 }
 
+/* Who sends events for nothing pays for them, and not its neighbour, which has a request now and then. */
+static void events_for_nothing_are_asked_for(void)
+{
+	given_a_disk_and_an_interface();
+	said[0].counter[DRIVER_READS] = 1;
+	said[0].counter[DRIVER_EVENTS_TAKEN] = 1;
+	said[1].counter[DRIVER_TX_PACKETS] = 1;
+	said[1].counter[DRIVER_RX_PACKETS] = 1;
+	said[1].counter[DRIVER_EVENTS_TAKEN] = 2;
+	cpu_ns = 2 * MS;
+	share_look(&driver);
+	CU_ASSERT_EQUAL(disk.share.asked_ns, 666666);
+	CU_ASSERT_EQUAL(vif.share.asked_ns, 666666);
+	said[0].counter[DRIVER_READS] += 1;
+	said[0].counter[DRIVER_EVENTS_TAKEN] += 4;
+	said[1].counter[DRIVER_TX_PACKETS] += 1;
+	cpu_ns += 5 * MS;
+	share_look(&driver);
+	CU_ASSERT_EQUAL(disk.share.asked_ns, 666666 + 4 * MS);
+	CU_ASSERT_EQUAL(vif.share.asked_ns, 666666 + MS);
+}
+
 static void time_without_work_is_nobodys(void)
 {
 	given_a_disk_and_an_interface();
@@ -155,6 +177,7 @@ int main(void)
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(time_goes_where_work_was_done);
 	TEST(what_others_send_is_not_what_it_asked_for);
+	TEST(events_for_nothing_are_asked_for);
 	TEST(time_without_work_is_nobodys);
 	TEST(who_is_attached_anew_begins_anew);
 	TEST(counters_that_lie_cost_nobody_else_more_than_there_was);
