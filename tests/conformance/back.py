@@ -75,7 +75,7 @@ def begin(dom0, back_end, inside):
     dom0.write("driver.xml", back_end.manifest(inside))
     status, said = dom0.run("skink create driver.xml", 60)
     assert status == 0, f"{back_end.kernel or name} does not start as a driver domain: {said}"
-    status, _ = dom0.run(f"(for i in $(seq {SERVES_S}); do skink info {name} --json | grep -q '\"state\": \"serving\"' && exit 0; sleep 1; done; exit 1)", 2 * SERVES_S)
+    status, _ = dom0.run(f"""timeout {SERVES_S} bash -c 'until skink info {name} --json | grep -q "\\"state\\": \\"serving\\""; do sleep 1; done'""", SERVES_S + 30)
     assert status == 0, f"{back_end.kernel or name} does not serve as a driver domain, {SERVES_S} s later:\n{console_of(dom0, name)}"
 
 
