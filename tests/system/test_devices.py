@@ -18,9 +18,10 @@ from test_restart import KILL, KILLS, kill, restarts, with_policy
 
 IOMMU = ("-machine", "q35", "-device", "intel-iommu,intremap=on")
 DISK, NETWORK = "drive=disk0,addr=4", "netdev=net0,addr=5"
+LARGE_SECTORS = "logical_block_size=4096,physical_block_size=4096"
 MACHINES = {
     "nvme-e1000e": ("-device", f"nvme,serial=1,{DISK}", "-device", f"e1000e,{NETWORK}"),
-    "nvme-e1000e-iommu": (*IOMMU, "-device", f"nvme,serial=1,{DISK}", "-device", f"e1000e,{NETWORK}"),
+    "nvme-4096-e1000e-iommu": (*IOMMU, "-device", f"nvme,serial=1,{DISK},{LARGE_SECTORS}", "-device", f"e1000e,{NETWORK}"),
     "virtio-iommu": (*IOMMU, "-device", f"virtio-blk-pci,{DISK},disable-legacy=on,iommu_platform=on,num-queues=4",
                      "-device", f"virtio-net-pci,{NETWORK},disable-legacy=on,iommu_platform=on"),
 }
@@ -106,6 +107,16 @@ def test_devices_are_what_they_should_be(dom0):
         shown = dom0.check(f"skink info {name}")
         assert any(part in field(shown, "device") for part in dom0.device_names)
         assert field(shown, "memory guarded").startswith("by the IOMMU" if dom0.is_guarded else "no")
+
+
+def test_sectors_are_the_devices(dom0):
+    size = "4096" if "4096" in dom0.device_names else "512"
+    assert dom0.check("cat /sys/block/xvda/queue/*_block_size").split() == [size] * 2
+    told = dom0.check("for key in sectors sector-size physical-sector-size; do xenstore-read /local/domain/0/backend/vbd/0/51712/$key; done")
+    assert told.split() == [str(128 * MIB // 512), size, size]
+    # Past the cache it is sectors or nothing.
+    part = "dd if=/dev/xvda of=/dev/null bs=512 count=1 iflag=direct status=none"
+    assert dom0.ends_with(part) == (0 if size == "512" else 1)
 
 
 def test_file_system_is_whole(dom0):
