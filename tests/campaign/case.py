@@ -151,21 +151,24 @@ def is_told(session, begun):
     return any(one["kind"] in ("refused", "detached") for one in session.events) or any(guest.strange or since(guest.loads, begun[name], "error") for name, guest in session.guests.items())
 
 
-def has_one_ended(session):
-    """A guest that is no more: it is known what came of that case, and it will never go on."""
-    return any(one["kind"] == "destroyed" and one.get("domain") in session.guests for one in session.events)
+def ended(session):
+    """Guests that are no more: it is known what came of that case, and they will never go on."""
+    return {one["domain"] for one in session.events if one["kind"] == "destroyed" and one.get("domain") in session.guests}
+
+
+def has_all_gone_on(session, then, begun, names):
+    """All that has to after a fault in these drivers, and that still can."""
+    only = loads_of_others(session, names) if ended(session) or is_told(session, begun) else loads_of(session, names)
+    return has_gone_on(session, then, {name: loads for name, loads in only.items() if name not in ended(session)})
 
 
 def wait_for_the_end(session, case, plan, names, limit):
     """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
     begun, until = counters(session), time.monotonic() + limit + case.get("seconds", 0)
-    only = loads_of(session, names)
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
     then, now = counters(session), look(session)
     while True:
-        went_on = session.wait(lambda: time.monotonic() > earliest and (has_one_ended(session) or
-                                                                              has_gone_on(session, then, loads_of_others(session, names) if is_told(session, begun) else only)),
-                               until - time.monotonic(), "", must=False)
+        went_on = session.wait(lambda: time.monotonic() > earliest and has_all_gone_on(session, then, begun, names), until - time.monotonic(), "", must=False)
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
             return then, now
