@@ -9,6 +9,9 @@ from machine import BUILD, CORE_ARGS, Machine, by_kernel
 DEVICES = ("-machine", "q35", "-device", "intel-iommu,intremap=on",
            "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=3,disable-legacy=on,iommu_platform=on",
            "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on")
+# The Makefile's, for the same.
+with open("Makefile", encoding="utf-8") as makefile:
+    RUN_ISO = re.search(r"\$\(if \$\(ISO\),-cdrom build/skink\.iso *([^,]*),", makefile.read()).group(1).split()
 
 
 def machine(name, tour, more):
@@ -36,6 +39,17 @@ def test_the_tour_is_played_and_the_machine_ends_with_its_exit_code():
         assert all(re.search(rf"^{name} +\d+ .* (running|blocked) ", left, re.M) for name in ("net0", "disk0", "tour")), left
     # It writes to no disk.
     assert subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout == before
+
+
+def test_the_iso_plays_the_same_tour_beside_a_disk_with_partitions():
+    """`make run ISO=1`: such a disk looks to the firmware as if it could be booted from."""
+    disk = f"{BUILD}/test/run-iso.disk"
+    with open(disk, "wb") as image:
+        image.truncate(64 << 20)
+    subprocess.run(["sfdisk", "-q", disk], input=b"label: gpt\nname=web\n", check=True)
+    devices = (*DEVICES, "-drive", f"file={disk},format=raw,if=none,id=disk0")
+    with Machine("run-iso", "-cdrom", f"{BUILD}/skink.iso", *RUN_ISO, *devices, smp=CPUS, memory=2048, limit=900) as booted:
+        booted.expect("A short tour of Skink", 300)
 
 
 def test_a_machine_without_a_card_says_so_and_goes_on():
