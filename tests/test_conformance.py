@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conformance"))
 
 from back import TOLD                            # noqa: E402
-from hostprograms import environment             # noqa: E402
+from hostprograms import unit_test_with          # noqa: E402
 from machine import PATIENCE                     # noqa: E402
 from mutants import BLK, MUTANTS, NET, mutated   # noqa: E402
 from tap import block_of, lines_of               # noqa: E402
@@ -130,15 +130,9 @@ BELIEVERS = [
 
 def unit_test(folder, file, text):
     """build/unit/front with one file changed."""
-    changed = f"{folder}/{os.path.basename(file)}"
-    with open(changed, "w", encoding="utf-8") as out:
-        out.write(text)
     others = [f"{UNIT_OBJECTS}/{one}.o" for one in (*FRONT, *UNIT_COMMON) if one != file]
-    subprocess.run(["gcc", *FLAGS, "-fsanitize=address,undefined", "-Iprotocols/front", "-Iprotocols", "-iquote", "protocols/front", changed,
-                    *others, "-lcunit", "-o", f"{folder}/front"], check=True)
-    result = subprocess.run([f"{folder}/front"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(), text=True, errors="replace",
-                            timeout=120 * PATIENCE)
-    return result.returncode, set(re.findall(r"Test (\w+) had failures", result.stdout)), result.stdout
+    flags = [*FLAGS, "-fsanitize=address,undefined", "-Iprotocols/front", "-Iprotocols", "-iquote", "protocols/front"]
+    return unit_test_with(folder, file, text, flags, others)
 
 
 @pytest.mark.parametrize("mutant", BELIEVERS, ids=[f"{rule}-{number}" for number, (rule, *_) in enumerate(BELIEVERS)])

@@ -5,17 +5,14 @@ break one of them, each made by one change of text, do not pass the unit test: t
 """
 import glob
 import os
-import re
-import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conformance"))
 
-from hostprograms import environment   # noqa: E402
-from machine import PATIENCE           # noqa: E402
-from mutants import mutated            # noqa: E402
+from hostprograms import unit_test_with   # noqa: E402
+from mutants import mutated               # noqa: E402
 
 NET = "driver-domain/net"
 OBJECTS = "build/unit/driver-objects"
@@ -38,16 +35,10 @@ MUTANTS = [
 
 def unit_test(folder, file, text):
     """build/unit/driver-net with one file changed."""
-    changed = f"{folder}/{os.path.basename(file)}"
-    with open(changed, "w", encoding="utf-8") as out:
-        out.write(text)
     parts = [name for name in glob.glob(f"{OBJECTS}/{NET}/*.o") if name not in (f"{OBJECTS}/{NET}/net.c.o", f"{OBJECTS}/{file}.o")]
     parts += [f"{OBJECTS}/{name}.c.o" for name in ("driver-domain/runtime/answers", "driver-domain/runtime/suspicion", "driver-domain/device/pool",
                                                    "tests/unit/driver/net", "tests/unit/driver/net_world")]
-    subprocess.run(["gcc", *FLAGS, "-iquote", NET, changed, *parts, "-lcunit", "-o", f"{folder}/net"], check=True)
-    result = subprocess.run([f"{folder}/net"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(), text=True, errors="replace",
-                            timeout=120 * PATIENCE)
-    return result.returncode, set(re.findall(r"Test (\w+) had failures", result.stdout)), result.stdout
+    return unit_test_with(folder, file, text, [*FLAGS, "-iquote", NET], parts)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{rule}-{number}" for number, (rule, *_) in enumerate(MUTANTS)])
