@@ -204,14 +204,12 @@ static void say_times(json_t *lines, const json_t *json)
 	say_found(lines, json_object_get(json_object_get(json, "status"), "found"));
 }
 
+/* What it said when it ended itself is in the first line; its status may have that of a life before. */
 static void say_last_words(json_t *lines, const json_t *json)
 {
-	const char *text = json_string_value(json_object_get(json_object_get(json, "status"), "text"));
 	const json_t *log = json_object_get(json, "log");
 	size_t size = json_array_size(log);
 
-	if (text && *text)
-		say_line(lines, "Its status says: %s", text);
 	for (size_t i = size > 3 ? size - 3 : 0; i < size; i++)
 		say_line(lines, "Its log: %s", json_string_value(json_array_get(log, i)));
 }

@@ -22,7 +22,7 @@
 #define PATIENCE_US	20000000UL
 #define DEAD_US		3000000UL
 #define LOOK_US		500UL
-#define TRIES		200u
+#define TRIES		1000u
 #define TRY_US		3000.0
 
 static volatile sig_atomic_t is_enough;

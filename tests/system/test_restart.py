@@ -160,7 +160,7 @@ def xenbus(dom0):
 
 
 def kill(dom0, name, times, most_us, seed, how, image=""):
-    return dom0.check(f"{KILL} {facts(dom0, name)['id']} {times} {most_us} {seed} {how} {image}", 60 + 3 * times)
+    return dom0.check(f"{KILL} {facts(dom0, name)['id']} {times} {most_us} {seed} {how} {image}", 60 + 10 * times)
 
 
 def begin_load(dom0, name, host):
@@ -324,12 +324,13 @@ def fake(dom0):
 
 
 def state(dom0, name="fake"):
-    return restarts(dom0, name)["state"]
+    """Its restart's state; "built" while it is built anew and has none."""
+    driver = facts(dom0, name)["driver"]
+    return driver["restart"]["state"] if driver else "built"
 
 
 def becomes(dom0, wanted, name="fake"):
-    # It has no state while it is built anew.
-    return wait_until(lambda: facts(dom0, name)["driver"] and state(dom0, name) == wanted, 60)
+    return wait_until(lambda: state(dom0, name) == wanted, 60)
 
 
 def events(dom0, name="fake"):
