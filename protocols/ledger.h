@@ -36,7 +36,8 @@ struct ledger_ring {
 	/* The driver's. */
 	uint64_t commit;			/* ledger_commit_pack(): one store of eight bytes */
 	uint32_t published;			/* a note: bounds rsp_prod from below */
-	uint32_t zero[5];
+	uint32_t looked, seen;			/* the table's `changed` for which it looked at the ring, and the req_prod that it saw (ledger.md, section 8) */
+	uint32_t zero[3];
 	struct ledger_entry entry[];
 };
 
@@ -51,6 +52,7 @@ _Static_assert(offsetof(struct ledger_ring, slots) == 8, "ledger.md, section 1")
 _Static_assert(offsetof(struct ledger_ring, ring) == 12, "ledger.md, section 1");
 _Static_assert(offsetof(struct ledger_ring, commit) == 32, "ledger.md, section 3: commit is one aligned store");
 _Static_assert(offsetof(struct ledger_ring, published) == 40, "ledger.md, section 1");
+_Static_assert(offsetof(struct ledger_ring, looked) == 44, "ledger.md, section 1");
 
 static inline size_t ledger_bytes(uint32_t slots)
 {

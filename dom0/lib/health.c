@@ -31,7 +31,7 @@ static uint64_t step_ns(const struct health *health)
 
 void health_begin(struct health *health, const struct health_setting *setting, const struct health_look *look)
 {
-	*health = (struct health){ .setting = *setting, .last = *look, .beat_ns = look->now_ns, .answer_ns = look->now_ns,
+	*health = (struct health){ .setting = *setting, .last = *look, .beat_ns = look->now_ns,
 				   .answer_cpu_ns = look->cpu_ns, .whole_cpu_ns = look->cpu_ns };
 	health->idle_ns = part_ns(health, BUSY_LOOKS);
 	health->next_ns = look->now_ns + health->idle_ns;
@@ -69,30 +69,22 @@ static enum health_verdict heart_judge(struct health *health, const struct healt
 
 /* ---- answers ---- */
 
-/* Between two looks it was awake and had no CPU: that time does not count. */
-static bool has_starved(const struct health *health, const struct health_look *look)
-{
-	return !look->is_blocked && !health->last.is_blocked && look->heartbeat == health->last.heartbeat;
-}
-
 static enum health_verdict answers_judge(struct health *health, const struct health_look *look)
 {
 	bool goes_on = look->waiting && health->had_work && look->answered == health->answered;
 
 	health->was_blocked |= look->is_blocked;
-	if (has_starved(health, look) || look->is_held)
-		health->answer_ns += since(health->last.now_ns, look->now_ns);
 	if (!look->is_whole)
 		return HEALTH_WELL;
 	health->had_work = look->waiting;
 	health->answered = look->answered;
 	if (!goes_on) {
-		health->answer_ns = look->now_ns;
+		health->answer_ns = health->fair_ns;
 		health->answer_cpu_ns = look->cpu_ns;
 		health->was_blocked = look->is_blocked;
 		return HEALTH_WELL;
 	}
-	if (since(health->answer_ns, look->now_ns) < health->setting.device_ns)
+	if (health->fair_ns - health->answer_ns < health->setting.device_ns)
 		return HEALTH_WELL;
 	if (health->was_blocked)
 		return HEALTH_SILENT;
@@ -156,22 +148,31 @@ static uint64_t pause_ns(struct health *health, const struct health_look *look, 
 	return health->idle_ns;
 }
 
-/* HE7 */
-static void forgive_lateness(struct health *health, const struct health_look *look)
+/* ---- time ---- */
+
+/* Between two looks it was awake and had no CPU: that time does not count. */
+static bool has_starved(const struct health *health, const struct health_look *look)
 {
-	uint64_t late_ns = since(health->next_ns, look->now_ns);
+	return !look->is_blocked && !health->last.is_blocked && look->heartbeat == health->last.heartbeat;
+}
+
+/* HE7 */
+static void time_passes(struct health *health, const struct health_look *look)
+{
+	uint64_t passed_ns = since(health->last.now_ns, look->now_ns), late_ns = since(health->next_ns, look->now_ns);
 
 	if (late_ns <= step_ns(health) / 2)
-		return;
+		late_ns = 0;
 	health->beat_ns += late_ns;
-	health->answer_ns += late_ns;
+	if (!has_starved(health, look) && !look->is_held)
+		health->fair_ns += since(late_ns, passed_ns);
 }
 
 enum health_verdict health_judge(struct health *health, const struct health_look *look)
 {
 	enum health_verdict heart, answers, rounds;
 
-	forgive_lateness(health, look);
+	time_passes(health, look);
 	heart = heart_judge(health, look);
 	answers = answers_judge(health, look);
 	rounds = rounds_judge(health, look);

@@ -58,7 +58,8 @@ struct health {
 	uint64_t beat_ns;		/* since when it sleeps without a heartbeat */
 	uint64_t answered;		/* as the rings were last looked at, */
 	bool had_work;
-	uint64_t answer_ns;		/* since when it has work and answers nothing */
+	uint64_t fair_ns;		/* the wall's time that counts against it: not what it starved, was held, or a look came late */
+	uint64_t answer_ns;		/* of that: since when it has work and answers nothing */
 	uint64_t answer_cpu_ns;
 	bool was_blocked;		/* once since answer_ns */
 	uint64_t whole_cpu_ns;		/* at the last look at its rings */

@@ -9,4 +9,4 @@ DOM0_LIB_SOURCES += dom0/lib/manifest.c dom0/lib/manifest_compare.c dom0/lib/man
 DOM0_INSTALL += docs/manifest.md=usr/share/skink/manifest.md
 DOM0_LIB_SOURCES += dom0/lib/line.c dom0/lib/restart.c
 DOM0_LIB_SOURCES += dom0/lib/openmetrics.c
-DOM0_LIB_SOURCES += dom0/lib/ledger_check.c
+DOM0_LIB_SOURCES += dom0/lib/ledger_check.c dom0/lib/standstill.c

@@ -11,6 +11,7 @@
 #include "lib/ledger_check.h"
 #include "lib/line.h"
 #include "lib/ring_view.h"
+#include "lib/standstill.h"
 #include "skinkd/attach.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
@@ -35,6 +36,8 @@ struct watch_ring {
 	const volatile struct driver_attachment_status *status;
 	bool is_limited;		/* by a rate: HE4 */
 	struct ledger_seen seen;
+	struct standstill standstill;
+	uint32_t stood, stood_at;	/* so often at this `published`, in this life and those before */
 };
 
 struct watch {
@@ -47,6 +50,8 @@ struct watch {
 	uint32_t silences;		/* verdicts, since something was answered ... */
 	uint64_t silent_answered;	/* ... which was this then */
 	bool has_news;			/* for the loop: its device stays silent */
+	bool is_to_look;		/* for the loop: the driver is to look at all rings */
+	char standing[NAME_ROOM + 16];	/* for the loop: the ring that stands still after a reset too; "": none */
 	bool was_looked_at, was_busy;	/* for watch_was_idle() */
 	struct watch_ring *rings;	/* WA2 */
 	const volatile struct fault_page *page;		/* of who injects into it now; NULL */
@@ -155,6 +160,64 @@ static bool is_held(struct watch *watch)
 	return is_held;
 }
 
+/* ---- rings that stand still while others go on ---- */
+
+static enum standstill_verdict judge_ring(const struct monitor *monitor, struct watch_ring *ring, const struct health_look *look)
+{
+	const struct watch *watch = monitor->watch;
+	struct standstill_look seen = {
+		.fair_ns = watch->health.fair_ns, .device_ns = watch->health.setting.device_ns, .answered = look->answered,
+		.published = ring->seen.published, .changed = monitor->driver->table->changed,
+		.looked = __atomic_load_n(&ring->ledger->looked, __ATOMIC_ACQUIRE), .seen = ring->ledger->seen,
+	};
+
+	if (!ring->shared || ring->is_limited || ring->status->answer != DRIVER_ATTACHED) {
+		ring->standstill.is_known = false;
+		return RING_GOES_ON;
+	}
+	seen.has_work = ring->shared->req_prod != ring->seen.published;
+	return standstill_judge(&ring->standstill, &seen);
+}
+
+/* WA3. False: the driver is reset. */
+static bool ring_stands(struct monitor *monitor, struct watch_ring *ring)
+{
+	struct watch *watch = monitor->watch;
+
+	ring->stood = ring->stood && ring->stood_at == ring->seen.published ? ring->stood + 1 : 1;
+	ring->stood_at = ring->seen.published;
+	ring->standstill.is_known = false;
+	if (ring->stood == 1) {
+		monitor_fault(monitor->driver, FAULT_DEVICE, "%s, ring %u: request 0x%x has no answer after %g s of the clock, and other rings' have",
+			      ring->name, ring->place.ring, ring->seen.published, (double)watch->health.setting.device_ns / 1e9);
+		watch->is_begun = false;
+		return false;
+	}
+	if (ring->stood == 2) {
+		snprintf(watch->standing, sizeof(watch->standing), "%s, ring %u", ring->name, ring->place.ring);
+		uv_async_send(&news);
+	}
+	return true;
+}
+
+/* False: one stands still, and what followed has been done. */
+static bool judge_rings(struct monitor *monitor, const struct health_look *look)
+{
+	struct watch *watch = monitor->watch;
+	enum standstill_verdict verdict = RING_GOES_ON;
+
+	for (struct watch_ring *ring = watch->rings; ring; ring = ring->next) {
+		verdict = judge_ring(monitor, ring, look);
+		if (verdict == RING_STANDS && !ring_stands(monitor, ring))
+			return false;
+		if (verdict == RING_ASK) {
+			watch->is_to_look = true;
+			uv_async_send(&news);
+		}
+	}
+	return true;
+}
+
 static bool see(struct monitor *monitor, struct line *line, struct health_look *look)
 {
 	look->is_close = monitor->watch->is_doubted;
@@ -183,7 +246,7 @@ static void begin(struct monitor *monitor, const struct health_look *look)
 	watch->generation = monitor->generation;
 	watch->heartbeat = look->heartbeat;
 	for (struct watch_ring *ring = watch->rings; ring; ring = ring->next)
-		ring->seen.is_known = false;
+		ring->seen.is_known = ring->standstill.is_known = false;
 }
 
 /* WA3 */
@@ -196,8 +259,10 @@ static void is_silent(struct monitor *monitor, uint64_t answered)
 	if (watch->silences == 1)
 		monitor_fault(monitor->driver, FAULT_DEVICE, "there were requests, and in %g s of the clock nothing was answered: its device is "
 			      "silent", (double)watch->health.setting.device_ns / 1e9);
-	else if (watch->silences == 2)
-		watch->has_news = !uv_async_send(&news);
+	else if (watch->silences == 2) {
+		watch->has_news = true;
+		uv_async_send(&news);
+	}
 	watch->is_begun = false;
 }
 
@@ -250,6 +315,8 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 			return now_us;
 	}
 	obey(monitor, health_judge(&watch->health, &look), &look);
+	if (watch->is_begun && look.is_whole && !judge_rings(monitor, &look))
+		return now_us;
 	return watch->is_begun ? watch->health.next_ns / 1000 : now_us;
 }
 
@@ -381,20 +448,42 @@ bool watch_was_idle(struct monitor *monitor)
 	return was_idle;
 }
 
-static void tell_silence(uv_async_t *async)
+static void tell_silence(const struct domain *domain, const char *what)
 {
-	for (struct domain *domain = host.domains; domain; domain = domain->next) {
-		struct watch *watch = domain->monitor ? domain->monitor->watch : NULL;
-		bool is_news = watch && __atomic_exchange_n(&watch->has_news, false, __ATOMIC_RELAXED);
+	event("silent", domain->manifest->name, domain->id, "%s, and a reset did not mend it: the driver is left alone. Look at the device ('skink info'), "
+	      "or write 'skink restart %s'", what, domain->manifest->name);
+}
 
-		if (is_news)
-			event("silent", domain->manifest->name, domain->id, "its device answers nothing, and a reset did not mend it: the driver is "
-			      "left alone. Look at the device ('skink info'), or write 'skink restart %s'", domain->manifest->name);
-	}
+static void tell(struct domain *domain, struct watch *watch)
+{
+	char what[sizeof(watch->standing) + 32] = "";
+	bool is_silent, is_to_look;
+
+	monitor_lock();
+	is_silent = watch->has_news;
+	is_to_look = watch->is_to_look;
+	if (watch->standing[0])
+		snprintf(what, sizeof(what), "%s gets no answer any more", watch->standing);
+	watch->has_news = watch->is_to_look = false;
+	watch->standing[0] = '\0';
+	monitor_unlock();
+	if (is_to_look && domain->driver)
+		driver_tell(domain->driver);
+	if (is_silent)
+		tell_silence(domain, "its device answers nothing");
+	if (what[0])
+		tell_silence(domain, what);
+}
+
+static void tell_all(uv_async_t *async)
+{
+	for (struct domain *domain = host.domains; domain; domain = domain->next)
+		if (domain->monitor && domain->monitor->watch)
+			tell(domain, domain->monitor->watch);
 }
 
 void watch_open(void)
 {
-	uv_async_init(host.loop, &news, tell_silence);
+	uv_async_init(host.loop, &news, tell_all);
 	monitor_looks(look_at);
 }

@@ -280,6 +280,17 @@ static void place_begin(uint32_t place, uint32_t serial)
 	blk.seen[place] = serial;
 }
 
+/* As if its front-end had sent an event to each queue. */
+static void disk_look(struct disk *disk)
+{
+	uint32_t changed = __atomic_load_n(&driver_domain.table->changed, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; disk->state == DISK_SERVING && i < disk->queue_count; i++) {
+		answers_tell(&disk->queue[i].answers, changed);
+		queue_activate(&disk->queue[i]);
+	}
+}
+
 /* True: the place is as the table says. */
 static bool place_obey(uint32_t place)
 {
@@ -289,6 +300,7 @@ static bool place_obey(uint32_t place)
 
 	if (disk && disk->serial == serial) {
 		limit_set(&disk->limit, &record->blk);
+		disk_look(disk);
 		return true;
 	}
 	if (disk) {

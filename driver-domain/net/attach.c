@@ -353,6 +353,17 @@ static void port_change(struct port *port, const struct driver_attachment *wante
 		switch_add(port);
 }
 
+/* As if its front-end had sent an event to each queue. */
+static void port_look(struct port *port)
+{
+	uint32_t changed = __atomic_load_n(&net.table->changed, __ATOMIC_ACQUIRE);
+
+	for (uint32_t number = 0; port->state == PORT_SERVING && number < port->queue_count; number++) {
+		answers_tell(&port->queue[number]->tx, changed);
+		queue_activate(port->queue[number]);
+	}
+}
+
 /* A record is copied, and counts if it had the same serial before and after. */
 static bool place_read(uint32_t place, struct driver_attachment *copy)
 {
@@ -389,6 +400,7 @@ bool place_obey(uint32_t place)
 	is_wanted = place_read(place, &wanted);
 	if (port && is_wanted && port->serial == wanted.serial) {
 		port_change(port, &wanted);
+		port_look(port);
 		return true;
 	}
 	if (port && !port_leave(port))

@@ -128,6 +128,24 @@ static bool receives_first(void)
 	return is_first && queue;
 }
 
+/* NB8. A step of fixed length could keep pace with what comes round otherwise, and pass over the same queues again and again. */
+static void queues_turn(void)
+{
+	struct queue *last = net.active;
+
+	net.is_short = false;
+	if (!last)
+		return;
+	while (last->next_active)
+		last = last->next_active;
+	last->next_active = net.active;
+	net.turn = net.turn * 1664525 + 1013904223;
+	for (uint32_t steps = net.turn >> 26; steps; steps--)
+		last = last->next_active;
+	net.active = last->next_active;
+	last->next_active = NULL;
+}
+
 bool net_work(void)
 {
 	bool did = false;
@@ -153,6 +171,8 @@ bool net_work(void)
 		did |= wire_reap();
 	}
 	answer();
+	if (net.is_short)
+		queues_turn();
 	packets_settle();
 	attach_settle();
 	net.has_worked = did;

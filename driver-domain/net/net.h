@@ -10,12 +10,14 @@
  * or from grant to the card's buffers, once. All of one round goes by one hypercall. Its request is answered when nobody needs it any more.
  * NB1  What was judged is what is sent: headers go out of our copy, never out of the guest's page again.
  * NB2  A packet is let go of by each who got it; the last one lets its slots be answered, or its buffers be free.
- * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once.
+ * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once. Nor for long
+ *      for one that may get no more yet (its rate): half of what a device may take, by which time its senders would be taken for stuck.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
  * NB6  A successor forwards no frame past a port that it has not taken over yet.
  * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
  *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.
+ * NB8  After a round that had not room for all the next begins with any of them: each queue is the first again and again.
  */
 #pragma once
 
@@ -213,6 +215,8 @@ struct net {
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
 	bool is_taking_over;				/* a successor: some are not attached yet */
 	bool is_first_round;				/* of a successor */
+	bool is_short;					/* this round had no room for all that was active */
+	uint32_t turn;					/* pseudo-random: with whom the next begins */
 	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
 	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];

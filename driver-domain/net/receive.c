@@ -90,8 +90,14 @@ static bool receive_one(struct queue *queue)
 		return false;
 	}
 	if (ready_ns) {
-		driver_domain_wake_at(ready_ns);
-		return false;
+		uint64_t until_ns = packet->since_ns + driver_domain_device_ns() / 2;
+
+		if (net.now_ns < until_ns) {
+			driver_domain_wake_at(ready_ns < until_ns ? ready_ns : until_ns);
+			return false;
+		}
+		drop(queue, fifo_take(&queue->waiting));
+		return true;
 	}
 	if (tag_bytes && packet->header_length < 12 && !packet_pull(packet, 12)) {
 		drop(queue, fifo_take(&queue->waiting));
@@ -121,10 +127,14 @@ bool receive_fill(void)
 {
 	uint32_t before = net.delivery_count;
 
-	for (struct queue *queue = net.active; queue; queue = queue->next_active)
-		while (queue->port->state == PORT_SERVING && queue->waiting.first && net.delivery_count < DELIVERIES_MAX &&
-		       copies_room() >= COPIES_OF_PACKET && receive_one(queue))
+	for (struct queue *queue = net.active; queue; queue = queue->next_active) {
+		bool has_room = true;
+
+		while (queue->port->state == PORT_SERVING && queue->waiting.first &&
+		       (has_room = net.delivery_count < DELIVERIES_MAX && copies_room() >= COPIES_OF_PACKET) && receive_one(queue))
 			;
+		net.is_short |= !has_room;
+	}
 	doing_nothing();
 	return net.delivery_count != before;
 }

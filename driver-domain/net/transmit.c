@@ -157,14 +157,16 @@ static bool transmit_take(struct queue *queue)
 {
 	struct answers *tx = &queue->tx;
 	int waiting = ring_back_look(&tx->ring);
-	unsigned int taken = 0;
+	unsigned int taken = 0, most = is_one_by_one(queue) ? !answers_owed(tx) : TRANSMIT_BATCH;
 
-	while (waiting > 0 && taken < (is_one_by_one(queue) ? !answers_owed(tx) : TRANSMIT_BATCH) && net.collected_count < COLLECTED_MAX && copies_room() && !is_held_back(queue)) {
-		struct packet *packet = packet_new();
+	while (waiting > 0 && taken < most && !is_held_back(queue)) {
+		struct packet *packet = net.collected_count < COLLECTED_MAX && copies_room() ? packet_new() : NULL;
 		struct chain chain;
 
-		if (!packet)
+		if (!packet) {
+			net.is_short = true;
 			break;
+		}
 		doing_request(queue, tx->ring.req_cons);
 		if (!chain_read(queue, &chain, packet, (uint32_t)waiting)) {
 			packet->piece_count = 0;

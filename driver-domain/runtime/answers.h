@@ -48,6 +48,13 @@ void answers_commit(struct answers *answers);
 /* Decides and publishes what was added. True: send the event. */
 bool answers_publish(struct answers *answers);
 
+/* Dom0 has had the table change, to `changed`, and hears what is seen in this ring now (ledger.md, section 8). */
+static inline void answers_tell(const struct answers *answers, uint32_t changed)
+{
+	answers->ledger->seen = atomic_load_explicit(&answers->ring.shared->req_prod, memory_order_acquire);
+	__atomic_store_n(&answers->ledger->looked, changed, __ATOMIC_RELEASE);
+}
+
 /* How many requests were taken and have no answer yet. */
 static inline uint32_t answers_owed(const struct answers *answers)
 {

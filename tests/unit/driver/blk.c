@@ -325,6 +325,25 @@ static void front_end_that_has_more_to_write_may_do_so_first(void)
 	CU_ASSERT(world.yields < 14);
 }
 
+/* A front-end that forgets to send an event, or whose event is lost: Dom0 has the driver look (driver.md, section 3). */
+static void change_of_the_table_has_all_rings_looked_at(void)
+{
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+	union vbd_slot slot = { .plain = write };
+
+	given_disk(1, 64);
+	world_settle();
+	ring_front_put(&world.disk[0].queue[0].ring, &slot, VBD_SLOT);
+	ring_front_push(&world.disk[0].queue[0].ring);
+	world_settle();
+	CU_ASSERT_EQUAL(ios(), 0);
+	world.table->changed += 7;
+	world_settle();
+	CU_ASSERT_EQUAL(blk.disk[0]->queue[0].answers.ledger->looked, world.table->changed);
+	CU_ASSERT_EQUAL(blk.disk[0]->queue[0].answers.ledger->seen, 1);
+	CU_ASSERT_TRUE(take(0, &(struct vbd_response){ 0 }));
+}
+
 /* A disk that answered soon is waited for awake the next time, and one that then does not is slept over. */
 static void quick_disk_is_waited_for_awake(void)
 {
@@ -1084,6 +1103,7 @@ int main(void)
 	CASE(what_completes_just_before_it_sleeps_is_not_slept_over);
 	CASE(requests_that_did_not_wake_it_are_found_when_the_disk_does);
 	CASE(front_end_that_has_more_to_write_may_do_so_first);
+	CASE(change_of_the_table_has_all_rings_looked_at);
 	CASE(quick_disk_is_waited_for_awake);
 	CASE(requests_that_are_wrong_are_answered_and_not_done);
 	CASE(grants_that_are_not_there_are_errors_of_one_request);

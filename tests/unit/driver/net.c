@@ -1338,6 +1338,39 @@ static void more_than_there_are_packets_goes_out(void)	/* NB7 */
 	all_is_sent(WORLD_QUEUES, WORLD_GUESTS * WORLD_QUEUES * VIF_RING_SLOTS);
 }
 
+/* Each has more to send than one round has room for, and no end of it. */
+static void nobody_is_kept_from_sending_by_the_others(void)	/* NB8 */
+{
+	uint32_t gref[WORLD_GUESTS], least = UINT32_MAX, most = 0;
+
+	given_queues(WORLD_GUESTS, WORLD_QUEUES, true);
+	world_back_end();
+	world_run();
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		gref[number] = lent(number, frame, plain(number, 9, 100));
+	for (uint32_t round = 0; round < 1000; round++) {
+		for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+			for (via = 0; via < WORLD_QUEUES; via++) {
+				while (answer(number) != 99)
+					;
+				while (ring_front_free(&world.guest[number].queue[via].tx))
+					put(number, (struct vif_tx_request){ .gref = gref[number], .size = 100 });
+				if (ring_front_push(&world.guest[number].queue[via].tx))
+					world_kick(number, via);
+			}
+		world_round();
+		world_card_completes(WORLD_FLYING);
+	}
+	for (uint32_t number = 0; number < WORLD_GUESTS; number++)
+		for (via = 0; via < WORLD_QUEUES; via++) {
+			uint32_t sent = world.guest[number].queue[via].tx.rsp_cons;
+
+			least = sent < least ? sent : least;
+			most = sent > most ? sent : most;
+		}
+	CU_ASSERT_TRUE(least > most / 2);
+}
+
 static void more_than_the_pool_has_goes_out(void)	/* NB7 */
 {
 	for (uint32_t can = 0; can < 2; can++) {
@@ -1610,6 +1643,40 @@ static void a_limit_to_the_guest_is_kept(void)
 	CU_ASSERT_TRUE(arrived_after_ms(100) == 200 - passed);	/* the rest comes later, and is not lost */
 }
 
+/* At 1,000 bytes a second each packet takes one second, and nobody has patience for more than half of what a device may take. */
+static void a_limit_to_the_guest_holds_nobody_up_for_long(void)	/* NB3 */
+{
+	given(2, false);
+	net_of(B)->to_guest = (struct driver_rate){ 1000, 1 };
+	given_a_packet_for_each_buffer(20);
+	push(A);
+	CU_ASSERT_TRUE(arrives(B, 1000) && nothing_arrives(B));
+	CU_ASSERT_TRUE(answer(A) == VIF_STATUS_OKAY && answer(A) == 99);
+	CU_ASSERT_TRUE(world.wake_ns <= world.now_ns + driver_domain_device_ns() / 2);
+	world.now_ns += driver_domain_device_ns() / 2;
+	world_run();
+	for (unsigned int i = 1; i < 20; i++)
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 19);
+}
+
+/* A front-end that forgets to send an event, or whose event is lost: Dom0 has the driver look (driver.md, section 3). */
+static void a_change_of_the_table_has_all_rings_looked_at(void)
+{
+	given_running(2, false);
+	given_buffers(B, 8);
+	put_frame(A, plain(A, B, 500), 0, 0, 0);
+	ring_front_push(&world.guest[A].queue[0].tx);
+	world_run();
+	CU_ASSERT_TRUE(nothing_arrives(B));
+	world.table->changed += 7;
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(net.port[A]->queue[0]->tx.ledger->looked, world.table->changed);
+	CU_ASSERT_EQUAL(net.port[A]->queue[0]->tx.ledger->seen, 1);
+	world_run();
+	CU_ASSERT_TRUE(arrives(B, 500));
+}
+
 /* From the guest and to it: 100,000 bytes were saved up, and pass at 2 MB/s until they are gone, then at 1 MB/s. */
 static void a_burst_passes_no_faster_than_its_peak(void)
 {
@@ -1731,6 +1798,7 @@ int main(void)
 		CASE(an_answer_waits_for_the_card),
 		CASE(an_answer_waits_for_those_before_it),
 		CASE(more_than_there_are_packets_goes_out),
+		CASE(nobody_is_kept_from_sending_by_the_others),
 		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
 		CASE(a_sender_has_one_event_for_many_answers),
@@ -1742,6 +1810,8 @@ int main(void)
 		CASE(an_attachment_of_which_one_ring_cannot_be_mapped_is_refused),
 		CASE(a_limit_is_kept),
 		CASE(a_limit_to_the_guest_is_kept),
+		CASE(a_limit_to_the_guest_holds_nobody_up_for_long),
+		CASE(a_change_of_the_table_has_all_rings_looked_at),
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_the_wire_cannot_take_is_counted),

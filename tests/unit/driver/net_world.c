@@ -87,6 +87,11 @@ unsigned long virt_to_mfn(const void *address)
 	return (uintptr_t)address >> 12;
 }
 
+uint64_t driver_domain_device_ns(void)
+{
+	return 1000000000;
+}
+
 uint64_t time_now_ns(void)
 {
 	return world.now_ns;
