@@ -6,4 +6,4 @@ DOM0_SKINKD_SOURCES += dom0/skinkd/apply.c dom0/skinkd/attach.c dom0/skinkd/atta
 DOM0_SKINKD_SOURCES += dom0/skinkd/methods_restart.c dom0/skinkd/monitor.c dom0/skinkd/monitor_image.c dom0/skinkd/upgrade.c dom0/skinkd/monitor_record.c dom0/skinkd/monitor_tell.c dom0/skinkd/monitor_thread.c
 DOM0_SKINKD_SOURCES += dom0/skinkd/deaths.c dom0/skinkd/deaths_file.c dom0/skinkd/methods_why.c
 DOM0_SKINKD_SOURCES += dom0/skinkd/metrics.c dom0/skinkd/metrics_http.c dom0/skinkd/usage.c
-DOM0_SKINKD_SOURCES += dom0/skinkd/watch.c dom0/skinkd/watch_slow.c dom0/skinkd/share.c dom0/skinkd/pay.c dom0/skinkd/hook.c dom0/skinkd/hook_facts.c
+DOM0_SKINKD_SOURCES += dom0/skinkd/watch.c dom0/skinkd/watch_ring.c dom0/skinkd/watch_slow.c dom0/skinkd/share.c dom0/skinkd/pay.c dom0/skinkd/hook.c dom0/skinkd/hook_facts.c

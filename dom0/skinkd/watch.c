@@ -5,40 +5,21 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../protocols/ring.h"
 #include "lib/fault.h"
 #include "lib/health.h"
-#include "lib/ledger_check.h"
 #include "lib/line.h"
-#include "lib/ring_view.h"
-#include "lib/standstill.h"
 #include "skinkd/attach.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
+#include "skinkd/watch_ring.h"
 
 #define WHOLE_PART	32		/* of the device's time: so often all rings are looked at ... */
 #define WHOLE_MIN_NS	5000000UL
 #define WHOLE_MAX_NS	250000000UL	/* ... within these bounds */
 #define AGAIN_US	20000UL		/* if the core says nothing */
-#define NAME_ROOM	96
-
-/* One ring of one front-end. */
-struct watch_ring {
-	struct watch_ring *next;
-	const struct attachment *of;
-	char name[NAME_ROOM];		/* "xvda of web" */
-	struct driver_ledger place;	/* as Dom0 laid it out */
-	const volatile struct ledger_ring *ledger;
-	const volatile struct ring_shared *shared;	/* NULL: a receive ring, or it could not be mapped */
-	const volatile struct driver_attachment_status *status;
-	bool is_limited;		/* by a rate: HE4 */
-	struct ledger_seen seen;
-	struct standstill standstill;
-	uint32_t stood, stood_at;	/* so often at this `published`, in this life and those before */
-};
 
 struct watch {
 	struct health health;
@@ -51,7 +32,7 @@ struct watch {
 	uint64_t silent_answered;	/* ... which was this then */
 	bool has_news;			/* for the loop: its device stays silent */
 	bool is_to_look;		/* for the loop: the driver is to look at all rings */
-	char standing[NAME_ROOM + 16];	/* for the loop: the ring that stands still after a reset too; "": none */
+	char standing[WATCH_RING_NAME + 16];	/* for the loop: the ring that stands still after a reset too; "": none */
 	bool was_looked_at, was_busy;	/* for watch_was_idle() */
 	struct watch_ring *rings;	/* WA2 */
 	const volatile struct fault_page *page;		/* of who injects into it now; NULL */
@@ -84,17 +65,7 @@ static const char *status_fault(const struct driver *driver, struct watch *watch
 	return NULL;
 }
 
-/* ---- what there is to do ---- */
-
-/* Of a request that is set aside nobody expects an answer. */
-static uint32_t waiting(const struct watch_ring *ring)
-{
-	uint32_t count = 0;
-
-	if (ring->shared && ring->status->answer == DRIVER_ATTACHED)
-		count = ring->shared->req_prod - ring->seen.commit;
-	return count < ring->place.slots ? count : ring->place.slots;	/* WA1 */
-}
+/* ---- all rings ---- */
 
 /* A ledger that was damaged in a life before is the successor's to find, and to refuse. */
 static bool is_taken(const struct monitor *monitor, const struct watch_ring *ring)
@@ -119,8 +90,8 @@ static bool look_at_rings(struct monitor *monitor, struct health_look *look)
 		else if (fault)
 			monitor_fault(monitor->driver, FAULT_PROTOCOL, "%s, ring %u: %s", ring->name, ring->place.ring, fault);
 		look->answered += ring->seen.commit;
-		look->waiting += ring->is_limited ? 0 : waiting(ring);
-		watch->was_busy |= waiting(ring) != 0;
+		look->waiting += watch_ring_is_limited(ring) ? 0 : watch_ring_waiting(ring);
+		watch->was_busy |= watch_ring_waiting(ring) != 0;
 	}
 	return !fault;
 }
@@ -162,23 +133,6 @@ static bool is_held(struct watch *watch)
 
 /* ---- rings that stand still while others go on ---- */
 
-static enum standstill_verdict judge_ring(const struct monitor *monitor, struct watch_ring *ring, const struct health_look *look)
-{
-	const struct watch *watch = monitor->watch;
-	struct standstill_look seen = {
-		.fair_ns = watch->health.fair_ns, .device_ns = watch->health.setting.device_ns, .answered = look->answered,
-		.published = ring->seen.published, .changed = monitor->driver->table->changed,
-		.looked = __atomic_load_n(&ring->ledger->looked, __ATOMIC_ACQUIRE), .seen = ring->ledger->seen,
-	};
-
-	if (!ring->shared || ring->is_limited || ring->status->answer != DRIVER_ATTACHED) {
-		ring->standstill.is_known = false;
-		return RING_GOES_ON;
-	}
-	seen.has_work = ring->shared->req_prod != ring->seen.published;
-	return standstill_judge(&ring->standstill, &seen);
-}
-
 /* WA3. False: the driver is reset. */
 static bool ring_stands(struct monitor *monitor, struct watch_ring *ring)
 {
@@ -204,10 +158,11 @@ static bool ring_stands(struct monitor *monitor, struct watch_ring *ring)
 static bool judge_rings(struct monitor *monitor, const struct health_look *look)
 {
 	struct watch *watch = monitor->watch;
-	enum standstill_verdict verdict = RING_GOES_ON;
+	uint32_t changed = monitor->driver->table->changed;
 
 	for (struct watch_ring *ring = watch->rings; ring; ring = ring->next) {
-		verdict = judge_ring(monitor, ring, look);
+		enum standstill_verdict verdict = watch_ring_judge(ring, &watch->health, look->answered, changed);
+
 		if (verdict == RING_STANDS && !ring_stands(monitor, ring))
 			return false;
 		if (verdict == RING_ASK) {
@@ -322,31 +277,6 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 
 /* ---- the loop's side ---- */
 
-static bool is_limited(const struct attachment *attachment, const struct driver_attachment *record)
-{
-	const struct driver_blk *blk = &record->blk;
-
-	if (attachment->kind == ATTACH_VIF)
-		return record->net.from_guest.per_second;
-	return blk->read_bytes.per_second || blk->write_bytes.per_second || blk->total_bytes.per_second || blk->read_requests.per_second ||
-	       blk->write_requests.per_second || blk->total_requests.per_second;
-}
-
-static struct watch_ring *ring_new(const struct attachment *attachment, const struct driver_queue *queue, int side)
-{
-	const struct driver *driver = attachment->driver;
-	const struct driver_attachment *record = &driver->table->attachment[attachment->slot];
-	struct watch_ring *ring = need_memory(calloc(1, sizeof(*ring)));
-
-	*ring = (struct watch_ring){ .of = attachment, .place = queue->ledger[side], .is_limited = is_limited(attachment, record),
-				     .ledger = (const void *)(driver->ledger + queue->ledger[side].offset),
-				     .status = &driver->status->attachment[attachment->slot] };
-	snprintf(ring->name, sizeof(ring->name), "%s of %s", attachment->key, attachment->front_name);
-	if (!side)
-		ring->shared = ring_watch(&host.core, attachment->front_id, driver->domain->id, queue->ring_ref[0]);
-	return ring;
-}
-
 void watch_add(struct monitor *monitor)
 {
 	monitor->watch = need_memory(calloc(1, sizeof(*monitor->watch)));
@@ -363,7 +293,7 @@ void watch_take(struct attachment *attachment)
 	watch_drop(attachment);
 	for (uint32_t i = 0; i < record->queue_count && i < DRIVER_QUEUES_MAX; i++)
 		for (int side = 0; side < sides; side++) {
-			struct watch_ring *ring = ring_new(attachment, &record->queue[i], side);
+			struct watch_ring *ring = watch_ring_new(attachment, i, side);
 
 			monitor_lock();
 			ring->next = watch->rings;
@@ -386,9 +316,7 @@ void watch_drop(struct attachment *attachment)
 		monitor_lock();
 		*at = ring->next;
 		monitor_unlock();
-		if (ring->shared)
-			ring_watch_end(&host.core, ring->shared);
-		free(ring);
+		watch_ring_free(ring);
 	}
 	attachment->watched = 0;
 }

@@ -4,6 +4,8 @@ Back-ends that break one rule each, made from the driver domains by one change o
 (rule, role, file, what stands there, what it becomes). The scripted front-ends must name exactly that rule.
 BUS-12, BUS-13 and BUS-14 are skinkd's to keep: SKINKD_MUTANTS. There is none that does not ask to be woken, or that leaves requests where they are: the monitor resets it.
 
+Those with a defect that no rule of a front-end's names, and that the monitor has to find, are DEFECTIVE.
+
   back_mutants.py FOLDER      all of them, as FOLDER/RULE-ROLE-NUMBER.elf; COMPILE, LINK, OBJECTS_blk and OBJECTS_net are in the environment
 """
 import os
@@ -46,6 +48,24 @@ BACK_MUTANTS = [
     ("BLK-60", "blk", REQUEST, "sectors == 0 || bounds & (disk->unit - 1) ||", "sectors == 0 ||"),
 ]
 
+# The second disk's ring is marked active and in no list, so that it is never looked at again: when it was looked at a thousand times, and at a request at sector 32,768.
+DEFECTIVE = [
+    ("stands", "blk", BLK_LOOP, "	while ((queue = queue_pop())) {\n		int count = ",
+     """	while ((queue = queue_pop())) {
+		const struct ring_back *ring = &queue->answers.ring;
+		static uint32_t turns;
+
+		if (queue->disk->place == 1 && queue->disk->state == DISK_SERVING &&
+		    (++turns > 1000 || (ring_back_look(&queue->answers.ring) > 0 &&
+				       ((union vbd_slot *)ring_slot(ring->shared, ring->slots, VBD_SLOT, ring->req_cons))->plain.sector == 32768))) {
+			queue->is_active = true;
+			if (queue == last)
+				break;
+			continue;
+		}
+		int count = """),
+]
+
 # The same of skinkd: (rule, role, file, what stands there, what it becomes).
 SKINKD_MUTANTS = [
     ("BUS-12", "net", SKINKD_STEP, "		attach_offer_vif(&to);\n", "		(void)to;\n"),
@@ -55,12 +75,12 @@ SKINKD_MUTANTS = [
 ]
 
 
-def names():
-    return [f"{rule}-{role}-{number}" for number, (rule, role, *_) in enumerate(BACK_MUTANTS)]
+def names(mutants=None):
+    return [f"{rule}-{role}-{number}" for number, (rule, role, *_) in enumerate(mutants or BACK_MUTANTS)]
 
 
 def build(folder):
-    for name, (_, role, file, old, new) in zip(names(), BACK_MUTANTS):
+    for name, (_, role, file, old, new) in zip(names() + names(DEFECTIVE), BACK_MUTANTS + DEFECTIVE):
         source, compiled = f"{folder}/{os.path.basename(file)}", f"{folder}/{name}.o"
         with open(source, "w", encoding="utf-8") as out:
             out.write(mutated(file, old, new))

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from dom0 import Dom0, guest, wait_until
+from dom0 import Dom0, guest, image_with, wait_until
 from machine import BUILD
 
+STANDS = "/usr/lib/skink/stands.elf"
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 # Two who test at once take different names.
 AS = os.environ.get("INJECT_AS", "inject")
@@ -22,10 +23,11 @@ LOAD = {"disk0": "for i in 1 2; do (while :; do dd if=/dev/xvda of=/dev/null bs=
 INTERFACE = "<interface type='bridge'><source bridge='net0'/></interface>\n"
 
 
-def driver(name, role, slot, more):
+def driver(name, role, slot, more, image=""):
     return f"""<domain type='skink' {NAMESPACE}>
   <name>{name}</name>
   <memory unit='MiB'>16</memory>
+  {image}
   <skink:driver role='{role}'>{more}</skink:driver>
   <devices><hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x00' slot='0x{slot:02x}' function='0x0'/></source></hostdev></devices>
 </domain>
@@ -44,7 +46,8 @@ def dom0():
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
                "-drive", f"file={path},format=raw,if=none,id=other,readonly=on,file.locking=off", "-device", "nvme,serial=1,drive=other,addr=6",
                "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,addr=5,disable-legacy=on,iommu_platform=on")
-    with Dom0(AS, smp=os.environ.get("SMP", "1"), memory=3072, limit=1800, more=options) as machine:
+    image = image_with(AS, {STANDS[1:]: f"{BUILD}/conformance/back-mutants/stands-blk-0.elf"})
+    with Dom0(AS, image=image, smp=os.environ.get("SMP", "1"), memory=3072, limit=1800, more=options) as machine:
         machine.log_in()
         machine.write("disk0.xml", driver("disk0", "blk", 4, ALLOWED))
         machine.write("net0.xml", driver("net0", "net", 5, ALLOWED))
@@ -299,3 +302,37 @@ def test_queues_of_other_devices_are_no_targets(dom0):
         told = inject(dom0, "nvme0", fault)
         assert told["outcome"] == "no-target" and "'nvme'" in told["why"], told
     dom0.check("skink destroy nvme0", 60)
+
+
+# ------------------------------------------------------------------ one ring of several
+
+def test_ring_that_stands_still_while_others_go_on_is_found(dom0):    # ST1, WA3
+    """Its driver forgets one of two rings: a reset mends that. Then it forgets it at one request each time: that is told, and the other disk is served."""
+    def disks():
+        return sorted(dom0.check("ls /sys/block | grep xvd").split())
+
+    before = deaths(dom0, "disk0")
+    dom0.run("skink destroy nvme0 --force", 60)
+    dom0.write("nvme0.xml", driver("nvme0", "blk", 6, ALLOWED, f"<os><kernel>{STANDS}</kernel></os>"))
+    dom0.check("skink create nvme0.xml", 60)
+    for number, target in enumerate(("xvdb", "xvdc"), 2):
+        dom0.write(f"{target}.xml", DISK.replace("disk0", "nvme0").replace("xvda", target).replace("</disk>", "<readonly/></disk>"))
+        dom0.check(f"skink attach Domain-0 {target}.xml", 90)
+        wait_until(lambda: len(disks()) == number)
+    dom0.check("(while :; do dd if=/dev/xvdb of=/dev/null bs=4k count=100 iflag=direct 2> /dev/null; sleep 0.1; done) > /dev/null 2>&1 & echo $! > load.pid")
+
+    dom0.check("dd if=/dev/xvda bs=4k count=400 iflag=direct status=none | cksum > right && dd if=/dev/xvdc bs=4k count=400 iflag=direct status=none | cksum > read && "
+               "cmp right read", 300)
+    found = deaths(dom0, "nvme0")
+    assert set(found) == {"device"} and found["device"] >= 1, dom0.run("skink why nvme0")
+    assert re.search(r"xvdc of Domain-0, ring \d+: request 0x[0-9a-f]+ has no answer after 4 s of the clock, and other rings' have", dom0.check("skink why nvme0"))
+
+    dom0.check("(dd if=/dev/xvdc of=/tmp/read bs=4k count=1 skip=4096 iflag=direct; echo ended > /tmp/xvdc) > /dev/null 2>&1 & true")
+    dom0.wait_for_words("/var/log/skink/events.log", '"silent","domain":"nvme0"', 120)
+    found = deaths(dom0, "nvme0")
+    assert "xvdc of Domain-0, ring " in dom0.check("skink events -n 20 | grep silent | tail -1")
+    # Seven of its times, and more.
+    dom0.check("dd if=/dev/xvdb of=/dev/null bs=4k count=500 iflag=direct; ping -q -c 30 -W 5 10.0.2.2", 120)
+    assert dom0.ends_with("test -e /tmp/xvdc") == 1 and deaths(dom0, "nvme0") == found and deaths(dom0, "disk0") == before
+    dom0.check("kill $(cat load.pid)")
+    dom0.run("skink destroy nvme0 --force", 60)
