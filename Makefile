@@ -112,7 +112,7 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 	$(Q)$(PYTHON) -B tests/conformance/run.py $(if $(SIDE),--side '$(SIDE)') $(if $(ROLE),--role '$(ROLE)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(INITRD),--initrd '$(INITRD)') $(if $(CMDLINE),--cmdline='$(CMDLINE)') $(if $(DEVICE),--device '$(DEVICE)') $(if $(STEP),--step '$(STEP)')
 
-bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
+bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps% copies,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
 campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/debian.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")

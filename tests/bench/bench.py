@@ -5,9 +5,10 @@ bench.py [--system NAME]... [--part PART]... [--baseline OLD.json]: what it cost
 
 system: the same kernel and initrd run the same program on bare QEMU, on Skink, on Debian's Xen, in User-Mode Linux.
 guests: the guest tests whose names begin with "bench".
-apps:   applications in a Debian that is all in memory: apps/.
+apps:   applications in a Debian that is all in memory: apps/. apps-2, apps-4: the same with so many vcpus.
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
+copies: the same work in 1 to 16 guests at once, or as many times under one bare kernel: split/copies.py.
 neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
 outage: how long guests of a driver that ends get no answer, on Skink and, destroyed and created again, on Xen: split/outage.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
@@ -32,6 +33,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, *(os.path.join(HERE, folder) for folder in ("apps", "counts", "life", "split", "uml", os.path.join("..", "system")))]
 import apps  # noqa: E402
 import baseline  # noqa: E402
+import copies  # noqa: E402
 import counts  # noqa: E402
 import life  # noqa: E402
 import neighbours  # noqa: E402
@@ -47,7 +49,7 @@ SPREAD = re.compile(r"^SPREAD (\S+) (\S+) (\d+) (\d+) (\d+) (\d+)$", re.MULTILIN
 JIT_FLUSHES = re.compile(r"^TLB (?:full|partial) flushes\s+(\d+)", re.MULTILINE)
 CORE_KEEPS, XEN_RAM = re.compile(r"the core keeps (\d+) KiB"), re.compile(r"^\(XEN\) System RAM: \d+MB \((\d+)kB\)", re.MULTILINE)
 SYSTEMS = ("bare", "skink", "xen", "uml")
-PARTS = ("system", "guests", "apps", "life", *split.PARTS)
+PARTS = ("system", "guests", *apps.VCPUS, "life", *split.PARTS)
 # File names and command lines are the same in every run, or the counts differ.
 STEADY = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01,clock=vm"]
 KERNEL_ARGS = "skink.run=/bin/micro quiet nokaslr norandmaps random.trust_bootloader=off panic=-1"
@@ -58,6 +60,8 @@ LIFE_CORE_ARGS = {"skink": "console=com1 com1=115200 noreboot dom0_mem=1024M",
 GUEST_CORE_ARGS = "console=com1 com1=115200 noreboot dom0_mem=64M"
 # Domains that are there when the last rows of life are taken.
 MANY = 100
+# What makes figures of the lines of these parts, and says whether they can be right.
+READERS = {"copies": copies, "neighbours": neighbours}
 # How wide the table's columns are.
 NAME, NUMBER = 40, 15
 # Seconds of the host for one run.
@@ -90,13 +94,14 @@ def pv(name, hypervisor):
                                     "console=com1 com1=115200 noreboot"))
 
 
-def applications(name, hypervisor, image):
-    print(f"  {name}: applications ...", flush=True)
+def applications(name, hypervisor, image, vcpus):
+    """Under icount QEMU runs CPUs in turn and counts the instructions of all."""
+    print(f"  {name}: applications, {vcpus} vcpus ...", flush=True)
     core_args = "console=com1 com1=115200 noreboot" + " bootscrub=0" * (name == "xen")
     boot = (by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", f"{PV_ARGS} rdinit=/init"), (image, "")], core_args) if hypervisor else
             ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {KERNEL_ARGS} rdinit=/init"])
     # The Debian and its archive, each of which may take half of it.
-    with Machine(f"bench-apps-{name}", *boot, *STEADY, memory=4096, limit=LIMIT) as machine:
+    with Machine(f"bench-apps-{vcpus}-{name}", *boot, *STEADY, smp=str(vcpus), memory=4096, limit=LIMIT) as machine:
         end = machine.expect("^APPS (done|failed.*)$", LIMIT)
         return steady(machine.text), None if end.group(1) == "done" else end.group()
 
@@ -186,17 +191,17 @@ def splits(name, hypervisor, part, images):
             tool, dom0_args = "xl", dom0_args.replace("acpi=off ", "").replace("swiotlb=noforce ", "")
         boot = by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", dom0_args), (images[tool, part], "")], LIFE_CORE_ARGS[name])
     else:
-        boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images["guest"], "-append",
+        boot = ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", images.get(part, images["guest"]), "-append",
                 f"console=ttyS0 quiet nokaslr norandmaps panic=-1 split=bare-{part}"]
     is_counted = part == "restart-counts"
-    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], *(counts.options(BUILD) if is_counted else ()), memory=3072,
-                 limit=LIMIT) as machine:
+    with Machine(f"bench-{part}-{name}", *boot, *STEADY, *split.DEVICES[part], *(counts.options(BUILD) if is_counted else ()),
+                 memory=split.MEMORY.get(part, 3072), limit=LIMIT) as machine:
         devices_first(machine)
         end = machine.expect("^IO (done|failed.*)$", LIMIT)
         wrong = None if end.group(1) == "done" else end.group()
-        if part == "neighbours":
-            found = neighbours.figures(machine.text)
-            return found, wrong or neighbours.doubt(found)
+        if part in READERS:
+            found = READERS[part].figures(machine.text)
+            return found, wrong or READERS[part].doubt(found)
         return figures(counts.rows(machine.text) if is_counted else machine.text), wrong
 
 
@@ -275,8 +280,8 @@ def runs_of(name, parts, images):
         runs.append(lambda: pv(name, hypervisor) if hypervisor else {"bare": bare, "uml": in_user_mode}[name]())
     if "guests" in parts and hypervisor:
         runs.append(lambda: guests(name, hypervisor))
-    if "apps" in parts and name != "uml":
-        runs.append(lambda: applications(name, hypervisor, images["apps"]))
+    if name != "uml":
+        runs += [lambda vcpus=vcpus: applications(name, hypervisor, images["apps"], vcpus) for part, vcpus in apps.VCPUS.items() if part in parts]
     if "life" in parts and hypervisor:
         runs.append(lambda: lives(name, hypervisor, images["skink" if name == "skink" else "xl"]))
     return runs + [lambda part=part: splits(name, hypervisor, part, images["split"]) for part in split.parts_of(name) if part in parts]
@@ -284,12 +289,12 @@ def runs_of(name, parts, images):
 
 def images_for(systems, parts):
     images = life.image(BUILD, MANY) if "life" in parts else {}
-    if "apps" in parts:
+    if set(parts) & set(apps.VCPUS):
         images["apps"] = apps.image(BUILD)
     if set(parts) & set(split.PARTS):
         tools = [("skink" if name == "skink" else "xl", part) for name in systems if name in ("skink", "xen")
                  for part in split.parts_of(name) if part in parts]
-        images["split"] = split.images(BUILD, tools)
+        images["split"] = split.images(BUILD, tools, parts)
     return images
 
 
@@ -315,6 +320,7 @@ def main():
     images = images_for(systems, parts)
     for name in systems:
         good &= attempt(results, name, *runs_of(name, parts, images))
+    copies.add_beyond(results)
     show(results, old)
     with open(f"{BUILD}/bench.json", "w", encoding="utf-8") as file:
         json.dump(listed(results), file, indent=1)

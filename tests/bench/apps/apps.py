@@ -6,6 +6,8 @@ import shutil
 from life import archived, put, read
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# How many vcpus the parts have.
+VCPUS = {"apps": 1, "apps-2": 2, "apps-4": 4}
 
 
 def image(build):

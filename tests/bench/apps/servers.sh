@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Read by init: servers and what is asked of them, each on the CPU that its client has. start_NAME returns when it answers.
+# Read by init: servers and what is asked of them, on the CPUs that their clients have, of which there are $cpus. start_NAME returns when it answers.
 servers="pgbench mariadb nginx apache"
 transactions=1000
 requests=1000
@@ -44,12 +44,12 @@ start_pgbench() {
 
 # Deterministic: the amounts and accounts come from the seed.
 measure_pgbench() {
-	measured pgbench $transactions $as_postgres "$bin/pgbench" -n -c 1 -t $transactions --random-seed=1 bench
+	measured pgbench $transactions $as_postgres "$bin/pgbench" -n -c $cpus -j $cpus -t $((transactions / cpus)) --random-seed=1 bench
 }
 
-# Each transaction reads four rows by key and a range, changes one, and adds one.
+# statements FIRST: those of one client. Each transaction reads four rows by key and a range, changes one, and adds one.
 statements() {
-	awk -v count=$transactions 'BEGIN { for (i = 1; i <= count; i++) {
+	awk -v first_one=$1 -v step=$cpus -v count=$transactions 'BEGIN { for (i = first_one; i <= count; i += step) {
 		print "begin;"
 		for (j = 0; j < 4; j++) print "select filler from item where id = " 1 + (i * 7919 + j * 104729) % 10000 ";"
 		first = 1 + (i * 6151) % 9900
@@ -69,11 +69,11 @@ start_mariadb() {
 	must mariadb bench -e 'create table item (id int primary key, amount int, filler char(60)) engine=innodb;
 		insert into item select seq, seq % 97, repeat("y", 60) from seq_1_to_10000;
 		create table history (id int auto_increment primary key, item int, filler char(60)) engine=innodb'
-	statements > /tmp/statements
+	for client in $(seq $cpus); do statements $client > /tmp/statements.$client; done
 }
 
 measure_mariadb() {
-	measured mariadb $transactions sh -c 'mariadb bench < /tmp/statements > /dev/null'
+	measured mariadb $transactions sh -c 'for file in /tmp/statements.*; do mariadb bench < $file > /dev/null || touch /tmp/failed & done; wait; [ ! -e /tmp/failed ]'
 }
 
 page() {
@@ -90,7 +90,7 @@ start_nginx() {
 	page
 	cat > /tmp/nginx.conf <<-END
 		user www-data;
-		worker_processes 1;
+		worker_processes $cpus;
 		daemon off;
 		pid /run/nginx.pid;
 		error_log stderr;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # In place of Dom0's login: the guests of one part (/bench/part: net or blk) are made, by skink with driver domains on Skink, by xl with
-# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart..., neighbours, outage: there are scripts of those names.
+# Linux's back-ends in this Dom0 on Xen, and what they measure is printed when they are done. restart..., neighbours, outage, copies: there are scripts of those names.
 exec < /dev/hvc0 > /dev/hvc0 2>&1
 PATH=/usr/sbin:/usr/bin:/bench
 cd /bench
@@ -26,6 +26,12 @@ wait_for() {
 	done
 	tail -n 12 $logs/guest-*.log
 	fail "no '$2' in guest $1"
+}
+
+id_of() {
+	for id in $(xenstore-list /local/domain); do
+		[ "$(xenstore-read "/local/domain/$id/name")" = "$1" ] && echo "$id"
+	done
 }
 
 skink_ready() {
@@ -152,8 +158,7 @@ tool=xl
 case $part in restart*) . ./restart.sh ;; esac
 ${tool}_ready
 xenstore-exists /local/domain/0/name || fail "no xenstored"
-[ "$part" = neighbours ] && . ./neighbours.sh
-[ "$part" = outage ] && . ./outage.sh
+case $part in neighbours | outage | copies) . "./$part.sh" ;; esac
 ${tool}_$part
 if [ "$part$tool" = netskink ]; then
 	until ip link show eth0 > /dev/null 2>&1; do sleep 0.2; done

@@ -17,12 +17,6 @@ xl_neighbours() {
 	xl_guest neighbour neighbour "vif=[$(xl_interface lan 02)]" "disk=['format=raw,vdev=xvda,access=rw,script=/bench/block.sh,target=/dev/vda']"
 }
 
-id_of() {
-	for id in $(xenstore-list /local/domain); do
-		[ "$(xenstore-read "/local/domain/$id/name")" = "$1" ] && echo "$id"
-	done
-}
-
 begun() { grep -ac "IO begun" $logs/guest-neighbour.log; }
 
 # wait_for_more COUNT: more than so many have begun

@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 
+import copies
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts", "ledger")
+PARTS = ("copies", "net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts", "ledger")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "brd", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]
@@ -39,12 +40,16 @@ DEVICES["outage"] = DEVICES["blk"]
 DEVICES["ledger"] = DEVICES["blk"] + ["-blockdev", "null-co,node-name=disk1,read-zeroes=on,size=1073741824",
                                       "-device", "virtio-blk-pci,drive=disk1,addr=7,disable-legacy=on,ioeventfd=off"]
 DEVICES.update({part: AT_ONCE + DEVICES["blk"] + OTHERS for part in PARTS if part.startswith("restart")})
+# Guests have work and no device.
+DEVICES["copies"] = []
+# MiB of the machine. Domain-0 has 1,024 and each guest 256.
+MEMORY = {"copies": 6144}
 PROGRAMS = ("netload", "blkload", "killer", "life", "polite", "neighbour")
 
 
 def parts_of(system):
     """Nobody else's drivers come back by themselves, the bare kernel's are its own, and User-Mode Linux has no devices."""
-    return {"skink": PARTS, "xen": PARTS[:4], "uml": ()}.get(system, PARTS[:3])
+    return {"skink": PARTS, "xen": PARTS[:5], "uml": ()}.get(system, PARTS[:4])
 
 
 def dom0_modules(build, root):
@@ -67,6 +72,12 @@ def guest_initrd(build, folder):
     return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
 
 
+def copies_initrd(build, folder):
+    """It is not packed twice: a guest under icount would unpack it for seconds, and there are many."""
+    plain = gzip.decompress(read(f"{build}/dom0/guest-initrd"))
+    return plain + b"\0" * (-len(plain) % 512) + archived(copies.guest_root(build, folder))
+
+
 def driver_initrd(build, folder):
     """A guest's, and Xen's tools for its store with what they are linked with, from Debian's packages."""
     taken, root = f"{folder}/taken", f"{folder}/driver"
@@ -85,20 +96,25 @@ def driver_initrd(build, folder):
     return zipped(plain + b"\0" * (-len(plain) % 512) + archived(root))
 
 
-def images(build, wanted):
-    """Files by their names: "guest", and the Dom0 images that are wanted, by tool and part."""
+def images(build, wanted, parts):
+    """Files by their names: guests' initrds, and the Dom0 images that are wanted, by tool and part."""
     folder = f"{build}/bench-split"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     dom0, names = read(f"{build}/dom0.cpio.zst"), {"guest": f"{folder}/guest.img"}
     with open(names["guest"], "wb") as out:
         out.write(guest_initrd(build, folder))
+    if "copies" in parts:
+        names["copies"] = f"{folder}/copies.img"
+        with open(names["copies"], "wb") as out:
+            out.write(copies_initrd(build, folder))
     for tool, part in wanted:
         root = f"{folder}/{tool}-{part}"
         put(root, "bench/part", f"{part}\n", 0o644)
-        put(root, "bench/initrd", read(names["guest"]), 0o644)
+        put(root, "bench/initrd", read(names.get(part, names["guest"])), 0o644)
+        put(root, "bench/copies", copies.LIST, 0o644)
         put(root, "etc/sv/getty-hvc0/run", read(f"{HERE}/dom0.sh"))
-        for script in ("restart.sh", "neighbours.sh", "windows.sh", "outage.sh"):
+        for script in ("restart.sh", "neighbours.sh", "windows.sh", "outage.sh", "copies.sh"):
             put(root, f"bench/{script}", read(f"{HERE}/{script}"))
         for program in PROGRAMS:
             put(root, f"bench/{program}", read(f"{build}/dom0/programs/{program}"))
