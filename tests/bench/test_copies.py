@@ -12,7 +12,7 @@ from bench import apps, copies, targets  # noqa: E402
 LOG = """IO listens
 COPY 1 1000 1400\r
 COPY 2 2100 2900\r
-COPY 2 2000 2700
+COPY 2 2000 2700[2026-01-01 00:00:31] 
 COPY 4 3000 3900
 COPY 4 3010 failed
 BENCH nothing 1

@@ -18,7 +18,8 @@ LIBRARIES = ("c", "m", "dl", "z", "zstd", "isl", "mpc", "mpfr", "gmp", "bfd", "s
 FILES = ["*usr/bin/make", "*usr/bin/gcc", "*usr/bin/gcc-12", "*usr/bin/x86_64-linux-gnu-gcc*12", "*usr/bin/as", "*usr/bin/x86_64-linux-gnu-as",
          "*usr/lib/gcc/x86_64-linux-gnu/12/cc1", "*usr/lib/gcc/x86_64-linux-gnu/12/include/*", "*usr/include/*", "*usr/src/bzip2/*",
          "*ld-linux-x86-64.so.2", *(f"*/x86_64-linux-gnu/lib{name}[.-]*so*" for name in LIBRARIES)]
-SAID = re.compile(r"^COPY (\d+) (\d+) (\d+)\r?$", re.MULTILINE)
+# Behind a line's carriage return Domain-0's log has the time of the next one.
+SAID = re.compile(r"^COPY (\d+) (\d+) (\d+)\r?(?:\[.*)?$", re.MULTILINE)
 NAME = re.compile(r"app\.copies\.\d+\.compile")
 BEYOND = ".beyond_bare"
 
