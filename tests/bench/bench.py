@@ -5,7 +5,7 @@ bench.py [--system NAME]... [--part PART]... [--baseline OLD.json]: what it cost
 
 system: the same kernel and initrd run the same program on bare QEMU, on Skink, on Debian's Xen, in User-Mode Linux.
 guests: the guest tests whose names begin with "bench".
-apps:   applications in a Debian that is all in memory: apps/. apps-2, apps-4: the same with so many vcpus.
+apps:   applications in a Debian that is all in memory: apps/. apps-2, apps-4: the same with so many vcpus, on the machine's one CPU.
 life:   in the Dom0 of life/, skink (or xl) makes, lists and ends domains.
 net, blk: what guests get through driver domains, or through Linux's back-ends: split/.
 copies: the same work in 1 to 16 guests at once, or as many times under one bare kernel: split/copies.py.
@@ -95,13 +95,15 @@ def pv(name, hypervisor):
 
 
 def applications(name, hypervisor, image, vcpus):
-    """Under icount QEMU runs CPUs in turn and counts the instructions of all."""
+    """The machine has one CPU all the same: the vcpus are a hypervisor's, and a bare kernel does as many things at once without them."""
     print(f"  {name}: applications, {vcpus} vcpus ...", flush=True)
-    core_args = "console=com1 com1=115200 noreboot" + " bootscrub=0" * (name == "xen")
-    boot = (by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", f"{PV_ARGS} rdinit=/init"), (image, "")], core_args) if hypervisor else
-            ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {KERNEL_ARGS} rdinit=/init"])
+    core_args = f"console=com1 com1=115200 noreboot dom0_max_vcpus={vcpus}" + " bootscrub=0" * (name == "xen")
+    words = f"rdinit=/init jobs={vcpus}"
+    boot = (by_kernel(hypervisor, [(f"{BUILD}/dom0/vmlinux", f"{PV_ARGS} {words}"), (image, "")], core_args) if hypervisor else
+            ["-kernel", f"{BUILD}/dom0/vmlinuz", "-initrd", image, "-append", f"console=ttyS0 {KERNEL_ARGS} {words}"])
     # The Debian and its archive, each of which may take half of it.
-    with Machine(f"bench-apps-{vcpus}-{name}", *boot, *STEADY, smp=str(vcpus), memory=4096, limit=LIMIT) as machine:
+    with Machine(f"bench-apps-{vcpus}-{name}", *boot, *STEADY, memory=4096, limit=LIMIT) as machine:
+        machine.expect(f"^APPS on {vcpus if hypervisor else 1} CPUs$", LIMIT)
         end = machine.expect("^APPS (done|failed.*)$", LIMIT)
         return steady(machine.text), None if end.group(1) == "done" else end.group()
 

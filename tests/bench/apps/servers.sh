@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Read by init: servers and what is asked of them, on the CPUs that their clients have, of which there are $cpus. start_NAME returns when it answers.
+# Read by init: servers and what is asked of them, on the CPU that their clients have too; $jobs clients or workers at once. start_NAME returns when it answers.
 servers="pgbench mariadb nginx apache"
 transactions=1000
 requests=1000
@@ -44,12 +44,12 @@ start_pgbench() {
 
 # Deterministic: the amounts and accounts come from the seed.
 measure_pgbench() {
-	measured pgbench $transactions $as_postgres "$bin/pgbench" -n -c $cpus -j $cpus -t $((transactions / cpus)) --random-seed=1 bench
+	measured pgbench $transactions $as_postgres "$bin/pgbench" -n -c $jobs -j $jobs -t $((transactions / jobs)) --random-seed=1 bench
 }
 
 # statements FIRST: those of one client. Each transaction reads four rows by key and a range, changes one, and adds one.
 statements() {
-	awk -v first_one=$1 -v step=$cpus -v count=$transactions 'BEGIN { for (i = first_one; i <= count; i += step) {
+	awk -v first_one=$1 -v step=$jobs -v count=$transactions 'BEGIN { for (i = first_one; i <= count; i += step) {
 		print "begin;"
 		for (j = 0; j < 4; j++) print "select filler from item where id = " 1 + (i * 7919 + j * 104729) % 10000 ";"
 		first = 1 + (i * 6151) % 9900
@@ -69,7 +69,7 @@ start_mariadb() {
 	must mariadb bench -e 'create table item (id int primary key, amount int, filler char(60)) engine=innodb;
 		insert into item select seq, seq % 97, repeat("y", 60) from seq_1_to_10000;
 		create table history (id int auto_increment primary key, item int, filler char(60)) engine=innodb'
-	for client in $(seq $cpus); do statements $client > /tmp/statements.$client; done
+	for client in $(seq $jobs); do statements $client > /tmp/statements.$client; done
 }
 
 measure_mariadb() {
@@ -90,7 +90,7 @@ start_nginx() {
 	page
 	cat > /tmp/nginx.conf <<-END
 		user www-data;
-		worker_processes $cpus;
+		worker_processes $jobs;
 		daemon off;
 		pid /run/nginx.pid;
 		error_log stderr;
