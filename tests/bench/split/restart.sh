@@ -220,14 +220,19 @@ all() {
 	both_ways disk0 "restart.blk.virtio$1"
 }
 
-# alone: one attachment
-alone() {
-	guests 1
-	all ""
+# hanging: while it is the writer's turn; then it is the client's
+hanging() {
 	hangs disk0 restart.blk.virtio.hang
 	must skink pause writer
 	must skink unpause client
 	hangs wirea restart.net.virtio.hang
+}
+
+# alone: one attachment
+alone() {
+	guests 1
+	all ""
+	hanging
 	losses
 	must skink pause client
 	others
@@ -298,6 +303,12 @@ skink_guest server server-cards "$(skink_interface wireb 01)$(skink_interface wi
 wait_for server "IO serves"
 case $part in
 restart) alone ;;
+restart-hang)
+	guests 1
+	must skink pause client
+	must skink unpause writer
+	hanging
+	;;
 restart-many) for count in 16 64; do beside $count; done ;;
 restart-post-mortems) telling ;;
 restart-upgrade) upgrading ;;
