@@ -29,7 +29,8 @@ static void write_next(void);
 
 /* ---- what there is to see ---- */
 
-static json_t *log_lines(const struct driver *driver)
+/* Of a life before: those that begin before byte `before`; how many is left in *old. */
+static json_t *log_lines(const struct driver *driver, uint64_t before, json_int_t *old)
 {
 	uint64_t room = (driver->shared.log_pages << FRAME_SHIFT) - sizeof(struct driver_log), written, bytes;
 	char raw[LOG_BYTES], line[256];
@@ -39,11 +40,13 @@ static json_t *log_lines(const struct driver *driver)
 	bytes = written < LOG_BYTES ? written : LOG_BYTES;
 	for (uint64_t i = 0; i < bytes; i++)
 		raw[i] = driver->log->text[(written - bytes + i) % room];
+	*old = 0;
 	for (uint64_t at = 0, end; at < bytes; at = end + 1) {
 		for (end = at; end < bytes && raw[end] != '\n'; end++)
 			;
 		driver_text(raw + at, end - at, line, sizeof(line));
 		json_array_append_new(lines, json_string(line));
+		*old += written - bytes + at < before;
 	}
 	return lines;
 }
@@ -72,13 +75,16 @@ static json_t *status_json(const struct driver *driver, const struct skink_drive
 
 static json_t *gather(const struct death *death, const struct driver *driver)
 {
-	json_t *json = json_pack("{s:s, s:I}", "domain", death->name, "id", (json_int_t)death->id);
+	json_t *json = json_pack("{s:s, s:I}", "domain", death->name, "id", (json_int_t)death->id), *log;
+	json_int_t old;
 
 	if (!driver)
 		return json;
 	json_object_set_new(json, "role", json_string(driver->table->role == DRIVER_NET ? "net" : "blk"));
 	json_object_set_new(json, "status", status_json(driver, &death->how.info));
-	json_object_set_new(json, "log", log_lines(driver));
+	log = log_lines(driver, death->log_before, &old);
+	json_object_set_new(json, "log", log);
+	json_object_set_new(json, "log_of_lives_before", json_integer(old));
 	json_object_set_new(json, "attachments", attachments_of_driver(driver));
 	json_object_set_new(json, "rings", rings_of_driver(driver, RINGS_MAX, REQUESTS_MAX));
 	return json;
@@ -132,14 +138,16 @@ static void write_next(void)
 static void has_died(struct driver *driver, const struct monitor_death *how)
 {
 	uint32_t at = (first + count) % DEATHS_WAITING;
+	uint64_t log_before = driver->log_at_death;
 
+	driver->log_at_death = __atomic_load_n(&driver->log->written, __ATOMIC_ACQUIRE);
 	if (!host.conf.post_mortems_kept)
 		return;
 	if (count == DEATHS_WAITING) {				/* PM2 */
 		lost++;
 		return;
 	}
-	waiting[at].death = (struct death){ .id = driver->domain->id, .how = *how };
+	waiting[at].death = (struct death){ .id = driver->domain->id, .how = *how, .log_before = log_before };
 	snprintf(waiting[at].death.name, sizeof(waiting[at].death.name), "%s", driver->domain->manifest->name);
 	waiting[at].due_ms = uv_now(host.loop) + MOMENT_MS + (how->pause_us < PAUSE_MAX_MS * 1000UL ? how->pause_us / 1000 : 0);
 	count++;

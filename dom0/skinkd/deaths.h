@@ -19,6 +19,7 @@ struct death {
 	char name[64];			/* of the driver domain */
 	domid_t id;
 	struct monitor_death how;
+	uint64_t log_before;		/* bytes of its log that were there when it had died the last time */
 };
 
 void deaths_open(void);

@@ -208,9 +208,11 @@ static void say_times(json_t *lines, const json_t *json)
 static void say_last_words(json_t *lines, const json_t *json)
 {
 	const json_t *log = json_object_get(json, "log");
-	size_t size = json_array_size(log);
+	size_t size = json_array_size(log), first = (size_t)json_integer_value(json_object_get(json, "log_of_lives_before"));
 
-	for (size_t i = size > 3 ? size - 3 : 0; i < size; i++)
+	if (size && first == size)
+		say_line(lines, "It had logged nothing since it was restarted; before that: %s", json_string_value(json_array_get(log, size - 1)));
+	for (size_t i = size > first + 3 ? size - 3 : first; i < size; i++)
 		say_line(lines, "Its log: %s", json_string_value(json_array_get(log, i)));
 }
 

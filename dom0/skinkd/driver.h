@@ -47,6 +47,7 @@ struct driver {
 		uint32_t quiet_ms;
 		uint64_t due_ms, heard_from_ms, count;
 	} call;
+	uint64_t log_at_death;		/* bytes of the log when its last death was told of */
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
 	struct driver_seen seen;

@@ -131,11 +131,16 @@ def test_as_many_post_mortems_are_kept_as_the_configuration_says(dom0):    # PM2
 
 @pytest.mark.parametrize("name,role", [("net0", "net"), ("disk0", "blk")])
 def test_a_hang_is_found_by_the_time_that_it_had(dom0, name, role):
+    dom0.check(f"skink restart {name} --timeout 60", 90)
     last = sicken(dom0, name, loop_in(role))
     assert last["cause"] == "hang" and "no sign of life in 5 ms of its own CPU time" in last["text"]
     death = why(dom0, name, "hang")
     assert not death["by_core"]
     assert death["registers"]["rip"] == f"{loop_in(role):016x}" == death["backtrace"][0]["address"]
+    # What it said in lives before, with which it ended itself, is not taken for this one's last words.
+    assert death["log"] and death["log_of_lives_before"] == len(death["log"])
+    told = dom0.check(f"skink why {name}")
+    assert "It had logged nothing since it was restarted; before that: " in told and "Its log: " not in told and "panic" not in told.split("before that")[0], told
 
 
 @pytest.mark.parametrize("name", ["net0", "disk0"])
