@@ -5,6 +5,7 @@
 #define BUSY_LOOKS	2		/* ... and in so much of the CPU time of one that gives signs of life, */
 #define BUSY_STRETCH	4		/* but at most so many times as far apart as if it had a CPU of its own */
 #define LATE_PART	16		/* HE2 */
+#define TAKEN_PART	16		/* HE9: of a step, the most that a look is thought to take */
 #define LOOK_MIN_NS	250000UL	/* looks at a driver that works ... */
 #define IDLE_MAX_NS	20000000UL	/* ... and at one that does nothing */
 #define ROUNDS_MIN	64		/* HE6: without an answer; and CPU time for each request that waits */
@@ -50,16 +51,30 @@ static void credit_add(struct health *health, const struct health_look *look)
 	health->credit_ns += cpu_ns < most ? cpu_ns : most;
 }
 
+/* What it has had beyond `hang` it had until whoever looks was woken, which was not before he wanted to be. */
+static uint64_t deadline_ns(const struct health *health, const struct health_look *look, uint64_t left)
+{
+	uint64_t woken_ns = health->next_ns < look->now_ns ? health->next_ns : look->now_ns;
+	uint64_t passed_ns = since(since(health->setting.hang_ns, health->credit_ns), woken_ns);
+	uint64_t earliest_ns = health->last.now_ns + left;
+
+	return passed_ns > earliest_ns ? passed_ns : earliest_ns;
+}
+
 static enum health_verdict heart_judge(struct health *health, const struct health_look *look)
 {
+	uint64_t left = since(health->credit_ns, health->setting.hang_ns);
+
 	if (look->heartbeat != health->last.heartbeat || look->is_resetting || look->is_held) {
 		health->credit_ns = 0;
 		health->beat_ns = look->now_ns;
 		return HEALTH_WELL;
 	}
 	credit_add(health, look);
-	if (health->credit_ns >= health->setting.hang_ns)
+	if (health->credit_ns >= health->setting.hang_ns) {
+		health->passed_ns = deadline_ns(health, look, left);
 		return HEALTH_HANG;
+	}
 	if (!look->is_blocked || !health->last.is_blocked)
 		health->beat_ns = look->now_ns;		/* HE1: it may have waited for a CPU */
 	if (since(health->beat_ns, look->now_ns) > MUTE_BEATS * health->setting.heartbeat_ns + MUTE_MORE_NS)
@@ -135,12 +150,32 @@ static uint64_t busy_pause_ns(const struct health *health, const struct health_l
 	return cpu_ns < wall_ns ? (uint64_t)((unsigned __int128)part * wall_ns / cpu_ns) : part;
 }
 
-static uint64_t pause_ns(struct health *health, const struct health_look *look, enum health_verdict heart)
+/* HE9: the least that was taken between two close looks. What others have had besides may be another amount the next time. */
+static void note_taken(struct health *health, const struct health_look *look)
+{
+	uint64_t taken_ns = since(since(health->last.cpu_ns, look->cpu_ns), since(health->last.now_ns, look->now_ns));
+
+	if (!look->is_close)
+		health->taken_ns = step_ns(health) / TAKEN_PART;
+	else if (taken_ns < health->taken_ns)
+		health->taken_ns = taken_ns;
+}
+
+/* HE9: a short one is the last, in which nobody else is likely to have the CPU. */
+static uint64_t close_pause_ns(const struct health *health)
 {
 	uint64_t step = step_ns(health), left = since(health->credit_ns, health->setting.hang_ns);
 
+	if (left > 2 * LOOK_MIN_NS)
+		left = left - LOOK_MIN_NS < step ? left - LOOK_MIN_NS : step;
+	return left + health->taken_ns;
+}
+
+static uint64_t pause_ns(struct health *health, const struct health_look *look, enum health_verdict heart)
+{
+	note_taken(health, look);
 	if (heart == HEALTH_DOUBT)
-		return left && left < step ? left : step;
+		return close_pause_ns(health);
 	if (look->cpu_ns != health->last.cpu_ns || !look->is_blocked)
 		return health->idle_ns = busy_pause_ns(health, look);
 	if (health->idle_ns < IDLE_MAX_NS)

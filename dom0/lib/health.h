@@ -23,6 +23,8 @@
  * HE7  By as much as a look comes late this machine, or what is below it, was away: that is no time in which the driver slept, or its
  *      device was silent.
  * HE8  While somebody else holds it (who injects a fault), and in the look that is the first after that, nothing is held against it.
+ * HE9  What a close look takes of the driver's CPU time is waited for besides. Without that the last would be a little too early, and the
+ *      next at least 100 us later: Linux does not set a timer to less.
  */
 #pragma once
 
@@ -55,6 +57,8 @@ struct health {
 	uint64_t next_ns;		/* when the last look wanted the next */
 	uint64_t idle_ns;		/* the pause between two looks at one that does nothing */
 	uint64_t credit_ns;		/* CPU time without a heartbeat, by HE2 */
+	uint64_t taken_ns;		/* HE9 */
+	uint64_t passed_ns;		/* HEALTH_HANG: when it had had all of `hang` */
 	uint64_t beat_ns;		/* since when it sleeps without a heartbeat */
 	uint64_t answered;		/* as the rings were last looked at, */
 	bool had_work;

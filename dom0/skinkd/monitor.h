@@ -73,7 +73,7 @@ struct monitor_death {
 	int result;			/* SERVING: 0, or the core's -errno: it could not be reset */
 	double time;			/* seconds since 1970 */
 	uint64_t noticed_ns;		/* CLOCK_MONOTONIC */
-	uint64_t late_us;		/* FAULT_HANG: the look that saw it had been due so long before, when the deadline would have passed */
+	uint64_t late_us;		/* FAULT_HANG: so long before its deadline had passed */
 	struct skink_driver_info info;	/* the core's; of its registers at its death, and of the way back */
 	char text[MONITOR_TEXT];	/* one line, in plain words */
 };
@@ -96,6 +96,7 @@ struct monitor {
 	uint64_t due_us;		/* BACKING_OFF: CLOCK_MONOTONIC */
 	uint64_t arm_us;		/* when arming is worth another look */
 	uint64_t look_us;		/* when the detectors want to look again */
+	uint64_t deadline_us;		/* when it passed, for FAULT_HANG: of the detectors, before they say so */
 	uint64_t look_count;
 	struct watch *watch;		/* the detectors' own (watch.h) */
 	struct restart_history history;

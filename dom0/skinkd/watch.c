@@ -226,6 +226,7 @@ static void obey(struct monitor *monitor, enum health_verdict verdict, const str
 	const struct health_setting *setting = &monitor->watch->health.setting;
 
 	monitor->watch->is_doubted = verdict == HEALTH_DOUBT;
+	monitor->deadline_us = verdict == HEALTH_HANG ? monitor->watch->health.passed_ns / 1000 : monitor->look_us;
 	if (verdict == HEALTH_HANG)
 		monitor_fault(monitor->driver, FAULT_HANG, "no sign of life in %g ms of its own CPU time", (double)setting->hang_ns / 1e6);
 	else if (verdict == HEALTH_LIVELOCK)

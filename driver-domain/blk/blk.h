@@ -26,6 +26,7 @@
 #define BLK_RINGS_MAX		4u	/* of one disk */
 #define BLK_WORKS		256u
 #define BLK_BATCH		32u	/* requests taken from a ring before it is another's turn */
+#define BLK_FIRST_BATCH		2u	/* the same until a successor's first answer: the disk works on those while others are taken */
 #define BLK_COPIES		128u
 #define BLK_PORTS		4096u
 

@@ -185,11 +185,12 @@ static bool may_take(const struct queue *queue)
 
 int queue_serve(struct queue *queue)
 {
+	int batch = driver_domain.has_answered ? BLK_BATCH : BLK_FIRST_BATCH;
 	int waiting = ring_back_look(&queue->answers.ring), taken = 0;
 
 	if (waiting < 0)
 		return waiting;
-	while (taken < waiting && taken < (int)BLK_BATCH && queue->fence == FENCE_NONE && may_take(queue) && request_take(queue))
+	while (taken < waiting && taken < batch && queue->fence == FENCE_NONE && may_take(queue) && request_take(queue))
 		taken++;
 	doing_end();
 	queue->is_waiting = taken < waiting;

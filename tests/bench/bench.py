@@ -12,6 +12,7 @@ copies: the same work in 1 to 16 guests at once, or as many times under one bare
 neighbours: what a guest loses beside one that misbehaves: split/neighbours.sh.
 outage: how long guests of a driver that ends get no answer, on Skink and, destroyed and created again, on Xen: split/outage.sh.
 restart: how long drivers that die take to come back, and what a guest's stream loses by it: split/restart.sh.
+restart-hang: of that the drivers that hang.
 restart-many: the same with 16 and 64 attachments.
 restart-post-mortems: the same with one attachment, with post-mortems and without.
 restart-upgrade: how long nobody serves while another image takes a driver's place under load.

@@ -2,6 +2,8 @@
 # Read by dom0.sh: drivers die under load, and how long each takes to come back is printed, from the core's report on. A guest more does not
 # come with an attachment more: all but the first are idle ones of the same guest.
 kills=10
+# Seconds from a driver that is back to its next death.
+apart=0
 windows=3
 upgrades=5
 turns=3
@@ -61,6 +63,7 @@ dies() {
 	set -- "$1" "$2" "$3" $(numbers "$1" id restarts)
 	busy=0
 	for _ in $(seq $((4 * kills))); do
+		sleep $apart
 		must killer "$4" $3
 		come_back "$1" "$2" "$5" && busy=$((busy + 1))
 		[ $busy -lt $kills ] || return
@@ -220,14 +223,19 @@ all() {
 	both_ways disk0 "restart.blk.virtio$1"
 }
 
-# alone: one attachment
-alone() {
-	guests 1
-	all ""
+# hanging: while it is the writer's turn; then it is the client's
+hanging() {
 	hangs disk0 restart.blk.virtio.hang
 	must skink pause writer
 	must skink unpause client
 	hangs wirea restart.net.virtio.hang
+}
+
+# alone: one attachment
+alone() {
+	guests 1
+	all ""
+	hanging
 	losses
 	must skink pause client
 	others
@@ -264,8 +272,10 @@ keeping() {
 	rm -f /var/log/skink/deaths/*
 }
 
-# told DRIVER ROW: with post-mortems and without, in turn, so that both have the same of what else changes
+# told DRIVER ROW: with post-mortems and without, in turn, so that both have the same of what else changes. skinkd writes each 50 ms after
+# the death: the next is not to come while Domain-0 is busy with that of the one before.
 told() {
+	apart=0.3
 	for _ in $(seq $turns); do
 		keeping 64
 		both_ways "$1" "$2.with_post_mortem"
@@ -298,6 +308,12 @@ skink_guest server server-cards "$(skink_interface wireb 01)$(skink_interface wi
 wait_for server "IO serves"
 case $part in
 restart) alone ;;
+restart-hang)
+	guests 1
+	must skink pause client
+	must skink unpause writer
+	hanging
+	;;
 restart-many) for count in 16 64; do beside $count; done ;;
 restart-post-mortems) telling ;;
 restart-upgrade) upgrading ;;

@@ -13,7 +13,7 @@ import copies
 from life import archived, put, read, zipped
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("copies", "net", "blk", "neighbours", "outage", "restart", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts", "ledger")
+PARTS = ("copies", "net", "blk", "neighbours", "outage", "restart", "restart-hang", "restart-many", "restart-post-mortems", "restart-upgrade", "restart-counts", "ledger")
 # Each loads what it needs of these.
 MODULES = ["xenfs", "xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xen-netfront", "xen-blkfront", "xen-netback",
            "xen-blkback", "brd", "bridge", "virtio_pci", "virtio_net", "virtio_blk"]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE8. A fault is found when it should be, and
+ * lib/health.h on a driver and a machine that are played here, 10 us at a time: HE1 to HE9. A fault is found when it should be, and
  * none where there is none.
  */
 #include <CUnit/Basic.h>
@@ -22,6 +22,7 @@ static struct world {
 	uint32_t share_percent;		/* of a CPU, that it gets when it wants it, in slices of 10 ms */
 	uint32_t stolen_percent;	/* how often what is below this machine takes its CPU away, for 5 to 25 ms */
 	uint32_t looker_late_ns;	/* a look comes late by up to this */
+	uint32_t look_takes_ns;		/* of the CPU's time, before it has seen anything, and as much afterwards */
 	bool works;			/* it has something to do all the time */
 	uint64_t idle_wakes_ns;		/* it does not: it wakes so often */
 	bool answers, has_work;
@@ -115,7 +116,9 @@ static enum health_verdict watch_until(uint64_t end_ns)
 
 		while (world.now_ns < at)
 			time_passes();
+		world.now_ns += world.look_takes_ns;
 		seen = look(verdict == HEALTH_DOUBT);
+		world.now_ns += world.look_takes_ns;
 		seen.is_whole |= health_wants_rings(&health, &seen);
 		verdict = health_judge(&health, &seen);
 	}
@@ -218,6 +221,17 @@ static void hang_is_found_within_its_deadline(void)
 		CU_ASSERT_EQUAL(watch_until(4 * S), HEALTH_HANG);
 		CU_ASSERT_TRUE(world.now_ns - world.hangs_ns >= 5 * MS);
 		CU_ASSERT_TRUE(world.now_ns - world.hangs_ns <= 5 * MS + 5 * MS / 2 + ROUND + 2 * TICK);
+	}
+}
+
+static void last_look_is_there_when_the_deadline_passes(void)		/* HE9 */
+{
+	for (uint32_t takes = 0; takes <= 30 * US; takes += TICK) {
+		given((struct world){ .share_percent = 100, .works = true, .answers = true, .has_work = true, .hangs_ns = 2 * S, .look_takes_ns = takes });
+		CU_ASSERT_EQUAL(watch_until(4 * S), HEALTH_HANG);
+		CU_ASSERT_EQUAL(suspicious_looks, 3);
+		CU_ASSERT_TRUE(world.now_ns >= health.passed_ns);
+		CU_ASSERT_TRUE(world.now_ns - health.passed_ns <= 3 * takes + TICK);
 	}
 }
 
@@ -377,6 +391,7 @@ int main(void)
 	TEST(device_may_take_its_time_for_a_reset);
 	TEST(one_that_is_held_does_not_hang);
 	TEST(hang_is_found_within_its_deadline);
+	TEST(last_look_is_there_when_the_deadline_passes);
 	TEST(hang_out_of_sleep_is_found_soon_after);
 	TEST(hang_is_found_by_the_time_it_was_given);
 	TEST(hang_is_found_on_a_machine_that_is_often_away);

@@ -227,8 +227,10 @@ static void unarmed_death_is_reset_at_once(void)
 static void hang_is_reset_where_it_stands(void)
 {
 	given_serving(policy_of(5, 1000, false));
+	monitor.deadline_us = monitor_now_us() - 30;
 	monitor_fault(&driver, FAULT_HANG, "nothing answered for %d ms", 5);
 	CU_ASSERT_STRING_EQUAL(core.asked, "r");
+	CU_ASSERT_TRUE(monitor.last.late_us >= 30);
 	CU_ASSERT_EQUAL(core.pauses, 0);
 	CU_ASSERT_EQUAL(monitor.deaths_of[FAULT_HANG], 1);
 	CU_ASSERT_STRING_EQUAL(monitor.last.text, "nothing answered for 5 ms");

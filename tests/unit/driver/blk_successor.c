@@ -281,14 +281,14 @@ static void word_of_a_driver_that_has_lost_its_mind_harms_nobody(void)
 static void disk_with_work_under_way_is_served_before_the_others_are_taken_over(void)	/* B7 */
 {
 	given_disks(3);
-	given_requests(2, REQUESTS);
+	given_requests(2, BLK_FIRST_BATCH);
 	world_round();
 	CU_ASSERT(world.flying_count > 0);
 	world_start();
 	world_round();
 	CU_ASSERT_PTR_NOT_NULL(blk.disk[2]);
 	CU_ASSERT_PTR_NULL(blk.disk[0]);
-	CU_ASSERT_EQUAL(world.flying_count, REQUESTS);
+	CU_ASSERT_EQUAL(world.flying_count, BLK_FIRST_BATCH);
 	CU_ASSERT_TRUE(world_round());
 	CU_ASSERT_PTR_NULL(blk.disk[0]);	/* an answer is waited for, and there was something to do: nothing is left of it now */
 	CU_ASSERT_TRUE(world_round());
@@ -296,7 +296,28 @@ static void disk_with_work_under_way_is_served_before_the_others_are_taken_over(
 	CU_ASSERT_PTR_NULL(blk.disk[1]);
 	world_settle();
 	CU_ASSERT_PTR_NOT_NULL(blk.disk[1]);
-	CU_ASSERT_EQUAL(answered(2), REQUESTS);
+	CU_ASSERT_EQUAL(answered(2), BLK_FIRST_BATCH);
+}
+
+/* Whether the disk answers at once or not at all: nobody waits for it before he takes more. */
+static void disk_works_on_the_first_requests_while_others_are_taken(void)
+{
+	for (int is_quick = 0; is_quick < 2; is_quick++) {
+		given_disks(1);
+		given_requests(0, 4 * BLK_FIRST_BATCH);
+		world_start();
+		world_round();
+		CU_ASSERT_EQUAL(world.flying_count, BLK_FIRST_BATCH);
+		while (is_quick && world.flying_count)
+			world_complete(0, 0);
+		world_round();
+		CU_ASSERT_EQUAL(answered(0), is_quick ? BLK_FIRST_BATCH : 0);
+		CU_ASSERT_EQUAL(world.flying_count, is_quick ? BLK_FIRST_BATCH : 2 * BLK_FIRST_BATCH);
+		world_round();
+		CU_ASSERT_EQUAL(world.flying_count, 3 * BLK_FIRST_BATCH);
+		world_settle();
+		CU_ASSERT_EQUAL(answered(0), 4 * BLK_FIRST_BATCH);
+	}
 }
 
 static void suspect_is_the_last(void)
@@ -383,6 +404,7 @@ int main(void)
 	CASE(requests_of_a_suspect_are_taken_one_by_one);
 	CASE(word_of_a_driver_that_has_lost_its_mind_harms_nobody);
 	CASE(disk_with_work_under_way_is_served_before_the_others_are_taken_over);
+	CASE(disk_works_on_the_first_requests_while_others_are_taken);
 	CASE(suspect_is_the_last);
 	CASE(successor_does_not_sleep_while_a_disk_is_left);
 	CASE(disk_that_was_refused_stays_refused);

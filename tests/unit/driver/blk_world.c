@@ -518,6 +518,7 @@ void world_start(void)
 	world_device_reset();
 	pool_init(pool, (uintptr_t)pool, WORLD_POOL_PAGES);
 	driver_domain.generation++;
+	driver_domain.has_answered = driver_domain.generation == 1;
 	driver_domain.found = 0;
 	table_is_due = true;
 	blk_begin(&world.device);
