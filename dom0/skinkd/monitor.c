@@ -393,7 +393,7 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 		va_start(arguments, format);
 		vsnprintf(death.text, sizeof(death.text), format, arguments);
 		va_end(arguments);
-		if (kind == FAULT_HANG)
+		if (kind == FAULT_HANG && monitor_now_us() > monitor->deadline_us)
 			death.late_us = monitor_now_us() - monitor->deadline_us;
 		monitor->deaths_of[kind]++;
 		obey(monitor, &death);
