@@ -280,14 +280,15 @@ static void place_begin(uint32_t place, uint32_t serial)
 	blk.seen[place] = serial;
 }
 
-/* As if its front-end had sent an event to each queue. */
+/* As if its front-end had sent an event to each queue that has requests. */
 static void disk_look(struct disk *disk)
 {
 	uint32_t changed = __atomic_load_n(&driver_domain.table->changed, __ATOMIC_ACQUIRE);
 
 	for (uint32_t i = 0; disk->state == DISK_SERVING && i < disk->queue_count; i++) {
 		answers_tell(&disk->queue[i].answers, changed);
-		queue_activate(&disk->queue[i]);
+		if (ring_back_look(&disk->queue[i].answers.ring))
+			queue_activate(&disk->queue[i]);
 	}
 }
 

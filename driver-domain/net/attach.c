@@ -353,14 +353,15 @@ static void port_change(struct port *port, const struct driver_attachment *wante
 		switch_add(port);
 }
 
-/* As if its front-end had sent an event to each queue. */
+/* As if its front-end had sent an event to each queue that has requests. */
 static void port_look(struct port *port)
 {
 	uint32_t changed = __atomic_load_n(&net.table->changed, __ATOMIC_ACQUIRE);
 
 	for (uint32_t number = 0; port->state == PORT_SERVING && number < port->queue_count; number++) {
 		answers_tell(&port->queue[number]->tx, changed);
-		queue_activate(port->queue[number]);
+		if (ring_back_look(&port->queue[number]->tx.ring))
+			queue_activate(port->queue[number]);
 	}
 }
 
