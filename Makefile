@@ -88,7 +88,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	@echo "A tour is played first. Then you are root in Dom0, and all of the tour goes on. To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else dom0/image/play.sh build/run.log $(RUN_QEMU); fi
 
-test: test-builds ## everything that must pass, about 45 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
+test: test-builds ## everything that must pass, about 35 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix

@@ -285,11 +285,9 @@ static void disk_look(struct disk *disk)
 {
 	uint32_t changed = __atomic_load_n(&driver_domain.table->changed, __ATOMIC_ACQUIRE);
 
-	for (uint32_t i = 0; disk->state == DISK_SERVING && i < disk->queue_count; i++) {
-		answers_tell(&disk->queue[i].answers, changed);
-		if (ring_back_look(&disk->queue[i].answers.ring))
+	for (uint32_t i = 0; disk->state == DISK_SERVING && i < disk->queue_count; i++)
+		if (answers_tell(&disk->queue[i].answers, changed))
 			queue_activate(&disk->queue[i]);
-	}
 }
 
 /* True: the place is as the table says. */

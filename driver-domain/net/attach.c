@@ -358,11 +358,9 @@ static void port_look(struct port *port)
 {
 	uint32_t changed = __atomic_load_n(&net.table->changed, __ATOMIC_ACQUIRE);
 
-	for (uint32_t number = 0; port->state == PORT_SERVING && number < port->queue_count; number++) {
-		answers_tell(&port->queue[number]->tx, changed);
-		if (ring_back_look(&port->queue[number]->tx.ring))
+	for (uint32_t number = 0; port->state == PORT_SERVING && number < port->queue_count; number++)
+		if (answers_tell(&port->queue[number]->tx, changed))
 			queue_activate(port->queue[number]);
-	}
 }
 
 /* A record is copied, and counts if it had the same serial before and after. */

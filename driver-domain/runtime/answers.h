@@ -48,11 +48,17 @@ void answers_commit(struct answers *answers);
 /* Decides and publishes what was added. True: send the event. */
 bool answers_publish(struct answers *answers);
 
-/* Dom0 has had the table change, to `changed`, and hears what is seen in this ring now (ledger.md, section 8). */
-static inline void answers_tell(const struct answers *answers, uint32_t changed)
+/*
+ * Dom0 has had the table change, to `changed`, and hears what is seen in this ring now (ledger.md, section 8): ring_back_look()'s result. It is
+ * the one look by which requests are taken, so a front-end cannot take back what Dom0 was told of without being found out.
+ */
+static inline int answers_tell(struct answers *answers, uint32_t changed)
 {
-	answers->ledger->seen = atomic_load_explicit(&answers->ring.shared->req_prod, memory_order_acquire);
+	int waiting = ring_back_look(&answers->ring);
+
+	answers->ledger->seen = answers->ring.req_seen;
 	__atomic_store_n(&answers->ledger->looked, changed, __ATOMIC_RELEASE);
+	return waiting;
 }
 
 /* How many requests were taken and have no answer yet. */

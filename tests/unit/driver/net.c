@@ -1677,6 +1677,28 @@ static void a_change_of_the_table_has_all_rings_looked_at(void)
 	CU_ASSERT_TRUE(arrives(B, 500));
 }
 
+/* Dom0 is told of no more than what the driver goes on by, and that is not taken back (ledger.md, section 8). */
+static void what_dom0_is_told_of_a_ring_is_what_counts(void)
+{
+	given_running(2, false);
+	given_buffers(B, 8);
+	put_frame(A, plain(A, B, 500), 0, 0, 0);
+	ring_front_push(&world.guest[A].queue[0].tx);
+	world.table->changed++;
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(net.port[A]->queue[0]->tx.ledger->seen, 1);
+	world.guest[A].queue[0].tx.shared->req_prod = 0;
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(A));
+
+	world.guest[B].queue[0].tx.shared->req_prod = 300;
+	world.table->changed++;
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(net.port[B]->queue[0]->tx.ledger->seen, 0);
+	world_run();
+	CU_ASSERT_TRUE(is_dropped(B));
+}
+
 /* From the guest and to it: 100,000 bytes were saved up, and pass at 2 MB/s until they are gone, then at 1 MB/s. */
 static void a_burst_passes_no_faster_than_its_peak(void)
 {
@@ -1812,6 +1834,7 @@ int main(void)
 		CASE(a_limit_to_the_guest_is_kept),
 		CASE(a_limit_to_the_guest_holds_nobody_up_for_long),
 		CASE(a_change_of_the_table_has_all_rings_looked_at),
+		CASE(what_dom0_is_told_of_a_ring_is_what_counts),
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_the_wire_cannot_take_is_counted),
