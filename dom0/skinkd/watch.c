@@ -258,6 +258,7 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 {
 	struct watch *watch = monitor->watch;
 	struct health_look look = { 0 };
+	enum health_verdict verdict;
 
 	if (!watch || !has_served(monitor) || !see(monitor, line, &look))
 		return now_us + AGAIN_US;
@@ -270,8 +271,9 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 		if (!look_at_rings(monitor, &look))
 			return now_us;
 	}
-	obey(monitor, health_judge(&watch->health, &look), &look);
-	if (watch->is_begun && look.is_whole && !judge_rings(monitor, &look))
+	verdict = health_judge(&watch->health, &look);
+	obey(monitor, verdict, &look);
+	if (verdict <= HEALTH_DOUBT && look.is_whole && !judge_rings(monitor, &look))	/* one fault is one reset */
 		return now_us;
 	return watch->is_begun ? watch->health.next_ns / 1000 : now_us;
 }
