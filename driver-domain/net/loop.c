@@ -212,9 +212,10 @@ bool net_rest(void)
 
 	while (*link) {
 		struct queue *queue = *link;
+		bool is_news = queue_rest(queue);
 
-		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
+		has_news |= is_news;
+		if (is_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
 			link = &queue->next_active;
 			continue;
 		}

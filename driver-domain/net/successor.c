@@ -6,6 +6,7 @@
 #include "net/net.h"
 #include "runtime/console.h"
 #include "runtime/driver_domain.h"
+#include "runtime/events.h"
 #include "runtime/lib.h"
 #include "runtime/suspicion.h"
 
@@ -42,7 +43,7 @@ void suspicion_settle(struct queue *queue)
 	suspicion_clear(status);
 }
 
-/* ---- who had work comes first, and is served before the next is taken over; whose packet may kill comes last ---- */
+/* ---- who had work comes first, then who calls, and is served before the next is taken over; whose packet may kill comes last ---- */
 
 void successor_begin(void)
 {
@@ -68,9 +69,33 @@ void attach_for(const uint8_t *mac, bool is_flooded)
 	}
 }
 
+/* Its front-end has sent an event since the reset, to a port that its predecessor had bound: a hint, which anybody may have written. */
+static bool has_called(uint32_t place)
+{
+	const struct driver_attachment_status *status = &net.status->attachment[place];
+	uint32_t count = net.table->attachment[place].queue_count;
+
+	for (uint32_t i = 0; i < 2 * count && i < 2 * DRIVER_QUEUES_MAX; i++) {
+		evtchn_port_t port = status->port[i / 2][i % 2];
+
+		if (port && port < EVENT_PORTS && event_is_pending(port))
+			return true;
+	}
+	return false;
+}
+
 static bool attach_at(uint32_t place)
 {
 	return is_waiting(place) && (place_obey(place), true);
+}
+
+/* Who was thought to have nothing and has called all the same need not wait for its turn. */
+static bool attach_caller(void)
+{
+	for (uint32_t place = 0; place < net.attachment_count; place++)
+		if (place + 1 != net.suspect && is_waiting(place) && has_called(place))
+			return attach_at(place);
+	return false;
 }
 
 bool successor_next(void)
@@ -83,6 +108,8 @@ bool successor_next(void)
 
 		if (net.take_over_next >= count && net.has_worked && !driver_domain.has_answered)
 			return true;	/* those who had none can wait for the first answer; while the card has the packet it is their turn */
+		if (net.take_over_next >= count && attach_caller())
+			return true;
 		net.take_over_next++;
 		if (is_turn && place + 1 != net.suspect && attach_at(place))
 			return true;

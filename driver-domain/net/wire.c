@@ -406,7 +406,7 @@ static bool are_free(uint32_t place)
 {
 	uint64_t eight;
 
-	__builtin_memcpy(&eight, &net.scratch->is_arrived[place], sizeof(eight));
+	memcpy(&eight, &net.scratch->is_arrived[place], sizeof(eight));
 	return !eight;
 }
 

@@ -399,6 +399,50 @@ static void who_had_work_is_served_before_others_are_attached(void)
 	nothing_is_wrong();
 }
 
+static void who_calls_is_attached_before_its_turn(void)
+{
+	given(4, false);
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NOT_NULL(net.port[A]);
+	CU_ASSERT_TRUE(guest_send(3, B, 300, 1, false));
+	world_kick(3, 0);
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[3]);
+	CU_ASSERT_PTR_NULL(net.port[C]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	nothing_is_wrong();
+}
+
+/* What a predecessor noted of its ports may be anything. */
+static void ports_of_noise_call_nobody(void)
+{
+	given(4, false);
+	memset(world_status(C)->port, 0xff, sizeof(world_status(C)->port));
+	world.is_gradual = true;
+	world_back_end();
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[B]);
+	CU_ASSERT_PTR_NULL(net.port[C]);
+	all_look();
+	CU_ASSERT_EQUAL(world_status(C)->answer, DRIVER_ATTACHED);
+	nothing_is_wrong();
+}
+
+/* Else each attachment more would make the work of taking over all others longer. */
+static void who_has_nothing_rests_while_others_are_attached(void)
+{
+	given(4, false);
+	world.is_gradual = true;
+	world_back_end();
+	world_round();
+	CU_ASSERT_PTR_NULL(net.port[3]);
+	CU_ASSERT_FALSE(net.port[A]->queue[0]->is_active);
+	all_look();
+	nothing_is_wrong();
+}
+
 static void packet_for_one_who_is_not_attached_yet_reaches_him(void)	/* NB6 */
 {
 	given(4, true);
@@ -500,6 +544,9 @@ int main(void)
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
+		CASE(who_calls_is_attached_before_its_turn),
+		CASE(ports_of_noise_call_nobody),
+		CASE(who_has_nothing_rests_while_others_are_attached),
 		CASE(packet_for_one_who_is_not_attached_yet_reaches_him),
 		CASE(who_was_taken_away_meanwhile_is_detached),
 		CASE(who_was_refused_stays_refused),

@@ -136,6 +136,11 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port, evtchn_por
 	return -22;
 }
 
+bool event_is_pending(evtchn_port_t port)
+{
+	return world.pending[port];
+}
+
 int event_close(evtchn_port_t port)
 {
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
@@ -568,10 +573,9 @@ void world_back_end(void)
 static void events_take(void)
 {
 	for (uint32_t port = 0; port < 64; port++)
-		if (world.pending[port]) {
+		if (world.pending[port] && world.handler[port]) {	/* the others are masked, and stay pending */
 			world.pending[port] = false;
-			if (world.handler[port])
-				world.handler[port](port);
+			world.handler[port](port);
 		}
 }
 
