@@ -151,6 +151,7 @@ bool net_work(void)
 	bool did = false;
 
 	net.now_ns = time_now_ns();
+	net.has_departed = false;
 	if (net.device)
 		did |= wire_receive();
 	if (!receives_first()) {
@@ -166,7 +167,7 @@ bool net_work(void)
 	copies_run();
 	deliveries_finish();
 
-	if (net.device) {
+	if (net.device && !net.has_departed) {
 		did |= wire_push();
 		did |= wire_reap();
 	}

@@ -54,8 +54,10 @@ static bool dies(uint64_t steps)
 
 static void nothing_is_wrong(void)
 {
+	promise_settle();
 	CU_ASSERT_EQUAL(guests.wrong, 0);
 	CU_ASSERT_EQUAL(guests.lost, 0);
+	CU_ASSERT_EQUAL(guests.broken, 0);
 	CU_ASSERT_EQUAL(guests.errors, 0);
 	if (guests.wrong)
 		CU_FAIL(guests.first_wrong);
@@ -315,6 +317,121 @@ static void records_of_noise_harm_nobody(void)
 	}
 }
 
+/* ---- NB9 ---- */
+
+/* A successor has answered one that the card has not seen yet. */
+static void given_departure(void)
+{
+	given(2, true);
+	world.device.does_csum = world.device.does_tso = false;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 60000, 16, true));
+	world_back_end();
+	world_round();
+	CU_ASSERT_TRUE(net.scratch->is_arrived[DEPARTURE]);
+	CU_ASSERT_EQUAL(world.flying_count, 0);
+	guest_look(A);
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	CU_ASSERT_EQUAL(guests.promised, 1);
+}
+
+/* The card takes a part of a large packet at a time. */
+static void all_is_sent(void)
+{
+	for (unsigned int turn = 0; turn < 4; turn++)
+		all_look();
+}
+
+static void all_is_free(void)
+{
+	CU_ASSERT_FALSE(net.scratch->is_arrived[DEPARTURE]);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+}
+
+static void packet_to_be_cut_is_answered_before_it_is(void)
+{
+	given_departure();
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 50000, 14, true));
+	all_is_sent();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	CU_ASSERT_EQUAL(guests.promised, 1);
+	CU_ASSERT_EQUAL(guests.segments, (60000 - 54 + 1447) / 1448 + (50000 - 54 + 1447) / 1448);
+	all_is_free();
+	nothing_is_wrong();
+}
+
+static void what_was_answered_is_sent_by_the_next(void)
+{
+	given_departure();
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 50000, 14, true));
+	for (unsigned int deaths = 0; deaths < 5; deaths++) {
+		world_back_end();
+		world_round();
+	}
+	CU_ASSERT_EQUAL(guests.promised, 1);
+	all_is_sent();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	all_is_free();
+	nothing_is_wrong();
+}
+
+static void meanwhile_the_departure_kills(void)
+{
+	if (net.scratch->arrival_doing == DEPARTURE + 1)
+		world.steps_left = 0;
+}
+
+static void what_was_answered_and_kills_twice_is_dropped(void)
+{
+	uint32_t deaths = 0;
+
+	given_departure();
+	world_back_end();
+	while (deaths < 10) {
+		world.meanwhile = meanwhile_the_departure_kills;
+		if (!dies(UINT64_MAX))
+			break;
+		deaths++;
+		world_back_end();
+	}
+	CU_ASSERT_EQUAL(deaths, 2);
+	CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 1);
+	CU_ASSERT_EQUAL(guests.segments, 0);
+	all_is_sent();
+	all_is_free();
+}
+
+/* It would be answered, and nobody could be blamed any more. */
+static void packet_that_may_kill_is_not_answered_before_it_is_sent(void)
+{
+	given(2, true);
+	world.device.does_csum = world.device.does_tso = false;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 60000, 16, true));
+	killer_place = A;
+	killer_slot = world.guest[A].queue[0].tx.rsp_cons;
+	CU_ASSERT_EQUAL(deaths_until_it_lives(), 2);
+	CU_ASSERT_EQUAL(guests.promised, 0);
+	CU_ASSERT_TRUE(guest_is_aside(A));
+}
+
+static void departures_of_noise_harm_nobody(void)
+{
+	for (unsigned int turn = 0; turn < 300; turn++) {
+		uint8_t *noisy;
+
+		given_departure();
+		noisy = world_chance(2) ? (uint8_t *)&net.scratch->arrival[DEPARTURE] : (uint8_t *)&net.scratch->departure;
+		for (unsigned int i = 0; i < 1 + turn % 8; i++)
+			noisy[world_below(80)] ^= (uint8_t)(1u << world_below(8));
+		guests.has_strangers = true;
+		world_back_end();
+		all_is_sent();
+		all_is_free();
+		world_end();
+		world.random += turn;
+	}
+}
+
 /* ---- what the card has ---- */
 
 static void frames_that_nobody_fetched_are_delivered(void)
@@ -539,6 +656,11 @@ int main(void)
 		CASE(record_that_cannot_be_is_dropped_and_harms_nobody),
 		CASE(buffer_of_two_records_is_delivered_once),
 		CASE(records_of_noise_harm_nobody),
+		CASE(packet_to_be_cut_is_answered_before_it_is),
+		CASE(what_was_answered_is_sent_by_the_next),
+		CASE(what_was_answered_and_kills_twice_is_dropped),
+		CASE(packet_that_may_kill_is_not_answered_before_it_is_sent),
+		CASE(departures_of_noise_harm_nobody),
 		CASE(frames_that_nobody_fetched_are_delivered),
 		CASE(what_is_found_is_requests_frames_and_decided_answers),
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),

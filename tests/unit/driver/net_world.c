@@ -592,8 +592,10 @@ bool world_round(void)
 void world_run(void)
 {
 	for (unsigned int rounds = 0; rounds < 10000; rounds++) {
-		if (world_round())
+		if (world_round()) {
+			world.now_ns += 10;	/* who waits awake does not wait for ever */
 			continue;
+		}
 		if (world.wake_ns > world.now_ns + 2 * HOLD_NS)
 			return;
 		if (world.wake_ns > world.now_ns)
