@@ -119,7 +119,7 @@ static bool may_depart(struct packet *child)
 {
 	const struct queue *from = packet_origin(child)->from;
 
-	return !driver_domain.has_answered && child->is_to_cut && !net.scratch->is_arrived[DEPARTURE] && from && !from->is_suspect &&
+	return !driver_domain.has_answered && !net.scratch->is_arrived[DEPARTURE] && from && !from->is_suspect && (child->is_to_cut || !child->whole->vlan) &&
 	       is_for_nobody_else(child) && is_in_the_pool(child);
 }
 
@@ -134,8 +134,8 @@ void departure_note(struct packet *child)
 	frame_of(child, frame);
 	frame->length -= child->header_length;
 	scratch->departure.vlan = packet->vlan;
-	scratch->departure.header_length = packet->header_length;
-	memcpy(scratch->departure.header, packet->header, packet->header_length);
+	scratch->departure.header_length = child->is_to_cut ? packet->header_length : 0;
+	memcpy(scratch->departure.header, packet->header, scratch->departure.header_length);
 	STEP();
 	__atomic_store_n(&scratch->is_arrived[DEPARTURE], 1, __ATOMIC_RELEASE);
 	STEP();
@@ -145,7 +145,7 @@ void departure_note(struct packet *child)
 	net.has_departed = true;
 }
 
-/* As a frame that the card has received, with its headers beside it. */
+/* As a frame that the card has received, or with its headers beside it. */
 static struct packet *departure_take(void)
 {
 	const struct departure *departure = &net.scratch->departure;
@@ -164,12 +164,14 @@ static struct packet *departure_take(void)
 /* Its predecessor judged it, but what it wrote may be anything. */
 static void depart_again(struct packet *packet)
 {
+	bool is_beside = packet->header_length;
+	const uint8_t *header = is_beside ? packet->header : packet->piece[0].at;
+	uint32_t length = is_beside ? packet->header_length : packet->piece[0].length;
 	struct headers headers;
 
 	doing(packet);
 	STEP();
-	if (packet->header_length >= ETHERNET_BYTES && headers_parse(packet->header, packet->header_length, packet->length, &headers) == 0 &&
-	    offload_find(packet, &headers))
+	if (length >= ETHERNET_BYTES && headers_parse(header, length, packet->length, &headers) == 0 && offload_find(packet, &headers))
 		wire_offer(packet);
 	doing_nothing();
 	packet_release(packet);

@@ -18,8 +18,8 @@
  * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
  *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.
  * NB8  After a round that had not room for all the next begins with any of them: each queue is the first again and again.
- * NB9  The first answer of a successor does not wait until a packet is cut for the card. When all of it is in the pool it is recorded as a frame from the card
- *      is (NB5), answered, and kept until the card has sent it all: a successor sends it before anything else. One at a time.
+ * NB9  The first answer of a successor does not wait for the card. When all of a packet is in the pool it is recorded as a frame from the card is (NB5),
+ *      answered, and kept until the card has sent it all: a successor sends it before anything else. One at a time.
  */
 #pragma once
 
@@ -190,7 +190,7 @@ struct address {
 /* NB9: what its frame does not say. */
 struct departure {
 	uint16_t vlan, header_length;
-	uint8_t header[HEADER_MAX];	/* of the packet; they are not in the frame */
+	uint8_t header[HEADER_MAX];	/* of a packet that is to be cut; they are not in the frame */
 };
 
 /* What no reset copies back. Of the predecessor's, a successor reads what begins with arrival[] and believes none of it. */

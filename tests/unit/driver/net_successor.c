@@ -320,11 +320,11 @@ static void records_of_noise_harm_nobody(void)
 /* ---- NB9 ---- */
 
 /* A successor has answered one that the card has not seen yet. */
-static void given_departure(void)
+static void given_departure_of(uint32_t bytes, uint32_t slots, bool is_to_cut)
 {
 	given(2, true);
-	world.device.does_csum = world.device.does_tso = false;
-	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 60000, 16, true));
+	world.device.does_csum = world.device.does_tso = !is_to_cut;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, bytes, slots, slots > 1));
 	world_back_end();
 	world_round();
 	CU_ASSERT_TRUE(net.scratch->is_arrived[DEPARTURE]);
@@ -340,6 +340,8 @@ static void all_is_sent(void)
 	for (unsigned int turn = 0; turn < 4; turn++)
 		all_look();
 }
+
+static void given_departure(void) { given_departure_of(60000, 16, true); }
 
 static void all_is_free(void)
 {
@@ -373,6 +375,23 @@ static void what_was_answered_is_sent_by_the_next(void)
 	CU_ASSERT_EQUAL(guests.answered, 2);
 	all_is_free();
 	nothing_is_wrong();
+}
+
+/* As it is, and for a card that cuts. */
+static void small_and_large_ones_are_answered_and_sent_by_the_next(void)
+{
+	for (unsigned int is_large = 0; is_large < 2; is_large++) {
+		given_departure_of(is_large ? 60000 : 300, is_large ? 16 : 1, false);
+		for (unsigned int deaths = 0; deaths < 3; deaths++) {
+			world_back_end();
+			world_round();
+		}
+		all_is_sent();
+		CU_ASSERT_TRUE(guests.received >= 1);
+		all_is_free();
+		nothing_is_wrong();
+		world_end();
+	}
 }
 
 static void meanwhile_the_departure_kills(void)
@@ -419,7 +438,7 @@ static void departures_of_noise_harm_nobody(void)
 	for (unsigned int turn = 0; turn < 300; turn++) {
 		uint8_t *noisy;
 
-		given_departure();
+		given_departure_of(turn % 3 ? 60000 : 1000, turn % 3 ? 16 : 1, turn % 3 == 1);
 		noisy = world_chance(2) ? (uint8_t *)&net.scratch->arrival[DEPARTURE] : (uint8_t *)&net.scratch->departure;
 		for (unsigned int i = 0; i < 1 + turn % 8; i++)
 			noisy[world_below(80)] ^= (uint8_t)(1u << world_below(8));
@@ -658,6 +677,7 @@ int main(void)
 		CASE(records_of_noise_harm_nobody),
 		CASE(packet_to_be_cut_is_answered_before_it_is),
 		CASE(what_was_answered_is_sent_by_the_next),
+		CASE(small_and_large_ones_are_answered_and_sent_by_the_next),
 		CASE(what_was_answered_and_kills_twice_is_dropped),
 		CASE(packet_that_may_kill_is_not_answered_before_it_is_sent),
 		CASE(departures_of_noise_harm_nobody),
