@@ -43,7 +43,7 @@ void suspicion_settle(struct queue *queue)
 	suspicion_clear(status);
 }
 
-/* ---- who had work comes first, then who calls, and is served before the next is taken over; whose packet may kill comes last ---- */
+/* ---- who had work comes first, then who calls, then whose packet may kill; each is served before the next is taken over ---- */
 
 void successor_begin(void)
 {
@@ -108,14 +108,12 @@ bool successor_next(void)
 
 		if (net.take_over_next >= count && net.has_worked && !driver_domain.has_answered)
 			return true;	/* those who had none can wait for the first answer; while the card has the packet it is their turn */
-		if (net.take_over_next >= count && attach_caller())
+		if (net.take_over_next >= count && (attach_caller() || (net.suspect && attach_at(net.suspect - 1))))
 			return true;
 		net.take_over_next++;
 		if (is_turn && place + 1 != net.suspect && attach_at(place))
 			return true;
 	}
-	if (net.suspect && attach_at(net.suspect - 1))
-		return true;
 	net.is_taking_over = false;
 	return false;
 }

@@ -535,6 +535,27 @@ static void who_had_work_is_served_before_others_are_attached(void)
 	nothing_is_wrong();
 }
 
+static void suspect_comes_after_who_has_work_and_before_who_has_none(void)
+{
+	given(3, false);
+	CU_ASSERT_TRUE(guest_send(C, B, 300, 1, false));
+	CU_ASSERT_TRUE(guest_send(B, C, 300, 1, false));
+	net.status->busy[0] = 1u << B | 1u << C;
+	net.status->doing_ring = world.guest[B].record->queue[0].ledger[0].ring;
+	net.status->doing_index = world.guest[B].queue[0].tx.rsp_cons;
+	net.status->doing = B + 1;
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NULL(net.port[B]);
+	CU_ASSERT_PTR_NOT_NULL(net.port[C]);
+	while (!net.port[B])
+		world_round();
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	nothing_is_wrong();
+}
+
 static void who_calls_is_attached_before_its_turn(void)
 {
 	given(4, false);
@@ -686,6 +707,7 @@ int main(void)
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
+		CASE(suspect_comes_after_who_has_work_and_before_who_has_none),
 		CASE(who_calls_is_attached_before_its_turn),
 		CASE(ports_of_noise_call_nobody),
 		CASE(who_has_nothing_rests_while_others_are_attached),
