@@ -229,7 +229,9 @@ struct net {
 	uint32_t turn;					/* pseudo-random: with whom the next begins */
 	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
-	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
+	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place */
+	uint64_t was_taken[DRIVER_ATTACHMENTS_MAX / 64];	/* the same; has_looked: what the table said then */
+	bool has_looked;
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
