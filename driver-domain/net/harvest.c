@@ -15,7 +15,7 @@ static bool frame_is_sound(const struct net_frame *frame)
 	if (!frame->segment_count || frame->segment_count > NET_SEGMENTS_MAX || frame->gso > NET_GSO_TCP6 || (frame->gso && !frame->gso_bytes))
 		return false;
 	for (unsigned int i = 0; i < frame->segment_count; i++) {
-		const struct net_segment *segment = &frame->segment[i];
+		const struct pool_part *segment = &frame->segment[i];
 
 		if (!segment->length || segment->length > BUFFER_BYTES - (uintptr_t)segment->at % BUFFER_BYTES)
 			return false;

@@ -310,7 +310,13 @@ static inline bool packets_are_out(void)
 {
 	return net.free_count <= packets_kept();
 }
-void packet_release(struct packet *packet);
+void packet_end(struct packet *packet);		/* nobody holds it any more */
+/* NB2 */
+static inline void packet_release(struct packet *packet)
+{
+	if (packet && --packet->references == 0)
+		packet_end(packet);
+}
 void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
