@@ -229,7 +229,9 @@ struct net {
 	uint32_t turn;					/* pseudo-random: with whom the next begins */
 	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
-	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
+	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place */
+	uint64_t was_taken[DRIVER_ATTACHMENTS_MAX / 64];	/* the same; has_looked: what the table said then */
+	bool has_looked;
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
@@ -308,7 +310,13 @@ static inline bool packets_are_out(void)
 {
 	return net.free_count <= packets_kept();
 }
-void packet_release(struct packet *packet);
+void packet_end(struct packet *packet);		/* nobody holds it any more */
+/* NB2 */
+static inline void packet_release(struct packet *packet)
+{
+	if (packet && --packet->references == 0)
+		packet_end(packet);
+}
 void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */

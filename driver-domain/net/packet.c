@@ -96,10 +96,9 @@ static void joined_release(struct packet *joined)
 	}
 }
 
-/* NB2 */
-void packet_release(struct packet *packet)
+void packet_end(struct packet *packet)
 {
-	while (packet && --packet->references == 0) {
+	do {
 		struct packet *whole = packet->whole, *joined = packet->joined;
 
 		if (packet->from)
@@ -112,7 +111,7 @@ void packet_release(struct packet *packet)
 		}
 		joined_release(joined);
 		packet = whole;
-	}
+	} while (packet && --packet->references == 0);
 }
 
 /* NB5: first it is no arrival any more, then its buffers are free. */

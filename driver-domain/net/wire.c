@@ -148,7 +148,7 @@ void frame_of(const struct packet *packet, struct net_frame *frame)
 	frame->room = 0;
 	frame->cookie = (void *)packet;
 	for (unsigned int i = 0; i < packet->piece_count; i++)
-		frame->segment[i] = (struct net_segment){ packet->piece[i].at, packet->piece[i].length };
+		frame->segment[i] = (struct pool_part){ packet->piece[i].at, packet->piece[i].length };
 }
 
 static bool hand_over(struct packet *packet, unsigned int queue)

@@ -331,7 +331,7 @@ static int frame_take(struct net_frame *frame)
 		.csum_offset = arrived->csum_offset, .gso_bytes = arrived->gso_bytes, .header_bytes = arrived->header_bytes,
 	};
 	while (at < arrived->length) {
-		struct net_segment *segment = &frame->segment[frame->segment_count++];
+		struct pool_part *segment = &frame->segment[frame->segment_count++];
 		uint32_t room = frame->segment_count == 1 ? 4096 - 12 : 4096, offset = 4096 - room;
 
 		segment->at = (uint8_t *)world.buffer[--world.buffer_count] + offset;
