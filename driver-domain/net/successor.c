@@ -128,10 +128,13 @@ static bool attach_caller(void)
 	return false;
 }
 
-/* Those who had no work, and most of the card's buffers, can wait for the first answer; while the card has the packet it is their turn. */
+/*
+ * Those who had no work, and most of the card's buffers, can wait for the first answer, and until it was looked at what the card has left; while the
+ * card has the packet it is their turn.
+ */
 static bool is_first_awaited(void)
 {
-	return net.has_worked && !driver_domain.has_answered;
+	return (net.has_worked || net.is_first_round) && !driver_domain.has_answered;
 }
 
 bool successor_next(void)

@@ -556,12 +556,29 @@ static void suspect_comes_after_who_has_work_and_before_who_has_none(void)
 	nothing_is_wrong();
 }
 
+static void frame_of_the_card_is_delivered_before_others_are_attached(void)
+{
+	given(3, true);
+	wire_send(C, 300, false);
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[C]);
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	CU_ASSERT_TRUE(driver_domain.has_answered);
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 1);
+	nothing_is_wrong();
+}
+
 static void who_calls_is_attached_before_its_turn(void)
 {
 	given(4, false);
 	world.is_gradual = true;
 	world_back_end();
-	CU_ASSERT_PTR_NOT_NULL(net.port[A]);
+	while (!net.port[A])
+		world_round();
 	CU_ASSERT_TRUE(guest_send(3, B, 300, 1, false));
 	world_kick(3, 0);
 	world_round();
@@ -579,8 +596,8 @@ static void ports_of_noise_call_nobody(void)
 	memset(world_status(C)->port, 0xff, sizeof(world_status(C)->port));
 	world.is_gradual = true;
 	world_back_end();
-	world_round();
-	CU_ASSERT_PTR_NOT_NULL(net.port[B]);
+	while (!net.port[B])
+		world_round();
 	CU_ASSERT_PTR_NULL(net.port[C]);
 	all_look();
 	CU_ASSERT_EQUAL(world_status(C)->answer, DRIVER_ATTACHED);
@@ -593,7 +610,8 @@ static void who_has_nothing_rests_while_others_are_attached(void)
 	given(4, false);
 	world.is_gradual = true;
 	world_back_end();
-	world_round();
+	while (!net.port[B])
+		world_round();
 	CU_ASSERT_PTR_NULL(net.port[3]);
 	CU_ASSERT_FALSE(net.port[A]->queue[0]->is_active);
 	all_look();
@@ -708,6 +726,7 @@ int main(void)
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
 		CASE(suspect_comes_after_who_has_work_and_before_who_has_none),
+		CASE(frame_of_the_card_is_delivered_before_others_are_attached),
 		CASE(who_calls_is_attached_before_its_turn),
 		CASE(ports_of_noise_call_nobody),
 		CASE(who_has_nothing_rests_while_others_are_attached),

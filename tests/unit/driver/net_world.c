@@ -555,6 +555,17 @@ static void next_life(void)
 	net_again();
 }
 
+/* At once, as if it had looked at everything. */
+static void take_over_all(void)
+{
+	bool is_first_round = net.is_first_round;
+
+	net.is_first_round = false;
+	while (net.is_taking_over)
+		attach_obey();
+	net.is_first_round = is_first_round;
+}
+
 /* The first is at ready; later ones come after a reset: memory as at ready but what is scratch, no event pending. */
 void world_back_end(void)
 {
@@ -565,9 +576,9 @@ void world_back_end(void)
 	else
 		next_life();
 	net.generation = ++generation;
+	if (!world.is_gradual)
+		take_over_all();
 	attach_obey();
-	while (net.is_taking_over && !world.is_gradual)
-		attach_obey();
 }
 
 static void events_take(void)
