@@ -476,7 +476,7 @@ static bool peek(struct net_device *device, struct net_frame *frame, uint32_t *s
 			device->failed(device, "e1000e: it received more than fits what it was given");
 			return false;
 		}
-		frame->segment[frame->segment_count++] = (struct pool_part){ card.buffer[index], length };
+		frame->segment[frame->segment_count++] = (struct net_segment){ card.buffer[index], length };
 		frame->length += length;
 		if (word & RX_END) {
 			*status = word;
@@ -545,7 +545,7 @@ static bool left_whole(struct net_frame *frame, uint32_t *status)
 		length = card.receives[index].high & 0xffff;
 		if (!(word & RX_DONE) || length > BUFFER_BYTES || !pool_has(buffer, BUFFER_BYTES))
 			return false;
-		frame->segment[frame->segment_count++] = (struct pool_part){ buffer, length };
+		frame->segment[frame->segment_count++] = (struct net_segment){ buffer, length };
 		frame->length += length;
 		*status = word;
 		is_whole = word & RX_END;

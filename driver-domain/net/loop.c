@@ -151,7 +151,6 @@ bool net_work(void)
 	bool did = false;
 
 	net.now_ns = time_now_ns();
-	net.has_departed = false;
 	if (net.device)
 		did |= wire_receive();
 	if (!receives_first()) {
@@ -167,7 +166,7 @@ bool net_work(void)
 	copies_run();
 	deliveries_finish();
 
-	if (net.device && !net.has_departed) {
+	if (net.device) {
 		did |= wire_push();
 		did |= wire_reap();
 	}
@@ -213,10 +212,9 @@ bool net_rest(void)
 
 	while (*link) {
 		struct queue *queue = *link;
-		bool is_news = queue_rest(queue);
 
-		has_news |= is_news;
-		if (is_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
+		has_news |= queue_rest(queue);
+		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
 			link = &queue->next_active;
 			continue;
 		}

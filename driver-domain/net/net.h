@@ -18,8 +18,6 @@
  * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
  *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.
  * NB8  After a round that had not room for all the next begins with any of them: each queue is the first again and again.
- * NB9  The first answer of a successor does not wait for the card. When all of a packet is in the pool it is recorded as a frame from the card is (NB5),
- *      answered, and kept until the card has sent it all: a successor sends it before anything else. One at a time.
  */
 #pragma once
 
@@ -59,7 +57,6 @@
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
 #define ARRIVALS		1024u
-#define DEPARTURE		ARRIVALS	/* NB9: its place among them */
 #define ARRIVAL_DEATHS_MAX	2u	/* at work on one frame from the wire, and it is dropped */
 #define ADDRESSES		2048u	/* a power of two */
 #define QUEUES_KEPT		256u	/* in scratch pages; more are restored by each reset */
@@ -187,13 +184,7 @@ struct address {
 	bool is_given;			/* by Dom0 */
 };
 
-/* NB9: what its frame does not say. */
-struct departure {
-	uint16_t vlan, header_length;
-	uint8_t header[HEADER_MAX];	/* of a packet that is to be cut; they are not in the frame */
-};
-
-/* What no reset copies back. Of the predecessor's, a successor reads what begins with arrival[] and believes none of it. */
+/* What no reset copies back. Of the predecessor's, a successor reads the last three and believes none of it. */
 struct net_scratch {
 	struct packet packet[PACKETS];
 	uint8_t header[PACKETS][HEADER_CELL];
@@ -203,9 +194,8 @@ struct net_scratch {
 	struct port port[DRIVER_ATTACHMENTS_MAX];
 	struct queue queue[QUEUES_KEPT];
 	struct address address[ADDRESSES];
-	struct net_frame arrival[ARRIVALS + 1];	/* NB5, NB9 */
-	uint8_t is_arrived[ARRIVALS + 1];	/* 0: free; else one more than drivers have died at work on it */
-	struct departure departure;
+	struct net_frame arrival[ARRIVALS];	/* NB5 */
+	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than drivers have died at work on it */
 	uint32_t arrival_next;
 	uint32_t arrival_doing;			/* the place of the one that is worked on, + 1 */
 	uint32_t arrivals_blamed;		/* dropped, all lives */
@@ -229,13 +219,10 @@ struct net {
 	uint32_t turn;					/* pseudo-random: with whom the next begins */
 	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
-	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place */
-	uint64_t was_taken[DRIVER_ATTACHMENTS_MAX / 64];	/* the same; has_looked: what the table said then */
-	bool has_looked;
+	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
-	bool has_departed;				/* NB9: in this round */
 	struct fifo wire_waiting;			/* to be copied for the card */
 	struct fifo wire_ready;				/* copied: to be handed over */
 	uint32_t wire_flying;				/* handed over */
@@ -310,13 +297,7 @@ static inline bool packets_are_out(void)
 {
 	return net.free_count <= packets_kept();
 }
-void packet_end(struct packet *packet);		/* nobody holds it any more */
-/* NB2 */
-static inline void packet_release(struct packet *packet)
-{
-	if (packet && --packet->references == 0)
-		packet_end(packet);
-}
+void packet_release(struct packet *packet);
 void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
@@ -394,6 +375,7 @@ void receive_finish(const struct delivery *delivery, bool is_whole);
 void fifo_forget(struct fifo *fifo, const struct port *from);	/* what waits there of one port; NULL: of all */
 
 /* wire.c */
+void wire_again(void);
 bool wire_receive(void);
 void wire_offer(struct packet *packet);
 bool wire_fill(void);
@@ -401,17 +383,6 @@ void wire_finish(const struct delivery *delivery, bool is_whole);
 bool wire_push(void);
 bool wire_reap(void);
 bool wire_interrupts(bool on);
-void frame_of(const struct packet *packet, struct net_frame *frame);
-struct packet *packet_of(const struct net_frame *frame);	/* its buffers are the packet's; NULL: there is no packet, and they are free */
-/*
- * One frame of the card's, by its receive() or left(), recorded (NB5) unless the place for it is still another's. NULL: none; *came: one came, and there is
- * no packet for it.
- */
-struct packet *wire_take(int (*give)(struct net_device *, unsigned int, struct net_frame *), unsigned int queue, bool *came);
-
-/* harvest.c */
-void wire_again(void);				/* a successor's card: silent, harvested, and set up again */
-void departure_note(struct packet *child);	/* NB9: all of it is in the pool */
 
 /* segments.c */
 bool segments_are_ours(struct packet *packet);	/* true: the card cannot cut it and sum it up, and it can be done here; its headers are pulled */

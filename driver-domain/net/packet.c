@@ -96,9 +96,10 @@ static void joined_release(struct packet *joined)
 	}
 }
 
-void packet_end(struct packet *packet)
+/* NB2 */
+void packet_release(struct packet *packet)
 {
-	do {
+	while (packet && --packet->references == 0) {
 		struct packet *whole = packet->whole, *joined = packet->joined;
 
 		if (packet->from)
@@ -111,7 +112,7 @@ void packet_end(struct packet *packet)
 		}
 		joined_release(joined);
 		packet = whole;
-	} while (packet && --packet->references == 0);
+	}
 }
 
 /* NB5: first it is no arrival any more, then its buffers are free. */

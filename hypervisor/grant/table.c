@@ -146,7 +146,8 @@ static uint32_t handles_end(struct domain *user, struct grant_handle *handle)
 	table->handle_count -= ended;
 	table->handle_destroy = number;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
-	domain_put_many(lender, ended);
+	for (uint32_t i = 0; i < ended; i++)
+		domain_put(lender);
 	return ended;
 }
 
