@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import types
 
 import pytest
 
@@ -21,6 +22,7 @@ import plan as plans  # noqa: E402
 import plant  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+import session  # noqa: E402
 import machine  # noqa: E402
 from campaign import Campaign, run_exactly  # noqa: E402
 from machine import Machine  # noqa: E402
@@ -397,6 +399,25 @@ def test_a_report_says_what_holds_and_what_was_not_tested(tmp_path):
     assert found[report.FAILS] == [FAIL_STOP] and "make ONLY=net0/crash/2" in page
 
 
+def test_a_report_has_all_its_parts(tmp_path):
+    seen = {"restarts": 1, "detectors": ["hang"], "recovery_ns": [50000, 70000]}
+    ring = {"ring": "requests", "slots": 32, "waiting": 1, "rsp_prod": 7, "commit": 8}
+    case = {**injected("stop", symbol="net_work+0x12"), "seen": seen, "rings": [ring]}
+    notes = [{"kind": "samples", "boot": 1, "samples": [[0.2, {"up": 1, "down": 2, "write": 3, "read": 4}], [0.4, {"up": 1, "down": 2, "write": 3, "read": 4}]],
+              "marks": [[0.1, False], [0.3, True]]}]
+    report.write(str(tmp_path / "r"), "all", [{"core": "abc", "net.elf": "def"}], {case["id"]: case}, notes, {"net0": {"net_work", "main"}}, str)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    part = dict(re.findall(r"<h2>(.*?)</h2>(.*?)(?=<h2>|$)", page, re.DOTALL))
+    assert re.search(r"net0 crash.*1 of 1, 100.0 % \(2.5 to 100.0\)", part["By class"], re.DOTALL)
+    assert re.search(r">hang<.*1 of 1, 100.0 % \(2.5 to 100.0\)", part["By detector"], re.DOTALL)
+    assert "<svg" in part["Time to recover"] and re.search(r"net0.*>2<.*>50<.*>70<", part["Time to recover"], re.DOTALL)
+    assert "<svg" in part["Throughput, with each fault"] and "stroke: #888888" in part["Throughput, with each fault"] and "stroke: #d62728" in part["Throughput, with each fault"]
+    assert "1 of 2" in part["Coverage"] and re.search(r"requests.*one, answers not published.*>1<", part["Coverage"], re.DOTALL)
+    assert re.search(r"core.*abc.*net.elf.*def", part["Versions"], re.DOTALL)
+    with open(tmp_path / "r.csv", encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [case["id"]]
+
+
 def test_a_report_says_how_to_have_a_failure_again_and_what_came_of_that(tmp_path):
     told = {"record": {"outcome": judge.LOST}, "replays": 2}
     noted = {"times": 20, "outcomes": {judge.LOST: 7}}
@@ -588,17 +609,53 @@ def test_blocks_of_fio_are_known_from_others(tmp_path):
     assert [at // plant.BLOCK for at, _ in plant.blocks(str(disk))] == [9]
 
 
-def test_each_guests_file_system_is_looked_at_alone(tmp_path):
-    plan, disk = plans.read(os.path.join(PLANS, "smoke.toml")), str(tmp_path / "disk")
-    room.make_disk(disk, plan)
-    assert room.check_disk(disk, plan) == {"web": "", "store": ""}
-    with open(disk, "r+b") as file:
-        file.seek(room.PARTS["store"][1] + plant.BLOCK)     # its group descriptors
-        file.write(b"\xff" * plant.BLOCK)
-    said = room.check_disk(disk, plan)
-    assert said["web"] == "" and said["store"]
-    room.make_file_system(disk, plan, "store")
-    assert room.check_disk(disk, plan) == {"web": "", "store": ""}
+@pytest.fixture
+def disk(tmp_path):
+    """(its path, its plan)"""
+    plan, path = plans.read(os.path.join(PLANS, "smoke.toml")), str(tmp_path / "disk")
+    room.make_disk(path, plan)
+    return path, plan
+
+
+def wrong_of(disk):
+    return {name for name, said in room.check_disk(*disk).items() if said}
+
+
+def test_each_guests_file_system_is_looked_at_alone(disk):
+    assert wrong_of(disk) == set()
+    plant.write(disk[0], [(room.PARTS["store"][1] + plant.BLOCK, b"\xff" * plant.BLOCK)])     # its group descriptors
+    assert wrong_of(disk) == {"store"}
+    room.make_file_system(*disk, "store")
+    assert wrong_of(disk) == set()
+
+
+@pytest.mark.parametrize("at", (0, 100, room.SECTOR, room.PARTS["web"][1] - 1, room.PARTS["web"][1] + room.PARTS["web"][2], room.PARTS["store"][1] - 1, room.DISK_BYTES - 1))
+@pytest.mark.parametrize("mend", (room.make_disk, room.clear_outside))
+def test_a_write_outside_of_all_partitions_is_seen_and_gone_then(disk, at, mend):
+    plant.write(disk[0], [(at, b"g")])
+    assert wrong_of(disk) == {room.NOBODY}
+    mend(*disk)
+    assert wrong_of(disk) == set()
+
+
+def test_what_a_case_wrote_outside_of_all_partitions_is_held_against_it_alone(disk):
+    given = types.SimpleNamespace(disk=disk[0], plan=disk[1], looks=[])
+    session.Session.look_outside(given, {"id": "disk0/skip/1"})
+    plant.write(disk[0], [(0, b"g")])
+    session.Session.look_outside(given, {"id": "disk0/skip/2"})
+    session.Session.look_outside(given, {"id": "disk0/skip/3"})
+    assert [cases for _, cases in given.looks] == [["disk0/skip/2"]] and "partition table" in given.looks[0][0]
+    assert wrong_of(disk) == set()
+
+
+def test_who_wrote_is_asked_when_the_driver_that_wrote_is_gone(monkeypatch):
+    """Its fault is in it until then, and what it writes in between is no deed of the next case's."""
+    did = []
+    monkeypatch.setattr(cases_of, "fresh", lambda session, driver: did.append(f"{driver} restarts"))
+    given = types.SimpleNamespace(look_outside=lambda case: did.append(f"{case['id']} is looked at"))
+    for case in ("disk0/skip/1", "net0/skip/1"):
+        assert cases_of.make_well(given, plans.case_of(case), {"outcome": judge.NO_EFFECT})
+    assert did == ["disk0 restarts", "disk0/skip/1 is looked at", "net0 restarts", "net0/skip/1 is looked at"]
 
 
 class GivenSession:
@@ -614,6 +671,10 @@ class GivenSession:
         self.looks.append(("", self.ran))
         self.ran = []
 
+    def look_outside(self, case):
+        if case["class"] == "branch":
+            self.looks.append(("nobody: so", [case["id"]]))
+
     def second(self):
         return 0
 
@@ -623,7 +684,7 @@ class GivenSession:
 
 def test_a_disk_is_looked_at_before_what_may_spoil_it(tmp_path, monkeypatch):
     monkeypatch.setattr(cases_of, "run", lambda session, case, plan: {**case, "kind": "case", "outcome": judge.NO_EFFECT, "why": "", "injected": {}})
-    monkeypatch.setattr(cases_of, "make_well", lambda session, case, record: True)
+    monkeypatch.setattr(cases_of, "fresh", lambda session, driver: None)
     it = campaign.Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", results.Store(str(tmp_path / "r.jsonl"), {}), say=lambda text: None)
     it.session = session = GivenSession()
     identities = ["net0/crash/1", "disk0/hang/1", "net0/text/1", "disk0/page-table/1", "net0/plant:nothing/1", "disk0/plant:fs/1", "net0/plant:guest/1"]
@@ -631,6 +692,8 @@ def test_a_disk_is_looked_at_before_what_may_spoil_it(tmp_path, monkeypatch):
     it.run(identities)
     assert session.looked == [["golden/1", *identities[:2]], identities[2:4], identities[4:5], identities[5:6]]
     assert [note["cases"] for note in it.store.notes] == session.looked, "what was found is written down before the next case"
+    it.run(["disk0/branch/1"])
+    assert it.store.notes[-1]["said"] == "nobody: so" and it.store.notes[-1]["cases"] == ["disk0/branch/1"]
 
 
 def test_what_must_cost_nobody_anything_comes_first():

@@ -6,7 +6,7 @@ set -u
 log=$1
 shift
 
-# The shell may not be there yet. Nobody reads any more: this ends by itself.
+# The shell may not be there yet. Nobody reads any more: this ends by itself, and until then holds nothing that somebody waits for.
 switch_off() {
 	until grep -q '^tour: exit code' "$log"; do
 		sleep 1
@@ -16,5 +16,5 @@ switch_off() {
 }
 
 : > "$log"
-"$@" < <(switch_off) 2>&1 | tee "$log"
+"$@" < <(exec 2> /dev/null; switch_off) 2>&1 | tee "$log"
 exit "$(sed -n 's/^tour: exit code \([0-9]*\).*/\1/p' "$log" | grep . || echo 1)"

@@ -81,9 +81,10 @@ uint32_t successor_next(void)
 	blk.taking = TAKING_OTHERS;
 	if (blk.has_worked && !driver_domain.has_answered)
 		return DRIVER_ATTACHMENTS_MAX;	/* they can wait for the first answer; while the disk has the request it is their turn */
+	if (blk.suspect && is_left(blk.suspect - 1))
+		return blk.suspect - 1;
 	place = next_other();
-	if (place < DRIVER_ATTACHMENTS_MAX)
-		return place;
-	blk.taking = TAKING_NONE;
-	return blk.suspect && is_left(blk.suspect - 1) ? blk.suspect - 1 : DRIVER_ATTACHMENTS_MAX;
+	if (place == DRIVER_ATTACHMENTS_MAX)
+		blk.taking = TAKING_NONE;
+	return place;
 }

@@ -119,7 +119,7 @@ static struct card {
 	uint32_t transmit_head, transmit_tail, transmit_told;
 	struct { void *cookie; bool is_last; } sent[ENTRIES];
 	struct descriptor context;	/* the one that the card has; all zero: none */
-} card;
+} card APART;
 
 static uint32_t get(uint32_t at) { return *(volatile uint32_t *)(card.registers + at); }
 static void set(uint32_t at, uint32_t value) { *(volatile uint32_t *)(card.registers + at) = value; }
@@ -476,7 +476,7 @@ static bool peek(struct net_device *device, struct net_frame *frame, uint32_t *s
 			device->failed(device, "e1000e: it received more than fits what it was given");
 			return false;
 		}
-		frame->segment[frame->segment_count++] = (struct net_segment){ card.buffer[index], length };
+		frame->segment[frame->segment_count++] = (struct pool_part){ card.buffer[index], length };
 		frame->length += length;
 		if (word & RX_END) {
 			*status = word;
@@ -545,7 +545,7 @@ static bool left_whole(struct net_frame *frame, uint32_t *status)
 		length = card.receives[index].high & 0xffff;
 		if (!(word & RX_DONE) || length > BUFFER_BYTES || !pool_has(buffer, BUFFER_BYTES))
 			return false;
-		frame->segment[frame->segment_count++] = (struct net_segment){ buffer, length };
+		frame->segment[frame->segment_count++] = (struct pool_part){ buffer, length };
 		frame->length += length;
 		*status = word;
 		is_whole = word & RX_END;

@@ -21,11 +21,6 @@
 
 enum net_gso { NET_GSO_NONE, NET_GSO_TCP4, NET_GSO_TCP6 };
 
-struct net_segment {
-	void *at;			/* in the pool */
-	uint32_t length;		/* never 0 */
-};
-
 struct net_frame {
 	uint32_t length;		/* of all segments: Ethernet header on, no FCS */
 	uint16_t flags;
@@ -37,7 +32,7 @@ struct net_frame {
 	uint16_t header_bytes;		/* gso: Ethernet, IP and TCP headers */
 	uint16_t room;			/* sent: free bytes of the pool before the first segment, which the driver may use until it is back */
 	void *cookie;			/* sent: comes back by reap() */
-	struct net_segment segment[NET_SEGMENTS_MAX];
+	struct pool_part segment[NET_SEGMENTS_MAX];
 };
 
 struct net_device;

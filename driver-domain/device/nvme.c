@@ -102,7 +102,7 @@ static struct disk {
 	uint32_t block_shift;		/* of the disk's sector */
 	uint32_t part_bytes;		/* most that one command moves */
 	struct queue admin, queue[BLK_QUEUES_MAX];
-} disk;
+} disk APART;
 
 static uint32_t get32(uint32_t at) { return *(volatile uint32_t *)(disk.registers + at); }
 static void set32(uint32_t at, uint32_t value) { *(volatile uint32_t *)(disk.registers + at) = value; }

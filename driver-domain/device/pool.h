@@ -17,6 +17,12 @@
 #define BUFFER_BYTES 4096u
 #define POOL_PAGES_MAX 4096u
 
+/* A part of it, for a device to read or to write. */
+struct pool_part {
+	void *at;
+	uint32_t length;		/* never 0 */
+};
+
 extern uint8_t *pool_at;
 extern uint64_t pool_bytes, pool_first_machine;
 

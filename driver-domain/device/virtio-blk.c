@@ -184,15 +184,15 @@ static void room_fill(struct room *room, const struct blk_io *io, uint64_t done)
 /* Head, data, status: for a queue whose own slots they take. */
 static int submit_chain(struct virtqueue *queue, struct room *room, const struct blk_io *io, uint32_t data, void *cookie)
 {
-	struct virtqueue_piece piece[VIRTQUEUE_PIECES_MAX];
+	struct pool_part piece[VIRTQUEUE_PIECES_MAX];
 	unsigned int count = 0, writes;
 
-	piece[count++] = (struct virtqueue_piece){ &room->type, 16 };
+	piece[count++] = (struct pool_part){ &room->type, 16 };
 	if (io->op == BLK_DISCARD)
-		piece[count++] = (struct virtqueue_piece){ &room->discard_sector, 16 };
+		piece[count++] = (struct pool_part){ &room->discard_sector, 16 };
 	for (uint32_t i = 0; i < data; i++)
-		piece[count++] = (struct virtqueue_piece){ io->segment[i].at, io->segment[i].length };
-	piece[count++] = (struct virtqueue_piece){ &room->status, 1 };
+		piece[count++] = (struct pool_part){ io->segment[i].at, io->segment[i].length };
+	piece[count++] = (struct pool_part){ &room->status, 1 };
 	writes = io->op == BLK_READ ? 1 + data : 1;
 	return virtqueue_add(queue, piece, count - writes, writes, cookie);
 }

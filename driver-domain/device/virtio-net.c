@@ -85,7 +85,7 @@ struct kept {
 static struct kept *kept;			/* NET_QUEUES_MAX */
 static struct virtio_device virtio;
 static struct pair pairs[NET_QUEUES_MAX];
-static struct virtqueue control;
+static struct virtqueue control APART;
 static struct posted {
 	uint8_t *room;				/* NULL: no command is under way */
 	uint64_t until_ns;
@@ -118,6 +118,7 @@ static void read_config(struct net_device *device, uint16_t *pairs_there)
 	device->does_tso = device->does_csum && (virtio.features & F_TSO) == F_TSO;
 	device->does_lro = virtio.features & F_LRO;
 	device->header_room = sizeof(struct header);
+	device->state = pairs;
 }
 
 static int check_config(const struct net_device *device, uint16_t pairs_there)
@@ -155,7 +156,7 @@ static int pair_begin(struct net_device *device, unsigned int number)
 static int command_post(uint8_t group, uint8_t what, const void *argument, uint32_t bytes)
 {
 	uint8_t *room = buffer_alloc();
-	struct virtqueue_piece piece[] = { { room, 2 }, { room + 8, bytes }, { room + COMMAND_ANSWER, 1 } };
+	struct pool_part piece[] = { { room, 2 }, { room + 8, bytes }, { room + COMMAND_ANSWER, 1 } };
 
 	if (!room)
 		return -XEN_ENOMEM;
@@ -293,27 +294,39 @@ static void header_fill(struct header *header, const struct net_frame *frame)
 	}
 }
 
+/* Not as pairs[number]: each of its arrays would be indexed anew. */
+static inline struct pair *pair_of(const struct net_device *device, unsigned int number)
+{
+	return (struct pair *)device->state + number;
+}
+
+/* The header stands right before the first segment if there is room for it. */
 static int transmit(struct net_device *device, unsigned int number, const struct net_frame *frame)
 {
-	struct pair *pair = &pairs[number];
-	unsigned int at = pair->sent_index % VIRTQUEUE_SLOTS_MAX, count = 0;
-	struct virtqueue_piece piece[NET_SEGMENTS_MAX + 1];
+	struct pair *pair = pair_of(device, number);
+	struct virtqueue *queue = &pair->transmit;
+	const struct pool_part *part = frame->segment, *end = part + frame->segment_count;
+	unsigned int at = pair->sent_index % VIRTQUEUE_SLOTS_MAX, slots = frame->segment_count;
 	struct header *header = &pair->header[at];
+	uint16_t last = virtqueue_next(queue), slot;
+	uint32_t length = sizeof(*header);
 
-	ASSERT(frame->segment_count <= NET_SEGMENTS_MAX);
-	if ((uint16_t)(pair->sent_index - pair->reaped_index) >= VIRTQUEUE_SLOTS_MAX)
-		return -XEN_ENOSPC;
+	ASSERT(part < end && slots <= NET_SEGMENTS_MAX);
 	if (frame->room >= sizeof(*header)) {
-		header = (void *)((uint8_t *)frame->segment[0].at - sizeof(*header));
-		piece[count++] = (struct virtqueue_piece){ header, (uint32_t)sizeof(*header) + frame->segment[0].length };
+		header = (void *)((uint8_t *)part->at - sizeof(*header));
+		length += part++->length;
 	} else {
-		piece[count++] = (struct virtqueue_piece){ header, sizeof(*header) };
+		slots++;
 	}
-	header_fill(header, frame);
-	for (unsigned int i = frame->room >= sizeof(*header); i < frame->segment_count; i++)
-		piece[count++] = (struct virtqueue_piece){ frame->segment[i].at, frame->segment[i].length };
-	if (virtqueue_add(&pair->transmit, piece, count, 0, &pair->sent[at]))
+	if ((uint16_t)(pair->sent_index - pair->reaped_index) >= VIRTQUEUE_SLOTS_MAX || !virtqueue_has_room(queue, slots))
 		return -XEN_ENOSPC;
+	header_fill(header, frame);
+	slot = virtqueue_put(queue, last, header, length, 0);
+	for (; part < end; part++) {
+		last = slot;
+		slot = virtqueue_put(queue, slot, part->at, part->length, 0);
+	}
+	virtqueue_give(queue, last, 0, slots, 0, &pair->sent[at]);
 	pair->sent[at] = (struct sent){ frame->cookie, false };
 	pair->sent_index++;
 	return 0;
@@ -326,7 +339,8 @@ static void transmit_push(struct net_device *device, unsigned int number)
 
 static unsigned int reap(struct net_device *device, unsigned int number, void **cookie, unsigned int room)
 {
-	struct pair *pair = &pairs[number];
+	struct pair *pair = pair_of(device, number);
+	uint16_t index = pair->reaped_index;
 	unsigned int count = 0;
 	uint32_t written;
 	void *sent;
@@ -335,14 +349,9 @@ static unsigned int reap(struct net_device *device, unsigned int number, void **
 		((struct sent *)sent)->is_done = true;
 	if (pair->transmit.broken)
 		device->failed(device, pair->transmit.broken);
-	while (count < room && pair->reaped_index != pair->sent_index) {
-		const struct sent *oldest = &pair->sent[pair->reaped_index % VIRTQUEUE_SLOTS_MAX];
-
-		if (!oldest->is_done)
-			break;
-		cookie[count++] = oldest->cookie;
-		pair->reaped_index++;
-	}
+	for (; count < room && index != pair->sent_index && pair->sent[index % VIRTQUEUE_SLOTS_MAX].is_done; index++)
+		cookie[count++] = pair->sent[index % VIRTQUEUE_SLOTS_MAX].cookie;
+	pair->reaped_index = index;
 	return count;
 }
 
@@ -356,7 +365,7 @@ static void all_is_taken(unsigned int number)
 
 static int receive_give(struct net_device *device, unsigned int number, void *buffer)
 {
-	struct virtqueue_piece piece = { buffer, BUFFER_BYTES };
+	struct pool_part piece = { buffer, BUFFER_BYTES };
 
 	all_is_taken(number);
 	kept[number].buffer[virtqueue_next(&pairs[number].receive) % VIRTQUEUE_SLOTS_MAX] = (uint16_t)buffer_number(buffer);
@@ -397,7 +406,7 @@ static int collect(struct net_device *device, struct virtqueue *queue, struct ne
 			if (!count || count > NET_SEGMENTS_MAX)
 				return fail(device, "virtio-net: a received frame of as many buffers as no frame has");
 		}
-		frame->segment[i] = (struct net_segment){ (uint8_t *)buffer + skip, written - skip };
+		frame->segment[i] = (struct pool_part){ (uint8_t *)buffer + skip, written - skip };
 		frame->length += written - skip;
 		frame->segment_count++;
 	}
@@ -474,7 +483,7 @@ static bool left_whole(unsigned int number, struct net_frame *frame, struct head
 		}
 		if (!count || count > NET_SEGMENTS_MAX)
 			return false;
-		frame->segment[frame->segment_count++] = (struct net_segment){ buffer + skip, written - skip };
+		frame->segment[frame->segment_count++] = (struct pool_part){ buffer + skip, written - skip };
 		frame->length += written - skip;
 	}
 	return true;

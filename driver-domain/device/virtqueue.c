@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "device/virtqueue.h"
 
-#include "device/pool.h"
-#include "runtime/console.h"
 #include "runtime/lib.h"
 #include "runtime/xen.h"
 
@@ -32,7 +30,7 @@ void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t slots, bool 
 	queue->free_count = slots;
 	for (uint16_t i = 0; i < slots; i++) {
 		queue->next[i] = (uint16_t)(i + 1);
-		queue->chain[i] = 0;
+		queue->chain[i] = (struct virtqueue_chain){ 0 };
 	}
 }
 
@@ -57,51 +55,21 @@ void virtqueue_clear(struct virtqueue *queue)
 
 /* ---- to the device ---- */
 
-static inline void desc_set(struct virtq_desc *desc, const struct virtqueue_piece *piece, uint16_t flags, uint16_t next)
+int virtqueue_add(struct virtqueue *queue, const struct pool_part *part, unsigned int reads, unsigned int writes, void *cookie)
 {
-	uint64_t offset = (uint64_t)((uintptr_t)piece->at - (uintptr_t)pool_at);
-
-	ASSERT(offset < pool_bytes && piece->length <= pool_bytes - offset);
-	*desc = (struct virtq_desc){ pool_first_machine + offset, piece->length, flags, next };
-}
-
-/* Reads come before writes. Returns the bytes that may be written. */
-static uint32_t fill_chain(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int count)
-{
+	unsigned int count = reads + writes;
 	uint16_t slot = queue->free_first, last = slot;
 	uint32_t room = 0;
 
-	for (unsigned int i = 0; i < count; i++) {
-		desc_set(&queue->desc[slot], &piece[i], i < reads ? VIRTQ_NEXT : VIRTQ_NEXT | VIRTQ_WRITE, queue->next[slot]);
-		room += i < reads ? 0 : piece[i].length;
-		last = slot;
-		slot = queue->next[slot];
-	}
-	queue->desc[last].flags = reads < count ? VIRTQ_WRITE : 0;
-	queue->free_first = slot;
-	return room;
-}
-
-/* Its descriptors are written, and taken from the free ones. */
-static void head_give(struct virtqueue *queue, uint16_t head, unsigned int slots, uint32_t room, void *cookie)
-{
-	queue->free_count = (uint16_t)(queue->free_count - slots);
-	queue->chain[head] = (uint16_t)slots;
-	queue->room[head] = room;
-	queue->cookie[head] = cookie;
-	queue->flying++;
-	queue->avail->ring[queue->avail_index++ & (queue->slots - 1)] = head;
-}
-
-int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *cookie)
-{
-	unsigned int count = reads + writes;
-	uint16_t head = queue->free_first;
-
 	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
-	if (count > queue->free_count || queue->broken)
+	if (!virtqueue_has_room(queue, count))
 		return -XEN_ENOSPC;
-	head_give(queue, head, count, fill_chain(queue, piece, reads, count), cookie);
+	for (unsigned int i = 0; i < count; i++) {
+		last = slot;
+		slot = virtqueue_put(queue, slot, part[i].at, part[i].length, i < reads ? 0 : VIRTQ_WRITE);
+		room += i < reads ? 0 : part[i].length;
+	}
+	virtqueue_give(queue, last, writes ? VIRTQ_WRITE : 0, count, room, cookie);
 	return 0;
 }
 
@@ -110,11 +78,10 @@ int virtqueue_add_table(struct virtqueue *queue, uint64_t table, unsigned int co
 	uint16_t head = queue->free_first;
 
 	ASSERT(count && count <= VIRTQUEUE_PIECES_MAX);
-	if (!queue->free_count || queue->broken)
+	if (!virtqueue_has_room(queue, 1))
 		return -XEN_ENOSPC;
 	queue->desc[head] = (struct virtq_desc){ table, count * (uint32_t)sizeof(struct virtq_desc), VIRTQ_INDIRECT, 0 };
-	queue->free_first = queue->next[head];
-	head_give(queue, head, 1, room, cookie);
+	virtqueue_give(queue, head, VIRTQ_INDIRECT, 1, room, cookie);
 	return 0;
 }
 
@@ -140,14 +107,10 @@ void virtqueue_push(struct virtqueue *queue)
 
 static void free_chain(struct virtqueue *queue, uint16_t head)
 {
-	uint16_t last = head;
-
-	for (unsigned int i = 1; i < queue->chain[head]; i++)
-		last = queue->next[last];
-	queue->next[last] = queue->free_first;
+	queue->next[queue->chain[head].last] = queue->free_first;
 	queue->free_first = head;
-	queue->free_count = (uint16_t)(queue->free_count + queue->chain[head]);
-	queue->chain[head] = 0;
+	queue->free_count = (uint16_t)(queue->free_count + queue->chain[head].slots);
+	queue->chain[head].slots = 0;
 	queue->flying--;
 }
 
@@ -155,7 +118,7 @@ static const char *complaint(const struct virtqueue *queue, uint16_t waiting, ui
 {
 	if (waiting > queue->flying)
 		return "the used ring has more entries than there are requests under way";
-	if (id >= queue->slots || !queue->chain[id])
+	if (id >= queue->slots || !queue->chain[id].slots)
 		return "the used ring has an id that is not under way";
 	if (length > queue->room[id])
 		return "the used ring has a length that there is no room for";

@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/pool.h"
+#include "runtime/console.h"
+
 #define VIRTQUEUE_SLOTS_MAX 256u
 #define VIRTQUEUE_PIECES_MAX 36u
 #define VIRTQUEUE_TABLE_BYTES (VIRTQUEUE_PIECES_MAX * 16u)
@@ -41,12 +44,6 @@ struct virtq_used {
 	struct virtq_used_element ring[];	/* behind it: avail_event */
 };
 
-/* A part of what is handed over: first those that the device reads, then those that it writes. */
-struct virtqueue_piece {
-	void *at;			/* in the pool */
-	uint32_t length;
-};
-
 struct virtqueue {
 	struct virtq_desc *desc;
 	volatile struct virtq_avail *avail;
@@ -60,10 +57,14 @@ struct virtqueue {
 	uint16_t free_first, free_count;
 	uint16_t flying;		/* heads under way */
 	uint16_t next[VIRTQUEUE_SLOTS_MAX];
-	uint16_t chain[VIRTQUEUE_SLOTS_MAX];	/* of a head under way: its descriptors; else 0 */
+	struct virtqueue_chain {
+		uint8_t slots, last;	/* of a head under way: how many, 0 if it is not, and the last of them */
+	} chain[VIRTQUEUE_SLOTS_MAX];
 	uint32_t room[VIRTQUEUE_SLOTS_MAX];	/* bytes that the device may write to it */
 	void *cookie[VIRTQUEUE_SLOTS_MAX];
 };
+
+_Static_assert(VIRTQUEUE_SLOTS_MAX <= 256 && VIRTQUEUE_PIECES_MAX < 256, "a chain is told in two bytes");
 
 /* Over VIRTQUEUE_BYTES of zeroed pool; slots is a power of two. The other fields are empty. */
 void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t slots, bool has_event_index);
@@ -82,8 +83,41 @@ static inline uint16_t virtqueue_next(const struct virtqueue *queue)
 	return queue->free_first;
 }
 
-/* A slot for each piece. 0, or -ENOSPC: later. */
-int virtqueue_add(struct virtqueue *queue, const struct virtqueue_piece *piece, unsigned int reads, unsigned int writes, void *cookie);
+/* A slot for each part: first those that the device reads, then those that it writes. 0, or -ENOSPC: later. */
+int virtqueue_add(struct virtqueue *queue, const struct pool_part *part, unsigned int reads, unsigned int writes, void *cookie);
+
+/* The same step by step, for who sends often and has no array: if there is room, each part is put, the first into virtqueue_next(), and then all are given. */
+static inline bool virtqueue_has_room(const struct virtqueue *queue, unsigned int count)
+{
+	return count <= queue->free_count && !queue->broken;
+}
+
+/* Returns the slot of the next part. */
+static inline uint16_t virtqueue_put(const struct virtqueue *queue, uint16_t slot, const void *at, uint32_t length, uint16_t flags)
+{
+	uint64_t offset = (uint64_t)((uintptr_t)at - (uintptr_t)pool_at);
+	uint16_t next = queue->next[slot];
+
+	ASSERT(offset < pool_bytes && length <= pool_bytes - offset);
+	queue->desc[slot] = (struct virtq_desc){ pool_first_machine + offset, length, flags | VIRTQ_NEXT, next };
+	return next;
+}
+
+/* `last`: the slot of the last part, with its flags; `room`: bytes that the device may write. */
+static inline void virtqueue_give(struct virtqueue *queue, uint16_t last, uint16_t flags, unsigned int slots, uint32_t room, void *cookie)
+{
+	uint16_t head = queue->free_first;
+
+	queue->desc[last].flags = flags;
+	queue->free_first = queue->next[last];
+	queue->free_count = (uint16_t)(queue->free_count - slots);
+	queue->chain[head] = (struct virtqueue_chain){ (uint8_t)slots, (uint8_t)last };
+	queue->room[head] = room;
+	queue->cookie[head] = cookie;
+	queue->flying++;
+	queue->avail->ring[queue->avail_index++ & (queue->slots - 1)] = head;
+}
+
 /*
  * One slot: the caller has written the descriptors to a table that is this head's alone (VIRTQUEUE_TABLE_BYTES of pool; its address as the
  * device has it), and the device may write `room` bytes by them. 0, or -ENOSPC: later.

@@ -167,7 +167,7 @@ static int queue_attach(struct port *port, uint32_t number, const struct driver_
 	driver_domain.found += waiting > 0 ? (uint32_t)waiting : 0;
 	port_count(port, DRIVER_REDONE, waiting > 0 && net.generation > 1 ? (uint32_t)waiting : 0);
 	suspicion_watch(queue);
-	queue_activate(queue);
+	queue_glance(queue);
 	return 0;
 }
 
@@ -360,7 +360,7 @@ static void port_look(struct port *port)
 
 	for (uint32_t number = 0; port->state == PORT_SERVING && number < port->queue_count; number++)
 		if (answers_tell(&port->queue[number]->tx, changed))
-			queue_activate(port->queue[number]);
+			queue_glance(port->queue[number]);
 }
 
 /* A record is copied, and counts if it had the same serial before and after. */

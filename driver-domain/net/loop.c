@@ -33,22 +33,19 @@ void net_again(void)
 		wire_again();
 }
 
-/* Of several queues the last word counts: it is a hint. */
-static void busy_note(const struct port *port, bool is_busy)
-{
-	uint64_t bit = 1ull << port->place % 64, *word = &net.status->busy[port->place / 64];
-
-	*word = is_busy ? *word | bit : *word & ~bit;
-}
-
-void queue_activate(struct queue *queue)
+void queue_glance(struct queue *queue)
 {
 	if (queue->is_active)
 		return;
 	queue->is_active = true;
-	busy_note(queue->port, true);
 	queue->next_active = net.active;
 	net.active = queue;
+}
+
+void queue_activate(struct queue *queue)
+{
+	busy_note(queue->port, true);
+	queue_glance(queue);
 }
 
 void net_event(evtchn_port_t event_port)
@@ -116,7 +113,7 @@ static void answer(void)
 		}
 }
 
-/* What came from the wire can be delivered at once; what is to go out may have to be cut and summed up before anybody is answered. */
+/* What came from the wire can be delivered at once; what is to go out is judged, and copied, before anybody is answered. */
 static bool receives_first(void)
 {
 	bool is_first = net.is_first_round;
@@ -151,6 +148,7 @@ bool net_work(void)
 	bool did = false;
 
 	net.now_ns = time_now_ns();
+	net.has_departed = false;
 	if (net.device)
 		did |= wire_receive();
 	if (!receives_first()) {
@@ -166,7 +164,7 @@ bool net_work(void)
 	copies_run();
 	deliveries_finish();
 
-	if (net.device) {
+	if (net.device && !net.has_departed) {
 		did |= wire_push();
 		did |= wire_reap();
 	}
@@ -212,9 +210,10 @@ bool net_rest(void)
 
 	while (*link) {
 		struct queue *queue = *link;
+		bool is_news = queue_rest(queue);
 
-		has_news |= queue_rest(queue);
-		if (has_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
+		has_news |= is_news;
+		if (is_news || queue->waiting.first || queue->blocked_ns || queue->held_ns || queue->is_suspect || packets_are_out()) {
 			link = &queue->next_active;
 			continue;
 		}

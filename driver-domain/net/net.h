@@ -18,6 +18,8 @@
  * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
  *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.
  * NB8  After a round that had not room for all the next begins with any of them: each queue is the first again and again.
+ * NB9  The first answer of a successor does not wait for the card. When all of a packet is in the pool it is recorded as a frame from the card is (NB5),
+ *      answered, and kept until the card has sent it all: a successor sends it before anything else. One at a time.
  */
 #pragma once
 
@@ -57,6 +59,8 @@
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
 #define ARRIVALS		1024u
+#define DEPARTURE		ARRIVALS	/* NB9: its place among them */
+#define DEPARTURE_LIVES_MAX	8u	/* the card, or time, may end who sends it, and no death is laid to it then */
 #define ARRIVAL_DEATHS_MAX	2u	/* at work on one frame from the wire, and it is dropped */
 #define ADDRESSES		2048u	/* a power of two */
 #define QUEUES_KEPT		256u	/* in scratch pages; more are restored by each reset */
@@ -184,7 +188,14 @@ struct address {
 	bool is_given;			/* by Dom0 */
 };
 
-/* What no reset copies back. Of the predecessor's, a successor reads the last three and believes none of it. */
+/* NB9: what its frame does not say. */
+struct departure {
+	uint32_t lives;			/* of successors that have had it to send */
+	uint16_t vlan, header_length;
+	uint8_t header[HEADER_MAX];	/* of a packet that is to be cut; they are not in the frame */
+};
+
+/* What no reset copies back. Of the predecessor's, a successor reads what begins with arrival[] and believes none of it. */
 struct net_scratch {
 	struct packet packet[PACKETS];
 	uint8_t header[PACKETS][HEADER_CELL];
@@ -194,8 +205,9 @@ struct net_scratch {
 	struct port port[DRIVER_ATTACHMENTS_MAX];
 	struct queue queue[QUEUES_KEPT];
 	struct address address[ADDRESSES];
-	struct net_frame arrival[ARRIVALS];	/* NB5 */
-	uint8_t is_arrived[ARRIVALS];		/* 0: free; else one more than drivers have died at work on it */
+	struct net_frame arrival[ARRIVALS + 1];	/* NB5, NB9 */
+	uint8_t is_arrived[ARRIVALS + 1];	/* 0: free; else one more than drivers have died at work on it */
+	struct departure departure;
 	uint32_t arrival_next;
 	uint32_t arrival_doing;			/* the place of the one that is worked on, + 1 */
 	uint32_t arrivals_blamed;		/* dropped, all lives */
@@ -215,14 +227,19 @@ struct net {
 	struct port *port[DRIVER_ATTACHMENTS_MAX];
 	bool is_taking_over;				/* a successor: some are not attached yet */
 	bool is_first_round;				/* of a successor */
+	uint64_t awaited_ns;				/* others wait for its first answer, and not longer than until then */
 	bool is_short;					/* this round had no room for all that was active */
 	uint32_t turn;					/* pseudo-random: with whom the next begins */
 	bool has_worked;				/* the last round had something to do */
 	uint32_t take_over_next, suspect;		/* suspect: the place whose packet the predecessor died at, + 1 */
-	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];
+	uint64_t was_busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place */
+	uint64_t was_taken[DRIVER_ATTACHMENTS_MAX / 64];	/* the same; has_looked: what the table said then */
+	uint64_t was_open[DRIVER_ATTACHMENTS_MAX / 64];	/* of those: who may have other addresses than Dom0 gave them */
+	bool has_looked;
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
+	bool has_departed;				/* NB9: in this round */
 	struct fifo wire_waiting;			/* to be copied for the card */
 	struct fifo wire_ready;				/* copied: to be handed over */
 	uint32_t wire_flying;				/* handed over */
@@ -250,7 +267,8 @@ void net_again(void);				/* a successor's first: its card is silent, and begins 
 bool net_work(void);
 bool net_rest(void);
 void net_tick(void);
-void queue_activate(struct queue *queue);
+void queue_activate(struct queue *queue);	/* there is work for it */
+void queue_glance(struct queue *queue);		/* there may be */
 void net_event(evtchn_port_t port);
 bool queue_publish(struct answers *answers);	/* true: send the event */
 
@@ -276,6 +294,17 @@ static inline void port_count(struct port *port, enum driver_count counter, uint
 	port->status->counter[counter] += more;
 }
 
+/*
+ * Who had work under way when a driver died is served first by its successor. Of several queues the last word counts: it is a hint. One that is merely
+ * looked at, as all are that a successor attaches, has none until it is found.
+ */
+static inline void busy_note(const struct port *port, bool is_busy)
+{
+	uint64_t bit = 1ull << port->place % 64, *word = &net.status->busy[port->place / 64];
+
+	*word = is_busy ? *word | bit : *word & ~bit;
+}
+
 /* successor.c */
 void successor_begin(void);
 bool successor_next(void);			/* false: all are taken over */
@@ -297,7 +326,13 @@ static inline bool packets_are_out(void)
 {
 	return net.free_count <= packets_kept();
 }
-void packet_release(struct packet *packet);
+void packet_end(struct packet *packet);		/* nobody holds it any more */
+/* NB2 */
+static inline void packet_release(struct packet *packet)
+{
+	if (packet && --packet->references == 0)
+		packet_end(packet);
+}
 void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
@@ -319,16 +354,17 @@ static inline void doing_request(const struct queue *queue, uint32_t slot)
 	STEP();
 }
 
+/* One at a time: whoever was worked on before has done nothing to what comes now. */
 static inline void doing(struct packet *packet)
 {
 	const struct packet *origin = packet_origin(packet);
 
+	net.scratch->arrival_doing = origin->from ? 0 : origin->arrival;
 	if (origin->from)
 		doing_request(origin->from, origin->slot);
 	else
-		net.scratch->arrival_doing = origin->arrival;
+		__atomic_store_n(&net.status->doing, 0, __ATOMIC_RELEASE);
 }
-
 static inline void doing_nothing(void)
 {
 	__atomic_store_n(&net.status->doing, 0, __ATOMIC_RELEASE);
@@ -375,7 +411,6 @@ void receive_finish(const struct delivery *delivery, bool is_whole);
 void fifo_forget(struct fifo *fifo, const struct port *from);	/* what waits there of one port; NULL: of all */
 
 /* wire.c */
-void wire_again(void);
 bool wire_receive(void);
 void wire_offer(struct packet *packet);
 bool wire_fill(void);
@@ -383,6 +418,17 @@ void wire_finish(const struct delivery *delivery, bool is_whole);
 bool wire_push(void);
 bool wire_reap(void);
 bool wire_interrupts(bool on);
+void frame_of(const struct packet *packet, struct net_frame *frame);
+struct packet *packet_of(const struct net_frame *frame);	/* its buffers are the packet's; NULL: there is no packet, and they are free */
+/*
+ * One frame of the card's, by its receive() or left(), recorded (NB5) unless the place for it is still another's. NULL: none; *came: one came, and there is
+ * no packet for it.
+ */
+struct packet *wire_take(int (*give)(struct net_device *, unsigned int, struct net_frame *), unsigned int queue, bool *came);
+
+/* harvest.c */
+void wire_again(void);				/* a successor's card: silent, harvested, and set up again */
+void departure_note(struct packet *child);	/* NB9: all of it is in the pool */
 
 /* segments.c */
 bool segments_are_ours(struct packet *packet);	/* true: the card cannot cut it and sum it up, and it can be done here; its headers are pulled */

@@ -96,10 +96,9 @@ static void joined_release(struct packet *joined)
 	}
 }
 
-/* NB2 */
-void packet_release(struct packet *packet)
+void packet_end(struct packet *packet)
 {
-	while (packet && --packet->references == 0) {
+	do {
 		struct packet *whole = packet->whole, *joined = packet->joined;
 
 		if (packet->from)
@@ -112,7 +111,7 @@ void packet_release(struct packet *packet)
 		}
 		joined_release(joined);
 		packet = whole;
-	}
+	} while (packet && --packet->references == 0);
 }
 
 /* NB5: first it is no arrival any more, then its buffers are free. */
@@ -143,7 +142,7 @@ static bool copy_now(struct gnttab_copy *copy, unsigned int count)
 static void packet_pull_one(struct packet *packet, struct piece *piece, uint32_t bytes)
 {
 	if (piece->at)
-		piece->at += bytes;
+		piece->at += bytes < piece->length ? bytes : 0;	/* of an empty one as well: by it the buffer is freed */
 	else
 		piece->offset += (uint16_t)bytes;
 	piece->length -= (uint16_t)bytes;

@@ -3,6 +3,7 @@ NET_LOGIC_SOURCES := \
 	driver-domain/net/attach.c \
 	driver-domain/net/copy.c \
 	driver-domain/net/guard.c \
+	driver-domain/net/harvest.c \
 	driver-domain/net/headers.c \
 	driver-domain/net/join.c \
 	driver-domain/net/loop.c \

@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/sum.h"
 
-#define BLOCK 64u
+#define TURN 32u	/* words */
 
-uint16_t sum_fold(uint64_t sum)
+/*
+ * Words of eight bytes, at least one, the carry from one to the next: what counts and what steps leaves it alone. The first turn begins in its middle, so that
+ * only as many words are left of it as are no whole turn. All additions are four bytes long, since no offset is 0; they go from 124 before `at` to 124 behind it.
+ */
+static inline uint64_t sum_words(uint64_t sum, const uint8_t *bytes, uint32_t words)
 {
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
+	uint64_t turns = (words + TURN - 1) / TURN, skip = -(uint64_t)words % TURN, entry;
+	uintptr_t at = (uintptr_t)bytes + 124 - 8 * skip;
 
-/* Words of eight bytes. The carry goes from one to the next: what counts and what steps leaves it alone. */
-static uint64_t sum_words(const uint8_t *bytes, uint32_t blocks, uint32_t words)
-{
-	uint64_t sum = 0;
-
-	if (blocks)
-		__asm__("clc\n"
-			"1:\tadcq (%[at]), %[sum]\n\tadcq 8(%[at]), %[sum]\n\tadcq 16(%[at]), %[sum]\n\tadcq 24(%[at]), %[sum]\n\t"
-			"adcq 32(%[at]), %[sum]\n\tadcq 40(%[at]), %[sum]\n\tadcq 48(%[at]), %[sum]\n\tadcq 56(%[at]), %[sum]\n\t"
-			"leaq 64(%[at]), %[at]\n\tdecl %[left]\n\tjnz 1b\n\tadcq $0, %[sum]"
-			: [sum] "+r"(sum), [at] "+r"(bytes), [left] "+r"(blocks) : : "cc", "memory");
-	if (words)
-		__asm__("clc\n"
-			"1:\tadcq (%[at]), %[sum]\n\tleaq 8(%[at]), %[at]\n\tdecl %[left]\n\tjnz 1b\n\tadcq $0, %[sum]"
-			: [sum] "+r"(sum), [at] "+r"(bytes), [left] "+r"(words) : : "cc", "memory");
-	return (sum & UINT32_MAX) + (sum >> 32);
+	__asm__("leaq 1f(%%rip), %[entry]\n\tleaq (%[entry], %[skip], 4), %[entry]\n\tclc\n\tjmp *%[entry]\n"
+		"1:\n\t.set offset, -124\n\t.rept 32\n\tadcq offset(%[at]), %[sum]\n\t.set offset, offset + 8\n\t.endr\n\t"
+		"leaq 256(%[at]), %[at]\n\tdecq %[turns]\n\tjnz 1b\n\tadcq $0, %[sum]"
+		: [sum] "+r"(sum), [at] "+S"(at), [turns] "+r"(turns), [entry] "=&r"(entry) : [skip] "r"(skip) : "cc", "memory");
+	return sum;
 }
 
 /* Fewer than eight. */
@@ -47,15 +37,25 @@ static uint64_t sum_rest(const uint8_t *bytes, uint32_t count)
 	return count & 1 ? sum + bytes[count - 1] : sum;
 }
 
+uint64_t sum_native(uint64_t sum, const uint8_t *bytes, uint32_t count)
+{
+	uint64_t rest;
+
+	if (count >= 8)
+		sum = sum_words(sum, bytes, count / 8);
+	if (count % 8) {
+		rest = sum_rest(bytes + (count & ~7u), count % 8);
+		sum += rest;
+		sum += sum < rest;
+	}
+	return sum;
+}
+
 /* Added up as they lie in memory; then turned round, once more if they begin in the middle of a word. */
 uint64_t sum_bytes(uint64_t sum, const uint8_t *bytes, uint32_t count, bool *is_odd)
 {
-	uint64_t native = sum_words(bytes, count / BLOCK, count / 8 % (BLOCK / 8));
-	uint16_t turned;
+	uint16_t turned = sum_fold(sum_native(0, bytes, count));
 
-	if (count % 8)
-		native += sum_rest(bytes + (count & ~7u), count % 8);
-	turned = sum_fold(native);
 	if (!*is_odd)
 		turned = (uint16_t)(turned << 8 | turned >> 8);
 	*is_odd ^= count & 1;

@@ -159,6 +159,8 @@ static bool transmit_take(struct queue *queue)
 	int waiting = ring_back_look(&tx->ring);
 	unsigned int taken = 0, most = is_one_by_one(queue) ? !answers_owed(tx) : TRANSMIT_BATCH;
 
+	if (waiting > 0)
+		busy_note(queue->port, true);
 	while (waiting > 0 && taken < most && !is_held_back(queue)) {
 		struct packet *packet = net.collected_count < COLLECTED_MAX && copies_room() ? packet_new() : NULL;
 		struct chain chain;

@@ -128,13 +128,14 @@ void wire_finish(const struct delivery *delivery, bool is_whole)
 {
 	if (is_whole) {
 		fifo_put(&net.wire_ready, delivery->child);
+		departure_note(delivery->child);
 		return;
 	}
 	packet_origin(delivery->packet)->status = VIF_STATUS_ERROR;
 	packet_release(delivery->child);
 }
 
-static void frame_of(const struct packet *packet, struct net_frame *frame)
+void frame_of(const struct packet *packet, struct net_frame *frame)
 {
 	frame->length = packet->length;
 	frame->flags = packet->flags;
@@ -147,7 +148,7 @@ static void frame_of(const struct packet *packet, struct net_frame *frame)
 	frame->room = 0;
 	frame->cookie = (void *)packet;
 	for (unsigned int i = 0; i < packet->piece_count; i++)
-		frame->segment[i] = (struct net_segment){ packet->piece[i].at, packet->piece[i].length };
+		frame->segment[i] = (struct pool_part){ packet->piece[i].at, packet->piece[i].length };
 }
 
 static bool hand_over(struct packet *packet, unsigned int queue)
@@ -265,7 +266,7 @@ static void frame_drop(const struct net_frame *frame)
 		buffer_free(frame->segment[i].at);
 }
 
-static struct packet *packet_of(const struct net_frame *frame)
+struct packet *packet_of(const struct net_frame *frame)
 {
 	struct packet *packet = packet_new();
 
@@ -285,8 +286,7 @@ static struct packet *packet_of(const struct net_frame *frame)
 	return packet;
 }
 
-/* One frame of the card's, recorded (NB5) unless the place for it is still another's. NULL: none; *came: one came, and there is no packet for it. */
-static struct packet *take(int (*give)(struct net_device *, unsigned int, struct net_frame *), unsigned int queue, bool *came)
+struct packet *wire_take(int (*give)(struct net_device *, unsigned int, struct net_frame *), unsigned int queue, bool *came)
 {
 	struct net_scratch *scratch = net.scratch;
 	uint32_t place = scratch->arrival_next % ARRIVALS;
@@ -347,7 +347,7 @@ bool wire_receive(void)
 		bool came = true;
 
 		for (unsigned int i = 0; i < batch(WIRE_BATCH) && came; i++) {
-			struct packet *packet = take(net.device->driver->receive, queue, &came);
+			struct packet *packet = wire_take(net.device->driver->receive, queue, &came);
 
 			net.wire_refills |= came;
 			did |= came;
@@ -357,105 +357,6 @@ bool wire_receive(void)
 	}
 	doing_nothing();
 	return refill() || did;
-}
-
-/* ---- what a predecessor has left ---- */
-
-/* Its record may be anything. */
-static bool frame_is_sound(const struct net_frame *frame)
-{
-	uint32_t length = 0;
-
-	if (!frame->segment_count || frame->segment_count > NET_SEGMENTS_MAX || frame->gso > NET_GSO_TCP6 || (frame->gso && !frame->gso_bytes))
-		return false;
-	for (unsigned int i = 0; i < frame->segment_count; i++) {
-		const struct net_segment *segment = &frame->segment[i];
-
-		if (!segment->length || segment->length > BUFFER_BYTES - (uintptr_t)segment->at % BUFFER_BYTES)
-			return false;
-		length += segment->length;
-	}
-	return length == frame->length;
-}
-
-static void harvest_record(uint32_t place)
-{
-	struct net_scratch *scratch = net.scratch;
-	const struct net_frame *frame = &scratch->arrival[place];
-	struct packet *packet;
-
-	scratch->is_arrived[place] += scratch->arrival_doing == place + 1 && !driver_domain.is_pardoned;
-	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX)
-		scratch->arrivals_blamed++;
-	if (scratch->is_arrived[place] > ARRIVAL_DEATHS_MAX || !frame_is_sound(frame) || !net_frame_claim(frame)) {
-		scratch->is_arrived[place] = 0;
-		return;
-	}
-	packet = packet_of(frame);
-	if (!packet) {
-		scratch->is_arrived[place] = 0;
-		return;
-	}
-	packet->arrival = (uint16_t)(place + 1);
-	packet->is_alone = true;
-	fifo_put(&net.wire_harvested, packet);
-}
-
-/* Eight places at a time are looked at: most are free. */
-static bool are_free(uint32_t place)
-{
-	uint64_t eight;
-
-	__builtin_memcpy(&eight, &net.scratch->is_arrived[place], sizeof(eight));
-	return !eight;
-}
-
-/* In the order in which they came. */
-static void harvest_records(void)
-{
-	uint32_t place = net.scratch->arrival_next % ARRIVALS;
-
-	for (uint32_t left = ARRIVALS; left > 0;) {
-		uint32_t step = place % 8 == 0 && left >= 8 && are_free(place) ? 8 : 1;
-
-		if (step == 1 && net.scratch->is_arrived[place])
-			harvest_record(place);
-		place = (place + step) % ARRIVALS;
-		left -= step;
-	}
-	net.scratch->arrival_doing = 0;
-}
-
-/* What nobody had taken from the card: its records are made now, since its rings will not be there for another successor. */
-static void harvest_card(void)
-{
-	for (unsigned int queue = 0; queue < net.device->queues; queue++) {
-		bool came = true;
-
-		while (came) {
-			struct packet *packet = take(net.device->driver->left, queue, &came);
-
-			if (packet) {
-				packet->is_alone = true;
-				fifo_put(&net.wire_harvested, packet);
-			}
-		}
-	}
-}
-
-void wire_again(void)
-{
-	int error;
-
-	if (!net.device->driver->stop(net.device))
-		net.device->failed(net.device, "it does not acknowledge its reset");
-	harvest_records();
-	harvest_card();
-	driver_domain.found += net.wire_harvested.count;
-	error = net.device->driver->restart(net.device);
-	if (error)
-		net.device->failed(net.device, "it does not start again");
-	net.wire_refills = true;
 }
 
 /* Completions matter only to who waits for them: nobody does when nothing is under way. */

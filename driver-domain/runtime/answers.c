@@ -99,9 +99,9 @@ int answers_attach(struct answers *answers, const struct answers_place *place, c
 static inline void response_copy(void *to, const void *from, uint32_t size)
 {
 	if (size == 4)
-		__builtin_memcpy(to, from, 4);
+		memcpy(to, from, 4);
 	else if (size == 8)
-		__builtin_memcpy(to, from, 8);
+		memcpy(to, from, 8);
 	else
 		ring_copy(to, from, LEDGER_RESPONSE_MAX);
 }
@@ -111,7 +111,7 @@ void answers_add(struct answers *answers, const void *response)
 	struct ledger_entry *entry = answers_entry(answers, answers->added);
 
 	if (answers->response_size < LEDGER_RESPONSE_MAX)
-		__builtin_memset(entry->response, 0, LEDGER_RESPONSE_MAX);
+		memset(entry->response, 0, LEDGER_RESPONSE_MAX);
 	response_copy(entry->response, response, answers->response_size);
 	entry->index = answers->added;
 	entry->generation = answers->generation;

@@ -2,7 +2,7 @@
 #include "runtime/lib.h"
 
 /* `rep` with eight bytes a turn: under icount each turn is an instruction. */
-void *memset(void *to, int value, size_t size)
+void *(memset)(void *to, int value, size_t size)
 {
 	uint64_t pattern = 0x0101010101010101UL * (uint8_t)value;
 	uint64_t words = size / 8;
@@ -14,7 +14,7 @@ void *memset(void *to, int value, size_t size)
 	return to;
 }
 
-void *memcpy(void *to, const void *from, size_t size)
+void *(memcpy)(void *to, const void *from, size_t size)
 {
 	uint64_t words = size / 8;
 	void *end = to;
@@ -25,7 +25,7 @@ void *memcpy(void *to, const void *from, size_t size)
 	return to;
 }
 
-void *memmove(void *to, const void *from, size_t size)
+void *(memmove)(void *to, const void *from, size_t size)
 {
 	const char *source = from;
 	char *target = to;
@@ -39,7 +39,7 @@ void *memmove(void *to, const void *from, size_t size)
 	return to;
 }
 
-int memcmp(const void *left, const void *right, size_t size)
+int (memcmp)(const void *left, const void *right, size_t size)
 {
 	const uint8_t *a = left, *b = right;
 	size_t same = 0;

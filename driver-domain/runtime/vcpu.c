@@ -63,7 +63,7 @@ void vcpu_context(struct vcpu_guest_context *context, uint32_t id, void (*functi
 
 int vcpu_start(uint32_t id, void (*function)(void *), void *argument)
 {
-	static struct vcpu_guest_context context;
+	static struct vcpu_guest_context context APART;
 	long error;
 
 	vcpu_context(&context, id, function, argument);

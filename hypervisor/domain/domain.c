@@ -80,12 +80,12 @@ static void domain_free(struct domain *domain)
 	heap_free(domain);
 }
 
-void domain_put(struct domain *domain)
+void domain_put_many(struct domain *domain, uint32_t count)
 {
-	uint32_t left = __atomic_sub_fetch(&domain->references, 1, __ATOMIC_ACQ_REL);
+	uint32_t had = __atomic_fetch_sub(&domain->references, count, __ATOMIC_ACQ_REL);
 
-	ASSERT(left != UINT32_MAX, "D1");
-	if (left == 0)
+	ASSERT(had >= count, "D1");
+	if (had == count)
 		domain_free(domain);
 }
 

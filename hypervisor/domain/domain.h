@@ -141,7 +141,8 @@ MUST_CHECK int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, 
  * Give it back by domain_put(), from any CPU, with no lock held.
  */
 struct domain *domain_get(domid_t id);
-void domain_put(struct domain *domain);
+void domain_put_many(struct domain *domain, uint32_t count);
+static inline void domain_put(struct domain *domain) { domain_put_many(domain, 1); }
 
 /* Also a dying one, and without a reference: for who holds something that keeps it, as a frame of it. */
 struct domain *domain_find(domid_t id);

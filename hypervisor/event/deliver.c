@@ -75,7 +75,10 @@ bool event_is_pending(struct domain *domain, port_t port)
 	return event_port_is_valid(domain, port) && bit_test(domain->shared_info->evtchn_pending, port);
 }
 
-/* In this order: of what a sender sets meanwhile no bit is pending of which the guest is not told. */
+/*
+ * In this order: of what a sender sets meanwhile no bit is pending of which the guest is not told. What is pending and masked stays: the guest is told
+ * when it unmasks it, and who sent it does not do so again.
+ */
 void event_forget(struct domain *domain, const uint64_t *masked)
 {
 	shared_info_t *shared = domain->shared_info;
@@ -89,7 +92,7 @@ void event_forget(struct domain *domain, const uint64_t *masked)
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(shared->evtchn_mask); i++) {
 		write_once(&shared->evtchn_mask[i], masked[i]);
-		__atomic_store_n(&shared->evtchn_pending[i], 0, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(&shared->evtchn_pending[i], masked[i], __ATOMIC_SEQ_CST);
 	}
 }
 

@@ -24,7 +24,7 @@ void event_domain_free(struct domain *domain);			/* last; no vcpu, no peer left 
 void event_send_vcpu_virq(struct vcpu *vcpu, uint32_t virq);
 
 /*
- * Reset: ports that are open now are never closed by the domain; and later nothing is pending, and masked what was. Not is_first: channels to
+ * Reset: ports that are open now are never closed by the domain; and later masked is what was, and nothing else is pending. Not is_first: channels to
  * other domains are what another image has left, and stay as they are.
  */
 void event_keep_all(struct domain *domain, bool is_first);

@@ -13,7 +13,7 @@ static inline void side_unpin(struct grant_copy_side *side)
 	if (side->frame) {
 		frame_put_as(side->frame, side->access);
 		if (side->lender)
-			grant_unpin(side->lender, (grant_ref_t)side->name, side->access == FRAME_WRITABLE);
+			grant_unpin(side->lender->grants, (grant_ref_t)side->name, side->access == FRAME_WRITABLE);
 	}
 	side->frame = NULL;
 	side->bytes = NULL;

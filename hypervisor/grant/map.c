@@ -42,7 +42,7 @@ static int map_locked(struct vcpu *vcpu, struct domain *lender, struct gnttab_ma
 		map->handle = handle_take(vcpu->domain->grants, handle);
 	} else {
 		frame_put_as(frame, frame_access(writable));
-		grant_unpin(lender, map->ref, writable);
+		grant_unpin(lender->grants, map->ref, writable);
 	}
 	return status;
 }

@@ -105,12 +105,12 @@ struct grant_handle *handle_find(struct grant_table *table, uint32_t number)
 	return handle->lender ? handle : NULL;
 }
 
-/* Both grant_locks are held; the handle's reference to its lender is the caller's then, and so is that to its frame. */
-static inline void handle_end_locked(struct grant_table *table, struct grant_handle *handle, uint32_t number)
+/* Both grant_locks are held; the handle's reference to its lender is the caller's then, and so is that to its frame. It is the first `*free` one. */
+static inline void handle_end_locked(struct grant_table *lent, struct grant_handle *handle, uint32_t number, uint32_t *free)
 {
-	grant_unpin(handle->lender, handle->gref, !(handle->flags & GNTMAP_readonly));
-	*handle = (struct grant_handle){ .gref = table->handle_free };
-	table->handle_free = number;
+	grant_unpin(lent, handle->gref, !(handle->flags & GNTMAP_readonly));
+	*handle = (struct grant_handle){ .gref = *free };
+	*free = number;
 }
 
 void handle_end(struct domain *user, uint32_t number, struct frame *frame)
@@ -120,7 +120,7 @@ void handle_end(struct domain *user, uint32_t number, struct frame *frame)
 
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
 	frame_put_as(frame, frame_access(!(handle->flags & GNTMAP_readonly)));
-	handle_end_locked(user->grants, handle, number);
+	handle_end_locked(lender->grants, handle, number, &user->grants->handle_free);
 	user->grants->handle_count--;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
 	domain_put(lender);
@@ -134,20 +134,21 @@ _Static_assert(HANDLES_PER_PAGE % ENDS_AT_ONCE == 0, "handles_end()");
 /* The handle at handle_destroy, and those behind it that are the same lender's: the locks are taken once. Returns how many. */
 static uint32_t handles_end(struct domain *user, struct grant_handle *handle)
 {
-	struct grant_table *table = user->grants;
 	struct domain *lender = handle->lender;
-	uint32_t number = table->handle_destroy, ended;
+	struct grant_table *table = user->grants, *lent = lender->grants;
+	uint32_t number = table->handle_destroy, ended, free;
 
 	spin_lock_two(&user->grant_lock, &lender->grant_lock);
+	free = table->handle_free;
 	do
-		handle_end_locked(table, handle++, number++);
+		handle_end_locked(lent, handle++, number++, &free);
 	while (number % ENDS_AT_ONCE && handle->lender == lender);
 	ended = number - table->handle_destroy;
+	table->handle_free = free;
 	table->handle_count -= ended;
 	table->handle_destroy = number;
 	spin_unlock_two(&user->grant_lock, &lender->grant_lock);
-	for (uint32_t i = 0; i < ended; i++)
-		domain_put(lender);
+	domain_put_many(lender, ended);
 	return ended;
 }
 
@@ -155,10 +156,10 @@ static uint32_t handles_end(struct domain *user, struct grant_handle *handle)
 int grant_release_all(struct domain *domain, uint32_t *released)
 {
 	struct grant_table *table = domain->grants;
-	struct grant_handle *handle;
 
 	while (table->handle_count && table->handle_destroy < table->handle_pages * HANDLES_PER_PAGE) {
-		handle = handle_find(table, table->handle_destroy);
+		struct grant_handle *handle = handle_find(table, table->handle_destroy);
+
 		if (handle)
 			*released += handles_end(domain, handle);
 		else

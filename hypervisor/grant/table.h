@@ -107,15 +107,15 @@ static inline void grant_unmark(struct grant_entry_v1 *entry, const struct grant
  * Ends it, and not its reference to the frame: that is the caller's, or its page table's. The name is one of ours (a handle's, a copy's), bounded when it
  * was pinned; a table only grows.
  */
-static inline void grant_unpin(struct domain *lender, grant_ref_t gref, bool writable)
+static inline void grant_unpin(struct grant_table *lent, grant_ref_t gref, bool writable)
 {
 	uint32_t frame = gref / GRANTS_PER_FRAME, index = gref % GRANTS_PER_FRAME;
-	struct grant_active *active = &lender->grants->active[frame][index];
+	struct grant_active *active = &lent->active[frame][index];
 	uint32_t *pins = writable ? &active->writers : &active->readers;
 
 	ASSERT(*pins > 0, "G4");
 	--*pins;
-	grant_unmark(&lender->grants->shared[frame][index], active);
+	grant_unmark(&lent->shared[frame][index], active);
 }
 
 /* `count` operations that were copied in; each gets its status. */

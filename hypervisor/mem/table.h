@@ -65,12 +65,10 @@ static inline void entry_release(struct frame *table, enum frame_type level, pte
 
 	if (!(entry & PTE_PRESENT))
 		return;
-	if (unlikely(entry & PTE_DEVICE)) {
-		pci_page_put(pte_frame(entry));
-		return;
-	}
+	if (unlikely(entry & PTE_DEVICE))
+		return pci_page_put(pte_frame(entry));
 	frame = frame_of(pte_frame(entry));
-	if (frame->owner != table->owner && !*is_flushed) {
+	if (!*is_flushed && frame->owner != table->owner) {
 		tlb_flush(read_once(&domain_find(table->owner)->dirty_cpus), TLB_ALL_PAGES);
 		*is_flushed = true;
 	}

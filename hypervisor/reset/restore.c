@@ -11,20 +11,22 @@
 
 /* ---- page tables: the vcpu does not run, and its TLB entries are gone, so an entry is simply another ---- */
 
+/* Most are a mapping where there was none. */
 static void entry_undo(struct domain *domain, struct frame *table, pte_t *at, pte_t clean, bool is_flushed)
 {
-	pte_t old = read_once(at), entry = clean;
+	pte_t old = read_once(at);
 
 	entry_fold(old);
-	if (entry_keeps_references(FRAME_L1, old, clean)) {
-		write_once(at, clean);
-		return;
+	if (unlikely(clean & PTE_PRESENT)) {
+		pte_t entry = clean;
+
+		/* It held these references at ready; a device that Dom0 has taken away since is all that can be missing. */
+		if (entry_keeps_references(FRAME_L1, old, clean))
+			old = 0;
+		else
+			clean = entry_take(table, FRAME_L1, domain, &entry) ? 0 : entry;
 	}
-	domain->reset->info.entries_undone++;
-	/* It held these references at ready; a device that Dom0 has taken away since is all that can be missing. */
-	if ((entry & PTE_PRESENT) && entry_take(table, FRAME_L1, domain, &entry))
-		entry = 0;
-	write_once(at, entry);
+	write_once(at, clean);
 	entry_release(table, FRAME_L1, old, &is_flushed);
 }
 
@@ -36,7 +38,7 @@ static void table_undo(struct domain *domain, const struct reset_table *table)
 	const pte_t *clean = mfn_to_virt(mfn(table->clean));
 	bool is_flushed = !read_once(&domain->dirty_cpus);	/* T5: nobody has entries */
 
-	for (uint32_t i = 0; (i = page_difference(entry, clean, i)) < TABLE_ENTRIES;)
+	for (uint32_t i = 0, first; (first = i = page_difference(entry, clean, i)) < TABLE_ENTRIES; domain->reset->info.entries_undone += i - first)
 		do
 			entry_undo(domain, frame, &entry[i], clean[i], is_flushed);
 		while (++i < TABLE_ENTRIES && entry[i] != clean[i]);

@@ -273,6 +273,7 @@ def make_well(session, case, record):
     try:
         if not case.get("golden") and (case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts") or record["outcome"] == judge.ESCALATED):
             fresh(session, case["driver"])
+        session.look_outside(case)      # not before: until then the driver still writes what its fault has it write
         if record["outcome"] in judge.HARMLESS:
             return True
         for name, one in record.get("guests", {}).items():

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 
 from dom0 import UNPACKED, guest, image_with
 from machine import BUILD, QEMU
@@ -13,6 +14,9 @@ INITRD = "/var/lib/skink/images/initrd-campaign"
 # One disk, a partition for each guest that has one, as their kernels find them: Domain-0 is to have nothing to do with it. Name: (its device, where it begins, its size).
 MIB = 1 << 20
 PARTS = {"web": ("/dev/xvda1", 1 * MIB, 32 * MIB), "store": ("/dev/xvda2", 1024 * MIB, 16 * MIB)}
+NOBODY = "nobody"       # what is in no partition
+DISK_BYTES = max(start + size for _, start, size in PARTS.values()) + MIB
+DISK_ID, SECTOR = "0x6b6e6b73", 512
 NAMESPACE = "xmlns:skink='urn:skink:manifest:1'"
 SLOTS = {"net0": 3, "disk0": 4}
 # A device is silent after so long: a disk's ten seconds would be most of a campaign.
@@ -50,13 +54,39 @@ def needs_debian(plan):
 
 
 def make_disk(path, plan):
-    """Over whatever is there: QEMU has the file open."""
+    """Over whatever is there, of which nothing stays: QEMU has the file open."""
     with open(path, "ab") as file:
-        file.truncate(max(start + size for _, start, size in PARTS.values()) + MIB)
-    table = "label: dos\n" + "".join(f"start={start // 512}, size={size_of(name, plan) // 512}\n" for name, (_, start, size) in PARTS.items())
-    subprocess.run(["sfdisk", "-q", path], input=table, text=True, check=True)
+        file.truncate(DISK_BYTES)
+    clear_outside(path, plan)
     for name in PARTS:
         make_file_system(path, plan, name)
+
+
+def clear_outside(path, plan):
+    """What is in no partition, as it was at first."""
+    for begin, end in outside(plan):
+        empty(path, begin, end - begin)
+    with open(path, "r+b") as file:
+        file.write(partition_table(plan))
+
+
+def outside(plan):
+    """[(from, to)]; the partition table is before all of them."""
+    ends = [SECTOR, *sorted(PARTS[name][1] + size_of(name, plan) for name in PARTS)]
+    return list(zip(ends, [*sorted(start for _, start, _ in PARTS.values()), DISK_BYTES]))
+
+
+def empty(path, start, size):
+    subprocess.run(["fallocate", "--punch-hole", "--offset", str(start), "--length", str(size), path], check=True)
+
+
+def partition_table(plan):
+    """The disk's first sector."""
+    parts = "".join(f"start={start // SECTOR}, size={size_of(name, plan) // SECTOR}\n" for name, (_, start, _) in PARTS.items())
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(DISK_BYTES)
+        subprocess.run(["sfdisk", "-q", file.name], input=f"label: dos\nlabel-id: {DISK_ID}\n{parts}", text=True, check=True)
+        return file.read(SECTOR)
 
 
 def size_of(name, plan):
@@ -67,7 +97,7 @@ def size_of(name, plan):
 def make_file_system(path, plan, name):
     """Of one guest. What stood there before is gone."""
     start, size = PARTS[name][1], size_of(name, plan)
-    subprocess.run(["fallocate", "--punch-hole", "--offset", str(start), "--length", str(size), path], check=True)
+    empty(path, start, size)
     if name == DEBIAN_GUEST and needs_debian(plan):
         subprocess.run(["dd", f"if={DEBIAN}", f"of={path}", "bs=1M", f"seek={start // MIB}", "conv=notrunc,sparse", "status=none"], check=True)
         return
@@ -75,8 +105,38 @@ def make_file_system(path, plan, name):
 
 
 def check_disk(path, plan):
-    """What e2fsck has to say of each guest's file system: {name: text}; empty: nothing."""
-    return {name: check_file_system(path, PARTS[name][1], size_of(name, plan)) for name in PARTS if name in plan["load"]["guests"]}
+    """What e2fsck has to say of each guest's file system, and what is to be said of all that is nobody's: {name: text}; empty: nothing."""
+    said = {name: check_file_system(path, PARTS[name][1], size_of(name, plan)) for name in PARTS if name in plan["load"]["guests"]}
+    return {**said, NOBODY: check_outside(path, plan)}
+
+
+def check_outside(path, plan):
+    """A write that went astray hits what is nobody's as well, and then who comes next finds no partition."""
+    with open(path, "rb") as file:
+        if file.read(SECTOR) != partition_table(plan):
+            return "the partition table was written over"
+    for begin, end in outside(plan):
+        for at, data in pieces(path, begin, end):
+            written = data.lstrip(b"\0")
+            if written:
+                return f"byte {at + len(data) - len(written)}, which is in no partition, was written"
+    return ""
+
+
+def pieces(path, begin=0, end=None):
+    """What is on the disk, but its holes: (offset, content)."""
+    with open(path, "rb", buffering=0) as file:
+        at, end = begin, file.seek(0, os.SEEK_END) if end is None else end
+        while at < end:
+            try:
+                at = file.seek(at, os.SEEK_DATA)
+            except OSError:     # nothing more
+                return
+            to = min(file.seek(at, os.SEEK_HOLE), end)
+            if at < to:
+                file.seek(at)
+                yield at, file.read(to - at)
+            at = max(at, to)
 
 
 def check_file_system(path, start=0, size=0):
@@ -175,6 +235,8 @@ def versions(plan, drivers=None):
              "inject": f"{BUILD}/dom0/inject", "Dom0's kernel": f"{BUILD}/dom0/vmlinux", "Dom0's image": UNPACKED,
              "guests' initrd": f"{BUILD}/dom0/guest-initrd", "watch": f"{FOLDER}/programs/watch", "guests' kernel": f"{BUILD}/dom0/vmlinuz", "loads": f"{FOLDER}/programs/load", "sql": f"{FOLDER}/programs/sql", "verify": f"{FOLDER}/programs/verify"}
     files.update({f"{role}.elf": path for role, path in (drivers or {}).items()})
+    if needs_debian(plan):
+        files["Debian's disk"] = DEBIAN
     qemu = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return {**{name: digest(path) for name, path in files.items()}, "campaign": digest_of_campaign(), "plan": digest_of_plan(plan), "qemu": qemu, "commit": commit.stdout.strip() or "unknown"}

@@ -45,24 +45,9 @@ def is_fios(block):
     return block.startswith(FIO_MAGIC) and block[4:8] == FIO_INTERVAL
 
 
-def pieces(path):
-    """What is on the disk, but its holes: (offset, content)."""
-    with open(path, "rb") as file:
-        at, end = 0, file.seek(0, os.SEEK_END)
-        while at < end:
-            try:
-                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
-            except OSError:     # nothing more
-                return
-            to = os.lseek(file.fileno(), at, os.SEEK_HOLE)
-            file.seek(at)
-            yield at, file.read(to - at)
-            at = to
-
-
 def blocks(path, is_one=is_loads):
     """Where the loads' blocks, or fio's, lie on the disk: (offset, content)."""
-    return [(start + at, data[at:at + BLOCK]) for start, data in pieces(path) for at in range(-start % BLOCK, len(data), BLOCK) if is_one(data[at:at + 8])]
+    return [(start + at, data[at:at + BLOCK]) for start, data in room.pieces(path) for at in range(-start % BLOCK, len(data), BLOCK) if is_one(data[at:at + 8])]
 
 
 def write(path, places):

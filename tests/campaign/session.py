@@ -130,6 +130,13 @@ class Session:
         self.hold_against_cases(told_of(said))
         return said
 
+    def look_outside(self, case):
+        """What one case has written where nobody has anything is its own, and no guest is to miss its partition by it."""
+        said = room.check_outside(self.disk, self.plan)
+        if said:
+            self.looks.append((told_of({room.NOBODY: said}), [case["id"]]))
+            room.clear_outside(self.disk, self.plan)
+
     def look_at_disk(self):
         """A disk that is wrong is made anew."""
         if any(self.check_as_it_is().values()):
@@ -169,7 +176,7 @@ class Session:
         if "disk" in self.guests[name].has:
             said = self.check_as_it_is()
             if any(text for other, text in said.items() if other != name):
-                raise Lost("another guest's file system is wrong as well")
+                raise Lost("what is not its own on the disk is wrong as well")
             room.make_file_system(self.disk, self.plan, name)
         self.create(name)
         self.settle()

@@ -170,7 +170,7 @@ static void send(void)
 	if (is_sent[next_sent % FRAMES])
 		return;
 	for (unsigned int i = 0; i < frame.segment_count; i++) {
-		frame.segment[i] = (struct net_segment){ pool_at + pool_bytes - BUFFER_BYTES, 100 };
+		frame.segment[i] = (struct pool_part){ pool_at + pool_bytes - BUFFER_BYTES, 100 };
 		frame.length += 100;
 	}
 	frame.cookie = &is_sent[next_sent % FRAMES];

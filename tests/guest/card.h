@@ -108,7 +108,7 @@ static inline int card_send(unsigned int queue, struct net_frame frame, const ui
 		ASSERT(at && piece <= BUFFER_BYTES);
 		sent->buffer[i] = at;
 		memcpy(at + skip, bytes + done, piece);
-		frame.segment[i] = (struct net_segment){ at + skip, piece };
+		frame.segment[i] = (struct pool_part){ at + skip, piece };
 		done += piece;
 	}
 	error = card.driver->transmit(&card, queue, &frame);
@@ -148,7 +148,7 @@ static inline void card_take(unsigned int queue, struct net_frame *frame, uint8_
 
 	check(frame->segment_count >= 1 && frame->segment_count <= NET_SEGMENTS_MAX);
 	for (unsigned int i = 0; i < frame->segment_count; i++) {
-		const struct net_segment *segment = &frame->segment[i];
+		const struct pool_part *segment = &frame->segment[i];
 
 		check(pool_has(segment->at, segment->length));
 		check(i || (uintptr_t)segment->at % BUFFER_BYTES >= card.header_room);

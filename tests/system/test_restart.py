@@ -483,7 +483,19 @@ def test_skinkd_that_is_killed_in_the_middle_of_restarts_finishes_them(dom0, web
         dom0.check(f"skink wait {name} --for recovered --timeout 30", 60)
         dom0.check(f"skink restart {name} --timeout 60", 90)
     assert xenbus(dom0) == store
-    assert len(lines(dom0, web, "dd if=/dev/xvda bs=1M count=1 iflag=direct status=none | wc -c")) == 1
+    assert lines(dom0, web, "dd if=/dev/xvda bs=1M count=1 iflag=direct status=none | wc -c") == ["1048576"]
+
+
+def test_driver_that_waits_for_its_restart_when_skinkd_is_killed_is_restarted(dom0, fake):
+    fake("<skink:restart limit='9' within='10min' backoff='5s' jitter='0%'/>")
+    becomes(dom0, "serving")
+    kill(dom0, "fake", 1, 1000, 1, "stack")
+    dom0.check(f"({KILL} {facts(dom0, 'fake')['id']} 1 1000 2 stack > /dev/null 2>&1 &)")     # it waits until the driver is back
+    becomes(dom0, "backing-off")
+    kill_skinkd(dom0)
+    skinkd_answers(dom0)
+    becomes(dom0, "serving")
+    assert restarts(dom0, "fake")["causes"]["crash"] == 2 and restarts(dom0, "fake")["restarts"] == 2
 
 
 def test_held_is_held_by_the_next_skinkd_too(dom0, fake):

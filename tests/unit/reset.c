@@ -524,6 +524,30 @@ static void a_watchdog_that_barks_during_a_reset_is_too_late(void)
 	restored_are_as_before();
 }
 
+/* Who sent it does so once; that it was sent is all that the successor can know of. */
+static void event_of_before_is_told_of_when_its_port_is_unmasked(void)
+{
+	struct evtchn_bind_interdomain *bind;
+	struct vcpu *vcpu;
+	port_t offered;
+
+	given_driver();
+	vcpu = driver.domain->vcpu[0];
+	driver.domain->shared_info->evtchn_mask[0] = ~0ULL;
+	CU_ASSERT_EQUAL_FATAL(ready(), 0);
+	CU_ASSERT_EQUAL(channel_open(zero.domain, (struct channel){ .state = CHANNEL_UNBOUND, .for_id = DRIVER }, &offered), 0);
+	bind = GUEST_COPY(struct evtchn_bind_interdomain, .remote_dom = 0, .remote_port = offered);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, guest_address(bind), 0, 0), 0);
+	driver.domain->shared_info->evtchn_mask[0] = 0;
+	CU_ASSERT_EQUAL(reset(), 0);
+	CU_ASSERT_TRUE(bit_test(driver.domain->shared_info->evtchn_mask, bind->local_port));
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_pending, 0);
+	as_driver();
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_unmask,
+				   guest_address(GUEST_COPY(struct evtchn_unmask, bind->local_port)), 0, 0), 0);
+	CU_ASSERT_EQUAL(vcpu->info->evtchn_upcall_pending, 1);
+}
+
 static void events_of_before_are_not_pending_and_ports_are_there(void)
 {
 	struct evtchn_bind_interdomain *bind;
@@ -685,6 +709,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
 	UNIT_CASE(a_death_is_told_with_its_cause_or_not_yet),
 	UNIT_CASE(a_watchdog_that_barks_during_a_reset_is_too_late),
+	UNIT_CASE(event_of_before_is_told_of_when_its_port_is_unmasked),
 	UNIT_CASE(events_of_before_are_not_pending_and_ports_are_there),
 	UNIT_CASE(it_may_be_stopped_at_each_step),
 	UNIT_CASE(only_a_driver_that_is_paused_is_renewed),

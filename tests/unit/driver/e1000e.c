@@ -85,7 +85,7 @@ static int sends(unsigned int number, uint8_t segments)
 	struct net_frame frame = { .segment_count = segments, .length = segments * 100u, .cookie = &cookies[number] };
 
 	for (unsigned int i = 0; i < segments; i++)
-		frame.segment[i] = (struct net_segment){ pool_at + pool_bytes - BUFFER_BYTES, 100 };
+		frame.segment[i] = (struct pool_part){ pool_at + pool_bytes - BUFFER_BYTES, 100 };
 	return card.driver->transmit(&card, 0, &frame);
 }
 

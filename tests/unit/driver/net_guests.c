@@ -372,6 +372,31 @@ static bool is_excused(uint32_t number, const struct sent *sent)
 	return guest_is_aside(number) || (front[number].released_at && sent->at <= front[number].released_at);
 }
 
+/* NB9: the one that was answered before the wire had it. */
+static struct {
+	uint32_t number, sequence;
+	bool is_open;
+} promised;
+
+void promise_settle(void)
+{
+	const struct sent *sent = &front[promised.number].sent[promised.sequence % RECORDS];
+
+	if (promised.is_open && sent->sequence == promised.sequence && !(sent->got & 1u << TO_WIRE))
+		guests.broken++;
+	promised.is_open = false;
+}
+
+/* There is one at a time: the one before has been kept. */
+static void promise(uint32_t number, uint32_t sequence)
+{
+	promise_settle();
+	promised.number = number;
+	promised.sequence = sequence;
+	promised.is_open = true;
+	guests.promised++;
+}
+
 /* NB2 and the ledger's promise: who should have an answered packet has it, but who was aside between its sending and its answer. */
 static void packet_answered(uint32_t number, uint32_t sequence)
 {
@@ -387,7 +412,10 @@ static void packet_answered(uint32_t number, uint32_t sequence)
 		if (is_excused(other, sent))
 			want &= ~(1u << other);
 	guests.answered++;
-	if (want & ~sent->got)
+	want &= ~sent->got;
+	if (want == 1u << TO_WIRE && net.device && net.scratch->is_arrived[DEPARTURE])
+		promise(number, sequence);
+	else if (want)
 		guests.lost++;
 }
 
@@ -500,6 +528,7 @@ void guests_begin(void)
 	memset(&guests, 0, sizeof(guests));
 	memset(front, 0, sizeof(front));
 	memset(wire_sent, 0, sizeof(wire_sent));
+	memset(&promised, 0, sizeof(promised));
 	world.sent = wire_got;
 	for (uint32_t number = 0; number < WORLD_GUESTS && number < guests_honest; number++)
 		for (uint32_t which = 0; which < world.guest[number].queues; which++)

@@ -17,6 +17,7 @@ struct guests {
 	uint32_t segments;				/* frames that the back-end has cut for the card */
 	uint32_t joined;				/* frames that came as the end of another */
 	uint32_t wrong;					/* not whole, not in order, twice answered, never sent */
+	uint32_t promised, broken;			/* answered before the wire had it (NB9), and of these it never came */
 	const char *first_wrong;
 	bool has_strangers;				/* packets that are not from here are let pass */
 };
@@ -28,6 +29,7 @@ bool guest_send(uint32_t number, uint32_t to, uint32_t bytes, uint32_t slots, bo
 void wire_send(uint32_t to, uint32_t bytes, bool is_gso);
 bool guest_is_aside(uint32_t number);			/* two drivers have died at one of its packets */
 void guest_release(uint32_t number);			/* Dom0 has it served again: what was on its way to it may be lost */
+void promise_settle(void);				/* the wire should have all that it was promised */
 uint32_t wire_lost(void);				/* of the frames for one guest, those that it has not although it was not aside since */
 void wire_stream(uint32_t to, uint32_t bytes, uint32_t count);	/* segments of one TCP stream, one behind the other */
 void guest_look(uint32_t number);			/* fetches what it was kicked for, and posts buffers anew */

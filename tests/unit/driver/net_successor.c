@@ -54,8 +54,10 @@ static bool dies(uint64_t steps)
 
 static void nothing_is_wrong(void)
 {
+	promise_settle();
 	CU_ASSERT_EQUAL(guests.wrong, 0);
 	CU_ASSERT_EQUAL(guests.lost, 0);
+	CU_ASSERT_EQUAL(guests.broken, 0);
 	CU_ASSERT_EQUAL(guests.errors, 0);
 	if (guests.wrong)
 		CU_FAIL(guests.first_wrong);
@@ -295,7 +297,8 @@ static void buffer_of_two_records_is_delivered_once(void)	/* P1 */
 static void records_of_noise_harm_nobody(void)
 {
 	for (unsigned int turn = 0; turn < 200; turn++) {
-		given_records(1 + world_below(10));
+		given_records(1 + turn % 10);
+		world.random = (turn + 1) * 0x9e3779b97f4a7c15ull;
 		for (unsigned int i = 0; i < 64; i++) {
 			uint32_t place = world_chance(2) ? first_record() + world_below(8) : world_below(ARRIVALS);
 
@@ -311,7 +314,208 @@ static void records_of_noise_harm_nobody(void)
 		CU_ASSERT_EQUAL(net.free_count, PACKETS);
 		CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
 		world_end();
-		world.random += turn;
+	}
+}
+
+/* ---- NB9 ---- */
+
+/* A successor has answered one that the card has not seen yet. */
+static void given_departure_of(uint32_t bytes, uint32_t slots, bool is_to_cut)
+{
+	given(2, true);
+	world.device.does_csum = world.device.does_tso = !is_to_cut;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, bytes, slots, slots > 1));
+	world_back_end();
+	world_round();
+	CU_ASSERT_TRUE(net.scratch->is_arrived[DEPARTURE]);
+	CU_ASSERT_EQUAL(world.flying_count, 0);
+	guest_look(A);
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	CU_ASSERT_EQUAL(guests.promised, 1);
+}
+
+/* The card takes a part of a large packet at a time. */
+static void all_is_sent(void)
+{
+	for (unsigned int turn = 0; turn < 4; turn++)
+		all_look();
+}
+
+static void given_departure(void) { given_departure_of(60000, 16, true); }
+
+static void all_is_free(void)
+{
+	CU_ASSERT_FALSE(net.scratch->is_arrived[DEPARTURE]);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+}
+
+static void packet_to_be_cut_is_answered_before_it_is(void)
+{
+	given_departure();
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 50000, 14, true));
+	all_is_sent();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	CU_ASSERT_EQUAL(guests.promised, 1);
+	CU_ASSERT_EQUAL(guests.segments, (60000 - 54 + 1447) / 1448 + (50000 - 54 + 1447) / 1448);
+	all_is_free();
+	nothing_is_wrong();
+}
+
+static void what_was_answered_is_sent_by_the_next(void)
+{
+	given_departure();
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 50000, 14, true));
+	for (unsigned int deaths = 0; deaths < 5; deaths++) {
+		world_back_end();
+		world_round();
+	}
+	CU_ASSERT_EQUAL(guests.promised, 1);
+	all_is_sent();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	all_is_free();
+	nothing_is_wrong();
+}
+
+/* As it is, and for a card that cuts. */
+static void small_and_large_ones_are_answered_and_sent_by_the_next(void)
+{
+	for (unsigned int is_large = 0; is_large < 2; is_large++) {
+		given_departure_of(is_large ? 60000 : 300, is_large ? 16 : 1, false);
+		for (unsigned int deaths = 0; deaths < 3; deaths++) {
+			world_back_end();
+			world_round();
+		}
+		all_is_sent();
+		CU_ASSERT_TRUE(guests.received >= 1);
+		all_is_free();
+		nothing_is_wrong();
+		world_end();
+	}
+}
+
+static void meanwhile_the_departure_kills(void)
+{
+	if (net.scratch->arrival_doing == DEPARTURE + 1)
+		world.steps_left = 0;
+}
+
+static void what_was_answered_and_kills_twice_is_dropped(void)
+{
+	uint32_t deaths = 0;
+
+	given_departure();
+	world_back_end();
+	while (deaths < 10) {
+		world.meanwhile = meanwhile_the_departure_kills;
+		if (!dies(UINT64_MAX))
+			break;
+		deaths++;
+		world_back_end();
+	}
+	CU_ASSERT_EQUAL(deaths, 2);
+	CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 1);
+	CU_ASSERT_EQUAL(guests.segments, 0);
+	all_is_sent();
+	all_is_free();
+}
+
+static void departure_that_contradicts_itself_is_dropped(void)
+{
+	for (unsigned int turn = 0; turn < 3; turn++) {
+		given_departure_of(turn ? 60000 : 300, turn ? 16 : 1, turn);
+		net.scratch->departure.vlan = turn ? 0 : 5;			/* there are no headers for it */
+		net.scratch->departure.header_length = turn == 2 ? HEADER_MAX + 1 : 0;
+		world_back_end();
+		CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 1);
+		all_is_sent();
+		CU_ASSERT_EQUAL(guests.segments, 0);
+		all_is_free();
+		world_end();
+	}
+}
+
+/* Nobody was at work on it: the card, or time, ended each of them. */
+static void what_no_successor_lives_to_send_is_dropped(void)
+{
+	given_departure();
+	for (unsigned int deaths = 0; deaths < DEPARTURE_LIVES_MAX; deaths++)
+		world_back_end();
+	CU_ASSERT_TRUE(net.scratch->is_arrived[DEPARTURE]);
+	CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 0);
+	world_back_end();
+	CU_ASSERT_EQUAL(net.scratch->arrivals_blamed, 1);
+	all_is_sent();
+	CU_ASSERT_EQUAL(guests.segments, 0);
+	all_is_free();
+}
+
+/* What is known of a link is as old as ready until the next tick. */
+static void successor_sends_though_the_link_was_down_at_ready(void)
+{
+	world_begin(11, 2, queues, true);
+	guests_begin();
+	world.is_unplugged = true;
+	world_back_end();
+	world.is_unplugged = false;
+	net_tick();
+	world_run();
+	world_back_end();
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 300, 1, false));
+	world_round();
+	CU_ASSERT_TRUE(net.scratch->is_arrived[DEPARTURE]);
+	world_back_end();
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	CU_ASSERT_EQUAL(guests.received, 1);
+	nothing_is_wrong();
+}
+
+static void who_died_at_one_accuses_no_other(void)
+{
+	struct packet *packet;
+
+	given_departure();
+	world_back_end();
+	packet = net.wire_waiting.first;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(packet);
+	net.status->doing = A + 1;
+	doing(packet);
+	CU_ASSERT_EQUAL(net.scratch->arrival_doing, DEPARTURE + 1);
+	CU_ASSERT_EQUAL(net.status->doing, 0);
+	doing_nothing();
+	all_is_sent();
+	all_is_free();
+}
+
+/* It would be answered, and nobody could be blamed any more. */
+static void packet_that_may_kill_is_not_answered_before_it_is_sent(void)
+{
+	given(2, true);
+	world.device.does_csum = world.device.does_tso = false;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 60000, 16, true));
+	killer_place = A;
+	killer_slot = world.guest[A].queue[0].tx.rsp_cons;
+	CU_ASSERT_EQUAL(deaths_until_it_lives(), 2);
+	CU_ASSERT_EQUAL(guests.promised, 0);
+	CU_ASSERT_TRUE(guest_is_aside(A));
+}
+
+static void departures_of_noise_harm_nobody(void)
+{
+	for (unsigned int turn = 0; turn < 300; turn++) {
+		uint8_t *noisy;
+
+		given_departure_of(turn % 3 ? 60000 : 1000, turn % 3 ? 16 : 1, turn % 3 == 1);
+		world.random = (turn + 1) * 0x9e3779b97f4a7c15ull;
+		noisy = world_chance(2) ? (uint8_t *)&net.scratch->arrival[DEPARTURE] : (uint8_t *)&net.scratch->departure;
+		for (unsigned int i = 0; i < 1 + turn % 8; i++)
+			noisy[world_below(80)] ^= (uint8_t)(1u << world_below(8));
+		guests.has_strangers = true;
+		world_back_end();
+		all_is_sent();
+		all_is_free();
+		world_end();
 	}
 }
 
@@ -399,6 +603,129 @@ static void who_had_work_is_served_before_others_are_attached(void)
 	nothing_is_wrong();
 }
 
+/* A successor looks at all, and most have none. */
+static void who_is_looked_at_and_has_nothing_had_no_work(void)
+{
+	given(3, false);
+	CU_ASSERT_TRUE(guest_send(C, B, 300, 1, false));
+	world_kick(C, 0);
+	world_round();
+	CU_ASSERT_EQUAL(net.status->busy[0], 1u << B | 1u << C);
+	CU_ASSERT_TRUE(guest_send(C, B, 300, 1, false));
+	world_back_end();
+	world_round();
+	CU_ASSERT_EQUAL(net.status->busy[0], 1u << B | 1u << C);
+	all_look();
+	CU_ASSERT_EQUAL(net.status->busy[0], 0);
+	nothing_is_wrong();
+}
+
+static void suspect_comes_after_who_has_work_and_before_who_has_none(void)
+{
+	given(3, false);
+	CU_ASSERT_TRUE(guest_send(C, B, 300, 1, false));
+	CU_ASSERT_TRUE(guest_send(B, C, 300, 1, false));
+	net.status->busy[0] = 1u << B | 1u << C;
+	net.status->doing_ring = world.guest[B].record->queue[0].ledger[0].ring;
+	net.status->doing_index = world.guest[B].queue[0].tx.rsp_cons;
+	net.status->doing = B + 1;
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NULL(net.port[B]);
+	CU_ASSERT_PTR_NOT_NULL(net.port[C]);
+	while (!net.port[B])
+		world_round();
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 2);
+	nothing_is_wrong();
+}
+
+static void frame_of_the_card_is_delivered_before_others_are_attached(void)
+{
+	given(3, true);
+	wire_send(C, 300, false);
+	world.is_gradual = true;
+	world_back_end();
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[C]);
+	CU_ASSERT_PTR_NULL(net.port[A]);
+	CU_ASSERT_TRUE(driver_domain.has_answered);
+	all_look();
+	CU_ASSERT_EQUAL(guests.wire_got, 1);
+	nothing_is_wrong();
+}
+
+/* Frames for nobody are work in each round, and no answer. */
+static void others_do_not_wait_for_ever_for_the_first_answer(void)
+{
+	given(3, true);
+	world.is_gradual = true;
+	world_back_end();
+	for (unsigned int rounds = 0; rounds < 100; rounds++) {
+		struct world_frame *frame = world_card_receives();
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+		memset(frame->bytes, 0x42, 60);
+		frame->length = 60;
+		world_round();
+		world.now_ns += 20000;
+	}
+	for (uint32_t place = A; place <= C; place++)
+		CU_ASSERT_PTR_NOT_NULL(net.port[place]);
+	CU_ASSERT_FALSE(net.is_taking_over);
+	CU_ASSERT_FALSE(driver_domain.has_answered);
+	all_look();
+	nothing_is_wrong();
+}
+
+static void who_calls_is_attached_before_its_turn(void)
+{
+	given(4, false);
+	world.is_gradual = true;
+	world_back_end();
+	while (!net.port[A])
+		world_round();
+	CU_ASSERT_TRUE(guest_send(3, B, 300, 1, false));
+	world_kick(3, 0);
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[3]);
+	CU_ASSERT_PTR_NULL(net.port[C]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
+	nothing_is_wrong();
+}
+
+/* What a predecessor noted of its ports may be anything. */
+static void ports_of_noise_call_nobody(void)
+{
+	given(4, false);
+	memset(world_status(C)->port, 0xff, sizeof(world_status(C)->port));
+	world.is_gradual = true;
+	world_back_end();
+	while (!net.port[B])
+		world_round();
+	CU_ASSERT_PTR_NULL(net.port[C]);
+	all_look();
+	CU_ASSERT_EQUAL(world_status(C)->answer, DRIVER_ATTACHED);
+	nothing_is_wrong();
+}
+
+/* Else each attachment more would make the work of taking over all others longer. */
+static void who_has_nothing_rests_while_others_are_attached(void)
+{
+	given(4, false);
+	world.is_gradual = true;
+	world_back_end();
+	while (!net.port[B])
+		world_round();
+	CU_ASSERT_PTR_NULL(net.port[3]);
+	CU_ASSERT_FALSE(net.port[A]->queue[0]->is_active);
+	all_look();
+	nothing_is_wrong();
+}
+
 static void packet_for_one_who_is_not_attached_yet_reaches_him(void)	/* NB6 */
 {
 	given(4, true);
@@ -411,6 +738,21 @@ static void packet_for_one_who_is_not_attached_yet_reaches_him(void)	/* NB6 */
 	all_look();
 	CU_ASSERT_EQUAL(guests.answered, 2);
 	nothing_is_wrong();
+}
+
+static void who_may_have_other_addresses_is_attached_for_what_is_flooded(void)	/* NB6 */
+{
+	given(4, true);
+	world.guest[3].record->flags &= ~(uint32_t)DRIVER_NET_GUARD_MAC;
+	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 300, 1, false));
+	net.status->busy[0] = 1u << A;
+	world.is_gradual = true;
+	world_back_end();
+	world_round();
+	CU_ASSERT_PTR_NOT_NULL(net.port[3]);
+	CU_ASSERT_PTR_NULL(net.port[B]);
+	all_look();
+	CU_ASSERT_EQUAL(guests.answered, 1);
 }
 
 /* ---- what Dom0 did meanwhile ---- */
@@ -495,12 +837,30 @@ int main(void)
 		CASE(record_that_cannot_be_is_dropped_and_harms_nobody),
 		CASE(buffer_of_two_records_is_delivered_once),
 		CASE(records_of_noise_harm_nobody),
+		CASE(packet_to_be_cut_is_answered_before_it_is),
+		CASE(what_was_answered_is_sent_by_the_next),
+		CASE(small_and_large_ones_are_answered_and_sent_by_the_next),
+		CASE(what_was_answered_and_kills_twice_is_dropped),
+		CASE(departure_that_contradicts_itself_is_dropped),
+		CASE(what_no_successor_lives_to_send_is_dropped),
+		CASE(successor_sends_though_the_link_was_down_at_ready),
+		CASE(who_died_at_one_accuses_no_other),
+		CASE(packet_that_may_kill_is_not_answered_before_it_is_sent),
+		CASE(departures_of_noise_harm_nobody),
 		CASE(frames_that_nobody_fetched_are_delivered),
 		CASE(what_is_found_is_requests_frames_and_decided_answers),
 		CASE(frames_of_a_stream_that_nobody_fetched_go_alone),
 		CASE(card_that_does_not_acknowledge_ends_the_domain),
 		CASE(who_had_work_is_served_before_others_are_attached),
+		CASE(who_is_looked_at_and_has_nothing_had_no_work),
+		CASE(suspect_comes_after_who_has_work_and_before_who_has_none),
+		CASE(frame_of_the_card_is_delivered_before_others_are_attached),
+		CASE(others_do_not_wait_for_ever_for_the_first_answer),
+		CASE(who_calls_is_attached_before_its_turn),
+		CASE(ports_of_noise_call_nobody),
+		CASE(who_has_nothing_rests_while_others_are_attached),
 		CASE(packet_for_one_who_is_not_attached_yet_reaches_him),
+		CASE(who_may_have_other_addresses_is_attached_for_what_is_flooded),
 		CASE(who_was_taken_away_meanwhile_is_detached),
 		CASE(who_was_refused_stays_refused),
 		CASE(port_that_nobody_noted_is_found),

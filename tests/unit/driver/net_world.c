@@ -136,6 +136,11 @@ int event_bind_interdomain(domid_t remote, evtchn_port_t remote_port, evtchn_por
 	return -22;
 }
 
+bool event_is_pending(evtchn_port_t port)
+{
+	return world.pending[port];
+}
+
 int event_close(evtchn_port_t port)
 {
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
@@ -326,7 +331,7 @@ static int frame_take(struct net_frame *frame)
 		.csum_offset = arrived->csum_offset, .gso_bytes = arrived->gso_bytes, .header_bytes = arrived->header_bytes,
 	};
 	while (at < arrived->length) {
-		struct net_segment *segment = &frame->segment[frame->segment_count++];
+		struct pool_part *segment = &frame->segment[frame->segment_count++];
 		uint32_t room = frame->segment_count == 1 ? 4096 - 12 : 4096, offset = 4096 - room;
 
 		segment->at = (uint8_t *)world.buffer[--world.buffer_count] + offset;
@@ -550,6 +555,17 @@ static void next_life(void)
 	net_again();
 }
 
+/* At once, as if it had looked at everything. */
+static void take_over_all(void)
+{
+	bool is_first_round = net.is_first_round;
+
+	net.is_first_round = false;
+	while (net.is_taking_over)
+		attach_obey();
+	net.is_first_round = is_first_round;
+}
+
 /* The first is at ready; later ones come after a reset: memory as at ready but what is scratch, no event pending. */
 void world_back_end(void)
 {
@@ -560,18 +576,17 @@ void world_back_end(void)
 	else
 		next_life();
 	net.generation = ++generation;
+	if (!world.is_gradual)
+		take_over_all();
 	attach_obey();
-	while (net.is_taking_over && !world.is_gradual)
-		attach_obey();
 }
 
 static void events_take(void)
 {
 	for (uint32_t port = 0; port < 64; port++)
-		if (world.pending[port]) {
+		if (world.pending[port] && world.handler[port]) {	/* the others are masked, and stay pending */
 			world.pending[port] = false;
-			if (world.handler[port])
-				world.handler[port](port);
+			world.handler[port](port);
 		}
 }
 
@@ -588,8 +603,10 @@ bool world_round(void)
 void world_run(void)
 {
 	for (unsigned int rounds = 0; rounds < 10000; rounds++) {
-		if (world_round())
+		if (world_round()) {
+			world.now_ns += 10;	/* who waits awake does not wait for ever */
 			continue;
+		}
 		if (world.wake_ns > world.now_ns + 2 * HOLD_NS)
 			return;
 		if (world.wake_ns > world.now_ns)

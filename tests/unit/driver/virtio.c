@@ -525,7 +525,7 @@ static struct net_frame given_frame(unsigned int segments, void *cookie)
 	struct net_frame frame = { .length = segments * 100, .segment_count = (uint8_t)segments, .cookie = cookie };
 
 	for (unsigned int i = 0; i < segments; i++)
-		frame.segment[i] = (struct net_segment){ buffer_alloc(), 100 };
+		frame.segment[i] = (struct pool_part){ buffer_alloc(), 100 };
 	return frame;
 }
 

@@ -131,9 +131,9 @@ WEAK int domain_get_managed(domid_t id, struct domain **domain)
 	return -EPERM;
 }
 
-WEAK void domain_put(struct domain *domain)
+WEAK void domain_put_many(struct domain *domain, uint32_t count)
 {
-	ASSERT(__atomic_fetch_sub(&domain->references, 1, __ATOMIC_SEQ_CST) > 1, "D1");
+	ASSERT(__atomic_fetch_sub(&domain->references, count, __ATOMIC_SEQ_CST) > count, "D1");
 }
 
 WEAK void domain_crash(struct domain *domain, const char *format, ...)
