@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define DRIVER_TABLE_MAGIC	0x544b5331u
@@ -213,7 +214,13 @@ enum driver_answer {
 	DRIVER_REFUSED,			/* never attached, or dropped since: text says what the front-end did */
 	DRIVER_DETACHED,
 	DRIVER_ASIDE,			/* attached, and not served: a request of it has ended two generations; text names it */
+	DRIVER_LOST,			/* as DRIVER_REFUSED: it was attached, and its rings are not what a predecessor's ledger says they are */
 };
+
+static inline bool driver_has_refused(uint32_t answer)
+{
+	return answer == DRIVER_REFUSED || answer == DRIVER_LOST;
+}
 
 /* Indices into counter[] of an attachment. Network: seen from the guest. */
 enum driver_count {

@@ -162,10 +162,20 @@ def test_what_was_not_looked_at_never_counts_as_good(path):    # J3
 
 def test_a_disk_that_is_wrong_in_the_end_is_held_against_all_who_were_there():
     cases = {name: {"outcome": outcome, "why": "so"} for name, outcome in (("a", judge.RECOVERED), ("b", judge.CORRUPTION), ("c", judge.NO_EFFECT))}
-    judged = judge.with_machine(cases, [{"kind": "file system", "said": "Inode 12", "cases": ["a", "b"]}, {"kind": "file system", "said": "", "cases": ["c"]},
-                                        {"kind": "samples"}])
+    looks = [{"kind": "file system", "said": "Inode 12", "cases": ["a", "b"]}, {"kind": "file system", "said": "", "cases": ["c"]}, {"kind": "samples"}]
+    judged = judge.with_machine(cases, looks)
     assert [judged[name]["outcome"] for name in "abc"] == [judge.UNDECIDED, judge.CORRUPTION, judge.NO_EFFECT]
     assert "Inode 12" in judged["a"]["why"]
+    alone = judge.with_machine(cases, [{"kind": "file system", "said": "Inode 12", "cases": ["c"]}])["c"]
+    assert alone["outcome"] == judge.CORRUPTION and "Inode 12" in alone["why"], "who was there alone has done it"
+
+
+def test_value_faults_that_may_have_spoilt_a_disk_have_a_share_of_their_own():
+    cases = [{**record(1), "id": f"disk0/skip/{i}", "class": "skip", "injected": {"kind": "value", "activated": True}, "outcome": outcome, "why": why}
+             for i, (outcome, why) in enumerate([(judge.CORRUPTION, "so")] + [(judge.UNDECIDED, f"{judge.DISK_WAS_WRONG}: Inode 12")] * 2 + [(judge.UNDECIDED, "so"), (judge.NO_EFFECT, "")])]
+    said = report.demanded(cases, [], [])
+    assert figures.share(1, 5) in said and figures.share(3, 5) in said
+    assert "had done it" not in report.demanded(cases[3:], [], [])
 
 
 def test_only_what_was_activated_is_in_the_denominator():
@@ -557,6 +567,7 @@ class GivenGuests:
     """One of each, whose counters stand at 0; what a load has done since is `done`."""
 
     def __init__(self, plan):
+        self.events = []
         self.guests = {name: Guest(name, room.loads_of(name, plan)) for name in plan["load"]["guests"]}
 
     def counters(self, still=()):
@@ -565,9 +576,10 @@ class GivenGuests:
                 for name, guest in self.guests.items()}
 
 
-def looked_at(still, driver):
+def looked_at(still, driver, events=()):
     """What is written down when these loads stand still, of (guest, load), and all others go on."""
     session = GivenGuests(plans.read(os.path.join(PLANS, "default.toml")))
+    session.events = events
     begun = session.counters([(name, load) for name, guest in session.guests.items() for load in guest.has])
     for name, loads in session.counters(still).items():
         session.guests[name].loads = loads
@@ -582,6 +594,12 @@ def test_a_guest_of_the_other_driver_alone_that_stands_still_is_harmed(driver, h
     case = given_case(driver=driver, guests=looked_at([(harmed, load)], driver))
     assert judge.judge(case)[0] == judge.GUEST and judge.harms_bystander({**case, "outcome": judge.GUEST, "why": judge.judge(case)[1]})
     assert judge.judge(given_case(driver=driver, guests=looked_at([], driver)))[0] == judge.RECOVERED
+
+
+def test_a_front_end_that_was_attached_anew_meanwhile_was_lost():
+    event = {"kind": "detached", "domain": "web", "text": "interface 00:16:3e:00:00:01 at net0: a death of its driver has spoilt its rings: it is attached anew"}
+    outcome, why = judge.judge(given_case(driver="net0", guests=looked_at([], "net0", [event, {"kind": "attached", "domain": "web", "text": "interface 00:16:3e:00:00:01 at net0"}])))
+    assert outcome == judge.LOST and "00:16:3e:00:00:01" in why
 
 
 @pytest.mark.parametrize("driver,still", [("net0", ("web", "disk")), ("net0", ("web", "fio")), ("disk0", ("web", "tcp"))])
@@ -803,7 +821,7 @@ def test_what_is_told_of_a_recording_is_the_case_with_what_its_disk_held(tmp_pat
     monkeypatch.setattr("campaign.cases.run", lambda session, case, plan: {**record(1), **case})
     Campaign(plans.read(os.path.join(PLANS, "golden.toml")), "given", None).record(plans.case_of("net0/crash/1"), given_recording(tmp_path))
     told = exact.Recording(str(tmp_path)).read().told
-    assert told["record"]["outcome"] == judge.UNDECIDED and "Inode 12" in told["record"]["why"] and told["replays"] == 0
+    assert told["record"]["outcome"] == judge.CORRUPTION and "Inode 12" in told["record"]["why"] and told["replays"] == 0
 
 
 def test_limits_of_the_host_are_longer_for_a_recording_and_what_guests_measure_is_not():

@@ -54,6 +54,8 @@ static enum attach_action next_without_record(const struct attach_view *view)
 		return view->is_forced || !is_in_use ? ATTACH_REMOVE : ask_to_close(view);
 	if (view->front == XenbusStateInitialising || view->front == XenbusStateInitWait)
 		return view->driver_serves && view->back != XenbusStateInitWait ? ATTACH_OFFER : ATTACH_WAIT;
+	if (!is_in_use && view->is_lost)
+		return ATTACH_REMOVE;
 	if (!is_in_use)
 		return view->back == XenbusStateClosed ? ATTACH_WAIT : ATTACH_CLOSED;
 	if (view->is_refused || view->front == XenbusStateClosing)

@@ -54,6 +54,8 @@ struct attachment {
 	uint32_t withdrawn_at;		/* `changed` of the table */
 	bool is_wanted, is_forced, is_refused;
 	bool is_aside;			/* attach_is_aside(), and it has been told */
+	bool is_lost;			/* a death of its driver has spoilt its rings ... */
+	uint64_t anew_ms;		/* ... and it is not attached again before this, in the loop's time */
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */

@@ -118,7 +118,7 @@ static json_t *attachment_json(const struct attachment *attachment)
 	copy_counters(attachment, counter);
 	json = json_pack("{s:s, s:s, s:i, s:s, s:i, s:s, s:s, s:s}", "domain", attachment->front_name, "kind",
 			 attachment->kind == ATTACH_VIF ? "interface" : "disk", "device", attachment->device, "name", attachment->key,
-			 "domain_id", attachment->front_id, "driver", attachment->driver_name, "state", !attachment->driver ? "no-driver" :
+			 "domain_id", attachment->front_id, "driver", attachment->driver_name, "state", !attachment->driver ? attachment->is_lost ? "lost" : "no-driver" :
 			 attach_is_aside(attachment) ? "set-aside" : attach_state_name(attachment->back), "why", attachment->why);
 	need_memory(json);
 	json_object_set_new(json, "link_up", interface ? json_boolean(interface->is_up) : json_null());

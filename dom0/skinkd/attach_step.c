@@ -39,6 +39,8 @@ enum driver_answer attach_answer(const struct attachment *attachment)
 	/* It has obeyed the table without the record: it has let go of it, or never had it. */
 	if (answer == DRIVER_ASIDE)
 		answer = DRIVER_ATTACHED;		/* and not served: attach_is_aside() */
+	if (answer == DRIVER_LOST)
+		answer = DRIVER_REFUSED;		/* and attached anew: note_refusal() */
 	if (attachment->record == RECORD_WITHDRAWN && !(serial == attachment->serial && answer == DRIVER_ATTACHED) &&
 	    (int32_t)(attachment->driver->status->table_seen - attachment->withdrawn_at) >= 0)
 		return DRIVER_DETACHED;
@@ -202,7 +204,7 @@ static bool offer(struct attachment *attachment)
 	const struct attach_offer to = { .put = attach_back_put, .context = attachment, .queues_max = queues_max(attachment) };
 	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
 
-	attachment->is_refused = false;
+	attachment->is_refused = attachment->is_lost = false;
 	if (attachment->kind == ATTACH_VIF) {
 		attach_offer_vif(&to);
 	} else if (disk) {
@@ -277,6 +279,7 @@ static void note_refusal(struct attachment *attachment)
 {
 	if (attach_answer(attachment) != DRIVER_REFUSED)
 		return;
+	attachment->is_lost = attach_status(attachment)->answer == DRIVER_LOST;
 	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
 	refuse(attachment);
 }
@@ -356,7 +359,7 @@ static struct attach_view view_of(const struct attachment *attachment)
 		.kind = attachment->kind, .back = attachment->back, .front = attachment->front, .record = attachment->record,
 		.answer = attach_answer(attachment), .driver_serves = serves(attachment),
 		.is_wanted = attachment->is_wanted && !monitor_is_closed(attachment->driver),
-		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused,
+		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused, .is_lost = attachment->is_lost,
 	};
 }
 
@@ -391,7 +394,10 @@ bool attach_step(struct attachment *attachment)
 		return true;
 	case ATTACH_REMOVE:
 		attach_back_state(attachment, XenbusStateClosed);
-		(attachment->is_wanted ? attach_park : attach_drop)(attachment);
+		if (attachment->is_lost && attachment->is_wanted)
+			attach_lost(attachment);
+		else
+			(attachment->is_wanted ? attach_park : attach_drop)(attachment);
 		return false;
 	}
 	return false;

@@ -11,3 +11,4 @@ bool attach_step(struct attachment *attachment);
 void attach_told(struct attachment *attachment, const char *kind, const char *what);
 void attach_drop(struct attachment *attachment);
 void attach_park(struct attachment *attachment);	/* until there is a driver again */
+void attach_lost(struct attachment *attachment);	/* its front-end has let go of the rings that a death of its driver has spoilt */

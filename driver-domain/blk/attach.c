@@ -76,12 +76,12 @@ static void disk_fill(struct disk *disk, const struct driver_attachment *record)
 
 /* ---------------------------------------------------------------- disks come and go */
 
-static void refuse(uint32_t place, uint32_t serial, const char *why)
+static void refuse(uint32_t place, uint32_t serial, enum driver_answer answer, const char *why)
 {
 	struct driver_attachment_status *status = status_of(place);
 
 	snprintf(status->text, sizeof(status->text), "%s", why);
-	answer_set(place, serial, DRIVER_REFUSED);
+	answer_set(place, serial, answer);
 	printf("disk %u is refused: %s\n", serial, why);
 }
 
@@ -156,6 +156,16 @@ static bool disk_open(struct disk *disk, const struct driver_attachment *record,
 	return true;
 }
 
+/* Who waits for an answer gets one, or its guest would wait for ever, and could not even let go of the disk. */
+static void disk_give_up(struct disk *disk, const struct driver_attachment *record)
+{
+	char why[DRIVER_TEXT_BYTES];
+
+	for (uint32_t i = 0; i < disk->queue_count; i++)
+		if (disk->queue[i].pages || queue_map(&disk->queue[i], &record->queue[i], why, sizeof(why)))
+			queue_give_up(&disk->queue[i]);
+}
+
 static void disk_forget(struct disk *disk)
 {
 	disk_close(disk);
@@ -178,7 +188,7 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	if (!wrong && spare_count() < 1u + record.queue_count)
 		wrong = "the driver domain has no memory left: give it more, or detach other disks";
 	if (wrong) {
-		refuse(place, serial, wrong);
+		refuse(place, serial, DRIVER_REFUSED, wrong);
 		return;
 	}
 	if (status->serial != serial) {
@@ -189,11 +199,16 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	disk->place = place;
 	disk->serial = serial;
 	disk->status = status;
+	disk->was_attached = status->answer == DRIVER_ATTACHED;
 	disk_fill(disk, &record);
 	blk.disk[place] = disk;
 	if (!disk_open(disk, &record, why, sizeof(why))) {
+		enum driver_answer answer = disk->is_lost ? DRIVER_LOST : DRIVER_REFUSED;
+
+		if (disk->is_lost)
+			disk_give_up(disk, &record);
 		disk_forget(disk);
-		refuse(place, serial, why);
+		refuse(place, serial, answer, why);
 		return;
 	}
 	if (disk->state != DISK_ASIDE)
@@ -236,7 +251,7 @@ void disk_drop(struct queue *queue)
 		 queue->number, ring->refused, ring->rsp_prod, ring->req_seen, ring->slots);
 	disk->state = DISK_DROPPED;
 	blk.is_releasing = true;
-	refuse(disk->place, disk->serial, why);
+	refuse(disk->place, disk->serial, DRIVER_REFUSED, why);
 	driver_domain_tell();
 }
 
@@ -273,7 +288,7 @@ static void place_begin(uint32_t place, uint32_t serial)
 	if (status->serial && status->serial != serial && status->answer != DRIVER_DETACHED)
 		ports_inherit(place);
 	/* What was refused stays that, until Dom0 has taken it away. */
-	if (status->serial == serial && status->answer == DRIVER_REFUSED)
+	if (status->serial == serial && driver_has_refused(status->answer))
 		ports_inherit(place);
 	else
 		disk_attach(place, serial);

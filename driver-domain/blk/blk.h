@@ -105,6 +105,8 @@ struct disk {
 	uint32_t place;				/* in the table */
 	uint32_t serial;
 	enum disk_state state;
+	bool was_attached;			/* by a predecessor ... */
+	bool is_lost;				/* ... whose ledger and its rings do not agree */
 	domid_t front_id;
 	uint32_t flags;				/* DRIVER_BLK_* */
 	uint32_t unit;				/* sectors of 512 bytes in one of the guest's: 1 or 8 */
@@ -197,6 +199,7 @@ int queue_bind(struct queue *queue, uint32_t theirs);	/* its event channel; 0 or
 bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
 bool queue_map(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
 void queue_unmap(struct queue *queue);
+void queue_give_up(struct queue *queue);	/* mapped; nothing else is done with its ring any more */
 void queue_close(struct queue *queue);
 /* 0: it has none any more. */
 evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs);

@@ -89,8 +89,10 @@ static bool queue_take_over(struct queue *queue, const struct driver_queue *reco
 	bool wake;
 	int waiting;
 
-	if (answers_attach(&queue->answers, &place, &record->ledger[0], &wake, why, room))
+	if (answers_attach(&queue->answers, &place, &record->ledger[0], &wake, why, room)) {
+		queue->disk->is_lost = queue->disk->was_attached;
 		return false;
+	}
 	if (queue->answers.republished)
 		driver_domain_note_republished();
 	waiting = ring_back_look(&queue->answers.ring);
@@ -147,4 +149,28 @@ void queue_unmap(struct queue *queue)
 	if (queue->pages)
 		foreign_unmap(queue->pages, queue->page_count);
 	queue->pages = NULL;
+}
+
+/* Each request that the ring still shows is answered with an error. Where its indices make no sense, nothing is known of any. */
+void queue_give_up(struct queue *queue)
+{
+	uint32_t slots = ring_slots(queue->page_count * RING_PAGE, VBD_SLOT);
+	struct ring_shared *shared = queue->pages;
+	uint32_t rsp_prod = atomic_load_explicit(&shared->rsp_prod, memory_order_relaxed);
+	uint32_t req_prod = atomic_load_explicit(&shared->req_prod, memory_order_acquire);
+
+	if (req_prod - rsp_prod > slots)
+		return;
+	for (uint32_t index = rsp_prod; index != req_prod; index++) {
+		void *at = ring_slot(shared, slots, VBD_SLOT, index);
+		struct vbd_response response = { .status = VBD_STATUS_ERROR };
+		union vbd_slot slot;
+
+		ring_copy(&slot, at, sizeof(slot));
+		response.id = slot.plain.id;
+		response.operation = slot.plain.operation == VBD_OP_INDIRECT ? slot.indirect.inner : slot.plain.operation;
+		ring_copy(at, &response, sizeof(response));
+	}
+	atomic_store_explicit(&shared->rsp_prod, req_prod, memory_order_release);
+	event_send(queue->port);
 }

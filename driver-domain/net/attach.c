@@ -21,11 +21,11 @@ static void say(struct port *port, enum driver_answer answer)
 	__atomic_store_n(&port->status->serial, port->serial, __ATOMIC_RELEASE);
 }
 
-static void say_why(struct port *port, const char *format, va_list arguments)
+static void say_why(struct port *port, enum driver_answer answer, const char *format, va_list arguments)
 {
 	vsnprintf(port->status->text, sizeof(port->status->text), format, arguments);
 	printf("vif %u of domain %u: %s\n", port->device, port->front_id, port->status->text);
-	say(port, DRIVER_REFUSED);
+	say(port, answer);
 }
 
 void port_drop(struct port *port, const char *format, ...)
@@ -35,21 +35,21 @@ void port_drop(struct port *port, const char *format, ...)
 	if (port->state != PORT_SERVING)
 		return;
 	va_start(arguments, format);
-	say_why(port, format, arguments);
+	say_why(port, DRIVER_REFUSED, format, arguments);
 	va_end(arguments);
 	port->state = PORT_DROPPED;
 	net.has_dropped = true;
 	driver_domain_tell();
 }
 
-static int refuse(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(struct port *port, enum driver_answer answer, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static int refuse(struct port *port, const char *format, ...)
+static int refuse(struct port *port, enum driver_answer answer, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	say_why(port, format, arguments);
+	say_why(port, answer, format, arguments);
 	va_end(arguments);
 	return RING_EPROTO;
 }
@@ -82,7 +82,7 @@ static int event_attach(struct port *port, struct queue *queue, unsigned int whi
 		int error = event_bind_interdomain(port->front_id, remote_port, &known);
 
 		if (error || known >= EVENT_PORTS)
-			return refuse(port, "queue %u: event channel %u cannot be bound: %d", queue->number, remote_port, error);
+			return refuse(port, DRIVER_REFUSED, "queue %u: event channel %u cannot be bound: %d", queue->number, remote_port, error);
 	}
 	STEP();
 	port->status->port[queue->number][which] = *local = known;
@@ -116,10 +116,10 @@ static int ring_attach(struct port *port, struct queue *queue, const char *name,
 
 	*page = place.pages = foreign_map(port->front_id, &gref, 1, &status);
 	if (!*page)
-		return refuse(port, "queue %u: the %s ring's grant %u cannot be mapped: %d", queue->number, name, gref, status);
+		return refuse(port, DRIVER_REFUSED, "queue %u: the %s ring's grant %u cannot be mapped: %d", queue->number, name, gref, status);
 	STEP();
 	if (answers_attach(answers, &place, ledger, wake, why, sizeof(why)))
-		return refuse(port, "queue %u, %s: %s", queue->number, name, why);
+		return refuse(port, port->was_attached ? DRIVER_LOST : DRIVER_REFUSED, "queue %u, %s: %s", queue->number, name, why);
 	driver_domain.found += answers->republished;
 	if (answers->republished)
 		driver_domain_note_republished();
@@ -219,6 +219,7 @@ static struct port *port_new(uint32_t place, const struct driver_attachment *wan
 	port->front_id = wanted->front_id;
 	port->device = wanted->device;
 	port->status = status;
+	port->was_attached = status->serial == wanted->serial && status->answer == DRIVER_ATTACHED;
 	port_configure(port, wanted);
 	STEP();
 	if (status->serial != wanted->serial) {
@@ -233,7 +234,7 @@ static struct port *port_new(uint32_t place, const struct driver_attachment *wan
 static int port_attach(struct port *port, const struct driver_attachment *wanted)
 {
 	if (wanted->queue_count < 1 || wanted->queue_count > DRIVER_QUEUES_MAX)
-		return refuse(port, "%u queues: this driver takes 1 to %u", wanted->queue_count, DRIVER_QUEUES_MAX);
+		return refuse(port, DRIVER_REFUSED, "%u queues: this driver takes 1 to %u", wanted->queue_count, DRIVER_QUEUES_MAX);
 	for (uint32_t number = 0; number < wanted->queue_count; number++)
 		if (queue_attach(port, number, &wanted->queue[number]))
 			return RING_EPROTO;
@@ -321,7 +322,7 @@ static bool port_is_to_wait(struct port *port)
 
 	if (is_aside)
 		say(port, DRIVER_ASIDE);
-	return is_aside || (port->status->serial == port->serial && port->status->answer == DRIVER_REFUSED);
+	return is_aside || (port->status->serial == port->serial && driver_has_refused(port->status->answer));
 }
 
 static void place_attach(uint32_t place, const struct driver_attachment *wanted)

@@ -146,6 +146,7 @@ struct port {
 	uint32_t place;			/* in the table; PLACE_WIRE */
 	uint32_t serial;
 	enum port_state state;
+	bool was_attached;		/* by a predecessor */
 	domid_t front_id;
 	uint32_t device;		/* the front-end's number */
 	uint32_t flags;			/* DRIVER_NET_* */

@@ -201,13 +201,18 @@ def look_at_guest(guest, before):
             "kernel": [line for line in guest.strange if not line.startswith("load: ")][:20], "gap_ms": guest.gap_ms}
 
 
+def were_detached(session, name):
+    """Of a guest's devices; one may be there again, attached anew."""
+    return {one["text"].split()[1] for one in session.events if one["kind"] == "detached" and one.get("domain") == name}
+
+
 def look_at_guests(session, before, after, last, names):
     """`last`: since when they had to go on, with the loads that say something of these drivers."""
     only = loads_of(session, names)
     return {name: {**look_at_guest(guest, before["counters"][name]), "alive": after["states"].get(name) in ("running", "blocked"),
                    "attached": is_attached(guest, names),
                    "progressed": all(load_has_gone_on(guest, last[name], load) for load in only[name]),
-                   "lost": sorted(before["devices"][name] - after["devices"][name])} for name, guest in session.guests.items()}
+                   "lost": sorted(before["devices"][name] - after["devices"][name] | were_detached(session, name))} for name, guest in session.guests.items()}
 
 
 RING = re.compile(r"(.*), (\S+) at \S+, queue (\d+), (\w+): (\d+) slots, (\d+) unanswered")

@@ -27,6 +27,7 @@ GUEST, DOM0, CORE, UNDECIDED = "guest harmed", "Dom0 harmed", "core harmed", "un
 # From the best to the worst; the report's columns.
 OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE, UNDECIDED, INVALID)
 
+DISK_WAS_WRONG = "when the disk was looked at, its file system was wrong"
 HARMLESS = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY)
 
 # Of fail-stop classes, where no byte may be lost or wrong; and a driver whose restarts are never used up is not given up.
@@ -164,9 +165,9 @@ def judge(case):
 
 
 def with_machine(cases, notes):
-    """{id: record}, after what was found on their disks later: nobody knows which of the cases did it, so none of them was harmless."""
-    found = {identity: note["said"] for note in notes if note.get("kind") == "file system" and note["said"] for identity in note["cases"]}
-    return {identity: {**case, "outcome": UNDECIDED, "why": f"when the disk was looked at, its file system was wrong: {found[identity]}"}
+    """{id: record}, after what was found on their disks later: where nobody knows which of several cases did it, none of them was harmless."""
+    found = {identity: note for note in notes if note.get("kind") == "file system" and note["said"] for identity in note["cases"]}
+    return {identity: {**case, "outcome": CORRUPTION if len(found[identity]["cases"]) == 1 else UNDECIDED, "why": f"{DISK_WAS_WRONG}: {found[identity]['said']}"}
             if identity in found and case["outcome"] in HARMLESS else case for identity, case in cases.items()}
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import machine_room as room
-from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY, UNDECIDED
+from judge import CORE, CORRUPTION, DOM0, ESCALATED, GUEST, LOST, NO_EFFECT, RECOVERED, SLOWLY
 
 FILE_SYSTEM = "plant:fs"
 
@@ -24,7 +24,7 @@ EXPECTED = {
     "plant:guest": GUEST,               # the guest's kernel panics
     "plant:front-end": LOST,            # its interface is taken away
     "plant:pause": SLOWLY,              # the driver stands still for longer than `slow_ms`
-    FILE_SYSTEM: UNDECIDED,             # nobody sees it before the disk is looked at
+    FILE_SYSTEM: CORRUPTION,            # nobody sees it before the disk is looked at
     "plant:kill-skinkd": DOM0,
     "plant:dom0": DOM0,                 # Domain-0's kernel panics
     "plant:core": CORE,

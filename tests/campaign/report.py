@@ -91,9 +91,11 @@ def class_of(case):
 def demanded(cases, golden, notes):
     rows = [[cell(what), f"<td class='{'yes' if found == HOLDS else 'no'}'>{found}</td>", cell(text)] for what, found, text in demands(cases, golden, notes)]
     silent = [case for case in cases if case.get("injected", {}).get("kind") == "value"]
-    count = sum(case["outcome"] == judge.CORRUPTION for case in silent)
-    rows.append([cell("value faults: silent corruption, measured end to end (no target)"), cell(""),
-                 cell(figures.share(count, sum(judge.is_activated(case) for case in silent)))])
+    count, activated = sum(case["outcome"] == judge.CORRUPTION for case in silent), sum(judge.is_activated(case) for case in silent)
+    rows.append([cell("value faults: silent corruption, measured end to end (no target)"), cell(""), cell(figures.share(count, activated))])
+    perhaps = sum(case["outcome"] == judge.UNDECIDED and case["why"].startswith(judge.DISK_WAS_WRONG) for case in silent)
+    if perhaps:
+        rows.append([cell("the same, if each of several whose disk was wrong when it was looked at later had done it"), cell(""), cell(figures.share(count + perhaps, max(activated, count + perhaps)))])
     return table(["demanded", "", "share, 95 % interval (Clopper-Pearson)"], rows)
 
 

@@ -90,7 +90,7 @@ def dom0():
     with Dom0("restart", smp=os.environ.get("SMP", "1"), memory=2560, limit=3600, image=image, more=options) as machine:
         machine.log_in()
         for name, role, slot in (("disk0", "blk", 4), ("net0", "net", 5)):
-            machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False)))
+            machine.write(f"{name}.xml", with_policy(driver(name, role, hostdev(slot), unprotected=False), f"<skink:inject allow='yes'/>{WITHOUT_END}"))
             machine.check(f"skink create {name}.xml", 60)
         yield machine
         machine.end()
@@ -587,3 +587,98 @@ def test_request_that_kills_costs_its_own_disk_and_no_other(dom0, web):
     assert restarts(dom0, "poisoned")["restarts"] == 4
     dom0.check("touch /tmp/enough; wait; ! grep -v ok /tmp/rounds", 60)
     dom0.check(f"skink detach {web} xvdq --force && skink detach Domain-0 xvdp && skink destroy poisoned --force", 120)
+
+
+# ------------------------------------------------------------------ what cannot be taken back
+
+BUSY = {"disk0": "(while dd if=/dev/zero of=/dev/xvda bs=64k count=64 oflag=direct 2> /tmp/error; do echo >> /tmp/rounds; done; touch /tmp/over) & :",
+        "net0": "(until [ -e /tmp/stop ]; do ping -c 20 -i 0.05 -W 30 10.0.2.2 > /dev/null && echo >> /tmp/rounds; done) & :"}
+
+
+@pytest.fixture(scope="module")
+def pair(dom0, web):
+    """Two guests that are alike, and nobody else but Domain-0."""
+    dom0.check(f"skink destroy {web}", 60)
+    for number, name in enumerate(("left", "right"), 4):
+        dom0.check(f"skink volume create disk0 {name} 32MiB", 60)
+        create(dom0, name, volume("xvda", name) + interface(more=f"<mac address='{MAC}{number}'/>"), memory_mib=112)
+        wait_until(lambda name=name: all(one["state"] == "connected" for one in devices(dom0, name).values()))
+        inside(dom0, name, f"{AWAIT.format('xvda')} ip link set eth0 up; ip addr add 10.0.2.1{number}/24 dev eth0")
+    return {"left": f"{MAC}4", "right": f"{MAC}5"}
+
+
+def of_driver(dom0, owner, name):
+    return next(one for one in devices(dom0, owner).values() if one["driver"] == name)
+
+
+def spoilt_rings(dom0, owner, name):
+    """What became of whom: "" if nothing did."""
+    found = re.search(rf"  detached +{owner}: .* at {name}: a death of its driver has spoilt its rings: (.*)", dom0.check("skink events -n 200"))
+    return found[1].strip() if found else ""
+
+
+def is_used(dom0, owner, name, before):
+    """Connected, and more was done by it than before."""
+    now = of_driver(dom0, owner, name)
+    return now["state"] == "connected" and sum(now["counters"].values()) > sum(before["counters"].values())
+
+
+def whose_ring_is_spoilt(dom0, name, pair):
+    """A bit of some ring's ledger, and a death: until a ring of one of the two does not survive it. Not every bit matters, and Domain-0 has a disk there too."""
+    for seed in range(40):
+        told = json.loads(dom0.check(f"skink inject {name} --class ledger --seed {seed} --json", 90))["faults"][0]
+        wait_until(lambda: facts(dom0, name)["driver"]["restart"]["state"] == "serving")
+        if told["front_id"] == 0:
+            wait_until(lambda: of_driver(dom0, "Domain-0", name)["state"] == "connected")
+            continue
+        hit = next(owner for owner in pair if facts(dom0, owner)["id"] == told["front_id"])
+        before = of_driver(dom0, hit, name)
+        wait_until(lambda: spoilt_rings(dom0, hit, name) or is_used(dom0, hit, name, before))
+        if spoilt_rings(dom0, hit, name):
+            return hit, *(owner for owner in pair if owner != hit)
+    raise AssertionError("no ring was spoilt")
+
+
+def goes_on(dom0, owner, name):
+    before = of_driver(dom0, owner, name)
+    wait_until(lambda: is_used(dom0, owner, name, before))
+
+
+@pytest.fixture
+def spoilt(dom0, pair, request):
+    """(the driver, whose ring did not survive its death, who is served by it too)"""
+    name = request.param
+    for owner in pair:
+        inside(dom0, owner, f"rm -f /tmp/stop /tmp/over /tmp/rounds; {BUSY[name]}")
+        wait_until(lambda owner=owner: number(dom0, owner, "cat /tmp/rounds 2> /dev/null | wc -l") > 0)
+    noticed = {owner: seen_from_inside(dom0, owner) for owner in pair}
+    hit, other = whose_ring_is_spoilt(dom0, name, pair)
+    yield name, hit, other
+    goes_on(dom0, other, name)
+    inside(dom0, other, "touch /tmp/stop")
+    assert seen_from_inside(dom0, other) == noticed[other] and "no" in lines(dom0, other, "[ -e /tmp/over ] && echo yes || echo no")
+
+
+@pytest.mark.parametrize("spoilt", ["net0"], indirect=True)
+def test_interface_whose_ring_a_death_has_spoilt_is_closed_and_attached_anew(dom0, spoilt, pair):
+    name, hit, _ = spoilt
+    assert spoilt_rings(dom0, hit, name) == "it is attached anew"
+    wait_until(lambda: devices(dom0, hit)[pair[hit]]["state"] == "connected")
+    address = f"10.0.2.1{pair[hit][-1]}"
+    assert "0% packet loss" in inside(dom0, hit, "until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done; touch /tmp/stop; ip link set eth0 up; "
+                                      f"ip addr add {address}/24 dev eth0; for i in 1 2 3 4 5 6; do ping -c 1 -W 2 10.0.2.2 && break; done", 90)
+
+
+@pytest.mark.parametrize("spoilt", ["disk0"], indirect=True)
+def test_disk_whose_ring_a_death_has_spoilt_is_unplugged_and_its_guest_told(dom0, spoilt):
+    name, hit, _ = spoilt
+    assert "'skink detach' and 'skink attach' give its guest another" in spoilt_rings(dom0, hit, name)
+    assert devices(dom0, hit)["xvda"]["state"] == "lost" and devices(dom0, hit)["xvda"]["why"]
+    # Who waited for it got an error, and the device goes.
+    inside(dom0, hit, "until [ -e /tmp/over ] && [ ! -e /sys/block/xvda ]; do sleep 0.1; done", 60)
+    said = lines(dom0, hit, "cat /tmp/error")
+    assert any(re.search("error|No such device|space|Invalid", line) for line in said), said
+    dom0.write("another.xml", volume("xvda", hit))
+    dom0.check(f"skink detach {hit} xvda && skink attach {hit} another.xml", 90)
+    inside(dom0, hit, "until [ -e /sys/block/xvda ]; do sleep 0.1; done")
+    assert lines(dom0, hit, "dd if=/dev/xvda of=/dev/null bs=64k count=64 iflag=direct 2> /dev/null && echo read") == ["read"]

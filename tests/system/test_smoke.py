@@ -97,6 +97,14 @@ def test_each_class_that_stops_a_driver_was_activated(campaign):
     assert len(stopped) >= 12 and all(counts["activated"] for counts in stopped.values()), stopped
 
 
+def test_every_other_class_was_activated_in_each_driver(campaign):
+    """The plan goes on with a class until it was; those that come last are not there on a slow machine."""
+    others = [record for record in campaign[0] if record["injected"].get("kind") != "stop"]
+    idle = [what for what, counts in figures.table(others, lambda record: (record["driver"], record["class"])).items() if not counts["activated"] and not counts["no targets"]]
+    kinds = {record["injected"].get("kind") for record in others}
+    assert campaign[4] or not idle and {"value", "refused"} <= kinds, idle
+
+
 def test_file_systems_are_right(campaign):
     """Whenever a disk was looked at that no wrong value of its own driver had been near, and nothing that was planted."""
     others = {one["id"] for one in campaign[2].values() if one["driver"] == "disk0" and one["injected"].get("kind") == "value" or one["class"].startswith("plant:")}

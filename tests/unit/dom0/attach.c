@@ -224,6 +224,24 @@ static void front_end_that_is_refused_is_closed_until_it_begins_anew(void)
 	CU_ASSERT(is_connected(&world));
 }
 
+/* Closing is asked of it first. */
+static void front_end_whose_ring_a_death_has_spoilt_goes_when_it_has_closed(void)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct world world = given_world(kinds[i]);
+
+		all_work(&world);
+		world.view.answer = DRIVER_REFUSED;
+		world.view.is_lost = true;
+		skinkd_looks(&world);
+		driver_works(&world);
+		skinkd_looks(&world);
+		CU_ASSERT(world.view.back == XenbusStateClosing && !world.is_removed);
+		all_work(&world);
+		CU_ASSERT(world.is_removed && world.released == 1);
+	}
+}
+
 /* Whatever a front-end and a driver do in whatever order, AT1 holds, skinkd comes to rest, and what is forced out goes. */
 static void any_front_end_and_any_driver_do_no_harm(void)
 {
@@ -545,6 +563,7 @@ int main(void)
 	TEST(front_end_that_never_answers_is_taken_away_by_force_only);
 	TEST(driver_that_never_lets_go_keeps_its_record);
 	TEST(front_end_that_is_refused_is_closed_until_it_begins_anew);
+	TEST(front_end_whose_ring_a_death_has_spoilt_goes_when_it_has_closed);
 	TEST(any_front_end_and_any_driver_do_no_harm);
 	TEST(after_any_past_linux_that_closes_and_begins_anew_is_served);
 	TEST(what_netfront_writes_is_read);

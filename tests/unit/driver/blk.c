@@ -1079,7 +1079,7 @@ static void damaged_ledger_closes_that_ring_alone(void)		/* L5 */
 	at->commit ^= 1;
 	world_start();
 	world_settle();
-	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_REFUSED);
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
 	CU_ASSERT_PTR_NOT_NULL(strstr(world_status(0)->text, "commit"));
 	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
 	CU_ASSERT_EQUAL(world.disk[0].queue[0].ring.shared->rsp_prod, 1);

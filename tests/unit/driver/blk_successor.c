@@ -375,6 +375,92 @@ static void disk_that_was_refused_stays_refused(void)
 	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
 }
 
+/* ---- a ring that a death has spoilt ---- */
+
+static struct ledger_ring *ledger_of(uint32_t place, uint32_t number)
+{
+	return (void *)((uint8_t *)driver_domain.ledger + world.disk[place].record.queue[number].ledger[0].offset);
+}
+
+/* How many of its requests were answered with an error, each by its own id. */
+static uint32_t given_up(uint32_t place, uint32_t number)
+{
+	struct ring_front *ring = &world.disk[place].queue[number].ring;
+	struct vbd_response response;
+	uint32_t count = 0;
+
+	while (ring_front_take(ring, &response, sizeof(response)) > 0) {
+		CU_ASSERT_EQUAL(response.id, place * 100 + count);
+		CU_ASSERT_EQUAL(response.operation, VBD_OP_READ);
+		CU_ASSERT_EQUAL(response.status, VBD_STATUS_ERROR);
+		count++;
+	}
+	return count;
+}
+
+static void who_waits_at_a_spoilt_ring_is_told(void)
+{
+	given_disks(2);
+	for (uint32_t place = 0; place < 2; place++)
+		given_requests(place, REQUESTS);
+	ledger_of(0, 0)->magic ^= 1;
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+	CU_ASSERT_EQUAL(given_up(0, 0), REQUESTS);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+	world_detach(0);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+}
+
+static void ring_whose_indices_make_no_sense_is_left_as_it_is(void)
+{
+	struct ring_shared *shared;
+
+	given_disks(1);
+	given_requests(0, REQUESTS);
+	shared = world.disk[0].queue[0].ring.shared;
+	shared->rsp_prod = 1u << 16;
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+	CU_ASSERT_EQUAL(shared->rsp_prod, 1u << 16);
+}
+
+/* The one that is well has been taken over when the other is found to be spoilt, or is not looked at at all. */
+static void spoilt_ring_takes_its_disks_other_ring_with_it(void)
+{
+	for (uint32_t spoilt = 0; spoilt < 2; spoilt++) {
+		union vbd_slot slot = { .plain = { .operation = VBD_OP_READ, .segments = 1 } };
+		struct world_queue *queue;
+
+		world_begin(1);
+		world_attach(0, 2, 1, 1, 64);
+		world_start();
+		world_settle();
+		slot.plain.segment[0] = (struct vbd_segment){ .gref = page_of(0), .last_sector = 7 };
+		for (uint32_t number = 0; number < 2; number++) {
+			queue = &world.disk[0].queue[number];
+			slot.plain.id = 0;
+			ring_front_put(&queue->ring, &slot, VBD_SLOT);
+			ring_front_push(&queue->ring);
+		}
+		ledger_of(0, spoilt)->slots ^= 1;
+		world_start();
+		world_settle();
+		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+		CU_ASSERT_EQUAL(given_up(0, 0), 1);
+		CU_ASSERT_EQUAL(given_up(0, 1), 1);
+		CU_ASSERT_EQUAL(world.disk[0].queue[0].bound + world.disk[0].queue[1].bound, 0);
+	}
+}
+
 /* Nobody who looks in between sees a disk that is not attached. */
 static void disk_is_attached_all_the_while(void)
 {
@@ -415,6 +501,9 @@ int main(void)
 	CASE(successor_does_not_sleep_while_a_disk_is_left);
 	CASE(disk_that_was_refused_stays_refused);
 	CASE(disk_is_attached_all_the_while);
+	CASE(who_waits_at_a_spoilt_ring_is_told);
+	CASE(ring_whose_indices_make_no_sense_is_left_as_it_is);
+	CASE(spoilt_ring_takes_its_disks_other_ring_with_it);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();

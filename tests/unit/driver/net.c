@@ -256,7 +256,7 @@ static bool nothing_arrives(uint32_t number)
 
 static bool is_dropped(uint32_t number)
 {
-	return world_status(number)->answer == DRIVER_REFUSED && world_status(number)->text[0];
+	return driver_has_refused(world_status(number)->answer) && world_status(number)->text[0];
 }
 
 static uint64_t counted(uint32_t number, enum driver_count which)
@@ -514,11 +514,29 @@ static void a_receiver_without_buffers_holds_nobody_up_for_long(void)	/* NB3 */
 
 static void a_damaged_ledger_ends_that_attachment_alone(void)
 {
-	given(3, false);
+	given_running(3, false);
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_ATTACHED);
 	world.table->attachment[A].queue[0].ledger[0].ring += 1000;
 	world_back_end();
 	world_run();
 	CU_ASSERT_TRUE(is_dropped(A));
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_LOST);
+	others_are_served();
+	world_back_end();
+	world_run();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_LOST);
+}
+
+static void a_ledger_that_is_wrong_from_the_start_is_no_loss(void)
+{
+	given_running(3, false);
+	world_detach(A);
+	CU_ASSERT_TRUE(attach_obey());
+	world_attach(A, 1);
+	world.table->attachment[A].queue[0].ledger[0].ring += 1000;
+	attach_obey();
+	world_run();
+	CU_ASSERT_EQUAL(world_status(A)->answer, DRIVER_REFUSED);
 	others_are_served();
 }
 
@@ -1849,6 +1867,7 @@ int main(void)
 		CASE(headers_that_are_rewritten_arrive_as_they_were_judged),
 		CASE(a_receiver_without_buffers_holds_nobody_up_for_long),
 		CASE(a_damaged_ledger_ends_that_attachment_alone),
+		CASE(a_ledger_that_is_wrong_from_the_start_is_no_loss),
 		CASE(a_ring_that_cannot_be_mapped_is_refused_and_said_so),
 		CASE(more_queues_than_there_may_be_are_refused),
 		CASE(a_foreign_source_address_is_dropped),
