@@ -57,7 +57,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # The one list of what has to be installed.
-PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy python3-prometheus-client e2fsprogs groff-base \
+PACKAGES := gcc libc6-dev clang libclang-rt-14-dev make gdb python3 python3-pytest python3-pytest-xdist python3-matplotlib python3-scipy python3-prometheus-client python3-yaml e2fsprogs groff-base \
 	qemu-system-x86 ovmf libxen-dev grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools \
 	libcunit1-dev libxml2-utils iproute2 strace cloc spin busybox-static cpio kmod zstd lz4 xz-utils gzip \
 	mmdebstrap uidmap fakeroot e2fsprogs iperf3 libxml2-dev libuv1-dev libjansson-dev libinih-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libxxhash-dev libblkid-dev fdisk libzydis-dev
@@ -156,7 +156,7 @@ SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_
 .PHONY: test-builds
 test-builds: core guests dom0 build/dom0/newer.cpio build/dom0/root.ext4 build/dom0/root-initrd build/skink.iso build/gcc/skink build/gcc/skink.iso build/clang/skink build/clang/skink.iso \
 	$(HOST_UNIT_TESTS) $(HOST_FUZZERS) driver-domains dom0-programs build/dom0/skink-checked build/dom0/skink-checked-validate build/dom0/kill-driver $(CONFORMANCE) \
-	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf build/test/skeleton.elf
+	$(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) build/campaign/forgetful-blk.elf build/test/poisoned-blk.elf build/test/poisoned-net.elf build/test/skeleton.elf
 
 # The disk of `make run`: a partition for manifests/web.xml, and room for volumes. What is written to it stays.
 build/run.disk: | build/packages
@@ -377,19 +377,23 @@ endef
 $(eval $(call LEDGERLESS_RULE,net,$(NET_SOURCES)))
 $(eval $(call LEDGERLESS_RULE,blk,$(BLK_SOURCES)))
 
-# And as it would be with a request that kills it.
-build/test/poisoned/request.c: tests/system/poisoned.py driver-domain/blk/request.c | build/packages
-	$(Q)mkdir -p $(@D)
-	$(Q)$(PYTHON) -B $< > $@
+# And as it would be with a request, or a packet, that kills it: $(1) net or blk, $(2) all its sources, $(3) the one with the mistake.
+define POISONED_RULE
+build/test/poisoned/$(1).c: tests/system/poisoned.py driver-domain/$(1)/$(3).c | build/packages
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(PYTHON) -B $$< $(1) > $$@
 
-build/test/poisoned/request.c.o: build/test/poisoned/request.c
-	$(call say,CC,$<)
-	$(Q)$(CC) $(RUNTIME_FLAGS) -MMD -MP -c $< -o $@
+build/test/poisoned/$(1).c.o: build/test/poisoned/$(1).c
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(RUNTIME_FLAGS) -MMD -MP -c $$< -o $$@
 
-build/test/poisoned-blk.elf: $(GUEST)/blk.elf build/test/poisoned/request.c.o
-	$(call say,LINK,$@)
-	$(Q)ld $(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $@ build/test/poisoned/request.c.o \
-		$(filter-out %/blk/request.c.o,$(addprefix $(GUEST)/,$(addsuffix .o,$(sort $(BLK_SOURCES) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+build/test/poisoned-$(1).elf: $(GUEST)/$(1).elf build/test/poisoned/$(1).c.o
+	$$(call say,LINK,$$@)
+	$$(Q)ld $$(LD_FLAGS) -T driver-domain/runtime/runtime.lds -o $$@ build/test/poisoned/$(1).c.o \
+		$$(filter-out %/$(1)/$(3).c.o,$$(addprefix $(GUEST)/,$$(addsuffix .o,$$(sort $(2) $(DEVICE_SOURCES) $(RUNTIME_SOURCES)))))
+endef
+$(eval $(call POISONED_RULE,net,$(NET_SOURCES),transmit))
+$(eval $(call POISONED_RULE,blk,$(BLK_SOURCES),request))
 
 # ---------------------------------------------------------------- the core's sources on the host
 

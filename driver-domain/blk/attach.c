@@ -156,14 +156,17 @@ static bool disk_open(struct disk *disk, const struct driver_attachment *record,
 	return true;
 }
 
-/* Who waits for an answer gets one, or its guest would wait for ever, and could not even let go of the disk. */
+/* B8: whoever waited for an answer would wait for ever, and his kernel with him as soon as it is to let go of the disk. */
 static void disk_give_up(struct disk *disk, const struct driver_attachment *record)
 {
 	char why[DRIVER_TEXT_BYTES];
 
-	for (uint32_t i = 0; i < disk->queue_count; i++)
-		if (disk->queue[i].pages || queue_map(&disk->queue[i], &record->queue[i], why, sizeof(why)))
-			queue_give_up(&disk->queue[i]);
+	for (uint32_t i = 0; i < disk->queue_count; i++) {
+		struct queue *queue = &disk->queue[i];
+
+		if (queue->port && (queue->pages || queue_map(queue, &record->queue[i], why, sizeof(why))))
+			queue_give_up(queue);
+	}
 }
 
 static void disk_forget(struct disk *disk)
@@ -235,6 +238,9 @@ void disks_release(void)
 			blk.is_releasing = true;
 			continue;
 		}
+		/* Dom0 leaves the rest of a record that it has taken away as it was. */
+		if (disk->state == DISK_LEAVING && !driver_domain.table->attachment[place].serial)
+			disk_give_up(disk, &driver_domain.table->attachment[place]);
 		disk_close(disk);
 		if (disk->state == DISK_LEAVING)
 			disk_forget(disk);
@@ -270,6 +276,27 @@ static void ports_inherit(uint32_t place)
 	}
 }
 
+/* B8, for a predecessor. */
+static void rings_inherit(uint32_t place)
+{
+	const struct driver_attachment *record = &driver_domain.table->attachment[place];
+	struct disk *disk = memset(spare_take(), 0, sizeof(*disk));
+
+	disk->place = place;
+	disk->serial = status_of(place)->serial;
+	disk->front_id = record->front_id;
+	disk->status = status_of(place);
+	disk->queue_count = record->queue_count;
+	for (uint32_t i = 0; i < disk->queue_count; i++) {
+		disk->queue[i].disk = disk;
+		disk->queue[i].number = i;
+		disk->queue[i].port = port_of_predecessor(disk->status->port[i][0], record->front_id, record->queue[i].port[0]);
+	}
+	disk_give_up(disk, record);
+	disk_close(disk);
+	spare_give(disk);
+}
+
 /* It had this disk, or began to have it, when it died, and Dom0 has taken it away since. */
 static void place_inherit(uint32_t place)
 {
@@ -277,6 +304,8 @@ static void place_inherit(uint32_t place)
 
 	if (!status->serial || status->answer == DRIVER_DETACHED)
 		return;
+	if (!driver_has_refused(status->answer) && !check_queues(&driver_domain.table->attachment[place]) && spare_count())
+		rings_inherit(place);
 	ports_inherit(place);
 	answer_set(place, status->serial, DRIVER_DETACHED);
 }

@@ -159,8 +159,9 @@ void queue_give_up(struct queue *queue)
 	uint32_t rsp_prod = atomic_load_explicit(&shared->rsp_prod, memory_order_relaxed);
 	uint32_t req_prod = atomic_load_explicit(&shared->req_prod, memory_order_acquire);
 
-	if (req_prod - rsp_prod > slots)
+	if (req_prod == rsp_prod || req_prod - rsp_prod > slots)
 		return;
+	printf("disk %u, ring %u: %u requests are answered with an error: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
 	for (uint32_t index = rsp_prod; index != req_prod; index++) {
 		void *at = ring_slot(shared, slots, VBD_SLOT, index);
 		struct vbd_response response = { .status = VBD_STATUS_ERROR };

@@ -212,7 +212,9 @@ def test_silent_device_is_heard_again_after_a_reset(dom0, name, fault):
 def test_interrupts_may_come_without_end_or_not_at_all(dom0, name, fault):
     """It serves on, and nobody has to restart it."""
     before = deaths(dom0, name)
-    assert inject(dom0, name, fault)["outcome"] == "injected"
+    # Of the interrupts of a driver that looks by itself there is not one to be lost within any 50 ms.
+    told = next(told for seed in range(100) if (told := inject(dom0, name, fault, seed))["activated"])
+    assert told["outcome"] == "injected" and told[{"interrupt-lost": "lost", "interrupt-storm": "raised"}[fault]] > 0, told
     USED[name](dom0)
     assert deaths(dom0, name) == before, dom0.run(f"skink why {name}")
 

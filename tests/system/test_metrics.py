@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from dom0 import guest, wait_until
@@ -68,6 +69,33 @@ def test_a_restart_is_counted_and_timed(dom0):
 def test_nothing_else_is_answered(dom0):
     assert " 404 " in dom0.check(GET % "GET /etc/passwd HTTP/1.1") and " 405 " in dom0.check(GET % "DELETE /metrics HTTP/1.1")
     assert "socket" in dom0.check("stat -c '%F %a' /run/skink/metrics.sock") and not dom0.run("ss -ltn 2>/dev/null | grep -q :9977")[0] == 0
+
+
+# By TCP: the same words from whatever address of this machine.
+GET_FROM = """perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(PeerAddr => "%s", PeerPort => 9977) or die $!; print $s "GET /metrics HTTP/1.1\\r\\n\\r\\n"; print while <$s>'"""
+
+
+def set_metrics(dom0, line):
+    dom0.check(f"sed -i /metrics_port/d /etc/skink/skinkd.conf; echo '{line}' >> /etc/skink/skinkd.conf; sv -w 20 restart skinkd; until skink version > /dev/null 2>&1; do sleep 0.2; done", 60)
+
+
+def test_by_tcp_they_are_asked_for_and_do_not_leave_the_machine(dom0):
+    set_metrics(dom0, "metrics_port = 9977")
+    try:
+        assert "200 OK" in (said := dom0.check(GET_FROM % "127.0.0.1", 60)) and "skink_domain_state" in said
+        assert "Connection refused" in dom0.run(GET_FROM % "127.0.0.2", 60)[1], "it listens to more than the one address"
+    finally:
+        set_metrics(dom0, "")
+    assert "Connection refused" in dom0.run(GET_FROM % "127.0.0.1", 60)[1]
+
+
+def test_prometheus_can_read_the_rules():
+    with open(RULES, encoding="utf-8") as file:
+        groups = yaml.safe_load(file)["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        assert isinstance(rule["expr"], str) and len({"alert", "record"} & set(rule)) == 1, rule
+        assert set(rule) <= {"alert", "record", "expr", "for", "labels", "annotations"}, rule
+        assert "record" in rule or rule["labels"]["severity"] in ("warning", "critical") and rule["annotations"]["summary"], rule
 
 
 def test_rules_and_dashboard_name_what_there_is(dom0):

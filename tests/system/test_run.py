@@ -47,9 +47,15 @@ def test_the_iso_plays_the_same_tour_beside_a_disk_with_partitions():
     with open(disk, "wb") as image:
         image.truncate(64 << 20)
     subprocess.run(["sfdisk", "-q", disk], input=b"label: gpt\nname=web\n", check=True)
+    before = subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout
     devices = (*DEVICES, "-drive", f"file={disk},format=raw,if=none,id=disk0")
     with Machine("run-iso", "-cdrom", f"{BUILD}/skink.iso", *RUN_ISO, *devices, smp=CPUS, memory=2048, limit=900) as booted:
         booted.expect("A short tour of Skink", 300)
+        assert "all is well: 7 crashes" in booted.expect(r"tour: (all is well|FAILED)[^\n]*\n", 600).group(0)
+        booted.expect(r"# (\x1b\[6n)?$", 60)       # and then the person's
+        booted.send("poweroff")
+        booted.wait_for_end(120)
+    assert subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout == before
 
 
 def test_a_machine_without_a_card_says_so_and_goes_on():

@@ -186,7 +186,7 @@ static void disk_that_is_aside_can_be_taken_away(void)
 	world_settle();
 	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_DETACHED);
 	CU_ASSERT_EQUAL(world.disk[1].queue[0].bound, 0);
-	CU_ASSERT_EQUAL(answered(1), 2);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);		/* B8 */
 }
 
 static void disk_that_is_aside_is_served_again_under_another_serial(void)
@@ -461,6 +461,35 @@ static void spoilt_ring_takes_its_disks_other_ring_with_it(void)
 	}
 }
 
+/* ---- a disk that goes ---- */
+
+static void disk_that_goes_leaves_nobody_waiting(void)		/* B8 */
+{
+	given_disks(2);
+	for (uint32_t place = 0; place < 2; place++)
+		given_requests(place, REQUESTS);
+	world_detach(0);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(given_up(0, 0), REQUESTS);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);
+}
+
+static void disk_that_went_while_nobody_lived_leaves_nobody_waiting(void)	/* B8 */
+{
+	given_disks(2);
+	for (uint32_t place = 0; place < 2; place++)
+		given_requests(place, REQUESTS);
+	world_detach(0);
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(given_up(0, 0), REQUESTS);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+	CU_ASSERT_EQUAL(answered(1), REQUESTS);
+}
+
 /* Nobody who looks in between sees a disk that is not attached. */
 static void disk_is_attached_all_the_while(void)
 {
@@ -504,6 +533,8 @@ int main(void)
 	CASE(who_waits_at_a_spoilt_ring_is_told);
 	CASE(ring_whose_indices_make_no_sense_is_left_as_it_is);
 	CASE(spoilt_ring_takes_its_disks_other_ring_with_it);
+	CASE(disk_that_goes_leaves_nobody_waiting);
+	CASE(disk_that_went_while_nobody_lived_leaves_nobody_waiting);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();
