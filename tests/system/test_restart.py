@@ -710,7 +710,7 @@ def test_disk_of_a_held_driver_waits_and_goes_on_as_if_nothing_had_been(dom0, pa
     dom0.check("skink create second.xml", 60)
     dom0.write("held.xml", partition("xvdb", "data").replace("'disk0'", "'second'"))
     dom0.check("skink attach right held.xml", 90)
-    inside(dom0, "right", AWAIT.format("xvdb") + "rm -f /tmp/stop /tmp/over /tmp/held; head -c 1M /dev/urandom > /tmp/mine; (until [ -e /tmp/stop ]; do "
+    inside(dom0, "right", AWAIT.format("xvdb") + "rm -f /tmp/stop /tmp/over /tmp/held; dd if=/dev/urandom of=/tmp/mine bs=16k count=64 iflag=fullblock status=none; (until [ -e /tmp/stop ]; do "
            "dd if=/tmp/mine of=/dev/xvdb bs=16k oflag=direct status=none && dd if=/dev/xvdb bs=16k count=64 iflag=direct status=none | cmp - /tmp/mine || break; "
            "echo >> /tmp/held; done; touch /tmp/over) & :")
     wait_until(lambda: number(dom0, "right", "cat /tmp/held 2> /dev/null | wc -l") > 0)
