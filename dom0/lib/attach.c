@@ -34,7 +34,10 @@ static enum attach_action ask_to_close(const struct attach_view *view)
 
 static enum attach_action next_of_given(const struct attach_view *view)
 {
-	if (view->is_forced || view->is_refused || view->answer == DRIVER_REFUSED || !front_is_in_use(view->front))
+	/* Its driver keeps the rings, to answer what its front-end still puts there until it has closed. */
+	if (view->answer == DRIVER_LOST && !view->is_forced && front_is_in_use(view->front))
+		return ask_to_close(view);
+	if (view->is_forced || view->is_refused || driver_has_refused(view->answer) || !front_is_in_use(view->front))
 		return ATTACH_WITHDRAW;
 	if (!view->is_wanted || view->front == XenbusStateClosing)
 		return ask_to_close(view);
@@ -54,7 +57,7 @@ static enum attach_action next_without_record(const struct attach_view *view)
 		return view->is_forced || !is_in_use ? ATTACH_REMOVE : ask_to_close(view);
 	if (view->front == XenbusStateInitialising || view->front == XenbusStateInitWait)
 		return view->driver_serves && view->back != XenbusStateInitWait ? ATTACH_OFFER : ATTACH_WAIT;
-	if (!is_in_use && view->is_lost)
+	if (!is_in_use && view->comes_anew)
 		return ATTACH_REMOVE;
 	if (!is_in_use)
 		return view->back == XenbusStateClosed ? ATTACH_WAIT : ATTACH_CLOSED;

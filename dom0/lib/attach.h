@@ -52,7 +52,7 @@ struct attach_view {
 	bool is_wanted;			/* false: it is being detached */
 	bool is_forced;			/* the front-end is not asked */
 	bool is_refused;		/* what the front-end wrote, or did, cannot be served: until it begins anew */
-	bool is_lost;			/* and it was a driver's death that did it */
+	bool comes_anew;		/* it was a driver's death that did it, and another is to take its place */
 };
 
 enum attach_action attach_next(const struct attach_view *view);

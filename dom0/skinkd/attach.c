@@ -18,7 +18,6 @@
 #define LOOKS_MAX	8		/* what is left to do comes with the next */
 #define STEPS_MAX	16		/* of one attachment at one look: a front-end cannot keep skinkd here */
 #define ANEW_MS		2000u		/* so long a guest has to see that a device is gone before there is another in its place */
-#define NEVER		UINT64_MAX	/* but by hand */
 
 struct attachment *attachments;
 
@@ -88,6 +87,7 @@ static void plug(struct attachment *attachment)
 	if (!driver || !attachment->is_wanted || attachment->anew_ms > uv_now(host.loop))
 		return;
 	attachment->anew_ms = 0;
+	attachment->is_lost = false;
 	snprintf(attachment->driver_name, sizeof(attachment->driver_name), "%s", driver->domain->manifest->name);
 	result = attach_nodes_add(attachment, driver->domain->id);
 	if (result) {
@@ -121,20 +121,17 @@ static void look_again(uv_timer_t *unused)
 	attach_look();
 }
 
-/* An interface is one like another. A disk has a file system on it that has seen it fail: whoever mounted that decides what is to become of it. */
 void attach_lost(struct attachment *attachment)
 {
-	bool is_anew = attachment->kind == ATTACH_VIF || disks_is_own(attachment);
 	static uv_timer_t timer;
 
-	attach_told(attachment, "detached", is_anew ? "a death of its driver has spoilt its rings: it is attached anew" :
-		    "a death of its driver has spoilt its rings: 'skink detach' and 'skink attach' give its guest another");
+	attach_told(attachment, "detached", "a death of its driver has spoilt its rings: it is attached anew");
 	attach_park(attachment);
-	attachment->anew_ms = is_anew ? uv_now(host.loop) + ANEW_MS : NEVER;
+	attachment->anew_ms = uv_now(host.loop) + ANEW_MS;
 	if (!timer.loop)
 		uv_timer_init(host.loop, &timer);
-	if (is_anew)
-		uv_timer_start(&timer, look_again, ANEW_MS, 0);
+	uv_timer_start(&timer, look_again, ANEW_MS, 0);
+	state_save();
 }
 
 static void look_at(struct attachment *attachment)
@@ -270,6 +267,7 @@ void attach_driver_gone(struct driver *driver)
 	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
 		if (attachment->driver == driver) {
 			attach_park(attachment);
+			attachment->is_lost = false;
 			attach_told(attachment, "detached", "its driver domain has gone; it is attached again when there is one of that name");
 		}
 	disks_forget(driver);

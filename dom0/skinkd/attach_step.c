@@ -39,12 +39,10 @@ enum driver_answer attach_answer(const struct attachment *attachment)
 	/* It has obeyed the table without the record: it has let go of it, or never had it. */
 	if (answer == DRIVER_ASIDE)
 		answer = DRIVER_ATTACHED;		/* and not served: attach_is_aside() */
-	if (answer == DRIVER_LOST)
-		answer = DRIVER_REFUSED;		/* and attached anew: note_refusal() */
 	if (attachment->record == RECORD_WITHDRAWN && !(serial == attachment->serial && answer == DRIVER_ATTACHED) &&
 	    (int32_t)(attachment->driver->status->table_seen - attachment->withdrawn_at) >= 0)
 		return DRIVER_DETACHED;
-	return serial == attachment->serial && answer <= DRIVER_DETACHED ? (enum driver_answer)answer : DRIVER_NONE;
+	return serial == attachment->serial && (answer <= DRIVER_DETACHED || answer == DRIVER_LOST) ? (enum driver_answer)answer : DRIVER_NONE;
 }
 
 bool attach_is_aside(const struct attachment *attachment)
@@ -277,9 +275,9 @@ static void connect_front(struct attachment *attachment)
 
 static void note_refusal(struct attachment *attachment)
 {
-	if (attach_answer(attachment) != DRIVER_REFUSED)
+	if (!driver_has_refused(attach_answer(attachment)) || attachment->is_lost)
 		return;
-	attachment->is_lost = attach_status(attachment)->answer == DRIVER_LOST;
+	attachment->is_lost = attach_answer(attachment) == DRIVER_LOST;
 	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
 	refuse(attachment);
 }
@@ -353,13 +351,22 @@ uint32_t attach_serve_aside(struct driver *driver)
 	return count;
 }
 
+/*
+ * An interface is one like another. A guest's disk has a file system on it that has seen it fail: whoever mounted that decides what is to become of
+ * it, and stays closed until then. Nor is it removed: a kernel that has a request left waits for it, and removes nothing else meanwhile.
+ */
+static bool comes_anew(const struct attachment *attachment)
+{
+	return attachment->is_lost && (attachment->kind == ATTACH_VIF || disks_is_own(attachment));
+}
+
 static struct attach_view view_of(const struct attachment *attachment)
 {
 	return (struct attach_view){
 		.kind = attachment->kind, .back = attachment->back, .front = attachment->front, .record = attachment->record,
 		.answer = attach_answer(attachment), .driver_serves = serves(attachment),
 		.is_wanted = attachment->is_wanted && !monitor_is_closed(attachment->driver),
-		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused, .is_lost = attachment->is_lost,
+		.is_forced = attachment->is_forced, .is_refused = attachment->is_refused, .comes_anew = comes_anew(attachment),
 	};
 }
 
@@ -368,6 +375,8 @@ bool attach_step(struct attachment *attachment)
 	struct attach_view view = view_of(attachment);
 
 	note_aside(attachment);
+	if (attachment->record == RECORD_GIVEN && view.answer == DRIVER_LOST)
+		note_refusal(attachment);
 	switch (attach_next(&view)) {
 	case ATTACH_WAIT:
 		return false;

@@ -165,7 +165,7 @@ static void disk_give_up(struct disk *disk, const struct driver_attachment *reco
 		struct queue *queue = &disk->queue[i];
 
 		if (queue->port && (queue->pages || queue_map(queue, &record->queue[i], why, sizeof(why))))
-			queue_give_up(queue);
+			queue_give_up(queue, &record->queue[i].ledger[0]);
 	}
 }
 
@@ -206,12 +206,13 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	disk_fill(disk, &record);
 	blk.disk[place] = disk;
 	if (!disk_open(disk, &record, why, sizeof(why))) {
-		enum driver_answer answer = disk->is_lost ? DRIVER_LOST : DRIVER_REFUSED;
-
-		if (disk->is_lost)
+		if (disk->is_lost) {
+			disk->state = DISK_LOST;
 			disk_give_up(disk, &record);
-		disk_forget(disk);
-		refuse(place, serial, answer, why);
+		} else {
+			disk_forget(disk);
+		}
+		refuse(place, serial, disk->is_lost ? DRIVER_LOST : DRIVER_REFUSED, why);
 		return;
 	}
 	if (disk->state != DISK_ASIDE)
@@ -232,15 +233,17 @@ void disks_release(void)
 	for (uint32_t place = 0; place < driver_domain.attachment_count; place++) {
 		struct disk *disk = blk.disk[place];
 
-		if (!disk || disk->state == DISK_SERVING || disk->state == DISK_ASIDE)
+		const struct driver_attachment *record = &driver_domain.table->attachment[place];
+
+		if (!disk || disk->state == DISK_SERVING || disk->state == DISK_ASIDE || disk->state == DISK_LOST)
 			continue;
 		if (!disk_is_idle(disk)) {
 			blk.is_releasing = true;
 			continue;
 		}
 		/* Dom0 leaves the rest of a record that it has taken away as it was. */
-		if (disk->state == DISK_LEAVING && !driver_domain.table->attachment[place].serial)
-			disk_give_up(disk, &driver_domain.table->attachment[place]);
+		if (disk->state == DISK_LEAVING && !record->serial && !check_queues(record) && record->queue_count == disk->queue_count)
+			disk_give_up(disk, record);
 		disk_close(disk);
 		if (disk->state == DISK_LEAVING)
 			disk_forget(disk);

@@ -100,6 +100,7 @@ enum disk_state {
 	DISK_DROPPED,				/* nothing is taken or answered, rings are closed: the front-end lied */
 	DISK_LEAVING,				/* the same, and then it is gone: Dom0 took it away */
 	DISK_ASIDE,				/* only its ports are bound: drivers died of it */
+	DISK_LOST,				/* nothing is taken: its rings are kept until its front-end has closed, to answer the last of it (B8) */
 };
 
 struct disk {
@@ -200,7 +201,7 @@ int queue_bind(struct queue *queue, uint32_t theirs);	/* its event channel; 0 or
 bool queue_open(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
 bool queue_map(struct queue *queue, const struct driver_queue *record, char *why, size_t room);
 void queue_unmap(struct queue *queue);
-void queue_give_up(struct queue *queue);	/* mapped; nothing else is done with its ring any more */
+void queue_give_up(struct queue *queue, const struct driver_ledger *ledger);	/* mapped, and nothing else is done with its ring any more */
 void queue_close(struct queue *queue);
 /* 0: it has none any more. */
 evtchn_port_t port_of_predecessor(evtchn_port_t noted, domid_t front_id, uint32_t theirs);

@@ -127,10 +127,22 @@ bool queue_open(struct queue *queue, const struct driver_queue *record, char *wh
 	return queue_map(queue, record, why, room) && queue_take_over(queue, record, why, room);
 }
 
+static void done_forget(struct queue *queue)
+{
+	struct queue **link = &blk.done;
+
+	while (*link && *link != queue)
+		link = &(*link)->next_done;
+	if (*link)
+		*link = queue->next_done;
+	queue->is_done = false;
+}
+
 /* Nothing points to it afterwards. */
 void queue_close(struct queue *queue)
 {
 	queue_deactivate(queue);
+	done_forget(queue);
 	if (queue->port) {
 		blk.queue_of_port[queue->port] = 0;
 		event_set_handler(queue->port, NULL);
@@ -151,8 +163,20 @@ void queue_unmap(struct queue *queue)
 	queue->pages = NULL;
 }
 
-/* Each request that the ring still shows is answered with an error. Where its indices make no sense, nothing is known of any. */
-void queue_give_up(struct queue *queue)
+/* What was decided for this request, and may stand half in its slot already. */
+static const struct ledger_entry *entry_of(const struct driver_ledger *want, uint32_t slots, uint32_t index)
+{
+	const struct ledger_entry *entry;
+
+	if (want->slots != slots || slots > LEDGER_SLOTS_MAX || want->offset % LEDGER_ALIGN || want->offset > driver_domain.ledger_bytes ||
+	    ledger_bytes(slots) > driver_domain.ledger_bytes - want->offset)
+		return NULL;
+	entry = &((struct ledger_ring *)((char *)driver_domain.ledger + want->offset))->entry[index & (slots - 1)];
+	return entry->index == index && entry->ring == want->ring && entry->sum == ledger_entry_sum(entry) ? entry : NULL;
+}
+
+/* Each request that the ring still shows has its answer, or an error. Where the ring's indices make no sense, nothing is known of any. */
+void queue_give_up(struct queue *queue, const struct driver_ledger *ledger)
 {
 	uint32_t slots = ring_slots(queue->page_count * RING_PAGE, VBD_SLOT);
 	struct ring_shared *shared = queue->pages;
@@ -163,6 +187,7 @@ void queue_give_up(struct queue *queue)
 		return;
 	printf("disk %u, ring %u: %u requests are answered with an error: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
 	for (uint32_t index = rsp_prod; index != req_prod; index++) {
+		const struct ledger_entry *entry = entry_of(ledger, slots, index);
 		void *at = ring_slot(shared, slots, VBD_SLOT, index);
 		struct vbd_response response = { .status = VBD_STATUS_ERROR };
 		union vbd_slot slot;
@@ -170,6 +195,8 @@ void queue_give_up(struct queue *queue)
 		ring_copy(&slot, at, sizeof(slot));
 		response.id = slot.plain.id;
 		response.operation = slot.plain.operation == VBD_OP_INDIRECT ? slot.indirect.inner : slot.plain.operation;
+		if (entry)
+			memcpy(&response, entry->response, sizeof(response));
 		ring_copy(at, &response, sizeof(response));
 	}
 	atomic_store_explicit(&shared->rsp_prod, req_prod, memory_order_release);

@@ -318,10 +318,10 @@ def test_ring_that_stands_still_while_others_go_on_is_found(dom0):    # ST1, WA3
     dom0.run("skink destroy nvme0 --force", 60)
     dom0.write("nvme0.xml", driver("nvme0", "blk", 6, ALLOWED, f"<os><kernel>{STANDS}</kernel></os>"))
     dom0.check("skink create nvme0.xml", 60)
-    for number, target in enumerate(("xvdb", "xvdc"), 2):
+    for target in ("xvdb", "xvdc"):
         dom0.write(f"{target}.xml", DISK.replace("disk0", "nvme0").replace("xvda", target).replace("</disk>", "<readonly/></disk>"))
         dom0.check(f"skink attach Domain-0 {target}.xml", 90)
-        wait_until(lambda: len(disks()) == number)
+        wait_until(lambda: target in disks())
     dom0.check("(while :; do dd if=/dev/xvdb of=/dev/null bs=4k count=100 iflag=direct 2> /dev/null; sleep 0.1; done) > /dev/null 2>&1 & echo $! > load.pid")
 
     with open(f"{BUILD}/test/{AS}.disk", "rb") as disk:

@@ -231,12 +231,10 @@ static void front_end_whose_ring_a_death_has_spoilt_goes_when_it_has_closed(void
 		struct world world = given_world(kinds[i]);
 
 		all_work(&world);
-		world.view.answer = DRIVER_REFUSED;
-		world.view.is_lost = true;
+		world.view.answer = DRIVER_LOST;
+		world.view.comes_anew = true;
 		skinkd_looks(&world);
-		driver_works(&world);
-		skinkd_looks(&world);
-		CU_ASSERT(world.view.back == XenbusStateClosing && !world.is_removed);
+		CU_ASSERT(world.view.back == XenbusStateClosing && world.view.record == RECORD_GIVEN);
 		all_work(&world);
 		CU_ASSERT(world.is_removed && world.released == 1);
 	}

@@ -408,15 +408,57 @@ static void who_waits_at_a_spoilt_ring_is_told(void)
 	world_settle();
 	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
 	CU_ASSERT_EQUAL(given_up(0, 0), REQUESTS);
-	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
 	CU_ASSERT_EQUAL(world_status(1)->answer, DRIVER_ATTACHED);
 	CU_ASSERT_EQUAL(answered(1), REQUESTS);
-	world_start();
+	/* What it has written to the ring before it closed. */
+	given_requests(0, 2);
 	world_settle();
-	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+	CU_ASSERT_EQUAL(answered(0), REQUESTS);
 	world_detach(0);
 	world_settle();
 	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(given_up(0, 0), 2);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+}
+
+static void disk_that_is_lost_stays_lost(void)
+{
+	given_disks(1);
+	ledger_of(0, 0)->magic ^= 1;
+	for (uint32_t i = 0; i < 2; i++) {
+		world_start();
+		world_settle();
+		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+	}
+	world_detach(0);
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+}
+
+/* It died between the slot and rsp_prod: what stands there is a response already, whose id is elsewhere. */
+static void half_of_an_answer_is_no_request(void)
+{
+	struct vbd_response response = { .id = 0, .operation = VBD_OP_READ, .status = VBD_STATUS_OKAY };
+	struct ring_front *ring;
+	struct ledger_entry *entry;
+
+	given_disks(1);
+	given_requests(0, 1);
+	ring = &world.disk[0].queue[0].ring;
+	entry = &ledger_of(0, 0)->entry[0];
+	memset(entry, 0, sizeof(*entry));
+	memcpy(entry->response, &response, sizeof(response));
+	entry->ring = world.disk[0].record.queue[0].ledger[0].ring;
+	entry->sum = ledger_entry_sum(entry);
+	memset(ring->shared->slot, 0x55, VBD_SLOT);
+	world_detach(0);
+	world_start();
+	world_settle();
+	memset(&response, 0xff, sizeof(response));
+	CU_ASSERT_EQUAL(ring_front_take(ring, &response, sizeof(response)), 1);
+	CU_ASSERT_EQUAL(response.id, 0);
+	CU_ASSERT_EQUAL(response.status, VBD_STATUS_OKAY);
 }
 
 static void ring_whose_indices_make_no_sense_is_left_as_it_is(void)
@@ -457,6 +499,8 @@ static void spoilt_ring_takes_its_disks_other_ring_with_it(void)
 		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
 		CU_ASSERT_EQUAL(given_up(0, 0), 1);
 		CU_ASSERT_EQUAL(given_up(0, 1), 1);
+		world_detach(0);
+		world_settle();
 		CU_ASSERT_EQUAL(world.disk[0].queue[0].bound + world.disk[0].queue[1].bound, 0);
 	}
 }
@@ -531,6 +575,8 @@ int main(void)
 	CASE(disk_that_was_refused_stays_refused);
 	CASE(disk_is_attached_all_the_while);
 	CASE(who_waits_at_a_spoilt_ring_is_told);
+	CASE(disk_that_is_lost_stays_lost);
+	CASE(half_of_an_answer_is_no_request);
 	CASE(ring_whose_indices_make_no_sense_is_left_as_it_is);
 	CASE(spoilt_ring_takes_its_disks_other_ring_with_it);
 	CASE(disk_that_goes_leaves_nobody_waiting);
