@@ -403,7 +403,7 @@ bool attach_step(struct attachment *attachment)
 		return true;
 	case ATTACH_REMOVE:
 		attach_back_state(attachment, XenbusStateClosed);
-		if (attachment->is_lost && attachment->is_wanted)
+		if (view.comes_anew && attachment->is_wanted)
 			attach_lost(attachment);
 		else
 			(attachment->is_wanted ? attach_park : attach_drop)(attachment);

@@ -231,9 +231,8 @@ void disks_release(void)
 {
 	blk.is_releasing = false;
 	for (uint32_t place = 0; place < driver_domain.attachment_count; place++) {
-		struct disk *disk = blk.disk[place];
-
 		const struct driver_attachment *record = &driver_domain.table->attachment[place];
+		struct disk *disk = blk.disk[place];
 
 		if (!disk || disk->state == DISK_SERVING || disk->state == DISK_ASIDE || disk->state == DISK_LOST)
 			continue;

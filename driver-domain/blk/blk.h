@@ -12,7 +12,7 @@
  * B6  A ring that has works already gets no more of them, or of buffers, than are left: whoever comes later finds some.
  * B7  A successor takes over one disk at a time, and serves it before the next. Requests of a ring at one of which its predecessor died are
  *     taken one by one, until that one is answered.
- * B8  A disk that goes, or is lost, leaves no request without an answer: what was not begun is answered with an error.
+ * B8  A disk that goes, or is lost, leaves no request without an answer: what was not begun, or is not in the ledger, is answered with an error.
  */
 #pragma once
 

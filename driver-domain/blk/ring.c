@@ -185,7 +185,7 @@ void queue_give_up(struct queue *queue, const struct driver_ledger *ledger)
 
 	if (req_prod == rsp_prod || req_prod - rsp_prod > slots)
 		return;
-	printf("disk %u, ring %u: %u requests are answered with an error: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
+	printf("disk %u, ring %u: %u requests are answered unserved: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
 	for (uint32_t index = rsp_prod; index != req_prod; index++) {
 		const struct ledger_entry *entry = entry_of(ledger, slots, index);
 		void *at = ring_slot(shared, slots, VBD_SLOT, index);

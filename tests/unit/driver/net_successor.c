@@ -52,6 +52,15 @@ static bool dies(uint64_t steps)
 	return is_dead;
 }
 
+/* One after the other, and each ends before its second round. */
+static void lives_of_a_round(unsigned int count)
+{
+	while (count--) {
+		world_back_end();
+		world_round();
+	}
+}
+
 static void nothing_is_wrong(void)
 {
 	promise_settle();
@@ -366,10 +375,7 @@ static void what_was_answered_is_sent_by_the_next(void)
 {
 	given_departure();
 	CU_ASSERT_TRUE(guest_send(A, TO_WIRE, 50000, 14, true));
-	for (unsigned int deaths = 0; deaths < 5; deaths++) {
-		world_back_end();
-		world_round();
-	}
+	lives_of_a_round(5);
 	CU_ASSERT_EQUAL(guests.promised, 1);
 	all_is_sent();
 	CU_ASSERT_EQUAL(guests.answered, 2);
@@ -382,10 +388,7 @@ static void small_and_large_ones_are_answered_and_sent_by_the_next(void)
 {
 	for (unsigned int is_large = 0; is_large < 2; is_large++) {
 		given_departure_of(is_large ? 60000 : 300, is_large ? 16 : 1, false);
-		for (unsigned int deaths = 0; deaths < 3; deaths++) {
-			world_back_end();
-			world_round();
-		}
+		lives_of_a_round(3);
 		all_is_sent();
 		CU_ASSERT_TRUE(guests.received >= 1);
 		all_is_free();
