@@ -141,7 +141,7 @@ QEMU_KERNEL_TOUR = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
 	-initrd "build/dom0/vmlinux $(DOM0_ARGS) $(TOUR),build/dom0.cpio.zst"
 QEMU_KERNEL = -kernel $(HYPERVISOR) -append "$(CORE_ARGS)" \
 	-initrd "build/dom0/vmlinux $(DOM0_ARGS),build/dom0.cpio.zst"
-# A card (00:03.0) and a disk (00:04.0) behind an IOMMU, as manifests/examples/driver-net.xml and driver-blk.xml have them.
+# A card (00:03.0) and a disk (00:04.0) behind an IOMMU, as manifests/net0.xml and disk0.xml have them.
 RUN_DEVICES = -machine q35 -device intel-iommu,intremap=on \
 	-netdev user,id=net0 -device virtio-net-pci,netdev=net0,addr=3,disable-legacy=on,iommu_platform=on \
 	-drive file=build/run.disk,format=raw,if=none,id=disk0,discard=unmap \
@@ -696,11 +696,14 @@ build/dom0/backports/vmlinuz: $(addprefix dom0/image/,backports.sh kernel.sh fet
 	$(call say,KERNEL,$@)
 	$(Q)dom0/image/backports.sh build/dom0/backports
 
+# What a guest needs for a file system on its disk.
+GUEST_MODULES := ext4 crc32c_generic
+
 build/dom0/guest-initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh) \
 		$(shell find dom0/image/guest -type f) | build/packages
 	$(call say,INITRD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)dom0/image/initrd.sh $@ dom0/image/guest build/dom0
+	$(Q)MODULES='$(GUEST_MODULES)' dom0/image/initrd.sh $@ dom0/image/guest build/dom0
 
 # A Debian with systemd, on the disk of a guest of the tests, and what brings it there.
 build/dom0/root.ext4: $(addprefix dom0/image/,root.sh sources.sh root-packages) | build/packages
@@ -710,7 +713,7 @@ build/dom0/root.ext4: $(addprefix dom0/image/,root.sh sources.sh root-packages) 
 
 build/dom0/root-initrd: dom0/image/root-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh)
 	$(call say,INITRD,$@)
-	$(Q)MODULES='ext4 crc32c_generic' dom0/image/initrd.sh $@ dom0/image/root-init build/dom0
+	$(Q)MODULES='$(GUEST_MODULES)' dom0/image/initrd.sh $@ dom0/image/root-init build/dom0
 
 # Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
 build/xen/xen: dom0/image/xen.sh | build/packages

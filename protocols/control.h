@@ -142,6 +142,7 @@ struct skink_driver_info {
 	uint32_t cause;			/* of the last death: enum skink_driver_cause */
 	uint32_t is_armed;
 	uint64_t report_ns;		/* the last death, or call of reset, */
+	uint64_t begin_ns;		/* the core began the reset: armed at once, else when it was asked to */
 	uint64_t fence_ns, copy_ns, resume_ns;	/* devices fenced, memory as it was, the driver runs again */
 	uint32_t frames_restored;	/* frames of this class */
 	uint32_t frames_clean;		/* memory that the clean copy has */
@@ -163,4 +164,4 @@ struct skink_domctl_driver_info {
 };
 
 _Static_assert(sizeof(struct skink_domctl_driver) <= 128, "the union of struct xen_domctl has 128 bytes");
-_Static_assert(sizeof(struct skink_driver_info) == 400 + 8 * SKINK_DRIVER_STACK_WORDS, "as skinkd reads it");
+_Static_assert(sizeof(struct skink_driver_info) == 408 + 8 * SKINK_DRIVER_STACK_WORDS, "as skinkd reads it");

@@ -107,8 +107,8 @@ static void add_times(struct write_job *write)
 	uint64_t report = info->report_ns;
 
 	json_object_set_new(write->json, "report_ns", json_integer((json_int_t)report));
-	json_object_set_new(write->json, "after_ns", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fence", after_ns(report, info->fence_ns),
-		"copy", after_ns(report, info->copy_ns), "resume", after_ns(report, info->resume_ns), "acknowledged",
+	json_object_set_new(write->json, "after_ns", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "begin", after_ns(report, info->begin_ns),
+		"fence", after_ns(report, info->fence_ns), "copy", after_ns(report, info->copy_ns), "resume", after_ns(report, info->resume_ns), "acknowledged",
 		status_after(write->json, "acknowledged_ns", report), "taken", status_after(write->json, "taken_ns", report), "answered",
 		status_after(write->json, "answered_ns", report)));
 	json_object_set_new(write->json, "memory", json_pack("{s:i, s:i, s:i, s:i, s:i}", "restored", info->frames_restored, "clean",
@@ -182,7 +182,7 @@ static void say_times(json_t *lines, const json_t *json)
 	static const struct {
 		const char *name, *words;
 	} steps[] = {
-		{ "fence", "its devices were fenced" }, { "copy", "its memory was as at ready" }, { "resume", "it ran again" },
+		{ "begin", "the core began its reset" }, { "fence", "its devices were fenced" }, { "copy", "its memory was as at ready" }, { "resume", "it ran again" },
 		{ "acknowledged", "its device had acknowledged a reset" }, { "taken", "all rings were taken over" },
 		{ "answered", "it gave its first answer" },
 	};

@@ -259,7 +259,7 @@ static json_t *steps_json(const struct monitor *monitor)
 	const volatile struct driver_status *status = monitor->driver ? monitor->driver->status : NULL;
 	uint64_t from_ns = info->report_ns;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "fenced", since(from_ns, info->fence_ns), "copied", since(from_ns, info->copy_ns),
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "begun", since(from_ns, info->begin_ns), "fenced", since(from_ns, info->fence_ns), "copied", since(from_ns, info->copy_ns),
 			 "resumed", since(from_ns, info->resume_ns), "acknowledged", since(from_ns, status ? status->acknowledged_ns : 0),
 			 "taken", since(from_ns, status ? status->taken_ns : 0), "answered", since(from_ns, status ? status->answered_ns : 0));
 }

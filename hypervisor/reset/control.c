@@ -41,7 +41,7 @@ static void note(struct domain *domain, enum skink_driver_cause cause, const cha
 
 	info->cause = cause;
 	info->report_ns = time_now_ns();
-	info->fence_ns = info->copy_ns = info->resume_ns = 0;
+	info->begin_ns = info->fence_ns = info->copy_ns = info->resume_ns = 0;
 	info->frames_copied = info->entries_undone = info->grants_released = 0;
 	info->rip = regs->rip;
 	info->cs = regs->cs;

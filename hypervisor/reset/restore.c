@@ -68,13 +68,12 @@ static int tables_undo(struct domain *domain)
 /* The first of the changed ones is not any more; NULL: there is none. What is written to it from here on is noted again. */
 static struct reset_frame *changed_take(struct reset *reset)
 {
-	struct reset_frame *slot = NULL;
+	struct reset_frame *slot;
 
 	spin_lock(&reset->lock);
-	if (reset->changed) {
-		slot = &reset->frame[reset->changed - 1];
+	slot = reset->changed ? &reset->frame[reset->changed - 1] : NULL;
+	if (slot)
 		reset->changed = slot->next;
-	}
 	spin_unlock(&reset->lock);
 	return slot;
 }
@@ -164,6 +163,7 @@ int reset_step(struct domain *domain)
 		switch_leave_current(domain->vcpu[0]);
 	switch (reset->phase) {
 	case RESET_FENCE:		/* R1 */
+		reset->info.begin_ns = time_now_ns();
 		pci_domain_fence(domain);
 		reset->info.fence_ns = time_now_ns();
 		reset->phase = RESET_TABLES;

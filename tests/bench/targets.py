@@ -8,7 +8,7 @@ import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # A median is to be no more than this; the first that matches counts.
-FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virtio(\.hang(\.from_deadline)?|\.\d+)?", 100_000),
+FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virtio(\.\d+)?(\.hang(\.from_deadline)?)?", 100_000),
          (r"restart\.net\.virtio\.lost\.2s", 1), (r"restart\.net\.virtio\.lost\.1s", 2), (r"restart\.net\.virtio\.lost\.100ms", 15),
          (r"\w+\.create_to_serving", 100_000_000), (r"\w+\.memory", 16 * 1024),
          (r"upgrade\.\w+\.virtio", 10_000_000), (r"neighbour\.\w+\.lost", 5),
@@ -16,7 +16,7 @@ FIXED = ((r"restart\.\w+\.virtio(\.\d+)?\.armed", 50_000), (r"restart\.\w+\.virt
          # 4 MiB and 1.5 % of the 512 MiB of the machine that it is measured in.
          (r"memory_core", 4096 + 512 * 1024 * 15 // 1000))
 # And the worst of all deaths no more than this.
-WORST = ((r"restart\.(net|blk)\.virtio(\.\d+)?", 250_000),)
+WORST = ((r"restart\.(net|blk)\.virtio(\.\d+)?(\.hang(\.from_deadline)?)?", 250_000),)
 # An application that spends a smaller share of its time in the kernel, in percent, is to be so near to the bare kernel.
 SHARE, NEAR = 10, 1.05
 # A driver is to be back as soon with post-mortems as without.

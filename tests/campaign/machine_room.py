@@ -37,7 +37,6 @@ DEBIAN, DEBIAN_GUEST = f"{FOLDER}/debian.ext4", "web"
 OF_DEBIAN = {"sql": "postgresql", "fio": "fio"}
 MORE_MIB = {"sql": 96, "fio": 64}
 PROGRAMS = ("load", "sql", "verify")
-MODULES = ("xen-netfront", "xen-blkfront", "ext4", "crc32c_generic")
 
 
 def loads_of(name, plan):
@@ -154,11 +153,10 @@ def check_file_system(path, start=0, size=0):
 
 
 def guests_initrd():
-    """The guests' own, with the loads, a file system and nobody at the console."""
+    """The guests' own, with the loads, and nobody at the console."""
     path = f"{FOLDER}/guest-initrd"
-    modules = f"dom0/image/modules.sh {BUILD}/dom0 {path}.d {' '.join(MODULES)}"
     subprocess.run(f"rm -rf {path}.d && mkdir -p {path}.d/bin && cp -R tests/campaign/guest/. {path}.d/ && cp {' '.join(f'{FOLDER}/programs/{program}' for program in PROGRAMS)} {path}.d/bin/ && "
-                   f"{modules} && (cat {BUILD}/dom0/guest-initrd; cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -1n) "
+                   f"(cat {BUILD}/dom0/guest-initrd; cd {path}.d && find . -mindepth 1 | cpio -o -H newc --quiet | gzip -1n) "
                    f"> {path} && rm -r {path}.d", shell=True, check=True)
     return path
 

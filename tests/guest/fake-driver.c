@@ -7,7 +7,8 @@
  * its status says is nonsense), "aside" (each attachment, a while after it was given, but not one that is given again under another serial),
  * "spins" (finds something to do each time, and does nothing), "mute" (goes to sleep for ever), "chatters" (a page into its log at each round),
  * "wipes" (its status loses its header), "backwards" (its heartbeat), "reboots" (asks to be), "scribbles" (writes over its ledgers), "recants" (takes
- * back what it has committed), "torn" (half of a commit), "calls" (a hundred hypercalls at each round), "hoards" (asks for all the memory there is).
+ * back what it has committed), "torn" (half of a commit), "gives" (says that it has published what it has not committed), "calls" (a hundred hypercalls
+ * at each round), "hoards" (asks for all the memory there is), "storms" (its device, QEMU's edu, interrupts without end).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
@@ -15,7 +16,9 @@
 #include "runtime/events.h"
 #include "runtime/hypercall.h"
 #include "runtime/lib.h"
+#include "runtime/memory.h"
 #include "runtime/notes.h"
+#include "runtime/pci.h"
 
 RUNTIME_KERNEL
 /* So that it can be tried in a network driver's place; for all else its role is what it is told. */
@@ -23,6 +26,8 @@ DRIVER_IMAGE(DRIVER_NET, UINT32_MAX, DRIVER_QUEUES_MAX);
 
 #define ASIDE_BEATS 3u
 #define CALLS_AT_ONCE 100u
+#define EDGES_AT_ONCE 500u
+#define EDU_RAISE 0x60u		/* QEMU, docs/specs/edu */
 #define ILL_BEATS 3u		/* after which it misbehaves: by then everybody knows it as one that serves */
 
 static bool is_told(const char *word)
@@ -78,6 +83,27 @@ static void set_aside(void)
 	}
 }
 
+static struct pci_function edu;
+static volatile uint32_t *edu_registers;
+
+static void edu_begin(void)
+{
+	uint32_t port;
+
+	ASSERT(pci_open(driver_domain.table->function[0] & 0xffff, &edu) == 0);
+	pci_enable(&edu);
+	edu_registers = pci_map(&edu, 0, 0, PAGE_SIZE);
+	ASSERT(edu_registers && pci_interrupt(&edu, 0, &port) == 0);
+}
+
+/* Each life has to have its device's messages let through again. */
+static void storm(void)
+{
+	pci_enable_dma(&edu);
+	for (uint32_t i = 0; i < EDGES_AT_ONCE; i++)
+		edu_registers[EDU_RAISE / 4] = 1;
+}
+
 static char page_of_text[4096];
 
 static bool work(void)
@@ -90,7 +116,9 @@ static bool work(void)
 		driver_domain_log(page_of_text, sizeof(page_of_text));
 	for (uint32_t i = 0; is_told("calls") && i < CALLS_AT_ONCE; i++)
 		(void)hypercall(__HYPERVISOR_xen_version, 0, NULL);
-	return is_told("noise") || is_told("chatters") || is_told("spins") || is_told("calls");
+	if (is_told("storms"))
+		storm();
+	return is_told("noise") || is_told("chatters") || is_told("spins") || is_told("calls") || is_told("storms");
 }
 
 static void again(void)
@@ -122,6 +150,8 @@ static void spoil_ledger(void)
 		memset(ledger, 0x5a, sizeof(*ledger));
 	if (is_told("torn"))
 		ledger->commit = ledger_commit_pack(1, 0) ^ 1ULL << 50;
+	if (is_told("gives"))
+		__atomic_store_n(&ledger->published, ledger_commit_index(ledger->commit) + 1, __ATOMIC_RELEASE);
 	if (is_told("recants"))
 		__atomic_store_n(&ledger->commit, ledger_commit_pack(--committed, 0), __ATOMIC_RELEASE);
 }
@@ -200,6 +230,8 @@ void guest_main(void)
 	status->device_flags = DRIVER_DEVICE_FLUSH | DRIVER_DEVICE_DISCARD | DRIVER_DEVICE_LINK_UP;
 	status->sector_bytes = 512;
 	status->device_sectors = 65536;
+	if (is_told("storms"))
+		edu_begin();
 	if (is_told("fails"))
 		driver_domain_fail("it was told to fail");
 	if (is_told("early"))

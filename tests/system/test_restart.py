@@ -16,7 +16,7 @@ import poisoned
 from dom0 import Dom0, image_with, wait_until
 from machine import BUILD
 from test_metrics import scraped, value
-from test_drivers import AWAIT, FAKE, attach as attach_disk, create, devices, driver, facts, hostdev, inside, interface, make_disk, partition, volume
+from test_drivers import AWAIT, FAKE, attach as attach_disk, create, devices, driver, facts, hostdev, inside, interface, is_taken_away, make_disk, partition, volume
 
 KILL, POISONED = "/usr/lib/skink/kill-driver", {role: f"/usr/lib/skink/poisoned-{role}.elf" for role in ("blk", "net")}
 KILLS = 200 if os.environ.get("SKINK_FULL") else 20
@@ -110,13 +110,27 @@ def web(dom0, host):
     return create_loaded(dom0, "web", partition("xvda", "data"), 6)
 
 
+def on_files(dom0, command):
+    """In Domain-0, which has the volume for so long."""
+    dom0.write("files.xml", volume("xvdf", "files"))
+    attach_disk(dom0, "files.xml", "xvdf")
+    said = dom0.check(command, 60)
+    dom0.check("skink detach Domain-0 xvdf", 60)
+    is_taken_away(dom0, "/dev/xvdf")
+    return said
+
+
 @pytest.fixture
 def shop(dom0):
-    """Another one at the same drivers, whose two vcpus have rings of their own."""
-    dom0.check("skink volume create disk0 shop 32MiB", 60)
-    yield create_loaded(dom0, "shop", volume("xvda", "shop"), 7, vcpus=2)
+    """Another one at the same drivers, whose two vcpus have rings of their own, and with a file system besides."""
+    dom0.check("skink volume create disk0 shop 32MiB && skink volume create disk0 files 32MiB", 60)
+    on_files(dom0, "mke2fs -q -t ext4 /dev/xvdf")
+    create_loaded(dom0, "shop", volume("xvda", "shop") + volume("xvdb", "files"), 7, vcpus=2)
+    inside(dom0, "shop", "modprobe ext4; mkdir -p /mnt; mount -t ext4 /dev/xvdb /mnt")
+    yield "shop"
     dom0.check("skink destroy shop", 60)
-    wait_until(lambda: dom0.ends_with("skink volume delete disk0 shop", 60) == 0)
+    for name in ("shop", "files"):
+        wait_until(lambda name=name: dom0.ends_with(f"skink volume delete disk0 {name}", 60) == 0)
 
 
 LOADS = {
@@ -128,6 +142,12 @@ LOADS = {
     "in": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {giver} < /dev/null | sha256sum; done > /tmp/in 2>&1) &",
     "out": "(while [ ! -e /tmp/stop ]; do nc 10.0.2.2 {taker} < /tmp/blob || echo bad; echo done; done > /tmp/out 2>&1) &",
 }
+
+
+# Files are made, read past the cache, and deleted, with one that stays.
+FILES = ("(while [ ! -e /tmp/stop ]; do for f in 0 1 2 3; do cp /tmp/blob /mnt/\\$f; done; mv /mnt/0 /mnt/stays; sync; for f in 1 2 3 stays; do "
+         f"dd if=/mnt/\\$f bs={AMOUNT} iflag=direct status=none | cmp - /tmp/blob && echo ok || echo bad; done; rm /mnt/?; "
+         "echo file''d anew > /dev/console; done > /tmp/files 2>&1) &")
 
 
 def lines(dom0, name, command):
@@ -205,7 +225,8 @@ def is_counted(dom0, guests):
     for name, host in guests.items():
         disk, given, taken = sum(rounds(dom0, name, host)[:2]), host.given, len(host.taken)
         for driver_name, direction, count in (("disk0", "written", disk), ("disk0", "read", disk), ("net0", "received", given), ("net0", "transmitted", taken)):
-            assert value(families, "skink_attachment_bytes", "_total", domain=name, driver=driver_name, direction=direction) >= count * AMOUNT > 0
+            device = {"device": "xvda"} if driver_name == "disk0" else {}
+            assert value(families, "skink_attachment_bytes", "_total", domain=name, driver=driver_name, direction=direction, **device) >= count * AMOUNT > 0
 
 
 def is_told(dom0, name, guests):
@@ -236,6 +257,22 @@ def each_state_of_the_rings_was_met(name, kills):
     assert all(count >= KILLS // 6 for count in met.values()), met
 
 
+def rounds_of_files(dom0):
+    return int(dom0.check("grep -c \"filed anew\" /var/log/skink/consoles/guest-shop.log; true"))
+
+
+def files_go_on(dom0, since):
+    wait_until(lambda: rounds_of_files(dom0) > since, 300)
+
+
+def files_are_right(dom0, name):
+    """What was read of them, and all that fsck knows of."""
+    assert number(dom0, name, "grep -c bad /tmp/files") == 0 and number(dom0, name, "grep -c ok /tmp/files") >= 8
+    inside(dom0, name, "umount /mnt")
+    dom0.check(f"skink detach {name} xvdb --timeout 60", 90)
+    on_files(dom0, "e2fsck -fn /dev/xvdf")
+
+
 def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, web, shop):
     guests = {web: host, shop: Host()}
     assert lines(dom0, shop, "ls -d /sys/block/xvda/mq/* /sys/class/net/eth0/queues/tx-* | wc -l") == ["4"]
@@ -243,14 +280,17 @@ def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, w
     before, store = [seen_from_inside(dom0, name) for name in guests], xenbus(dom0)
     for name in guests:
         begin_load(dom0, name, guests[name])
+    inside(dom0, shop, FILES + " :")
     for name in guests:
         wait_for_rounds(dom0, name, guests[name])
+    files_go_on(dom0, 0)
     said = {name: "" for name in DRIVERS}
     for turn, (name, how) in enumerate((name, how) for how in ("jump", "stack") for name in DRIVERS):
         said[name] += "\n" + kill(dom0, name, KILLS // 2, 60000, turn, how, IMAGES[name])
-    since = {name: rounds(dom0, name, guests[name]) for name in guests}
+    since, of_files = {name: rounds(dom0, name, guests[name]) for name in guests}, rounds_of_files(dom0)
     for name in guests:
         wait_for_rounds(dom0, name, guests[name], since[name])
+    files_go_on(dom0, of_files)
     for name in guests:
         inside(dom0, name, "touch /tmp/stop")
     for name in guests:
@@ -265,6 +305,7 @@ def test_guests_under_load_notice_nothing_of_either_drivers_deaths(dom0, host, w
         is_told(dom0, name, guests)
         each_state_of_the_rings_was_met(name, states_of(said[name]))
     is_counted(dom0, guests)
+    files_are_right(dom0, shop)
 
 
 # ------------------------------------------------------------------ while somebody comes or goes

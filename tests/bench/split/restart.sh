@@ -24,11 +24,11 @@ numbers() {
 back() {
 	for _ in $(seq 200); do
 		sleep 0.02
-		set -- "$1" "$2" $(numbers "$1" restarts found fenced copied resumed acknowledged taken answered frames_copied)
-		[ "$3" != "$2" ] && [ "$9" != 0 ] && [ "${10}" != 0 ] && break
+		set -- "$1" "$2" $(numbers "$1" restarts found begun fenced copied resumed acknowledged taken answered frames_copied)
+		[ "$3" != "$2" ] && [ "${10}" != 0 ] && [ "${11}" != 0 ] && break
 	done
-	[ "$3" != "$2" ] && [ "$9" != 0 ] || fail "$1 has not come back: $*"
-	[ "${10}" != 0 ] || [ "$4" = 0 ] || fail "$1 has answered nobody: $*"
+	[ "$3" != "$2" ] && [ "${10}" != 0 ] || fail "$1 has not come back: $*"
+	[ "${11}" != 0 ] || [ "$4" = 0 ] || fail "$1 has answered nobody: $*"
 	came=$3 found=$4
 	shift 4
 	steps=$*
@@ -36,26 +36,27 @@ back() {
 
 # was_idle STEPS...: nobody waited, and nobody came until all rings were taken over; the first answer is to the guest's next request, whenever that is
 was_idle() {
-	[ "$found" = 0 ] && { [ "$6" = 0 ] || [ "$6" -gt "$5" ]; }
+	[ "$found" = 0 ] && { [ "$7" = 0 ] || [ "$7" -gt "$6" ]; }
 }
 
 # come_back DRIVER ROW RESTARTS: from the place where it said ready. False: there was nothing to answer
 come_back() {
 	back "$1" "$3"
 	set -- "$2" $steps
-	row "$1.back $5 ns"
+	row "$1.back $6 ns"
 	if was_idle $steps; then
-		row "$1.idle $6 ns"
+		row "$1.idle $7 ns"
 		return 1
 	fi
-	row "$1 $7 ns"
-	row "$1.until_fenced $2 ns"
-	row "$1.copy $(($3 - $2)) ns"
-	row "$1.copied $8 frames"
-	row "$1.resume $(($4 - $3)) ns"
-	row "$1.device $(($5 - $4)) ns"
-	row "$1.all_rings $(($6 - $5)) ns"
-	row "$1.answer $(($7 - $5)) ns"
+	row "$1 $8 ns"
+	row "$1.wake_up $2 ns"
+	row "$1.fence $(($3 - $2)) ns"
+	row "$1.copy $(($4 - $3)) ns"
+	row "$1.copied $9 frames"
+	row "$1.resume $(($5 - $4)) ns"
+	row "$1.device $(($6 - $5)) ns"
+	row "$1.all_rings $(($7 - $6)) ns"
+	row "$1.answer $(($8 - $6)) ns"
 }
 
 # dies DRIVER ROW [disarmed]: again when it is back, until so many deaths had something to answer
@@ -98,7 +99,7 @@ hangs() {
 # row_of_hang ROW LATE_US STEPS...: skinkd had wanted to look so much earlier, when its deadline would have passed
 row_of_hang() {
 	row "$1.late $(($2 * 1000)) ns"
-	row "$1.from_deadline $(($2 * 1000 + $8)) ns"
+	row "$1.from_deadline $(($2 * 1000 + $9)) ns"
 }
 
 stalls() { grep -ac STALL "$logs/guest-$1.log"; }
@@ -119,10 +120,10 @@ upgraded() {
 
 # row_of_upgrade ROW STEPS... LONGEST: what was copied is no step of it
 row_of_upgrade() {
-	row "$1 $7 ns"
-	row "$1.device $5 ns"
-	row "$1.all_rings $(($6 - $5)) ns"
-	[ -z "$9" ] || row "$1.longest_request $9 ns"
+	row "$1 $8 ns"
+	row "$1.device $6 ns"
+	row "$1.all_rings $(($7 - $6)) ns"
+	[ -z "${10}" ] || row "$1.longest_request ${10} ns"
 }
 
 both_ways() {
@@ -223,19 +224,19 @@ all() {
 	both_ways disk0 "restart.blk.virtio$1"
 }
 
-# hanging: while it is the writer's turn; then it is the client's
+# hanging ROW: while it is the writer's turn; then it is the client's
 hanging() {
-	hangs disk0 restart.blk.virtio.hang
+	hangs disk0 "restart.blk.virtio$1.hang"
 	must skink pause writer
 	must skink unpause client
-	hangs wirea restart.net.virtio.hang
+	hangs wirea "restart.net.virtio$1.hang"
 }
 
 # alone: one attachment
 alone() {
 	guests 1
 	all ""
-	hanging
+	hanging ""
 	losses
 	must skink pause client
 	others
@@ -245,6 +246,7 @@ alone() {
 beside() {
 	guests "$1"
 	all ".$1"
+	hanging ".$1"
 	[ "$1" -le $most ] || must skink destroy idler
 	must skink destroy client
 	must skink destroy writer
@@ -312,7 +314,7 @@ restart-hang)
 	guests 1
 	must skink pause client
 	must skink unpause writer
-	hanging
+	hanging ""
 	;;
 restart-many) for count in 16 64; do beside $count; done ;;
 restart-post-mortems) telling ;;
