@@ -88,11 +88,11 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 	@echo "A tour is played first. Then you are root in Dom0, and all of the tour goes on. To leave: 'poweroff', or Ctrl-A then X to stop QEMU at once."
 	$(Q)if [ -t 0 ]; then $(RUN_QEMU); else dom0/image/play.sh build/run.log $(RUN_QEMU); fi
 
-test: test-builds ## everything that must pass, about 35 minutes on two CPUs (TEST_JOBS=): unit, fuzz, lint, guests, a choice of the matrix
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
+test: test-builds ## everything that must pass, about 35 minutes on two CPUs (TEST_JOBS=, TESTS=tests/system/test_run.py): unit, fuzz, lint, guests, a choice of the matrix
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(TESTS)
 
 test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
-	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) tests
+	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(TESTS)
 
 HOST_UNIT_TESTS = $(UNIT_TESTS:%=build/unit/%) $(DRIVER_UNIT_TESTS:%=build/unit/driver-%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%)
 HOST_FUZZERS = $(FUZZ_TARGETS:%=build/fuzz/%) $(DRIVER_FUZZ_TARGETS:%=build/fuzz/driver-%) $(DOM0_FUZZ_TARGETS:%=build/fuzz/dom0-%)
@@ -150,6 +150,7 @@ RUN_DEVICES = -machine q35 -device intel-iommu,intremap=on \
 TEST_JOBS ?= $(shell n=$$(nproc); [ $$n -lt 3 ] && echo $$n || echo 3)
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -rA --tb=short --show-capture=no \
 	--durations=20 --junitxml=build/test/results.xml -n $(TEST_JOBS) --dist loadgroup
+TESTS ?= tests
 SANITIZE = UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0
 
 # All that `make test` runs is built first; the tests themselves never call make.

@@ -19,6 +19,7 @@ EXPECTED = {
     "plant:disk-byte": CORRUPTION,      # one byte of each block that is on the disk
     "plant:disk-old": CORRUPTION,       # a block's content at another place
     "plant:fio": CORRUPTION,            # one byte of each block that fio has written
+    "plant:sql": CORRUPTION,            # a row of PostgreSQL's that another client has changed
     "plant:bystander": GUEST,           # who is attached to no driver ends
     "plant:neighbour": GUEST,           # who is attached to the other driver alone ends
     "plant:guest": GUEST,               # the guest's kernel panics
@@ -81,6 +82,13 @@ def fio(session, case):
     session.wait(lambda: session.guests["web"].loads["fio"]["read"] > verified, 60, "", must=False)
 
 
+def sql(session, case):
+    """Another client, in the guest: what is wrong on the disk PostgreSQL itself would not read for as long as it has the page."""
+    before = session.guests["web"].loads["sql"]["bad"]
+    session.run(f"printf 'plant\\r' > {session.ask('info', domain='web')['domain']['console']}")
+    session.wait(lambda: session.guests["web"].loads["sql"]["bad"] > before, 60, "", must=False)
+
+
 def file_system(session, case):
     """A block of lost+found, which no guest reads or writes."""
     start = room.PARTS["web"][1]
@@ -121,7 +129,7 @@ ACTS = {
     "plant:nothing": lambda session, case: None,
     "plant:restart": lambda session, case: session.ask("restart", domain=case["driver"]),
     "plant:tcp-up": tcp("up"), "plant:tcp-down": tcp("down"),
-    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, "plant:fio": fio, FILE_SYSTEM: file_system,
+    "plant:disk-byte": disk_byte, "plant:disk-old": disk_old, "plant:fio": fio, "plant:sql": sql, FILE_SYSTEM: file_system,
     "plant:bystander": lambda session, case: session.ask("destroy", domain="idle"),
     "plant:neighbour": lambda session, case: session.ask("destroy", domain=NEIGHBOURS[case["driver"]]),
     "plant:guest": lambda session, case: session.ask("sysrq", domain="web", key="c"),

@@ -94,6 +94,7 @@ static void edu_begin(void)
 	pci_enable(&edu);
 	edu_registers = pci_map(&edu, 0, 0, PAGE_SIZE);
 	ASSERT(edu_registers && pci_interrupt(&edu, 0, &port) == 0);
+	event_mask(port);	/* the core hears each; to hear them too would only slow this down */
 }
 
 /* Each life has to have its device's messages let through again. */

@@ -127,6 +127,7 @@ def shop(dom0):
     on_files(dom0, "mke2fs -q -t ext4 /dev/xvdf")
     create_loaded(dom0, "shop", volume("xvda", "shop") + volume("xvdb", "files"), 7, vcpus=2)
     inside(dom0, "shop", "modprobe ext4; mkdir -p /mnt; mount -t ext4 /dev/xvdb /mnt")
+    assert number(dom0, "shop", "grep -c ^/dev/xvdb./mnt.ext4 /proc/mounts") == 1
     yield "shop"
     dom0.check("skink destroy shop", 60)
     for name in ("shop", "files"):
@@ -469,6 +470,13 @@ def test_driver_that_is_never_ready_is_not_restarted_in_place(dom0, fake):
     assert status == 1 and "it has not said ready, so there is nothing to go back to" in said
     status, said = dom0.run("skink restart --all-drivers", 60)
     assert status == 1 and "has not said ready" in said
+
+
+def test_all_drivers_are_restarted_by_hand(dom0, web):
+    before = {name: facts(dom0, name)["driver"]["generation"] for name in DRIVERS}
+    dom0.check("skink restart --all-drivers", 60)
+    assert {name: facts(dom0, name)["driver"]["generation"] - then for name, then in before.items()} == {name: 1 for name in DRIVERS}
+    assert all(restarts(dom0, name)["state"] == "serving" and restarts(dom0, name)["last"]["cause"] == "by-hand" for name in DRIVERS)
 
 
 def test_ready_twice_and_nonsense_in_the_status_harm_nobody(dom0, fake):
