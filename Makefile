@@ -697,14 +697,11 @@ build/dom0/backports/vmlinuz: $(addprefix dom0/image/,backports.sh kernel.sh fet
 	$(call say,KERNEL,$@)
 	$(Q)dom0/image/backports.sh build/dom0/backports
 
-# What a guest needs for a file system on its disk.
-GUEST_MODULES := ext4 crc32c_generic
-
-build/dom0/guest-initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh) \
+build/dom0/guest-initrd: build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh guest-modules) \
 		$(shell find dom0/image/guest -type f) | build/packages
 	$(call say,INITRD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)MODULES='$(GUEST_MODULES)' dom0/image/initrd.sh $@ dom0/image/guest build/dom0
+	$(Q)MODULES="$$(grep -v '^#' dom0/image/guest-modules)" dom0/image/initrd.sh $@ dom0/image/guest build/dom0
 
 # A Debian with systemd, on the disk of a guest of the tests, and what brings it there.
 build/dom0/root.ext4: $(addprefix dom0/image/,root.sh sources.sh root-packages) | build/packages
@@ -712,9 +709,9 @@ build/dom0/root.ext4: $(addprefix dom0/image/,root.sh sources.sh root-packages) 
 	$(Q)mkdir -p $(@D)
 	$(Q)dom0/image/root.sh $@ 640 dom0/image/root-packages 2> $@.log || { tail -20 $@.log >&2; exit 1; }
 
-build/dom0/root-initrd: dom0/image/root-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh)
+build/dom0/root-initrd: dom0/image/root-init build/dom0/vmlinuz $(addprefix dom0/image/,initrd.sh modules.sh pack.sh guest-modules)
 	$(call say,INITRD,$@)
-	$(Q)MODULES='$(GUEST_MODULES)' dom0/image/initrd.sh $@ dom0/image/root-init build/dom0
+	$(Q)MODULES="$$(grep -v '^#' dom0/image/guest-modules)" dom0/image/initrd.sh $@ dom0/image/root-init build/dom0
 
 # Debian's Xen, unpacked: what the harness was tried on, and what benchmarks compare with.
 build/xen/xen: dom0/image/xen.sh | build/packages

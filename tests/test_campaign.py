@@ -229,6 +229,22 @@ def test_our_plans_can_be_run(name):
     assert plans.read(os.path.join(PLANS, name))["campaign"]["name"] == name.removesuffix(".toml")
 
 
+@pytest.mark.parametrize("name", ["smoke.toml", "plants.toml"])
+def test_what_is_in_no_partition_is_cleared_and_looked_at(tmp_path, name):
+    """Debian's partition goes to the end of the disk."""
+    plan, path = plans.read(os.path.join(PLANS, name)), str(tmp_path / "disk")
+    with open(path, "wb") as file:
+        file.truncate(room.DISK_BYTES)
+    room.clear_outside(path, plan)
+    assert room.outside(plan) and room.check_outside(path, plan) == ""
+    for at in (room.outside(plan)[0][0], room.outside(plan)[-1][1] - 1):
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(b"x")
+        assert room.check_outside(path, plan) == f"byte {at}, which is in no partition, was written"
+        room.clear_outside(path, plan)
+
+
 CLASSES = {"net0": ["crash", "hang"], "disk0": ["crash"]}
 
 

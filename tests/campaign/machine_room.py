@@ -72,7 +72,8 @@ def clear_outside(path, plan):
 def outside(plan):
     """[(from, to)]; the partition table is before all of them."""
     ends = [SECTOR, *sorted(PARTS[name][1] + size_of(name, plan) for name in PARTS)]
-    return list(zip(ends, [*sorted(start for _, start, _ in PARTS.values()), DISK_BYTES]))
+    begins = [*sorted(start for _, start, _ in PARTS.values()), DISK_BYTES]
+    return [(begin, end) for begin, end in zip(ends, begins) if begin < end]
 
 
 def empty(path, start, size):
