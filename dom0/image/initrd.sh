@@ -9,7 +9,7 @@ here=$(dirname "$0")
 root=$out.d
 
 rm -rf "$root"
-for name in bin dev proc sys tmp run etc root; do mkdir -p "$root/$name"; done
+for name in bin dev proc sys tmp run etc root mnt; do mkdir -p "$root/$name"; done
 cp /bin/busybox "$root/bin/busybox"
 for applet in $("$root/bin/busybox" --list); do
 	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"

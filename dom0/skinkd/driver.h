@@ -51,6 +51,7 @@ struct driver {
 	uint64_t log_second_ms, log_second_bytes;	/* what was taken in the second that began then */
 	enum driver_state state;	/* as it was last told of */
 	struct driver_seen seen;
+	uint32_t unready_looks;		/* watch_slow.c's, while it has not said ready */
 	uint64_t cpu_ns;		/* that it had had when its attachments were last given theirs */
 };
 

@@ -2,7 +2,7 @@
 /*
  * What a driver may not do, seen twice a second on the loop's thread: flood its log, use up a limit and answer nothing, use up its CPU
  * and find nothing to do, have its device reach where it may not or interrupt without end. All of it is bounded by the core, or by skinkd,
- * at once: there is no hurry.
+ * at once: there is no hurry. And one that does not come up is told of.
  * WS1  What was counted around a reset is nobody's fault: a device that is fenced may have been writing.
  * WS2  Whom guests wake, or whom frames of the wire keep at work, is not ill, even if none of it leads to an answer: only rounds in which
  *      there was nothing at all to do count against a driver. A round that found something is followed by another before it may rest.
@@ -11,11 +11,13 @@
 
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
 #include "skinkd/watch.h"
 
 #define SLOW_MS		500
+#define READY_LOOKS	20u
 #define LOG_FLOOD	(1UL << 20)	/* bytes between two looks */
 #define STORMS		2u		/* between two looks: the core has masked its interrupts so often */
 #define LIMIT_LOOKS	4u		/* in a row */
@@ -200,11 +202,25 @@ static void judge(struct driver *driver)
 		judge_rounds(driver, answered);
 }
 
+/* Told once. It may serve all the same, and is built anew when it ends. */
+static void judge_start(struct driver *driver)
+{
+	const struct domain *domain = driver->domain;
+
+	if (driver->monitor->state != MONITOR_STARTING || driver->state == DRIVER_FAILED || domain->phase != PHASE_RUNNING || domain->is_paused)
+		driver->unready_looks = 0;
+	else if (++driver->unready_looks == READY_LOOKS)
+		event("failed", domain->manifest->name, domain->id, "it has not said ready within %u s: until then nobody watches over it, and it cannot be "
+		      "restarted in place ('skink logs' has what it says, 'skink reboot' builds it anew)", READY_LOOKS * SLOW_MS / 1000);
+}
+
 static void look(uv_timer_t *handle)
 {
 	for (struct domain *domain = host.domains; domain; domain = domain->next) {
 		struct driver *driver = domain->driver;
 
+		if (driver)
+			judge_start(driver);
 		if (!driver || driver->state != DRIVER_SERVING || driver->monitor->state != MONITOR_SERVING)
 			continue;
 		if (!driver->seen.is_known || driver->seen.generation != driver->monitor->generation) {

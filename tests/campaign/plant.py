@@ -86,7 +86,7 @@ def sql(session, case):
     """Another client, in the guest: what is wrong on the disk PostgreSQL itself would not read for as long as it has the page."""
     before = session.guests["web"].loads["sql"]["bad"]
     session.run(f"printf 'plant\\r' > {session.ask('info', domain='web')['domain']['console']}")
-    session.wait(lambda: session.guests["web"].loads["sql"]["bad"] > before, 60, "", must=False)
+    session.wait(lambda: session.guests["web"].loads["sql"]["bad"] > before, 120, "", must=False)
 
 
 def file_system(session, case):

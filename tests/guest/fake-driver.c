@@ -8,7 +8,8 @@
  * "spins" (finds something to do each time, and does nothing), "mute" (goes to sleep for ever), "chatters" (a page into its log at each round),
  * "wipes" (its status loses its header), "backwards" (its heartbeat), "reboots" (asks to be), "scribbles" (writes over its ledgers), "recants" (takes
  * back what it has committed), "torn" (half of a commit), "gives" (says that it has published what it has not committed), "calls" (a hundred hypercalls
- * at each round), "hoards" (asks for all the memory there is), "storms" (its device, QEMU's edu, interrupts without end).
+ * at each round), "hoards" (asks for all the memory there is), "storms" (its device, QEMU's edu, interrupts without end), "stuck"
+ * (sleeps for ever before it serves).
  */
 #include "runtime/boot.h"
 #include "runtime/console.h"
@@ -235,6 +236,8 @@ void guest_main(void)
 		edu_begin();
 	if (is_told("fails"))
 		driver_domain_fail("it was told to fail");
+	if (is_told("stuck"))
+		sleep_for_ever();
 	if (is_told("early"))
 		panic("it was told to die before it is ready");
 	if (is_told("unready"))

@@ -9,6 +9,7 @@
 
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
 #include "skinkd/watch.h"
@@ -58,7 +59,7 @@ struct host host;
 static uv_timer_cb look;
 static uint64_t answered, now_ns;
 static bool is_busy;
-static unsigned int faults;
+static unsigned int faults, events;
 static enum fault_kind fault_kind;
 static char fault_text[MONITOR_TEXT];
 
@@ -100,8 +101,15 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 	driver->monitor->generation++;
 }
 
+void event(const char *kind, const char *name, int id, const char *format, ...)
+{
+	CU_ASSERT(!strcmp(kind, "failed") && !strcmp(name, "net0") && id == ID && strstr(format, "has not said ready"));
+	events++;
+}
+
 /* ---- given ---- */
 
+static struct manifest manifest = { .name = (char *)"net0" };
 static struct driver_table table = { .function_count = 1, .function = { SBDF }, .attachment_count = 2 };
 static struct {
 	struct driver_status own;
@@ -116,12 +124,12 @@ static void given_a_driver_that_serves(void)
 {
 	account = (struct skink_domctl_account){ 0 };
 	function.faults = function.storms = 0;
-	driver_log.written = answered = faults = 0;
+	driver_log.written = answered = faults = events = 0;
 	sched = (struct skink_domctl_sched){ 0 };
 	memset(&status, 0, sizeof(status));
 	is_busy = false;
 	monitor = (struct monitor){ .state = MONITOR_SERVING };
-	domain = (struct domain){ .id = ID, .driver = &driver };
+	domain = (struct domain){ .id = ID, .driver = &driver, .manifest = &manifest, .phase = PHASE_RUNNING };
 	driver = (struct driver){ .domain = &domain, .monitor = &monitor, .table = &table, .status = &status.own, .log = &driver_log, .state = DRIVER_SERVING };
 	host.domains = &domain;
 	look(NULL);
@@ -359,6 +367,50 @@ static void driver_that_does_not_serve_is_not_judged(void)
 	CU_ASSERT_EQUAL(faults, 0);
 }
 
+static void looks(unsigned int count)
+{
+	while (count--)
+		look(NULL);
+}
+
+static void given_a_driver_that_starts(void)
+{
+	given_a_driver_that_serves();
+	driver.state = DRIVER_STARTING;
+	monitor.state = MONITOR_STARTING;
+}
+
+static void driver_that_does_not_come_up_is_told_of_once(void)
+{
+	given_a_driver_that_starts();
+	looks(19);
+	CU_ASSERT_EQUAL(events, 0);
+	looks(100);
+	CU_ASSERT_EQUAL(events, 1);
+	/* And one that serves without. */
+	given_a_driver_that_starts();
+	driver.state = DRIVER_SERVING;
+	looks(20);
+	CU_ASSERT_EQUAL(events, 1);
+	CU_ASSERT_EQUAL(faults, 0);
+}
+
+static void who_stands_still_or_has_said_why_is_not_waited_for(void)
+{
+	given_a_driver_that_starts();
+	domain.is_paused = true;
+	looks(30);
+	domain.is_paused = false;
+	looks(19);
+	driver.state = DRIVER_FAILED;
+	looks(30);
+	driver.state = DRIVER_STARTING;
+	looks(19);
+	domain.phase = PHASE_ENDED;
+	looks(30);
+	CU_ASSERT_EQUAL(events, 0);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -385,6 +437,8 @@ int main(void)
 	TEST(driver_with_a_cap_is_judged_by_that);
 	TEST(one_that_sleeps_or_hangs_goes_no_rounds);
 	TEST(driver_that_does_not_serve_is_not_judged);
+	TEST(driver_that_does_not_come_up_is_told_of_once);
+	TEST(who_stands_still_or_has_said_why_is_not_waited_for);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() ? 1 : 0;
