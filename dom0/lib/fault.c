@@ -31,7 +31,7 @@ const struct fault_class fault_classes[] = {
 	{ "interrupt-storm", FAULT_STOP, "interrupts of its device come without end, for 100 ms", "none: it serves on" },
 	{ "interrupt-lost", FAULT_STOP, "interrupts of its device are lost, for 50 ms", "none: it looks by itself" },
 
-	{ "ring-index", FAULT_VALUE, "one bit of rsp_prod in a front-end's ring, and it is told", "protocol" },
+	{ "ring-index", FAULT_VALUE, "one bit of rsp_prod in a front-end's ring, and it is told", "none: the front-end" },
 	{ "ring-response", FAULT_VALUE, "one bit of an answer that is about to be published", "none" },
 	{ "ledger", FAULT_VALUE, "one bit of a ring's ledger, and it crashes", "crash; the successor finds it" },
 
