@@ -808,11 +808,12 @@ def test_packet_that_kills_costs_its_own_interface_and_no_other(dom0, pair):
             dom0.check(take)
         else:
             inside(dom0, owner, take.replace("$", "\\$"))
-    dom0.check("rm -f /tmp/enough; : > /tmp/pings; (until [ -e /tmp/enough ]; do ping -c 10 -i 0.05 -W 30 -q 10.9.0.2 > /dev/null && echo >> /tmp/pings; done) > /dev/null 2>&1 & true")
+    inside(dom0, "right", "dd if=/dev/urandom of=/tmp/given bs=64k count=4; (while [ ! -e /tmp/enough ]; do nc -l -p 5000 < /tmp/given; done > /dev/null 2>&1 &)")
+    dom0.check("rm -f /tmp/enough; : > /tmp/sums; ( (until [ -e /tmp/enough ]; do sha256sum < /dev/tcp/10.9.0.2/5000 || sleep 0.1; done >> /tmp/sums 2> /dev/null) & )")
 
     def neighbour_goes_on():
-        ended = int(dom0.check("wc -l < /tmp/pings"))
-        return wait_until(lambda: int(dom0.check("wc -l < /tmp/pings")) > ended + 1, 120)
+        ended = int(dom0.check("wc -l < /tmp/sums"))
+        return wait_until(lambda: int(dom0.check("wc -l < /tmp/sums")) > ended + 1, 120)
 
     neighbour_goes_on()
     inside(dom0, "left", f"ping -c 1 -W 30 10.9.0.2 > /dev/null; (ping -c 1 -W 1 -s {poisoned.LENGTH - 42} 10.9.0.2 > /dev/null 2>&1 &)")
@@ -822,5 +823,7 @@ def test_packet_that_kills_costs_its_own_interface_and_no_other(dom0, pair):
         wait_until(lambda: re.search(rf"{macs['left']}.*left|left.*{macs['left']}", told := dom0.check("skink why hub")) and "has ended 2 drivers: set aside" in told)
         if deaths == 2:
             dom0.check("skink release hub --timeout 60")
-    dom0.check("touch /tmp/enough; wait", 60)
+    assert set(dom0.check("cat /tmp/sums").split()) - {"-"} == set(lines(dom0, "right", "sha256sum < /tmp/given | cut -d' ' -f1"))
+    dom0.check("touch /tmp/enough")
+    inside(dom0, "right", "touch /tmp/enough; killall nc")
     dom0.check(f"skink detach left {macs['left']} --force && skink detach right {macs['right']} && skink detach Domain-0 {macs['Domain-0']} && skink destroy hub --force", 120)

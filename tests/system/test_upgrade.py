@@ -42,7 +42,7 @@ def with_note(name, role, **changes):
 
 IMAGES = {
     "other-table.elf": ("blk", {"version": 9}), "other-ledger.elf": ("blk", {"ledger": 9}), "no-features.elf": ("net", {"flags": 0}),
-    "no-queues.elf": ("blk", {"queues": 0}), "net-2.elf": ("net", {}), "blk-2.elf": ("blk", {}),
+    "no-queues.elf": ("blk", {"queues": 0}), "other-net.elf": ("net", {"version": 9}), "net-2.elf": ("net", {}), "blk-2.elf": ("blk", {}),
 }
 
 
@@ -192,3 +192,21 @@ def test_policys_other_image_takes_over_when_restarts_are_used_up(dom0, web):  #
         assert image_of(dom0, name) == f"{FOLDER}/{role}-2.elf" and restarts(dom0, name)["state"] == "serving"
     assert xenbus(dom0) == store
     assert lines(dom0, web, IS_SERVED) == ["4194304", "there"]
+
+
+@pytest.mark.parametrize("image, told", [(f"{FOLDER}/other-net.elf", r" failed +lan: its fall-back image \S+other-net.elf: .*version 9 of the attachment table"),
+                                         (FAKE, " closed +lan: there is no image left that serves")], ids=("unfit", "dies"))
+def test_other_image_that_cannot_serve_ends_in_quarantine(dom0, image, told):
+    """One that does not fit is told of when the driver is created; nobody else has anything done to him."""
+    before = [restarts(dom0, name)["restarts"] for name, _ in ROLES]
+    manifest = driver("lan", "net", kernel=f"{FOLDER}/net.elf", line="net early", unprotected=False)
+    dom0.write("lan.xml", with_policy(manifest, FALLBACK.format(image)))
+    dom0.write("eth.xml", interface("lan", "<mac address='00:16:3e:00:00:09'/>"))
+    dom0.check("skink create lan.xml && skink attach Domain-0 eth.xml", 120)
+    for turn in range(2):
+        dom0.check("skink wait lan --for recovered --timeout 60", 90)
+        dom0.run(f"{KILL} {facts(dom0, 'lan')['id']} 1 1000 {turn} stack", 90)
+    wait_until(lambda: restarts(dom0, "lan")["state"] == "closed", 120)
+    assert re.search(told, dom0.check("skink events -n 40"))
+    assert [restarts(dom0, name)["restarts"] for name, _ in ROLES] == before
+    dom0.check("skink detach Domain-0 00:16:3e:00:00:09 --force; skink destroy lan --force", 90)
