@@ -211,7 +211,7 @@ static void judge_start(struct driver *driver)
 		driver->unready_looks = 0;
 	else if (++driver->unready_looks == READY_LOOKS)
 		event("failed", domain->manifest->name, domain->id, "it has not said ready within %u s: until then nobody watches over it, and it cannot be "
-		      "restarted in place ('skink logs' has what it says, 'skink reboot' builds it anew)", READY_LOOKS * SLOW_MS / 1000);
+		      "restarted in place; 'skink logs' has what it says, and to begin again is to destroy it and create it", READY_LOOKS * SLOW_MS / 1000);
 }
 
 static void look(uv_timer_t *handle)
