@@ -8,7 +8,7 @@ The text behind which the mistake is put is looked for and must be there once, s
 import sys
 
 SECTOR = 4712
-LENGTH = 1234       # of a frame, without its FCS
+LENGTH = 1235       # of a frame, without its FCS: odd, so that no segment of a stream that is written in whole KiB has it by chance
 # Of each role: the source, and behind which line of it stands what.
 MISTAKES = {
     "blk": ("driver-domain/blk/request.c", "	status = judge(disk, &request);\n",

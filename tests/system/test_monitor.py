@@ -240,7 +240,7 @@ def test_a_busy_machine_is_no_hung_driver(dom0, burners, stream):
     dom0.write("data.xml", DATA_DISK)
     attach(dom0, "data.xml", "xvda")
     burnt = cpu_seconds(dom0, burners)
-    dom0.check(f"rm -f /tmp/enough; ( (until [ -e /tmp/enough ]; do {take}; done > /tmp/sums 2>&1; touch /tmp/ended) & ); skink unpause {' '.join(burners)} && "
+    dom0.check(f"rm -f /tmp/enough /tmp/ended; ( (until [ -e /tmp/enough ]; do {take}; done > /tmp/sums 2>&1; touch /tmp/ended) & ); skink unpause {' '.join(burners)} && "
                f"sums=$(wc -l < /tmp/sums) && dd if=/dev/xvda of=/dev/null bs=4k count={READS} iflag=direct status=none && "
                # The second of those has begun on the busy machine, too.
                f"until [ $(wc -l < /tmp/sums) -gt $((sums + 1)) ]; do sleep 0.1; done && skink pause {' '.join(burners)}", 300)
@@ -341,7 +341,7 @@ def test_a_silent_device_is_reset(dom0):
     dom0.write("data.xml", DATA_DISK)
     attach(dom0, "data.xml", "xvda")
     dom0.check("dd if=/dev/xvda of=/tmp/before bs=64k count=256 iflag=direct status=none")
-    dom0.check("(sh -c 'for i in $(seq 1000); do dd if=/dev/xvda of=/tmp/after bs=64k count=256 iflag=direct status=none; "
+    dom0.check("rm -f /tmp/enough /tmp/ended; (sh -c 'for i in $(seq 1000); do dd if=/dev/xvda of=/tmp/after bs=64k count=256 iflag=direct status=none; "
                "test -e /tmp/enough && break; done; touch /tmp/ended' > /dev/null 2>&1 &)")
     before = restart(dom0, "disk0")["causes"]["device"]
     dom0.check("skink inject disk0 --class device-silent", 90)

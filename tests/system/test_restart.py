@@ -808,7 +808,7 @@ def test_packet_that_kills_costs_its_own_interface_and_no_other(dom0, pair):
             dom0.check(take)
         else:
             inside(dom0, owner, take.replace("$", "\\$"))
-    inside(dom0, "right", "dd if=/dev/urandom of=/tmp/given bs=64k count=4; (while [ ! -e /tmp/enough ]; do nc -l -p 5000 < /tmp/given; done > /dev/null 2>&1 &)")
+    inside(dom0, "right", "rm -f /tmp/enough; dd if=/dev/urandom of=/tmp/given bs=64k count=4; (while [ ! -e /tmp/enough ]; do nc -l -p 5000 < /tmp/given; done > /dev/null 2>&1 &)")
     dom0.check("rm -f /tmp/enough; : > /tmp/sums; ( (until [ -e /tmp/enough ]; do sha256sum < /dev/tcp/10.9.0.2/5000 || sleep 0.1; done >> /tmp/sums 2> /dev/null) & )")
 
     def neighbour_goes_on():
