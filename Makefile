@@ -91,7 +91,7 @@ run: $(if $(ISO),build/skink.iso,$(HYPERVISOR)) dom0 build/run.disk ## boot it a
 test: test-builds ## everything that must pass, about 35 minutes on two CPUs (TEST_JOBS=, TESTS=tests/system/test_run.py): unit, fuzz, lint, guests, a choice of the matrix
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(TESTS)
 
-test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
+test-full: test-builds build/dom0/backports/vmlinux build/dom0/backports/initrd build/campaign/debian.ext4 ## the same with every repetition, two CPUs for each Dom0, and the whole system matrix
 	$(Q)SKINK_FULL=1 FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(TESTS)
 
 HOST_UNIT_TESTS = $(UNIT_TESTS:%=build/unit/%) $(DRIVER_UNIT_TESTS:%=build/unit/driver-%) $(DOM0_UNIT_TESTS:%=build/unit/dom0-%)

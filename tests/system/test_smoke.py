@@ -163,3 +163,19 @@ def test_without_a_ledger_the_loss_is_reported():
         page = file.read()
     assert not holds and "fail-stop faults: nothing lost, nothing wrong, in any guest</td><td class='no'>does not hold" in page
     assert shown and all(record["id"] in page.partition("What went wrong")[2] and FORGETFUL in page for record in shown)
+
+
+@pytest.mark.skipif(os.environ.get("SKINK_FULL") != "1", reason="minutes: make test-full")
+def test_what_is_planted_below_fio_and_postgresql_is_reported():
+    """By a guest that runs both, from Debian's disk."""
+    planted, path_of_plan = ("disk0/plant:sql/1", "disk0/plant:fio/1"), "tests/campaign/plans/plants.toml"
+    plan = plans.read(path_of_plan)
+    for limit in ("slow_ms", "case_s"):
+        plan["limits"][limit] = int(plan["limits"][limit] * PATIENCE)
+    path, store = fresh_store("test-plants", plan, path_of_plan)
+    it = Campaign(plan, "test-plants", store)
+    try:
+        it.run(planted)
+    finally:
+        it.drop_machine(is_lost=True)
+    assert [store.cases[identity]["outcome"] for identity in planted] == [plant.EXPECTED["plant:sql"], plant.EXPECTED["plant:fio"]], told(store.cases.values())
