@@ -238,10 +238,12 @@ void attach_domain(domid_t id, const struct manifest *manifest)
 
 	for (size_t i = 0; i < manifest->interface_count; i++) {
 		attach_mac_text(manifest->interfaces[i].mac, key);
-		attach_add(id, name, ATTACH_VIF, key, manifest->interfaces[i].driver);
+		if (!attach_find(id, key))
+			attach_add(id, name, ATTACH_VIF, key, manifest->interfaces[i].driver);
 	}
 	for (size_t i = 0; i < manifest->disk_count; i++)
-		attach_add(id, name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
+		if (!attach_find(id, manifest->disks[i].target))
+			attach_add(id, name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
 }
 
 void attach_remove(struct attachment *attachment, bool is_forced)

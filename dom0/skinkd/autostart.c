@@ -13,6 +13,7 @@
 #include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/state.h"
+#include "skinkd/text.h"
 
 static int is_manifest(const struct dirent *entry)
 {
@@ -78,6 +79,7 @@ static json_t *read_one(const char *folder, const char *name)
 		event("failed", NULL, 0, "%s", error.text);
 		return NULL;
 	}
+	text_make_utf8(path);
 	one = json_pack("{s:s, s:s%}", "file", path, "xml", (const char *)bytes.at, bytes.count);
 	if (!one)
 		event("failed", NULL, 0, "%s: it is not UTF-8: write it in UTF-8", path);

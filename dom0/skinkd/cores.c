@@ -13,6 +13,7 @@
 #include "skinkd/events.h"
 #include "skinkd/job.h"
 #include "skinkd/life.h"
+#include "skinkd/monitor_line.h"
 #include "skinkd/state.h"
 #include "skinkd/watch.h"
 
@@ -104,6 +105,7 @@ static void dumped(struct job *job)
 	free(dump);
 	if (domain->is_doomed)
 		life_destroy(domain);
+	monitor_tell_later();			/* its pause may be over */
 	life_look();
 }
 

@@ -44,6 +44,7 @@ struct domain {
 	bool stays_down;		/* it was asked to shut down for good: where its policy says restart, it is destroyed */
 	bool is_restarting;		/* PHASE_ENDING: it is built again after that */
 	bool starts_paused;
+	bool is_new;			/* PHASE_RUNNING: it has not all its devices yet, and was not let run */
 	bool is_paused;			/* by hand */
 	uint64_t memory_target_kib;
 	uint32_t vcpus_target;

@@ -82,9 +82,10 @@ void event(const char *kind, const char *domain, int id, const char *format, ...
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
 	va_end(arguments);
+	text_make_utf8(need_memory(text));
 	clock_gettime(CLOCK_REALTIME, &now);
 	one = json_pack("{s:f, s:s, s:s?, s:o, s:s}", "time", (double)now.tv_sec + (double)now.tv_nsec / 1e9, "kind", kind,
-			"domain", domain, "id", domain ? json_integer(id) : json_null(), "text", need_memory(text));
+			"domain", domain, "id", domain ? json_integer(id) : json_null(), "text", text);
 	free(text);
 	need_memory(one);
 	say("%s%s%s: %s", domain ? domain : "", domain ? ": " : "", kind, json_string_value(json_object_get(one, "text")));

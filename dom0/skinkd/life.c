@@ -142,6 +142,19 @@ struct outcome life_blame(const struct manifest *manifest, const struct build_er
 	return result;
 }
 
+int life_let_run(struct domain *domain)
+{
+	int result = 0;
+
+	attach_domain(domain->id, domain->manifest);
+	state_save();			/* L2: once it runs, no skinkd takes it for half built */
+	if (!domain->is_paused)
+		result = core_domain_unpause(&host.core, domain->id);
+	domain->is_new = false;
+	state_save();
+	return result;
+}
+
 /* The domain is in the core, paused: everybody else is told of it. */
 static int introduce(struct build_job *build)
 {
@@ -159,18 +172,16 @@ static int introduce(struct build_job *build)
 				    "xenstored does not take it" : "xenstored does not answer, see 'skink events'", strerror(-result));
 	domain->id = build->built.id;
 	domain->phase = PHASE_RUNNING;
+	domain->is_new = true;
+	domain->is_paused = domain->starts_paused;
+	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
 	domain->started = (double)time(NULL);
 	domain->started_ms = uv_now(host.loop);
 	life_tune(domain);
 	set_clock(domain);
 	if (build->request.driver && !driver_open(domain, &build->built.driver))
 		return build_refuse(&build->error, BLAME_MACHINE, -EFAULT, "its pages cannot be mapped: see 'skink events'");
-	attach_domain(domain->id, domain->manifest);
-	state_save();			/* L2: once it runs, no skinkd takes it for half built */
-	domain->is_paused = domain->starts_paused;
-	if (!domain->starts_paused)
-		result = core_domain_unpause(&host.core, domain->id);
-	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
+	result = life_let_run(domain);
 	if (result)
 		build_refuse(&build->error, BLAME_MACHINE, result, "the core does not let it run: %s", strerror(-result));
 	return result;

@@ -18,6 +18,9 @@ void life_destroy(struct domain *domain);
 /* Destroys it and builds it again from its manifest (which may have been replaced). */
 void life_restart(struct domain *domain);
 
+/* Gives it its devices and lets it run, unless it is to be paused; what a skinkd that was ended in the middle of it had done is not done again. */
+int life_let_run(struct domain *domain);
+
 /* The steps of these, for policy.c: build what is in the record (again), destroy it, and say that something is different now. */
 void life_build(struct domain *domain, done_fn done, void *context);
 void life_end(struct domain *domain, bool is_restart);

@@ -61,7 +61,7 @@ static bool was_stopped(const struct domain *domain)
 {
 	struct xen_domctl_getdomaininfo info;
 
-	return !domain->is_paused && !core_domain_info(&host.core, domain->id, &info) && info.flags & XEN_DOMINF_paused;
+	return !domain->is_paused && !domain->is_new && !core_domain_info(&host.core, domain->id, &info) && info.flags & XEN_DOMINF_paused;
 }
 
 static void take_up(struct monitor *monitor)

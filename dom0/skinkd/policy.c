@@ -121,10 +121,12 @@ static void has_crashed(struct domain *domain, uint32_t flags)
 {
 	char words[DRIVER_TEXT_BYTES + 1];
 
+	if (domain->phase != PHASE_RUNNING)
+		return;
 	if (domain->driver) {
 		driver_last_words(domain->driver, words, sizeof(words));
 		monitor_unborn(domain, words);
-	} else if (domain->phase == PHASE_RUNNING) {
+	} else {
 		obey(domain, wanted_for(domain, flags));
 	}
 }
@@ -235,6 +237,9 @@ static void resume(struct domain *domain)
 		domain->phase = PHASE_RUNNING;
 		return;
 	case PHASE_RUNNING:
+		if (domain->is_new)
+			life_let_run(domain);
+		/* fall through */
 	case PHASE_ENDED:
 		if (domain->is_doomed)
 			life_end(domain, false);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "skinkd/text.h"
+
 #define LINE_MAX_BYTES	(8UL << 20)
 #define UNREAD_MAX	(16UL << 20)	/* answers that a client has not read yet */
 #define CLIENTS_MAX	64
@@ -119,10 +121,15 @@ void rpc_answer(struct request *request, json_t *result)
 	request_free(request);
 }
 
+/* What was cut to fit may have lost half of its last character. */
 static json_t *error_object(int code, const char *message, json_t *lines)
 {
-	json_t *error = json_pack("{s:i, s:s}", "code", code, "message", message);
+	char *text = need_memory(strdup(message));
+	json_t *error;
 
+	text_make_utf8(text);
+	error = json_pack("{s:i, s:s}", "code", code, "message", text);
+	free(text);
 	if (lines)
 		json_object_set_new(error, "data", lines);
 	return error;

@@ -88,6 +88,7 @@ static json_t *domain_out(const struct domain *domain)
 			 "xml", xml);
 	free(xml);
 	json_object_set_new(json, "paused", json_boolean(domain->is_paused));
+	json_object_set_new(json, "new", json_boolean(domain->is_new));
 	json_object_set_new(json, "monitor", monitor_out(domain));
 	json_object_set_new(json, "driver", domain->driver ? driver_out(domain->driver) : json_null());
 	return json;
@@ -157,6 +158,7 @@ static void domain_in(json_t *json)
 	domain->stays_down = stays_down;
 	domain->is_restarting = restarting;
 	domain->is_paused = json_is_true(json_object_get(json, "paused"));
+	domain->is_new = json_is_true(json_object_get(json, "new"));
 	if (!uuid_parse(uuid, domain->uuid) || !phase_parse(phase, &domain->phase)) {
 		domain_remove(domain);
 		return;
