@@ -6,6 +6,7 @@
 #include "cpu/tlb.h"
 #include "mem/pagelist.h"
 
+#define LOOKS_MAX 64u
 #define FREE_HEAD (1ULL << 51)		/* in frame->type, with the order in the low bits */
 
 static struct spinlock alloc_lock;
@@ -44,13 +45,16 @@ static void block_free(uint64_t first, unsigned int order)
 	block_insert(first, order);
 }
 
-/* The first block of at least `order` that ends below `limit`; 0 if there is none. */
+/* A block of at least `order` that ends below `limit`; 0 if none of the first of each list does: others wait for the lock. */
 static uint64_t block_find(unsigned int order, uint64_t limit, unsigned int *found)
 {
-	for (*found = order; *found <= FRAME_ORDER_MAX; (*found)++)
-		for (uint32_t i = free_list[*found]; i != FRAME_LINK_NONE; i = frame_of(mfn(i))->next)
+	for (*found = order; *found <= FRAME_ORDER_MAX; (*found)++) {
+		uint32_t looks = LOOKS_MAX;
+
+		for (uint32_t i = free_list[*found]; i != FRAME_LINK_NONE && looks--; i = frame_of(mfn(i))->next)
 			if (i + (1ULL << order) <= limit)
 				return i;
+	}
 	return 0;
 }
 
@@ -86,8 +90,7 @@ static void flush_stale(uint64_t first, unsigned int order)
 		tlb_flush(stale, TLB_ALL_PAGES);
 }
 
-/* Each frame's count becomes `count`. */
-static mfn_t take(unsigned int order, uint64_t limit, uint64_t count)
+static mfn_t take(unsigned int order, uint64_t limit)
 {
 	uint64_t first;
 
@@ -95,10 +98,10 @@ static mfn_t take(unsigned int order, uint64_t limit, uint64_t count)
 		return MFN_NONE;
 	spin_lock(&alloc_lock);
 	first = block_take(order, limit);
-	/* From here on nobody else's: count is not 0. And no domain's, so that none can get a reference. */
+	/* From here on nobody else's: count is not 0. And it has no reference, so that none can get one. */
 	for (uint64_t i = 0; first && i < 1ULL << order; i++) {
 		frame_of(mfn(first + i))->owner = DOMID_INVALID;
-		frame_of(mfn(first + i))->count = count;
+		frame_of(mfn(first + i))->count = FRAME_CORE;
 	}
 	spin_unlock(&alloc_lock);
 	if (!first)
@@ -107,7 +110,7 @@ static mfn_t take(unsigned int order, uint64_t limit, uint64_t count)
 	return mfn(first);
 }
 
-mfn_t frame_alloc(unsigned int order) { return take(order, UINT64_MAX, FRAME_CORE | 1); }
+mfn_t frame_alloc(unsigned int order) { return take(order, UINT64_MAX); }
 
 void frame_free(mfn_t first, unsigned int order)
 {
@@ -128,7 +131,7 @@ mfn_t extent_alloc(unsigned int order, unsigned int address_bits)
 {
 	uint64_t limit = address_bits >= 64 || !address_bits ? UINT64_MAX :
 			 address_bits <= PAGE_SHIFT ? 0 : 1ULL << (address_bits - PAGE_SHIFT);
-	mfn_t first = take(order, limit, FRAME_CORE);	/* no reference: none can be taken */
+	mfn_t first = take(order, limit);
 
 	if (!mfn_is(first, MFN_NONE))
 		memset(mfn_to_virt(first), 0, PAGE_SIZE << order);

@@ -106,7 +106,7 @@ static int chunk_exchange(const struct chunk *chunk)
 		if (error)
 			extents_free(chunk, first, extents_in_chunk(chunk, &chunk->exchange.out));
 		for (uint64_t i = 0; !error && i < frames; i++)
-			frame_put(taken[i]);
+			page_list_release(taken[i]);
 		if (!error)
 			error = give_all(chunk, first);
 	}

@@ -287,8 +287,8 @@ void frame_share(void *page, struct domain *domain)
 {
 	struct frame *frame = frame_of(virt_to_mfn(page));
 
-	frame->owner = domain->id;
 	frame->type = (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT | FRAME_VALIDATED | 1;
+	frame->owner = domain->id;
 	store_release(&frame->count, FRAME_CORE | 1);
 }
 
@@ -299,11 +299,10 @@ bool frame_unshare(void *page)
 
 	/* From one reference, ours, to none: nobody can get one any more. */
 	if (!compare_and_swap(&frame->count, &alone, FRAME_CORE))
-		return false;
+		return alone == FRAME_CORE;
 	frame->type = 0;
 	frame->owner = DOMID_INVALID;
 	frame->flushed = tlb_clock();
-	store_release(&frame->count, FRAME_CORE | 1);
 	return true;
 }
 
@@ -323,6 +322,6 @@ int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
 	*stolen = frame;
 	page_list_remove(owner.domain, frame);
 	frame->flushed = tlb_clock();
-	store_release(&frame->count, 1);
+	store_release(&frame->count, FRAME_CORE);
 	return 0;
 }

@@ -37,13 +37,13 @@ struct frame {
 	uint64_t type;		/* atomic: enum frame_type << 56 | FRAME_* flags | type references */
 	uint32_t next, prev;	/* owner's page list; free list; `next`: list of deferred tables */
 	uint32_t flushed;	/* tlb_clock() when the last writable type reference went */
-	domid_t owner;		/* changes only while count is 0 */
+	domid_t owner;		/* changes only while count has no reference */
 	uint16_t validated;	/* of a partial or deferred table: entries that hold references */
 };
 _Static_assert(sizeof(struct frame) == 32, "budget: 1.5 % of RAM");
 
 #define FRAME_ALLOCATED		(1ULL << 63)	/* in count: the owner's own reference is not dropped yet */
-#define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap, shared_info, grant table) */
+#define FRAME_CORE		(1ULL << 62)	/* in count: the core's own page (heap; with a reference: shared_info, grant table), or nobody's yet */
 #define FRAME_CLASS_SHIFT	60		/* in count, 2 bits: of a driver domain's frame, enum driver_class */
 #define FRAME_CLASS_MASK	(3ULL << FRAME_CLASS_SHIFT)
 #define FRAME_WATCHED_SHIFT	59
@@ -136,12 +136,12 @@ MUST_CHECK int frame_may_write(struct frame *frame);
 
 /* A page of the core's heap becomes `domain`'s to map, and is never a table. */
 void frame_share(void *page, struct domain *domain);
-/* The end of that: true when no mapping is left and the page can go back to the heap; false: try later. */
+/* The end of that: true when no mapping is left, or it had ended before: the page can go back to the heap; false: try later. */
 MUST_CHECK bool frame_unshare(void *page);
 
 /*
  * A frame leaves its owner (exchange, transfer): only if nobody else refers to it. Then it is nobody's and in no page list,
- * its room still counted, with one reference for the caller: frame_put() frees it, page_list_add() makes it somebody's.
+ * its room still counted, without a reference, so that none can get one: page_list_release() frees it, page_list_add() makes it somebody's.
  * -EINVAL: it is not the owner's; -EBUSY: all is as before.
  */
 MUST_CHECK int frame_steal(struct domain_locked owner, mfn_t number, struct frame **frame);

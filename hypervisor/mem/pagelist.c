@@ -42,8 +42,7 @@ void page_list_add(struct domain *domain, struct frame *frame)
 	spin_unlock(&domain->page_list_lock);
 	if (is_dying) {
 		page_list_unreserve(domain, 1);
-		store_release(&frame->count, 1);
-		frame_put(frame);
+		page_list_release(frame);
 	}
 }
 

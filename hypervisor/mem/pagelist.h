@@ -10,7 +10,7 @@ MUST_CHECK bool page_list_reserve(struct domain *domain, uint64_t frames);
 void page_list_unreserve(struct domain *domain, uint64_t frames);
 
 /*
- * `frame` becomes the domain's, which has room for it, with one reference, the owner's own. It is nobody's before. The
+ * `frame` becomes the domain's, which has room for it, with one reference, the owner's own. It is nobody's and has none before. The
  * name of its last type stays: for one that comes back to its owner there may be stale TLB entries still. A dying domain
  * gets none (D2): the frame is freed.
  */
@@ -24,7 +24,7 @@ void page_list_remove(struct domain *domain, struct frame *frame);
  */
 struct frame *page_list_next_owned(struct domain *domain);
 
-/* The last reference has gone: off the list and back to the allocator. */
+/* It has no reference any more: off the list, if it is on one, and back to the allocator. */
 void page_list_release(struct frame *frame);
 
 /* The owner's own reference goes; the frame is freed when nobody else has one. False if it was dropped before. */

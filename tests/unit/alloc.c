@@ -9,6 +9,7 @@
 #include "include/errno.h"
 #include "mem/alloc.h"
 #include "mem/frame.h"
+#include "mem/pagelist.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
 #include "tables.h"
@@ -123,6 +124,31 @@ static void frames_lie_below_the_address_that_was_asked_for(void)
 			frame_put(frame);
 		}
 	}
+	all_is_counted();
+}
+
+/* Others wait for the allocator meanwhile, and a guest may have made as many free blocks as it likes. */
+static void a_low_frame_is_looked_for_among_so_many_at_most(void)
+{
+	struct memory_guest guest = given_guest(1);
+	mfn_t number[FAKE_FRAME_LIMIT], low = MFN_NONE;
+	uint32_t count = 0, high = 0;
+
+	guest.domain->frame_limit = FAKE_FRAME_LIMIT;
+	while (!frame_alloc_for(guest.domain, 0, 0, &number[count]))
+		count++;
+	for (uint32_t i = 0; i < count && mfn_is(low, MFN_NONE); i++)
+		if (number[i].raw % 2 && number[i].raw < 512)
+			low = number[i];
+	CU_ASSERT_TRUE_FATAL(frame_give_back(low, guest.domain));
+	for (uint32_t i = 0; i < count; i++)
+		high += number[i].raw % 2 && number[i].raw >= 512 && frame_give_back(number[i], guest.domain);
+	CU_ASSERT_FATAL(high > 100);
+	CU_ASSERT_EQUAL(frame_alloc_for(guest.domain, 0, 21, &number[0]), -ENOMEM);
+	for (; high > 10; high--)
+		CU_ASSERT_EQUAL(frame_alloc_for(guest.domain, 0, 0, &number[0]), 0);
+	CU_ASSERT_EQUAL(frame_alloc_for(guest.domain, 0, 21, &number[0]), 0);
+	CU_ASSERT_TRUE(mfn_is(number[0], low));
 	all_is_counted();
 }
 
@@ -292,6 +318,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(domain_gets_no_more_than_it_may),
 	UNIT_CASE(dying_domain_gets_nothing),
 	UNIT_CASE(frames_lie_below_the_address_that_was_asked_for),
+	UNIT_CASE(a_low_frame_is_looked_for_among_so_many_at_most),
 	UNIT_CASE(frames_of_domains_are_zero_and_nobody_elses),
 	UNIT_CASE(blocks_never_overlap_and_come_together_again),
 	UNIT_CASE(memory_that_is_added_later_is_given_out),

@@ -394,6 +394,29 @@ static void frame_in_use_cannot_be_stolen(void)
 	all_is_counted();
 }
 
+/* Whoever finds the owner that it is to have finds it before page_list_add() has said all. */
+static void frame_on_its_way_to_an_owner_cannot_be_had(void)	/* F3 */
+{
+	struct memory_guest guest = given_guest(1);
+	void *page = heap_alloc(PAGE_SIZE);
+	struct domain_locked owner;
+	struct frame *frame;
+
+	CU_ASSERT_EQUAL(guest_maps(DATA * PAGE_SIZE, 0), 0);
+	owner = domain_lock(guest.domain);
+	CU_ASSERT_EQUAL(frame_steal(owner, mfn(guest.page[DATA]), &frame), 0);
+	domain_unlock(owner);
+	frame->owner = guest.domain->id;
+	CU_ASSERT_PTR_NULL(frame_get(frame_number(frame), guest.domain));
+	page_list_add(guest.domain, frame);
+	frame_of(virt_to_mfn(page))->owner = guest.domain->id;
+	CU_ASSERT_PTR_NULL(frame_get(virt_to_mfn(page), guest.domain));
+	frame_share(page, guest.domain);
+	CU_ASSERT_TRUE(frame_unshare(page));
+	heap_free(page);
+	all_is_counted();
+}
+
 /* Its guest may still have it in a TLB. */
 static void stolen_frame_that_comes_back_is_flushed_before_it_is_a_table(void)	/* F1 */
 {
@@ -469,6 +492,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(pinned_or_half_validated_frame_does_not_outlive_its_domain),
 	UNIT_CASE(tables_that_wait_on_a_vcpu_do_not_outlive_its_domain),
 	UNIT_CASE(frame_in_use_cannot_be_stolen),
+	UNIT_CASE(frame_on_its_way_to_an_owner_cannot_be_had),
 	UNIT_CASE(a_frame_without_references_is_not_found_on_its_list),
 	UNIT_CASE(frame_stays_if_its_owner_is_frozen_and_it_is_of_that_use),
 	UNIT_CASE(frame_of_dom0_s_does_not_stay_writable),

@@ -201,8 +201,8 @@ static void take_flags(uint64_t number)
 		expect(mfn(number), FRAME_PLAIN, "partial or deferred state");
 	if (references && frame_type_of(type) != FRAME_WRITABLE && !(type & FRAME_VALIDATED))
 		complain("frame %lx: in use and not validated: type %lx", number, type);
-	if (frame->count & FRAME_CORE)		/* the core's own reference; if it is shared, with its type */
-		expect(mfn(number), frame->owner == DOMID_INVALID ? FRAME_PLAIN : frame_type_of(type), "the core");
+	if ((frame->count & FRAME_CORE) && frame->owner != DOMID_INVALID)	/* shared */
+		expect(mfn(number), frame_type_of(type), "the core");
 	if (frame_type_of(type) == FRAME_SEGMENT && references)
 		check_segments(number);
 	take_table(number);

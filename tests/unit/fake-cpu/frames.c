@@ -153,7 +153,7 @@ int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
 		frame_put(frame);
 		return -EBUSY;
 	}
-	frame->count = 1;
+	frame->count = FRAME_CORE;
 	frame->owner = DOMID_INVALID;
 	*stolen = frame;
 	return 0;
@@ -161,7 +161,7 @@ int frame_steal(struct domain_locked owner, mfn_t number, struct frame **stolen)
 
 void page_list_add(struct domain *domain, struct frame *frame)
 {
-	ASSERT(frame->count == 1, "F3");
+	ASSERT(frame->count == FRAME_CORE, "F3");
 	frame->owner = domain->id;
 	frame->count = FRAME_ALLOCATED | 1;
 }
@@ -227,7 +227,7 @@ mfn_t given_frame(struct domain *domain)
 {
 	mfn_t number = fake_frame();
 
-	frame_at(number)->count = 1;
+	frame_at(number)->count = FRAME_CORE;
 	domain->frame_count++;
 	page_list_add(domain, frame_at(number));
 	return number;
