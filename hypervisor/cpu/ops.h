@@ -99,6 +99,7 @@ OPS_CONTROL_REGISTER(4)
 #define CR4_SMAP	(1ULL << 21)
 
 static inline void interrupts_disable(void) { asm volatile("cli" : : : "memory"); }
+static inline void clts(void) { asm volatile("clts" : : : "memory"); }
 static inline void cpu_pause(void) { asm volatile("pause" : : : "memory"); }
 
 /* Waits for an interrupt and takes it; one that is pending already is not missed. */

@@ -38,8 +38,6 @@ static void xcr0_load(uint64_t value)
 		asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"(0) : "memory");
 }
 
-static void task_switched_clear(void) { asm volatile("clts" : : : "memory"); }
-
 void fpu_vcpu_init(struct vcpu *vcpu)
 {
 	struct fpu_area *area = area_of(vcpu);
@@ -54,7 +52,7 @@ void fpu_save(struct vcpu *vcpu)
 {
 	struct fpu_area *area = area_of(vcpu);
 
-	task_switched_clear();
+	clts();
 	if (cpu_features.xsave) {
 		xcr0_load(cpu_features.xcr0_mask);	/* P1 */
 		asm volatile("xsave64 %0" : "+m"(*area) : "a"((uint32_t)cpu_features.xcr0_mask), "d"(0) : "memory");
@@ -93,13 +91,13 @@ long do_fpu_taskswitch(uint64_t set)
 	if (set)
 		cr0_write(cr0_read() | CR0_TS);
 	else
-		task_switched_clear();
+		clts();
 	return 0;
 }
 
 void fpu_no_device(struct vcpu *vcpu)
 {
-	task_switched_clear();
+	clts();
 	if (vcpu->guest_cr0_ts) {
 		vcpu->guest_cr0_ts = 0;
 		trap_inject(vcpu, TRAP_NO_DEVICE);

@@ -105,6 +105,7 @@ static void load(struct cpu *cpu, struct vcpu *prev, struct vcpu *next)
 
 void switch_enter_current(struct vcpu *vcpu)
 {
+	clts();		/* what it had in its registers is dropped, and whether it wanted #NM */
 	load(this_cpu(), vcpu, vcpu);
 	time_update_vcpu(vcpu);
 }

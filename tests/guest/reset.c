@@ -122,6 +122,7 @@ static int64_t die(uint64_t how)
 
 	mailbox->is_asked = 0;
 	mailbox->died_ns = time_now_ns();
+	hypercall(__HYPERVISOR_fpu_taskswitch, how % 2 == 0);	/* the core loads the registers all the same */
 	switch (how) {
 	case 0:
 		hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &crash);
