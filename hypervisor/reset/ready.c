@@ -380,7 +380,7 @@ int reset_release(struct domain *domain)
 	spin_lock(&reset->lock);
 	all = reset->frame;
 	reset->frame = NULL;
-	reset->changed = reset->shared = 0;
+	reset->changed = reset->restoring = 0;
 	spin_unlock(&reset->lock);
 	heap_free(all);
 	return 0;

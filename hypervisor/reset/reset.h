@@ -9,8 +9,9 @@
  *
  * R1  Fence before copy: nothing is restored that a device can still write to.
  * R2  From ready on only L1 entries change (domain->is_frozen): so all tables are known, and those above are as they were.
- * R3  A restored frame that is not FRAME_WATCHED is in the list of changed ones. Whoever writes to a watched one as the core, gets
- *     or drops a writable way to it, takes it out first (frame_touch()); what the CPU writes is in the dirty bits.
+ * R3  A restored frame that is not FRAME_WATCHED is in the list of changed ones, or of those that a reset has to do yet. Whoever
+ *     writes to a watched one as the core, gets or drops a writable way to it, takes it out first (frame_touch()); what the CPU
+ *     writes is in the dirty bits.
  * R4  A frame that somebody besides its owner's tables can write to is in that list, always.
  * R5  A frame of DRIVER_HOST is never writable for anybody but Domain-0.
  * R6  An L1 table that is FRAME_WATCHED is as it was at ready: no entry of it can become dirty, and whoever writes to one says so
@@ -71,7 +72,7 @@ struct reset {
 
 	struct spinlock lock;
 	uint32_t changed;		/* list: R3 */
-	uint32_t shared;		/* list, during a reset: those to be put into `changed` again, by R4 */
+	uint32_t restoring;		/* list, during a reset: those of `changed` that it has to do yet */
 };
 
 /* domctl.c calls these with domctl_lock held; the errors are control.h's. */

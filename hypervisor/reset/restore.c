@@ -65,26 +65,13 @@ static int tables_undo(struct domain *domain)
 
 /* ---- frames ---- */
 
-/* The first of the changed ones is not any more; NULL: there is none. What is written to it from here on is noted again. */
-static struct reset_frame *changed_take(struct reset *reset)
-{
-	struct reset_frame *slot;
-
-	spin_lock(&reset->lock);
-	slot = reset->changed ? &reset->frame[reset->changed - 1] : NULL;
-	if (slot)
-		reset->changed = slot->next;
-	spin_unlock(&reset->lock);
-	return slot;
-}
-
-static void frame_restore(struct reset *reset, struct reset_frame *slot)
+/* R3: others may write to it while this copies. */
+static void frame_restore(struct reset *reset, const struct reset_frame *slot)
 {
 	void *page = mfn_to_virt(mfn(slot->number));
 
-	/* For others it is not watched yet, and not in the list: R4 is looked at when all are done. */
-	slot->next = reset->shared;
-	reset->shared = (uint32_t)(slot - reset->frame) + 1;
+	frame_watch(frame_of(mfn(slot->number)));
+	reset_note_shared(reset, slot);
 	if (slot->clean)
 		page_copy(page, mfn_to_virt(mfn(slot->clean)));
 	else
@@ -94,18 +81,13 @@ static void frame_restore(struct reset *reset, struct reset_frame *slot)
 
 static int frames_restore(struct reset *reset)
 {
-	struct reset_frame *slot;
+	for (uint32_t copies = 1; reset->restoring; copies++) {
+		const struct reset_frame *slot = &reset->frame[reset->restoring - 1];
 
-	for (uint32_t copies = 1; (slot = changed_take(reset)); copies++) {
+		reset->restoring = slot->next;
 		frame_restore(reset, slot);
 		if (copies % COPIES_AT_ONCE == 0 && preempt_needed())
 			return -ERESTART;
-	}
-	while (reset->shared) {
-		slot = &reset->frame[reset->shared - 1];
-		reset->shared = slot->next;
-		frame_watch(frame_of(mfn(slot->number)));
-		reset_note_shared(reset, slot);
 	}
 	return 0;
 }
@@ -176,6 +158,11 @@ int reset_step(struct domain *domain)
 	case RESET_GRANTS:		/* after the entries: a lender that gets its frame back finds that nobody maps it */
 		if (grant_release_all(domain, &reset->info.grants_released))
 			return -ERESTART;
+		/* All that have changed until now. Of what changes from here on the next reset hears. */
+		spin_lock(&reset->lock);
+		reset->restoring = reset->changed;
+		reset->changed = 0;
+		spin_unlock(&reset->lock);
 		reset->phase = RESET_FRAMES;
 		FALLTHROUGH;
 	case RESET_FRAMES:

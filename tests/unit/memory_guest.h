@@ -10,7 +10,7 @@
 #include "mem/frame.h"
 #include "mem/mmu.h"
 
-enum { L4_KERNEL, L4_USER, L3, L2, L1, L1_SECOND, DATA, GUEST_PAGES = 24 };
+enum { L4_KERNEL, L4_USER, L3, L2, L1, L1_SECOND, DATA, GUEST_PAGES = 26 };
 
 struct memory_guest {
 	struct domain *domain;

@@ -603,6 +603,31 @@ static void it_may_be_stopped_at_each_step(void)
 	all_is_counted();
 }
 
+/* What Dom0 writes through a mapping of its own while the frames are copied, and takes away, must not pass for what ready had. */
+static void what_others_write_while_it_is_restored_is_undone_the_next_time(void)	/* R3, R4 */
+{
+	fake.preempt_every = 1;
+	given_ready();
+	CU_ASSERT_EQUAL(arm(1), 0);
+	for (uint32_t i = DATA; i < GUEST_PAGES; i++)
+		store(VA(i));
+	domain_crash(driver.domain, "on purpose");
+	for (uint32_t i = 0; i < 100 && driver.domain->reset->info.frames_copied < COPIES_AT_ONCE; i++)
+		reset_continue(driver.domain->vcpu[0]);
+	CU_ASSERT_EQUAL_FATAL(driver.domain->reset->state, SKINK_DRIVER_RESETTING);
+	as_zero();
+	for (uint32_t i = DATA; i < SCRATCH; i++) {
+		CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping_otherdomain, FREE_VA(0), pte(driver.page[i], WRITABLE), 0, DRIVER), 0);
+		words_of(driver.page[i])[7] = 1234;
+		CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), 0), 0);
+	}
+	as_driver();
+	driver_leaves_core();
+	fake.preempt_every = 0;
+	CU_ASSERT_EQUAL(reset(), 0);
+	restored_are_as_before();
+}
+
 /* ---- another image ---- */
 
 static long renew(domid_t id)
@@ -660,6 +685,19 @@ static void a_renewed_driver_is_as_before_it_ran(void)
 }
 
 /* However often it is asked, and of a dead one. */
+/* They are its front-ends', and the one who came before it has bound them. */
+static void a_renewed_driver_cannot_close_all_its_ports(void)
+{
+	struct evtchn_reset *all;
+
+	given_ready();
+	driver.domain->pause_count = 1;
+	CU_ASSERT_EQUAL(renew(DRIVER), 0);
+	driver.domain->pause_count = 0;
+	all = GUEST_COPY(struct evtchn_reset, .dom = DOMID_SELF);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_reset, guest_address(all), 0, 0), -EPERM);
+}
+
 static void renewal_may_be_stopped_and_asked_again(void)
 {
 	fake.preempt_every = 1;
@@ -712,8 +750,10 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(event_of_before_is_told_of_when_its_port_is_unmasked),
 	UNIT_CASE(events_of_before_are_not_pending_and_ports_are_there),
 	UNIT_CASE(it_may_be_stopped_at_each_step),
+	UNIT_CASE(what_others_write_while_it_is_restored_is_undone_the_next_time),
 	UNIT_CASE(only_a_driver_that_is_paused_is_renewed),
 	UNIT_CASE(a_renewed_driver_is_as_before_it_ran),
+	UNIT_CASE(a_renewed_driver_cannot_close_all_its_ports),
 	UNIT_CASE(renewal_may_be_stopped_and_asked_again),
 	UNIT_CASE(at_its_end_nothing_of_the_copy_is_left),
 	UNIT_CASE(nor_of_one_that_was_never_ready),
