@@ -154,12 +154,12 @@ static int unmask(struct domain *domain, union event_operation *op, port_t *port
 	return 0;
 }
 
-/* Another domain's only while it is paused: it would not understand. */
+/* Another domain's only while it is paused: it would not understand. And no driver's: those of a former life are not its to close. */
 static int reset(struct domain *domain, union event_operation *op, port_t *port)
 {
 	if (domain != caller() && read_once(&domain->pause_count) == 0)
 		return -EINVAL;
-	return domain->is_frozen ? -EPERM : event_close_all(domain);
+	return domain->reset ? -EPERM : event_close_all(domain);
 }
 
 /* `name` as EVTCHNOP_ and struct evtchn_ have it; `port` is the field for a port that was opened. */
