@@ -7,6 +7,7 @@
 #include "boot/acpi.h"
 
 #include "boot/boot_info.h"
+#include "cpu/features.h"
 
 #define TABLES_MAX	64
 #define TABLE_BYTES_MAX	(4u << 20)
@@ -74,7 +75,7 @@ static const struct acpi_table *map_table(paddr_t address)
 	const struct acpi_table *table;
 	uint32_t bytes;
 
-	if (address == 0 || address >= 1ULL << 52)
+	if (address == 0 || address >> cpu_features.address_bits)
 		return NULL;
 	table = boot_map(address, sizeof(*table));
 	bytes = table->bytes;

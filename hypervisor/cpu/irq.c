@@ -62,9 +62,10 @@ void irq_softirq(void)
 				iommu_faults_read();
 			else if (vector == VECTOR_CONSOLE)
 				uart_receive();
-			else if (read_once(&pirqs[vector].is_bound)) {
-				pci_msi_arrived(vector);
-				event_send_pirq(vector);
+			else {
+				pci_msi_arrived(vector);	/* whoever hears of it, or nobody */
+				if (read_once(&pirqs[vector].is_bound))
+					event_send_pirq(vector);
 			}
 		}
 }

@@ -3,6 +3,7 @@
 #include "cpu/pci_config.h"
 
 #include "boot/acpi.h"
+#include "cpu/features.h"
 #include "cpu/ops.h"
 
 enum mcfg_offset { MCFG_FIRST_ENTRY = 44, MCFG_ENTRY_BYTES = 16, MCFG_SEGMENT = 8, MCFG_FIRST_BUS = 10, MCFG_LAST_BUS = 11 };
@@ -76,6 +77,7 @@ void pci_config_init(void)
 	const struct acpi_table *mcfg = acpi_find("MCFG");
 
 	for (uint32_t at = MCFG_FIRST_ENTRY; mcfg && at + MCFG_ENTRY_BYTES <= mcfg->bytes; at += MCFG_ENTRY_BYTES)
-		if (acpi_field(mcfg, at + MCFG_SEGMENT, 2) == 0 && acpi_field(mcfg, at + MCFG_FIRST_BUS, 1) == 0)
+		if (acpi_field(mcfg, at + MCFG_SEGMENT, 2) == 0 && acpi_field(mcfg, at + MCFG_FIRST_BUS, 1) == 0 &&
+		    !(acpi_field(mcfg, at, 8) >> cpu_features.address_bits))
 			return ecam_try(acpi_field(mcfg, at, 8), (uint32_t)acpi_field(mcfg, at + MCFG_LAST_BUS, 1));
 }

@@ -6,6 +6,7 @@
 #include "iommu/dmar.h"
 
 #include "boot/acpi.h"
+#include "cpu/features.h"
 #include "cpu/pci_config.h"
 #include "iommu/unit.h"
 
@@ -65,7 +66,7 @@ static bool add_unit(uint32_t at, uint32_t end)
 {
 	struct vtd_unit *unit = &vtd_units[vtd_unit_count];
 
-	if (vtd_unit_count == VTD_UNITS_MAX)
+	if (vtd_unit_count == VTD_UNITS_MAX || acpi_field(dmar, at + 8, 8) >> cpu_features.address_bits)
 		return false;
 	*unit = (struct vtd_unit){ .address = acpi_field(dmar, at + 8, 8), .segment = field(at + 6, 2),
 				   .takes_rest = field(at + 4, 1) & 1 };
@@ -81,9 +82,9 @@ bool dmar_parse(void)
 	dmar = acpi_find("DMAR");
 	for (uint32_t at = FIRST_STRUCTURE; ok && dmar && at < dmar->bytes; at += bytes) {
 		bytes = field(at + 2, 2);
-		ok = bytes >= 16 && bytes <= dmar->bytes - at;
+		ok = bytes >= 4 && bytes <= dmar->bytes - at;
 		if (ok && field(at, 2) == DRHD)
-			ok = add_unit(at, at + bytes);
+			ok = bytes >= 16 && add_unit(at, at + bytes);
 		else if (ok && field(at, 2) == RMRR)
 			ok = bytes >= 24 && add_scopes(RESERVED, field(at + 6, 2), at + 24, at + bytes);
 	}

@@ -3,6 +3,7 @@
 #include "pci/function.h"
 
 #include "boot/boot_info.h"
+#include "cpu/features.h"
 
 #define BUSES			256
 #define FUNCTIONS_OF_BUS	256
@@ -18,10 +19,9 @@
 #define EXPRESS_DOWNSTREAM	6u		/* and 5: upstream */
 #define CAPABILITIES_MAX	48	/* as many as there is room for */
 
-/* Behind these are interrupt controllers, not what a BAR should name. */
+/* Behind these are interrupt controllers and the firmware, not what a BAR should name. */
 #define CHIPSET_START		0xfec00000ULL
-#define CHIPSET_END		0xff000000ULL
-#define ADDRESS_END		(1ULL << 52)
+#define CHIPSET_END		0x100000000ULL
 
 #define MSIX_CONTROL		2
 #define MSIX_TABLE		4
@@ -78,7 +78,7 @@ static bool bar_is_good(const struct pci_bar *bar)
 	if (bar->bytes == 0)
 		return true;
 	if (bar->start == 0 || bar->start % bar->bytes || (bar->bytes & (bar->bytes - 1)) ||
-	    bar->start >= ADDRESS_END || end > ADDRESS_END || (bar->start < CHIPSET_END && end > CHIPSET_START))
+	    end < bar->start || (end - 1) >> cpu_features.address_bits || (bar->start < CHIPSET_END && end > CHIPSET_START))
 		return false;
 	for (uint32_t i = 0; i < boot_info.range_count; i++)
 		if (bar->start < boot_info.range[i].start + boot_info.range[i].bytes && end > boot_info.range[i].start)
@@ -126,7 +126,7 @@ static void msix_probe(struct pci_function *function)
 	uint32_t count = (function_read(function, function->msix + MSIX_CONTROL, 2) & 0x7ff) + 1;
 	const struct pci_bar *bar = &function->bar[place & 7];
 
-	if ((place & 7) >= BARS || (place & ~7u) + count * MSIX_ENTRY_BYTES > bar->bytes)
+	if ((place & 7) >= BARS || (uint64_t)(place & ~7u) + count * MSIX_ENTRY_BYTES > bar->bytes)
 		return;
 	function->msix_count = count;
 	function->msix_start = bar->start + (place & ~7u);

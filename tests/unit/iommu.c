@@ -624,6 +624,8 @@ static void the_table_says_whose_unit_is_whose(void)
 	given_scope(unit, SCOPE_BRIDGE, 0, 0x0008);
 	given_scope(unit, SCOPE_IOAPIC, 8, IOAPIC_SID);
 	given_unit(1, true);
+	add(8)[0] = 2;				/* an ATSR for all root ports, which is short */
+	((uint8_t *)&table)[table.header.bytes - 6] = 8;
 	reserved = given_reserved();
 	/* The way to 5:3.1: by the bridge 0:1.0 to 4:2.0, from there on to bus 5. */
 	given_scope(reserved, SCOPE_FUNCTION, 0, 0x0008);

@@ -9,6 +9,7 @@
 #include <xen/physdev.h>
 
 #include "boot/boot_info.h"
+#include "cpu/features.h"
 #include "cpu/irq.h"
 #include "event/event.h"
 #include "include/errno.h"
@@ -141,13 +142,17 @@ static void function_that_lies_is_assigned_to_nobody(void)
 	struct fake_function *over_apic = fake_function(0x200, 1, 2, 0x020000);
 	struct fake_function *unset = fake_function(0x300, 1, 3, 0x020000);
 	struct fake_function *wrapping = fake_function(0x400, 1, 4, 0x020000);
+	struct fake_function *over_flash = fake_function(0x500, 1, 5, 0x020000);
+	struct fake_function *beyond = fake_function(0x600, 1, 6, 0x020000);
 
 	fake_function_bar(over_ram, 0, 2UL << 20, PAGE_SIZE, 0);
 	fake_function_bar(over_apic, 0, 0xfee00000, PAGE_SIZE, 0);
 	fake_function_bar(unset, 0, 0, PAGE_SIZE, 0);
 	fake_function_bar(wrapping, 0, 0xfff0000000000000, 1UL << 52, BAR_64);
+	fake_function_bar(over_flash, 0, 0xffe00000, PAGE_SIZE, 0);
+	fake_function_bar(beyond, 0, 1UL << cpu_features.address_bits, PAGE_SIZE, BAR_64);
 	given();
-	for (uint32_t sbdf = 0x100; sbdf <= 0x400; sbdf += 0x100) {
+	for (uint32_t sbdf = 0x100; sbdf <= 0x600; sbdf += 0x100) {
 		CU_ASSERT_PTR_NOT_NULL(pci_find(sbdf));
 		CU_ASSERT_EQUAL(assign(0, sbdf), -ENODEV);
 	}
@@ -169,6 +174,18 @@ static void capabilities_that_go_in_a_circle_end(void)
 	CU_ASSERT_EQUAL(pci_find(0x100)->msix, 0x40);
 	CU_ASSERT_EQUAL(pci_find(0x100)->msix_count, 0);
 	CU_ASSERT_EQUAL(assign(0, 0x100), 0);
+}
+
+static void table_whose_end_wraps_is_none(void)
+{
+	struct fake_function *function = fake_function(0x100, 1, 1, 0x020000);
+
+	fake_function_capability(function, 0x40, CAPABILITY_MSIX);
+	fake_function_set(function, 0x44, 4, 0xfffffff8);	/* and 16 bytes of one entry are 8 */
+	fake_function_bar(function, 0, FAKE_DEVICES + 0x40000, PAGE_SIZE, 0);
+	given();
+	CU_ASSERT_EQUAL(pci_find(0x100)->msix, 0x40);
+	CU_ASSERT_EQUAL(pci_find(0x100)->msix_count, 0);
 }
 
 static void nothing_masters_the_bus_after_the_start(void)		/* Q2 */
@@ -700,6 +717,7 @@ static void domain_has_so_many_pirqs_at_most(void)
 static const struct unit_case cases[] = {
 	UNIT_CASE(function_that_lies_is_assigned_to_nobody),
 	UNIT_CASE(capabilities_that_go_in_a_circle_end),
+	UNIT_CASE(table_whose_end_wraps_is_none),
 	UNIT_CASE(nothing_masters_the_bus_after_the_start),
 	UNIT_CASE(functions_are_described),
 	UNIT_CASE(function_has_one_owner),
