@@ -63,9 +63,9 @@ vector = 0
 	push	$0
 	.endif
 	movl	$vector, 4(%rsp)
-	.if vector == 1
+	.if vector == 1 || vector == 2
 	jmp	entry_own_stack
-	.elseif vector == 2 || vector == 8 || vector == 18
+	.elseif vector == 8 || vector == 18
 	jmp	from_core
 	.elseif vector == 14
 	jmp	entry_page_fault

@@ -103,6 +103,8 @@ void trap_from_guest(struct vcpu *vcpu)
 		debug_take_status(vcpu);
 		trap_inject(vcpu, TRAP_DEBUG);
 		break;
+	case TRAP_NMI:			/* as in trap_from_core() */
+		break;
 	default:
 		if (vector >= VECTOR_FIRST_IRQ)
 			irq_dispatch(vector);

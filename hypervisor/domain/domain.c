@@ -123,11 +123,13 @@ static int domain_build(struct domain *domain)
 
 int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct domain **result)
 {
-	struct domain *domain, *nobody = NULL;
+	struct domain *domain;
 	int error;
 
 	if (id >= MAX_DOMAINS || vcpu_max == 0 || vcpu_max > MAX_VCPUS)
 		return -EINVAL;
+	if (read_once(&table[id]))		/* before anything is its */
+		return -EEXIST;
 	domain = heap_alloc(sizeof(*domain));
 	if (!domain)
 		return -ENOMEM;
@@ -141,12 +143,11 @@ int domain_create(domid_t id, uint32_t vcpu_max, bool is_privileged, struct doma
 	domain->page_list = FRAME_LINK_NONE;
 	write_once(&table_end, MAX(table_end, id + 1U));
 	error = domain_build(domain);
-	if (!error && !compare_and_swap(&table[id], &nobody, domain))
-		error = -EEXIST;
 	if (error) {
 		domain_free(domain);
 		return error;
 	}
+	store_release(&table[id], domain);
 	if (id == 0)
 		domain_zero = domain;
 	*result = domain;

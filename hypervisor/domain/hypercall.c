@@ -121,7 +121,7 @@ long do_multicall(uint64_t calls, uint64_t count)
 			return 0;
 		if (is_continued)
 			break;
-		if (count > 1 && preempt_needed()) {
+		if (count > 1 && (preempt_needed() || (read_once(&vcpu->work) & VCPU_WORK_RESET))) {
 			calls += sizeof(struct multicall_entry);
 			count--;
 			break;
