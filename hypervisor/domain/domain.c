@@ -328,10 +328,11 @@ static int destroy_step(struct domain *domain)
 		error = event_close_all(domain);
 	for (uint32_t i = 0; !error && i < domain->vcpu_max; i++)
 		vcpu_release_info(domain->vcpu[i]);
-	if (!error)
-		error = grant_release_all(domain, &(uint32_t){ 0 });
+	/* Lenders get their frames back when nobody maps them: they may be tables then. */
 	if (!error)
 		error = mmu_domain_destroy(domain);
+	if (!error)
+		error = grant_release_all(domain, &(uint32_t){ 0 });
 	if (error)
 		return error;
 	pci_domain_release(domain);

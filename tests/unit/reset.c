@@ -438,6 +438,37 @@ static void grants_are_released_and_their_entries_gone(void)
 	restored_are_as_before();
 }
 
+/* The lender may make a page table of it at once. */
+static void at_its_end_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
+{
+	struct frame *frame;
+	struct grant_entry_v1 *entry;
+	struct gnttab_map_grant_ref *map;
+	uint64_t before_it;
+	int error;
+
+	given_driver();
+	frame = frame_of(mfn(zero.page[DATA]));
+	before_it = frame->type;
+	entry = &zero.domain->grants->shared[0][8];
+	*entry = (struct grant_entry_v1){ GTF_permit_access, DRIVER, (uint32_t)zero.page[DATA] };
+	map = GUEST_COPY(struct gnttab_map_grant_ref, .host_addr = FREE_VA(3), .flags = GNTMAP_host_map, .ref = 8, .dom = 0);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, guest_address(map), 1, 0), 0);
+	CU_ASSERT_TRUE(entry->flags & GTF_writing);
+	CU_ASSERT_NOT_EQUAL(frame->type, before_it);
+	as_zero();
+	fake.preempt_every = 1;
+	do {
+		error = domain_destroy(driver.domain);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		CU_ASSERT_TRUE((entry->flags & GTF_writing) || frame->type == before_it);
+	} while (error == -ERESTART);
+	fake.preempt_every = 0;
+	CU_ASSERT_EQUAL(error, 0);
+	CU_ASSERT_EQUAL(entry->flags, GTF_permit_access);
+	all_is_counted();
+}
+
 /* ---- armed ---- */
 
 static void an_armed_driver_is_back_without_dom0(void)
@@ -744,6 +775,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(each_way_to_change_a_frame_is_undone),
 	UNIT_CASE(what_others_can_write_to_is_always_restored),
 	UNIT_CASE(grants_are_released_and_their_entries_gone),
+	UNIT_CASE(at_its_end_a_grant_is_back_when_nobody_maps_it),
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
 	UNIT_CASE(a_death_is_told_with_its_cause_or_not_yet),
 	UNIT_CASE(a_watchdog_that_barks_during_a_reset_is_too_late),
