@@ -190,9 +190,16 @@ static void work_end(struct work *work)
 
 /* ---------------------------------------------------------------- out of a request */
 
+/*
+ * A piece ends with an extent, where the device takes no more at once, or where its work has room for no more runs. The first two may cut a
+ * segment into two runs. One more is the flush before a barrier's data. Each piece has less than a page more than its own whole pages: what a
+ * request needs in buffers are its segments and its works.
+ */
 uint32_t works_of(uint32_t segments, uint32_t extents)
 {
-	return extents + segments / blk.device->segments_max + 1;
+	uint32_t cuts = extents + segments / blk.device->segments_max;
+
+	return cuts + (segments + cuts) / BLK_SEGMENTS_MAX + 1;
 }
 
 bool works_suffice(const struct queue *queue, const struct request *request)
@@ -205,7 +212,7 @@ bool works_suffice(const struct queue *queue, const struct request *request)
 	return !queue->works || (queue->works + works <= blk.free_count && queue->buffers + buffers <= free_buffers);
 }
 
-/* A piece of the request that is in one extent, and as much of it as the device takes at once. */
+/* A piece of the request that is in one extent, and as much of it as the device takes and a work notes at once. */
 struct piece {
 	struct work *work;
 	uint64_t sector;			/* of the guest's disk: where the next piece begins */
@@ -262,7 +269,7 @@ static void data_begin(struct queue *queue, const struct request *request, struc
 			struct guest_run *run;
 			uint32_t here;
 
-			if (!piece.room) {
+			if (!piece.room || piece.work->guest_count == BLK_SEGMENTS_MAX) {
 				piece_end(&piece);
 				piece_begin(&piece, queue, slot, request->op);
 			}

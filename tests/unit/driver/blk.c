@@ -134,6 +134,119 @@ static void indirect_requests_are_read_and_written(void)
 	CU_ASSERT_EQUAL(asked(&request), VBD_STATUS_ERROR);
 }
 
+/* ---------------------------------------------------------------- indirect requests of small segments */
+
+#define SMALL_SEGMENTS	DRIVER_SEGMENTS_MAX
+
+/* Of one to `most` sectors each, in an order of their own; the data is where the segments say. Returns the sectors. */
+static uint32_t given_small_segments(uint32_t most)
+{
+	struct vbd_segment *segment = (void *)world_page(page_of(0, 300));
+	uint32_t sectors = 0;
+
+	lend(0, 300, LENT);
+	for (uint32_t i = 0; i < SMALL_SEGMENTS; i++) {
+		uint8_t first = (uint8_t)(7 - i % 8), last = (uint8_t)(first + i % most);
+
+		last = last < 8 ? last : 7;
+		segment[i] = (struct vbd_segment){ .gref = page_of(0, i), .first_sector = first, .last_sector = last };
+		lend(0, i, LENT);
+		memset(world_page(page_of(0, i)), (int)(i + 1), RING_PAGE);
+		sectors += last - first + 1u;
+	}
+	return sectors;
+}
+
+static void small_segments_are_on_the_disk(uint64_t sector)
+{
+	const struct vbd_segment *segment = (void *)world_page(page_of(0, 300));
+
+	for (uint32_t i = 0; i < SMALL_SEGMENTS; i++)
+		for (uint32_t at = segment[i].first_sector; at <= segment[i].last_sector; at++, sector++)
+			CU_ASSERT_EQUAL(memcmp(world.media + 512 * world_device_sector(&world.disk[0], sector),
+					       world_page(page_of(0, i)) + at * 512, 512), 0);
+}
+
+static void small_segments_are_read(void)
+{
+	const struct vbd_segment *segment = (void *)world_page(page_of(0, 300));
+
+	for (uint32_t i = 0; i < SMALL_SEGMENTS; i++)
+		for (uint32_t at = 0; at < 8; at++) {
+			bool is_read = at >= segment[i].first_sector && at <= segment[i].last_sector;
+
+			CU_ASSERT_EQUAL(world_page(page_of(0, i))[at * 512 + 511], is_read ? (i + 1) % 256 : 0xee);
+		}
+}
+
+/* Each segment is a run: they are more than a work notes, and the next work is the disk's already. */
+static void small_segments_harm_no_other_work(void)
+{
+	struct vbd_request_indirect request = { .operation = VBD_OP_INDIRECT, .inner = VBD_OP_WRITE, .segments = SMALL_SEGMENTS, .sector = 16 };
+	struct vbd_request write = given_request(VBD_OP_WRITE, 0, 1);
+	struct blk_io before;
+	struct work *other;
+
+	for (uint32_t inner = VBD_OP_READ; inner <= VBD_OP_WRITE; inner++) {
+		given_disk(1, 512);
+		world.device.segments_max = BLK_SEGMENTS_MAX;
+		given_small_segments(1);
+		request.inner = (uint8_t)inner;
+		request.gref[0] = page_of(0, 300);
+		put(0, &write);
+		put(0, &write);
+		world_round();
+		CU_ASSERT_EQUAL_FATAL(world.flying_count, 2);
+		other = world.flying[1]->cookie;
+		before = other->io;
+		world_complete(0, 0);
+		world_round();
+		put(0, &request);
+		world_round();
+		world_round();
+		CU_ASSERT_PTR_EQUAL(&blk.work[0] + 1, other);
+		CU_ASSERT(blk.work[0].queue->works > 1);
+		CU_ASSERT_EQUAL(memcmp(&before, &other->io, sizeof(before)), 0);
+		world_settle();
+		CU_ASSERT_EQUAL(ring_front_look(&world.disk[0].queue[0].ring), 3);
+	}
+}
+
+/* B3: what is taken has its works and its buffers, wherever its pieces end. */
+static void small_segments_are_written_and_read_whatever_cuts_them(void)
+{
+	static const uint32_t shapes[][4] = {
+		/* device, extents, their sectors, of a segment at most */
+		{ 33, 1, 1000, 1 }, { 33, 1, 1000, 6 }, { 16, 1, 1000, 3 }, { 2, 1, 1000, 6 }, { 33, 24, 33, 2 }, { 33, 24, 33, 3 },
+		{ 2, 24, 33, 3 }, { 3, 24, 25, 3 }, { 33, 7, 40, 1 }, { 32, 2, 257, 2 },
+	};
+
+	for (uint32_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		struct vbd_request_indirect request = { .operation = VBD_OP_INDIRECT, .inner = VBD_OP_WRITE, .segments = SMALL_SEGMENTS, .sector = 1 };
+		uint32_t works;
+
+		given_disk(shapes[i][1], shapes[i][2]);
+		world.device.segments_max = shapes[i][0];
+		CU_ASSERT_FATAL(given_small_segments(shapes[i][3]) < shapes[i][1] * shapes[i][2]);
+		request.gref[0] = page_of(0, 300);
+		works = works_of(SMALL_SEGMENTS, shapes[i][1]);
+		put(0, &request);
+		world_round();
+		CU_ASSERT(blk.disk[0]->queue[0].works > 1 && blk.disk[0]->queue[0].works < works);
+		CU_ASSERT(blk.disk[0]->queue[0].buffers <= SMALL_SEGMENTS + works);
+		world_settle();
+		CU_ASSERT(take(0, &(struct vbd_response){ 0 }));
+		small_segments_are_on_the_disk(1);
+		for (uint32_t page = 0; page < SMALL_SEGMENTS; page++)
+			memset(world_page(page_of(0, page)), 0xee, RING_PAGE);
+		request.inner = VBD_OP_READ;
+		CU_ASSERT_EQUAL(asked(&request), VBD_STATUS_OKAY);
+		small_segments_are_read();
+		CU_ASSERT_EQUAL(blk.free_count, BLK_WORKS);
+		CU_ASSERT_EQUAL(buffer_free_count(), WORLD_POOL_PAGES);
+	}
+}
+
 static void flush_barrier_and_discard_reach_the_disk(void)	/* B5 */
 {
 	struct vbd_request flush = given_request(VBD_OP_FLUSH, 0, 0), barrier = given_request(VBD_OP_BARRIER, 3, 1);
@@ -1095,6 +1208,8 @@ int main(void)
 #define CASE(function) CU_add_test(suite, #function, function)
 	CASE(what_is_written_is_read_again_over_extents);
 	CASE(indirect_requests_are_read_and_written);
+	CASE(small_segments_harm_no_other_work);
+	CASE(small_segments_are_written_and_read_whatever_cuts_them);
 	CASE(flush_barrier_and_discard_reach_the_disk);
 	CASE(nothing_passes_a_barrier);
 	CASE(barrier_whose_flush_fails_writes_nothing);
