@@ -367,6 +367,8 @@ static int receive_give(struct net_device *device, unsigned int number, void *bu
 {
 	struct pool_part piece = { buffer, BUFFER_BYTES };
 
+	if (!virtqueue_has_room(&pairs[number].receive, 1))
+		return -XEN_ENOSPC;	/* there is no next head */
 	all_is_taken(number);
 	kept[number].buffer[virtqueue_next(&pairs[number].receive) % VIRTQUEUE_SLOTS_MAX] = (uint16_t)buffer_number(buffer);
 	return virtqueue_add(&pairs[number].receive, &piece, 0, 1, buffer);

@@ -755,6 +755,22 @@ static void frames_that_were_taken_are_not_left(void)
 	nothing_is_left();
 }
 
+static void life_that_gives_until_no_more_are_taken(void)
+{
+	while (card.driver->receive_give(&card, 0, buffer_alloc()) == 0)
+		;
+	card.driver->receive_push(&card, 0);
+	card_receives(&one, 100);
+}
+
+/* The buffer that was refused is not noted for a head that the card has. */
+static void full_ring_leaves_its_own_buffers(void)
+{
+	after_a_life(life_that_gives_until_no_more_are_taken);
+	frame_is_left(100, 1);
+	nothing_is_left();
+}
+
 static void life_that_ends_with_a_lie(void)
 {
 	static const uint32_t lies[][2] = { { 256, 72 }, { UINT32_MAX, 72 }, { 5, 0 }, { 5, 12 }, { 5, BUFFER_BYTES + 1 }, { 5, UINT32_MAX } };
@@ -889,6 +905,7 @@ int main(void)
 	CASE(successor_does_not_wait_for_the_control_queue);
 	CASE(frames_that_were_not_taken_are_left);
 	CASE(frames_that_were_taken_are_not_left);
+	CASE(full_ring_leaves_its_own_buffers);
 	CASE(lies_are_the_end_of_what_is_left);
 	CASE(noise_gives_whole_frames_of_buffers_that_are_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
