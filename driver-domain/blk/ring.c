@@ -163,16 +163,50 @@ void queue_unmap(struct queue *queue)
 	queue->pages = NULL;
 }
 
-/* What was decided for this request, and may stand half in its slot already. */
-static const struct ledger_entry *entry_of(const struct driver_ledger *want, uint32_t slots, uint32_t index)
+/* The ledger's place for the answer to this request. NULL: the table's ring is another one. */
+static struct ledger_entry *entry_at(const struct driver_ledger *want, uint32_t slots, uint32_t index)
 {
-	const struct ledger_entry *entry;
-
 	if (want->slots != slots || slots > LEDGER_SLOTS_MAX || want->offset % LEDGER_ALIGN || want->offset > driver_domain.ledger_bytes ||
 	    ledger_bytes(slots) > driver_domain.ledger_bytes - want->offset)
 		return NULL;
-	entry = &((struct ledger_ring *)((char *)driver_domain.ledger + want->offset))->entry[index & (slots - 1)];
-	return entry->index == index && entry->ring == want->ring && entry->sum == ledger_entry_sum(entry) ? entry : NULL;
+	return &((struct ledger_ring *)((char *)driver_domain.ledger + want->offset))->entry[index & (slots - 1)];
+}
+
+static bool entry_is_of(const struct ledger_entry *entry, uint32_t ring, uint32_t index)
+{
+	return entry->index == index && entry->ring == ring && entry->sum == ledger_entry_sum(entry);
+}
+
+static void entry_set(struct ledger_entry *entry, uint32_t ring, uint32_t index, const struct vbd_response *response)
+{
+	*entry = (struct ledger_entry){ .index = index, .generation = driver_domain.generation, .ring = ring };
+	memcpy(entry->response, response, sizeof(*response));
+	entry->sum = ledger_entry_sum(entry);
+	atomic_thread_fence(memory_order_release);
+}
+
+/* With what the ledger has for it, or else with an error, which it has then: a successor reads no request where a response stands. */
+static void request_give_up(struct ring_shared *shared, const struct driver_ledger *ledger, uint32_t slots, uint32_t index)
+{
+	struct ledger_entry *entry = entry_at(ledger, slots, index);
+	void *at = ring_slot(shared, slots, VBD_SLOT, index);
+	struct vbd_response response = { .status = VBD_STATUS_ERROR };
+	union vbd_slot slot;
+
+	if (entry && entry_is_of(entry, ledger->ring, index)) {
+		memcpy(&response, entry->response, sizeof(response));
+	} else {
+		ring_copy(&slot, at, sizeof(slot));
+		response.id = slot.plain.id;
+		response.operation = slot.plain.operation == VBD_OP_INDIRECT ? slot.indirect.inner : slot.plain.operation;
+		if (entry)
+			entry_set(entry, ledger->ring, index, &response);
+	}
+	STEP();
+	ring_copy(at, &response, sizeof(response));
+	STEP();
+	atomic_store_explicit(&shared->rsp_prod, index + 1, memory_order_release);
+	STEP();
 }
 
 /* Each request that the ring still shows has its answer, or an error. Where the ring's indices make no sense, nothing is known of any. */
@@ -183,22 +217,11 @@ void queue_give_up(struct queue *queue, const struct driver_ledger *ledger)
 	uint32_t rsp_prod = atomic_load_explicit(&shared->rsp_prod, memory_order_relaxed);
 	uint32_t req_prod = atomic_load_explicit(&shared->req_prod, memory_order_acquire);
 
-	if (req_prod == rsp_prod || req_prod - rsp_prod > slots)
+	if (req_prod - rsp_prod > slots)
 		return;
-	printf("disk %u, ring %u: %u requests are answered unserved: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
-	for (uint32_t index = rsp_prod; index != req_prod; index++) {
-		const struct ledger_entry *entry = entry_of(ledger, slots, index);
-		void *at = ring_slot(shared, slots, VBD_SLOT, index);
-		struct vbd_response response = { .status = VBD_STATUS_ERROR };
-		union vbd_slot slot;
-
-		ring_copy(&slot, at, sizeof(slot));
-		response.id = slot.plain.id;
-		response.operation = slot.plain.operation == VBD_OP_INDIRECT ? slot.indirect.inner : slot.plain.operation;
-		if (entry)
-			memcpy(&response, entry->response, sizeof(response));
-		ring_copy(at, &response, sizeof(response));
-	}
-	atomic_store_explicit(&shared->rsp_prod, req_prod, memory_order_release);
-	event_send(queue->port);
+	if (req_prod != rsp_prod)
+		printf("disk %u, ring %u: %u requests are answered unserved: it goes\n", queue->disk->serial, queue->number, req_prod - rsp_prod);
+	for (uint32_t index = rsp_prod; index != req_prod; index++)
+		request_give_up(shared, ledger, slots, index);
+	event_send(queue->port);	/* also of what a predecessor had answered when it died */
 }

@@ -525,6 +525,42 @@ static void disk_that_goes_leaves_nobody_waiting(void)		/* B8 */
 	}
 }
 
+/* It dies after so many steps, and its successor does not. False: it had fewer to do. */
+static bool dies_after(uint64_t steps)
+{
+	static bool has_died;
+
+	has_died = false;
+	world.steps_left = steps;
+	world.is_mortal = true;
+	if (setjmp(world.death)) {
+		has_died = true;
+		world.is_mortal = false;
+		world_start();
+	}
+	world_settle();
+	world.is_mortal = false;
+	return has_died;
+}
+
+static void disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies(void)	/* B8 */
+{
+	bool has_died = true;
+	uint32_t steps;
+
+	for (steps = 0; has_died; steps++) {
+		given_disks(1);
+		given_requests(0, REQUESTS);
+		world_detach(0);
+		has_died = dies_after(steps);
+		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+		CU_ASSERT_EQUAL(given_up(0, 0), REQUESTS);
+		CU_ASSERT(world.disk[0].queue[0].is_kicked);
+		CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+	}
+	CU_ASSERT(steps > 3 * REQUESTS);
+}
+
 /* Nobody who looks in between sees a disk that is not attached. */
 static void disk_is_attached_all_the_while(void)
 {
@@ -571,6 +607,7 @@ int main(void)
 	CASE(ring_whose_indices_make_no_sense_is_left_as_it_is);
 	CASE(spoilt_ring_takes_its_disks_other_ring_with_it);
 	CASE(disk_that_goes_leaves_nobody_waiting);
+	CASE(disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failures = CU_get_number_of_failures();
