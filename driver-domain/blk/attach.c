@@ -306,7 +306,7 @@ static void place_inherit(uint32_t place)
 
 	if (!status->serial || status->answer == DRIVER_DETACHED)
 		return;
-	if (!driver_has_refused(status->answer) && !check_queues(&driver_domain.table->attachment[place]) && spare_count())
+	if (status->answer != DRIVER_REFUSED && !check_queues(&driver_domain.table->attachment[place]) && spare_count())
 		rings_inherit(place);
 	ports_inherit(place);
 	answer_set(place, status->serial, DRIVER_DETACHED);
@@ -318,11 +318,11 @@ static void place_begin(uint32_t place, uint32_t serial)
 
 	if (status->serial && status->serial != serial && status->answer != DRIVER_DETACHED)
 		ports_inherit(place);
-	/* What was refused stays that, until Dom0 has taken it away. */
-	if (status->serial == serial && driver_has_refused(status->answer))
-		ports_inherit(place);
-	else
+	/* What was refused stays that, until Dom0 has taken it away. What was lost has its ports still: the last of it is answered then (B8). */
+	if (status->serial != serial || !driver_has_refused(status->answer))
 		disk_attach(place, serial);
+	else if (status->answer == DRIVER_REFUSED)
+		ports_inherit(place);
 	blk.seen[place] = serial;
 }
 
@@ -354,7 +354,7 @@ static bool place_obey(uint32_t place)
 		if (blk.disk[place])
 			return false;
 	}
-	if (!serial && !blk.seen[place])
+	if (!serial)
 		place_inherit(place);
 	if (blk.seen[place] && blk.seen[place] != serial) {
 		answer_set(place, blk.seen[place], DRIVER_DETACHED);

@@ -421,18 +421,29 @@ static void who_waits_at_a_spoilt_ring_is_told(void)
 	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
 }
 
-static void disk_that_is_lost_stays_lost(void)
+static void given_lost_disk(void)
 {
 	given_disks(1);
 	ledger_of(0, 0)->magic ^= 1;
-	for (uint32_t i = 0; i < 2; i++) {
-		world_start();
-		world_settle();
-		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
-	}
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
+}
+
+/* And leaves nobody waiting who wrote to it before it was taken away (B8). */
+static void disk_that_is_lost_stays_lost(void)
+{
+	given_lost_disk();
+	given_requests(0, 2);
+	world.disk[0].queue[0].is_kicked = false;
+	world_start();
+	world_settle();
+	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_LOST);
 	world_detach(0);
 	world_settle();
 	CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+	CU_ASSERT_EQUAL(given_up(0, 0), 2);
+	CU_ASSERT(world.disk[0].queue[0].is_kicked);
 	CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
 }
 
@@ -543,14 +554,15 @@ static bool dies_after(uint64_t steps)
 	return has_died;
 }
 
-static void disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies(void)	/* B8 */
+static void nobody_waits_wherever_its_driver_dies(void (*given_disk)(void))
 {
 	bool has_died = true;
 	uint32_t steps;
 
 	for (steps = 0; has_died; steps++) {
-		given_disks(1);
+		given_disk();
 		given_requests(0, REQUESTS);
+		world.disk[0].queue[0].is_kicked = false;
 		world_detach(0);
 		has_died = dies_after(steps);
 		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
@@ -559,6 +571,14 @@ static void disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies(void)	
 		CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
 	}
 	CU_ASSERT(steps > 3 * REQUESTS);
+}
+
+static void given_one_disk(void) { given_disks(1); }
+
+static void disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies(void)	/* B8 */
+{
+	nobody_waits_wherever_its_driver_dies(given_one_disk);
+	nobody_waits_wherever_its_driver_dies(given_lost_disk);
 }
 
 /* Nobody who looks in between sees a disk that is not attached. */
