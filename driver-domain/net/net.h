@@ -10,8 +10,9 @@
  * or from grant to the card's buffers, once. All of one round goes by one hypercall. Its request is answered when nobody needs it any more.
  * NB1  What was judged is what is sent: headers go out of our copy, never out of the guest's page again.
  * NB2  A packet is let go of by each who got it; the last one lets its slots be answered, or its buffers be free.
- * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once. Nor for long
- *      for one that may get no more yet (its rate): half of what a device may take, by which time its senders would be taken for stuck.
+ * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once, until it has had all
+ *      that waits. Nor for long for one that may get no more yet (its rate): half of what a device may take, by which time its senders would be taken
+ *      for stuck. Nor for either while packets are short: nobody else is kept from sending.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
  * NB6  A successor forwards no frame past a port that it has not taken over yet.
@@ -35,6 +36,7 @@
 #define PACKETS			1024u
 #define PACKETS_FOR_COPIES	256u	/* NB7: only for what is copied for the card, and of those */
 #define PACKETS_FOR_SEGMENTS	16u	/* only for pages of headers */
+#define PACKETS_FOR_OTHERS	128u	/* NB3: half of what a round takes */
 #define BUFFERS_FOR_COPIES	24u	/* the largest frame's, and: */
 #define BUFFERS_FOR_SEGMENTS	4u
 #define PIECES_MAX		(NET_SEGMENTS_MAX + 1)	/* a segment may begin in the headers' copy */
@@ -251,6 +253,7 @@ struct net {
 	struct packet *free;				/* came back; others were never used */
 	uint32_t packets_used, free_count;		/* free_count: of both */
 	struct packet *delivered;			/* NB5: free at the end of the round */
+	uint32_t delivered_count;
 	struct queue *queue_free;
 	uint32_t queues_used;
 	struct gnttab_copy *copy;			/* scratch */
@@ -326,6 +329,10 @@ static inline uint32_t packets_kept(void)
 static inline bool packets_are_out(void)
 {
 	return net.free_count <= packets_kept();
+}
+static inline bool packets_are_short(void)
+{
+	return net.free_count + net.delivered_count <= packets_kept() + PACKETS_FOR_OTHERS;
 }
 void packet_end(struct packet *packet);		/* nobody holds it any more */
 /* NB2 */

@@ -106,6 +106,7 @@ void packet_end(struct packet *packet)
 		if (packet->arrival) {
 			packet->next = net.delivered;
 			net.delivered = packet;
+			net.delivered_count++;
 		} else {
 			packet_free(packet);
 		}
@@ -121,6 +122,7 @@ void packets_settle(void)
 
 	while ((packet = net.delivered)) {
 		net.delivered = packet->next;
+		net.delivered_count--;
 		STEP();
 		net.scratch->is_arrived[packet->arrival - 1] = 0;
 		STEP();

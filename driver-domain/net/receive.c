@@ -92,7 +92,7 @@ static bool receive_one(struct queue *queue)
 	if (ready_ns) {
 		uint64_t until_ns = packet->since_ns + driver_domain_device_ns() / 2;
 
-		if (net.now_ns < until_ns) {
+		if (net.now_ns < until_ns && !packets_are_short()) {
 			driver_domain_wake_at(ready_ns < until_ns ? ready_ns : until_ns);
 			return false;
 		}
@@ -106,16 +106,16 @@ static bool receive_one(struct queue *queue)
 	slots = (uint32_t)((packet->length + tag_bytes + PAGE_SIZE - 1) / PAGE_SIZE) + (packet->gso != NET_GSO_NONE);
 	if ((uint32_t)room < slots) {
 		queue->is_stalled |= net.now_ns - packet->since_ns >= RECEIVE_PATIENCE_NS;
-		if (!queue->is_stalled) {
+		if (!queue->is_stalled && !packets_are_short()) {
 			driver_domain_wake_at(packet->since_ns + RECEIVE_PATIENCE_NS);
 			return false;
 		}
 		drop(queue, fifo_take(&queue->waiting));
 		return true;
 	}
-	queue->is_stalled = false;
 	doing(packet);
 	fifo_take(&queue->waiting);
+	queue->is_stalled &= queue->waiting.first != NULL;
 	if (packet->joined)
 		headers_settle(packet);
 	rate_take(&queue->port->to_guest, packet->length + tag_bytes, net.now_ns);

@@ -10,6 +10,7 @@
 #define A 0u
 #define B 1u
 #define C 2u
+#define D 3u
 
 static uint8_t frame[WORLD_FRAME_MAX], got[WORLD_FRAME_MAX];
 static uint8_t *rx_page[WORLD_GUESTS][VIF_RING_SLOTS];
@@ -510,6 +511,29 @@ static void a_receiver_without_buffers_holds_nobody_up_for_long(void)	/* NB3 */
 	given_buffers(B, 8);
 	sends(A, plain(A, B, 200));
 	CU_ASSERT_TRUE(arrives(B, 200));
+}
+
+/* It is waited for again when it has had all there was. */
+static void a_buffer_now_and_then_makes_nobody_wait(void)	/* NB3 */
+{
+	given_running(2, false);
+	sends(A, plain(A, B, 200));
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	given_buffers(B, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		put_frame(A, 200, 0, 0, 0);
+	push(A);
+	CU_ASSERT_TRUE(arrives(B, 200));
+	for (uint32_t i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	given_buffers(B, 1);
+	sends(A, 200);
+	CU_ASSERT_TRUE(arrives(B, 200));
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	sends(A, 200);
+	CU_ASSERT_EQUAL(answer(A), 99);
 }
 
 static void a_damaged_ledger_ends_that_attachment_alone(void)
@@ -1646,6 +1670,48 @@ static void a_queue_without_buffers_holds_up_no_other(void)	/* NB3 */
 	CU_ASSERT_EQUAL(sent, 0);
 }
 
+static void given_flows_to(uint32_t from, uint32_t to)
+{
+	for (via = 0; via < WORLD_QUEUES; via++) {
+		for (uint32_t flow = 0; flow < VIF_RING_SLOTS; flow++) {
+			uint32_t length = tcp(from, to, 100, true);
+
+			put16(frame + 34, 1000 + flow);
+			put_frame(from, length, VIF_TX_CSUM_BLANK, 0, 0);
+		}
+		push(from);
+	}
+	via = 0;
+}
+
+/* Four queues are full of what their guests do not fetch, or may not get yet: more than there are packets. */
+static void who_does_not_fetch_keeps_no_packets_from_the_others(void)	/* NB3 */
+{
+	for (uint32_t is_limited = 0; is_limited < 2; is_limited++) {
+		given_queues(WORLD_GUESTS, WORLD_QUEUES, true);
+		for (uint32_t number = A; is_limited && number <= B; number++) {
+			net_of(number)->to_guest = (struct driver_rate){ 1000, 1 };
+			given_buffers_of(number, 0, VIF_RING_SLOTS);
+			given_buffers_of(number, 1, VIF_RING_SLOTS);
+		}
+		given_buffers_of(C, 0, 8);
+		world_back_end();
+		world_run();
+		given_flows_to(A, B);
+		given_flows_to(D, A);
+		sends(C, plain(C, 9, 300));
+		world_card_completes(1);
+		world_run();
+		CU_ASSERT_EQUAL(answer(C), VIF_STATUS_OKAY);
+		CU_ASSERT_EQUAL(wire_count, 1);
+		comes(frame, plain(9, C, 300), 0);
+		world_run();
+		CU_ASSERT_TRUE(arrives(C, 300));
+		CU_ASSERT_TRUE(net.free_count < PACKETS_FOR_COPIES + 2 * PACKETS_FOR_OTHERS);	/* the rest waits still */
+		world_end();
+	}
+}
+
 static void one_queue_that_lies_ends_its_attachment_with_all_queues(void)
 {
 	given_two_queues(3);
@@ -1866,6 +1932,7 @@ int main(void)
 		CASE(headers_that_point_beyond_the_packet_are_an_error),
 		CASE(headers_that_are_rewritten_arrive_as_they_were_judged),
 		CASE(a_receiver_without_buffers_holds_nobody_up_for_long),
+		CASE(a_buffer_now_and_then_makes_nobody_wait),
 		CASE(a_damaged_ledger_ends_that_attachment_alone),
 		CASE(a_ledger_that_is_wrong_from_the_start_is_no_loss),
 		CASE(a_ring_that_cannot_be_mapped_is_refused_and_said_so),
@@ -1908,6 +1975,7 @@ int main(void)
 		CASE(a_burst_from_the_wire_is_one_event),
 		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
 		CASE(a_queue_without_buffers_holds_up_no_other),
+		CASE(who_does_not_fetch_keeps_no_packets_from_the_others),
 		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),
 		CASE(an_attachment_of_which_one_ring_cannot_be_mapped_is_refused),
 		CASE(a_limit_is_kept),
