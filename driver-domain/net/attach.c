@@ -78,9 +78,12 @@ static int event_attach(struct port *port, struct queue *queue, unsigned int whi
 {
 	evtchn_port_t known = port->status->port[queue->number][which];
 
-	if (!port_is_ours(known, port->front_id, remote_port) && !(net.generation > 1 && port_find(port->front_id, remote_port, &known))) {
+	if (!port_is_ours(known, port->front_id, remote_port)) {
 		int error = event_bind_interdomain(port->front_id, remote_port, &known);
 
+		/* One that a predecessor has bound is bound only once. */
+		if (error && net.generation > 1 && port_find(port->front_id, remote_port, &known))
+			error = 0;
 		if (error || known >= EVENT_PORTS)
 			return refuse(port, DRIVER_REFUSED, "queue %u: event channel %u cannot be bound: %d", queue->number, remote_port, error);
 	}

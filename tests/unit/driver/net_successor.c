@@ -799,6 +799,17 @@ static void port_that_nobody_noted_is_found(void)
 	nothing_is_wrong();
 }
 
+static void who_is_new_after_a_death_is_bound_without_a_search(void)
+{
+	given(2, false);
+	world_back_end();
+	world_attach(C, queues);
+	world.ports_asked = 0;
+	CU_ASSERT_TRUE(attach_obey());
+	CU_ASSERT_EQUAL(world_status(C)->answer, DRIVER_ATTACHED);
+	CU_ASSERT_TRUE(world.ports_asked <= queues);
+}
+
 /* ledger.md, section 3: what is decided is never done again, though nobody was told. */
 static void answer_that_was_held_is_given_and_its_packet_not_sent_again(void)
 {
@@ -867,6 +878,7 @@ int main(void)
 		CASE(who_was_taken_away_meanwhile_is_detached),
 		CASE(who_was_refused_stays_refused),
 		CASE(port_that_nobody_noted_is_found),
+		CASE(who_is_new_after_a_death_is_bound_without_a_search),
 		CASE(answer_that_was_held_is_given_and_its_packet_not_sent_again),
 	};
 	static const char *const suites[] = { "a successor of the network back-end", "a successor, with two queues for each guest" };

@@ -111,6 +111,7 @@ void driver_domain_tell(void)
 int event_status(evtchn_port_t port, struct evtchn_status *found)
 {
 	memset(found, 0, sizeof(*found));
+	world.ports_asked++;
 	for (uint32_t i = 0; i < WORLD_GUESTS; i++)
 		for (uint32_t j = 0; j < WORLD_QUEUES; j++)
 			if (world.guest[i].queue[j].local_port == port) {
