@@ -246,7 +246,7 @@ static void push(struct blk_device *device, unsigned int number)
 	virtqueue_push(&queues[number]);
 }
 
-/* K1 */
+/* K1. How much the device says that it has written is not asked: of a whole read some say one byte, the status. */
 static bool result_of(struct blk_device *device, struct blk_io *io, uint8_t status)
 {
 	switch (status) {
