@@ -247,6 +247,26 @@ static void note_paused(struct domain *domain, bool is_paused)
 	}
 }
 
+/* MO4: a hand's unpause would take the monitor's own pause off. True: it has failed the request. */
+static bool is_the_monitors(struct request *request, const struct target *target)
+{
+	const struct domain *domain = target->record;
+	const char *name = target->name;
+
+	if (!domain || !domain->monitor)
+		return false;
+	if (monitor_waits_for_somebody(domain))
+		rpc_fail(request, CODE_FAILED, "'%s' does not run: 'skink release %s' lets it go", name, name);
+	else if (domain->driver && monitor_backs_off(domain->driver))
+		rpc_fail(request, CODE_FAILED, "'%s' has died and is restarted soon: try again when it serves, or 'skink restart %s' has it "
+			 "back at once", name, name);
+	else if (domain->driver && monitor_is_changing(domain->driver))
+		rpc_fail(request, CODE_FAILED, "another image is beginning in '%s': try again when it serves", name);
+	else
+		return false;
+	return true;
+}
+
 static void set_paused(struct request *request, bool is_paused)
 {
 	struct target target;
@@ -254,12 +274,9 @@ static void set_paused(struct request *request, bool is_paused)
 	bool was;
 	int result;
 
-	if (!rpc_unpack(request, "{s:o}", "domain", &named) || !method_guest(request, named, true, &target))
+	if (!rpc_unpack(request, "{s:o}", "domain", &named) || !method_guest(request, named, true, &target) ||
+	    is_the_monitors(request, &target))
 		return;
-	if (target.record && target.record->monitor && monitor_waits_for_somebody(target.record)) {
-		rpc_fail(request, CODE_FAILED, "'%s' does not run: 'skink release %s' lets it go", target.name, target.name);
-		return;
-	}
 	was = target.info.flags & XEN_DOMINF_paused;
 	result = was == is_paused ? 0 : is_paused ? core_domain_pause(&host.core, target.id) :
 		 core_domain_unpause(&host.core, target.id);

@@ -88,10 +88,12 @@ static void arm_if_due(struct monitor *monitor)
 		monitor->is_armed = may;
 }
 
-/* Counted by the core: once, whatever else has paused it. */
+/* Counted by the core: once, whatever else has paused it. -EINVAL: somebody else has taken our pause off, and the next one must count. */
 void monitor_pause_it(struct monitor *monitor, bool is_on)
 {
-	if (is_on != monitor->is_paused && !line_pause(&line, monitor->id, is_on))
+	int result = is_on == monitor->is_paused ? 0 : line_pause(&line, monitor->id, is_on);
+
+	if (!result || (!is_on && result == -EINVAL))
 		monitor->is_paused = is_on;
 }
 

@@ -563,6 +563,21 @@ def test_driver_that_waits_for_its_restart_when_skinkd_is_killed_is_restarted(do
     assert restarts(dom0, "fake")["causes"]["crash"] == 2 and restarts(dom0, "fake")["restarts"] == 2
 
 
+def test_pause_between_deaths_is_no_hand_s_to_end(dom0, fake):
+    """Nor to add to: the driver would run wrongly on, or come back with nobody to look at it."""
+    fake("<skink:restart limit='9' within='10min' backoff='60s' backoff-limit='60s' jitter='0%'/>")
+    becomes(dom0, "serving")
+    kill(dom0, "fake", 1, 1000, 1, "stack")
+    dom0.check(f"({KILL} {facts(dom0, 'fake')['id']} 1 1000 2 stack > /dev/null 2>&1 &)")
+    becomes(dom0, "backing-off")
+    for verb in ("pause", "unpause"):
+        status, said = dom0.run(f"skink {verb} fake")
+        assert status == 1 and "'skink restart fake' has it back at once" in said
+    dom0.check("skink restart fake --timeout 60")
+    assert state(dom0) == "serving"
+    dom0.check("skink pause fake; skink unpause fake")
+
+
 def test_held_is_held_by_the_next_skinkd_too(dom0, fake):
     fake("<skink:restart limit='1' within='10min' backoff='0us' then='hold'/>")
     for turn in range(2):

@@ -63,6 +63,8 @@ static int do_domctl(const struct xen_domctl *operation)
 		note('p');
 		return 0;
 	case XEN_DOMCTL_unpausedomain:
+		if (!core.pauses)
+			return -EINVAL;
 		core.pauses--;
 		note('u');
 		return 0;
@@ -269,6 +271,20 @@ static void one_that_is_used_up_is_stopped_before_it_is_reset(void)	/* MO4 */
 	CU_ASSERT_EQUAL(core.pauses, 0);
 	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
 	CU_ASSERT_EQUAL(monitor.history.count, 0);
+}
+
+static void pause_that_somebody_else_took_off_is_made_anew(void)	/* MO4 */
+{
+	given_serving(policy_of(2, 1000, false));
+	monitor_fault(&driver, FAULT_HANG, "once");
+	monitor_fault(&driver, FAULT_HANG, "twice");
+	CU_ASSERT_EQUAL(core.pauses, 1);
+	core.pauses = 0;
+	pause_is_over();
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	monitor_fault(&driver, FAULT_HANG, "it is used up");
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_HELD);
+	CU_ASSERT_EQUAL(core.pauses, 1);
 }
 
 static void by_hand_does_not_count(void)
@@ -502,6 +518,7 @@ int main(void)
 	TEST(hang_is_reset_where_it_stands);
 	TEST(second_hang_stands_still_until_its_pause_is_over);
 	TEST(one_that_is_used_up_is_stopped_before_it_is_reset);
+	TEST(pause_that_somebody_else_took_off_is_made_anew);
 	TEST(by_hand_does_not_count);
 	TEST(only_a_driver_that_ended_itself_accuses_a_request);
 	TEST(pardon_of_a_reset_that_failed_is_taken_back);
