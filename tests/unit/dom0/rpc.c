@@ -196,6 +196,26 @@ static void unknown_methods_and_parameters_are_refused(void)
 	end(one);
 }
 
+/* Whatever is cut to fit is cut in the middle of a character too. */
+static void long_names_that_are_not_ascii_are_refused_in_utf8(void)
+{
+	char name[2600], line[2 * sizeof(name)];
+	int one = client();
+
+	for (int length = 60; length < 1250; length++) {
+		snprintf(name, sizeof(name), "%s", length % 2 ? "x" : "");
+		for (int i = 0; i < length; i++)
+			strcat(name, "\xc3\xa9");
+		snprintf(line, sizeof(line), REQUEST("%s", "{}"), name);
+		ask(one, line);
+		CU_ASSERT_FATAL(hears(one, "\"code\":2"));
+		snprintf(line, sizeof(line), REQUEST("echo", "{\"text\":\"a\",\"%s\":1}"), name);
+		ask(one, line);
+		CU_ASSERT_FATAL(hears(one, "\"code\":2"));
+	}
+	end(one);
+}
+
 static void request_without_an_id_or_of_another_version_is_refused(void)
 {
 	int one = client();
@@ -394,6 +414,7 @@ int main(void)
 	TEST(request_in_pieces_is_one_request);
 	TEST(requests_in_one_piece_are_answered_each);
 	TEST(unknown_methods_and_parameters_are_refused);
+	TEST(long_names_that_are_not_ascii_are_refused_in_utf8);
 	TEST(request_without_an_id_or_of_another_version_is_refused);
 	TEST(what_is_not_json_ends_the_connection);
 	TEST(deep_nesting_is_refused);
