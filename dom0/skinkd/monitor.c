@@ -13,6 +13,7 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/monitor_line.h"
+#include "skinkd/text.h"
 
 #define AGAIN_US	1000UL		/* before the next try, when a reset has failed */
 
@@ -62,10 +63,11 @@ void monitor_unlock(void)
 void monitor_tell(struct monitor *monitor, const struct monitor_death *death)
 {
 	monitor->last = *death;
+	text_make_utf8(monitor->last.text);		/* what was cut to fit may have lost half of a character: a driver's words, a file's name */
 	if (monitor->untold_count == MONITOR_DEATHS)
 		monitor->untold_lost++;
 	else
-		monitor->untold[monitor->untold_count++] = *death;
+		monitor->untold[monitor->untold_count++] = monitor->last;
 	monitor_tell_later();
 }
 

@@ -81,7 +81,7 @@ UNIT_dma_pool_SOURCES := $(UNIT_frame_SOURCES)
 UNIT_reset_SOURCES := $(UNIT_frame_SOURCES)
 
 DOM0_UNIT_TESTS += attach health image inject manifest kernel monitor pulse restart rpc symbols
-DOM0_UNIT_monitor_SOURCES = dom0/skinkd/monitor.c tests/unit/dom0/call.c
+DOM0_UNIT_monitor_SOURCES = dom0/skinkd/host.c dom0/skinkd/monitor.c dom0/skinkd/text.c tests/unit/dom0/call.c
 DOM0_UNIT_TESTS += rings
 DOM0_UNIT_rings_SOURCES = dom0/skinkd/rings.c
 DOM0_UNIT_TESTS += hook ledger_check note watch_slow share pay standstill

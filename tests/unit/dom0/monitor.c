@@ -4,15 +4,19 @@
 
 #include <CUnit/Basic.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/image.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/host.h"
 
 #define ID		7
 #define FAR_US		3600000000UL
+
+struct host host;
 
 /* ---- the core ---- */
 
@@ -464,6 +468,27 @@ static void so_does_one_that_is_never_ready(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(monitor.last.text, "no such device"));
 }
 
+/* It is the driver's, and cut where it no longer fits; who shows it makes JSON of it. */
+static void what_a_new_image_says_is_told_in_utf8(void)
+{
+	char words[121] = "", file[101] = "";
+
+	for (int i = 0; i < 60; i++)
+		strcat(words, "\xc3\xa9");
+	memset(file, 'x', 100);
+	for (int length = 80; length <= 100; length++) {
+		json_t *text;
+
+		given_changing(policy_of(5, 1000, true));
+		snprintf(monitor.images.file, sizeof(monitor.images.file), "%.*s", length, file);
+		monitor_gave_up(&driver, words);
+		text = json_string(monitor.last.text);
+		CU_ASSERT_PTR_NOT_NULL(text);
+		json_decref(text);
+		monitor_images_free(&monitor);
+	}
+}
+
 /* MO4 */
 static void when_the_old_one_does_not_come_up_either_it_is_held(void)
 {
@@ -529,6 +554,7 @@ int main(void)
 	TEST(new_image_that_dies_in_its_trial_gives_way);
 	TEST(so_does_one_that_is_found_at_fault);
 	TEST(so_does_one_that_is_never_ready);
+	TEST(what_a_new_image_says_is_told_in_utf8);
 	TEST(when_the_old_one_does_not_come_up_either_it_is_held);
 	TEST(fallback_comes_when_restarts_are_used_up_and_once);
 	TEST(fallback_that_cannot_serve_is_not_tried);
