@@ -12,6 +12,7 @@
 #include "skinkd/attach.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
+#include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/monitor.h"
 
@@ -180,9 +181,21 @@ static void own_in(const char *xml)
 	report_free(&report);
 }
 
+/* It may be all that is known of domains that run: the next state_save() must not write over it. */
+static void put_aside(const char *path, const char *why)
+{
+	char aside[CONF_TEXT + 40];
+
+	snprintf(aside, sizeof(aside), "%s.bad", path);
+	if (rename(path, aside))
+		event("failed", NULL, 0, "%s: %s: no domain is known, and it cannot be kept: %s", path, why, strerror(errno));
+	else
+		event("failed", NULL, 0, "%s: %s: no domain is known; it is kept as %s", path, why, aside);
+}
+
 bool state_load(void)
 {
-	char path[CONF_TEXT + 32], boot[64];
+	char path[CONF_TEXT + 32], boot[64], why[200];
 	const char *was = NULL, *own = NULL;
 	json_error_t error;
 	json_t *state, *list = NULL, *one;
@@ -190,14 +203,20 @@ bool state_load(void)
 	size_t i;
 
 	state_path(path);
+	if (access(path, F_OK))
+		return false;
 	state = json_load_file(path, 0, &error);
-	if (!state && !access(path, F_OK))
-		say("%s:%d: %s: it is left alone, and no domain is known", path, error.line, error.text);
+	if (!state || json_unpack_ex(state, &error, 0, "{s:i, s:s, s:o, s:s}", "version", &version, "boot", &was, "domains", &list,
+				     "own", &own) || version != STATE_VERSION) {
+		snprintf(why, sizeof(why), "line %d: %.150s", error.line, error.text);
+		if (version && version != STATE_VERSION)
+			snprintf(why, sizeof(why), "it is of version %d, not %d", version, STATE_VERSION);
+		put_aside(path, why);
+		json_decref(state);
+		return false;
+	}
 	boot_id(boot);
-	if (!state || json_unpack(state, "{s:i, s:s, s:o, s:s}", "version", &version, "boot", &was, "domains", &list, "own", &own) ||
-	    version != STATE_VERSION || strcmp(was, boot)) {
-		if (state && version != STATE_VERSION)
-			say("%s: it is of version %d, not %d: no domain is known", path, version, STATE_VERSION);
+	if (strcmp(was, boot)) {
 		json_decref(state);
 		return false;
 	}

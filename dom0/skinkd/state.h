@@ -3,6 +3,7 @@
  * What skinkd remembers of its domains, so that it can be killed at any instant and find them again: STATE_DIR/state.json.
  * ST1  The file is complete: it is written beside and moved into place.
  * ST2  Domain ids mean something only until the machine is started anew: the file says which start it is of.
+ * ST3  A file that cannot be read, or is of another version, is kept: state.json.bad.
  */
 #pragma once
 

@@ -15,6 +15,7 @@ ROUNDS = 500 if FULL else 50
 MANY = 20 if not FULL else 100
 # Of so many, how many are Debian. The others are small: a kernel of 100 KiB in 16 MiB, paused.
 REAL_ROUNDS, REAL = (50, 20) if FULL else (4, 3)
+STATE = "/var/lib/skink/state.json"
 SMALL, DOOMED = "small.elf", "doomed.elf"
 BUILT = 120     # seconds, at most, from `create` to what it prints
 # Where policies restart it, a guest that ends at once must not be taken for one that cannot live.
@@ -290,6 +291,20 @@ def test_skinkd_killed_while_it_builds(dom0, nothing_left):
             assert facts(dom0, name)["managed"]
             dom0.check(f"skink destroy {name}")
         wait_until(lambda: free_kib(dom0) == nothing_left)
+
+
+@pytest.mark.parametrize("change", ["s/}/]/", "s/\"version\": [0-9]*/\"version\": 9/"])
+def test_state_that_cannot_be_read_is_kept(dom0, nothing_left, change):     # ST3
+    dom0.write("small.xml", small("small"))
+    dom0.check("skink create small.xml --paused", BUILT)
+    began = "sv -w 20 up skinkd; for i in $(seq 100); do skink version > /dev/null 2>&1 && break; sleep 0.1; done"
+    dom0.check(f"sv -w 20 down skinkd && cp {STATE} /tmp/good && sed -i '{change}' {STATE} && cp {STATE} /tmp/bad && {began}; "
+               f"cmp {STATE}.bad /tmp/bad")
+    assert not facts(dom0, "small")["managed"]
+    assert f"no domain is known; it is kept as {STATE}.bad" in dom0.check("skink events")
+    dom0.check(f"sv -w 20 down skinkd && cp /tmp/good {STATE} && rm {STATE}.bad; {began}")
+    assert facts(dom0, "small")["managed"]
+    dom0.check("skink destroy small")
 
 
 def test_guest_that_ends_while_skinkd_is_dead_is_seen_to(dom0, nothing_left):
