@@ -15,7 +15,8 @@
 #include "skinkd/monitor_line.h"
 #include "skinkd/text.h"
 
-#define AGAIN_US	1000UL		/* before the next try, when a reset has failed */
+#define AGAIN_US	1000UL		/* before the next try, when a reset has failed; twice as long each time */
+#define AGAIN_MAX_US	4096000UL
 
 struct monitor *monitors;
 
@@ -37,6 +38,11 @@ static uint64_t clock_ns(clockid_t clock)
 uint64_t monitor_now_us(void)
 {
 	return clock_ns(CLOCK_MONOTONIC) / 1000;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
 }
 
 /* Marsaglia's xorshift: nobody gains by guessing it. */
@@ -145,9 +151,11 @@ static void go_on(struct monitor *monitor, struct monitor_death *death)
 	}
 	if (death->result) {
 		monitor->state = death->then = MONITOR_BACKING_OFF;
-		monitor->due_us = monitor_now_us() + (death->pause_us = AGAIN_US);
+		monitor->again_us = monitor->again_us ? earlier(2 * monitor->again_us, AGAIN_MAX_US) : AGAIN_US;
+		monitor->due_us = monitor_now_us() + (death->pause_us = monitor->again_us);
 		return;
 	}
+	monitor->again_us = 0;
 	monitor->state = death->then = MONITOR_SERVING;
 	monitor_pause_it(monitor, false);
 }
@@ -282,11 +290,6 @@ static void back_from_pause(struct monitor *monitor)
 static bool serves(const struct monitor *monitor)
 {
 	return monitor->state == MONITOR_SERVING && monitor->driver;
-}
-
-static uint64_t earlier(uint64_t one, uint64_t other)
-{
-	return one < other ? one : other;
 }
 
 uint64_t monitor_do_due(struct monitor *monitor, uint64_t now_us)

@@ -94,6 +94,7 @@ struct monitor {
 	uint32_t restarts;		/* resets that were made, all causes */
 	bool is_unborn;			/* it died before it was ready: there is nothing to go back to, and it is built anew */
 	uint64_t due_us;		/* BACKING_OFF: CLOCK_MONOTONIC */
+	uint64_t again_us;		/* the last pause after a reset that failed; 0: it did not */
 	uint64_t arm_us;		/* when arming is worth another look */
 	uint64_t look_us;		/* when the detectors want to look again */
 	uint64_t deadline_us;		/* when it passed, for FAULT_HANG: of the detectors, before they say so */

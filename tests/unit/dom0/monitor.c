@@ -347,6 +347,29 @@ static void reset_that_fails_is_tried_again(void)
 	CU_ASSERT_EQUAL(monitor.restarts, 1);
 }
 
+/* Each try is told of and written down. */
+static void core_that_refuses_is_asked_less_and_less(void)
+{
+	uint64_t last_us = 0;
+
+	given_serving(policy_of(5, 1000, false));
+	core.reset_error = -EIO;
+	dies(SKINK_CAUSE_CRASH);
+	CU_ASSERT_EQUAL(monitor.last.pause_us, 1000);
+	for (int i = 0; i < 20; i++) {
+		last_us = monitor.last.pause_us;
+		pause_is_over();
+		CU_ASSERT(monitor.last.pause_us == 2 * last_us || monitor.last.pause_us == 4096000);
+	}
+	CU_ASSERT_EQUAL(last_us, 4096000);
+	core.reset_error = 0;
+	pause_is_over();
+	CU_ASSERT_EQUAL(monitor.state, MONITOR_SERVING);
+	core.reset_error = -EIO;
+	monitor_by_hand(&monitor);
+	CU_ASSERT_EQUAL(monitor.last.pause_us, 1000);
+}
+
 static void deaths_that_nobody_hears_of_are_counted_and_cost_no_memory(void)
 {
 	struct monitor_death death;
@@ -548,6 +571,7 @@ int main(void)
 	TEST(only_a_driver_that_ended_itself_accuses_a_request);
 	TEST(pardon_of_a_reset_that_failed_is_taken_back);
 	TEST(reset_that_fails_is_tried_again);
+	TEST(core_that_refuses_is_asked_less_and_less);
 	TEST(deaths_that_nobody_hears_of_are_counted_and_cost_no_memory);
 	TEST(one_that_dies_before_it_is_ready_is_never_reset);
 	TEST(new_image_serves_and_is_armed_when_its_trial_is_over);
