@@ -195,11 +195,16 @@ static const struct attachment *user_of(const struct pool *pool, const char *nam
 	return transient_user(pool->driver, name);
 }
 
+static bool needs_it_alone(const struct work *work)
+{
+	return work->deed == VOLUMES_RESIZE || work->deed == VOLUMES_DELETE || work->deed == VOLUMES_EXPORT;
+}
+
 static bool is_in_use(const struct work *work, struct outcome *result)
 {
 	const struct attachment *user = user_of(work->pool, work->name);
 
-	if (!user || (work->deed != VOLUMES_RESIZE && work->deed != VOLUMES_DELETE && work->deed != VOLUMES_EXPORT))
+	if (!user || !needs_it_alone(work))
 		return false;
 	*result = outcome(CODE_NOT_ALLOWED, "volume '%.60s' is %s of '%.60s': detach it there first", work->name, user->key,
 			  user->front_name);
@@ -288,6 +293,15 @@ static enum disks_found missing(char why[ATTACH_WHY], enum disks_found found, co
 	return found;
 }
 
+/* VM1: nobody is given it until that is over; what has not begun is refused, for it has a user now. */
+static bool is_at_work_on(const struct pool *pool, const char *name)
+{
+	for (const struct work *work = pool->works; work; work = work->next)
+		if (needs_it_alone(work) && !strcmp(work->name, name))
+			return true;
+	return false;
+}
+
 enum disks_found volumes_resolve(struct driver *driver, const char *name, struct driver_blk *blk, char why[ATTACH_WHY])
 {
 	const struct volumes_request read = { .deed = VOLUMES_READ };
@@ -303,6 +317,8 @@ enum disks_found volumes_resolve(struct driver *driver, const char *name, struct
 		if (!pool->is_known)
 			return missing(why, DISKS_NOT_YET, "Domain-0 looks for volume '%.60s'", name);
 	}
+	if (is_at_work_on(pool, name))
+		return missing(why, DISKS_NOT_YET, "volume '%.60s' is being changed or copied", name);
 	volume = volume_find(&pool->group, name);
 	if (!volume)
 		return missing(why, DISKS_NEVER, "there is no volume '%.60s': 'skink volume list' shows those there are", name);
