@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from device_manifests import driver, interface
 from dom0 import KERNEL, Dom0, guest, image_with, nobody_ends, rows, wait_until
 from machine import BUILD, PATIENCE
 
@@ -280,17 +281,24 @@ def test_skinkd_killed_with_ten_guests(dom0, nothing_left):
 
 
 def test_skinkd_killed_while_it_builds(dom0, nothing_left):
-    dom0.write("web.xml", guest("web", memory_mib=512))
+    """What is there afterwards is all there, and runs."""
+    dom0.write("net.xml", driver("net", "net"))
+    dom0.check("skink create net.xml --paused", BUILT)
+    dom0.write("web.xml", guest("web", memory_mib=512, devices=2 * interface("net")))
+    before = free_kib(dom0)
     for delay in (0.05, 0.1, 0.2, 0.3, 0.5):
         dom0.send(f"skink create web.xml > /dev/null 2>&1 & sleep {delay}")
         dom0.expect(r"skink# (\x1b\[6n)?$")
         kill_skinkd(dom0)
         dom0.run("wait")
         nobody_ends(dom0)
-        for name in names(dom0):
-            assert facts(dom0, name)["managed"]
+        for name in names(dom0) - {"net"}:
+            is_there = facts(dom0, name)
+            assert is_there["managed"] and is_there["state"] != "paused" and len(is_there["attachments"]) == 2
             dom0.check(f"skink destroy {name}")
-        wait_until(lambda: free_kib(dom0) == nothing_left)
+        wait_until(lambda: free_kib(dom0) == before)
+    dom0.check("skink destroy net")
+    wait_until(lambda: free_kib(dom0) == nothing_left)
 
 
 @pytest.mark.parametrize("change", ["s/}/]/", "s/\"version\": [0-9]*/\"version\": 9/"])
