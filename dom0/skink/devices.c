@@ -22,7 +22,7 @@ int verb_attach(const struct invocation *invocation)
 	struct deed deed = {.invocation = invocation, .method = "attach", .domain = domain, .may_wait = true, .knows_timeout = true,
 			    .meanwhile = "skinkd goes on with it: see 'skink info'; 'skink detach' takes it back"};
 	char *text, *said;
-	json_t *result;
+	json_t *result, *attachment;
 	int code;
 
 	if (!timeout_of(invocation, WAIT_S, &deed.timeout) || !files_read(file, &text))
@@ -37,8 +37,9 @@ int verb_attach(const struct invocation *invocation)
 	if (code)
 		return code;
 	note_lines(json_object_get(result, "warnings"), "");
-	said = need_text("%s attached at %s", text_of(json_object_get(result, "attachment"), "name"),
-			 text_of(json_object_get(result, "attachment"), "driver"));
+	attachment = json_object_get(result, "attachment");
+	said = need_text("%s %s at %s", text_of(attachment, "name"), strcmp(text_of(attachment, "state"), "connected") ? "is being attached" :
+			 "attached", text_of(attachment, "driver"));
 	deed_tell(invocation, domain, result, said);
 	free(said);
 	return EXIT_DONE;
@@ -63,7 +64,7 @@ int verb_detach(const struct invocation *invocation)
 	code = deed_do(&deed, &result);
 	if (code)
 		return code;
-	said = need_text("%s detached", device);
+	said = need_text("%s %s", device, invocation->given[OPTION_NO_WAIT] ? "is being detached" : "detached");
 	deed_tell(invocation, domain, result, said);
 	free(said);
 	return EXIT_DONE;

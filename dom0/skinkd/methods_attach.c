@@ -60,6 +60,7 @@ struct attaching {
 	json_t *warnings;
 	domid_t id;
 	char key[ATTACH_KEY];
+	bool is_awaited;
 };
 
 static json_t *one_attachment(domid_t id, const char *key)
@@ -79,7 +80,7 @@ static void attached(void *context, const struct outcome *result)
 	struct attaching *attaching = context;
 	struct attachment *attachment = attach_find(attaching->id, attaching->key);
 
-	if (!result->code) {
+	if (!result->code || (result->code == CODE_TIMED_OUT && !attaching->is_awaited)) {
 		rpc_answer(attaching->request, json_pack("{s:o, s:o}", "attachment", one_attachment(attaching->id, attaching->key),
 							 "warnings", attaching->warnings));
 	} else {
@@ -130,13 +131,15 @@ static bool check_new(struct request *request, const struct target *target, cons
 	return false;
 }
 
-static void wait_until_attached(struct request *request, json_t *warnings, const struct attachment *attachment, double timeout)
+/* If it is not awaited, what cannot be attached at all is refused all the same. */
+static void wait_until_attached(struct request *request, json_t *warnings, const struct attachment *attachment, double timeout,
+				bool is_awaited)
 {
 	struct attaching *attaching = need_memory(calloc(1, sizeof(*attaching)));
 
-	*attaching = (struct attaching){ .request = request, .warnings = warnings, .id = attachment->front_id };
+	*attaching = (struct attaching){ .request = request, .warnings = warnings, .id = attachment->front_id, .is_awaited = is_awaited };
 	snprintf(attaching->key, sizeof(attaching->key), "%s", attachment->key);
-	attach_wait(attachment, ATTACH_AWAIT_CONNECTED, timeout, attached, attaching);
+	attach_wait(attachment, ATTACH_AWAIT_CONNECTED, is_awaited && timeout > 0 ? timeout : 0, attached, attaching);
 	attach_look();
 }
 
@@ -165,7 +168,7 @@ void method_attach(struct request *request)
 	attachment = take_device(&target, device);
 	manifest_free(device);
 	state_save();
-	wait_until_attached(request, warnings, attachment, is_awaited ? timeout < 0 ? 0 : timeout : 0);
+	wait_until_attached(request, warnings, attachment, timeout, is_awaited);
 }
 
 /* ---- capture: an interface of Domain-0's that hears another one ---- */
@@ -218,7 +221,7 @@ void method_capture(struct request *request)
 			memcpy(device->interfaces[0].mirrored, mac, sizeof(mac));
 			domain_choose_macs(device);
 			target_find(zero, &dom0);
-			wait_until_attached(request, warnings, take_device(&dom0, device), TIMEOUT_S);
+			wait_until_attached(request, warnings, take_device(&dom0, device), TIMEOUT_S, true);
 			manifest_free(device);
 		}
 	}
@@ -252,11 +255,14 @@ void method_detach(struct request *request)
 	attachment = find_device(request, &target, key);
 	if (!attachment)
 		return;
-	attach_wait(attachment, ATTACH_AWAIT_GONE, is_awaited ? timeout < 0 ? 0 : timeout : 0, detached, request);
+	if (is_awaited)
+		attach_wait(attachment, ATTACH_AWAIT_GONE, timeout < 0 ? 0 : timeout, detached, request);
 	devices_forget(target.id, key);
 	attach_remove(attachment, is_forced);
 	state_save();
 	attach_look();
+	if (!is_awaited)
+		rpc_answer(request, json_object());
 }
 
 void method_link(struct request *request)

@@ -265,8 +265,11 @@ def test_devices_come_and_go_while_it_runs(dom0):
     assert "xvdb" not in devices(dom0, "web")
     assert "gone" in inside(dom0, "web", "until ! test -e /dev/xvdb; do sleep 0.1; done; echo gone")
     # One that does not answer is not asked.
-    dom0.check("skink attach web small.xml", 90)
+    assert "xvdb is being attached at disk0" in dom0.check("skink attach web small.xml --no-wait")
+    wait_until(lambda: is_connected(dom0, "web", "xvdb"))
     dom0.check("skink pause web")
+    assert "xvdb is being detached" in dom0.check("skink detach web xvdb --no-wait")
+    assert "xvdb" in devices(dom0, "web")
     status, said = dom0.run("skink detach web xvdb --timeout 3", 30)
     assert status == 6 and "--force takes it away at once" in said
     dom0.check("skink detach web xvdb --force", 30)
