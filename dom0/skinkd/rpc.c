@@ -14,11 +14,14 @@
 #define LINE_MAX_BYTES	(8UL << 20)
 #define UNREAD_MAX	(16UL << 20)	/* answers that a client has not read yet */
 #define CLIENTS_MAX	64
+#define REQUESTS_MAX	64		/* that a client has open, and is not root: root's may ask for each of its domains at once */
+#define ALL_REQUESTS_MAX 512		/* of all such clients, those that have gone too */
 
 struct client {
 	uv_pipe_t pipe;			/* first: what libuv hands back is the client */
 	struct client *next;
 	uint32_t users;			/* the connection, and each request of it */
+	uint32_t requests;		/* that are open */
 	bool is_open, is_root, is_follower;
 	char *line;			/* what has come of the next one */
 	size_t bytes, room, looked_at;	/* no line feed before looked_at */
@@ -31,7 +34,7 @@ struct writing {
 
 static uv_pipe_t listener;
 static struct client *clients;
-static uint32_t client_count;
+static uint32_t client_count, request_count;	/* request_count: of those that are not root */
 
 /* ---- clients come and go ---- */
 
@@ -108,6 +111,8 @@ static void send_object(struct client *client, json_t *object)
 
 static void request_free(struct request *request)
 {
+	request->client->requests--;
+	request_count -= !request->client->is_root;
 	client_put(request->client);
 	json_decref(request->id);
 	json_decref(request->params);
@@ -210,14 +215,26 @@ static const struct method *method_find(const char *name)
 	return NULL;
 }
 
-static void call(struct client *client, const char *name, json_t *id, json_t *params)
+static struct request *request_new(struct client *client, json_t *id, json_t *params)
 {
-	const struct method *method = method_find(name);
 	struct request *request = need_memory(malloc(sizeof(*request)));
 
 	*request = (struct request){ client, json_incref(id), params ? json_incref(params) : json_object() };
 	client->users++;
-	if (!method)
+	client->requests++;
+	request_count += !client->is_root;
+	return request;
+}
+
+static void call(struct client *client, const char *name, json_t *id, json_t *params)
+{
+	bool is_too_many = !client->is_root && (client->requests >= REQUESTS_MAX || request_count >= ALL_REQUESTS_MAX);	/* Q3 */
+	struct request *request = request_new(client, id, params);
+	const struct method *method = method_find(name);
+
+	if (is_too_many)
+		rpc_fail(request, CODE_FAILED, "too many requests wait for their answers: try again when one of them has come");
+	else if (!method)
 		rpc_fail(request, CODE_BAD, "there is no method '%s'", name);
 	else if (!client->is_root && !(method->is_read && method->is_read(request->params)))	/* Q2 */
 		rpc_fail(request, CODE_NOT_ALLOWED, "only root may '%s': use sudo, or log in as root", name);

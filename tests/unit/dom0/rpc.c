@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -282,6 +283,52 @@ static void answer_to_a_client_that_has_gone_is_lost(void)	/* Q1 */
 	turn();
 }
 
+/* A client that is not root, whoever runs this. */
+static int poor_client(void)
+{
+	int one;
+
+	CU_ASSERT_EQUAL(chmod(host.conf.socket, 0666), 0);
+	CU_ASSERT(geteuid() != 0 || !seteuid(65534));
+	one = client();
+	CU_ASSERT(getuid() != 0 || !seteuid(0));
+	turn();
+	return one;
+}
+
+static void poor_client_has_so_many_requests_open_and_no_more(void)	/* Q3 */
+{
+	struct request *open[512];
+	int one = poor_client(), others[8];
+
+	for (int i = 0; i < 64; i++) {
+		ask(one, REQUEST("keep", "{}"));
+		open[i] = kept;
+	}
+	ask(one, REQUEST("keep", "{}"));
+	CU_ASSERT(hears(one, "too many requests"));
+	rpc_answer(open[0], NULL);
+	CU_ASSERT(hears(one, "result"));
+	ask(one, REQUEST("keep", "{}"));
+	open[0] = kept;
+	end(one);
+	for (int i = 0; i < 448; i++) {
+		if (i % 64 == 0)
+			others[i / 64] = poor_client();
+		ask(others[i / 64], REQUEST("keep", "{}"));
+		open[64 + i] = kept;
+	}
+	others[7] = poor_client();
+	ask(others[7], REQUEST("keep", "{}"));
+	CU_ASSERT(hears(others[7], "too many requests"));
+	for (int i = 0; i < 512; i++)
+		rpc_answer(open[i], NULL);
+	ask(others[7], REQUEST("echo", "{\"text\":\"a\"}"));
+	CU_ASSERT(hears(others[7], "result"));
+	for (int i = 0; i < 8; i++)
+		end(others[i]);
+}
+
 static void client_that_does_not_read_is_cut_off(void)		/* Q3 */
 {
 	int one = client();
@@ -398,7 +445,7 @@ int main(void)
 	CU_pSuite suite;
 	char folder[] = "/tmp/skink-rpc-XXXXXX";
 
-	if (!mkdtemp(folder))
+	if (!mkdtemp(folder) || chmod(folder, 0755))
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	host.loop = uv_default_loop();
@@ -420,6 +467,7 @@ int main(void)
 	TEST(deep_nesting_is_refused);
 	TEST(endless_line_is_cut_off);
 	TEST(answer_to_a_client_that_has_gone_is_lost);
+	TEST(poor_client_has_so_many_requests_open_and_no_more);
 	TEST(client_that_does_not_read_is_cut_off);
 	TEST(follower_hears_and_may_go);
 	TEST(too_many_clients_are_told);
