@@ -14,6 +14,7 @@
 
 #define LINK_INTERVAL_MS	1000
 #define LINK_PATIENCE_S		5
+#define NEWS_MAX		64
 
 static struct pulse *pulse;		/* NULL: there was no xenstored when skinkd started */
 static uv_async_t pulse_news;
@@ -36,12 +37,16 @@ static void lose(void)
 	tell_trouble();
 }
 
+/*
+ * A guest can write faster than it is read: whoever else waits for the loop has his turn in between. As long as libxenstore has more
+ * its descriptor stays readable, and this is called again.
+ */
 static void store_has_news(uv_poll_t *poll, int status, int what)
 {
 	char **news;
 
 	errno = 0;
-	while (host.store.handle && (news = xs_check_watch(host.store.handle))) {
+	for (int i = 0; i < NEWS_MAX && host.store.handle && (news = xs_check_watch(host.store.handle)); i++) {
 		attach_store_news(news[XS_WATCH_PATH], news[XS_WATCH_TOKEN]);
 		free(news);
 		errno = 0;
