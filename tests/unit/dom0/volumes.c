@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* Who has a volume while something is done to it (VM1), against jobs that end when the test says so. No core, no lvm. */
+#include "skinkd/volumes.c"
+
+#include <CUnit/Basic.h>
+
+struct host host;
+struct attachment *attachments;
+
+static struct attachment own = { .key = "xvdp1", .back = XenbusStateConnected }, webs;
+static struct manifest_extent root = { .kind = EXTENT_VOLUME, .name = (char *)"root" };
+static struct manifest_disk disk_of_web = { .extents = &root, .extent_count = 1 };
+static struct driver_status status;
+static struct driver driver = { .status = &status };
+static struct job *begun;
+static int code;
+
+/* ---- in skinkd's place ---- */
+
+void event(const char *kind, const char *domain, int id, const char *format, ...)
+{
+}
+
+void job_start(struct job *job)
+{
+	begun = job;
+}
+
+bool disks_attach_own(struct driver *of, const char *partition, char key[ATTACH_KEY])
+{
+	snprintf(key, ATTACH_KEY, "%s", own.key);
+	return true;
+}
+
+void disks_detach_own(const char *key)
+{
+}
+
+struct attachment *attach_find(domid_t id, const char *key)
+{
+	return &own;
+}
+
+struct manifest *attach_manifest_of(domid_t id)
+{
+	return NULL;
+}
+
+const struct manifest_disk *attach_disk(const struct manifest *manifest, const char *target)
+{
+	return &disk_of_web;
+}
+
+void attach_wait(const struct attachment *attachment, enum attach_await what, double timeout_s, done_fn done, void *context)
+{
+	const struct outcome connected_now = { 0 };
+
+	done(context, &connected_now);
+}
+
+void attach_look(void)
+{
+}
+
+bool transient_is_name(const char *volume)
+{
+	return false;
+}
+
+const struct attachment *transient_user(const struct driver *of, const char *volume)
+{
+	return NULL;
+}
+
+/* ---- given, when ---- */
+
+static void told(void *context, const struct outcome *result)
+{
+	code = result->code;
+}
+
+static void is_asked_for(enum volumes_deed deed)
+{
+	const struct volumes_request request = { .deed = deed, .name = "root" };
+
+	code = -1;
+	volumes_do(&driver, &request, told, NULL);
+}
+
+/* With a volume in it, or none. */
+static void ends(bool has_root)
+{
+	struct volume_group *group = &((struct work *)begun)->group;
+	struct job *job = begun;
+
+	begun = NULL;
+	if (has_root) {
+		group->volumes = calloc(1, sizeof(*group->volumes));
+		group->volumes->extents = calloc(1, sizeof(*group->volumes->extents));
+		strcpy(group->volumes->name, "root");
+		group->volumes->extents->count = 8;
+		group->volumes->extent_count = group->count = 1;
+	}
+	job->done(job);
+}
+
+static enum disks_found is_found(void)
+{
+	struct driver_blk blk = { 0 };
+	char why[ATTACH_WHY];
+
+	return volumes_resolve(&driver, "root", &blk, why);
+}
+
+static void given_root(void)
+{
+	static struct domain domain;
+	static struct manifest manifest = { .name = (char *)"disk0" };
+
+	domain.manifest = &manifest;
+	driver.domain = &domain;
+	attachments = NULL;
+	is_asked_for(VOLUMES_READ);
+	ends(true);
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
+static void web_has_it(void)
+{
+	webs.driver = &driver;
+	attachments = &webs;
+}
+
+/* ---- then ---- */
+
+static void volume_that_is_being_changed_is_nobodys_until_that_is_over(void)	/* VM1 */
+{
+	static const enum volumes_deed deeds[] = { VOLUMES_RESIZE, VOLUMES_DELETE, VOLUMES_EXPORT };
+
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+		given_root();
+		is_asked_for(deeds[i]);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(begun);
+		web_has_it();
+		CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+		ends(deeds[i] != VOLUMES_DELETE);
+		CU_ASSERT_EQUAL(code, 0);
+		CU_ASSERT_EQUAL(is_found(), deeds[i] == VOLUMES_DELETE ? DISKS_NEVER : DISKS_FOUND);
+	}
+}
+
+static void who_came_before_it_began_has_it(void)				/* VM1, VM2 */
+{
+	given_root();
+	is_asked_for(VOLUMES_READ);
+	is_asked_for(VOLUMES_DELETE);
+	web_has_it();
+	CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+	ends(true);
+	CU_ASSERT_EQUAL(code, CODE_NOT_ALLOWED);
+	CU_ASSERT_PTR_NULL(begun);
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+
+	host.loop = uv_default_loop();
+	CU_initialize_registry();
+	suite = CU_add_suite("volumes", NULL, NULL);
+#define TEST(name) CU_add_test(suite, #name, name)
+	TEST(volume_that_is_being_changed_is_nobodys_until_that_is_over);
+	TEST(who_came_before_it_began_has_it);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	return CU_get_number_of_failures() ? 1 : 0;
+}
