@@ -74,6 +74,29 @@ static void add_all(json_t *list, json_t *more)
 	json_decref(more);
 }
 
+static bool have_one_place(const json_t *a, const json_t *b)
+{
+	return json_equal(json_object_get(a, "domain"), json_object_get(b, "domain")) &&
+	       json_equal(json_object_get(a, "name"), json_object_get(b, "name"));
+}
+
+/* What a guest had before it was built again is there until its driver lets go of it; its successor's numbers have the same labels. */
+static void add_newest(json_t *list, json_t *all)
+{
+	json_t *one, *later;
+	size_t i, j;
+	bool is_old;
+
+	json_array_foreach(all, i, one) {
+		is_old = false;
+		for (j = i + 1; (later = json_array_get(all, j)) && !is_old; j++)
+			is_old = have_one_place(one, later);
+		if (!is_old)
+			json_array_append(list, one);
+	}
+	json_decref(all);
+}
+
 static struct snapshot look(void)
 {
 	struct snapshot snapshot = { json_array(), json_object(), json_array(), json_array(), events_counts() };
@@ -84,7 +107,7 @@ static struct snapshot look(void)
 			continue;
 		if (domain->monitor)
 			json_object_set_new(snapshot.drivers, domain->manifest->name, monitor_json(domain->monitor));
-		add_all(snapshot.attachments, attachments_of_driver(domain->driver));
+		add_newest(snapshot.attachments, attachments_of_driver(domain->driver));
 		add_all(snapshot.rings, rings_of_driver(domain->driver, RINGS_MAX, 0));
 	}
 	return snapshot;
@@ -171,10 +194,11 @@ static void write_accounts(struct metrics *metrics, const struct snapshot *snaps
 
 static void write_restarts(struct metrics *metrics, const struct snapshot *snapshot)
 {
-	static const char *const states[] = { "starting", "serving", "backing-off", "dead", "held", "closed", NULL };
-	const char *driver, *cause;
+	const char *driver, *cause, *states[MONITOR_STATES + 1] = { NULL };
 	json_t *one, *count;
 
+	for (enum monitor_state state = 0; state < MONITOR_STATES; state++)
+		states[state] = monitor_state_name(state);
 	metrics_family(metrics, METRICS_STATESET, "skink_driver_state", NULL, "What its monitor has to say of a driver domain");
 	json_object_foreach(snapshot->drivers, driver, one)
 		metrics_state(metrics, "driver", driver, states, text(one, "state") ? text(one, "state") : "");

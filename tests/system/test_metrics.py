@@ -49,6 +49,7 @@ def test_a_collector_reads_them(dom0):
     assert value(families, "skink_domain_memory_bytes", domain="paid") == 128 << 20
     assert value(families, "skink_domain_cpu_seconds", "_total", domain="paid") > 1
     assert value(families, "skink_driver_state", driver="lan", skink_driver_state="serving") == 1
+    assert value(families, "skink_driver_state", driver="lan", skink_driver_state="changing") == 0
     assert value(families, "skink_driver_deaths", "_total", driver="lan", cause="crash") == 0
     assert value(families, "skink_ring_slots", driver="lan", domain="paid", ring="transmit") == 256
     assert 0 < value(families, "skink_ring_unanswered", driver="lan", domain="paid", ring="receive") <= 256
@@ -112,6 +113,16 @@ def test_rules_and_dashboard_name_what_there_is(dom0):
         used = {name for name in re.findall(r"(?<![:\w])skink_\w+", text) if name not in ("skink_cpu", "skink_bytes", "skink_recovery_seconds")}
         missing = {name for name in used if name not in known and not name.endswith("_bucket")}
         assert used and not missing, f"{path} uses {missing}"
+
+
+def test_guest_that_is_built_again_while_its_driver_stands_still_is_counted_once(dom0):
+    dom0.check("skink dumpxml paid > /run/same.xml; skink pause lan; skink destroy paid && skink create /run/same.xml", 240)
+    try:
+        assert [one["domain"] for one in json.loads(dom0.check("skink info lan --json"))["attachments"]] == ["paid", "paid"]
+        value(scraped(dom0), "skink_attachment_bytes", "_total", domain="paid", direction="received")
+    finally:
+        dom0.check("skink unpause lan")
+    wait_until(lambda: '"connected"' in dom0.check("skink info paid --json"), 240)
 
 
 def test_what_a_domain_used_outlives_it(dom0):
