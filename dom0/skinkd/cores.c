@@ -73,13 +73,22 @@ static uint64_t survey(char oldest[PATH_TEXT])
 	return kib;
 }
 
-static void make_room(void)
+/* False: it alone has more than all may have, and goes rather than the others. */
+static bool make_room_for(const char *newest)
 {
-	char oldest[PATH_TEXT];
+	char folder[PATH_TEXT], oldest[PATH_TEXT];
+	struct stat status;
 
+	folder_of_cores(folder);
+	if (!strncmp(newest, folder, strlen(folder)) && !lstat(newest, &status) &&
+	    (uint64_t)status.st_blocks / 2 > host.conf.cores_kib_max) {
+		unlink(newest);
+		return false;
+	}
 	while (survey(oldest) > host.conf.cores_kib_max && *oldest && !unlink(oldest))
 		event("changed", NULL, 0, "%s is removed: core files have more than %lu MiB (cores_kib_max)", oldest,
 		      host.conf.cores_kib_max >> 10);
+	return true;
 }
 
 static void dumped(struct job *job)
@@ -96,9 +105,11 @@ static void dumped(struct job *job)
 	if (job->result) {
 		result = outcome(CODE_FAILED, "no core file of '%s': %s", domain->manifest->name,
 				 dump->error.text[0] ? dump->error.text : strerror(-job->result));
+	} else if (!make_room_for(dump->file)) {
+		result = outcome(CODE_FAILED, "no core file of '%s': it has more than the %lu KiB that all together may have: write a larger "
+				 "cores_kib_max into skinkd.conf, or name a file elsewhere", domain->manifest->name, host.conf.cores_kib_max);
 	} else {
 		event("dumped", domain->manifest->name, dump->id, "%s", dump->file);
-		make_room();
 		result = outcome(0, "%s", dump->file);
 	}
 	dump->done(dump->context, &result);

@@ -186,6 +186,20 @@ def start_skinkd_again(dom0):
                "skink version", 60)
 
 
+def test_core_that_is_larger_than_all_may_be_leaves_the_others_alone(dom0, nothing_left):
+    create(dom0, "web")
+    dom0.check("mkdir -p /var/lib/skink/cores; echo a core > /var/lib/skink/cores/old.core; cp /etc/skink/skinkd.conf /tmp/; "
+               "echo 'cores_kib_max = 1024' >> /etc/skink/skinkd.conf")
+    start_skinkd_again(dom0)
+    status, said = dom0.run("skink dump-core web", BUILT)
+    assert status == 1 and "it has more than the 1024 KiB that all together may have" in said
+    assert dom0.check("ls /var/lib/skink/cores").split() == ["old.core"]
+    dom0.check("skink dump-core web /tmp/web.core", BUILT)
+    dom0.check("rm -r /var/lib/skink/cores /tmp/web.core; cp /tmp/skinkd.conf /etc/skink/")
+    start_skinkd_again(dom0)
+    dom0.check("skink destroy web")
+
+
 def test_guest_that_cannot_live_is_not_started_for_ever(dom0, nothing_left):
     # How fast this machine is today decides how soon a kernel panics: any death is a quick one here.
     dom0.check("echo 'quick_death_s = 3600' >> /etc/skink/skinkd.conf")
