@@ -247,13 +247,13 @@ static void note_paused(struct domain *domain, bool is_paused)
 	}
 }
 
-/* MO4: a hand's unpause would take the monitor's own pause off. True: it has failed the request. */
-static bool is_the_monitors(struct request *request, const struct target *target)
+/* MO4: unless a hand has paused it too, an unpause would take the monitor's own pause off. True: it has failed the request. */
+static bool is_the_monitors(struct request *request, const struct target *target, bool is_paused)
 {
 	const struct domain *domain = target->record;
 	const char *name = target->name;
 
-	if (!domain || !domain->monitor)
+	if (!domain || !domain->monitor || (domain->is_paused && !is_paused))
 		return false;
 	if (monitor_waits_for_somebody(domain))
 		rpc_fail(request, CODE_FAILED, "'%s' does not run: 'skink release %s' lets it go", name, name);
@@ -275,7 +275,7 @@ static void set_paused(struct request *request, bool is_paused)
 	int result;
 
 	if (!rpc_unpack(request, "{s:o}", "domain", &named) || !method_guest(request, named, true, &target) ||
-	    is_the_monitors(request, &target))
+	    is_the_monitors(request, &target, is_paused))
 		return;
 	was = target.info.flags & XEN_DOMINF_paused;
 	result = was == is_paused ? 0 : is_paused ? core_domain_pause(&host.core, target.id) :
