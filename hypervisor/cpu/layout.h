@@ -66,12 +66,12 @@
 #define ENTRY_SYSENTER		0x102
 #define ENTRY_HANDLER		0x103		/* to be entered, with a code selector of its own */
 
-/* Flags of a guest: what a handler does not begin with, as with an interrupt (AC, VM, RF, NT, TF); what iret does not set (VIP, VIF, VM, IOPL), and does. */
+/* Flags of a guest: what a handler does not begin with, as with an interrupt (AC, VM, RF, NT, TF) or Linux's SYSCALL_MASK (DF); what iret does not set (VIP, VIF, VM, IOPL), and does. */
 #define FLAG_TF			0x100
 #define FLAG_IF			0x200
 #define FLAG_IOPL		0x3000
 #define FLAG_RF			0x10000
-#define FLAGS_HANDLER_CLEARS	0x74100
+#define FLAGS_HANDLER_CLEARS	0x74500
 #define FLAGS_IRET_CLEARS	0x1a3000
 #define FLAGS_IRET_SETS		0x202
 

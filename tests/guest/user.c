@@ -9,6 +9,7 @@
 USER_TEXT(
 	USER_PROBE(user_syscall, "mov $0x1111, %rax\nmov $0x2222, %rdi\nsyscall")
 	USER_PROBE(user_syscall_after, "nop")
+	USER_PROBE(user_std_syscall, "std\nsyscall")
 	USER_PROBE(user_ud2, "ud2")
 	USER_PROBE(user_int3, "int3")
 	USER_PROBE(user_int80, "int $0x80")
@@ -35,7 +36,7 @@ USER_TEXT(
 	USER_PROBE(user32_sysenter, ".code32\nsysenter\n.code64")
 	USER_PROBE(user_cpuid, "xor %eax, %eax\ncpuid\nsyscall"))
 
-extern char user_syscall[], user_syscall_after[], user_ud2[], user_int3[], user_int80[], user_int81[], user_cli[],
+extern char user_syscall[], user_syscall_after[], user_std_syscall[], user_ud2[], user_int3[], user_int80[], user_int81[], user_cli[],
 	user_hlt[], user_cr3[], user_in[], user_wbinvd[], user_rdmsr[], user_read[], user_write[], user_fault[], user_spin[],
 	user_flags[], user_gs[], user_swapgs[], user_iret[], user_xmm[], user_xmm_get[], user_stack_fault[],
 	user32_int80[], user32_syscall[], user32_sysenter[], user_cpuid[];
@@ -67,6 +68,25 @@ static void system_call_arrives_with_its_registers(void)
 	check_equal(frame.rcx, frame.rip);
 	check_equal(frame.r11, frame.rflags);
 	check_equal(frame.rsp, USER_STACK_TOP - 64);
+}
+
+/* A handler of ours that looks at its flags before anything else, as no ordinary one can. */
+extern char flags_first[];
+uint64_t flags_first_seen;
+__asm__("flags_first: pushf\npop flags_first_seen(%rip)\njmp *trap_entries + 8 * 257(%rip)");	/* TRAP_SYSCALL */
+
+static void system_call_begins_with_the_direction_flag_clear(void)
+{
+	struct callback_register callback = { CALLBACKTYPE_syscall, CALLBACKF_mask_events, (uint64_t)flags_first };
+	struct trap_frame frame;
+
+	check_equal(hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, &callback), 0);
+	frame = user_run(user_std_syscall);
+	callback.address = trap_entries[TRAP_SYSCALL];
+	check_equal(hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, &callback), 0);
+	check_equal(frame.vector, TRAP_SYSCALL);
+	check_equal(flags_first_seen & RFLAGS_DF, 0);
+	check_equal(frame.rflags & RFLAGS_DF, RFLAGS_DF);	/* its program has it again */
 }
 
 static uint8_t mask_seen;
@@ -375,6 +395,7 @@ static void cpuid_of_user_mode_answers(void)
 
 static const struct tap_test tests[] = {
 	TEST(system_call_arrives_with_its_registers),
+	TEST(system_call_begins_with_the_direction_flag_clear),
 	TEST(system_call_masks_upcalls_as_registered),
 	TEST(user_mode_cannot_do_what_is_privileged),
 	TEST(user_mode_cannot_touch_the_kernel),
