@@ -212,7 +212,7 @@ long do_set_segment_base(uint64_t which, uint64_t value)
 		asm volatile("swapgs" : : : "memory");
 		SEGMENT_LOAD(gs, value & 0xffff, ok);
 		asm volatile("swapgs" : : : "memory");
-		return ok ? 0 : -EFAULT;
+		return 0;	/* one that names nothing is 0 now, and no error: Linux does not survive one */
 	}
 	if (which >= ARRAY_SIZE(msr) || !address_is_canonical(value))
 		return -EINVAL;
