@@ -65,27 +65,20 @@ static int tables_undo(struct domain *domain)
 
 /* ---- frames ---- */
 
-/* R3: others may write to it while this copies. */
-static void frame_restore(struct reset *reset, const struct reset_frame *slot)
-{
-	void *page = mfn_to_virt(mfn(slot->number));
-
-	frame_watch(frame_of(mfn(slot->number)));
-	reset_note_shared(reset, slot);
-	if (slot->clean)
-		page_copy(page, mfn_to_virt(mfn(slot->clean)));
-	else
-		page_clear(page);
-	reset->info.frames_copied++;
-}
-
 static int frames_restore(struct reset *reset)
 {
 	for (uint32_t copies = 1; reset->restoring; copies++) {
 		const struct reset_frame *slot = &reset->frame[reset->restoring - 1];
+		void *page = mfn_to_virt(mfn(slot->number));
 
 		reset->restoring = slot->next;
-		frame_restore(reset, slot);
+		frame_watch(frame_of(mfn(slot->number)));	/* R3: others may write to it while this copies */
+		reset_note_shared(reset, slot);
+		if (slot->clean)
+			page_copy(page, mfn_to_virt(mfn(slot->clean)));
+		else
+			page_clear(page);
+		reset->info.frames_copied++;
 		if (copies % COPIES_AT_ONCE == 0 && preempt_needed())
 			return -ERESTART;
 	}
