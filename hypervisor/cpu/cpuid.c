@@ -122,7 +122,7 @@ static void xen_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 		memcpy(out, constant[leaf - XEN_CPUID_FIRST_LEAF], sizeof(constant[0]));
 	if (leaf == XEN_CPUID_LEAF(3) && subleaf == 0) {
 		out[0] = (uint32_t)tsc_is_stable << 1;
-		out[1] = TSC_MODE_NATIVE;
+		out[1] = tsc_is_stable ? TSC_MODE_NATIVE : 0;	/* Linux takes the first for a clock that needs no other */
 		out[2] = tsc_khz;
 	}
 	if (leaf == XEN_CPUID_LEAF(5))

@@ -153,6 +153,9 @@ static void xen_is_found(void)
 	CU_ASSERT_EQUAL(ask(0x40000001, 0)[0], 4 << 16 | 17);
 	CU_ASSERT_EQUAL(ask(0x40000002, 0)[0], 0);
 	CU_ASSERT_EQUAL(out[1], 0);
+	tsc_is_stable = false;
+	CU_ASSERT_EQUAL(ask(0x40000003, 0)[1], 0);
+	tsc_is_stable = true;
 	CU_ASSERT_EQUAL(ask(0x40000003, 0)[1], 2);
 	CU_ASSERT_EQUAL(out[2], tsc_khz);
 	CU_ASSERT_TRUE(is_empty(0x40000003, 1));
