@@ -2,6 +2,7 @@
 /* Run queues, virtual time, and which CPU: queue.h has the invariants. */
 #include "sched/queue.h"
 
+#define LEAD_MAX (1ULL << 52)		/* of virtual time: a minute of weight 1, and nobody's turn is as long */
 #define CHARGE_MAX_NS (1ULL << 46)	/* 19 hours: << VIRTUAL_SHIFT still fits */
 #define WEIGHT_OF_WARP 256		/* warp is counted in virtual time of the usual weight */
 
@@ -111,9 +112,10 @@ void queue_remove(struct sched_queue *queue, struct vcpu *vcpu, uint32_t state, 
 void queue_adopt(struct vcpu *vcpu, uint32_t to)
 {
 	struct sched_vcpu *sched = &vcpu->sched;
-	int64_t lead = (int64_t)(sched->actual_virtual_time - sched_queue[sched->queue_cpu].virtual_time);
+	uint64_t lead = sched->actual_virtual_time - sched_queue[sched->queue_cpu].virtual_time;
 
-	sched->actual_virtual_time = sched_queue[to].virtual_time + (uint64_t)MAX(lead, 0);	/* S5 */
+	/* S5. Who is new, or has slept for so long that the time has gone half way round, seems to be far ahead. */
+	sched->actual_virtual_time = sched_queue[to].virtual_time + (lead < LEAD_MAX ? lead : 0);
 	write_once(&sched->queue_cpu, to);
 }
 

@@ -209,6 +209,31 @@ static void whoever_sleeps_saves_nothing_up(void)		/* S5 */
 	CU_ASSERT_TRUE(is_about(time_of(spinner) - spinner_had, 50 * MS, 200 * MS));
 }
 
+/* Virtual time is compared modulo 2^64: half of that is 39 hours of weight 1. */
+static void whoever_sleeps_for_days_does_not_wait_for_as_long(void)	/* S5 */
+{
+	struct vcpu *sleeper = given_spinner(1, 1), *spinner = given_spinner(1, 1), *young;
+	uint64_t had;
+
+	while (!runs(sleeper))
+		run_for(100 * US);
+	block(sleeper);
+	for (int i = 0; i < 6; i++) {
+		run_for(9 * 3600UL * 1000 * MS);
+		yield(spinner);
+	}
+	had = time_of(sleeper);
+	wake(sleeper);
+	run_for(100 * MS);
+	CU_ASSERT_TRUE(is_about(time_of(sleeper) - had, 50 * MS, 200 * MS));
+	while (!runs(sleeper))
+		run_for(100 * US);
+	block(sleeper);
+	young = given_spinner(1, 1);
+	run_for(100 * MS);
+	CU_ASSERT_TRUE(is_about(time_of(young), 50 * MS, 200 * MS));
+}
+
 static void whoever_yields_lets_its_peers_run_and_keeps_its_share(void)
 {
 	struct vcpu *polite = given_spinner(256, 1), *other = given_spinner(256, 1);
@@ -754,6 +779,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(equals_do_not_wait_long_for_each_other),
 	UNIT_CASE(the_lightest_is_not_starved_by_the_heaviest),
 	UNIT_CASE(whoever_sleeps_saves_nothing_up),
+	UNIT_CASE(whoever_sleeps_for_days_does_not_wait_for_as_long),
 	UNIT_CASE(whoever_yields_lets_its_peers_run_and_keeps_its_share),
 	UNIT_CASE(whoever_yields_alone_goes_on),
 	UNIT_CASE(a_cpu_where_nobody_waits_has_no_tick),
