@@ -345,6 +345,13 @@ void packets_settle(void);			/* what was delivered is published */
 bool packet_pull(struct packet *packet, uint32_t bytes);	/* makes the header that long, at once */
 bool packet_gather(struct packet *packet);	/* brings all of it into our pages, at once */
 const uint8_t *packet_tagged(struct packet *packet);	/* header_length + TAG_BYTES bytes */
+/* Of the frames that it is sent as: the longest one's. */
+static inline uint32_t packet_frame_bytes(const struct packet *packet)
+{
+	uint32_t segmented = (uint32_t)packet->header_bytes + packet->gso_bytes;
+
+	return packet->gso && segmented < packet->length ? segmented : packet->length;
+}
 /* Whose slots it holds, itself or as a part: the packet that they are of. */
 static inline struct packet *packet_origin(struct packet *packet)
 {
@@ -474,7 +481,7 @@ bool guard_allows(const struct port *port, const uint8_t *bytes, uint32_t have, 
 /* offload.c: what the one who gets it cannot do itself. */
 struct abilities {
 	bool tso4, tso6, csum4, csum6;
-	uint32_t length_max;		/* of a frame that is not to be segmented */
+	uint32_t length_max;		/* of a frame */
 };
 /* Calls `give` for the packet, or for each of what it was cut into. False: it could not be done. */
 /* Fills in where the checksum and the payload are. False: what is asked for does not fit what the packet is. */

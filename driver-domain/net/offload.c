@@ -178,12 +178,12 @@ static struct packet *segment(struct packet *packet, uint32_t from, uint32_t byt
 	return part;
 }
 
-static bool cut(struct packet *packet, bool does_csum, uint32_t length_max, void (*give)(void *, struct packet *), void *to)
+static bool cut(struct packet *packet, bool does_csum, void (*give)(void *, struct packet *), void *to)
 {
 	uint32_t payload, at = 0;
 
 	if (packet->header_bytes > HEADER_MAX || !packet_pull(packet, packet->header_bytes) ||
-	    (uint32_t)packet->header_bytes + packet->gso_bytes > length_max || (!does_csum && !packet_gather(packet)))
+	    (!does_csum && !packet_gather(packet)))
 		return false;
 	payload = packet->length - packet->header_bytes;
 	while (at < payload) {
@@ -204,14 +204,14 @@ bool offload(struct packet *packet, const struct abilities *abilities, void (*gi
 {
 	bool is_4, does_csum, does_tso;
 
-	if (!packet->gso && packet->length > abilities->length_max)
+	if (packet_frame_bytes(packet) > abilities->length_max)
 		return false;
 	if (packet->flags & NET_NEEDS_CSUM) {
 		is_4 = packet->gso ? packet->gso == NET_GSO_TCP4 : is_ip4(packet);
 		does_csum = is_4 ? abilities->csum4 : abilities->csum6;
 		does_tso = does_csum && (is_4 ? abilities->tso4 : abilities->tso6);
 		if (packet->gso && !does_tso)
-			return cut(packet, does_csum, abilities->length_max, give, to);
+			return cut(packet, does_csum, give, to);
 		if (!does_csum && (!packet_gather(packet) || !checksum(packet)))
 			return false;
 	}

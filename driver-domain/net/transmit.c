@@ -243,7 +243,7 @@ static int16_t judge(struct packet *packet, bool is_copied)
 	struct headers headers;
 
 	if (!is_copied || packet_parse(packet, &headers) || !vlan_take(port, packet, &headers) || !offload_find(packet, &headers) ||
-	    (!packet->gso && packet->length > port->net.mtu + ETHERNET_BYTES)) {
+	    packet_frame_bytes(packet) > port->net.mtu + ETHERNET_BYTES) {
 		port_count(port, DRIVER_TX_DROPPED, 1);
 		return VIF_STATUS_ERROR;
 	}

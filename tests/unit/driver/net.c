@@ -1020,8 +1020,8 @@ static void what_a_receiver_cannot_segment_is_segmented(void)
 			world_back_end();
 			world_run();
 			given_buffers(B, 200);
-			segments_are_right(60000, 1448, is_4);
-			segments_are_right(1449, 1448, is_4);
+			segments_are_right(60000, 1440, is_4);
+			segments_are_right(1441, 1440, is_4);
 			segments_are_right(5001, 999, is_4);
 			world_end();
 		}
@@ -1901,6 +1901,29 @@ static void what_the_wire_cannot_take_is_counted(void)
 	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 2 && world.flying_count == 1);
 }
 
+/* A card that segments is told of no longer frames than it can send, nor than Dom0 lets the guest send. */
+static void segments_are_no_longer_than_frames_may_be(void)
+{
+	static const struct { uint16_t gso_bytes; uint32_t payload, guests_mtu; bool is_sent; } packets[] = {
+		{ 60000, 64000, 9000, false }, { 9100, 64000, 9000, false }, { 1448, 64000, 9000, true }, { 1460, 64000, 1500, true },
+		{ 1461, 64000, 9000, false }, { 961, 64000, 1000, false }, { 960, 64000, 1000, true }, { 60000, 1448, 9000, true },
+	};
+
+	for (uint32_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		given(1, true);
+		net_of(A)->mtu = packets[i].guests_mtu;
+		world_back_end();
+		world_run();
+		put_frame(A, tcp(A, C, packets[i].payload, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, packets[i].gso_bytes);
+		push(A);
+		CU_ASSERT_EQUAL(world.flying_count, packets[i].is_sent);
+		CU_ASSERT_EQUAL(counted(A, DRIVER_TX_DROPPED), !packets[i].is_sent);
+		CU_ASSERT_EQUAL(answer(A) == 99, packets[i].is_sent);
+		world_end();
+	}
+	given(1, false);
+}
+
 static void what_is_for_the_link_alone_is_not_forwarded(void)
 {
 	given_running(2, true);
@@ -1986,6 +2009,7 @@ int main(void)
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_the_wire_cannot_take_is_counted),
+		CASE(segments_are_no_longer_than_frames_may_be),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};
 	unsigned int count = sizeof(cases) / sizeof(cases[0]), failures;
