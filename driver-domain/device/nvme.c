@@ -237,11 +237,34 @@ static uint64_t field(const uint8_t *page, uint32_t at, uint32_t bytes)
 	return value;
 }
 
-/* Figures 247 and 245 of the specification: identify controller, identify namespace. */
+/* Figure 245: identify namespace. */
+static int learn_space(struct blk_device *device, const uint8_t *page)
+{
+	uint64_t format = field(page, 128 + 4 * (field(page, 26, 1) & 15), 4), protection = field(page, 29, 1) & 7;
+	uint32_t metadata = format & 0xffff, shift = format >> 16 & 0xff;
+
+	device->sectors = field(page, 0, 8);
+	device->is_readonly = field(page, 99, 1) & 1;
+	if (shift < 9 || shift > 12 || device->sectors == 0 || device->sectors > UINT64_MAX >> 12) {
+		printf("nvme: namespace %d has %lu sectors of 2^%u bytes: that is no disk for us\n", NAMESPACE, device->sectors, shift);
+		return -XEN_ENODEV;
+	}
+	/* They would be moved with each sector, beyond the memory that the sectors have. */
+	if (metadata || protection) {
+		printf("nvme: namespace %d has %u bytes of metadata a sector and protection of type %lu: format it without\n", NAMESPACE, metadata,
+		       protection);
+		return -XEN_ENODEV;
+	}
+	disk.block_shift = shift;
+	device->sector_bytes = 1u << shift;
+	device->sectors <<= shift - 9;
+	return 0;
+}
+
+/* Figure 247: identify controller. */
 static int learn(struct blk_device *device)
 {
 	uint8_t *page = buffer_alloc();
-	uint32_t shift;
 	int result = page ? identify(0, 1, page) : -XEN_ENOMEM;
 
 	if (!result) {
@@ -254,19 +277,8 @@ static int learn(struct blk_device *device)
 		device->has_flush = field(page, 525, 1) & 1;
 		result = identify(NAMESPACE, 0, page);
 	}
-	if (!result) {
-		shift = (uint32_t)field(page, 128 + 4 * (field(page, 26, 1) & 15) + 2, 1);
-		device->sectors = field(page, 0, 8);
-		device->is_readonly = field(page, 99, 1) & 1;
-		if (shift < 9 || shift > 12 || device->sectors == 0 || device->sectors > UINT64_MAX >> 12) {
-			printf("nvme: namespace %d has %lu sectors of 2^%u bytes: that is no disk for us\n", NAMESPACE, device->sectors, shift);
-			result = -XEN_ENODEV;
-		} else {
-			disk.block_shift = shift;
-			device->sector_bytes = 1u << shift;
-			device->sectors <<= shift - 9;
-		}
-	}
+	if (!result)
+		result = learn_space(device, page);
 	if (page)
 		buffer_free(page);
 	return result;

@@ -338,6 +338,27 @@ static void disk_of_no_size_is_refused(void)
 	}
 }
 
+/* What goes with each sector has no place in an io's memory. */
+static void sectors_with_metadata_or_protection_are_refused(void)
+{
+	static const struct { uint16_t metadata; uint8_t format, protection; bool is_refused; } formats[] = {
+		{ 8, 0, 0, true }, { 8, 0x10, 0, true }, { 0x4000, 0, 0, true }, { 0, 0, 1, true }, { 8, 0x10, 3, true }, { 0, 2, 2, true },
+		{ 8, 2, 0, true }, { 0, 0x10, 8, false }, { 0, 2, 0, false },
+	};
+
+	for (unsigned int i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		nvme_begin(&disk);
+		nvme_disk.space[26] = formats[i].format;
+		nvme_disk.space[29] = formats[i].protection;
+		nvme_disk.space[130] = nvme_disk.space[138] = 9;
+		memcpy(&nvme_disk.space[formats[i].format & 15 ? 136 : 128], &formats[i].metadata, 2);
+		if (formats[i].is_refused)
+			is_refused();
+		else
+			CU_ASSERT_EQUAL(disk.driver->start(&disk), 0);
+	}
+}
+
 static void it_has_as_many_queues_as_both_can(void)
 {
 	static const struct { uint32_t queues; uint16_t vectors; unsigned int taken; } cases[] = {
@@ -417,6 +438,7 @@ int main(void)
 	CASE(disk_that_never_becomes_ready_is_refused);
 	CASE(admin_commands_that_are_not_answered_right_end_the_start);
 	CASE(disk_of_no_size_is_refused);
+	CASE(sectors_with_metadata_or_protection_are_refused);
 	CASE(it_has_as_many_queues_as_both_can);
 	CASE(io_is_never_too_large_for_a_short_queue);
 	CASE(successor_believes_no_completion_of_before);
