@@ -12,6 +12,7 @@
 #define WIRE_BATCH 64u
 #define REFILL_BATCH 128u		/* buffers in one round */
 #define REFILL_FIRST 8u			/* as long as somebody waits for a successor */
+#define FRAME_BYTES_MIN 17u		/* the least that an 82574 pads; nobody sends less */
 
 /* ---- out ---- */
 
@@ -42,7 +43,7 @@ void wire_offer(struct packet *packet)
 		.length_max = device->mtu + ETHERNET_BYTES,
 	};
 
-	if (!(net.wire.flags & DRIVER_NET_LINK_UP))
+	if (!(net.wire.flags & DRIVER_NET_LINK_UP) || packet->length < FRAME_BYTES_MIN)
 		drop(packet);
 	else if (segments_are_ours(packet))
 		wait(&net.wire_waiting, packet);

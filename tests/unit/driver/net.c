@@ -1901,6 +1901,25 @@ static void what_the_wire_cannot_take_is_counted(void)
 	CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) == 2 && world.flying_count == 1);
 }
 
+/* Also of one that was long enough with a tag on it. A guest may have it: there is no card between. */
+static void a_frame_that_is_nothing_but_its_header_does_not_reach_the_card(void)
+{
+	given_running(2, true);
+	given_buffers(B, 8);
+	for (uint32_t length = 14; length < 17; length++)
+		sends(A, plain(A, 9, length));
+	plain(A, 9, 18);
+	memmove(frame + 16, frame + 12, 2);
+	put16(frame + 12, ETHER_VLAN);
+	put16(frame + 14, 5 << 13);
+	sends(A, 18);
+	CU_ASSERT_TRUE(world.flying_count == 0 && counted(A, DRIVER_TX_DROPPED) == 4);
+	sends(A, plain(A, 9, 17));
+	CU_ASSERT_TRUE(world.flying_count == 1 && counted(A, DRIVER_TX_DROPPED) == 4);
+	sends(A, plain(A, B, 14));
+	CU_ASSERT_TRUE(arrives(B, 14));
+}
+
 /* A card that segments is told of no longer frames than it can send, nor than Dom0 lets the guest send. */
 static void segments_are_no_longer_than_frames_may_be(void)
 {
@@ -2009,6 +2028,7 @@ int main(void)
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_the_wire_cannot_take_is_counted),
+		CASE(a_frame_that_is_nothing_but_its_header_does_not_reach_the_card),
 		CASE(segments_are_no_longer_than_frames_may_be),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};
