@@ -52,7 +52,7 @@ struct net_driver {
 	/* And then: resets it again, sets it up as it was. 0 or -errno. */
 	int (*restart)(struct net_device *device);
 
-	/* Takes one frame; -ENOSPC: later. The frame's record is free on return, its memory after reap(). */
+	/* Takes one frame; -ENOSPC: later; another error: never, and that only of a frame that has to be summed up or cut. The frame's record is free on return, its memory after reap(). */
 	int (*transmit)(struct net_device *device, unsigned int queue, const struct net_frame *frame);
 	void (*transmit_push)(struct net_device *device, unsigned int queue);	/* the doorbell, after any number */
 	/* Cookies of frames that the card is done with, in the order in which it got them. */

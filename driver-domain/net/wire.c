@@ -8,6 +8,7 @@
 #include "runtime/memory.h"
 #include "runtime/step.h"
 #include "runtime/time.h"
+#include "runtime/xen.h"
 
 #define WIRE_BATCH 64u
 #define REFILL_BATCH 128u		/* buffers in one round */
@@ -152,15 +153,19 @@ void frame_of(const struct packet *packet, struct net_frame *frame)
 		frame->segment[i] = (struct pool_part){ packet->piece[i].at, packet->piece[i].length };
 }
 
+/* False: later. What the card's driver cannot take at all does not fly, and holds up nobody. */
 static bool hand_over(struct packet *packet, unsigned int queue)
 {
 	struct net_frame frame;
+	int error;
 
 	frame_of(packet, &frame);
-	if (net.device->driver->transmit(net.device, queue, &frame))
-		return false;
-	net.wire_flying++;
-	return true;
+	error = net.device->driver->transmit(net.device, queue, &frame);
+	if (!error)
+		net.wire_flying++;
+	else if (error != -XEN_ENOSPC)
+		drop(packet);
+	return error != -XEN_ENOSPC;
 }
 
 bool wire_push(void)
@@ -177,8 +182,8 @@ bool wire_push(void)
 		is_rung[queue] |= net.wire_flying != before;
 		if (has_room)
 			fifo_take(&net.wire_ready);
-		if (has_room && packet->is_to_cut)
-			packet_release(packet);		/* its segments hold it */
+		if (has_room && (packet->is_to_cut || net.wire_flying == before))
+			packet_release(packet);		/* its segments hold it, or nobody does */
 	}
 	for (unsigned int queue = 0; queue < net.device->queues; queue++)
 		if (is_rung[queue]) {

@@ -1920,6 +1920,26 @@ static void a_frame_that_is_nothing_but_its_header_does_not_reach_the_card(void)
 	CU_ASSERT_TRUE(arrives(B, 14));
 }
 
+static void a_frame_that_the_card_never_takes_holds_up_nobody(void)
+{
+	uint32_t buffers;
+
+	given_running(2, true);
+	world_run();
+	buffers = buffer_free_count();
+	world.refused_length = 333;
+	plain(A, 9, 333);
+	put_frame(A, 333, 0, 0, 0);
+	put_frame(A, 400, 0, 0, 0);
+	push(A);
+	sends(B, plain(B, 9, 500));
+	CU_ASSERT_TRUE(world.flying_count == 2 && net.wire_flying == 2 && counted(A, DRIVER_TX_DROPPED) == 1);
+	world_card_completes(2);
+	world_run();
+	CU_ASSERT_TRUE(answer(A) == VIF_STATUS_OKAY && answer(A) == VIF_STATUS_OKAY && answer(B) == VIF_STATUS_OKAY);
+	CU_ASSERT_TRUE(net.free_count == PACKETS && buffer_free_count() == buffers);
+}
+
 /* A card that segments is told of no longer frames than it can send, nor than Dom0 lets the guest send. */
 static void segments_are_no_longer_than_frames_may_be(void)
 {
@@ -2029,6 +2049,7 @@ int main(void)
 		CASE(a_link_that_is_down_carries_nothing),
 		CASE(what_the_wire_cannot_take_is_counted),
 		CASE(a_frame_that_is_nothing_but_its_header_does_not_reach_the_card),
+		CASE(a_frame_that_the_card_never_takes_holds_up_nobody),
 		CASE(segments_are_no_longer_than_frames_may_be),
 		CASE(what_is_for_the_link_alone_is_not_forwarded),
 	};

@@ -255,6 +255,8 @@ static int card_transmit(struct net_device *device, unsigned int queue, const st
 	step();
 	if (world.flying_count == world.depth)
 		return -28;
+	if (frame->length == world.refused_length)
+		return -22;
 	for (unsigned int i = 0; i < frame->segment_count; i++) {
 		if (!frame->segment[i].length || !pool_has(frame->segment[i].at, frame->segment[i].length))
 			panic("N: the card is sent to memory that it does not reach, or for nothing");

@@ -56,6 +56,7 @@ struct world {
 	/* The card. */
 	struct net_frame flying[WORLD_FLYING];	/* handed over, in order; copied when they complete */
 	uint32_t flying_count, completed, depth;
+	uint32_t refused_length;		/* of frames that its driver never takes */
 	void *buffer[256];			/* given for receiving; of a life that ended, until the card begins anew */
 	uint32_t buffer_count, segment_bytes;
 	bool is_left_begun, is_deaf, is_unplugged;
