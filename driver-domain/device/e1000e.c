@@ -601,6 +601,11 @@ static bool interrupts(struct net_device *device, unsigned int queue, bool recei
 	if (on) {
 		set(REG_ICR, on);		/* what has been seen to is no news */
 		set(REG_IMS, on);
+		/*
+		 * Writes take their time to the card. What it does before they are there interrupts nobody; with the answer to a read it is in
+		 * the rings, and what it does later interrupts.
+		 */
+		get(REG_STATUS);
 	}
 	return (receive && has_received()) || (transmit && has_sent());
 }
