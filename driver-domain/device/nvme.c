@@ -29,6 +29,7 @@
 #define CAP_TIMEOUT_NS(cap)	(((cap >> 24 & 0xff) + 1) * 500000000ULL)
 #define CAP_STRIDE(cap)		(4u << (cap >> 32 & 15))
 #define CAP_PAGE_MIN(cap)	(cap >> 48 & 15)
+#define CC_ON		1u
 #define CC_ENABLE		0x00460001u	/* entries of 64 and 16 bytes, pages of 4 KiB, the NVM command set */
 #define CSTS_READY		1u
 #define CSTS_FATAL		2u
@@ -136,9 +137,12 @@ static bool wait_ready(uint32_t wanted)
 	}
 }
 
+/* 3.1.5: a disk that is becoming ready is not to be disabled before it is; a predecessor may have died meanwhile. */
 static bool reset(void)
 {
-	set32(REG_CC, get32(REG_CC) & ~1u);
+	if (get32(REG_CC) & CC_ON)
+		wait_ready(CSTS_READY);
+	set32(REG_CC, get32(REG_CC) & ~CC_ON);
 	return wait_ready(0);
 }
 

@@ -405,6 +405,34 @@ static void successor_believes_no_completion_of_before(void)
 	CU_ASSERT_EQUAL(fake.failures, 0);
 }
 
+static bool was_enabling, was_disturbed;
+
+static void disk_becomes_ready(void)
+{
+	was_disturbed |= was_enabling && !(fake_get(0x14) & 1);
+	nvme_look();
+	was_enabling = (fake_get(0x14) & 1) && !(fake_get(0x1c) & 1);
+}
+
+/* As a death within enable() leaves it. */
+static void disk_that_is_becoming_ready_is_not_disabled_before_it_is(void)
+{
+	given_disk();
+	fake_set(0x1c, 0);
+	was_enabling = true;
+	was_disturbed = false;
+	fake.look = disk_becomes_ready;
+	CU_ASSERT_TRUE(disk.driver->stop(&disk));
+	CU_ASSERT_EQUAL(disk.driver->restart(&disk), 0);
+	CU_ASSERT_FALSE(was_disturbed);
+
+	nvme_disk.is_never_ready = true;		/* one that says it never will be is reset all the same */
+	fake_set(0x14, fake_get(0x14) | 1);
+	fake_set(0x1c, 2);
+	CU_ASSERT_TRUE(disk.driver->stop(&disk));
+	CU_ASSERT_EQUAL(fake.failures, 0);
+}
+
 static void disk_that_has_fewer_queues_than_before_is_refused(void)
 {
 	given_disk();
@@ -442,6 +470,7 @@ int main(void)
 	CASE(it_has_as_many_queues_as_both_can);
 	CASE(io_is_never_too_large_for_a_short_queue);
 	CASE(successor_believes_no_completion_of_before);
+	CASE(disk_that_is_becoming_ready_is_not_disabled_before_it_is);
 	CASE(disk_that_has_fewer_queues_than_before_is_refused);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
