@@ -29,6 +29,7 @@ struct blk_io {
 	uint64_t sector;		/* units of 512 bytes on the device; multiple of its sector */
 	uint64_t sectors;		/* a discard may be of any length */
 	int result;			/* after reap(): 0 or -EIO, -EOPNOTSUPP, -ENOSPC */
+	uint32_t tries;			/* the driver's */
 	void *cookie;			/* the back-end's */
 	struct blk_segment segment[BLK_SEGMENTS_MAX];
 };

@@ -4,6 +4,7 @@
  * reading and writing. An io is one command, or several where its segments cannot stand in one list of pages (PRP, 4.3).
  * V1  Commands under way are at most QUEUE_ENTRIES - 1, each with an identifier of its own: neither queue overflows.
  * V2  A completion is read once, and names a command that is under way on its queue; else the disk has failed.
+ * V3  An io that the disk was not ready for is begun anew, all of it, and not more than IO_TRIES times.
  */
 #include "device/drivers.h"
 
@@ -45,6 +46,9 @@ enum { IO_FLUSH = 0, IO_WRITE = 1, IO_READ = 2, IO_DATASET = 9 };
 #define ONCS_DATASET		4u
 #define STATUS(word)		((word) >> 1 & 0x7ff)	/* type and code; 0: done */
 #define STATUS_BAD_OPCODE	1u
+#define STATUS_NOT_READY	0x82u		/* the namespace */
+#define STATUS_FINAL(word)	((word) & 0x8000u)	/* it would be the same again */
+#define IO_TRIES	5u
 #define NAMESPACE		1
 
 #define ADMIN_ENTRIES	16
@@ -533,11 +537,8 @@ static int submit_flush(struct queue *queue, struct blk_io *io)
 	return 0;
 }
 
-static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+static int submit_once(struct queue *queue, struct blk_io *io)
 {
-	struct queue *queue = &disk.queue[number];
-
-	(void)device;
 	io->result = 0;
 	switch (io->op) {
 	case BLK_READ:
@@ -548,6 +549,13 @@ static int submit(struct blk_device *device, unsigned int number, struct blk_io 
 	default:
 		return submit_discard(queue, io);
 	}
+}
+
+static int submit(struct blk_device *device, unsigned int number, struct blk_io *io)
+{
+	(void)device;
+	io->tries = 1;
+	return submit_once(&disk.queue[number], io);
 }
 
 static void push(struct blk_device *device, unsigned int number)
@@ -561,7 +569,20 @@ static int result_of(const struct blk_io *io, uint16_t status)
 {
 	if (STATUS(status) == 0)
 		return io->result;
+	if (STATUS(status) == STATUS_NOT_READY && !STATUS_FINAL(status))
+		return io->result ? io->result : -XEN_EAGAIN;
 	return STATUS(status) == STATUS_BAD_OPCODE ? -XEN_EOPNOTSUPP : -XEN_EIO;
+}
+
+/* V3. True: it is under way again. All its identifiers have come back: there is room for it. */
+static bool is_retried(struct queue *queue, struct blk_io *io)
+{
+	if (io->result != -XEN_EAGAIN)
+		return false;
+	if (io->tries++ < IO_TRIES && submit_once(queue, io) == 0)
+		return true;
+	io->result = -XEN_EIO;
+	return false;
 }
 
 /* The io whose last command this was, or NULL. */
@@ -577,7 +598,7 @@ static struct blk_io *finish(struct queue *queue, const struct completion *compl
 	if (--first->remaining)
 		return NULL;
 	queue->free[queue->free_count++] = slot->first;
-	return io;
+	return is_retried(queue, io) ? NULL : io;
 }
 
 static unsigned int reap(struct blk_device *device, unsigned int number, struct blk_io **io, unsigned int room)
@@ -597,6 +618,7 @@ static unsigned int reap(struct blk_device *device, unsigned int number, struct 
 	}
 	if (queue->head != head)
 		*queue->head_bell = queue->head;
+	ring_bell(queue);
 	return count;
 }
 

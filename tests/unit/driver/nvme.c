@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The NVMe driver against a disk that lies: V1, V2, K1, K2; and against one that does not, in any order. */
+/* The NVMe driver against a disk that lies: V1 to V3, K1, K2; and against one that does not, in any order. */
 #include <CUnit/Basic.h>
 #include <string.h>
 
@@ -122,6 +122,65 @@ static void io_of_several_commands_is_answered_by_the_last_and_keeps_an_error(vo
 	CU_ASSERT_EQUAL(reaped(done), 1);
 	CU_ASSERT_TRUE(done[0] == &io[0] && io[0].result == -XEN_EIO);
 	CU_ASSERT_EQUAL(fake.failures, 0);
+}
+
+#define NOT_READY	0x82
+#define FINAL		0x4000		/* do not retry */
+
+static void disk_that_is_not_ready_yet_is_asked_again(void)	/* V3 */
+{
+	struct nvme_command first, again;
+	struct blk_io *done[8];
+
+	given_disk();
+	given_read(0, 0x1234, 3);
+	first = disk_takes();
+	nvme_put(1, first.id, NOT_READY);
+	CU_ASSERT_EQUAL(reaped(done), 0);
+	again = disk_takes();
+	CU_ASSERT_TRUE(again.opcode == first.opcode && again.page[0] == first.page[0] && !memcmp(again.word, first.word, sizeof(first.word)));
+	nvme_put(1, again.id, 0);
+	CU_ASSERT_EQUAL(reaped(done), 1);
+	CU_ASSERT_TRUE(done[0] == &io[0] && io[0].result == 0);
+	CU_ASSERT_PTR_NULL(nvme_take(1));
+	CU_ASSERT_EQUAL(fake.failures, 0);
+}
+
+static void disk_is_asked_again_only_so_often_and_not_if_it_says_so(void)	/* V3 */
+{
+	for (unsigned int is_final = 0; is_final < 2; is_final++) {
+		unsigned int tries = 0;
+		struct blk_io *done[8];
+
+		given_disk();
+		given_read(0, 0, 1);
+		do
+			nvme_put(1, disk_takes().id, (uint16_t)(NOT_READY | (is_final ? FINAL : 0)));
+		while (++tries < 20 && reaped(done) == 0);
+		CU_ASSERT_EQUAL(tries, is_final ? 1 : 5);
+		CU_ASSERT_TRUE(done[0] == &io[0] && io[0].result == -XEN_EIO);
+		CU_ASSERT_PTR_NULL(nvme_take(1));
+	}
+}
+
+/* And of an error and a request to ask again, the error counts. */
+static void io_of_several_commands_is_asked_again_as_a_whole(void)	/* V3 */
+{
+	for (unsigned int has_failed = 0; has_failed < 2; has_failed++) {
+		struct blk_io *done[8];
+
+		given_disk();
+		given_read_in_parts(0, 3);
+		nvme_put(1, disk_takes().id, 0);
+		nvme_put(1, disk_takes().id, NOT_READY);
+		nvme_put(1, disk_takes().id, has_failed ? 0x281 : 0);
+		CU_ASSERT_EQUAL(reaped(done), has_failed);
+		for (unsigned int i = 0; !has_failed && i < 3; i++)
+			nvme_put(1, disk_takes().id, 0);
+		CU_ASSERT_EQUAL(reaped(done), !has_failed);
+		CU_ASSERT_EQUAL(io[0].result, has_failed ? -XEN_EIO : 0);
+		CU_ASSERT_EQUAL(fake.failures, 0);
+	}
 }
 
 static void queue_is_full_when_it_says_so(void)		/* V1 */
@@ -453,6 +512,9 @@ int main(void)
 	CASE(command_is_what_the_standard_says);
 	CASE(ios_come_back_in_the_disks_order);
 	CASE(io_of_several_commands_is_answered_by_the_last_and_keeps_an_error);
+	CASE(disk_that_is_not_ready_yet_is_asked_again);
+	CASE(disk_is_asked_again_only_so_often_and_not_if_it_says_so);
+	CASE(io_of_several_commands_is_asked_again_as_a_whole);
 	CASE(queue_is_full_when_it_says_so);
 	CASE(long_run_is_right);
 	CASE(completion_of_another_turn_is_none);
