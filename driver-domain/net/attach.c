@@ -273,7 +273,7 @@ static void port_forget(struct port *port)
 {
 	for (uint32_t place = 0; place < DRIVER_ATTACHMENTS_MAX; place++)
 		for (uint32_t number = 0; net.port[place] && number < net.port[place]->queue_count; number++)
-			fifo_forget(&net.port[place]->queue[number]->waiting, net.port[place] == port ? NULL : port);
+			receive_forget(net.port[place]->queue[number], net.port[place] == port ? NULL : port);
 	fifo_forget(&net.wire_waiting, port);
 }
 

@@ -12,7 +12,8 @@
  * NB2  A packet is let go of by each who got it; the last one lets its slots be answered, or its buffers be free.
  * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once, until it has had all
  *      that waits. Nor for long for one that may get no more yet (its rate): half of what a device may take, by which time its senders would be taken
- *      for stuck. Nor for either while packets are short: nobody else is kept from sending.
+ *      for stuck. Nor for either while packets are short: nobody else is kept from sending. Nor with more of the card's buffers than HELD_BY_ONE,
+ *      or HELD_BY_ALL together: they are missing to all others who receive.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
  * NB6  A successor forwards no frame past a port that it has not taken over yet.
@@ -60,6 +61,8 @@
 #define HOLD_SLOTS		64u
 #define RECEIVE_WAITING_MAX	256u
 #define RECEIVE_PATIENCE_NS	50000000u
+#define HELD_BY_ONE(pool)	((pool) * 3 / 16)
+#define HELD_BY_ALL(pool)	((pool) * 3 / 8)	/* the card has as much; the rest is for what goes out */
 #define ARRIVALS		1024u
 #define DEPARTURE		ARRIVALS	/* NB9: its place among them */
 #define DEPARTURE_LIVES_MAX	8u	/* the card, or time, may end who sends it, and no death is laid to it then */
@@ -155,6 +158,7 @@ struct port {
 	struct driver_net net;
 	uint16_t vlan;			/* of frames without a tag */
 	uint32_t learned;		/* addresses in the switch */
+	uint32_t held;			/* buffers of the pool, by packets that wait for its guest */
 	struct rate to_guest, from_guest;
 	struct driver_attachment_status *status;
 	uint32_t queue_count;
@@ -239,6 +243,7 @@ struct net {
 	uint64_t was_taken[DRIVER_ATTACHMENTS_MAX / 64];	/* the same; has_looked: what the table said then */
 	uint64_t was_open[DRIVER_ATTACHMENTS_MAX / 64];	/* of those: who may have other addresses than Dom0 gave them */
 	bool has_looked;
+	uint32_t held;					/* by all ports */
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */
@@ -424,6 +429,7 @@ void receive_offer(struct port *port, struct packet *packet);	/* takes a referen
 bool receive_fill(void);
 void receive_finish(const struct delivery *delivery, bool is_whole);
 void fifo_forget(struct fifo *fifo, const struct port *from);	/* what waits there of one port; NULL: of all */
+void receive_forget(struct queue *queue, const struct port *from);
 
 /* wire.c */
 bool wire_receive(void);

@@ -12,6 +12,47 @@ static void drop(struct queue *queue, struct packet *packet)
 	packet_release(packet);
 }
 
+static uint32_t buffers_of(const struct packet *packet)
+{
+	uint32_t count = 0;
+
+	for (unsigned int i = 0; i < packet->piece_count; i++)
+		count += packet->piece[i].at != NULL;
+	return count;
+}
+
+static void hold(struct port *port, const struct packet *packet)
+{
+	uint32_t count = buffers_of(packet);
+
+	port->held += count;
+	net.held += count;
+}
+
+static void hold_no_more(struct port *port, const struct packet *packet)
+{
+	uint32_t count = buffers_of(packet);
+
+	port->held -= count;
+	net.held -= count;
+}
+
+static struct packet *waiting_take(struct queue *queue)
+{
+	struct packet *packet = fifo_take(&queue->waiting);
+
+	hold_no_more(queue->port, packet);
+	return packet;
+}
+
+/* NB3 */
+static bool is_too_much(const struct port *port)
+{
+	uint64_t pool = net.table->pool.pages;
+
+	return packets_are_short() || port->held > HELD_BY_ONE(pool) || net.held > HELD_BY_ALL(pool);
+}
+
 static void wait(void *to, struct packet *packet)
 {
 	struct queue *queue = to;
@@ -24,6 +65,7 @@ static void wait(void *to, struct packet *packet)
 	if (mine == packet)
 		packet->references++;
 	mine->since_ns = net.now_ns;
+	hold(queue->port, mine);
 	fifo_put(&queue->waiting, mine);
 	queue_activate(queue);
 }
@@ -53,8 +95,10 @@ void receive_offer(struct port *port, struct packet *packet)
 	}
 	queue = port->queue[port->queue_count > 1 ? packet->hash % port->queue_count : 0];
 	abilities_of(port, &abilities);
-	if (packet->join_bytes && !packet->is_flooded && abilities.tso4 && abilities.tso6 && join(fifo_last(&queue->waiting), packet))
+	if (packet->join_bytes && !packet->is_flooded && abilities.tso4 && abilities.tso6 && join(fifo_last(&queue->waiting), packet)) {
+		hold(port, packet);
 		return;
+	}
 	if (!offload(packet, &abilities, wait, queue))
 		port_count(port, DRIVER_RX_DROPPED, 1);
 }
@@ -92,29 +136,29 @@ static bool receive_one(struct queue *queue)
 	if (ready_ns) {
 		uint64_t until_ns = packet->since_ns + driver_domain_device_ns() / 2;
 
-		if (net.now_ns < until_ns && !packets_are_short()) {
+		if (net.now_ns < until_ns && !is_too_much(queue->port)) {
 			driver_domain_wake_at(ready_ns < until_ns ? ready_ns : until_ns);
 			return false;
 		}
-		drop(queue, fifo_take(&queue->waiting));
+		drop(queue, waiting_take(queue));
 		return true;
 	}
 	if (tag_bytes && packet->header_length < 12 && !packet_pull(packet, 12)) {
-		drop(queue, fifo_take(&queue->waiting));
+		drop(queue, waiting_take(queue));
 		return true;
 	}
 	slots = (uint32_t)((packet->length + tag_bytes + PAGE_SIZE - 1) / PAGE_SIZE) + (packet->gso != NET_GSO_NONE);
 	if ((uint32_t)room < slots) {
 		queue->is_stalled |= net.now_ns - packet->since_ns >= RECEIVE_PATIENCE_NS;
-		if (!queue->is_stalled && !packets_are_short()) {
+		if (!queue->is_stalled && !is_too_much(queue->port)) {
 			driver_domain_wake_at(packet->since_ns + RECEIVE_PATIENCE_NS);
 			return false;
 		}
-		drop(queue, fifo_take(&queue->waiting));
+		drop(queue, waiting_take(queue));
 		return true;
 	}
 	doing(packet);
-	fifo_take(&queue->waiting);
+	waiting_take(queue);
 	queue->is_stalled &= queue->waiting.first != NULL;
 	if (packet->joined)
 		headers_settle(packet);
@@ -225,4 +269,13 @@ void fifo_forget(struct fifo *fifo, const struct port *from)
 		else
 			packet_release(packet);
 	*fifo = kept;
+}
+
+void receive_forget(struct queue *queue, const struct port *from)
+{
+	for (const struct packet *packet = queue->waiting.first; packet; packet = packet->next)
+		hold_no_more(queue->port, packet);
+	fifo_forget(&queue->waiting, from);
+	for (const struct packet *packet = queue->waiting.first; packet; packet = packet->next)
+		hold(queue->port, packet);
 }

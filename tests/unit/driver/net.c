@@ -1213,6 +1213,7 @@ static void comes(const uint8_t *bytes, uint32_t length, uint16_t flags)
 {
 	struct world_frame *in = world_card_receives();
 
+	CU_ASSERT_PTR_NOT_NULL_FATAL(in);
 	in->length = length;
 	in->flags = flags;
 	in->gso = NET_GSO_NONE;
@@ -1712,6 +1713,69 @@ static void who_does_not_fetch_keeps_no_packets_from_the_others(void)	/* NB3 */
 	}
 }
 
+/* Of 64 KiB each, or small ones that are joined. */
+static void given_arrivals_for(uint32_t guests, bool is_stream)
+{
+	for (uint32_t i = 0; i < 128; i++) {
+		uint32_t length = is_stream ? segment(i * 1000, 1000, true) : plain(9, A, 65000);
+
+		for (uint32_t number = A; number < guests; number++) {
+			frame[5] = (uint8_t)(number + 1);
+			comes(frame, length, NET_CSUM_VALID);
+		}
+		world_run();
+	}
+}
+
+/* The card has buffers still, for those who may receive. */
+static void who_may_not_receive_keeps_no_buffers_from_the_others(void)	/* NB3 */
+{
+	for (uint32_t guests = 1; guests <= 3; guests += 2)
+		for (uint32_t is_stream = 0; is_stream < 2; is_stream++) {
+			given(WORLD_GUESTS, true);
+			for (uint32_t number = A; number < guests; number++) {
+				net_of(number)->to_guest = (struct driver_rate){ 1000, 1 };
+				given_buffers(number, VIF_RING_SLOTS);
+			}
+			given_buffers(D, 8);
+			world_back_end();
+			world_run();
+			given_arrivals_for(guests, is_stream);
+			CU_ASSERT_TRUE(net.port[A]->held && net.port[A]->held <= HELD_BY_ONE(WORLD_POOL));
+			CU_ASSERT_TRUE(net.held && net.held <= HELD_BY_ALL(WORLD_POOL));
+			CU_ASSERT_TRUE(buffer_free_count() + world.buffer_count >= WORLD_POOL - HELD_BY_ALL(WORLD_POOL));
+			CU_ASSERT_TRUE(counted(A, DRIVER_RX_DROPPED) > 0);
+			comes(frame, plain(9, D, 300), 0);
+			world_run();
+			CU_ASSERT_TRUE(arrives(D, 300));
+			world.now_ns += driver_domain_device_ns();
+			world_run();
+			CU_ASSERT_EQUAL(net.held, 0);
+			CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+			world_end();
+		}
+	given(1, false);
+}
+
+static void what_waits_for_a_guest_that_leaves_is_held_no_more(void)	/* NB3 */
+{
+	given(2, true);
+	net_of(A)->to_guest = (struct driver_rate){ 1000, 1 };
+	given_buffers(A, 8);
+	world_back_end();
+	world_run();
+	sends(B, plain(B, A, 300));
+	for (uint32_t i = 0; i < 4; i++)
+		comes(frame, plain(9, A, 300), 0);
+	world_run();
+	CU_ASSERT_EQUAL(net.held, 4);
+	world_detach(A);
+	CU_ASSERT_TRUE(attach_obey());
+	world_run();
+	CU_ASSERT_EQUAL(net.held, 0);
+	CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+}
+
 static void one_queue_that_lies_ends_its_attachment_with_all_queues(void)
 {
 	given_two_queues(3);
@@ -2038,6 +2102,8 @@ int main(void)
 		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
 		CASE(a_queue_without_buffers_holds_up_no_other),
 		CASE(who_does_not_fetch_keeps_no_packets_from_the_others),
+		CASE(who_may_not_receive_keeps_no_buffers_from_the_others),
+		CASE(what_waits_for_a_guest_that_leaves_is_held_no_more),
 		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),
 		CASE(an_attachment_of_which_one_ring_cannot_be_mapped_is_refused),
 		CASE(a_limit_is_kept),
