@@ -35,7 +35,8 @@
 #include "vif.h"
 
 #define PACKETS			1024u
-#define PACKETS_FOR_COPIES	256u	/* NB7: only for what is copied for the card, and of those */
+#define PACKETS_FOR_COPIES	320u	/* NB7: only for what is copied for the card, and of those */
+#define PACKETS_FOR_ARRIVALS	64u	/* only for what it brings: that does not wait for what goes out */
 #define PACKETS_FOR_SEGMENTS	16u	/* only for pages of headers */
 #define PACKETS_FOR_OTHERS	128u	/* NB3: half of what a round takes */
 #define BUFFERS_FOR_COPIES	24u	/* the largest frame's, and: */
@@ -324,8 +325,9 @@ void suspicion_settle(struct queue *queue);	/* answers were published */
 
 /* packet.c */
 void packets_init(void);
-struct packet *packet_new(void);		/* one reference; NULL: none is left, NB7 */
+struct packet *packet_new(void);		/* for what a guest sends; one reference; NULL: none is left, NB7 */
 struct packet *packet_take(uint32_t kept);	/* the same, unless no more than so many are left */
+struct packet *packet_part(struct packet *whole);	/* the same, for a part or a copy of that */
 struct packet *packet_share(struct packet *packet);	/* the same once more, for somebody else; NULL: none is left */
 static inline uint32_t packets_kept(void)
 {

@@ -158,7 +158,7 @@ static void segment_headers(const struct packet *packet, struct packet *part, ui
 
 static struct packet *segment(struct packet *packet, uint32_t from, uint32_t bytes, bool is_last)
 {
-	struct packet *part = packet_new();
+	struct packet *part = packet_part(packet);
 
 	if (!part)
 		return NULL;
@@ -171,8 +171,6 @@ static struct packet *segment(struct packet *packet, uint32_t from, uint32_t byt
 	part->flags = NET_NEEDS_CSUM;
 	part->csum_start = packet->csum_start;
 	part->csum_offset = packet->csum_offset;
-	part->whole = packet;
-	packet->references++;
 	slice(packet, part, from, bytes);
 	segment_headers(packet, part, from, is_last);
 	return part;

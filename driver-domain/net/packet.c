@@ -48,9 +48,20 @@ struct packet *packet_new(void)
 	return packet_take(packets_kept());
 }
 
+struct packet *packet_part(struct packet *whole)
+{
+	struct packet *part = packet_take(packet_origin(whole)->from ? packets_kept() : PACKETS_FOR_SEGMENTS);
+
+	if (part) {
+		part->whole = whole;
+		whole->references++;
+	}
+	return part;
+}
+
 struct packet *packet_share(struct packet *packet)
 {
-	struct packet *part = packet_new();
+	struct packet *part = packet_part(packet);
 
 	if (!part)
 		return NULL;
@@ -71,8 +82,6 @@ struct packet *packet_share(struct packet *packet)
 	part->header_bytes = packet->header_bytes;
 	part->piece_count = packet->piece_count;
 	part->is_flooded = packet->is_flooded;
-	part->whole = packet;
-	packet->references++;
 	return part;
 }
 

@@ -54,7 +54,7 @@ void wire_offer(struct packet *packet)
 
 static struct packet *child_new(struct packet *packet)
 {
-	struct packet *child = packet_take(PACKETS_FOR_SEGMENTS);
+	struct packet *child = packet_take(PACKETS_FOR_ARRIVALS + PACKETS_FOR_SEGMENTS);
 	uint16_t tag = packet->vlan ? TAG_BYTES : 0;
 
 	if (!child)
@@ -274,7 +274,7 @@ static void frame_drop(const struct net_frame *frame)
 
 struct packet *packet_of(const struct net_frame *frame)
 {
-	struct packet *packet = packet_new();
+	struct packet *packet = packet_take(PACKETS_FOR_SEGMENTS);
 
 	if (!packet) {
 		frame_drop(frame);

@@ -1441,6 +1441,31 @@ static void more_than_there_are_packets_goes_out(void)	/* NB7 */
 	all_is_sent(WORLD_QUEUES, WORLD_GUESTS * WORLD_QUEUES * VIF_RING_SLOTS);
 }
 
+/* The card sends nothing, and all rings are full of what is for it. */
+static void who_sends_keeps_no_packets_from_who_receives(void)
+{
+	given_queues(WORLD_GUESTS, WORLD_QUEUES, true);
+	world_back_end();
+	world_run();
+	for (uint32_t number = B; number < WORLD_GUESTS; number++)
+		for (via = 0; via < WORLD_QUEUES; via++) {
+			plain(number, 9, 100);
+			for (uint32_t i = 0; i < VIF_RING_SLOTS; i++)
+				put_frame(number, 100, 0, 0, 0);
+			push(number);
+		}
+	given_buffers(A, 64);
+	for (uint32_t i = 0; i < 64; i += 16) {
+		plain(9, A, 300);
+		for (uint32_t j = 0; j < 16; j++)
+			comes(frame, 300, 0);
+		world_run();
+		for (uint32_t j = 0; j < 16; j++)
+			CU_ASSERT_TRUE(arrives(A, 300));
+	}
+	all_is_sent(WORLD_QUEUES, (WORLD_GUESTS - 1) * WORLD_QUEUES * VIF_RING_SLOTS);
+}
+
 /* Each has more to send than one round has room for, and no end of it. */
 static void nobody_is_kept_from_sending_by_the_others(void)	/* NB8 */
 {
@@ -2093,6 +2118,7 @@ int main(void)
 		CASE(an_answer_waits_for_the_card),
 		CASE(an_answer_waits_for_those_before_it),
 		CASE(more_than_there_are_packets_goes_out),
+		CASE(who_sends_keeps_no_packets_from_who_receives),
 		CASE(nobody_is_kept_from_sending_by_the_others),
 		CASE(more_than_the_pool_has_goes_out),
 		CASE(who_leaves_waits_for_the_card),
