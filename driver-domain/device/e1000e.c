@@ -161,15 +161,16 @@ static bool reset(void)
 	return true;
 }
 
-static void set_ring(uint32_t base_low, const volatile struct descriptor *ring)
+/* An empty one: the card is to begin at `index`. */
+static void set_ring(uint32_t base_low, const volatile struct descriptor *ring, uint32_t index)
 {
 	uint64_t machine = pool_machine((const void *)ring);
 
 	set(base_low, (uint32_t)machine);
 	set(base_low + (REG_RDBAH - REG_RDBAL), (uint32_t)(machine >> 32));
 	set(base_low + (REG_RDLEN - REG_RDBAL), ENTRIES * sizeof(struct descriptor));
-	set(base_low + (REG_RDH - REG_RDBAL), 0);
-	set(base_low + (REG_RDT - REG_RDBAL), 0);
+	set(base_low + (REG_RDH - REG_RDBAL), index);
+	set(base_low + (REG_RDT - REG_RDBAL), index);
 }
 
 static void set_receive(void)
@@ -178,13 +179,13 @@ static void set_receive(void)
 		set(REG_MTA + 4 * i, 0);
 	set(REG_RFCTL, get(REG_RFCTL) | RFCTL_EXTENDED);
 	set(REG_RXCSUM, RXCSUM_IP_TCP);
-	set_ring(REG_RDBAL, card.receives);
+	set_ring(REG_RDBAL, card.receives, card.receive_tail);
 	set(REG_RCTL, RCTL_SETTINGS | RCTL_ENABLE);
 }
 
 static void set_transmit(void)
 {
-	set_ring(REG_TDBAL, card.transmits);
+	set_ring(REG_TDBAL, card.transmits, card.transmit_tail);
 	set(REG_TXDCTL, get(REG_TXDCTL) | TXDCTL_SETTINGS);
 	set(REG_TCTL, TCTL_SETTINGS | TCTL_ENABLE);
 }
@@ -616,6 +617,23 @@ static bool link_is_up(struct net_device *device)
 	return get(REG_STATUS) & STATUS_LINK_UP;
 }
 
+/* Without a link it sends nothing and gives nothing back. Frames that it has received, and nobody has asked for, are lost with it. */
+static int recall(struct net_device *device)
+{
+	if (!reset())
+		return -XEN_EIO;
+	keep(0, 0);
+	for (; card.receive_head != card.receive_tail; card.receive_head = after(card.receive_head))
+		buffer_free(card.buffer[card.receive_head]);
+	for (uint32_t index = card.transmit_head; index != card.transmit_tail; index = after(index))
+		card.transmits[index].high |= TX_DONE;
+	card.receive_told = card.receive_tail;
+	card.transmit_told = card.transmit_tail;
+	memset(&card.context, 0, sizeof(card.context));
+	begin();
+	return set_interrupts(device);
+}
+
 const struct net_driver e1000e = {
 	.name = "e1000e",
 	.knows = knows,
@@ -631,4 +649,5 @@ const struct net_driver e1000e = {
 	.receive = receive,
 	.interrupts = interrupts,
 	.link_is_up = link_is_up,
+	.recall = recall,
 };

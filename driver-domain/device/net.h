@@ -70,6 +70,11 @@ struct net_driver {
 	/* May the queue interrupt, for frames received, for frames sent? True: there is something already; look again. */
 	bool (*interrupts)(struct net_device *device, unsigned int queue, bool receive, bool transmit);
 	bool (*link_is_up)(struct net_device *device);
+	/*
+	 * The link is lost. Resets a card that keeps what it cannot send, and sets it up again: all that was handed over comes back by reap(), sent or not,
+	 * and the buffers that it had are free. 0 or -errno. NULL: it keeps nothing.
+	 */
+	int (*recall)(struct net_device *device);
 };
 
 struct net_device {

@@ -230,10 +230,19 @@ bool net_rest(void)
 	return has_news;
 }
 
+static void link_look(void)
+{
+	bool was_up = net.wire.flags & DRIVER_NET_LINK_UP, is_up = net.device->driver->link_is_up(net.device);
+
+	net.wire.flags = is_up ? DRIVER_NET_LINK_UP : 0;
+	if (was_up && !is_up)
+		wire_recall();
+}
+
 void net_tick(void)
 {
 	if (net.device)
-		net.wire.flags = net.device->driver->link_is_up(net.device) ? DRIVER_NET_LINK_UP : 0;
+		link_look();
 	net.status->device_flags &= ~DRIVER_DEVICE_LINK_UP;
 	net.status->device_flags |= net.wire.flags & DRIVER_NET_LINK_UP ? DRIVER_DEVICE_LINK_UP : 0;
 	switch_age();

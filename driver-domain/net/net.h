@@ -440,6 +440,7 @@ bool wire_fill(void);
 void wire_finish(const struct delivery *delivery, bool is_whole);
 bool wire_push(void);
 bool wire_reap(void);
+void wire_recall(void);				/* the link is lost; between two rounds */
 bool wire_interrupts(bool on);
 void frame_of(const struct packet *packet, struct net_frame *frame);
 struct packet *packet_of(const struct net_frame *frame);	/* its buffers are the packet's; NULL: there is no packet, and they are free */

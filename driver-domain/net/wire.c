@@ -196,7 +196,7 @@ bool wire_push(void)
 	return did;
 }
 
-bool wire_reap(void)
+static bool reap(void (*look)(struct packet *packet))
 {
 	void *done[WIRE_BATCH];
 	bool did = false;
@@ -204,12 +204,46 @@ bool wire_reap(void)
 	for (unsigned int queue = 0; queue < net.device->queues && net.wire_flying; queue++) {
 		unsigned int count = net.device->driver->reap(net.device, queue, done, WIRE_BATCH);
 
-		for (unsigned int i = 0; i < count; i++)
+		for (unsigned int i = 0; i < count; i++) {
+			if (look)
+				look(done[i]);
 			packet_release(done[i]);
+		}
 		net.wire_flying -= count;
 		did |= count != 0;
 	}
 	return did;
+}
+
+bool wire_reap(void)
+{
+	return reap(NULL);
+}
+
+static void drop_all(struct fifo *fifo)
+{
+	struct packet *packet;
+
+	while ((packet = fifo_take(fifo))) {
+		drop(packet);
+		packet_release(packet);
+	}
+}
+
+/* Nobody is kept waiting for a link: rings that stand still would be laid to this driver. */
+void wire_recall(void)
+{
+	const struct net_driver *driver = net.device->driver;
+
+	drop_all(&net.wire_waiting);
+	drop_all(&net.wire_ready);
+	if (!net.wire_flying || !driver->recall)
+		return;
+	if (driver->recall(net.device))
+		net.device->failed(net.device, "it does not start again without a link");
+	while (reap(drop))
+		;
+	net.wire_refills = true;
 }
 
 /* ---- in ---- */

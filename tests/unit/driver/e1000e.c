@@ -276,6 +276,45 @@ static void card_that_rewrites_its_ring_harms_nobody(void)	/* E1 */
 	CU_ASSERT_EQUAL(card.driver->reap(&card, 0, cookie, 300), 0);
 }
 
+/* It knows nothing any more of what it had, and goes on where the rings are empty. */
+static void card_without_a_link_gives_back_all_it_has(void)	/* N2 */
+{
+	void *cookie[8];
+
+	given_card();
+	given_buffers(20);
+	card_receives(100, RX_WHOLE);
+	CU_ASSERT_EQUAL(receives(), 0);
+	frame_freed();
+	card_receives(100, RX_DONE);
+	for (unsigned int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(sends(i, 2), 0);
+	card.driver->transmit_push(&card, 0);
+	card_has_sent(1);
+	CU_ASSERT_EQUAL(sends(3, 1), 0);		/* and it was not told of this one */
+
+	CU_ASSERT_EQUAL(card.driver->recall(&card), 0);
+
+	CU_ASSERT_EQUAL(card.driver->reap(&card, 0, cookie, 8), 4);
+	for (unsigned int i = 0; i < 4; i++)
+		CU_ASSERT_PTR_EQUAL(cookie[i], &cookies[i]);
+	CU_ASSERT_EQUAL(card.driver->reap(&card, 0, cookie, 8), 0);
+	CU_ASSERT_EQUAL(buffers_missing(0), 0);
+	CU_ASSERT_EQUAL(receives(), -XEN_EAGAIN);
+	CU_ASSERT_TRUE(fake_get(REG_RDH) == fake_get(REG_RDT) && fake_get(REG_TDH) == fake_get(REG_TDT));
+	received = fake_get(REG_RDH);
+	given_buffers(20);
+	card_receives(200, RX_WHOLE);
+	CU_ASSERT_TRUE(receives() == 0 && got.length == 200);
+	frame_freed();
+	CU_ASSERT_EQUAL(sends(4, 1), 0);
+	card.driver->transmit_push(&card, 0);
+	card_has_sent(fake_get(REG_TDH));
+	CU_ASSERT_EQUAL(card.driver->reap(&card, 0, cookie, 8), 1);
+	CU_ASSERT_PTR_EQUAL(cookie[0], &cookies[4]);
+	CU_ASSERT_EQUAL(fake.failures, 0);
+}
+
 /* ---- start ---- */
 
 static void refuses_reset(void) { }
@@ -417,6 +456,7 @@ int main(void)
 	CASE(ring_takes_one_buffer_less_than_it_has_places);
 	CASE(frames_come_back_in_order_when_their_last_descriptor_does);
 	CASE(card_that_rewrites_its_ring_harms_nobody);
+	CASE(card_without_a_link_gives_back_all_it_has);
 	CASE(card_that_does_not_acknowledge_its_reset_is_refused);
 	CASE(frames_that_were_not_taken_are_left);
 	CASE(lies_are_the_end_of_what_is_left);

@@ -1972,6 +1972,43 @@ static void a_link_that_is_down_carries_nothing(void)
 	CU_ASSERT_TRUE(arrives(B, 100));
 }
 
+/* A card without a link sends nothing of what it has: it is ready, copied, or waits for a copy. */
+static void nobody_waits_for_a_link_that_is_lost(void)
+{
+	for (uint32_t can = 0; can < 2; can++) {
+		given(2, true);
+		world.device.does_csum = world.device.does_tso = can;
+		world_back_end();
+		world_run();
+		for (uint32_t i = 0; i < 12; i++)
+			put_frame(A, tcp(A, 9, 55000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 1448);
+		put_frame(B, plain(B, 9, 300), 0, 0, 0);
+		push(A);
+		push(B);
+		CU_ASSERT_TRUE(net.wire_flying && answer(A) == 99 && answer(B) == 99);
+		world.is_unplugged = true;
+		net_tick();
+		world_run();
+		for (uint32_t i = 0; i < 12 * 15; i++)
+			CU_ASSERT_TRUE(answer(A) != 99);
+		CU_ASSERT_EQUAL(answer(A), 99);
+		CU_ASSERT_EQUAL(answer(B), VIF_STATUS_OKAY);
+		CU_ASSERT_TRUE(net.wire_flying == 0 && world.flying_count == 0);
+		CU_ASSERT_TRUE(counted(A, DRIVER_TX_DROPPED) >= 12 && counted(B, DRIVER_TX_DROPPED) == 1);
+		CU_ASSERT_EQUAL(net.free_count, PACKETS);
+		CU_ASSERT_EQUAL(buffer_free_count() + world.buffer_count, WORLD_POOL);
+		world.is_unplugged = false;
+		net_tick();
+		given_buffers(B, 8);
+		sends(B, plain(B, 9, 300));
+		comes(frame, plain(9, B, 300), 0);
+		world_run();
+		CU_ASSERT_TRUE(world.flying_count == 1 && arrives(B, 300));
+		world_end();
+	}
+	given(1, false);
+}
+
 static void what_the_wire_cannot_take_is_counted(void)
 {
 	given(2, true);
@@ -2139,6 +2176,7 @@ int main(void)
 		CASE(what_dom0_is_told_of_a_ring_is_what_counts),
 		CASE(a_burst_passes_no_faster_than_its_peak),
 		CASE(a_link_that_is_down_carries_nothing),
+		CASE(nobody_waits_for_a_link_that_is_lost),
 		CASE(what_the_wire_cannot_take_is_counted),
 		CASE(a_frame_that_is_nothing_but_its_header_does_not_reach_the_card),
 		CASE(a_frame_that_the_card_never_takes_holds_up_nobody),

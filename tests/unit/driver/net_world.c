@@ -404,6 +404,15 @@ static bool card_link(struct net_device *device)
 	return !world.is_unplugged;
 }
 
+static int card_recall(struct net_device *device)
+{
+	world.completed = world.flying_count;
+	world.taken.segment_count = 0;
+	while (world.buffer_count)
+		buffer_free(world.buffer[--world.buffer_count]);
+	return 0;
+}
+
 static void __attribute__((noreturn)) card_failed(struct net_device *device, const char *why)
 {
 	panic("card: %s", why);
@@ -412,6 +421,7 @@ static void __attribute__((noreturn)) card_failed(struct net_device *device, con
 static const struct net_driver card = {
 	.name = "card", .stop = card_stop, .left = card_left, .restart = card_restart, .transmit = card_transmit, .transmit_push = card_push, .reap = card_reap, .receive_give = card_give,
 	.receive_push = card_push, .receive = card_receive, .interrupts = card_interrupts, .link_is_up = card_link,
+	.recall = card_recall,
 };
 
 /* ---- the whole ---- */
