@@ -19,6 +19,7 @@
 /* Registers, 10.2. */
 #define REG_CTRL	0x0000
 #define REG_STATUS	0x0008
+#define REG_EECD	0x0010
 #define REG_CTRL_EXT	0x0018
 #define REG_ICR		0x00c0
 #define REG_IMS		0x00d0
@@ -51,6 +52,7 @@
 #define CTRL_RESET		(1u << 26)
 #define STATUS_LINK_UP		(1u << 1)
 #define STATUS_MASTER		(1u << 19)
+#define EECD_READ_DONE		(1u << 9)
 #define CTRL_EXT_PBA		(1u << 31)
 #define IVAR_RX_AND_TX_0	((1u << 3) | (1u << 11))
 #define CAUSE_RX_QUEUE		(1u << 20)
@@ -133,11 +135,11 @@ static bool knows(const struct pci_function *function)
 
 /* ---------------------------------------------------------------- start and stop */
 
-static bool wait_clear(uint32_t at, uint32_t bits)
+static bool wait_for(uint32_t at, uint32_t bits, uint32_t wanted)
 {
 	uint64_t until = time_now_ns() + RESET_NS;
 
-	while (get(at) & bits) {
+	while ((get(at) & bits) != wanted) {
 		if (time_now_ns() > until)
 			return false;
 		cpu_relax();
@@ -145,16 +147,21 @@ static bool wait_clear(uint32_t at, uint32_t bits)
 	return true;
 }
 
-/* 4.3: both directions off, no new requests on the bus, then the reset. Not each card shows the second; the others it has to acknowledge. */
+/*
+ * 4.3: both directions off, no new requests on the bus, then the reset. Not each card shows the second; the others it has to acknowledge. Then it reads
+ * from its own memory what it begins with, its address too: not before that is done is it set up, or asked.
+ */
 static bool reset(void)
 {
 	set(REG_IMC, 0xffffffff);
 	set(REG_RCTL, 0);
 	set(REG_TCTL, 0);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_MASTER_DISABLE);
-	wait_clear(REG_STATUS, STATUS_MASTER);
+	wait_for(REG_STATUS, STATUS_MASTER, 0);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_RESET);
-	if (!wait_clear(REG_CTRL, CTRL_RESET) || (get(REG_RCTL) & RCTL_ENABLE) || (get(REG_TCTL) & TCTL_ENABLE))
+	if (!wait_for(REG_CTRL, CTRL_RESET, 0) || !wait_for(REG_EECD, EECD_READ_DONE, EECD_READ_DONE))
+		return false;
+	if ((get(REG_RCTL) & RCTL_ENABLE) || (get(REG_TCTL) & TCTL_ENABLE))
 		return false;
 	set(REG_IMC, 0xffffffff);
 	get(REG_ICR);
@@ -243,7 +250,8 @@ static int start(struct net_device *device)
 		return -XEN_ENODEV;
 	}
 	if (!reset()) {
-		printf("e1000e: it does not acknowledge its reset: CTRL 0x%x, RCTL 0x%x, TCTL 0x%x\n", get(REG_CTRL), get(REG_RCTL), get(REG_TCTL));
+		printf("e1000e: it does not acknowledge its reset: CTRL 0x%x, EECD 0x%x, RCTL 0x%x, TCTL 0x%x\n", get(REG_CTRL), get(REG_EECD), get(REG_RCTL),
+		       get(REG_TCTL));
 		return -XEN_EIO;
 	}
 	card.receives = pool_take(ENTRIES * sizeof(struct descriptor));

@@ -13,6 +13,7 @@
 #define FRAMES		64u
 #define ENTRIES		256u
 #define REG_CTRL	0x0000
+#define REG_EECD	0x0010
 #define REG_RDBAL	0x2800
 #define REG_TDBAL	0x3800
 
@@ -41,8 +42,10 @@ static void look(void)
 
 	if (how == 0xff)
 		fake_set(take16() % (fake.bytes / 4) * 4, take32());
-	if (how != 0xfe)
+	if (how != 0xfe) {
 		fake_set(REG_CTRL, fake_get(REG_CTRL) & ~(1u << 26));
+		fake_set(REG_EECD, fake_get(REG_EECD) | 1u << 9);
+	}
 }
 
 static struct descriptor *ring(uint32_t base)

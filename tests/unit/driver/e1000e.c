@@ -11,7 +11,9 @@
 #define RX_END		2u
 #define RX_WHOLE	(RX_DONE | RX_END)
 #define REG_CTRL	0x0000
+#define REG_EECD	0x0010
 #define REG_RCTL	0x0100
+#define REG_RAL		0x5400
 #define REG_RDH		0x2810
 #define REG_RDT		0x2818
 #define REG_RDBAL	0x2800
@@ -32,6 +34,7 @@ static uint32_t received;		/* descriptors that the card has used */
 
 static void card_looks(void)
 {
+	fake_set(REG_EECD, fake_get(REG_EECD) | 1u << 9);
 	fake_set(REG_CTRL, fake_get(REG_CTRL) & ~(1u << 26));
 }
 
@@ -334,6 +337,31 @@ static void card_that_does_not_acknowledge_its_reset_is_refused(void)
 	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_ENODEV);
 }
 
+static unsigned int looks_until_read;
+
+static void reads_its_memory(void)
+{
+	fake_set(REG_CTRL, fake_get(REG_CTRL) & ~(1u << 26));
+	if (looks_until_read && --looks_until_read == 0) {
+		fake_set(REG_EECD, 1u << 9);
+		fake_set(REG_RAL, 0x00efbe02);
+	}
+}
+
+static void card_is_set_up_when_it_has_read_its_own_memory(void)
+{
+	fake_begin(0x6000);
+	fake_card(&card, &e1000e);
+	fake.look = reads_its_memory;
+	looks_until_read = 10;
+	CU_ASSERT_EQUAL(card.driver->start(&card), 0);
+	CU_ASSERT_EQUAL(memcmp(card.mac, (uint8_t[6]){ 2, 0xbe, 0xef }, 6), 0);
+	fake_begin(0x6000);
+	fake_card(&card, &e1000e);
+	fake.look = reads_its_memory;		/* it never has */
+	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_EIO);
+}
+
 /* ---- a successor ---- */
 
 /* As after a reset of the domain: its memory is as when start() had returned, but for the pool and what is scratch. */
@@ -458,6 +486,7 @@ int main(void)
 	CASE(card_that_rewrites_its_ring_harms_nobody);
 	CASE(card_without_a_link_gives_back_all_it_has);
 	CASE(card_that_does_not_acknowledge_its_reset_is_refused);
+	CASE(card_is_set_up_when_it_has_read_its_own_memory);
 	CASE(frames_that_were_not_taken_are_left);
 	CASE(lies_are_the_end_of_what_is_left);
 	CASE(noise_gives_whole_frames_of_buffers_that_are_nobodys);
