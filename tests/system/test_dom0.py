@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 
+from device_manifests import disk, driver, hostdev
 from dom0 import DOM0_LINE, IMAGE, UNPACKED, Dom0, guest, rows, wait_until
 from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
@@ -198,6 +199,46 @@ def test_reboot_resets_the_machine():
         machine.send("reboot")
         machine.expect("runit: system reboot", 60)
         machine.wait_for_end(60)    # QEMU runs with -no-reboot
+
+
+# ------------------------------------------------------------------ how it ends with a disk of its own
+
+@pytest.fixture
+def with_disk(request):
+    """It is mounted at /mnt, as docs/admin.md says; and the second death of its driver is the last."""
+    path = f"{BUILD}/test/dom0-{request.param}.disk"
+    subprocess.run(["mkfs.ext4", "-q", "-F", path, "64M"], check=True)
+    options = ("-drive", f"file={path},format=raw,if=none,id=disk0", "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on")
+    policy = "<skink:inject allow='yes'/><skink:restart limit='1' within='10min' then='hold'/>"
+    with Dom0(f"dom0-{request.param}", smp="1", memory=2048, more=options) as machine:
+        machine.disk = path
+        machine.log_in()
+        machine.write("disk0.xml", driver("disk0", "blk", hostdev(4)).replace("</skink:driver>", f"{policy}</skink:driver>"))
+        machine.write("disk.xml", disk("xvda"))
+        machine.check("skink create disk0.xml && skink attach Domain-0 disk.xml", 120)
+        wait_until(lambda: machine.ends_with("test -b /dev/xvda") == 0)
+        machine.check("mount /dev/xvda /mnt")
+        yield machine
+
+
+@pytest.mark.parametrize("with_disk", ["writer"], indirect=True)
+def test_what_was_written_by_who_still_has_the_file_open_is_there_after_poweroff(with_disk):
+    with_disk.check("exec 9> /mnt/kept")
+    with_disk.send("echo 'written last' >&9; poweroff")
+    with_disk.expect("runit: power off", 120)
+    with_disk.wait_for_end(60)
+    assert subprocess.run(["e2fsck", "-fy", with_disk.disk], stdout=subprocess.DEVNULL, check=False).returncode in (0, 1)
+    assert subprocess.run(["debugfs", "-R", "cat /kept", with_disk.disk], capture_output=True, check=True).stdout == b"written last\n"
+
+
+@pytest.mark.parametrize("with_disk", ["held"], indirect=True)
+def test_poweroff_does_not_wait_for_ever_for_a_disk_that_is_held(with_disk):
+    for _ in range(2):
+        with_disk.check("skink inject disk0 --class crash", 60)
+    wait_until(lambda: "blk driver, held" in with_disk.check("skink list"))
+    with_disk.send("poweroff")
+    with_disk.expect("disk0: destroyed", 120)
+    with_disk.wait_for_end(120)
 
 
 # ------------------------------------------------------------------ guests that come and go with it
