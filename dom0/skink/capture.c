@@ -10,6 +10,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define APPEARS_S	10.0
 #define LOOK_S		0.05
 #define FLUSH_S		0.5
+#define READER_LEFT	(128 + SIGPIPE)
 
 /* draft-ietf-opsawg-pcap; times in nanoseconds. */
 #define PCAP_MAGIC	0xa1b23c4du
@@ -143,8 +145,8 @@ static bool goes_on(const struct capture *capture)
 	return !ferror(capture->to) && !signal_caught() && (!capture->most || capture->count < capture->most);
 }
 
-/* False: the file took no more. */
-static bool take_all(struct capture *capture)
+/* 0, or of what the file took no more. */
+static int take_all(struct capture *capture)
 {
 	const struct pcap_header header = { .magic = PCAP_MAGIC, .major = 2, .minor = 4, .longest = FRAME_MAX, .kind = PCAP_ETHERNET };
 	struct pollfd ready = { .fd = capture->from, .events = POLLIN };
@@ -157,15 +159,36 @@ static bool take_all(struct capture *capture)
 				;
 		else
 			fflush(capture->to);
-	return fflush(capture->to) == 0 && !ferror(capture->to);
+	return fflush(capture->to) || ferror(capture->to) ? errno : 0;
+}
+
+/* What there was is overwritten only when there is something to write. */
+static int write_file(struct capture *capture, const char *file)
+{
+	int error;
+
+	capture->to = strcmp(file, "-") ? fopen(file, "we") : stdout;
+	if (!capture->to) {
+		complain("capture: %s cannot be written: %s", file, strerror(errno));
+		return EXIT_FAILED;
+	}
+	error = take_all(capture);
+	if (capture->to != stdout && fclose(capture->to) && !error)
+		error = errno;
+	note("%lu packets", capture->count);
+	if (error == EPIPE)
+		return READER_LEFT;
+	if (error)
+		complain("capture: %s took no more: %s", file, strerror(error));
+	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* Everything between having the mirror and giving it back. */
-static int listen_to(const json_t *mirror, FILE *to, uint64_t most)
+static int listen_to(const json_t *mirror, const char *file, uint64_t most)
 {
-	struct capture capture = { .to = to, .most = most };
+	struct capture capture = { .most = most };
 	char name[IFNAMSIZ];
-	bool is_whole;
+	int code;
 
 	if (!wait_for_interface(count_of(mirror, "device"), name)) {
 		if (signal_caught())
@@ -177,13 +200,9 @@ static int listen_to(const json_t *mirror, FILE *to, uint64_t most)
 	if (capture.from < 0)
 		return EXIT_FAILED;
 	note("listening at %s: Ctrl-C ends it", text_of(mirror, "driver"));
-	is_whole = take_all(&capture);
+	code = write_file(&capture, file);
 	close(capture.from);
-	note("%lu packets", capture.count);
-	if (is_whole)
-		return EXIT_DONE;
-	complain("capture: the file took no more: is the disk full?");
-	return EXIT_FAILED;
+	return code;
 }
 
 int verb_capture(const struct invocation *invocation)
@@ -197,7 +216,6 @@ int verb_capture(const struct invocation *invocation)
 	const json_t *mirror;
 	json_t *result;
 	int code, last = EXIT_DONE;
-	FILE *to;
 
 	if (!file) {
 		complain("capture: write where to: -w FILE, or -w - for standard output");
@@ -207,22 +225,19 @@ int verb_capture(const struct invocation *invocation)
 		complain("capture: '%s' is no number of packets: write 1 or more, or leave --count out", most);
 		return EXIT_BAD_INPUT;
 	}
-	to = strcmp(file, "-") ? fopen(file, "we") : stdout;
-	if (!to) {
-		complain("capture: %s cannot be written: %s", file, strerror(errno));
-		return EXIT_FAILED;
-	}
 	signals_hold();
+	signal(SIGPIPE, SIG_IGN);		/* CP1 */
 	code = ask(invocation, &begin, &result);
 	if (!code) {
 		mirror = json_object_get(result, "attachment");
-		code = listen_to(mirror, to, packets);
+		code = listen_to(mirror, file, packets);
 		signals_forget();
 		end.params = json_pack("{s:s, s:s, s:b}", "domain", "Domain-0", "device", text_of(mirror, "name"), "force", 1);
 		last = ask(invocation, &end, NULL);
 		json_decref(result);
 	}
-	if (to != stdout)
-		fclose(to);
+	signal(SIGPIPE, SIG_DFL);
+	if (code == READER_LEFT)
+		raise(SIGPIPE);			/* as it ends every other verb */
 	return code ? code : last;
 }

@@ -370,6 +370,16 @@ def test_a_closed_pipe_is_silent(skinkd):
     assert child.wait(command.LIMIT) == -signal.SIGPIPE
 
 
+def test_a_capture_that_is_refused_leaves_the_file_as_it_was(skink, skinkd, tmp_path):
+    def answer(params, connection):
+        raise Error(3, "there is no domain 'wbe'")
+    skinkd.answers["capture"] = answer
+    before = tmp_path / "before.pcap"
+    before.write_bytes(b"packets")
+    result = skink("capture", "wbe", "-w", str(before))
+    assert result.code == 3 and "no domain 'wbe'" in result.err and before.read_bytes() == b"packets", result
+
+
 def test_text_of_others_is_not_changed_in_a_pipe(skink, skinkd):
     skinkd.answers["dmesg"] = {"text": "a\x1b[31mb\tc\r\n"}
     assert skink("dmesg").out == "a\x1b[31mb\tc\r\n"

@@ -242,6 +242,12 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     frames = captured(dom0, "/tmp/wire.pcap")
     assert len(frames) == 4 and {"10.0.2.16 10.0.2.2", "10.0.2.2 10.0.2.16"} <= set(frames), frames
     wait_until(lambda: ":" not in "".join(devices(dom0, "Domain-0")))
+    # A reader that has seen enough ends it, and the mirror goes with it.
+    dom0.check("(sh -c 'skink capture net0 -w - 2> /tmp/heard | head -c 24 > /tmp/head.pcap; echo ended >> /tmp/heard' &) ; "
+               "until grep -q listening /tmp/heard; do sleep 0.1; done", 60)
+    inside(dom0, "web", "ping -c 3 10.0.2.2", 60)
+    dom0.check("until grep -q ended /tmp/heard; do sleep 0.1; done; [ $(stat -c %s /tmp/head.pcap) = 24 ]", 60)
+    wait_until(lambda: ":" not in "".join(devices(dom0, "Domain-0")))
     assert dom0.ends_with("skink capture web xvda -w /tmp/x") == 2 and dom0.ends_with(f"skink capture web {mac}") == 2
     rings = rings_at_rest(dom0, "web")
     assert set(rings) == {"transmit", "receive", "disk"}
