@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "../../protocols/driver.h"
 #include "manifest_read.h"
 #include "manifest_value.h"
 #include "need.h"
@@ -87,6 +88,11 @@ static void read_address(struct reader *reader, struct manifest_interface *inter
 			read_error(reader, node, "address", "address='%s' stands here a second time\nkeep one of them", text);
 			return;
 		}
+	if (interface->address_count == DRIVER_ADDRESSES_MAX) {
+		read_error(reader, node, NULL, "a driver domain keeps %u addresses of an interface\nkeep so many, or none, "
+			   "and write <skink:guard ip='no'/>", DRIVER_ADDRESSES_MAX);
+		return;
+	}
 	*NEED_ONE_MORE(interface->addresses, interface->address_count) = need_copy(canonical);
 }
 
@@ -117,6 +123,11 @@ static void read_tag(struct reader *reader, struct manifest_interface *interface
 			read_error(reader, tag, "id", "id='%u' stands here a second time\nkeep one of them", (unsigned)id);
 			return;
 		}
+	if (interface->vlan_count == DRIVER_VLANS_MAX) {
+		read_error(reader, tag, NULL, "a driver domain keeps %u VLANs of an interface\nkeep so many, and write the rest into another "
+			   "<interface>", DRIVER_VLANS_MAX);
+		return;
+	}
 	if (read_attribute(reader, tag, "nativeMode") && interface->native_vlan)
 		read_error(reader, tag, "nativeMode", "VLAN %u is the native one already\nkeep one of them", interface->native_vlan);
 	else if (read_attribute(reader, tag, "nativeMode"))
