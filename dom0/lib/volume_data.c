@@ -40,23 +40,32 @@ int volume_wipe(const char *device, const struct volume *volume, uint64_t from)
 	return result;
 }
 
+/* A FIFO must not keep us waiting. */
+static int open_image(const char *file)
+{
+	return open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 int volume_image_size(const char *file, uint64_t *bytes, char why[VOLUME_WHY])
 {
 	static const struct {
 		const char *magic, *name;
 		size_t length;
 	} formats[] = { { "QFI\xfb", "qcow2", 4 }, { "KDMV", "VMDK", 4 }, { "<<< ", "VDI", 4 }, { "conectix", "VHD", 8 }, { "vhdxfile", "VHDX", 8 } };
-	int descriptor = open(file, O_RDONLY | O_CLOEXEC);
+	int descriptor = open_image(file), result;
 	struct stat status;
 	char head[8] = "";
-	ssize_t got;
 
 	if (descriptor < 0)
 		return wrong(-errno, why, file);
-	got = fstat(descriptor, &status) ? -1 : pread(descriptor, head, sizeof(head), 0);
+	result = fstat(descriptor, &status) || (S_ISREG(status.st_mode) && pread(descriptor, head, sizeof(head), 0) < 0) ? -errno : 0;
 	close(descriptor);
-	if (got < 0 || !S_ISREG(status.st_mode))
-		return wrong(-EINVAL, why, file);
+	if (result)
+		return wrong(result, why, file);
+	if (!S_ISREG(status.st_mode)) {
+		snprintf(why, VOLUME_WHY, "%.200s is no regular file: name one that is a raw image", file);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (!memcmp(head, formats[i].magic, formats[i].length)) {
 			snprintf(why, VOLUME_WHY, "%.150s is a %s image: make it a raw one, 'qemu-img convert -O raw FILE FILE.raw', and "
@@ -122,7 +131,7 @@ static int move(const struct volume *volume, int from, int to, bool into_volume)
 
 int volume_fill(const char *device, const struct volume *volume, const char *file, char why[VOLUME_WHY])
 {
-	int image = open(file, O_RDONLY | O_CLOEXEC), disk = open(device, O_RDWR | O_CLOEXEC);
+	int image = open_image(file), disk = open(device, O_RDWR | O_CLOEXEC);
 	int result = image < 0 || disk < 0 ? -errno : move(volume, image, disk, true);
 
 	if (!result && (fsync(disk) || ioctl(disk, BLKFLSBUF)))

@@ -553,9 +553,10 @@ def test_a_transient_disk_without_room_for_its_copy_says_so(dom0):
     ("delete disk0 nope", 1, "there is no volume 'nope'"),
     ("import disk0 x /tmp/image.qcow2", 1, "is a qcow2 image: make it a raw one"),
     ("import disk0 x /tmp/nothing", 1, "No such file"),
-], ids=("reserved", "large", "name", "pool", "absent", "qcow2", "no-file"))
+    ("import disk0 x /tmp/fifo", 1, "is no regular file"),
+], ids=("reserved", "large", "name", "pool", "absent", "qcow2", "no-file", "fifo"))
 def test_volumes_that_cannot_be(dom0, command, code, complaint):
-    dom0.check("printf 'QFI\\373' > /tmp/image.qcow2")
+    dom0.check("printf 'QFI\\373' > /tmp/image.qcow2; rm -f /tmp/fifo; mkfifo /tmp/fifo")
     status, said = dom0.run(f"skink volume {command}", 60)
     assert status == code and re.search(complaint, said), said
     assert volumes(dom0) == {}

@@ -91,7 +91,7 @@ DOM0_UNIT_share_SOURCES = dom0/skinkd/share.c tests/unit/dom0/call.c
 DOM0_UNIT_watch_slow_SOURCES = dom0/skinkd/watch_slow.c tests/unit/dom0/call.c
 DOM0_UNIT_hook_SOURCES = dom0/skinkd/hook.c
 DOM0_UNIT_rpc_SOURCES = dom0/skinkd/conf.c dom0/skinkd/host.c dom0/skinkd/rpc.c dom0/skinkd/text.c
-DOM0_UNIT_TESTS += volumes
+DOM0_UNIT_TESTS += volume volumes
 DOM0_UNIT_volumes_SOURCES = dom0/skinkd/host.c
 DOM0_UNIT_inject_SOURCES = dom0/inject/decode.c dom0/inject/image.c
 
