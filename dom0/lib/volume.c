@@ -16,6 +16,8 @@
 
 #define SECTOR		512UL
 #define BYTES_MAX	(1UL << 50)
+#define MARK		"skink-to-be-wiped-from-"
+#define MARK_FIRST	MARK "0"
 
 static int refuse(int result, char why[VOLUME_WHY], const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -49,6 +51,11 @@ const struct volume *volume_find(const struct volume_group *group, const char *n
 		if (!strcmp(group->volumes[i].name, name))
 			return &group->volumes[i];
 	return NULL;
+}
+
+bool volume_is_whole(const struct volume *volume)
+{
+	return !volume->is_marked || volume->marked_from >= volume->sectors;
 }
 
 void volume_group_free(struct volume_group *group)
@@ -106,6 +113,7 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 		group->free_sectors = number_of(row, "pv_free");
 		group->all_sectors = number_of(row, "pv_size");
 		*geometry = (struct geometry){ number_of(row, "pe_start"), number_of(row, "vg_extent_size") };
+		group->step_sectors = geometry->pe_sectors;
 	}
 	json_decref(report);
 	return 0;
@@ -128,6 +136,7 @@ static bool take_segment(struct volume_group *group, const struct geometry *geom
 	const char *name = json_string_value(json_object_get(row, "lv_name"));
 	const char *range = json_string_value(json_object_get(row, "seg_pe_ranges"));
 	const char *type = json_string_value(json_object_get(row, "segtype"));
+	const char *tags = json_string_value(json_object_get(row, "lv_tags")), *mark = tags ? strstr(tags, MARK) : NULL;
 	const char *colon = range ? strrchr(range, ':') : NULL;
 	uint64_t first, last;
 	struct volume *volume;
@@ -139,13 +148,15 @@ static bool take_segment(struct volume_group *group, const struct geometry *geom
 	*NEED_ONE_MORE(volume->extents, volume->extent_count) = (struct volume_extent){
 		geometry->pe_start + first * geometry->pe_sectors, (last - first + 1) * geometry->pe_sectors };
 	volume->sectors += (last - first + 1) * geometry->pe_sectors;
+	volume->is_marked = mark;
+	volume->marked_from = mark ? strtoull(mark + strlen(MARK), NULL, 10) : 0;
 	return true;
 }
 
 int volume_group_read(const struct volume_pool *pool, struct volume_group *group, char why[VOLUME_WHY])
 {
 	const char *const arguments[] = { "lvs", "--segments", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
-					  "lv_name,segtype,seg_pe_ranges", "-O", "lv_name,seg_start_pe", pool->group, NULL };
+					  "lv_name,segtype,seg_pe_ranges,lv_tags", "-O", "lv_name,seg_start_pe", pool->group, NULL };
 	struct geometry geometry = { 0, 0 };
 	json_t *report, *rows, *row;
 	int result;
@@ -222,21 +233,34 @@ static int wipe_from(const struct volume_pool *pool, const char *name, uint64_t 
 	return result ? refuse(result, why, "it cannot be filled with zeros: %s", strerror(-result)) : 0;
 }
 
-/* Not wiped whole, it is not left there. */
-static int wipe_new(const struct volume_pool *pool, const char *name, char why[VOLUME_WHY])
+/* VO2. `how` is --addtag or --deltag. */
+static int change_mark(const struct volume_pool *pool, const char *name, const char *how, uint64_t from, char why[VOLUME_WHY])
 {
-	int result = wipe_from(pool, name, 0, why);
+	char mark[sizeof(MARK) + 20], path[VOLUME_NAME * 2 + 8];
+	const char *const arguments[] = { "lvchange", how, mark, path, NULL };
+
+	snprintf(mark, sizeof(mark), MARK "%" PRIu64, from);
+	snprintf(path, sizeof(path), "%s/%s", pool->group, name);
+	return run(pool, arguments, why);
+}
+
+/* Not made whole, it is not left there. */
+static int end_new(const struct volume_pool *pool, const char *name, int result, char why[VOLUME_WHY])
+{
 	char ignored[VOLUME_WHY];
 
+	if (!result)
+		result = change_mark(pool, name, "--deltag", 0, why);
 	if (result)
 		volume_delete(pool, name, ignored);
 	return result;
 }
 
-int volume_create(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
+/* It is zero, and still marked: who has made it calls end_new() when it is filled. */
+static int begin_new(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
 {
 	char size[32];
-	const char *const arguments[] = { "lvcreate", "-an", "-Zn", "-Wn", "-n", name, "-L", size, pool->group, NULL };
+	const char *const arguments[] = { "lvcreate", "-an", "-Zn", "-Wn", "--addtag", MARK_FIRST, "-n", name, "-L", size, pool->group, NULL };
 	struct volume_group group;
 	int result = check_size(bytes, why);
 
@@ -257,31 +281,58 @@ int volume_create(const struct volume_pool *pool, const char *name, uint64_t byt
 	volume_group_free(&group);
 	if (!result)
 		result = run(pool, arguments, why);
-	return result ? result : wipe_new(pool, name, why);
+	if (result)
+		return result;
+	result = wipe_from(pool, name, 0, why);
+	return result ? end_new(pool, name, result, why) : 0;
+}
+
+int volume_create(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
+{
+	int result = begin_new(pool, name, bytes, why);
+
+	return result ? result : end_new(pool, name, 0, why);
+}
+
+static int set_size(const struct volume_pool *pool, const char *name, uint64_t sectors, char why[VOLUME_WHY])
+{
+	char size[32], path[VOLUME_NAME * 2 + 8];
+	const char *const arguments[] = { "lvresize", "-f", "-L", size, path, NULL };
+
+	snprintf(size, sizeof(size), "%" PRIu64 "s", sectors);
+	snprintf(path, sizeof(path), "%s/%s", pool->group, name);
+	return run(pool, arguments, why);
 }
 
 int volume_resize(const struct volume_pool *pool, const char *name, uint64_t bytes, char why[VOLUME_WHY])
 {
-	char size[32], path[VOLUME_NAME * 2 + 8];
-	const char *const arguments[] = { "lvresize", "-f", "-L", size, path, NULL };
-	const struct volume *volume;
+	const struct volume *found;
 	struct volume_group group;
-	uint64_t before;
+	struct volume volume;
+	uint64_t wanted, from;
 	int result = check_size(bytes, why);
 
 	if (!result)
-		result = find(pool, name, &group, &volume, why);
+		result = find(pool, name, &group, &found, why);
 	if (result)
 		return result;
-	before = volume->sectors;
-	if (bytes / SECTOR > before && bytes / SECTOR - before > group.free_sectors)
+	volume = *found;
+	from = volume_is_whole(found) ? found->sectors : found->marked_from;
+	wanted = (bytes / SECTOR + (bytes % SECTOR != 0) + group.step_sectors - 1) / group.step_sectors * group.step_sectors;
+	if (wanted > volume.sectors && wanted - volume.sectors > group.free_sectors)
 		result = refuse(-ENOSPC, why, "only %" PRIu64 " MiB are free: write less, or delete a volume", group.free_sectors >> 11);
 	volume_group_free(&group);
-	snprintf(size, sizeof(size), "%" PRIu64 "b", bytes);
-	snprintf(path, sizeof(path), "%s/%s", pool->group, name);
-	if (!result && (bytes + SECTOR - 1) / SECTOR != before)
-		result = run(pool, arguments, why);
-	return result ? result : wipe_from(pool, name, before, why);
+	/* It was made smaller since: this mark would say too little of what it gains. */
+	if (!result && volume.is_marked && volume.marked_from > from)
+		result = change_mark(pool, name, "--deltag", volume.marked_from, why);
+	if (!result && wanted > from)
+		result = change_mark(pool, name, "--addtag", from, why);
+	if (!result && wanted != volume.sectors)
+		result = set_size(pool, name, wanted, why);
+	if (result || wanted <= from)
+		return result;
+	result = wipe_from(pool, name, from, why);
+	return result ? result : change_mark(pool, name, "--deltag", from, why);
 }
 
 int volume_delete(const struct volume_pool *pool, const char *name, char why[VOLUME_WHY])
@@ -307,19 +358,14 @@ int volume_import(const struct volume_pool *pool, const char *name, const char *
 	int result = volume_image_size(file, &bytes, why);
 
 	if (!result)
-		result = volume_create(pool, name, bytes, why);
+		result = begin_new(pool, name, bytes, why);
 	if (!result)
 		result = find(pool, name, &group, &volume, why);
 	if (result)
 		return result;
 	result = volume_fill(pool->device, volume, file, why);
 	volume_group_free(&group);
-	if (result) {
-		char ignored[VOLUME_WHY];
-
-		volume_delete(pool, name, ignored);
-	}
-	return result;
+	return end_new(pool, name, result, why);
 }
 
 /* What is there and is not to be kept. */
@@ -338,21 +384,19 @@ int volume_clone(const struct volume_pool *pool, const char *name, const char *s
 {
 	const struct volume *volume;
 	struct volume_group group;
-	char ignored[VOLUME_WHY];
 	int result = throw_away(pool, name, why);
 
 	if (!result)
-		result = volume_create(pool, name, original->sectors * SECTOR, why);
+		result = begin_new(pool, name, original->sectors * SECTOR, why);
 	if (!result)
 		result = find(pool, name, &group, &volume, why);
 	if (result)
 		return result;
 	result = volume_gather(pool->device, volume, source, original);
 	volume_group_free(&group);
-	if (!result)
-		return 0;
-	volume_delete(pool, name, ignored);
-	return refuse(result, why, "its content cannot be copied: %s", strerror(-result));
+	if (result)
+		refuse(result, why, "its content cannot be copied: %s", strerror(-result));
+	return end_new(pool, name, result, why);
 }
 
 int volume_export(const struct volume_pool *pool, const char *name, const char *file, char why[VOLUME_WHY])
@@ -363,7 +407,10 @@ int volume_export(const struct volume_pool *pool, const char *name, const char *
 
 	if (result)
 		return result;
-	result = volume_copy(pool->device, volume, file, why);
+	if (volume_is_whole(volume))
+		result = volume_copy(pool->device, volume, file, why);
+	else
+		result = refuse(-EPERM, why, VOLUME_NOT_WHOLE, name);
 	volume_group_free(&group);
 	return result;
 }

@@ -3,6 +3,8 @@
  * Volumes: LVM's linear ones, made and found by lvm(8) on one device that is the whole of a volume group. No device-mapper is
  * asked: a volume is where its extents are, and whoever serves the device serves these.
  * VO1  Names are checked before lvm sees them; nothing else of it comes from outside.
+ * VO2  What a volume gains is marked before, in LVM's metadata, until it is zero or filled: whoever comes after a skinkd that was
+ *      killed meanwhile knows it, and what somebody else wrote there is given to nobody.
  */
 #pragma once
 
@@ -20,13 +22,15 @@ struct volume_extent {
 struct volume {
 	char name[VOLUME_NAME];
 	uint64_t sectors;
+	bool is_marked;			/* VO2: from that sector on */
+	uint64_t marked_from;
 	struct volume_extent *extents;	/* in the volume's order */
 	size_t extent_count;
 };
 
 struct volume_group {
 	bool is_there;			/* the device has one; false: it is blank, or something else */
-	uint64_t free_sectors, all_sectors;
+	uint64_t free_sectors, all_sectors, step_sectors;	/* each volume is a multiple of a step */
 	struct volume *volumes;
 	size_t count;
 };
@@ -54,6 +58,10 @@ int volume_clone(const struct volume_pool *pool, const char *name, const char *s
 		 char why[VOLUME_WHY]);
 
 const struct volume *volume_find(const struct volume_group *group, const char *name);
+
+/* False (VO2): it is to be deleted, or resized, which fills it with zeros. */
+bool volume_is_whole(const struct volume *volume);
+#define VOLUME_NOT_WHOLE "volume '%.60s' was never filled to its end: delete it, or resize it, which writes zeros there"
 
 /* Letters, digits and -_.+, 1 to 63, not beginning with - or . and none of LVM's own names. */
 bool volume_name_ok(const char *name);

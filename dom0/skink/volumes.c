@@ -32,7 +32,8 @@ static void print_pools(const json_t *pools)
 			table_cell(table, "%s", text_of(pool, "pool"));
 			table_cell(table, "%s", format_size(size, count_of(volume, "bytes")));
 			table_cell(table, "%lu", count_of(volume, "extents"));
-			table_cell(table, "%s", *text_of(volume, "domain") ? text_of(volume, "domain") : "-");
+			table_cell(table, "%s", json_is_true(json_object_get(volume, "unfinished")) ? "(unfinished)" :
+				   *text_of(volume, "domain") ? text_of(volume, "domain") : "-");
 		}
 	table_print(table);
 	json_array_foreach(pools, i, pool) {

@@ -322,6 +322,8 @@ enum disks_found volumes_resolve(struct driver *driver, const char *name, struct
 	volume = volume_find(&pool->group, name);
 	if (!volume)
 		return missing(why, DISKS_NEVER, "there is no volume '%.60s': 'skink volume list' shows those there are", name);
+	if (!volume_is_whole(volume))
+		return missing(why, DISKS_NEVER, VOLUME_NOT_WHOLE, name);
 	if (blk->extent_count + volume->extent_count > DRIVER_EXTENTS_MAX)
 		return missing(why, DISKS_NEVER, "volume '%.60s' is in too many pieces: export it, delete it and import it again", name);
 	for (size_t i = 0; i < volume->extent_count; i++)
@@ -341,9 +343,9 @@ json_t *volumes_json(const struct driver *driver)
 		const struct volume *volume = &pool->group.volumes[i];
 		const struct attachment *user = user_of(pool, volume->name);
 
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s?}", "name", volume->name, "bytes",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:b, s:s?}", "name", volume->name, "bytes",
 						      (json_int_t)(volume->sectors * 512), "extents", (json_int_t)volume->extent_count,
-						      "domain", user ? user->front_name : NULL));
+						      "unfinished", !volume_is_whole(volume), "domain", user ? user->front_name : NULL));
 	}
 	return json_pack("{s:s, s:I, s:I, s:o}", "pool", driver->domain->manifest->name, "bytes",
 			 (json_int_t)(pool ? pool->group.all_sectors * 512 : 0), "free_bytes",

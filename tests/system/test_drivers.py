@@ -514,6 +514,56 @@ def test_volumes_are_made_served_grown_and_deleted(dom0):
     assert volumes(dom0) == {}
 
 
+@pytest.fixture
+def cut_short(dom0):
+    """Of a command of lvm: skinkd is killed when it is done, and what should follow does not."""
+    dom0.write("/tmp/lvm", '#!/bin/bash\n(exec -a lvm /sbin/lvm.real "$@")\ncode=$?\n'
+               '[ "$1" != "$(cat /tmp/killer 2> /dev/null)" ] || { rm /tmp/killer; kill -9 $PPID; }\nexit $code\n')
+    dom0.check("mv /sbin/lvm /sbin/lvm.real && install -m 755 /tmp/lvm /sbin/lvm")
+
+    def run(command, last):
+        assert dom0.run(f"echo {last} > /tmp/killer; skink volume {command}", 60)[0] == 5
+        dom0.check("until skink list > /dev/null 2>&1; do sleep 0.1; done", 60)
+    yield run
+    dom0.check("mv /sbin/lvm.real /sbin/lvm")
+
+
+def content(dom0, name, expected):
+    """Of a volume, by its disk: how much of it is not zero."""
+    dom0.write("content.xml", volume("xvda", name))
+    attach(dom0, "content.xml", "xvda", 60)
+    dom0.check(f"blockdev --flushbufs /dev/xvda; [ $(tr -d '\\0' < /dev/xvda | wc -c) = {expected} ]", 60)
+    dom0.check("skink detach Domain-0 xvda", 60)
+    is_taken_away(dom0, "/dev/xvda")
+
+
+def nobody_is_given(dom0, name):                                                     # VO2
+    assert volumes(dom0)[name]["unfinished"] and "(unfinished)" in dom0.check("skink volume list", 60)
+    dom0.write("content.xml", volume("xvda", name))
+    dom0.check("! skink attach Domain-0 content.xml 2> /tmp/said && grep 'was never filled to its end: delete it, or resize it' /tmp/said", 60)
+    dom0.check(f"! skink volume export disk0 {name} /tmp/x 2> /tmp/said && grep 'was never filled' /tmp/said", 60)
+
+
+def test_what_a_volume_has_not_been_cleared_of_is_given_to_nobody(dom0, cut_short):    # VO2
+    # There is something to be seen: 16 MiB of a former owner's.
+    dom0.check("yes secret | head -c 16M > /tmp/secret && skink volume import disk0 former /tmp/secret", 120)
+    content(dom0, "former", 16 << 20)
+    dom0.check("skink volume delete disk0 former", 60)
+    cut_short("create disk0 next 8MiB", "lvcreate")
+    nobody_is_given(dom0, "next")
+    dom0.check("skink volume resize disk0 next 8MiB", 60)
+    assert not volumes(dom0)["next"]["unfinished"]
+    content(dom0, "next", 0)
+    dom0.check("skink volume delete disk0 next && head -c 8M /tmp/secret > /tmp/half && skink volume import disk0 next /tmp/half", 120)
+    # What it had before stays.
+    cut_short("resize disk0 next 16MiB", "lvresize")
+    nobody_is_given(dom0, "next")
+    dom0.check("skink volume resize disk0 next 16MiB", 60)
+    content(dom0, "next", 8 << 20)
+    dom0.check("skink volume delete disk0 next; rm /tmp/secret /tmp/half", 60)
+    assert volumes(dom0) == {}
+
+
 def test_a_transient_disk_is_a_copy_that_is_thrown_away(dom0):
     assert volumes(dom0) == {}
     dom0.write("transient.xml", partition("xvda", "small", "<transient/>"))

@@ -162,6 +162,20 @@ static void who_came_before_it_began_has_it(void)				/* VM1, VM2 */
 	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
 }
 
+static void volume_that_is_not_whole_is_nobodys(void)				/* VO2 */
+{
+	struct volume_group *group;
+
+	given_root();
+	group = &pools->group;
+	group->volumes->sectors = 16;
+	group->volumes->is_marked = true;
+	group->volumes->marked_from = 8;
+	CU_ASSERT_EQUAL(is_found(), DISKS_NEVER);
+	group->volumes->marked_from = 16;
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -172,6 +186,7 @@ int main(void)
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(volume_that_is_being_changed_is_nobodys_until_that_is_over);
 	TEST(who_came_before_it_began_has_it);
+	TEST(volume_that_is_not_whole_is_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() ? 1 : 0;
