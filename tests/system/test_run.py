@@ -60,6 +60,13 @@ def test_the_iso_plays_the_same_tour_beside_a_disk_with_partitions(name, devices
         assert "all is well: 7 crashes" in booted.expect(r"tour: (all is well|FAILED)[^\n]*\n", 600).group(0)
         assert booted.text.count("without an IOMMU, so its device could write anywhere") == (2 if devices[:len(OTHERS)] == OTHERS else 0)
         booted.expect(r"# (\x1b\[6n)?$", 60)       # and then the person's
+        # A tour that fails says why, and destroys what tours have made: not what has taken the name of one since.
+        booted.send("skink destroy disk0 --force; skink create /run/skink-tour/disk0.xml; skink pause tour; skink-tour; echo \"ended with $?\"")
+        booted.expect("tour: FAILED: the guest does not answer", 300)
+        booted.expect("ended with 1", 60)
+        booted.send("skink list | cat; echo that is\" \"all")
+        left = booted.text[booted.seen:booted.expect("that is all", 60).start()]
+        assert re.search("^disk0 ", left, re.M) and not re.search("^(net0|tour) ", left, re.M), left
         booted.send("poweroff")
         booted.wait_for_end(120)
     assert subprocess.run(["sha256sum", disk], capture_output=True, check=True).stdout == before
