@@ -34,10 +34,10 @@ static int refuse(int result, char why[VOLUME_WHY], const char *format, ...)
 bool volume_name_ok(const char *name)
 {
 	static const char *const taken[] = { "_cdata", "_cmeta", "_corig", "_mlog", "_mimage", "_pmspare", "_rimage", "_rmeta", "_tdata",
-					     "_tmeta", "_vorigin", "_vdata", "snapshot", "pvmove" };
+					     "_tmeta", "_vorigin", "_vdata" };
 	size_t length = strlen(name);
 
-	if (!length || length >= VOLUME_NAME || *name == '-' || *name == '.')
+	if (!length || length >= VOLUME_NAME || *name == '-' || *name == '.' || !strncmp(name, "snapshot", 8) || !strncmp(name, "pvmove", 6))
 		return false;
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strstr(name, taken[i]))
@@ -266,7 +266,7 @@ static int begin_new(const struct volume_pool *pool, const char *name, uint64_t 
 
 	snprintf(size, sizeof(size), "%" PRIu64 "b", bytes);
 	if (!result && !volume_name_ok(name))
-		result = refuse(-EINVAL, why, "'%.60s' is no name for a volume: write letters, digits and -_.+, at most 63", name);
+		result = refuse(-EINVAL, why, VOLUME_NAME_WRONG, name);
 	if (!result)
 		result = volume_group_read(pool, &group, why);
 	if (result)

@@ -65,3 +65,5 @@ bool volume_is_whole(const struct volume *volume);
 
 /* Letters, digits and -_.+, 1 to 63, not beginning with - or . and none of LVM's own names. */
 bool volume_name_ok(const char *name);
+#define VOLUME_NAME_WRONG "'%.60s' is no name for a volume: write letters, digits and -_.+, at most 63, not - or . first, and none of " \
+			  "LVM's own (snapshot…, pvmove…, …_tdata…)"

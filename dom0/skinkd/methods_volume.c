@@ -106,7 +106,7 @@ static void change(struct request *request, const char *pool, const struct volum
 	struct driver *driver;
 
 	if (!volume_name_ok(wanted->name)) {
-		rpc_fail(request, CODE_BAD, "'%.60s' is no name for a volume: write letters, digits and -_.+, at most 63", wanted->name);
+		rpc_fail(request, CODE_BAD, VOLUME_NAME_WRONG, wanted->name);
 		return;
 	}
 	if (transient_is_name(wanted->name) && wanted->deed != VOLUMES_DELETE) {

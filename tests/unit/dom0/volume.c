@@ -29,6 +29,17 @@ static void image_that_is_no_file_is_refused_at_once(void)
 	rmdir(folder);
 }
 
+static void names_that_lvm_keeps_for_itself_are_refused_and_no_others(void)		/* VO1 */
+{
+	static const char *const good[] = { "web", "my-snapshot", "my_pvmove", "a", "A.b_c+d-9" };
+	static const char *const bad[] = { "", "-a", ".", "snapshot0", "pvmove0", "web_tdata", "web_rimage_0", "a/b", "a b" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		CU_ASSERT_TRUE(volume_name_ok(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CU_ASSERT_FALSE(volume_name_ok(bad[i]));
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -37,6 +48,7 @@ int main(void)
 	suite = CU_add_suite("volume", NULL, NULL);
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(image_that_is_no_file_is_refused_at_once);
+	TEST(names_that_lvm_keeps_for_itself_are_refused_and_no_others);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() ? 1 : 0;
