@@ -199,8 +199,10 @@ int volume_copy(const char *device, const struct volume *volume, const char *fil
 
 	if (image < 0)
 		result = wrong(-errno, why, file);
-	else if (disk < 0 || ioctl(disk, BLKFLSBUF) || ftruncate(image, (off_t)(volume->sectors * SECTOR)))
+	else if (disk < 0 || ioctl(disk, BLKFLSBUF))
 		result = wrong(-errno, why, device);
+	else if (ftruncate(image, (off_t)(volume->sectors * SECTOR)))
+		result = wrong(-errno, why, file);
 	else if ((result = move(volume, disk, image, false)))
 		wrong(result, why, file);
 	else if (fsync(image))
