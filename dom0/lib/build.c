@@ -102,11 +102,15 @@ static int make_domain(struct builder *builder)
 static int refuse_memory(const struct builder *builder, int result)
 {
 	struct xen_sysctl_physinfo machine = { 0 };
+	struct xen_domctl_getdomaininfo domain = { 0 };
 
+	/* What it was given before there was no more is free again in a moment. */
 	core_machine(builder->core, &machine);
+	if (core_domain_info(builder->core, builder->built.id, &domain))
+		domain.tot_pages = 0;
 	return build_refuse(builder->error, BLAME_MEMORY, result, "%lu MiB are more than this machine has free, about %lu: give "
 			    "it less, or end another domain", builder->frames >> 8,
-			    (machine.free_pages >> 8) + (builder->built.id ? builder->frames >> 8 : 0));
+			    (machine.free_pages + domain.tot_pages) >> 8);
 }
 
 static int give_memory(struct builder *builder)
