@@ -272,7 +272,8 @@ struct driver_status {
 	uint32_t rested;		/* one more each time that it found nothing to do, never 0 again */
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
 	uint32_t found;			/* 1 + what waited for this life when it had taken all rings over (driver.md, section 6); 0: it does not say */
-	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8 - 4];
+	uint32_t awaits_device;		/* not 0: it waits, awake, for its device to do as it was told */
+	uint8_t zero[512 - 208 - 32 - 16 - DRIVER_ATTACHMENTS_MAX / 8 - 8];
 	struct driver_attachment_status attachment[];
 };
 

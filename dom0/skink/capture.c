@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -162,16 +163,31 @@ static int take_all(struct capture *capture)
 	return fflush(capture->to) || ferror(capture->to) ? errno : 0;
 }
 
+static FILE *open_file(const char *file)
+{
+	FILE *to = fopen(file, "we");
+
+	if (!to)
+		complain("capture: %s cannot be written: %s", file, strerror(errno));
+	return to;
+}
+
+static bool is_fifo(const char *file)
+{
+	struct stat its;
+
+	return !stat(file, &its) && S_ISFIFO(its.st_mode);
+}
+
 /* What there was is overwritten only when there is something to write. */
 static int write_file(struct capture *capture, const char *file)
 {
 	int error;
 
-	capture->to = strcmp(file, "-") ? fopen(file, "we") : stdout;
-	if (!capture->to) {
-		complain("capture: %s cannot be written: %s", file, strerror(errno));
+	if (!capture->to)
+		capture->to = open_file(file);
+	if (!capture->to)
 		return EXIT_FAILED;
-	}
 	error = take_all(capture);
 	if (capture->to != stdout && fclose(capture->to) && !error)
 		error = errno;
@@ -184,9 +200,9 @@ static int write_file(struct capture *capture, const char *file)
 }
 
 /* Everything between having the mirror and giving it back. */
-static int listen_to(const json_t *mirror, const char *file, uint64_t most)
+static int listen_to(const json_t *mirror, const char *file, FILE *to, uint64_t most)
 {
-	struct capture capture = { .most = most };
+	struct capture capture = { .to = to, .most = most };
 	char name[IFNAMSIZ];
 	int code;
 
@@ -213,6 +229,7 @@ int verb_capture(const struct invocation *invocation)
 	struct call end = {.method = "detach", .what = "capture"};
 	const char *file = invocation->value[OPTION_WRITE], *most = invocation->value[OPTION_PACKETS];
 	uint64_t packets = 0;
+	FILE *to = NULL;
 	const json_t *mirror;
 	json_t *result;
 	int code, last = EXIT_DONE;
@@ -225,12 +242,16 @@ int verb_capture(const struct invocation *invocation)
 		complain("capture: '%s' is no number of packets: write 1 or more, or leave --count out", most);
 		return EXIT_BAD_INPUT;
 	}
+	if (!strcmp(file, "-"))
+		to = stdout;
+	else if (is_fifo(file) && !(to = open_file(file)))	/* waits for its reader, as long as a signal still ends it */
+		return EXIT_FAILED;
 	signals_hold();
 	signal(SIGPIPE, SIG_IGN);		/* CP1 */
 	code = ask(invocation, &begin, &result);
 	if (!code) {
 		mirror = json_object_get(result, "attachment");
-		code = listen_to(mirror, file, packets);
+		code = listen_to(mirror, file, to, packets);
 		signals_forget();
 		end.params = json_pack("{s:s, s:s, s:b}", "domain", "Domain-0", "device", text_of(mirror, "name"), "force", 1);
 		last = ask(invocation, &end, NULL);

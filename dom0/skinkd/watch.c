@@ -105,13 +105,13 @@ static struct health_setting setting_of(const struct monitor *monitor)
 	return (struct health_setting){ monitor->hang_us * 1000, table->heartbeat_ns, table->device_ns };
 }
 
-/* A successor waits awake for its device; not longer than a device may take. */
+/* It waits awake for its device: a successor, or for a card that lost its link. Not longer than a device may take. */
 static bool is_resetting(struct monitor *monitor, uint64_t now)
 {
 	const volatile struct driver_status *status = monitor->driver->status;
 	struct watch *watch = monitor->watch;
 
-	if (status->acknowledged_ns || !monitor->generation) {
+	if (!status->awaits_device) {
 		watch->resetting_ns = 0;
 		return false;
 	}

@@ -165,7 +165,7 @@ static bool departure_is_sound(const struct packet *packet)
 
 	if (departure->header_length)
 		return departure->header_length <= HEADER_MAX;
-	return !departure->vlan && (!packet->gso || net.device->does_csum);
+	return !departure->vlan && (!packet->gso || net.device->does_tso);
 }
 
 /* As a frame that the card has received, or with its headers beside it. One that brings every successor's card to an end goes with the last of them. */

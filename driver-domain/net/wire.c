@@ -239,8 +239,10 @@ void wire_recall(void)
 	drop_all(&net.wire_ready);
 	if (!net.wire_flying || !driver->recall)
 		return;
+	driver_domain_awaits_device(true);
 	if (driver->recall(net.device))
 		net.device->failed(net.device, "it does not start again without a link");
+	driver_domain_awaits_device(false);
 	while (reap(drop))
 		;
 	net.wire_refills = true;

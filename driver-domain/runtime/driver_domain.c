@@ -13,6 +13,7 @@
 #define HEARTBEAT_MIN_NS 1000000UL
 #define HEARTBEAT_USUAL_NS 10000000UL
 #define DEVICE_USUAL_NS 2000000000UL
+#define LOOKS_AT_DEVICE 4		/* before it counts as silent: a link that is lost is found by then */
 #define NEVER UINT64_MAX
 
 struct driver_domain driver_domain;
@@ -175,9 +176,10 @@ static void note_rest(void)
 
 static uint64_t beat_period(void)
 {
-	uint64_t wanted = driver_domain.table->heartbeat_ns;
+	uint64_t wanted = driver_domain.table->heartbeat_ns, most = driver_domain_device_ns() / LOOKS_AT_DEVICE;
 
-	return wanted >= HEARTBEAT_MIN_NS ? wanted : wanted ? HEARTBEAT_MIN_NS : HEARTBEAT_USUAL_NS;
+	wanted = !wanted ? HEARTBEAT_USUAL_NS : wanted < most ? wanted : most;
+	return wanted > HEARTBEAT_MIN_NS ? wanted : HEARTBEAT_MIN_NS;
 }
 
 void driver_domain_wake_at(uint64_t time_ns)
@@ -260,7 +262,9 @@ static void begin_again(const struct driver_calls *calls, uint32_t resets)
 	status->state = DRIVER_SERVING;
 	status->magic = DRIVER_STATUS_MAGIC;
 	driver_domain.is_pardoned = driver_domain.table->pardoned == resets;
+	driver_domain_awaits_device(true);
 	calls->again();
+	driver_domain_awaits_device(false);
 	status->acknowledged_ns = time_now_ns();
 	driver_domain.generation = status->generation = resets + 1;
 }
@@ -276,6 +280,11 @@ static void begin(void)
 	status->resumed_ns = status->acknowledged_ns = time_now_ns();
 	status->taken_ns = status->answered_ns = status->found = 0;
 	state_set(DRIVER_SERVING);
+}
+
+void driver_domain_awaits_device(bool does)
+{
+	__atomic_store_n(&driver_domain.status->awaits_device, does, __ATOMIC_RELEASE);
 }
 
 void driver_domain_note_republished(void)

@@ -43,7 +43,7 @@ struct driver_calls {
 	bool (*work)(void);
 	/* Lets front-ends and devices send events again. True: something came meanwhile. */
 	bool (*rest)(void);
-	/* May be NULL: once in each heartbeat, for what is slow (a link's state, ageing). */
+	/* May be NULL: once in each heartbeat, and in each quarter of a device's time, for what is slow (a link's state, ageing). */
 	void (*tick)(void);
 };
 
@@ -67,6 +67,12 @@ static inline void driver_domain_note_answer(void)
 void driver_domain_tell(void);
 /* A round of work not later than that, in system time. Holds for the next sleep only: ask again before each. */
 void driver_domain_wake_at(uint64_t time_ns);
+
+/*
+ * Between true and false it waits, awake, for its device to be reset: as long as a command may take, nobody takes that for a loop. What is called
+ * in between returns, or the domain ends.
+ */
+void driver_domain_awaits_device(bool does);
 
 /* How long a command of the device may take: the table says, 2 s where there is none. */
 uint64_t driver_domain_device_ns(void);

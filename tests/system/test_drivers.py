@@ -248,6 +248,8 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     inside(dom0, "web", "ping -c 3 10.0.2.2", 60)
     dom0.check("until grep -q ended /tmp/heard; do sleep 0.1; done; [ $(stat -c %s /tmp/head.pcap) = 24 ]", 60)
     wait_until(lambda: ":" not in "".join(devices(dom0, "Domain-0")))
+    # A FIFO that nobody reads: whoever waits for its reader can be ended.
+    assert dom0.ends_with("mkfifo /tmp/unread; timeout -k 20 1 skink capture net0 -w /tmp/unread") == 124
     assert dom0.ends_with("skink capture web xvda -w /tmp/x") == 2 and dom0.ends_with(f"skink capture web {mac}") == 2
     rings = rings_at_rest(dom0, "web")
     assert set(rings) == {"transmit", "receive", "disk"}

@@ -65,7 +65,8 @@ def test_the_iso_plays_the_same_tour_beside_a_disk_with_partitions(name, devices
         booted.expect("tour: FAILED: the guest does not answer", 300)
         booted.expect("ended with 1", 60)
         booted.send("skink list | cat; echo that is\" \"all")
-        left = booted.text[booted.seen:booted.expect("that is all", 60).start()]
+        asked = booted.seen
+        left = booted.expect("that is all", 60).string[asked:booted.seen]
         assert re.search("^disk0 ", left, re.M) and not re.search("^(net0|tour) ", left, re.M), left
         booted.send("poweroff")
         booted.wait_for_end(120)

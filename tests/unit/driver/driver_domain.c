@@ -157,6 +157,7 @@ static void do_tick(void) { note('t'); }
 static void do_again(void)
 {
 	note('a');
+	CU_ASSERT_TRUE(status()->awaits_device);
 	now_ns += 50;
 	driver_domain.found += 3;
 }
@@ -421,6 +422,16 @@ static void it_wakes_for_the_heartbeat(void)
 	CU_ASSERT_EQUAL(status()->heartbeat, before + 5);
 }
 
+static void it_looks_at_its_device_before_that_is_taken_for_silent(void)
+{
+	given_domain();
+	table()->heartbeat_ns = 3600000000000;
+	table()->device_ns = 1000000000;
+	CU_ASSERT_EQUAL(begun(), 0);
+	when_it_runs(0);
+	CU_ASSERT_EQUAL(timer_at, 1000 + 250000000);
+}
+
 static uint64_t wanted[8];
 static unsigned int asked;
 
@@ -526,6 +537,7 @@ static void successor_says_how_far_it_has_come(void)
 	when_it_says_ready(1);
 	CU_ASSERT_EQUAL(status()->resumed_ns, 1000);
 	CU_ASSERT_EQUAL(status()->acknowledged_ns, 1050);
+	CU_ASSERT_FALSE(status()->awaits_device);
 	CU_ASSERT_EQUAL(status()->taken_ns, 1050);
 	CU_ASSERT_EQUAL(status()->found, 1 + 3);
 	CU_ASSERT_EQUAL(status()->answered_ns, 0);
@@ -619,6 +631,7 @@ int main(void)
 	CASE(it_does_not_sleep_while_there_is_work);
 	CASE(it_does_not_sleep_if_something_came_meanwhile);
 	CASE(it_wakes_for_the_heartbeat);
+	CASE(it_looks_at_its_device_before_that_is_taken_for_silent);
 	CASE(it_wakes_earlier_if_it_is_asked_to);
 	CASE(timer_is_set_once_for_a_deadline);
 	CASE(deadline_that_has_passed_is_set_again);

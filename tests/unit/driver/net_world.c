@@ -92,6 +92,11 @@ uint64_t driver_domain_device_ns(void)
 	return 1000000000;
 }
 
+void driver_domain_awaits_device(bool does)
+{
+	world.is_awaited = does;
+}
+
 uint64_t time_now_ns(void)
 {
 	return world.now_ns;
@@ -406,6 +411,8 @@ static bool card_link(struct net_device *device)
 
 static int card_recall(struct net_device *device)
 {
+	if (!world.is_awaited)
+		panic("the card is reset, and nobody is told");
 	world.completed = world.flying_count;
 	world.taken.segment_count = 0;
 	while (world.buffer_count)

@@ -59,7 +59,7 @@ struct world {
 	uint32_t refused_length;		/* of frames that its driver never takes */
 	void *buffer[256];			/* given for receiving; of a life that ended, until the card begins anew */
 	uint32_t buffer_count, segment_bytes;
-	bool is_left_begun, is_deaf, is_unplugged;
+	bool is_left_begun, is_deaf, is_unplugged, is_awaited;
 	struct net_frame taken;			/* given to the back-end, and not known to be recorded; segment_count 0: none */
 	struct world_frame arriving[16];
 	uint32_t arriving_first, arriving_count;
