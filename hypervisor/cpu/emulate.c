@@ -96,8 +96,6 @@ static int write_cr3(struct vcpu *vcpu, uint64_t value)
 	struct domain_locked locked = domain_lock(vcpu->domain);
 	int error = base_set(locked, vcpu, mfn(value >> PAGE_SHIFT), true);
 
-	if (!error)
-		mmu_load_base(vcpu);
 	domain_unlock(locked);
 	return error;
 }

@@ -528,11 +528,16 @@ static void only_the_privileged_domain_maps_and_changes_what_is_anothers(void)
 static void base_pointer_keeps_its_tables(void)					/* F2 */
 {
 	struct memory_guest guest = given_guest(1);
+	__typeof__(fake.base_loads) loads;
 
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, guest.page[L3]), -EINVAL);
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, guest.page[DATA]), -EINVAL);
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, 0), -EINVAL);
 	CU_ASSERT_EQUAL(guest_unpins(guest.page[L4_KERNEL]), 0);
+	CU_ASSERT_EQUAL(type_references(guest.page[L4_KERNEL]), 1);
+	loads = fake.base_loads;
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, guest.page[L4_KERNEL]), 0);	/* no other, and yet a flush, as of a CPU's cr3 */
+	CU_ASSERT_EQUAL(fake.base_loads, loads + 1);
 	CU_ASSERT_EQUAL(type_references(guest.page[L4_KERNEL]), 1);
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, guest.page[L4_USER]), 0);
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_USER_BASEPTR, 0), 0);
