@@ -25,6 +25,8 @@ enum attach_kind {
 	ATTACH_VBD,
 };
 
+#define ATTACH_SUMS	4	/* of a driver's counters, for a domain's account */
+
 enum attach_record {
 	RECORD_NONE,
 	RECORD_GIVEN,			/* in the driver's table */

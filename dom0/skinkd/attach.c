@@ -108,6 +108,7 @@ void attach_park(struct attachment *attachment)
 		attach_nodes_remove(attachment);
 	}
 	watch_drop(attachment);
+	attach_count_gone(attachment);
 	attachment->driver = NULL;
 	attachment->record = RECORD_NONE;
 	if (attachment->transient != TRANSIENT_READY)

@@ -5,9 +5,10 @@
  *
  *   device in a manifest --> PARKED <---driver comes, goes---> PLUGGED: nodes in the store, lib/attach.h says what is next
  *
- * K1  What the front-end's node and the driver's status say is looked at anew at each step; nothing is remembered of it but states.
+ * K1  What the front-end's node and the driver's status say is looked at anew at each step; nothing is remembered of it but states and K4's sums.
  * K2  state.json knows of a record before the driver does: a skinkd that is started again finds every attachment.
  * K3  An attachment outlives its domain until the driver has let go of it.
+ * K4  The driver's counters of it are of one serial: what they have come to is added to what its domain has had before they begin anew.
  */
 #pragma once
 
@@ -117,8 +118,10 @@ uint32_t attach_count(const struct driver *driver, const char **name);
 
 json_t *attachments_of_driver(const struct driver *driver);
 json_t *attachments_of_domain(domid_t id);
-/* Sums of all its attachments of that kind, or null. */
+/* Sums of all its attachments of that kind, also of those that have gone since it was built, or null: there was none. */
 json_t *attach_sums(domid_t id, enum attach_kind kind);
+/* K4: its record goes, or gets another serial. */
+void attach_count_gone(const struct attachment *attachment);
 
 /* state.json */
 json_t *attach_out(void);

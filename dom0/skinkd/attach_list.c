@@ -85,11 +85,23 @@ uint32_t attach_count(const struct driver *driver, const char **name)
 	return count;
 }
 
+/* As much as a JSON number holds: a driver may say anything (DR1). */
+static uint64_t at_most(uint64_t count)
+{
+	return count < INT64_MAX ? count : INT64_MAX;
+}
+
+/* K4: the driver may not have come to its serial yet. */
 static void copy_counters(const struct attachment *attachment, uint64_t counter[DRIVER_COUNTERS])
 {
-	memset(counter, 0, DRIVER_COUNTERS * sizeof(*counter));
-	if (attachment->record != RECORD_NONE && attachment->driver && attach_answer(attachment) != DRIVER_NONE)
-		memcpy(counter, attach_status(attachment)->counter, DRIVER_COUNTERS * sizeof(*counter));
+	const volatile struct driver_attachment_status *status = NULL;
+
+	if (attachment->record != RECORD_NONE && attachment->driver)
+		status = attach_status(attachment);
+	if (status && __atomic_load_n(&status->serial, __ATOMIC_ACQUIRE) != attachment->serial)
+		status = NULL;
+	for (int i = 0; i < DRIVER_COUNTERS; i++)
+		counter[i] = status ? at_most(status->counter[i]) : 0;
 	counter[DRIVER_BUSY_NS] = attachment->share.serial == attachment->serial ? attachment->share.busy_ns : 0;
 }
 
@@ -146,32 +158,57 @@ json_t *attachments_of_domain(domid_t id)
 	return list;
 }
 
+static const struct {
+	const char *name;
+	int index;
+} summed[][ATTACH_SUMS] = {
+	[ATTACH_VIF] = { { "rx_bytes", DRIVER_RX_BYTES }, { "tx_bytes", DRIVER_TX_BYTES }, { "rx_packets", DRIVER_RX_PACKETS },
+			 { "tx_packets", DRIVER_TX_PACKETS } },
+	[ATTACH_VBD] = { { "read_bytes", DRIVER_READ_BYTES }, { "write_bytes", DRIVER_WRITE_BYTES }, { "reads", DRIVER_READS },
+			 { "writes", DRIVER_WRITES } },
+};
+
+static void add_counters(const struct attachment *attachment, uint64_t sum[ATTACH_SUMS])
+{
+	uint64_t counter[DRIVER_COUNTERS];
+
+	copy_counters(attachment, counter);
+	for (int i = 0; i < ATTACH_SUMS; i++)
+		sum[i] = at_most(sum[i] + counter[summed[attachment->kind][i].index]);
+}
+
+void attach_count_gone(const struct attachment *attachment)
+{
+	struct domain *domain = domain_by_id(attachment->front_id);
+
+	if (domain)
+		add_counters(attachment, domain->gone[attachment->kind]);
+}
+
 json_t *attach_sums(domid_t id, enum attach_kind kind)
 {
-	static const struct {
-		const char *name;
-		int index;
-	} shown[][4] = {
-		[ATTACH_VIF] = { { "rx_bytes", DRIVER_RX_BYTES }, { "tx_bytes", DRIVER_TX_BYTES }, { "rx_packets", DRIVER_RX_PACKETS },
-				 { "tx_packets", DRIVER_TX_PACKETS } },
-		[ATTACH_VBD] = { { "read_bytes", DRIVER_READ_BYTES }, { "write_bytes", DRIVER_WRITE_BYTES }, { "reads", DRIVER_READS },
-				 { "writes", DRIVER_WRITES } },
-	};
-	uint64_t counter[DRIVER_COUNTERS], sum[4] = { 0 };
-	json_t *json = NULL;
+	const struct domain *domain = domain_by_id(id);
+	uint64_t sum[ATTACH_SUMS] = { 0 };
+	bool is_any = false;
+	json_t *json;
 
-	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
-		if (attachment->front_id != id || attachment->kind != kind)
-			continue;
-		copy_counters(attachment, counter);
-		json = json ? json : json_object();
-		for (int i = 0; i < 4; i++) {
-			sum[i] += counter[shown[kind][i].index];
-			json_object_set_new(json, shown[kind][i].name, json_integer((json_int_t)sum[i]));
+	if (domain)
+		memcpy(sum, domain->gone[kind], sizeof(sum));
+	for (int i = 0; i < ATTACH_SUMS; i++)
+		is_any |= sum[i] > 0;
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		if (attachment->front_id == id && attachment->kind == kind) {
+			add_counters(attachment, sum);
+			is_any = true;
 		}
-	}
-	return json ? json : json_null();
+	if (!is_any)
+		return json_null();
+	json = json_object();
+	for (int i = 0; i < ATTACH_SUMS; i++)
+		json_object_set_new(json, summed[kind][i].name, json_integer((json_int_t)sum[i]));
+	return json;
 }
+
 
 /* ---- over a restart of skinkd ---- */
 

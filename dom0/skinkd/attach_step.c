@@ -297,6 +297,7 @@ static void withdraw(struct attachment *attachment)
 
 static void release(struct attachment *attachment)
 {
+	attach_count_gone(attachment);
 	memset(&attachment->driver->table->attachment[attachment->slot], 0, sizeof(struct driver_attachment));
 	attachment->record = RECORD_NONE;
 	state_save();
@@ -330,6 +331,7 @@ static void serve_again(struct attachment *attachment)
 {
 	struct driver_table *table = attachment->driver->table;
 
+	attach_count_gone(attachment);
 	attachment->serial = ++table->serial_last;
 	state_save();			/* K2 */
 	__atomic_store_n(&table->attachment[attachment->slot].serial, attachment->serial, __ATOMIC_RELEASE);

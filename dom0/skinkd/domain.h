@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "lib/attach.h"
 #include "lib/core.h"
 #include "lib/manifest.h"
 #include "skinkd/pay.h"
@@ -52,6 +53,7 @@ struct domain {
 	uint64_t started_ms;		/* uv_now(); 0: before skinkd was started */
 	uint32_t restarts;
 	uint32_t quick_deaths;		/* in a row */
+	uint64_t gone[2][ATTACH_SUMS];	/* what its attachments of each kind have counted that are there no more: attach_sums() */
 	struct driver *driver;		/* of a driver domain, while it is there */
 	struct pay pay;
 	struct monitor *monitor;	/* of one that ever was a driver domain */

@@ -177,6 +177,7 @@ static int introduce(struct build_job *build)
 	domain->starts_paused = false;	/* that was for the first time: after a reboot it runs */
 	domain->started = (double)time(NULL);
 	domain->started_ms = uv_now(host.loop);
+	memset(domain->gone, 0, sizeof(domain->gone));
 	life_tune(domain);
 	set_clock(domain);
 	if (build->request.driver && !driver_open(domain, &build->built.driver))

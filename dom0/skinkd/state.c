@@ -75,6 +75,15 @@ static void state_path(char path[CONF_TEXT + 32])
 
 /* ---- out ---- */
 
+static json_t *gone_out(const struct domain *domain)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < 2 * ATTACH_SUMS; i++)
+		json_array_append_new(list, json_integer((json_int_t)domain->gone[i / ATTACH_SUMS][i % ATTACH_SUMS]));
+	return list;
+}
+
 static json_t *domain_out(const struct domain *domain)
 {
 	char uuid[UUID_TEXT], *xml = need_memory(manifest_write(domain->manifest));
@@ -90,6 +99,7 @@ static json_t *domain_out(const struct domain *domain)
 	free(xml);
 	json_object_set_new(json, "paused", json_boolean(domain->is_paused));
 	json_object_set_new(json, "new", json_boolean(domain->is_new));
+	json_object_set_new(json, "gone", gone_out(domain));
 	json_object_set_new(json, "monitor", monitor_out(domain));
 	json_object_set_new(json, "driver", domain->driver ? driver_out(domain->driver) : json_null());
 	return json;
@@ -128,6 +138,12 @@ static bool phase_parse(const char *name, enum phase *phase)
 	return false;
 }
 
+static void gone_in(struct domain *domain, const json_t *list)
+{
+	for (size_t i = 0; i < 2 * ATTACH_SUMS; i++)
+		domain->gone[i / ATTACH_SUMS][i % ATTACH_SUMS] = (uint64_t)json_integer_value(json_array_get(list, i));
+}
+
 static void domain_in(json_t *json)
 {
 	const char *uuid, *phase, *file, *xml;
@@ -164,6 +180,7 @@ static void domain_in(json_t *json)
 		domain_remove(domain);
 		return;
 	}
+	gone_in(domain, json_object_get(json, "gone"));
 	monitor_in(domain, json_object_get(json, "monitor"));
 	if (driver_in(json_object_get(json, "driver"), &shared) && (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED))
 		driver_open(domain, &shared);

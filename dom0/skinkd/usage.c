@@ -23,7 +23,7 @@ static const char *const total_names[USAGE_TOTALS] = { "cpu_ns", "net_rx_bytes",
 
 /* US1 */
 struct total {
-	uint64_t before, now;		/* the sum; `now` counts since it last began anew */
+	uint64_t before, now;		/* the sum; `now` counts since its domain was built last */
 };
 
 struct usage {
@@ -81,6 +81,14 @@ static void usage_remove(struct usage *usage)
 	free(usage);
 }
 
+/* As much as a JSON number holds: a driver may say anything (DR1). */
+static uint64_t sum_of(const struct total *total)
+{
+	uint64_t sum = total->before + total->now;
+
+	return sum < INT64_MAX ? sum : INT64_MAX;
+}
+
 /* ---- as JSON ---- */
 
 static json_t *usage_json(const struct usage *usage, bool has_ended)
@@ -91,7 +99,7 @@ static json_t *usage_json(const struct usage *usage, bool has_ended)
 
 	need_memory(json);
 	for (int i = 0; i < USAGE_TOTALS; i++)
-		json_object_set_new(json, total_names[i], json_integer((json_int_t)(usage->total[i].before + usage->total[i].now)));
+		json_object_set_new(json, total_names[i], json_integer((json_int_t)sum_of(&usage->total[i])));
 	return json;
 }
 
@@ -164,7 +172,7 @@ static void leave_line(struct usage *usage)
 static void count(struct total *total, uint64_t now)
 {
 	if (now < total->now)
-		total->before += total->now;
+		total->before = sum_of(total);
 	total->now = now;
 }
 

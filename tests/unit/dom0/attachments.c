@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's interfaces at a driver domain that does as it is told: what is counted of them when they come and go. */
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "skinkd/attach_nodes.h"
+#include "skinkd/disks.h"
+#include "skinkd/domain.h"
+#include "skinkd/driver.h"
+#include "skinkd/events.h"
+#include "skinkd/host.h"
+#include "skinkd/methods.h"
+#include "skinkd/monitor.h"
+#include "skinkd/state.h"
+#include "skinkd/text.h"
+#include "skinkd/transient.h"
+#include "skinkd/usage.h"
+#include "skinkd/watch.h"
+
+#define GUEST	3
+#define UUID	"6a1f7a4e-33c5-4c7e-9b32-5f4de63fd5f1"
+
+struct host host;
+
+static struct manifest_interface interfaces[2] = { { .mac = { 0, 0x16, 0x3e, 0, 0, 1 } }, { .mac = { 0, 0x16, 0x3e, 0, 0, 2 } } };
+static struct manifest manifest = { .name = (char []){ "web" }, .interfaces = interfaces, .interface_count = 2, .vcpus = 1 };
+static struct domain guest = { .id = GUEST, .phase = PHASE_RUNNING, .manifest = &manifest };
+static struct manifest net_manifest = { .name = (char []){ "net0" }, .role = ROLE_NET };
+static struct domain net0 = { .id = 7, .manifest = &net_manifest };
+static struct driver driver = { .domain = &net0, .state = DRIVER_SERVING };
+
+static union {
+	struct driver_table table;
+	uint8_t bytes[DRIVER_TABLE_BYTES(DRIVER_ATTACHMENTS_MAX)];
+} its_table;
+static union {
+	struct driver_status status;
+	uint8_t bytes[DRIVER_STATUS_BYTES(DRIVER_ATTACHMENTS_MAX)];
+} its_status;
+static uint8_t its_ledger[1 << 20];
+
+/* ---- the core, in libxencall's place ---- */
+
+int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
+{
+	struct xen_sysctl *operation = (struct xen_sysctl *)argument;
+	struct xen_domctl_getdomaininfo *info = operation->u.getdomaininfolist.buffer.p;
+
+	memset(info, 0, sizeof(*info));
+	info->domain = GUEST;
+	operation->u.getdomaininfolist.num_domains = 1;
+	return 0;
+}
+
+/* ---- in skinkd's place ---- */
+
+static unsigned int told;
+
+void event(const char *kind, const char *domain, int id, const char *format, ...)
+{
+	told++;
+}
+
+struct domain *domain_by_id(domid_t id)
+{
+	return id == GUEST ? &guest : NULL;
+}
+
+struct domain *domain_by_uuid(const uint8_t uuid[16])
+{
+	return NULL;
+}
+
+bool uuid_parse(const char *text, uint8_t uuid[16])
+{
+	return false;
+}
+
+json_t *domain_json(const struct domain *domain)
+{
+	return json_pack("{s:s, s:s, s:i}", "uuid", UUID, "role", "guest", "restarts", 0);
+}
+
+struct driver *driver_find(const char *name, enum driver_role role)
+{
+	return &driver;
+}
+
+bool driver_serves(const struct driver *one)
+{
+	return true;
+}
+
+bool monitor_is_stopped(const struct driver *one)
+{
+	return false;
+}
+
+bool monitor_is_closed(const struct driver *one)
+{
+	return false;
+}
+
+void state_save(void)
+{
+}
+
+int file_replace(const char *path, const char *text)
+{
+	return 0;
+}
+
+void log_append(const char *name, const char *text, size_t bytes)
+{
+}
+
+void watch_take(struct attachment *attachment)
+{
+}
+
+void watch_drop(struct attachment *attachment)
+{
+}
+
+void transient_drop(struct attachment *attachment)
+{
+}
+
+enum disks_found transient_resolve(struct attachment *attachment, const struct manifest_disk *disk, char why[ATTACH_WHY])
+{
+	return DISKS_NEVER;
+}
+
+enum disks_found disks_resolve(struct driver *one, const struct manifest_disk *disk, bool is_own, struct driver_blk *blk, char why[ATTACH_WHY])
+{
+	return DISKS_NEVER;
+}
+
+bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
+{
+	return false;
+}
+
+bool disks_is_own(const struct attachment *attachment)
+{
+	return false;
+}
+
+const struct manifest *disks_own(void)
+{
+	return NULL;
+}
+
+void disks_take_up(const struct attachment *attachment)
+{
+}
+
+void disks_forget(const struct driver *one)
+{
+}
+
+void driver_text(const char *from, size_t bytes, char *text, size_t room)
+{
+	snprintf(text, room, "%.*s", (int)bytes, from);
+}
+
+bool rpc_unpack(struct request *request, const char *format, ...)
+{
+	return false;
+}
+
+void rpc_answer(struct request *request, json_t *result)
+{
+}
+
+void rpc_fail(struct request *request, int code, const char *format, ...)
+{
+}
+
+/* ---- the store ---- */
+
+int attach_nodes_add(const struct attachment *attachment, domid_t driver_id)
+{
+	return 0;
+}
+
+void attach_nodes_remove(const struct attachment *attachment)
+{
+}
+
+void attach_nodes_take_up(struct attachment *attachment)
+{
+}
+
+void attach_front_path(const struct attachment *attachment, char path[ATTACH_PATH])
+{
+	*path = 0;
+}
+
+void attach_back_put(void *attachment, const char *node, const char *value)
+{
+}
+
+void attach_back_state(struct attachment *attachment, enum xenbus_state state)
+{
+	attachment->back = state;
+}
+
+enum xenbus_state attach_front_state(const struct attachment *attachment)
+{
+	return attachment->front;
+}
+
+char *attach_front_read(void *attachment, const char *node)
+{
+	static const char *const nodes[][2] = { { "event-channel", "5" }, { "tx-ring-ref", "8" }, { "rx-ring-ref", "9" },
+						{ "request-rx-copy", "1" }, { "feature-rx-notify", "1" } };
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (!strcmp(node, nodes[i][0]))
+			return strdup(nodes[i][1]);
+	return NULL;
+}
+
+/* ---- the driver: a new serial begins with new counters ---- */
+
+void driver_tell(struct driver *one)
+{
+	for (uint32_t i = 0; i < its_table.table.attachment_count; i++) {
+		uint32_t serial = its_table.table.attachment[i].serial;
+		struct driver_attachment_status *status = &its_status.status.attachment[i];
+
+		if (serial && serial != status->serial)
+			*status = (struct driver_attachment_status){ .serial = serial, .answer = DRIVER_ATTACHED };
+		else if (!serial && status->serial)
+			status->answer = DRIVER_DETACHED;
+	}
+	its_status.status.table_seen = ++its_table.table.changed;
+}
+
+static void when_it_counts(const struct attachment *attachment, uint64_t bytes)
+{
+	its_status.status.attachment[attachment->slot].counter[DRIVER_RX_BYTES] += bytes;
+}
+
+/* ---- the guest ---- */
+
+static void when_its_front_end_is(struct attachment *attachment, enum xenbus_state state)
+{
+	attachment->front = state;
+	attach_look();
+}
+
+static void when_it_connects(struct attachment *attachment)
+{
+	when_its_front_end_is(attachment, XenbusStateClosed);
+	when_its_front_end_is(attachment, XenbusStateInitialising);
+	when_its_front_end_is(attachment, XenbusStateConnected);
+}
+
+static struct attachment *given_an_interface(int number)
+{
+	char key[ATTACH_KEY];
+	struct attachment *attachment;
+
+	attach_mac_text(interfaces[number].mac, key);
+	attachment = attach_add(GUEST, "web", ATTACH_VIF, key, "net0");
+	when_it_connects(attachment);
+	CU_ASSERT_EQUAL_FATAL(attachment->back, XenbusStateConnected);
+	return attachment;
+}
+
+static void when_it_is_detached(struct attachment *attachment)
+{
+	attach_remove(attachment, true);
+	attach_look();
+}
+
+static void given_a_guest(void)
+{
+	while (attachments)
+		when_it_is_detached(attachments);
+	memset(&its_table, 0, sizeof(its_table));
+	memset(&its_status, 0, sizeof(its_status));
+	memset(guest.gone, 0, sizeof(guest.gone));
+	its_table.table.role = DRIVER_NET;
+	its_table.table.attachment_count = DRIVER_ATTACHMENTS_MAX;
+	driver.table = &its_table.table;
+	driver.status = &its_status.status;
+	driver.ledger = its_ledger;
+	driver.shared.ledger_pages = sizeof(its_ledger) >> FRAME_SHIFT;
+	usage_end(&guest);
+}
+
+static double used(const char *key)
+{
+	json_t *list = usage_list(), *last = json_array_get(list, json_array_size(list) - 1);
+	double value = json_number_value(json_object_get(last, key));
+
+	json_decref(list);
+	return value;
+}
+
+/* ---- what is billed ---- */
+
+static void a_device_that_goes_leaves_what_it_had_and_no_more(void)		/* K4, US1 */
+{
+	struct attachment *first, *second;
+
+	given_a_guest();
+	first = given_an_interface(0);
+	second = given_an_interface(1);
+	when_it_counts(first, 100);
+	when_it_counts(second, 50);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 150);
+	for (uint64_t cycle = 1; cycle < 4; cycle++) {
+		when_it_is_detached(second);
+		CU_ASSERT_PTR_NULL_FATAL(attachments->next);
+		CU_ASSERT_EQUAL(used("net_rx_bytes"), 100 + 50 * cycle);
+		second = given_an_interface(1);
+		CU_ASSERT_EQUAL(used("net_rx_bytes"), 100 + 50 * cycle);
+		when_it_counts(second, 50);
+	}
+}
+
+static void a_device_that_connects_anew_between_two_looks_is_counted(void)	/* K4 */
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 0);
+	when_it_counts(attachment, 1000);
+	when_it_connects(attachment);
+	when_it_counts(attachment, 7);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
+}
+
+static void a_driver_that_goes_takes_no_counters_along(void)			/* K4 */
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	when_it_counts(attachment, 1000);
+	attach_driver_gone(&driver);
+	memset(&its_status, 0, sizeof(its_status));
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1000);
+	attach_look();
+	when_it_connects(attachment);
+	when_it_counts(attachment, 7);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
+}
+
+static void a_domain_that_is_built_again_begins_at_nothing_and_is_billed_for_both(void)	/* US1 */
+{
+	given_a_guest();
+	when_it_counts(given_an_interface(0), 1000);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1000);
+	when_it_is_detached(attachments);
+	memset(guest.gone, 0, sizeof(guest.gone));
+	when_it_counts(given_an_interface(0), 7);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
+}
+
+static void a_driver_that_counts_nonsense_gives_no_negative_sums(void)		/* DR1 */
+{
+	json_t *sums;
+
+	given_a_guest();
+	when_it_counts(given_an_interface(0), UINT64_MAX);
+	when_it_counts(given_an_interface(1), UINT64_MAX);
+	sums = attach_sums(GUEST, ATTACH_VIF);
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(sums, "rx_bytes")), INT64_MAX);
+	json_decref(sums);
+	CU_ASSERT_TRUE(used("net_rx_bytes") > 0);
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+
+	host.loop = uv_default_loop();
+	host.domains = &guest;
+	snprintf(host.conf.state_dir, sizeof(host.conf.state_dir), "/tmp/skink-attachments-%d", getpid());
+	snprintf(host.conf.log_dir, sizeof(host.conf.log_dir), "/tmp/skink-attachments-%d", getpid());
+	host.core.call = xencall_open(NULL, 0);
+	CU_initialize_registry();
+	suite = CU_add_suite("attachments", NULL, NULL);
+#define TEST(name) CU_add_test(suite, #name, name)
+	TEST(a_device_that_goes_leaves_what_it_had_and_no_more);
+	TEST(a_device_that_connects_anew_between_two_looks_is_counted);
+	TEST(a_driver_that_goes_takes_no_counters_along);
+	TEST(a_domain_that_is_built_again_begins_at_nothing_and_is_billed_for_both);
+	TEST(a_driver_that_counts_nonsense_gives_no_negative_sums);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	return CU_get_number_of_failures() ? 1 : 0;
+}
