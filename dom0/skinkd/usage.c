@@ -30,6 +30,7 @@ struct usage {
 	struct usage *next;
 	char uuid[40], name[64], role[16];
 	double started, seen;		/* seconds since 1970; when it was last looked at */
+	double looked;			/* the same in seconds since the machine began, which nobody sets; 0: not known */
 	uint64_t restarts;
 	double memory_kib_s;
 	struct total total[USAGE_TOTALS];
@@ -38,11 +39,11 @@ struct usage {
 static struct usage *usages;
 static uint64_t saved_ms;
 
-static double now_s(void)
+static double now_s(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -110,6 +111,7 @@ static json_t *usage_out(const struct usage *usage)
 	for (int i = 0; i < USAGE_TOTALS; i++)
 		json_array_append_new(last, json_integer((json_int_t)usage->total[i].now));
 	json_object_set_new(json, "last", last);
+	json_object_set_new(json, "looked", json_real(usage->looked));
 	return json;
 }
 
@@ -127,6 +129,7 @@ static void usage_in(json_t *json)
 	snprintf(usage->role, sizeof(usage->role), "%s", role);
 	usage->started = json_number_value(json_object_get(json, "started"));
 	usage->seen = json_number_value(json_object_get(json, "ended"));
+	usage->looked = json_number_value(json_object_get(json, "looked"));
 	usage->restarts = (uint64_t)restarts;
 	usage->memory_kib_s = json_number_value(json_object_get(json, "memory_kib_seconds"));
 	for (size_t i = 0; i < USAGE_TOTALS; i++) {
@@ -190,24 +193,40 @@ static void count_devices(struct usage *usage, domid_t id)
 	json_decref(sums[ATTACH_VBD]);
 }
 
+/* US3: when it began; of one that began before skinkd did nobody knows more than the date. */
+static double began(const struct domain *domain, double now)
+{
+	double ago = domain->started_ms ? (double)(uv_now(host.loop) - domain->started_ms) / 1000 : now_s(CLOCK_REALTIME) - domain->started;
+
+	return ago < 0 ? now : ago < now ? now - ago : 0;
+}
+
+static void count_memory(struct usage *usage, uint64_t kib)
+{
+	double now = now_s(CLOCK_BOOTTIME);
+
+	usage->memory_kib_s += usage->looked > 0 && now > usage->looked ? (now - usage->looked) * (double)kib : 0;
+	usage->looked = now;
+	usage->seen = now_s(CLOCK_REALTIME);
+}
+
 void usage_sample(const struct domain *domain)
 {
 	struct xen_domctl_getdomaininfo info;
 	json_t *shown = domain_json(domain);
 	const char *uuid = json_string_value(json_object_get(shown, "uuid")), *role = json_string_value(json_object_get(shown, "role"));
 	struct usage *usage = usage_find(uuid ? uuid : "");
-	double now = now_s();
 
 	if (uuid && !core_domain_info(&host.core, domain->id, &info)) {
 		if (!usage) {
 			usage = usage_add(uuid);
-			usage->started = usage->seen = domain->started;
+			usage->started = domain->started;
+			usage->looked = began(domain, now_s(CLOCK_BOOTTIME));
 		}
 		snprintf(usage->name, sizeof(usage->name), "%s", domain->manifest->name);
 		snprintf(usage->role, sizeof(usage->role), "%s", role ? role : "");
 		usage->restarts = (uint64_t)json_integer_value(json_object_get(shown, "restarts"));
-		usage->memory_kib_s += now > usage->seen ? (now - usage->seen) * (double)(info.tot_pages << 2) : 0;
-		usage->seen = now;
+		count_memory(usage, info.tot_pages << 2);
 		count(&usage->total[USAGE_CPU_NS], info.cpu_time);
 		count_devices(usage, domain->id);
 	}
@@ -275,7 +294,7 @@ static void add_ended(json_t *list, const char *suffix)
 	while (file && getline(&line, &room, file) > 0) {
 		json_t *one = json_loads(line, 0, NULL);
 
-		if (json_is_object(one))
+		if (json_is_string(json_object_get(one, "domain")) && json_is_string(json_object_get(one, "uuid")))
 			json_array_append(list, one);
 		json_decref(one);
 	}

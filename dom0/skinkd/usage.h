@@ -4,6 +4,7 @@
  * settles accounts.
  * US1  A total never falls: what counts anew (a reboot, a device that was attached again, a restart of skinkd) is added to what was.
  * US2  A domain that ends leaves one line in LOG_DIR/usage.log, whoever ended it; also one that ended while there was no skinkd.
+ * US3  Memory is billed by a clock that nobody sets: the date only says when a domain began and ended.
  */
 #pragma once
 

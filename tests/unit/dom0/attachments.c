@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest's interfaces at a driver domain that does as it is told: what is counted of them when they come and go. */
 #include <CUnit/Basic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +52,34 @@ int xencall1(xencall_handle *handle, unsigned int hypercall, uint64_t argument)
 
 	memset(info, 0, sizeof(*info));
 	info->domain = GUEST;
+	info->tot_pages = 256;
 	operation->u.getdomaininfolist.num_domains = 1;
 	return 0;
+}
+
+/* ---- the clocks ---- */
+
+static time_t date, up;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	*now = (struct timespec){ .tv_sec = clock == CLOCK_REALTIME ? date : up };
+	return 0;
+}
+
+static void when_time_goes_by(time_t seconds)
+{
+	date += seconds;
+	up += seconds;
+	uv_update_time(host.loop);
 }
 
 /* ---- in skinkd's place ---- */
 
 static unsigned int told;
+static char *saved;		/* usage.json */
+static const char *asked_for;
+static json_t *answered;
 
 void event(const char *kind, const char *domain, int id, const char *format, ...)
 {
@@ -71,12 +93,12 @@ struct domain *domain_by_id(domid_t id)
 
 struct domain *domain_by_uuid(const uint8_t uuid[16])
 {
-	return NULL;
+	return &guest;
 }
 
 bool uuid_parse(const char *text, uint8_t uuid[16])
 {
-	return false;
+	return true;
 }
 
 json_t *domain_json(const struct domain *domain)
@@ -110,6 +132,8 @@ void state_save(void)
 
 int file_replace(const char *path, const char *text)
 {
+	free(saved);
+	saved = strdup(text);
 	return 0;
 }
 
@@ -169,11 +193,18 @@ void driver_text(const char *from, size_t bytes, char *text, size_t room)
 
 bool rpc_unpack(struct request *request, const char *format, ...)
 {
-	return false;
+	va_list arguments;
+
+	va_start(arguments, format);
+	va_arg(arguments, const char *);		/* the field's name */
+	*va_arg(arguments, const char **) = asked_for;
+	va_end(arguments);
+	return true;
 }
 
 void rpc_answer(struct request *request, json_t *result)
 {
+	answered = result;
 }
 
 void rpc_fail(struct request *request, int code, const char *format, ...)
@@ -293,6 +324,34 @@ static void given_a_guest(void)
 	driver.ledger = its_ledger;
 	driver.shared.ledger_pages = sizeof(its_ledger) >> FRAME_SHIFT;
 	usage_end(&guest);
+	date = 1800000000;
+	up = 1000;
+	uv_update_time(host.loop);
+	guest.started = (double)date;
+	guest.started_ms = uv_now(host.loop);
+}
+
+static void given_a_file(const char *name, const char *text)
+{
+	char path[sizeof(host.conf.state_dir) + 32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", host.conf.state_dir, name);
+	file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void when_files_go(void)
+{
+	static const char *const names[] = { "usage.json", "usage.log" };
+	char path[sizeof(host.conf.state_dir) + 32];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", host.conf.state_dir, names[i]);
+		unlink(path);
+	}
 }
 
 static double used(const char *key)
@@ -379,14 +438,57 @@ static void a_driver_that_counts_nonsense_gives_no_negative_sums(void)		/* DR1 *
 	CU_ASSERT_TRUE(used("net_rx_bytes") > 0);
 }
 
+static void who_sets_the_clock_is_not_billed_for_it(void)			/* US3 */
+{
+	given_a_guest();
+	date += 40 * 365 * 86400L;
+	CU_ASSERT_EQUAL(used("memory_kib_seconds"), 0);
+	when_time_goes_by(5);
+	date += 86400;
+	CU_ASSERT_EQUAL(used("memory_kib_seconds"), 5 * 1024);
+	when_time_goes_by(5);
+	date -= 2 * 86400;
+	CU_ASSERT_EQUAL(used("memory_kib_seconds"), 10 * 1024);
+}
+
+static void memory_is_billed_while_there_is_no_skinkd(void)			/* US3 */
+{
+	char *of_that_one;
+
+	given_a_guest();
+	used("memory_kib_seconds");
+	when_time_goes_by(61);
+	used("memory_kib_seconds");
+	of_that_one = strdup(saved);
+	usage_end(&guest);
+	when_time_goes_by(3600);
+	date += 86400;
+	given_a_file("usage.json", of_that_one);
+	usage_open();
+	CU_ASSERT_EQUAL(used("memory_kib_seconds"), (61 + 3600) * 1024);
+	free(of_that_one);
+}
+
+static void a_log_that_somebody_has_edited_is_shown_as_far_as_it_makes_sense(void)
+{
+	given_a_guest();
+	given_a_file("usage.log", "{}\n{\"domain\": 1, \"uuid\": \"x\"}\n{\"domain\": \"old\", \"uuid\": \"x\"}\nnonsense\n");
+	asked_for = "old";
+	method_usage(NULL);
+	CU_ASSERT_EQUAL(json_array_size(json_object_get(answered, "usage")), 1);
+	json_decref(answered);
+	given_a_file("usage.log", "");
+}
+
 int main(void)
 {
+	static char folder[] = "/tmp/skink-attachments-XXXXXX";
 	CU_pSuite suite;
 
 	host.loop = uv_default_loop();
 	host.domains = &guest;
-	snprintf(host.conf.state_dir, sizeof(host.conf.state_dir), "/tmp/skink-attachments-%d", getpid());
-	snprintf(host.conf.log_dir, sizeof(host.conf.log_dir), "/tmp/skink-attachments-%d", getpid());
+	strcpy(host.conf.state_dir, mkdtemp(folder));
+	strcpy(host.conf.log_dir, folder);
 	host.core.call = xencall_open(NULL, 0);
 	CU_initialize_registry();
 	suite = CU_add_suite("attachments", NULL, NULL);
@@ -395,8 +497,13 @@ int main(void)
 	TEST(a_device_that_connects_anew_between_two_looks_is_counted);
 	TEST(a_driver_that_goes_takes_no_counters_along);
 	TEST(a_domain_that_is_built_again_begins_at_nothing_and_is_billed_for_both);
+	TEST(who_sets_the_clock_is_not_billed_for_it);
+	TEST(memory_is_billed_while_there_is_no_skinkd);
+	TEST(a_log_that_somebody_has_edited_is_shown_as_far_as_it_makes_sense);
 	TEST(a_driver_that_counts_nonsense_gives_no_negative_sums);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
+	when_files_go();
+	rmdir(folder);
 	return CU_get_number_of_failures() ? 1 : 0;
 }
