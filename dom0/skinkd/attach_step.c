@@ -14,6 +14,8 @@
 #include "skinkd/watch.h"
 
 #define REFUSALS_TOLD	3		/* events about one front-end that connects wrongly again and again */
+#define TOLD_MAX	3		/* that one brings about in TOLD_MS */
+#define TOLD_MS		60000u
 
 /* ---- what it looks like now ---- */
 
@@ -62,11 +64,24 @@ static bool serves(const struct attachment *attachment)
 
 /* ---- the steps ---- */
 
+/* What a front-end can do as often as it likes must not push everybody else's events out. */
+static void tell_some(struct attachment *attachment, const char *kind, const char *what)
+{
+	uint64_t now = uv_now(host.loop);
+
+	if (now - attachment->told_ms >= TOLD_MS) {
+		attachment->told_ms = now;
+		attachment->told = 0;
+	}
+	if (attachment->told++ < TOLD_MAX)
+		attach_told(attachment, kind, what);
+}
+
 static void refuse(struct attachment *attachment)
 {
 	attachment->is_refused = true;
 	if (attachment->refusals++ < REFUSALS_TOLD)
-		attach_told(attachment, "refused", attachment->why);
+		tell_some(attachment, "refused", attachment->why);
 }
 
 static uint32_t queues_for(const struct attachment *attachment, uint32_t wanted)
@@ -307,7 +322,7 @@ static void connected(struct attachment *attachment)
 {
 	attach_back_state(attachment, XenbusStateConnected);
 	attachment->refusals = 0;
-	attach_told(attachment, "attached", "");
+	tell_some(attachment, "attached", "");
 }
 
 /* ---- set aside: driver.md, section 7 ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest's interfaces at a driver domain that does as it is told: what is counted of them when they come and go. */
+/* A guest's interfaces at a driver domain that does as it is told: what is counted and told of them when they come and go. */
 #include <CUnit/Basic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -245,9 +245,11 @@ enum xenbus_state attach_front_state(const struct attachment *attachment)
 	return attachment->front;
 }
 
+static const char *port = "5";
+
 char *attach_front_read(void *attachment, const char *node)
 {
-	static const char *const nodes[][2] = { { "event-channel", "5" }, { "tx-ring-ref", "8" }, { "rx-ring-ref", "9" },
+	const char *const nodes[][2] = { { "event-channel", port }, { "tx-ring-ref", "8" }, { "rx-ring-ref", "9" },
 						{ "request-rx-copy", "1" }, { "feature-rx-notify", "1" } };
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
@@ -480,6 +482,42 @@ static void a_log_that_somebody_has_edited_is_shown_as_far_as_it_makes_sense(voi
 	given_a_file("usage.log", "");
 }
 
+/* ---- what is told ---- */
+
+static void who_connects_again_and_again_does_not_push_others_events_out(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	told = 0;
+	for (int i = 0; i < 100; i++)
+		when_it_connects(attachment);
+	CU_ASSERT_TRUE(told < 5);
+	when_time_goes_by(60);
+	told = 0;
+	when_it_connects(attachment);
+	CU_ASSERT_EQUAL(told, 1);
+}
+
+static void who_connects_rightly_and_wrongly_in_turn_does_not_either(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	told = 0;
+	for (int i = 0; i < 100; i++) {
+		port = "none";
+		when_it_connects(attachment);
+		CU_ASSERT_NOT_EQUAL(attachment->back, XenbusStateConnected);
+		port = "5";
+		when_it_connects(attachment);
+		CU_ASSERT_EQUAL(attachment->back, XenbusStateConnected);
+	}
+	CU_ASSERT_TRUE(told < 5);
+}
+
 int main(void)
 {
 	static char folder[] = "/tmp/skink-attachments-XXXXXX";
@@ -501,6 +539,8 @@ int main(void)
 	TEST(memory_is_billed_while_there_is_no_skinkd);
 	TEST(a_log_that_somebody_has_edited_is_shown_as_far_as_it_makes_sense);
 	TEST(a_driver_that_counts_nonsense_gives_no_negative_sums);
+	TEST(who_connects_again_and_again_does_not_push_others_events_out);
+	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	when_files_go();
