@@ -334,7 +334,8 @@ void monitor_in(struct domain *domain, json_t *json)
 			&due, "causes", &causes, "history", &history) || state < 0 || state >= MONITOR_STATES)
 		return;
 	monitor = record_of(domain);
-	monitor->state = (enum monitor_state)state;
+	/* How far its other image has come is for the core to say: monitor_look_at(). */
+	monitor->state = state == MONITOR_CHANGING ? MONITOR_SERVING : (enum monitor_state)state;
 	monitor->generation = (uint32_t)generation;
 	monitor->restarts = (uint32_t)restarts;
 	monitor->due_us = (uint64_t)due;

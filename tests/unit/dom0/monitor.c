@@ -12,6 +12,8 @@
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
 #include "skinkd/host.h"
+#include "skinkd/life.h"
+#include "skinkd/watch.h"
 
 #define ID		7
 #define FAR_US		3600000000UL
@@ -100,6 +102,41 @@ void monitor_wake(void)
 {
 }
 
+bool monitor_is_after(uint64_t report_ns, uint64_t ns)
+{
+	return false;
+}
+
+const char *fault_name(enum fault_kind kind)
+{
+	return "crash";
+}
+
+const char *monitor_state_name(enum monitor_state state)
+{
+	return "serving";
+}
+
+void watch_add(struct monitor *one)
+{
+}
+
+void watch_free(struct monitor *one)
+{
+}
+
+void watch_pause(struct monitor *one, bool is_on)
+{
+}
+
+void life_restart(struct domain *domain)
+{
+}
+
+void life_changed(void)
+{
+}
+
 /* In place of lib/image.h and what monitor_image.c asks of the core. l: loaded, n: renewed. */
 static struct { int load_error; bool is_shut_down, is_unfit; } images;
 
@@ -134,7 +171,8 @@ static int played_core_renew(struct core *unused, domid_t id)
 
 static int played_core_domain_info(struct core *unused, domid_t id, struct xen_domctl_getdomaininfo *info)
 {
-	*info = (struct xen_domctl_getdomaininfo){ .flags = images.is_shut_down ? XEN_DOMINF_shutdown : 0 };
+	*info = (struct xen_domctl_getdomaininfo){ .flags = (images.is_shut_down ? XEN_DOMINF_shutdown : 0) |
+							    (core.pauses ? XEN_DOMINF_paused : 0) };
 	return 0;
 }
 
@@ -145,6 +183,7 @@ static int played_core_domain_info(struct core *unused, domid_t id, struct xen_d
 #define core_renew	played_core_renew
 #define core_domain_info played_core_domain_info
 #include "skinkd/monitor_image.c"
+#include "skinkd/monitor_record.c"
 
 /* ---- given, when ---- */
 
@@ -551,6 +590,98 @@ static void fallback_that_cannot_serve_is_not_tried(void)
 	monitor_images_free(&monitor);
 }
 
+/* ---- a skinkd that was ended while another image began ---- */
+
+static struct manifest manifest;
+static struct domain domain;
+
+/* What it kept of it is what the next one begins with. */
+static struct monitor *given_another_skinkd(void)
+{
+	json_t *kept;
+
+	manifest.driver.restart = monitor.policy;
+	domain = (struct domain){ .id = ID, .phase = PHASE_RUNNING, .manifest = &manifest, .driver = &driver, .monitor = &monitor };
+	kept = monitor_out(&domain);
+	monitor_images_free(&monitor);
+	domain.monitor = NULL;
+	monitor_in(&domain, kept);
+	json_decref(kept);
+	driver.domain = &domain;
+	monitor_add(&driver);
+	memset(core.asked, 0, sizeof(core.asked));
+	return domain.monitor;
+}
+
+static void then_it_serves_and_has_not_died(struct monitor *one)
+{
+	CU_ASSERT_EQUAL(one->state, MONITOR_SERVING);
+	CU_ASSERT_EQUAL(one->deaths_of[FAULT_CRASH], 0);
+	CU_ASSERT_TRUE(one->last.kind == FAULT_KINDS || one->last.is_change);
+	CU_ASSERT_PTR_NULL(strchr(core.asked, 'n'));
+	monitor_free(&domain);
+}
+
+static void image_that_begins_is_waited_for_by_the_next_skinkd(void)
+{
+	struct monitor *one;
+
+	given_changing(policy_of(5, 1000, false));
+	one = given_another_skinkd();
+	monitor_look_at(one);
+	monitor_do_due(one, monitor_now_us());
+	CU_ASSERT_EQUAL(one->state, MONITOR_CHANGING);
+	core.info.state = SKINK_DRIVER_SERVING;
+	monitor_look_at(one);
+	CU_ASSERT_STRING_EQUAL(one->images.file, "new");
+	then_it_serves_and_has_not_died(one);
+}
+
+static void image_that_is_ready_before_the_next_skinkd_is_no_death(void)
+{
+	struct monitor *one;
+
+	given_changing(policy_of(5, 1000, false));
+	one = given_another_skinkd();
+	core.info.state = SKINK_DRIVER_SERVING;
+	monitor_look_at(one);
+	monitor_do_due(one, monitor_now_us());
+	CU_ASSERT_EQUAL(one->untold_count, 0);
+	then_it_serves_and_has_not_died(one);
+}
+
+static void image_that_was_not_loaded_yet_is_forgotten_by_the_next_skinkd(void)
+{
+	struct domain asked = { .monitor = &monitor };
+	char why[MONITOR_TEXT];
+	struct monitor *one;
+
+	given_serving(policy_of(5, 1000, false));
+	CU_ASSERT_EQUAL(monitor_change(&asked, image_named("new"), image_named("old"), why), 0);
+	one = given_another_skinkd();
+	monitor_look_at(one);
+	monitor_do_due(one, monitor_now_us());
+	then_it_serves_and_has_not_died(one);
+}
+
+static void image_that_was_half_loaded_is_loaded_by_the_next_skinkd(void)
+{
+	struct monitor *one;
+
+	given_changing(policy_of(5, 1000, false));
+	core.pauses = 1;
+	one = given_another_skinkd();
+	monitor_look_at(one);
+	monitor_do_due(one, monitor_now_us());
+	CU_ASSERT_TRUE(one->images.is_missing);
+	CU_ASSERT_EQUAL(monitor_change(&domain, image_named("new"), NULL, (char [MONITOR_TEXT]){ "" }), 0);
+	monitor_do_due(one, monitor_now_us());
+	core.info.state = SKINK_DRIVER_SERVING;
+	monitor_look_at(one);
+	CU_ASSERT_EQUAL(core.pauses, 0);
+	then_it_serves_and_has_not_died(one);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -582,6 +713,10 @@ int main(void)
 	TEST(when_the_old_one_does_not_come_up_either_it_is_held);
 	TEST(fallback_comes_when_restarts_are_used_up_and_once);
 	TEST(fallback_that_cannot_serve_is_not_tried);
+	TEST(image_that_begins_is_waited_for_by_the_next_skinkd);
+	TEST(image_that_is_ready_before_the_next_skinkd_is_no_death);
+	TEST(image_that_was_not_loaded_yet_is_forgotten_by_the_next_skinkd);
+	TEST(image_that_was_half_loaded_is_loaded_by_the_next_skinkd);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() ? 1 : 0;
