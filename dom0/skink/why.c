@@ -85,6 +85,24 @@ static void print_state(const json_t *answer)
 		printf("It is %s now, after %.0f restarts in all.\n", text_of(restart, "state"), number_of(restart, "restarts"));
 }
 
+/* It has not died; or nobody kept, or was able to write, what there was to say. */
+static void print_no_post_mortem(const json_t *answer)
+{
+	const json_t *restart = json_object_get(json_object_get(answer, "driver"), "restart"), *last = json_object_get(restart, "last"), *count;
+	const char *cause;
+	bool has_died = false;
+
+	json_object_foreach(json_object_get(restart, "causes"), cause, count)
+		has_died |= json_number_value(count) > 0;
+	printf("%s %s", text_of(answer, "domain"), has_died ? "has died" : "has not died");
+	if (has_died && json_is_object(last)) {
+		printf(" (%s: ", text_of(last, "cause"));
+		print_text(stdout, text_of(last, "text"));
+		putchar(')');
+	}
+	printf("%s.\n", has_died ? ", and there is no post-mortem of that" : "");
+}
+
 static void print_why(const json_t *answer, bool is_verbose)
 {
 	const json_t *death = json_object_get(answer, "death"), *events = json_object_get(answer, "events");
@@ -92,7 +110,7 @@ static void print_why(const json_t *answer, bool is_verbose)
 	if (json_is_object(death))
 		print_lines(json_object_get(death, "told"), "");
 	else if (json_is_object(json_object_get(answer, "driver")))
-		printf("%s has not died.\n", text_of(answer, "domain"));
+		print_no_post_mortem(answer);
 	print_state(answer);
 	print_aside(json_object_get(answer, "set_aside"));
 	print_trace(death);

@@ -60,9 +60,9 @@ static json_t *status_json(const struct driver *driver, const struct skink_drive
 
 	memcpy(&status, driver->status, sizeof(status));	/* DR1 */
 	driver_text(status.text, DRIVER_TEXT_BYTES, text, sizeof(text));
-	json = json_pack("{s:s, s:i, s:I, s:i, s:i, s:i}", "text", text, "generation", status.generation, "heartbeat",
-			 (json_int_t)status.heartbeat, "doing", status.doing, "doing_ring", status.doing_ring, "doing_index",
-			 status.doing_index);
+	json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "text", text, "generation", (json_int_t)status.generation, "heartbeat",
+			 (json_int_t)status.heartbeat, "doing", (json_int_t)status.doing, "doing_ring", (json_int_t)status.doing_ring,
+			 "doing_index", (json_int_t)status.doing_index);
 	if (status.resumed_ns < info->report_ns)
 		return json;					/* of a life before */
 	json_object_set_new(json, "acknowledged_ns", json_integer((json_int_t)status.acknowledged_ns));
@@ -110,10 +110,14 @@ static void look_again(struct death *death, struct monitor *monitor)
 static void write_first(uv_timer_t *handle)
 {
 	struct death *death = &waiting[first].death;
-	const struct domain *domain = domain_by_id(death->id);
-	const struct driver *driver = domain ? domain->driver : NULL;
+	const struct domain *domain = domain_by_name(death->name);
+	const struct driver *driver;
+	const char *image = *death->how.image ? death->how.image : NULL;
 	json_t *json;
 
+	if (domain && domain->id != death->id)
+		domain = NULL;				/* it is another by now */
+	driver = domain ? domain->driver : NULL;
 	if (driver)
 		look_again(death, driver->monitor);
 	json = gather(death, driver);
@@ -121,7 +125,7 @@ static void write_first(uv_timer_t *handle)
 	json_object_set_new(json, "not_written_before", json_integer(lost));
 	lost = 0;
 	is_writing = true;
-	death_write(death, domain ? driver_image(domain->manifest) : NULL, json, written);
+	death_write(death, !image && domain ? driver_image(domain->manifest) : image, json, written);
 	first = (first + 1) % DEATHS_WAITING;
 	count--;
 }

@@ -6,6 +6,7 @@
  *
  * PM1  A driver that died is back before anything of this is done, or waits for its turn; what this costs delays nobody's return.
  * PM2  What is kept is bounded: post_mortems_kept files, DEATHS_WAITING that wait; a death beyond those is counted, in the next file.
+ * PM3  A driver that dies again and again pushes its own files out: of each there is its newest, as long as there is room for one of each.
  */
 #pragma once
 

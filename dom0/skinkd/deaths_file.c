@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/kernel.h"
 #include "lib/symbols.h"
@@ -15,6 +16,7 @@
 #include "skinkd/job.h"
 
 #define PATH_TEXT	(CONF_TEXT + 300)
+#define STAMP		strlen("-20261121-120000.000.json")
 #define NAMED_STEPS	4		/* of the back trace, in the sentences */
 
 struct write_job {
@@ -129,6 +131,8 @@ static void add_deed(struct write_job *write)
 		deed = json_sprintf("it waits for %g ms, and is reset then", (double)how->pause_us / 1e3);
 	else if (how->then == MONITOR_SERVING)
 		deed = json_string(how->is_by_core ? "the core reset it at once, as it was armed" : "skinkd had the core reset it");
+	else if (how->then == MONITOR_CHANGING)
+		deed = json_string("another image takes its place: see 'skink events'");
 	else if (how->then == MONITOR_DEAD)
 		deed = json_string("nothing, as its manifest says automatic='no': 'skink restart' has it back");
 	else
@@ -158,11 +162,13 @@ static void say_where(json_t *lines, const json_t *json)
 	size_t i, used = 0, shown = 0;
 
 	json_array_foreach(trace, i, step) {
-		if (json_is_true(json_object_get(step, "guess")) || shown++ == NAMED_STEPS)
+		if (json_is_true(json_object_get(step, "guess")))
 			continue;
+		if (shown++ == NAMED_STEPS)
+			break;
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", called from " : "",
 					 json_string_value(json_object_get(step, "at")));
-		if (used >= sizeof(text) || shown > NAMED_STEPS)
+		if (used >= sizeof(text))
 			break;
 	}
 	say_line(lines, "It was at %s.", text);
@@ -244,44 +250,96 @@ static void add_words(struct write_job *write)
 
 /* ---- the file ---- */
 
-static int older_first(const struct dirent **a, const struct dirent **b)
+/* NAME-YYYYMMDD-HHMMSS.mmm.json: a name may have dashes in it. */
+static size_t name_length(const struct dirent *entry)
 {
-	const char *left = (*a)->d_name + strlen((*a)->d_name), *right = (*b)->d_name + strlen((*b)->d_name);
-	const size_t stamp = strlen("20261121-120000.000.json");
+	size_t length = strlen(entry->d_name);
 
-	if (left - (*a)->d_name < (long)stamp || right - (*b)->d_name < (long)stamp)
-		return left - (*a)->d_name < (long)stamp ? -1 : 1;
-	return strcmp(left - stamp, right - stamp);
+	return length > STAMP ? length - STAMP : 0;
 }
 
 static int is_report(const struct dirent *entry)
 {
-	const char *dot = strrchr(entry->d_name, '.');
+	size_t length = name_length(entry);
 
-	return dot && !strcmp(dot, ".json");
+	return length && entry->d_name[length] == '-' && !strcmp(entry->d_name + strlen(entry->d_name) - 5, ".json");
 }
 
-/* PM2 */
+static int by_name(const struct dirent *left, const struct dirent *right)
+{
+	size_t length = name_length(left);
+
+	return length != name_length(right) ? (length < name_length(right) ? -1 : 1) : memcmp(left->d_name, right->d_name, length);
+}
+
+static int by_time(const struct dirent *left, const struct dirent *right)
+{
+	return strcmp(left->d_name + name_length(left), right->d_name + name_length(right));
+}
+
+static int in_order(const struct dirent **left, const struct dirent **right)
+{
+	int order = by_name(*left, *right);
+
+	return order ? order : by_time(*left, *right);
+}
+
+/* Of those in order: the oldest of the driver that has most. */
+static int one_too_many(struct dirent *const list[], int count)
+{
+	int which = 0, most = 0;
+
+	for (int at = 0, end; at < count; at = end) {
+		for (end = at + 1; end < count && !by_name(list[at], list[end]); end++)
+			;
+		if (end - at < most || (end - at == most && by_time(list[at], list[which]) > 0))
+			continue;
+		which = at;
+		most = end - at;
+	}
+	return which;
+}
+
+/* PM2, PM3 */
 static void make_room(const char *folder)
 {
 	struct dirent **list;
-	int count = scandir(folder, &list, is_report, older_first);
+	int count = scandir(folder, &list, is_report, in_order);
 	char path[PATH_TEXT + 256];
 
-	for (int i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, list[i]->d_name);
-		if ((uint64_t)(count - i) > host.conf.post_mortems_kept)
-			unlink(path);
-		free(list[i]);
+	if (count < 0)
+		return;
+	while ((uint64_t)count > host.conf.post_mortems_kept) {
+		int which = one_too_many(list, count);
+
+		snprintf(path, sizeof(path), "%s/%s", folder, list[which]->d_name);
+		unlink(path);
+		free(list[which]);
+		memmove(&list[which], &list[which + 1], (size_t)(--count - which) * sizeof(*list));
 	}
-	if (count >= 0)
-		free(list);
+	while (count)
+		free(list[--count]);
+	free(list);
+}
+
+/* It has its name when it is whole: who looks meanwhile finds the one before it. */
+static int write_whole(const struct write_job *write)
+{
+	char beside[CONF_TEXT + 64];
+	int result = 0;
+
+	snprintf(beside, sizeof(beside), "%s/unfinished", write->folder);
+	if (json_dump_file(write->json, beside, JSON_INDENT(2)) || rename(beside, write->path)) {
+		result = -(errno ? errno : EIO);
+		unlink(beside);
+	}
+	return result;
 }
 
 static int run_write(struct job *job, struct core *core)
 {
 	struct write_job *write = (struct write_job *)job;
-	int result = 0;
+	int result;
 
 	json_object_set_new(write->json, "cause", json_string(fault_name(write->death.how.kind)));
 	json_object_set_new(write->json, "seen", json_string(write->death.how.text));
@@ -295,8 +353,7 @@ static int run_write(struct job *job, struct core *core)
 	add_words(write);
 	if (mkdir(write->folder, 0750) && errno != EEXIST)
 		return -errno;
-	if (json_dump_file(write->json, write->path, JSON_INDENT(2)))
-		result = -(errno ? errno : EIO);
+	result = write_whole(write);
 	make_room(write->folder);
 	return result;
 }

@@ -302,7 +302,7 @@ static struct injection *injection_new(struct request *request, const struct tar
 	memcpy(injection->uuid, target->record->uuid, sizeof(injection->uuid));
 	injection->output = need_memory(malloc(OUTPUT_MAX + 1));
 	snprintf(injection->name, sizeof(injection->name), "%s", target->name);
-	injection->image = need_memory(strdup(driver_image(target->record->manifest)));
+	injection->image = need_memory(strdup(monitor_image(target->record)));
 	return injection;
 }
 

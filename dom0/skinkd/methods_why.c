@@ -18,9 +18,9 @@ static json_t *aside_json(const struct attachment *attachment)
 
 	memcpy(copy, (const void *)status->text, sizeof(copy));
 	driver_text(copy, sizeof(copy), text, sizeof(text));
-	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:s}", "domain", attachment->front_name, "device", attachment->key, "ring",
-			 (json_int_t)status->suspect_ring, "index", (json_int_t)status->suspect_index, "deaths", status->suspect_deaths,
-			 "text", text);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "domain", attachment->front_name, "device", attachment->key, "ring",
+			 (json_int_t)status->suspect_ring, "index", (json_int_t)status->suspect_index, "deaths",
+			 (json_int_t)status->suspect_deaths, "text", text);
 }
 
 static json_t *set_aside(const struct driver *driver)

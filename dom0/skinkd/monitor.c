@@ -199,11 +199,14 @@ static void obey(struct monitor *monitor, struct monitor_death *death)
 	}
 }
 
-struct monitor_death monitor_death_now(enum fault_kind kind, const struct skink_driver_info *info)
+struct monitor_death monitor_death_now(const struct monitor *monitor, enum fault_kind kind, const struct skink_driver_info *info)
 {
-	return (struct monitor_death){
+	struct monitor_death death = {
 		.kind = kind, .time = (double)clock_ns(CLOCK_REALTIME) / 1e9, .noticed_ns = clock_ns(CLOCK_MONOTONIC), .info = *info,
 	};
+
+	memcpy(death.image, monitor->images.file, sizeof(death.image));
+	return death;
 }
 
 static enum fault_kind kind_of(const struct skink_driver_info *info)
@@ -219,7 +222,7 @@ static void note_core_text(struct monitor_death *death)
 /* MO3: the core has done it all, by what we had armed. */
 static void count_by_core(struct monitor *monitor, const struct skink_driver_info *info)
 {
-	struct monitor_death death = monitor_death_now(kind_of(info), info);
+	struct monitor_death death = monitor_death_now(monitor, kind_of(info), info);
 
 	monitor->generation = info->generation;
 	monitor->restarts++;
@@ -233,7 +236,7 @@ static void count_by_core(struct monitor *monitor, const struct skink_driver_inf
 
 static void has_died(struct monitor *monitor, const struct skink_driver_info *info)
 {
-	struct monitor_death death = monitor_death_now(kind_of(info), info);
+	struct monitor_death death = monitor_death_now(monitor, kind_of(info), info);
 
 	monitor->deaths_of[death.kind]++;
 	note_core_text(&death);
@@ -339,7 +342,7 @@ int monitor_line_open(void)
 void monitor_dies_early(struct monitor *monitor, const char *text)
 {
 	const struct skink_driver_info info = { 0 };
-	struct monitor_death death = monitor_death_now(FAULT_CRASH, &info);
+	struct monitor_death death = monitor_death_now(monitor, FAULT_CRASH, &info);
 	uint64_t now_us = monitor_now_us();
 
 	monitor_lock();
@@ -373,7 +376,7 @@ int monitor_by_hand(struct monitor *monitor)
 
 	monitor_lock();
 	was_stopped = monitor->state != MONITOR_SERVING;
-	death = monitor_death_now(FAULT_BY_HAND, &info);
+	death = monitor_death_now(monitor, FAULT_BY_HAND, &info);
 	snprintf(death.text, sizeof(death.text), was_stopped ? "let go" : "restarted by hand");
 	monitor->deaths_of[FAULT_BY_HAND] += !was_stopped;
 	if (was_stopped)
@@ -396,7 +399,7 @@ void monitor_fault(struct driver *driver, enum fault_kind kind, const char *form
 
 	monitor_lock();
 	if (monitor->driver && monitor->state == MONITOR_SERVING) {
-		death = monitor_death_now(kind, &info);
+		death = monitor_death_now(monitor, kind, &info);
 		va_start(arguments, format);
 		vsnprintf(death.text, sizeof(death.text), format, arguments);
 		va_end(arguments);

@@ -76,6 +76,7 @@ struct monitor_death {
 	uint64_t late_us;		/* FAULT_HANG: so long before its deadline had passed */
 	struct skink_driver_info info;	/* the core's; of its registers at its death, and of the way back */
 	char text[MONITOR_TEXT];	/* one line, in plain words */
+	char image[MONITOR_FILE];	/* that ran; empty: its manifest's */
 };
 
 /* What is known of one driver domain, as long as its record is there (struct domain): it outlives a build. */
@@ -150,6 +151,8 @@ void monitor_unlock(void);
 typedef void (*monitor_died_fn)(struct driver *driver, const struct monitor_death *death);
 void monitor_died(monitor_died_fn tell);
 
+/* The file of the image that is in it. */
+const char *monitor_image(const struct domain *domain);
 const char *fault_name(enum fault_kind kind);		/* "crash" */
 const char *monitor_state_name(enum monitor_state state);	/* "backing-off" */
 json_t *monitor_json(const struct monitor *monitor);	/* `restart` of a driver domain in list and info */

@@ -95,7 +95,7 @@ static void load(struct monitor *monitor, struct image **image, const char *why)
 	monitor->is_armed = false;
 	monitor->state = MONITOR_CHANGING;
 	monitor->images.until_us = result ? 0 : monitor_now_us() + READY_US;
-	monitor->images.begun = monitor_death_now(FAULT_BY_HAND, &info);
+	monitor->images.begun = monitor_death_now(monitor, FAULT_BY_HAND, &info);
 	monitor->images.begun.is_late = monitor->images.begun.is_change = true;
 	snprintf(monitor->images.begun.text, sizeof(monitor->images.begun.text), "%s", why);
 	snprintf(monitor->images.file, sizeof(monitor->images.file), "%s", (*image)->file);
@@ -116,7 +116,7 @@ static void give_up(struct monitor *monitor, struct monitor_death *death)
 static void has_failed(struct monitor *monitor, const char *why)
 {
 	struct skink_driver_info info = { 0 };
-	struct monitor_death death = monitor_death_now(FAULT_CRASH, &info);
+	struct monitor_death death = monitor_death_now(monitor, FAULT_CRASH, &info);
 
 	snprintf(death.text, sizeof(death.text), "the image %.100s %s", monitor->images.file, why);
 	monitor->deaths_of[FAULT_CRASH]++;
@@ -146,7 +146,7 @@ void monitor_change_found(struct monitor *monitor)
 
 	monitor->state = MONITOR_CHANGING;
 	monitor->images.until_us = monitor_now_us() + READY_US;
-	monitor->images.begun = monitor_death_now(FAULT_BY_HAND, &info);
+	monitor->images.begun = monitor_death_now(monitor, FAULT_BY_HAND, &info);
 	monitor->images.begun.is_late = monitor->images.begun.is_change = true;
 }
 

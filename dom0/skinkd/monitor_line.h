@@ -41,7 +41,7 @@ void monitor_wake(void);
 void monitor_tell(struct monitor *monitor, const struct monitor_death *death);
 void monitor_pause_it(struct monitor *monitor, bool is_on);
 int monitor_ask(struct monitor *monitor, struct skink_driver_info *info);
-struct monitor_death monitor_death_now(enum fault_kind kind, const struct skink_driver_info *info);
+struct monitor_death monitor_death_now(const struct monitor *monitor, enum fault_kind kind, const struct skink_driver_info *info);
 
 int monitor_images_open(void);
 /* A skinkd before this one was ended when it had let another image begin; or before, and there is none in it. */

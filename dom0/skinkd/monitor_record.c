@@ -167,6 +167,13 @@ bool monitor_is_closed(const struct driver *driver)
 	return state_of(driver->monitor) == MONITOR_CLOSED;
 }
 
+const char *monitor_image(const struct domain *domain)
+{
+	const char *file = domain->monitor ? domain->monitor->images.file : "";
+
+	return *file ? file : driver_image(domain->manifest);
+}
+
 /* ---- what is asked ---- */
 
 static int begin_again(struct monitor *monitor, char why[MONITOR_TEXT])

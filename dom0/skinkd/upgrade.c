@@ -89,12 +89,11 @@ static struct upgrade *upgrade_new(struct domain *domain, const char *file)
 	struct upgrade *upgrade = need_memory(calloc(1, sizeof(*upgrade)));
 	const struct manifest *manifest = domain->manifest;
 	struct driver_shared *shared = &upgrade->shared;
-	const char *now = domain->monitor->images.file;
 
 	upgrade->id = domain->id;
 	memcpy(upgrade->uuid, domain->uuid, sizeof(upgrade->uuid));
 	snprintf(upgrade->file, sizeof(upgrade->file), "%s", file);
-	snprintf(upgrade->old_file, sizeof(upgrade->old_file), "%s", *now ? now : driver_image(manifest));
+	snprintf(upgrade->old_file, sizeof(upgrade->old_file), "%s", monitor_image(domain));
 	upgrade->command_line = manifest->cmdline ? need_memory(strdup(manifest->cmdline)) : NULL;
 	driver_request(manifest, &upgrade->driver);
 	*shared = domain->driver->shared;
@@ -171,10 +170,9 @@ static void begin(struct domain *domain, const char *file, void (*done)(struct j
 static void look_at(struct domain *domain)
 {
 	struct monitor *monitor = domain->monitor;
-	const char *last = monitor->images.file;
 
 	if (monitor->images.is_missing) {
-		begin(domain, *last ? last : driver_image(domain->manifest), missing_is_there);
+		begin(domain, monitor_image(domain), missing_is_there);
 	} else if (!monitor->images.is_fallback_tried && monitor->state == MONITOR_SERVING &&
 		   domain->manifest->driver.restart.then == EXHAUSTED_FALLBACK) {
 		monitor->images.is_fallback_tried = true;

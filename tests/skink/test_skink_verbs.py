@@ -386,10 +386,22 @@ def test_why_shows_rings_and_ledger_when_asked(skink, skinkd):
     assert re.search(r"^ +10 .*flush", told, re.M), told
 
 
+def test_why_of_one_whose_post_mortem_nobody_kept(skink, skinkd):
+    restart = {"state": "serving", "restarts": 1, "causes": {"crash": 1, "hang": 0}, "last": {"cause": "crash", "text": "a page fault"}}
+    skinkd.answers["why"] = {"domain": "net0", "death": None, "driver": {"restart": restart}, "set_aside": [], "events": []}
+    assert skink("why", "net0").out == ("net0 has died (crash: a page fault), and there is no post-mortem of that.\n"
+                                        "It is serving now, after 1 restarts in all.\n")
+    restart["last"] = None
+    assert skink("why", "net0").out.startswith("net0 has died, and there is no post-mortem of that.\n")
+
+
 def test_why_of_one_that_never_died(skink, skinkd):
     skinkd.answers["why"] = {"domain": "net0", "death": None, "driver": {"restart": {"state": "serving", "restarts": 0}}, "set_aside": [],
                              "events": []}
     assert skink("why", "net0").out == "net0 has not died.\nIt is serving now, after 0 restarts in all.\n"
+    skinkd.answers["why"] = {"domain": "net0", "death": None, "driver": {"restart": {"state": "serving", "restarts": 0, "causes": {"crash": 0, "hang": 0},
+                                                                                   "last": None}}, "set_aside": [], "events": []}
+    assert skink("why", "net0").out.startswith("net0 has not died.\n")
     skinkd.answers["why"] = {"domain": "web", "death": None, "events": [{"kind": "crashed", "text": "watchdog: restart"}]}
     assert skink("why", "web").out == "Last events\n  crashed: watchdog: restart\n"
 

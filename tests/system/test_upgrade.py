@@ -77,6 +77,10 @@ def noticed(dom0, name):
                  "grep ^Tcp: /proc/net/snmp | tail -1 | cut -d' ' -f9; cat /sys/class/net/eth0/statistics/tx_errors")
 
 
+def post_mortem(dom0, name):
+    return json.loads(dom0.check(f"skink why {name} --json"))["death"] or {}
+
+
 def image_of(dom0, name):
     return restarts(dom0, name)["image"]
 
@@ -154,12 +158,16 @@ def other(dom0, name, role):
 @pytest.mark.parametrize("name, role", ROLES)
 def test_image_that_dies_within_a_minute_gives_way_to_the_old_one(dom0, web, name, role):  # noqa: F811
     old, store = image_of(dom0, name) or f"{FOLDER}/{role}.elf", xenbus(dom0)
-    upgrade(dom0, name, other(dom0, name, role))
+    new = other(dom0, name, role)
+    upgrade(dom0, name, new)
     dom0.run(f"{KILL} {facts(dom0, name)['id']} 1 1000 1 stack", 60)
     wait_until(lambda: image_of(dom0, name) == old and restarts(dom0, name)["state"] == "serving", 120)
     dom0.check(f"skink wait {name} --for recovered --timeout 60", 90)
     assert not restarts(dom0, name)["trial"] and xenbus(dom0) == store
     assert "the image" in dom0.check("skink events -n 20")
+    wait_until(lambda: post_mortem(dom0, name).get("then") == "changing", 60)
+    death = post_mortem(dom0, name)
+    assert death["image"] == new and "another image takes its place" in death["deed"], death
 
 
 def test_image_that_never_says_ready_gives_way_to_the_old_one(dom0):

@@ -117,6 +117,11 @@ const char *monitor_state_name(enum monitor_state state)
 	return "serving";
 }
 
+const char *driver_image(const struct manifest *manifest)
+{
+	return "its manifest's";
+}
+
 void watch_add(struct monitor *one)
 {
 }
@@ -496,6 +501,7 @@ static void new_image_that_dies_in_its_trial_gives_way(void)
 	says_ready();
 	dies(SKINK_CAUSE_CRASH);
 	CU_ASSERT_EQUAL(monitor.last.then, MONITOR_CHANGING);
+	CU_ASSERT_STRING_EQUAL(monitor.last.image, "new");
 	CU_ASSERT_STRING_EQUAL(core.asked, "pluplu");
 	CU_ASSERT_STRING_EQUAL(monitor.images.file, "old");
 	says_ready();
