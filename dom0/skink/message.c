@@ -92,10 +92,35 @@ void note(const char *format, ...)
 	va_end(arguments);
 }
 
+/* M3: jansson takes DEL, which stands in strings only, for a character like others. */
+static int put_without_delete(const char *text, size_t length, void *unused)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == 0x7f)
+			fputs("\\u007F", stdout);
+		else
+			putchar(text[i]);
+	}
+	return 0;
+}
+
+static void put_json(const json_t *fact, size_t flags)
+{
+	if (isatty(STDOUT_FILENO))
+		json_dump_callback(fact, put_without_delete, NULL, flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	else
+		json_dumpf(fact, stdout, flags | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
 void print_json(const json_t *fact)
 {
-	json_dumpf(fact, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
+	put_json(fact, JSON_INDENT(2));
+}
+
+void print_json_line(const json_t *fact)
+{
+	put_json(fact, JSON_COMPACT);
 }
 
 static int terminal_width(void)

@@ -28,8 +28,9 @@ void print_text(FILE *file, const char *text);
 /* The same with a length: there may be zero bytes in it. A zero byte follows. */
 void print_text_of(FILE *file, const char *text, size_t length);
 
-/* A fact as JSON on stdout. */
+/* A fact as JSON on stdout, for people and in one line; on a terminal all but plain ASCII is escaped (M3). */
 void print_json(const json_t *fact);
+void print_json_line(const json_t *fact);
 
 /* Shows what is being done, in place; called as often as one likes. The text is copied. */
 void progress_show(const char *text);

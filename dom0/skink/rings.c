@@ -80,8 +80,7 @@ int verb_rings(const struct invocation *invocation)
 	if (code)
 		return code;
 	if (invocation->given[OPTION_JSON]) {
-		json_dumpf(json_object_get(result, "rings"), stdout, JSON_INDENT(2));
-		putchar('\n');
+		print_json(json_object_get(result, "rings"));
 	} else {
 		json_array_foreach(json_object_get(result, "rings"), index, ring)
 			print_ring(ring);

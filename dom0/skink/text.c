@@ -119,12 +119,10 @@ static bool show_event(const json_t *event, void *context)
 {
 	const struct invocation *invocation = context;
 
-	if (invocation->given[OPTION_JSON]) {
-		json_dumpf(event, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
+	if (invocation->given[OPTION_JSON])
+		print_json_line(event);
+	else
 		print_event(event);
-	}
 	return fflush(stdout) == 0;
 }
 

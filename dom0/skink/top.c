@@ -221,8 +221,7 @@ static int sample(struct top *top)
 static void show(const struct top *top)
 {
 	if (top->invocation->given[OPTION_JSON]) {
-		json_dumpf(top->now, stdout, JSON_COMPACT);
-		putchar('\n');
+		print_json_line(top->now);
 	} else if (top->batch) {
 		print_heading(top);
 		print_sample(top, SIZE_MAX);

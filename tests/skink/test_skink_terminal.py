@@ -51,6 +51,21 @@ def test_text_of_others_cannot_steer_the_terminal(skinkd):
         assert terminal.end() == 0 and "c?d?e?f" in terminal.text
 
 
+def test_json_of_others_cannot_steer_the_terminal(skinkd):
+    evil = "a\x1b]0;title\x07b\x9bc\x00d\x7fe\u009bf"
+    skinkd.domains = [domain(evil, 1, state=evil)]
+    for method, answer in (("dmesg", {"text": evil}), ("logs", {"text": evil}), ("why", {"domain": evil, "death": None, "events": []}),
+                           ("events", {"events": [{"time": 1, "kind": evil, "domain": evil, "id": 1, "text": evil}]}),
+                           ("rings", {"rings": [{"domain": evil, "error": evil}]}), ("top", {"time_ns": 1, "domains": [{"name": evil, "id": 1}]})):
+        skinkd.answers[method] = answer
+    for arguments in (["list"], ["dmesg"], ["logs", "web"], ["why", "web"], ["events"], ["rings", "web"], ["top", "--batch", "-n", "1"]):
+        with Terminal(skinkd.path, *arguments, "--json") as terminal:
+            assert terminal.end() == 0
+            assert not re.search("[\x1b\x07\x00\x7f\u0080-\u009f]", terminal.text), (arguments, terminal.text)
+            assert r"d\u007Fe\u009Bf" in terminal.text, (arguments, terminal.text)
+        assert "\x7fe\u009bf" in command.run(skinkd.path, *arguments, "--json").out
+
+
 # ------------------------------------------------------------------ progress
 
 def test_what_takes_longer_than_a_second_shows_where_it_is(skinkd, manifest):
