@@ -40,14 +40,14 @@ static void driver_note(const json_t *domain, char *text, size_t room)
 {
 	const char *state = text_of(domain, "driver_state");
 	uint64_t count = count_of(domain, "front_ends");
-	int length = snprintf(text, room, "%s driver", text_of(domain, "role"));
 
+	snprintf(text, room, "%s driver", text_of(domain, "role"));
 	if (*state && strcmp(state, "serving"))
-		length += snprintf(text + length, room - (size_t)length, ", %s", state);
+		snprintf(text + strlen(text), room - strlen(text), ", %s", state);
 	if (count)
-		length += snprintf(text + length, room - (size_t)length, ", serves %lu", count);
+		snprintf(text + strlen(text), room - strlen(text), ", serves %lu", count);
 	if (flag_of(domain, "unprotected"))
-		snprintf(text + length, room - (size_t)length, ", unprotected");
+		snprintf(text + strlen(text), room - strlen(text), ", unprotected");
 }
 
 /* What somebody should know who sees it in a list. */

@@ -360,6 +360,14 @@ DEATH = {"domain": "net0", "id": 4, "told": ["net0 (id 4), 2026-01-01 00:00:00.2
                        {"at": "net_work+0x10", "address": "ffffffff80001110", "guess": True}]}
 
 
+def test_list_of_a_driver_of_which_there_is_much_to_say(skink, skinkd):
+    skinkd.domains = [domain("net0", 4, role="net", driver_state="x" * 200, front_ends=9, unprotected=True, restarts=3)]
+    result = skink("list")
+    assert result.code == 0 and "net driver, xxx" in result.out
+    skinkd.domains = [domain("net0", 4, role="net", driver_state="closed", front_ends=9, unprotected=True, restarts=3)]
+    assert "net driver, closed, serves 9, unprotected, restarted 3 times" in skink("list").out
+
+
 def test_why_tells_of_the_last_death_and_who_is_not_served(skink, skinkd):
     skinkd.answers["why"] = {
         "domain": "net0", "death": DEATH, "driver": {"restart": {"state": "serving", "restarts": 3}},
