@@ -74,7 +74,8 @@ static void written(uv_write_t *write, int status)
 	leave(visitor_of((uv_handle_t *)write->handle));
 }
 
-static void answer(struct visitor *visitor, const char *status, const char *type, const char *body, size_t bytes)
+/* `is_head`: all but the body itself. */
+static void answer(struct visitor *visitor, const char *status, const char *type, const char *body, size_t bytes, bool is_head)
 {
 	size_t room = bytes + 512;
 	uv_buf_t buffer;
@@ -86,17 +87,17 @@ static void answer(struct visitor *visitor, const char *status, const char *type
 	head = snprintf(visitor->answer, room, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status,
 			type, bytes);
 	memcpy(visitor->answer + head, body, bytes);
-	buffer = uv_buf_init(visitor->answer, (unsigned int)((size_t)head + bytes));
+	buffer = uv_buf_init(visitor->answer, (unsigned int)((size_t)head + (is_head ? 0 : bytes)));
 	if (uv_write(&visitor->write, &visitor->stream, &buffer, 1, written))
 		leave(visitor);
 }
 
 static void refuse(struct visitor *visitor, const char *status, const char *text)
 {
-	answer(visitor, status, "text/plain; charset=utf-8", text, strlen(text));
+	answer(visitor, status, "text/plain; charset=utf-8", text, strlen(text), false);
 }
 
-static void answer_metrics(struct visitor *visitor, bool with_body)
+static void answer_metrics(struct visitor *visitor, bool is_head)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -104,7 +105,7 @@ static void answer_metrics(struct visitor *visitor, bool with_body)
 
 	metrics_write(to);
 	fclose(to);
-	answer(visitor, "200 OK", METRICS_TYPE, text, with_body ? bytes : 0);
+	answer(visitor, "200 OK", METRICS_TYPE, text, bytes, is_head);
 	free(text);
 }
 
@@ -120,7 +121,7 @@ static void obey(struct visitor *visitor)
 	else if (strcmp(path, "/metrics") && strncmp(path, "/metrics?", 9))
 		refuse(visitor, "404 Not Found", "the metrics are at /metrics\n");
 	else
-		answer_metrics(visitor, !strcmp(method, "GET"));
+		answer_metrics(visitor, !strcmp(method, "HEAD"));
 }
 
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -202,18 +203,17 @@ bool metrics_open(void)
 {
 	const struct conf *conf = &host.conf;
 	int error = *conf->metrics_socket ? open_local(conf->metrics_socket) : 0;
+	bool is_open = !error;
 
-	if (error) {
+	if (error)
 		say("%s: %s: no metrics there (metrics_socket)", conf->metrics_socket, uv_strerror(error));
-		return false;
-	}
 	if (!conf->metrics_port)
-		return true;
+		return is_open;
 	error = conf->metrics_port > 65535 ? UV_EINVAL : open_remote(conf->metrics_address, (uint16_t)conf->metrics_port);
 	if (error)
 		say("%s, port %lu: %s: no metrics there (metrics_address, metrics_port)", conf->metrics_address, conf->metrics_port,
 		    uv_strerror(error));
-	return !error;
+	return is_open && !error;
 }
 
 void metrics_close(void)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "skinkd/host.h"
@@ -82,7 +83,9 @@ static void who_asks_for_metrics_gets_them(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(answer, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(answer, "Content-Length: 16\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\r\n\r\n" BODY));
-	CU_ASSERT_PTR_NULL(strstr(ask("HEAD /metrics HTTP/1.0\r\n\r\n"), BODY));
+	answer = ask("HEAD /metrics HTTP/1.0\r\n\r\n");
+	CU_ASSERT_PTR_NULL(strstr(answer, BODY));
+	CU_ASSERT_PTR_NOT_NULL(strstr(answer, "Content-Length: 16\r\n"));
 }
 
 static void who_asks_for_something_else_is_told_so(void)
@@ -165,6 +168,26 @@ static void the_port_listens_where_it_was_told_to(void)
 	turn();
 }
 
+/* In a process of its own: there is one socket and one port. */
+static void a_socket_that_cannot_be_does_not_close_the_port(void)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(PORT + 1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		uv_loop_t loop;
+
+		uv_loop_init(&loop);
+		host.loop = &loop;
+		host.conf.metrics_port = ntohs(here.sin_port);
+		strcpy(host.conf.metrics_socket, "/nonexistent/metrics.sock");
+		_exit(metrics_open() || connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&here, sizeof(here)));
+	}
+	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+	CU_ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -185,6 +208,7 @@ int main(void)
 	TEST(a_head_may_come_in_pieces);
 	TEST(who_comes_in_hordes_is_turned_away_and_others_are_served_afterwards);
 	TEST(the_port_listens_where_it_was_told_to);
+	TEST(a_socket_that_cannot_be_does_not_close_the_port);
 	TEST(who_says_nothing_is_sent_away);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
