@@ -260,6 +260,11 @@ def test_guest_has_a_disk_and_an_interface(dom0):
     wait_until(lambda: not served(dom0, "disk0") | served(dom0, "net0"))
 
 
+def billed(dom0, name):
+    """What it has read from disks, of devices that are gone too."""
+    return json.loads(dom0.check(f"skink usage {name} --json"))[-1]["disk_read_bytes"]
+
+
 def test_devices_come_and_go_while_it_runs(dom0):
     create(dom0, "web", interface())
     dom0.write("small.xml", partition("xvdb", "small"))
@@ -269,8 +274,11 @@ def test_devices_come_and_go_while_it_runs(dom0):
     assert "partition-label='small'" in dom0.check("skink dumpxml web")
     status, said = dom0.run("skink attach web small.xml")
     assert status == 2 and "has a device 'xvdb' already" in said
+    assert "256+0" in inside(dom0, "web", "dd if=/dev/xvdb of=/dev/null bs=1k count=256 iflag=direct 2>&1")
     dom0.check("skink detach web xvdb", 60)
     assert "xvdb" not in devices(dom0, "web")
+    read = billed(dom0, "web")
+    assert 256 << 10 <= read < 16 << 20
     assert "gone" in inside(dom0, "web", "until ! test -e /dev/xvdb; do sleep 0.1; done; echo gone")
     # One that does not answer is not asked.
     assert "xvdb is being attached at disk0" in dom0.check("skink attach web small.xml --no-wait")
@@ -282,6 +290,7 @@ def test_devices_come_and_go_while_it_runs(dom0):
     assert status == 6 and "--force takes it away at once" in said
     dom0.check("skink detach web xvdb --force", 30)
     assert "xvdb" not in devices(dom0, "web")
+    assert read <= billed(dom0, "web") < 2 * read
     status, said = dom0.run("skink detach web xvdb")
     assert status == 2 and "has no device 'xvdb'" in said
     dom0.check("skink destroy web")
