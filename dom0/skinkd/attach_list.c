@@ -209,7 +209,6 @@ json_t *attach_sums(domid_t id, enum attach_kind kind)
 	return json;
 }
 
-
 /* ---- over a restart of skinkd ---- */
 
 json_t *attach_out(void)
