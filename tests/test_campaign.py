@@ -80,6 +80,9 @@ def with_driver(**more):
     (of_page_tables(result=-22), judge.NO_EFFECT),
     (of_page_tables(result=0), judge.CORE),
     (of_page_tables(), judge.UNDECIDED),
+    (without_effect(activated=None, kind="refused"), judge.UNDECIDED),
+    (given_case(injected={"targets": 1, "activated": None, "kind": "refused", "outcome": "gone"}), judge.UNDECIDED),
+    (without_effect(activated=False, kind="refused"), judge.NOT_ACTIVATED),
     (with_driver(policy="quarantine", state="failed"), judge.ESCALATED),
     (with_driver(state="failed"), judge.UNDECIDED),
     (with_guest("web", progressed=False), judge.LOST),
@@ -100,6 +103,10 @@ def with_driver(**more):
     (given_case(dom0={"alive": True, "skinkd_ended": False, "kernel": ["WARNING: CPU: 0"]}), judge.DOM0),
     (given_case(core={"panic": "PANIC: G1"}), judge.CORE),
     (given_case(harness="no answer to inject"), judge.INVALID),
+    ({**with_guest("web", bad=1), "harness": "7 of 25 faults"}, judge.CORRUPTION),
+    ({**with_guest("web", errors=1), "harness": "7 of 25 faults"}, judge.LOST),
+    ({**with_driver(policy="quarantine", state="failed"), "harness": "7 of 25 faults"}, judge.ESCALATED),
+    ({**with_driver(state="starting"), "harness": "7 of 25 faults"}, judge.UNDECIDED),
 ])
 def test_each_outcome_has_its_observables(case, outcome):
     assert judge.judge(case)[0] == outcome
@@ -115,10 +122,12 @@ def test_who_is_not_attached_and_is_harmed_is_known_by_the_outcome(case, is_harm
 
 @pytest.mark.parametrize("case,fails", [
     (with_driver(policy="quarantine", state="failed"), True), ({**with_guest("web", progressed=False), "seen": with_driver(state="starting")["seen"]}, True),
+    ({**with_driver(state="starting"), "harness": "7 of 25 faults", "injected": {}}, True),
     (with_guest("web", errors=1), True), (with_guest("web", gap_ms=1001), False), (without_effect(activated=None), False), (given_case(), False)])
 def test_a_driver_that_stops_has_to_come_back(case, fails):
     case["outcome"], case["why"] = judge.judge(case)
     assert judge.fails_to_stop(case) == fails, case["outcome"]
+    assert judge.is_activated(case) or not fails, "what fails is among those that are counted"
 
 
 def test_every_outcome_is_reached_and_has_a_reason():    # J1
@@ -630,6 +639,55 @@ def test_what_fio_says_of_its_blocks_is_corruption():
     seen = cases_of.look_at_guest(web, {"fio": {"write": 0, "read": 0, "bad": 1, "error": 0}})
     assert "fio" in web.has and seen["bad"] == 1 and seen["errors"] == 0
     assert judge.judge(with_guest("web", bad=seen["bad"]))[0] == judge.CORRUPTION
+
+
+class GivenInjector:
+    """It answers so, and skinkd's version at any time."""
+    groups = {"crash": "stop", "page-table": "refused"}
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def ask(self, method, **_):
+        if method == "inject" and isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def broken(answer, case="net0/crash/1x3"):
+    """What is written down of a fault when the injector answers so."""
+    record = {}
+    cases_of.break_driver(GivenInjector(answer), plans.case_of(case), record)
+    return record
+
+
+CRASHED = {"outcome": "injected", "activated": True}
+
+
+@pytest.mark.parametrize("answer", [{"faults": [CRASHED] * 2, "error": "it has not said ready"}, {"faults": []}, session.Refused("it does not run"), session.Late("no answer")])
+def test_what_was_injected_is_looked_at_however_few_it_were(answer):
+    """It does not end the case: that goes on, and is judged by what is seen."""
+    record = broken(answer)
+    assert record["harness"] and record["injected"]["kind"] == "stop"
+    assert record["injected"].get("faults", 0) == (2 if isinstance(answer, dict) and answer["faults"] else 0)
+
+
+def test_a_machine_on_which_the_injector_has_not_ended_is_of_no_more_use():
+    record = {"outcome": judge.INVALID, **broken(session.Late("no answer"))}
+    assert not cases_of.make_well(None, plans.case_of("net0/crash/1x3"), record)
+
+
+@pytest.mark.parametrize("faults,told", [
+    ([CRASHED] * 3, {"faults": 3, "targets": 1, "activated": True}),
+    ([CRASHED, {"outcome": "gone", "activated": None}, {"outcome": "not-injected", "activated": None}], {"faults": 1, "targets": 1, "activated": True}),
+    ([{"outcome": "no-target"}] * 3, {"faults": 0, "targets": 0, "activated": False}),
+    ([{"outcome": "no-target"}, {"outcome": "gone"}, {"outcome": "no-target"}], {"faults": 0, "targets": 1, "activated": None}),
+    ([{**CRASHED, "result": 0}, {**CRASHED, "result": -1}, {"outcome": "gone"}], {"result": 0}),
+    ([{"outcome": "gone", "activated": None}, {**CRASHED, "result": -1}, {"outcome": "not-injected"}], {"outcome": "gone", "activated": True}),
+])
+def test_of_several_faults_the_one_that_says_most_is_told(faults, told):
+    injected = broken({"faults": faults})["injected"]
+    assert {key: injected.get(key) for key in told} == told
 
 
 def test_blocks_of_fio_are_known_from_others(tmp_path):

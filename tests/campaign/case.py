@@ -131,8 +131,7 @@ def observe(session, case, plan, record):
     if case["driver"] and looks_at_rings(case, plan):
         record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
-        record["injected"] = {"kind": kind_of(session, case)}      # whatever comes of it
-        record["injected"] = inject(session, case)
+        break_driver(session, case, record)
     limit = plan["limits"]["value_s" if record["injected"].get("kind") == "value" else "case_s"]
     last, after = wait_for_the_end(session, case, plan, names, limit)
     conclude(session, record, {name: before["drivers"][name] for name in names}, {name: after["drivers"][name] for name in names})
@@ -254,20 +253,38 @@ def spoils(session, case):
     return "value" if kind == "refused" else kind
 
 
-def inject(session, case):
-    """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}; of several it is the last that is told of, and how many."""
-    if case["class"].startswith("plant:"):
-        return plant.plant(session, case)
+def break_driver(session, case, record):
+    """Whatever comes of it, and however many of its faults were injected: what they did is looked at."""
+    record["injected"] = {"kind": kind_of(session, case)}
+    try:
+        record["injected"] = plant.plant(session, case) if record["injected"]["kind"] == "plant" else inject(session, case, record)
+    except Refused as wrong:
+        record["harness"] = f"skinkd: {wrong}"
+
+
+def inject(session, case, record):
+    """What was done, as the injector says it: {"targets", "activated", "kind", "what", ...}; of several the one that says most, and how many."""
     try:
         result = session.ask("inject", limit=INJECT_S, domain=case["driver"], **{"class": case["class"]}, seed=case["seed"], count=case["together"], rate=RATE)
     except Late as late:
         session.ask("version")      # or Domain-0 is lost
+        record["injected"]["is_going_on"] = True
         raise Refused(f"the injector has not ended within {INJECT_S} s") from late
-    if len(result["faults"]) < case["together"]:
-        raise Refused(result.get("error") or f"{len(result['faults'])} of {case['together']} were injected, and it is not said why")
-    fault = next((one for one in result["faults"] if one.get("result", -1) >= 0), result["faults"][-1])     # what was granted comes first
-    return {**fault, "faults": sum(one.get("outcome") == "injected" for one in result["faults"]), "targets": 0 if fault.get("outcome") == "no-target" else 1, "kind": fault.get("group") or groups(session).get(case["class"]),
-            "activated": False if fault.get("outcome") in ("no-target", "not-injected") else fault.get("activated"),
+    faults = result["faults"]
+    if len(faults) < case["together"]:
+        record["harness"] = f"{len(faults)} of {case['together']} faults: {result.get('error') or 'it is not said why'}"
+    return {**(all_told(faults) if faults else {}), **record["injected"]}
+
+
+UNINJECTED = ("no-target", "not-injected")
+
+
+def all_told(faults):
+    """Of several: what was granted comes first, then what the core's answer to is not known, then the last; it is activated if any of them was."""
+    known = [False if one.get("outcome") in UNINJECTED else one.get("activated") for one in faults]
+    fault = max(faults, key=lambda one: (one.get("result", -1) >= 0, "result" not in one and one.get("outcome") not in UNINJECTED, one is faults[-1]))
+    return {**fault, "faults": sum(one.get("outcome") == "injected" for one in faults), "targets": 0 if all(one.get("outcome") == "no-target" for one in faults) else 1,
+            "activated": True if True in known else None if None in known else False,
             "what": ", ".join(f"{key} {fault[key]}" for key in ("symbol", "location", "old", "new", "how") if fault.get(key) not in (None, ""))}
 
 
@@ -275,6 +292,8 @@ def inject(session, case):
 
 def make_well(session, case, record):
     """What is cheap first. False: only another machine is well."""
+    if record.get("injected", {}).get("is_going_on"):
+        return False        # what else it does would be the next case's
     try:
         if not case.get("golden") and (case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts") or record["outcome"] == judge.ESCALATED):
             fresh(session, case["driver"])

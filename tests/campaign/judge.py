@@ -3,7 +3,7 @@
 
 A case's record has (what was not looked at is missing, and what is missing never counts as good):
 
-    harness     text: what failed in the campaign itself; missing or empty: nothing
+    harness     text: what failed in the campaign itself, or how many of its faults came to pass; missing or empty: nothing. All else was looked at nevertheless
     golden      true: nothing was injected
     injected    {"targets": how many places the class has in this driver, "activated": true, false or null (cannot be known), ...}
     core        {"panic": text or ""}
@@ -108,7 +108,7 @@ def unclear(case):
     if "restarts" not in driver or "state" not in driver:
         return "the driver was not looked at"
     injected = case.get("injected", {})
-    if injected.get("kind") == "refused" and injected.get("activated") and "result" not in injected:
+    if injected.get("kind") == "refused" and injected.get("activated") is not False and "result" not in injected:
         return "what the core answered is not known"
     for name, one in guests(case, True).items():
         if not one["progressed"]:
@@ -129,22 +129,31 @@ def slow(case):
     return ""
 
 
+def harm(case):
+    """(outcome, why) of the worst that was seen, or None."""
+    for outcome, test in ((CORE, core_harmed), (DOM0, dom0_harmed), (GUEST, guest_harmed), (CORRUPTION, corrupted), (LOST, front_end_lost)):
+        why = test(case)
+        if why:
+            return outcome, why
+    return None
+
+
+def is_away(case):
+    """The driver was looked at, and does not serve."""
+    return case.get("seen", {}).get("state", "serving") != "serving"
+
+
 def judge(case):
     """(outcome, why). Pure."""
     restarts = case.get("seen", {}).get("restarts", 0)
     activated = case.get("injected", {}).get("activated")
-    for outcome, test in ((CORE, core_harmed), (DOM0, dom0_harmed), (GUEST, guest_harmed)):
-        why = test(case)
-        if why:
-            return outcome, why
-    if case.get("harness"):
-        return INVALID, case["harness"]
-    for outcome, test in ((CORRUPTION, corrupted), (LOST, front_end_lost)):
-        why = test(case)
-        if why:
-            return outcome, why
+    found = harm(case)
+    if found:
+        return found
     if case.get("seen", {}).get("policy"):
         return ESCALATED, case["seen"]["policy"]
+    if case.get("harness") and not is_away(case):
+        return INVALID, case["harness"]
     why = unclear(case)
     if why:
         return UNDECIDED, why
@@ -173,7 +182,7 @@ def with_machine(cases, notes):
 
 def fails_to_stop(case):
     """Of a fault that may only stop its driver: somebody has lost something, or it did not come back."""
-    return case["outcome"] in NEVER_FAIL_STOP or case["outcome"] == UNDECIDED and case.get("seen", {}).get("state", "serving") != "serving"
+    return case["outcome"] in NEVER_FAIL_STOP or case["outcome"] == UNDECIDED and is_away(case)
 
 
 def harms_bystander(case):
@@ -185,4 +194,4 @@ def is_activated(case):
     """For denominators: what has had an effect was activated, whatever the injector knows of it."""
     outcome = case["outcome"]
     return not case.get("golden") and outcome not in (INVALID, NOT_ACTIVATED, UNDECIDED) or \
-        outcome == UNDECIDED and case.get("injected", {}).get("activated") is True
+        outcome == UNDECIDED and (case.get("injected", {}).get("activated") is True or not case.get("golden") and is_away(case))
