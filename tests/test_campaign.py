@@ -77,6 +77,9 @@ def with_driver(**more):
     (without_effect(activated=False), judge.NOT_ACTIVATED),
     (without_effect(activated=None), judge.UNDECIDED),
     (without_effect(activated=None, targets=0), judge.NOT_ACTIVATED),
+    ({**with_guest("web", gap_ms=1001), "injected": {"targets": 0}}, judge.NOT_ACTIVATED),
+    (given_case(injected={"targets": 1, "activated": False, "outcome": "not-injected"}), judge.NOT_ACTIVATED),
+    (given_case(injected={"targets": 1, "activated": False, "outcome": "injected"}), judge.RECOVERED),
     (of_page_tables(result=-22), judge.NO_EFFECT),
     (of_page_tables(result=0), judge.CORE),
     (of_page_tables(), judge.UNDECIDED),
@@ -420,6 +423,7 @@ def written_report(tmp_path, cases):
 
 FAIL_STOP, FILE_SYSTEMS = "fail-stop faults: nothing lost, nothing wrong, in any guest", "file systems are right whenever they are looked at"
 GOLDEN = "without a fault nothing is restarted, and nothing is seen"
+UNTOUCHED = "a driver to which nothing was done is not restarted"
 
 
 def injected(kind, outcome=judge.RECOVERED, seed=1, name="crash", **more):
@@ -432,6 +436,12 @@ def test_a_report_says_what_holds_and_what_was_not_tested(tmp_path):
     assert "&lt;name&gt;" in page and "1 of 1, 100.0 % (2.5 to 100.0)" in page
     page, found = written_report(tmp_path, [injected("stop"), injected("stop", judge.CORRUPTION, 2)])
     assert found[report.FAILS] == [FAIL_STOP] and "make ONLY=net0/crash/2" in page
+
+
+def test_what_is_without_harm_went_on(tmp_path):
+    """A driver that is held, or of which nobody knows, did not."""
+    cases = [injected("value", outcome, seed) for seed, outcome in enumerate((judge.RECOVERED, judge.SLOWLY, judge.NO_EFFECT, judge.ESCALATED, judge.UNDECIDED, judge.LOST))]
+    assert figures.share(3, 6) in written_report(tmp_path, cases)[0]
 
 
 def test_a_report_has_all_its_parts(tmp_path):
@@ -463,9 +473,10 @@ def test_a_report_says_how_to_have_a_failure_again_and_what_came_of_that(tmp_pat
 
 
 def test_a_class_without_targets_never_counts_as_passed(tmp_path):
-    case = {**record(1, judge.NOT_ACTIVATED), "injected": {"targets": 0, "kind": "stop"}}
+    case = {**record(1, judge.NOT_ACTIVATED), "injected": {"targets": 0, "kind": "stop"}, "seen": {"restarts": 0}}
     page, found = written_report(tmp_path, [case])
-    assert "it has no targets: nothing was tested" in page and set(found) == {report.UNTESTED}
+    assert "it has no targets: nothing was tested" in page and set(found) == {report.UNTESTED, report.HOLDS}
+    assert found[report.HOLDS] == [UNTOUCHED], "but that its driver was left alone"
     assert report.never_activated([case, injected("value", name="text")]) == ["net0 crash"]
 
 
@@ -479,7 +490,7 @@ def wrong_disk(*cases, said="Inode 12"):
 
 @pytest.mark.parametrize("given,said", [
     ([injected("stop"), golden()], ""),
-    ([injected("stop"), injected("stop", judge.NOT_ACTIVATED, 2)], ""),
+    ([injected("stop"), {**injected("stop", judge.NOT_ACTIVATED, 2), "seen": {"restarts": 0}}], ""),
     ([injected("value", judge.CORRUPTION), injected("value", judge.LOST, 2)], ""),
     ([injected("stop", judge.LOST)], FAIL_STOP),
     ([injected("stop", judge.ESCALATED)], FAIL_STOP),
@@ -488,6 +499,8 @@ def wrong_disk(*cases, said="Inode 12"):
     ([injected("value", judge.DOM0)], "never harmed"),
     ([{**injected("value", judge.GUEST), "why": judge.judge(with_guest("idle", alive=False))[1]}], "who is not attached to the driver"),
     ([golden(seen={"restarts": 1})], GOLDEN),
+    ([injected("stop", judge.NOT_ACTIVATED, activated=False)], UNTOUCHED),
+    ([{**injected("stop", judge.NOT_ACTIVATED, activated=False), "seen": {"restarts": 0}}], ""),
     ([golden(outcome=judge.SLOWLY)], GOLDEN),
     ([injected("stop"), wrong_disk("net0/crash/1")], FILE_SYSTEMS),
     ([golden(), wrong_disk("golden/1")], FILE_SYSTEMS),

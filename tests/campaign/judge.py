@@ -28,7 +28,8 @@ GUEST, DOM0, CORE, UNDECIDED = "guest harmed", "Dom0 harmed", "core harmed", "un
 OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE, UNDECIDED, INVALID)
 
 DISK_WAS_WRONG = "when the disk was looked at, its file system was wrong"
-HARMLESS = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY)
+UNHARMED = (NO_EFFECT, RECOVERED, SLOWLY)
+HARMLESS = (NOT_ACTIVATED, *UNHARMED)
 
 # Of fail-stop classes, where no byte may be lost or wrong; and a driver whose restarts are never used up is not given up.
 NEVER_FAIL_STOP = (CORE, DOM0, GUEST, CORRUPTION, LOST, ESCALATED)
@@ -143,6 +144,16 @@ def is_away(case):
     return case.get("seen", {}).get("state", "serving") != "serving"
 
 
+def is_untouched(case):
+    """Nothing was done to the driver: a restart is none of the fault's."""
+    injected = case.get("injected", {})
+    return injected.get("targets") == 0 or injected.get("activated") is False and injected.get("outcome") != "injected"
+
+
+def not_activated(case):
+    return "this class has no targets in this driver" if case["injected"].get("targets") == 0 else "the driver never came to the place"
+
+
 def judge(case):
     """(outcome, why). Pure."""
     restarts = case.get("seen", {}).get("restarts", 0)
@@ -159,17 +170,16 @@ def judge(case):
         return UNDECIDED, why
     if case.get("golden") and not restarts:
         return NO_EFFECT, "nothing was injected, nothing was seen"
+    times = f"{restarts} restart{'s' * (restarts > 1)}"
+    if is_untouched(case) or activated is False and not restarts:
+        return NOT_ACTIVATED, not_activated(case) + (f", and yet it was restarted: {times}" if restarts else "")
     why = slow(case)
     if why:
         return SLOWLY, why
     if restarts:
-        return RECOVERED, f"{restarts} restart{'s' * (restarts > 1)}, and every guest went on"
-    if case.get("injected", {}).get("targets") == 0:
-        return NOT_ACTIVATED, "this class has no targets in this driver"
+        return RECOVERED, f"{times}, and every guest went on"
     if activated is True:
         return NO_EFFECT, "nothing was seen of it"
-    if activated is False:
-        return NOT_ACTIVATED, "the driver never came to the place"
     return UNDECIDED, "nothing was seen, and whether it was activated is not known"
 
 
@@ -188,6 +198,10 @@ def fails_to_stop(case):
 def harms_bystander(case):
     """Domain-0, or a guest that is not attached."""
     return case["outcome"] == DOM0 or case["outcome"] == GUEST and BYSTANDER in case["why"]
+
+
+def is_false_kill(case):
+    return case["outcome"] == NOT_ACTIVATED and case.get("seen", {}).get("restarts", 0) > 0
 
 
 def is_activated(case):

@@ -28,7 +28,7 @@ def outcomes(cases, key, title):
         if counts["no targets"] == counts["cases"]:
             rows.append([cell(name), cell(counts["cases"], "n"), f"<td colspan='{len(judge.OUTCOMES) + 2}'>it has no targets: nothing was tested</td>"])
             continue
-        harmless = counts["activated"] - sum(counts[one] for one in HARM)
+        harmless = sum(counts[one] for one in judge.UNHARMED)
         rows.append([cell(name), cell(counts["cases"], "n"), cell(counts["activated"], "n"),
                      cell(figures.share(harmless, counts["activated"])), *(counted(counts[one], one, counts["activated"]) for one in judge.OUTCOMES)])
     return table([title, "injected", "activated", "without harm, of activated: share, 95 % interval", *judge.OUTCOMES], rows)
@@ -63,13 +63,19 @@ def demands(cases, golden, notes):
              ("file systems are right whenever they are looked at", verdict(looks, any(looks)), f"{sum(map(bool, looks))} of {len(looks)} looks found something"),
              ("without a fault nothing is restarted, and nothing is seen", verdict(golden, kills or seen),
               f"{kills} restarts in {sum(case.get('seconds', 0) for case in golden):.0f} s without a fault")]
-    return found + seen_of_planted([case for case in cases if case["class"].startswith("plant:")])
+    return found + not_killed([case for case in faults if case["outcome"] == judge.NOT_ACTIVATED and judge.is_untouched(case)]) + seen_of_planted([case for case in cases if case["class"].startswith("plant:")])
 
 
 def looks_at_disks(cases, notes):
     """What was said of each disk that fail-stop faults alone had been near, or none; what a wrong value costs is measured, and not demanded."""
     stopping = {case["id"] for case in cases if case.get("golden") or case.get("injected", {}).get("kind") == "stop"}
     return [note["said"] for note in notes if note.get("kind") == "file system" and stopping.issuperset(note["cases"])]
+
+
+def not_killed(cases):
+    """Where the injector did not come to what it was to do."""
+    killed = [case for case in cases if judge.is_false_kill(case)]
+    return [("a driver to which nothing was done is not restarted", verdict(cases, killed), figures.share(len(killed), len(cases)))] if cases else []
 
 
 def seen_of_planted(cases):
