@@ -182,6 +182,19 @@ def test_a_disk_that_is_wrong_in_the_end_is_held_against_all_who_were_there():
     assert alone["outcome"] == judge.CORRUPTION and "Inode 12" in alone["why"], "who was there alone has done it"
 
 
+@pytest.mark.parametrize("outcome", [one for one in judge.OUTCOMES if judge.BY_HARM.index(one) < judge.BY_HARM.index(judge.CORRUPTION)])
+@pytest.mark.parametrize("looks", [[["a"]], [["a", "a"]], [["a"], ["a", "b"]], [["a", "b"], ["a"]]])
+def test_who_was_alone_with_a_disk_that_is_wrong_has_corrupted_it_whatever_else_it_did(outcome, looks):
+    notes = [{"kind": "file system", "said": "Inode 12", "cases": cases} for cases in looks]
+    assert judge.with_machine({"a": {"outcome": outcome, "why": "so"}}, notes)["a"]["outcome"] == judge.CORRUPTION
+
+
+def test_what_is_worse_than_a_wrong_disk_stays():
+    notes = [{"kind": "file system", "said": "Inode 12", "cases": cases} for cases in (["a"], ["a", "b"])]
+    judged = judge.with_machine({name: {"outcome": outcome, "why": "so"} for name, outcome in (("a", judge.GUEST), ("b", judge.LOST))}, notes)
+    assert [judged[name]["outcome"] for name in "ab"] == [judge.GUEST, judge.LOST]
+
+
 def test_value_faults_that_may_have_spoilt_a_disk_have_a_share_of_their_own():
     cases = [{**record(1), "id": f"disk0/skip/{i}", "class": "skip", "injected": {"kind": "value", "activated": True}, "outcome": outcome, "why": why}
              for i, (outcome, why) in enumerate([(judge.CORRUPTION, "so")] + [(judge.UNDECIDED, f"{judge.DISK_WAS_WRONG}: Inode 12")] * 2 + [(judge.UNDECIDED, "so"), (judge.NO_EFFECT, "")])]
@@ -334,6 +347,48 @@ def test_results_are_found_again_and_a_line_that_was_cut_off_is_dropped(tmp_path
     assert len(results.load([path])[1]) == 2
 
 
+def test_a_whole_line_without_its_end_is_no_result_and_is_run_again(tmp_path):    # S1
+    path = str(tmp_path / "r.jsonl")
+    results.Store(path, {"core": "a"})
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(record(1)))
+    assert results.load([path])[1] == {} and results.Store(path, {"core": "a"}).cases == {}
+
+
+def test_a_failure_stays_one_however_often_its_case_goes_well_after_that(tmp_path):    # S2
+    path, merged = str(tmp_path / "r.jsonl"), str(tmp_path / "all.jsonl")
+    store = results.Store(path, {"core": "a"})
+    for outcome, gap_ms in ((judge.INVALID, 1), (judge.RECOVERED, 2), (judge.UNDECIDED, 3), (judge.LOST, 4), (judge.RECOVERED, 5), (judge.LOST, 6), (judge.INVALID, 7)):
+        store.add({**record(1, outcome), "gap_ms": gap_ms})
+    assert store.cases["net0/crash/1"]["outcome"] == judge.LOST
+    results.merge([path], merged)
+    results.merge([merged, merged, path], merged)
+    for one in (path, merged):
+        case = results.load([one])[1]["net0/crash/1"]
+        assert case["outcome"] == judge.LOST and case["gap_ms"] == 6
+        assert case["runs"] == {judge.INVALID: 2, judge.RECOVERED: 2, judge.UNDECIDED: 1, judge.LOST: 2}
+    assert "2 of 7" in report.how_to(case, str)
+
+
+def test_a_note_that_stands_in_several_files_counts_once(tmp_path):
+    path, merged = str(tmp_path / "a.jsonl"), str(tmp_path / "all.jsonl")
+    store = results.Store(path, {"core": "a"})
+    store.add(wrong_disk("net0/crash/1"))
+    store.add({"kind": "samples", "boot": 1, "samples": [[0.2, {}]], "marks": []})
+    results.merge([path], merged)
+    results.merge([merged, merged, path], merged)
+    assert len(results.load([merged, path])[2]) == 2
+
+
+def test_a_commit_that_changes_no_image_goes_on(tmp_path):    # S3
+    path = str(tmp_path / "r.jsonl")
+    results.Store(path, {"core": "a", "commit": "1"})
+    results.Store(path, {"core": "a", "commit": "2"})
+    assert results.merge([path], str(tmp_path / "all.jsonl")) == 0
+    with pytest.raises(results.Wrong, match="core was a, is b"):
+        results.Store(path, {"core": "b", "commit": "2"})
+
+
 def test_results_of_other_images_are_refused(tmp_path):    # S3
     path = str(tmp_path / "r.jsonl")
     results.Store(path, {"core": "a"})
@@ -399,7 +454,19 @@ def test_tables_count_each_case_once():
     counts = figures.table(cases, lambda case: case["class"])["crash"]
     assert (counts["cases"], counts["activated"]) == (5, 3)
     assert sum(counts[name] for name in judge.OUTCOMES) == 5
-    assert [case["outcome"] for case in figures.failures(cases)] == [judge.INVALID, judge.LOST]
+    assert [case["outcome"] for case in figures.failures(cases)] == [judge.LOST, judge.INVALID]
+
+
+def test_what_went_wrong_is_told_worst_first():
+    cases = [record(seed, outcome) for seed, outcome in enumerate(judge.OUTCOMES)]
+    assert [case["outcome"] for case in figures.failures(cases)] == [
+        judge.CORE, judge.DOM0, judge.GUEST, judge.CORRUPTION, judge.LOST, judge.ESCALATED, judge.UNDECIDED, judge.SLOWLY, judge.INVALID]
+    assert set(judge.BY_HARM) == set(judge.OUTCOMES)
+
+
+def test_a_report_says_how_much_it_leaves_out():
+    cases = [record(seed, judge.LOST) for seed in range(report.FAILURES_SHOWN + 2)]
+    assert "And 2 more" in report.failures(cases, str) and "more, none" not in report.failures(cases[2:], str)
 
 
 def test_coverage_counts_functions_of_the_image():
@@ -465,10 +532,11 @@ def test_a_report_has_all_its_parts(tmp_path):
 
 def test_a_report_says_how_to_have_a_failure_again_and_what_came_of_that(tmp_path):
     told = {"record": {"outcome": judge.LOST}, "replays": 2}
-    noted = {"times": 20, "outcomes": {judge.LOST: 7}}
-    page, _ = written_report(tmp_path, [record(1, judge.LOST), {**record(2, judge.LOST), "again": noted, "exact": told}])
+    runs = {judge.LOST: 7, judge.RECOVERED: 13}
+    page, _ = written_report(tmp_path, [record(1, judge.LOST), {**record(2, judge.LOST), "runs": runs, "exact": told}, golden(outcome=judge.SLOWLY)])
     for seed in (1, 2):
         assert f"<code>make ONLY=net0/crash/{seed} TIMES=20</code>" in page and f"<code>make ONLY=net0/crash/{seed} EXACT=1</code>" in page
+    assert "ONLY=golden" not in page, "no command takes it"
     assert page.count("7 of 20") == 1 and page.count(f"recorded: {judge.LOST}, replayed 2 times") == 1
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """
 campaign.py PLAN [--only CASE]... [--accumulate] [--mixed]    runs what is left of a plan, then writes its report
-campaign.py PLAN --only CASE --times N                        runs a case N times, and notes how often it came to what
+campaign.py PLAN --only CASE --times N                        runs a case N times: the report says how often it came to what
 campaign.py PLAN --only CASE --exact [--times N]      records a case on a machine of one CPU, then replays it; what is recorded is replayed alone
 campaign.py --merge OUT FILE...                               all results of several files in one
 campaign.py --report OUT FILE...                              OUT.html and OUT.csv of result files
@@ -122,16 +122,6 @@ class Campaign:
         elif self.ran >= self.plan["machine"]["cases_per_boot"] or not cases.make_well(self.session, case, record):
             self.drop_machine()
 
-    def again(self, case, times):
-        """With more than one CPU a seed chooses the place, and not the moment: how often of so many."""
-        counts = {}
-        for _ in range(times):
-            record = self.attempt(case)
-            counts[record["outcome"]] = counts.get(record["outcome"], 0) + 1
-            self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
-            self.look_after(case, record)
-        self.store.add({"kind": "again", "id": case["id"], "times": times, "outcomes": counts})
-
     def record(self, case, recording):
         """The case alone, on a machine that QEMU records from power-on until its guests have ended."""
         plan = exact.patient(self.plan)
@@ -212,8 +202,7 @@ def write_report(out, name, paths):
     versions, records, notes = results.load(paths)
     records = judge.with_machine(records, notes)
     symbols = {driver: symbols_of(role) for driver, role in room.ROLES.items()}
-    again = {note["id"]: note for note in notes if note.get("kind") == "again"}
-    records = {identity: {**case, "again": again.get(identity), "exact": recording_of(name, identity).read().told} for identity, case in records.items()}
+    records = {identity: {**case, "exact": recording_of(name, identity).read().told} for identity, case in records.items()}
     demands = report.write(out, name, versions, records, notes, symbols, repeat)
     print(f"  {report.summary(records.values())}\n  report: {out}.html, {out}.csv")
     for what, verdict, figures in demands:
@@ -268,11 +257,8 @@ def main():
     store = results.Store(f"{path}.jsonl", room.versions(plan), options.mixed, options.plan)
     campaign = Campaign(plan, name, store)
     try:
-        if options.times > 1:
-            for identity in options.only:
-                campaign.again(plans.case_of(identity), options.times)
-        else:
-            campaign.run(options.only)
+        # With more than one CPU a seed chooses the place, and not the moment: how often of so many.
+        campaign.run([identity for identity in options.only for _ in range(options.times)])
     finally:
         campaign.drop_machine()
     return not write_report(path, name, [f"{path}.jsonl"])[1]

@@ -4,7 +4,7 @@ import math
 
 from scipy.stats import beta
 
-from judge import NEVER_FAIL_STOP, OUTCOMES, is_activated
+from judge import INVALID, NEVER_FAIL_STOP, OUTCOMES, SLOWLY, UNDECIDED, harm_of, is_activated
 
 
 def clopper_pearson(successes, trials, confidence=0.95):
@@ -45,10 +45,9 @@ def table(cases, key):
 
 
 def failures(cases):
-    """What a fail-stop class must never come to, worst first; and what nobody could decide."""
-    worst = {name: place for place, name in enumerate(OUTCOMES)}
-    bad = [case for case in cases if case["outcome"] in (*NEVER_FAIL_STOP, "undecided", "invalid", "recovered slowly", "escalated")]
-    return sorted(bad, key=lambda case: (-worst[case["outcome"]], case["id"]))
+    """What a fail-stop class must never come to, what nobody could decide, and what was slow; the worst first."""
+    bad = [case for case in cases if case["outcome"] in (*NEVER_FAIL_STOP, UNDECIDED, SLOWLY, INVALID)]
+    return sorted(bad, key=lambda case: (-harm_of(case), case["id"]))
 
 
 def recovery_times(cases):

@@ -24,8 +24,11 @@ RECOVERED, SLOWLY, ESCALATED = "recovered", "recovered slowly", "escalated"
 LOST, CORRUPTION = "front-end lost", "silent corruption"
 GUEST, DOM0, CORE, UNDECIDED = "guest harmed", "Dom0 harmed", "core harmed", "undecided"
 
-# From the best to the worst; the report's columns.
+# The report's columns.
 OUTCOMES = (NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE, UNDECIDED, INVALID)
+
+# By harm, from none on: what holds of several that are said of one case, and what a report tells first.
+BY_HARM = (INVALID, NOT_ACTIVATED, NO_EFFECT, RECOVERED, SLOWLY, UNDECIDED, ESCALATED, LOST, CORRUPTION, GUEST, DOM0, CORE)
 
 DISK_WAS_WRONG = "when the disk was looked at, its file system was wrong"
 UNHARMED = (NO_EFFECT, RECOVERED, SLOWLY)
@@ -183,11 +186,24 @@ def judge(case):
     return UNDECIDED, "nothing was seen, and whether it was activated is not known"
 
 
+def harm_of(case):
+    """A place in BY_HARM."""
+    return BY_HARM.index(case["outcome"])
+
+
+def found_on_disk(note):
+    """What a look at a disk says of its cases: {"outcome", "why"}. Who was there alone has done it."""
+    return {"outcome": CORRUPTION if len(set(note["cases"])) == 1 else UNDECIDED, "why": f"{DISK_WAS_WRONG}: {note['said']}"}
+
+
 def with_machine(cases, notes):
     """{id: record}, after what was found on their disks later: where nobody knows which of several cases did it, none of them was harmless."""
-    found = {identity: note for note in notes if note.get("kind") == "file system" and note["said"] for identity in note["cases"]}
-    return {identity: {**case, "outcome": CORRUPTION if len(found[identity]["cases"]) == 1 else UNDECIDED, "why": f"{DISK_WAS_WRONG}: {found[identity]['said']}"}
-            if identity in found and case["outcome"] in HARMLESS else case for identity, case in cases.items()}
+    judged = dict(cases)
+    for note in notes:
+        if note.get("kind") == "file system" and note["said"]:
+            for identity in judged.keys() & note["cases"]:
+                judged[identity] = max(judged[identity], {**judged[identity], **found_on_disk(note)}, key=harm_of)
+    return judged
 
 
 def fails_to_stop(case):

@@ -9,6 +9,7 @@ import results
 from markup import cell, document, escape, table
 from plant import EXPECTED
 
+FAILURES_SHOWN = 500
 HARM = (judge.LOST, judge.CORRUPTION, judge.GUEST, judge.DOM0, judge.CORE)
 
 
@@ -109,8 +110,8 @@ def demanded(cases, golden, notes):
 
 def again(case):
     """How often it came to the same, of how many times."""
-    noted = case.get("again")
-    return f" {noted['outcomes'].get(case['outcome'], 0)} of {noted['times']}" if noted else ""
+    runs = case.get("runs")
+    return f" {runs.get(case['outcome'], 0)} of {sum(runs.values())}" if runs else ""
 
 
 def recorded(case):
@@ -120,7 +121,9 @@ def recorded(case):
 
 
 def how_to(case, repeat):
-    """How often it comes to the same, and the same to the instruction."""
+    """How often it comes to the same, and the same to the instruction. A golden run is no case of its own: another campaign begins with another one."""
+    if case.get("golden"):
+        return ""
     return "<br>".join(f"<code>{escape(repeat(case))} {how}</code>{escape(what(case))}" for how, what in (("TIMES=20", again), ("EXACT=1", recorded)))
 
 
@@ -128,9 +131,10 @@ def failures(cases, repeat):
     bad = figures.failures(cases)
     if not bad:
         return "<p>None.</p>"
-    return table(["case", "outcome", "why", "what was injected", "to repeat it"],
+    more = f"<p>And {len(bad) - FAILURES_SHOWN} more, none of them worse: they are in the CSV.</p>" if len(bad) > FAILURES_SHOWN else ""
+    return more + table(["case", "outcome", "why", "what was injected", "to repeat it"],
                  [[cell(case["id"]), cell(case["outcome"], "bad" if case["outcome"] in HARM else ""), cell(case["why"]),
-                   cell(case.get("injected", {}).get("what", "")), f"<td>{how_to(case, repeat)}</td>"] for case in bad[:500]])
+                   cell(case.get("injected", {}).get("what", "")), f"<td>{how_to(case, repeat)}</td>"] for case in bad[:FAILURES_SHOWN]])
 
 
 def plants(cases):
