@@ -574,6 +574,9 @@ def wrong_disk(*cases, said="Inode 12"):
     ([golden(), wrong_disk("golden/1")], FILE_SYSTEMS),
     ([injected("stop"), golden(), wrong_disk("net0/crash/1", "golden/1", said="")], ""),
     ([injected("stop"), injected("value", seed=2), wrong_disk("net0/crash/1", "net0/crash/2")], ""),
+    ([injected("stop"), {**wrong_disk("net0/crash/1"), "kind": "end"}], "guests end when they are told to"),
+    ([injected("stop"), {**wrong_disk("net0/crash/1", said=""), "kind": "end"}], ""),
+    ([injected("stop"), {"kind": "afterwards", "cases": ["net0/crash/1"], "outcome": judge.CORE, "why": "after it: PANIC"}], "the core is never harmed"),
     ([injected("plant", judge.DOM0, name="plant:dom0")], ""),
     ([injected("plant", judge.RECOVERED, name="plant:dom0")], "what the campaign plants it sees"),
 ])
@@ -823,21 +826,195 @@ def test_what_a_case_wrote_outside_of_all_partitions_is_held_against_it_alone(di
 
 def test_who_wrote_is_asked_when_the_driver_that_wrote_is_gone(monkeypatch):
     """Its fault is in it until then, and what it writes in between is no deed of the next case's."""
-    did = []
+    did, given = [], given_gap()
     monkeypatch.setattr(cases_of, "fresh", lambda session, driver: did.append(f"{driver} restarts"))
-    given = types.SimpleNamespace(look_outside=lambda case: did.append(f"{case['id']} is looked at"))
+    monkeypatch.setattr(given, "look_outside", lambda case: did.append(f"{case['id']} is looked at"))
     for case in ("disk0/skip/1", "net0/skip/1"):
-        assert cases_of.make_well(given, plans.case_of(case), {"outcome": judge.NO_EFFECT})
+        assert cases_of.make_well(given, plans.case_of(case), {**plans.case_of(case), "outcome": judge.NO_EFFECT})
     assert did == ["disk0 restarts", "disk0/skip/1 is looked at", "net0 restarts", "net0/skip/1 is looked at"]
+
+
+def given_gap(said=()):
+    """A machine after a case, which says nothing more, or this: events, or (guest, text) of a console, or what Dom0's kernel says."""
+    given = Session("given", plans.read(os.path.join(PLANS, "smoke.toml")), 1)
+    given.machine, given.is_watched = GivenMachine(""), True
+    for guest in given.guests.values():
+        guest.begun, guest.loads = True, {load: dict.fromkeys((*cases_of.ENOUGH[load], "bad", "broken", "error"), 0) for load in guest.has}
+    given.settle()
+    given.has_run({"id": "net0/skip/1"})
+    given.ask, given.look_outside = lambda *_, **__: None, lambda case: None
+    given.pump = lambda seconds: say_once(given, said)
+    return given
+
+
+def say_once(given, said):
+    """And every load goes on."""
+    for guest in given.guests.values():
+        for values in guest.loads.values():
+            values.update({key: values[key] + (1 << 20) for key in values if key not in ("bad", "broken", "error")})
+    for one in said[:] if isinstance(said, list) else ():
+        said.remove(one)
+        if isinstance(one, Exception):
+            raise one
+        if isinstance(one, dict):
+            given.events.append(one)
+        elif len(one) == 3:
+            given.guests[one[0]].loads[one[1]]["bad"] += one[2]
+        elif one[0] == "dom0":
+            given.dom0_strange.append(one[1])
+        else:
+            given.guests[one[0]].strange.append(one[1])
+
+
+DETACHED = {"kind": "detached", "domain": "web", "text": "interface 00:16:3e:00:00:01 at net0: a death of its driver has spoilt its rings"}
+
+
+@pytest.mark.parametrize("outcome", [judge.NO_EFFECT, judge.RECOVERED])
+@pytest.mark.parametrize("said,worse,anew", [
+    (DETACHED, judge.LOST, ["web"]), (("web", "tcp", 1), judge.CORRUPTION, []), (("idle", "memory", 1), judge.GUEST, []), (("store", "disk", 1), judge.GUEST, []),
+    (("web", "BUG: so"), judge.GUEST, ["web"]), (("wire", "xen_netfront: so"), judge.LOST, ["wire"]), ({"kind": "destroyed", "domain": "store", "text": "so"}, judge.GUEST, ["store"]),
+    (("dom0", "WARNING: so"), judge.DOM0, [])])
+def test_what_comes_before_the_next_case_begins_is_still_the_last_one_s(monkeypatch, said, worse, anew, outcome):
+    """As what its driver's successor finds in the rings after the restart by hand."""
+    given, mended = given_gap([said]), []
+    monkeypatch.setattr(given, "make_anew", mended.append)
+    monkeypatch.setattr(cases_of, "goes_on_with_another", lambda session, name: mended.append(name) or True)
+    record = {**given_case(id="net0/skip/1", guests={name: guest("net0" in (room.DRIVER_OF.get(load) for load in one.has)) for name, one in given.guests.items()}), "outcome": outcome, "why": "so"}
+    cases_of.make_well(given, plans.case_of("net0/skip/1"), record)
+    notes = given.take_notes()
+    judged = judge.with_machine({"net0/skip/1": record}, notes)["net0/skip/1"]
+    assert judged["outcome"] == worse and judged["why"].startswith("after it: "), notes
+    assert mended == anew and given.take_notes() == []
+
+
+def test_nothing_is_held_against_who_did_nothing_more():
+    for outcome in judge.OUTCOMES:
+        given = given_gap()
+        assert cases_of.look_back(given, {**given_case(), "outcome": outcome}) == {} and given.take_notes() == []
+
+
+def test_what_is_no_worse_than_the_case_itself_is_not_noted_again():
+    given = given_gap([DETACHED])
+    assert cases_of.look_back(given, {**given_case(), "outcome": judge.CORRUPTION}) and given.take_notes() == []
+
+
+def test_a_guest_that_gets_no_answer_after_the_restart_by_hand_has_lost_something(monkeypatch):
+    given = given_gap()
+    monkeypatch.setattr(cases_of, "WELL_S", 0)
+    monkeypatch.setattr(given, "pump", lambda seconds: None)
+    record = {**given_case(), "outcome": judge.NO_EFFECT}
+    record["seen"]["restarts"] = 0
+    assert not cases_of.make_well(given, plans.case_of("net0/skip/1"), record)
+    assert [note["outcome"] for note in given.take_notes()] == [judge.LOST]
+
+
+def test_of_a_guest_that_was_made_anew_alone_the_past_is_forgotten():
+    given = given_gap()
+    given.events = [DETACHED, {"kind": "destroyed", "domain": "idle", "text": ""}]
+    for name in ("web", "idle"):
+        given.guests[name].strange.append("so")
+    given.settle(["web"])
+    assert [one["domain"] for one in given.events] == ["idle"] and given.guests["idle"].strange and not given.guests["web"].strange
+
+
+@pytest.mark.parametrize("wrong,worse", [(session.CoreLost("PANIC: G1"), judge.CORE), (session.Dom0Lost("skinkd ended"), judge.DOM0), (session.Late("no guest begins"), judge.UNDECIDED)])
+@pytest.mark.parametrize("when", ["restart", "look_back", "end"])
+def test_whoever_ends_after_a_case_was_judged_was_harmed_by_it(tmp_path, monkeypatch, wrong, worse, when):
+    store = results.Store(str(tmp_path / "r.jsonl"), {})
+    it, given, exits = Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", store, say=lambda text: None), given_gap(), []
+    given.cases, given.ran, it.session = [], [], given
+    monkeypatch.setattr(Session, "__exit__", lambda *_: exits.append(1))
+    monkeypatch.setattr(cases_of, "run", lambda *_: {**record(1, judge.NO_EFFECT), "seen": {"restarts": 0}})
+
+    def fails(*_, **__):
+        raise wrong
+    if when == "restart":
+        given.ask = fails
+    it.run_one(plans.case_of("net0/crash/1"))
+    if when == "look_back":
+        given.pump = fails
+        it.look_back(plans.case_of("net0/crash/2"))
+    if when == "end":
+        given.ask = fails
+    it.drop_machine()
+    judged = judge.with_machine(store.cases, store.notes)["net0/crash/1"]
+    ends = [note["said"] for note in store.notes if note["kind"] == "end"]
+    assert exits == [1] and it.session is None
+    if worse == judge.UNDECIDED and when != "restart":
+        assert judged["outcome"] == judge.NO_EFFECT and ends == ["no guest begins"]
+    else:
+        assert judged["outcome"] == worse and str(wrong) in judged["why"]
+    assert not [note for note in store.notes if note["kind"] == "file system"], "that is nothing of a disk's"
+
+
+def test_a_machine_that_is_gone_is_the_core_s_end_whoever_writes_to_it():
+    def breaks(line):
+        raise BrokenPipeError
+    given = given_gap()
+    given.machine.send = breaks
+    for say in (lambda: given.begin_asking("list"), lambda: given.run("true")):
+        with pytest.raises(session.CoreLost):
+            say()
+
+
+@pytest.mark.parametrize("wrong,raised", [
+    (session.Late("no load"), session.Lost), (session.Refused("no"), session.Lost), (AssertionError("no"), session.Lost), (OSError("no"), session.Lost),
+    (session.CoreLost("PANIC"), session.CoreLost), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_no_machine_stays_behind_that_did_not_come_up(monkeypatch, wrong, raised):
+    def fails(_):
+        raise wrong
+    given, ended = Session("given", plans.read(os.path.join(PLANS, "golden.toml")), 1), []
+    monkeypatch.setattr(session.room, "make_disk", lambda *_: None)
+    monkeypatch.setattr(session.room, "dom0_image", lambda *_: "")
+    monkeypatch.setattr(session, "Peer", lambda rate: types.SimpleNamespace(start=lambda: None, end=lambda: ended.append("peer")))
+    monkeypatch.setattr(Session, "power_on", lambda *_: types.SimpleNamespace(__exit__=lambda: ended.append("QEMU")))
+    monkeypatch.setattr(Session, "prepare", fails)
+    with pytest.raises(raised):
+        given.__enter__()
+    assert ended[0] == "QEMU" and "peer" in ended
+
+
+def test_a_case_whose_machine_did_not_come_up_is_no_result(tmp_path, monkeypatch):
+    """It is run when one does; two in a row end the campaign."""
+    class NoMachine(Session):
+        tries = 0
+
+        def __enter__(self):
+            NoMachine.tries += 1
+            raise session.Lost("it did not come up")
+
+    store = results.Store(str(tmp_path / "r.jsonl"), {})
+    monkeypatch.setattr("campaign.Session", NoMachine)
+    with pytest.raises(session.Lost):
+        Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", store, say=lambda text: None).run(["net0/crash/1"])
+    assert not store.cases and NoMachine.tries == 2
+
+
+def test_a_fault_is_marked_where_it_was_injected(tmp_path, monkeypatch):
+    it, given = Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", results.Store(str(tmp_path / "r.jsonl"), {}), say=lambda text: None), given_gap()
+    it.session = given
+    monkeypatch.setattr(given, "second", lambda: 99)
+    monkeypatch.setattr(cases_of, "run", lambda *_: {**record(1), "at_s": 7})
+    it.attempt(plans.case_of("net0/crash/1"))
+    assert it.marks == [(7, False)]
+
+
+def test_who_saw_it_first_comes_first():
+    one = {"state": "serving", "restarts": 0, "causes": {}, "last": {}}
+    died = [{"kind": "died", "domain": driver, "text": f"{cause}: so"} for driver, cause in (("disk0", "crash"), ("net0", "hang"), ("net0", "crash"), ("net0", "hang"))]
+    after = {**one, "restarts": 4, "causes": {"abuse": 1, "crash": 1, "hang": 2}}
+    assert cases_of.what_was_seen({"net0": one}, {"net0": after}, died)["detectors"] == ["hang", "crash", "abuse"]
 
 
 class GivenSession:
     """On which everything goes well."""
+    take_notes = Session.take_notes
+    has_run = Session.has_run
     number, samples = 1, ()
     groups = {"text": "value", "crash": "stop", "page-table": "refused", "hang": "stop"}
 
     def __init__(self):
-        self.ran, self.looks, self.looked = [], [], []
+        self.ran, self.looks, self.looked, self.cases, self.ends, self.later = [], [], [], [], [], []
 
     def look_at_disk(self):
         self.looked.append(self.ran)
@@ -857,7 +1034,8 @@ class GivenSession:
 
 def test_a_disk_is_looked_at_before_what_may_spoil_it(tmp_path, monkeypatch):
     monkeypatch.setattr(cases_of, "run", lambda session, case, plan: {**case, "kind": "case", "outcome": judge.NO_EFFECT, "why": "", "injected": {}})
-    monkeypatch.setattr(cases_of, "fresh", lambda session, driver: None)
+    monkeypatch.setattr(cases_of, "restart", lambda session, case, record: True)
+    monkeypatch.setattr(cases_of, "look_back", lambda session, record: {})
     it = campaign.Campaign(plans.read(os.path.join(PLANS, "smoke.toml")), "x", results.Store(str(tmp_path / "r.jsonl"), {}), say=lambda text: None)
     it.session = session = GivenSession()
     identities = ["net0/crash/1", "disk0/hang/1", "net0/text/1", "disk0/page-table/1", "net0/plant:nothing/1", "disk0/plant:fs/1", "net0/plant:guest/1"]

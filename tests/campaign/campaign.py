@@ -25,7 +25,7 @@ import machine_room as room  # noqa: E402
 import plan as plans  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
-from session import Lost, Refused, Session  # noqa: E402
+from session import CoreLost, Dom0Lost, Lost, Refused, Session  # noqa: E402
 
 SAMPLES_EACH = 25
 
@@ -38,19 +38,27 @@ class Campaign:
     def __init__(self, plan, name, store, drivers=None, say=None):
         self.plan, self.name, self.store, self.drivers, self.say = plan, name, store, drivers, say or say_at_once
         self.session, self.boots, self.ran = None, 0, 0
-        self.before = None      # the case before this one
+        self.before = None      # the case before this one, and what came of it
         self.marks = []
         self.is_late = False    # the plan's minutes were over before its cases
 
     def machine(self):
+        """Of two in a row that do not come up the second ends the campaign: no case is the worse for it."""
         if not self.session:
-            self.boots += 1
-            number = int(time.time())
-            self.say(f"  machine {self.boots} starts ...")
-            session = Session(self.name, self.plan, number, self.drivers)
-            self.session = session.__enter__()
+            try:
+                self.session = self.new_machine()
+            except (CoreLost, Dom0Lost):
+                raise
+            except Lost as wrong:
+                self.say(f"  another machine: {wrong}")
+                self.session = self.new_machine()
             self.ran, self.marks = 0, []
         return self.session
+
+    def new_machine(self):
+        self.boots += 1
+        self.say(f"  machine {self.boots} starts ...")
+        return Session(self.name, self.plan, int(time.time()), self.drivers).__enter__()
 
     def drop_machine(self, is_lost=False):
         """What its disk holds in the end belongs to all cases that were run on it."""
@@ -58,15 +66,16 @@ class Campaign:
             return
         self.note_samples()
         session, self.session = self.session, None
-        if not is_lost:
-            session.end()
-        session.__exit__()
-        self.note_looks(session)
+        try:
+            if not is_lost:
+                session.end()
+        finally:
+            session.__exit__()
+            self.note_looks(session)
 
     def note_looks(self, session):
-        for said, ran in session.looks:
-            self.store.add({"kind": "file system", "boot": session.number, "said": said, "cases": ran})
-        session.looks = []
+        for note in session.take_notes():
+            self.store.add(note)
 
     def note_samples(self):
         session = self.session
@@ -76,35 +85,41 @@ class Campaign:
 
     def attempt(self, case):
         """One case on a machine that is well; what it needs to be well again is done before the next."""
-        try:
-            session = self.machine()
-        except Lost as wrong:
-            record = {**case, "kind": "case", "harness": str(wrong), "injected": {}, "core": {"panic": ""}, "dom0": {}}
-            record["outcome"], record["why"] = judge.judge(record)
-            return record
+        session = self.machine()
         record = cases.run(session, case, self.plan)
-        session.ran.append(case["id"])
-        if not case.get("golden"):
-            self.marks.append((session.second(), record["outcome"] in report.HARM))
+        session.has_run(case)
+        if "at_s" in record:
+            self.marks.append((record["at_s"], record["outcome"] in report.HARM))
         self.ran += 1
         return record
 
     def look_at_disk(self, case):
         """What stops a driver must not spoil a disk, whatever a wrong value may: where the one follows the other, the disk is looked at between them."""
         session = self.session
-        if not session:
+        if session.ran and cases.spoils(session, case) != cases.spoils(session, self.before):
+            session.look_at_disk()
+
+    def look_back(self, case):
+        """Before a case: what still is that of the one before it. Where that was harm there is another machine."""
+        session = self.session
+        if not session or not session.cases:
             return
         try:
-            if session.ran and cases.spoils(session, case) != cases.spoils(session, self.before):
-                session.look_at_disk()
+            cases.look_back(session, self.before)
+            self.look_at_disk(case)
+            cases.look_back(session, self.before)       # that took its time
+        except (CoreLost, Dom0Lost) as wrong:
+            session.hold_against_last(wrong)
         except (Lost, Refused) as wrong:
-            self.say(f"  another machine: {wrong}")
+            session.ends.append((str(wrong), session.cases))
+        if session.later or session.ends:
+            self.say("  another machine: the case before has harmed this one")
             self.drop_machine(is_lost=True)
 
     def run_one(self, case):
-        self.look_at_disk(case)
-        self.before = case
+        self.look_back(case)
         record = self.attempt(case)
+        self.before = record
         self.store.add(record)
         self.say(f"  {record['id']}: {record['outcome']}: {record['why'][:150]}")
         if self.ran % SAMPLES_EACH == 0 and self.session:
@@ -119,7 +134,14 @@ class Campaign:
             return
         if record["outcome"] in cases.MACHINE_IS_LOST:
             self.drop_machine(is_lost=True)
-        elif self.ran >= self.plan["machine"]["cases_per_boot"] or not cases.make_well(self.session, case, record):
+            return
+        try:
+            is_well = cases.make_well(self.session, case, record) and self.ran < self.plan["machine"]["cases_per_boot"]
+        except (CoreLost, Dom0Lost) as wrong:
+            self.session.hold_against_last(wrong)
+            self.drop_machine(is_lost=True)
+            return
+        if not is_well:
             self.drop_machine()
 
     def record(self, case, recording):
@@ -127,12 +149,11 @@ class Campaign:
         plan = exact.patient(self.plan)
         with Session(f"{self.name}-exact", plan, int(time.time()), self.drivers, recording) as session:
             record = cases.run(session, case, plan)
-            session.ran.append(case["id"])
+            session.has_run(case)
             if record["outcome"] not in cases.MACHINE_IS_LOST:
                 session.end()
             session.machine.quit()
-        looks = [{"kind": "file system", "said": said, "cases": ran} for said, ran in session.looks]
-        recording.finish(judge.with_machine({case["id"]: record}, looks)[case["id"]])
+        recording.finish(judge.with_machine({case["id"]: record}, session.take_notes())[case["id"]])
 
     def exactly(self, case, times, more=()):
         """Recorded, if it is not yet, and so many times in all."""

@@ -13,7 +13,7 @@ import judge
 import machine_room as room
 import plan as plans
 import plant
-from session import CoreLost, Late, Lost, Refused
+from session import CoreLost, Dom0Lost, Late, Lost, Refused
 
 # What a driver is that its guests wait for until somebody lets it go.
 STOPPED = ("held", "closed", "dead")
@@ -23,7 +23,9 @@ RATE = 4
 WELL_S = 30
 MACHINE_IS_LOST = (judge.CORE, judge.DOM0)
 # What every load must have done since the fault, or since the last restart, before a case may end.
-ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "fio": {"write": 128 << 10, "read": 128 << 10}, "memory": {"round": 1}}
+ENOUGH = {"tcp": {"up": 64 << 10, "down": 64 << 10}, "disk": {"read": 512 << 10, "sync": 1}, "sql": {"tx": 4, "read": 1}, "fio": {"write": 128 << 10, "read": 128 << 10}, "memory": {"round": 2}}      # the first round had begun before
+# After a restart by hand: the front-ends' rings were taken over.
+A_LITTLE = {load: dict.fromkeys(keys, 1) for load, keys in ENOUGH.items()}
 
 
 def classes(session):
@@ -38,23 +40,18 @@ def classes(session):
 
 # ------------------------------------------------------------------ looking
 
-def counters(session):
-    """Of now, to compare with."""
-    return {name: {load: dict(values) for load, values in guest.loads.items()} for name, guest in session.guests.items()}
-
-
 def since(now, before, key):
     return sum(values.get(key, 0) - before.get(load, {}).get(key, 0) for load, values in now.items())
 
 
-def has_gone_on(session, before, only):
+def has_gone_on(session, before, only, enough=None):
     """Every one of these loads (by guest) has done enough since."""
-    return all(load_has_gone_on(session.guests[name], before[name], load) for name, loads in only.items() for load in loads)
+    return all(load_has_gone_on(session.guests[name], before[name], load, enough) for name, loads in only.items() for load in loads)
 
 
-def load_has_gone_on(guest, before, load):
+def load_has_gone_on(guest, before, load, enough=None):
     now, then = guest.loads.get(load, {}), before.get(load, {})
-    return all(now.get(key, 0) - then.get(key, 0) >= enough for key, enough in ENOUGH[load].items())
+    return all(now.get(key, 0) - then.get(key, 0) >= least for key, least in (enough or ENOUGH)[load].items())
 
 
 def is_attached(guest, drivers):
@@ -70,10 +67,14 @@ def loads_of_others(session, drivers):
     return {name: guest.has for name, guest in session.guests.items() if not is_attached(guest, drivers)}
 
 
+def loads_served(session, drivers):
+    """Of their own front-ends."""
+    return {name: [load for load in guest.has if room.DRIVER_OF.get(load) in drivers] for name, guest in session.guests.items()}
+
+
 def loads_of(session, drivers):
     """Whose going on says something of these drivers: their own front-ends' loads, and all of who has none."""
-    served = {name: [load for load in guest.has if room.DRIVER_OF.get(load) in drivers] for name, guest in session.guests.items()}
-    return {**served, **loads_of_others(session, drivers)}
+    return {**loads_served(session, drivers), **loads_of_others(session, drivers)}
 
 
 def look(session):
@@ -126,17 +127,23 @@ def run(session, case, plan):
 
 def observe(session, case, plan, record):
     session.settle()
-    begun, names = counters(session), [case["driver"]] if case["driver"] else list(room.SLOTS)
+    begun, names = session.counters(), drivers_of(case)
     before = look(session)
     if case["driver"] and looks_at_rings(case, plan):
         record["rings"] = look_at_rings(session, case["driver"])
     if not case.get("golden"):
+        record["at_s"] = session.second()
         break_driver(session, case, record)
     limit = plan["limits"]["value_s" if record["injected"].get("kind") == "value" else "case_s"]
     last, after = wait_for_the_end(session, case, plan, names, limit)
     conclude(session, record, {name: before["drivers"][name] for name in names}, {name: after["drivers"][name] for name in names})
     record["guests"] = look_at_guests(session, {**before, "counters": begun}, after, last, names)
     record["gap_ms"] = max(one["gap_ms"] for one in record["guests"].values())
+    session.settle()        # from here on it is look_back() that looks
+
+
+def drivers_of(case):
+    return [case["driver"]] if case["driver"] else list(room.SLOTS)
 
 
 def looks_at_rings(case, plan):
@@ -163,31 +170,37 @@ def has_all_gone_on(session, then, begun, names):
 
 def wait_for_the_end(session, case, plan, names, limit):
     """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
-    begun, until = counters(session), time.monotonic() + limit + case.get("seconds", 0)
+    begun, until = session.counters(), time.monotonic() + limit + case.get("seconds", 0)
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
-    then, now = counters(session), look(session)
+    then, now = session.counters(), look(session)
     while True:
         went_on = session.wait(lambda: time.monotonic() > earliest and has_all_gone_on(session, then, begun, names), until - time.monotonic(), "", must=False)
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
             return then, now
-        then = counters(session)
+        then = session.counters()
 
 
 def conclude(session, record, before, after):
-    record["seen"] = what_was_seen(before, after)
+    record["seen"] = what_was_seen(before, after, session.events)
     record["dom0"] = {"alive": True, "skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)}
     record["said"] = [line for guest in session.guests.values() for line in guest.strange][:20]
     record["events"] = [f"{one['kind']} {one.get('domain') or ''}: {one['text']}" for one in session.events][:20]
 
 
-def what_was_seen(before, after):
-    """Of the drivers: what their monitor counted meanwhile."""
+def as_told(causes, driver, events):
+    """In the order in which skinkd told them; what it did not tell one by one comes last."""
+    told = [one["text"].partition(":")[0] for one in events if one["kind"] == "died" and one.get("domain") == driver]
+    return sorted(causes, key=lambda cause: told.index(cause) if cause in told else len(told))
+
+
+def what_was_seen(before, after, events):
+    """Of the drivers: what their monitor counted meanwhile, and how long the last restart of each took."""
     states = [one["state"] for one in after.values() if one["state"] != "serving"]
     seen = {"restarts": sum(after[name]["restarts"] - before[name]["restarts"] for name in after), "state": states[0] if states else "serving",
             "policy": f"its restarts are used up: {states[0]}" if states and states[0] in STOPPED else "", "detectors": [], "recovery_ns": []}
     for name, one in after.items():
-        seen["detectors"] += [cause for cause, count in one["causes"].items() if count > before[name]["causes"].get(cause, 0)]
+        seen["detectors"] += as_told([cause for cause, count in one["causes"].items() if count > before[name]["causes"].get(cause, 0)], name, events)
         if one["restarts"] > before[name]["restarts"] and one["last"].get("cause") != "by-hand":
             seen["recovery_ns"].append(1000 * (one["last"].get("answered_us") or one["last"].get("recovered_us") or 0))
     seen["recovery_ns"] = [value for value in seen["recovery_ns"] if value]
@@ -295,26 +308,78 @@ def make_well(session, case, record):
     if record.get("injected", {}).get("is_going_on"):
         return False        # what else it does would be the next case's
     try:
-        if not case.get("golden") and (case["mode"] == plans.FRESH and not record.get("seen", {}).get("restarts") or record["outcome"] == judge.ESCALATED):
-            fresh(session, case["driver"])
+        goes_on = restart(session, case, record)
         session.look_outside(case)      # not before: until then the driver still writes what its fault has it write
-        if record["outcome"] in judge.HARMLESS:
+        later = look_back(session, record)
+        if not goes_on and not later:
+            hold_against(session, record, judge.LOST, "after a restart by hand a guest gets no answer any more")
+            return False
+        if record["outcome"] in judge.HARMLESS and not later:
             return True
-        for name, one in record.get("guests", {}).items():
-            if one["alive"] and has_lost_its_interface_alone(case, one) and goes_on_with_another(session, name):
-                continue
-            if not one["alive"] or one["lost"] or one["kernel"] or one["errors"]:
-                session.make_anew(name)
-        then = counters(session)
+        mend(session, case, {name: both(one, later.get(name)) for name, one in record.get("guests", {}).items()})
+        then = session.counters()
         return session.wait(lambda: has_gone_on(session, then, all_loads(session)), WELL_S, "", must=False)
-    except (Lost, Refused):
+    except (CoreLost, Dom0Lost):
+        raise
+    except (Lost, Refused) as wrong:
+        hold_against(session, record, judge.UNDECIDED, wrong)
         return False
+
+
+def restart(session, case, record):
+    """By hand, whoever has not just said ready. False: whose guests nothing had happened to do not go on after that, and do not say why."""
+    if record["outcome"] != judge.ESCALATED and (case["mode"] != plans.FRESH or record.get("seen", {}).get("restarts")):
+        return True
+    for driver in drivers_of(case):
+        fresh(session, driver)
+    if record["outcome"] not in judge.HARMLESS:
+        return True
+    # Twice: what is counted first was partly done before.
+    return all(goes_on_a_little(session, loads_served(session, drivers_of(case))) for _ in range(2))
+
+
+def goes_on_a_little(session, only):
+    then = session.counters()
+    return session.wait(lambda: has_gone_on(session, then, only, A_LITTLE) or is_told(session, then), WELL_S * session.patience, "", must=False)
+
+
+def look_back(session, record):
+    """What was seen since a case ended is its own as well, until the next one begins: of all guests, if there was harm."""
+    session.pump(0)
+    names = drivers_of(record)
+    seen = {"dom0": {"skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)},
+            "guests": {name: {**look_at_guest(guest, session.left[name]), "attached": is_attached(guest, names), "alive": name not in ended(session),
+                              "lost": sorted(were_detached(session, name))} for name, guest in session.guests.items()}}
+    session.settle()
+    outcome, why = judge.harm(seen) or ("", "")
+    if outcome:
+        hold_against(session, record, outcome, why)
+    return seen["guests"] if outcome else {}
+
+
+def hold_against(session, record, outcome, why):
+    """What is no worse than what it came to anyhow says nothing new."""
+    if judge.BY_HARM.index(outcome) > judge.harm_of(record):
+        session.later.append((outcome, f"after it: {why}", [record["id"]]))
+
+
+def both(one, later):
+    """What was seen of a guest in its case, and after that."""
+    return {"alive": one["alive"] and later["alive"], **{key: one[key] + later[key] for key in ("lost", "kernel", "errors")}} if later else one
+
+
+def mend(session, case, guests):
+    for name, one in guests.items():
+        if one["alive"] and has_lost_its_interface_alone(case, one) and goes_on_with_another(session, name):
+            session.settle([name])
+        elif not one["alive"] or one["lost"] or one["kernel"] or one["errors"]:
+            session.make_anew(name)
 
 
 def goes_on_with_another(session, name):
     """Another interface, and the streams that were there before. The longer they stood, the later they try again."""
     session.attach_anew(name)
-    then = counters(session)
+    then = session.counters()
     return session.wait(lambda: load_has_gone_on(session.guests[name], then[name], "tcp"), WELL_S, "", must=False)
 
 

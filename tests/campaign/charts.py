@@ -50,7 +50,7 @@ def throughput(samples, marks):
     for second, is_harm in marks:
         axes.axvline(second, color="#d62728" if is_harm else "#888888", linewidth=1.2 if is_harm else 0.5,
                      alpha=0.9 if is_harm else 0.5, zorder=0)
-    axes.set_xlabel("seconds since the loads began; a grey line is a fault, a red one did harm")
+    axes.set_xlabel("seconds since the loads began; faults begin at a grey line, and at a red one they did harm")
     axes.set_ylabel("MB/s, verified")
     axes.set_ylim(bottom=0)
     axes.margins(x=0)

@@ -191,18 +191,22 @@ def harm_of(case):
     return BY_HARM.index(case["outcome"])
 
 
-def found_on_disk(note):
-    """What a look at a disk says of its cases: {"outcome", "why"}. Who was there alone has done it."""
-    return {"outcome": CORRUPTION if len(set(note["cases"])) == 1 else UNDECIDED, "why": f"{DISK_WAS_WRONG}: {note['said']}"}
+def found_later(note):
+    """What it says of its cases: {"outcome", "why"}, or nothing. Who was alone with a disk has done what was found on it."""
+    if note.get("kind") == "afterwards":
+        return {"outcome": note["outcome"], "why": note["why"]}
+    if note.get("kind") == "file system" and note["said"]:
+        return {"outcome": CORRUPTION if len(set(note["cases"])) == 1 else UNDECIDED, "why": f"{DISK_WAS_WRONG}: {note['said']}"}
+    return {}
 
 
 def with_machine(cases, notes):
-    """{id: record}, after what was found on their disks later: where nobody knows which of several cases did it, none of them was harmless."""
+    """{id: record}, after what was found later: where nobody knows which of several cases spoilt a disk, none of them was harmless."""
     judged = dict(cases)
     for note in notes:
-        if note.get("kind") == "file system" and note["said"]:
-            for identity in judged.keys() & note["cases"]:
-                judged[identity] = max(judged[identity], {**judged[identity], **found_on_disk(note)}, key=harm_of)
+        found = found_later(note)
+        for identity in judged.keys() & set(note["cases"] if found else ()):
+            judged[identity] = max(judged[identity], {**judged[identity], **found}, key=harm_of)
     return judged
 
 

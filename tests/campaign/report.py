@@ -56,7 +56,7 @@ def demands(cases, golden, notes):
     granted = [case for case in refused if judge.GRANTED in case["why"]]
     kills = sum(case.get("seen", {}).get("restarts", 0) for case in golden)
     seen = [case for case in golden if case["outcome"] != judge.NO_EFFECT]
-    looks = looks_at_disks([*cases, *golden], notes)
+    looks, ends = (looks_at(kind, [*cases, *golden], notes) for kind in ("file system", "end"))
     found = [("the core is never harmed", verdict(activated, core), figures.share(core, activated)),
              ("the core grants no driver what it may not have", verdict(refused, granted), figures.share(len(granted), len(refused))),
              ("Domain-0, and who is not attached to the driver, are never harmed", verdict(activated, others), figures.share(len(others), activated)),
@@ -64,13 +64,18 @@ def demands(cases, golden, notes):
              ("file systems are right whenever they are looked at", verdict(looks, any(looks)), f"{sum(map(bool, looks))} of {len(looks)} looks found something"),
              ("without a fault nothing is restarted, and nothing is seen", verdict(golden, kills or seen),
               f"{kills} restarts in {sum(case.get('seconds', 0) for case in golden):.0f} s without a fault")]
-    return found + not_killed([case for case in faults if case["outcome"] == judge.NOT_ACTIVATED and judge.is_untouched(case)]) + seen_of_planted([case for case in cases if case["class"].startswith("plant:")])
+    return found + ended_when_told(ends) + not_killed([case for case in faults if case["outcome"] == judge.NOT_ACTIVATED and judge.is_untouched(case)]) + seen_of_planted([case for case in cases if case["class"].startswith("plant:")])
 
 
-def looks_at_disks(cases, notes):
-    """What was said of each disk that fail-stop faults alone had been near, or none; what a wrong value costs is measured, and not demanded."""
+def ended_when_told(ends):
+    """Only of machines that were ended in good order, or were to be."""
+    return [("guests end when they are told to", verdict(ends, any(ends)), f"{sum(map(bool, ends))} of {len(ends)} times they did not")] if ends else []
+
+
+def looks_at(kind, cases, notes):
+    """What was said of each disk, or end, that fail-stop faults alone had been near, or none; what a wrong value costs is measured, and not demanded."""
     stopping = {case["id"] for case in cases if case.get("golden") or case.get("injected", {}).get("kind") == "stop"}
-    return [note["said"] for note in notes if note.get("kind") == "file system" and stopping.issuperset(note["cases"])]
+    return [note["said"] for note in notes if note.get("kind") == kind and stopping.issuperset(note["cases"])]
 
 
 def not_killed(cases):

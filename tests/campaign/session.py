@@ -10,6 +10,7 @@ import re
 import time
 
 import exact
+import judge
 import machine_room as room
 from dom0 import Dom0
 from machine import PATIENCE
@@ -66,28 +67,36 @@ class Session:
         self.sampling_began = None
         self.is_watched = False
         self.groups = {}
+        self.machine, self.peers = None, {}
         self.ran = []           # the cases since its disk was made, or looked at
+        self.cases = []         # all of them
         self.looks = []         # at disks: what was said of each ("": it is right), and its cases
+        self.ends = []          # of its guests: the same
+        self.later = []         # what a case did after it was judged: outcome, why, and the case
+        self.left = {}          # the counters since which nobody has looked
 
     # ---- begin and end
 
     def __enter__(self):
         os.makedirs(room.FOLDER, exist_ok=True)
         self.disk = f"{room.FOLDER}/{self.name}.disk"
-        room.make_disk(self.disk, self.plan)
         self.peers = {name: Peer(room.rate_of(name, self.plan)) for name, guest in self.guests.items() if "tcp" in guest.has}
         for peer in self.peers.values():
             peer.start()
-        self.machine = self.power_on(room.dom0_image(f"campaign-{self.name}", self.drivers))
         try:
+            room.make_disk(self.disk, self.plan)
+            self.machine = self.power_on(room.dom0_image(f"campaign-{self.name}", self.drivers))
             self.prepare()
-        except (AssertionError, KeyError, json.JSONDecodeError) as wrong:
-            self.__exit__()
+        except BaseException as wrong:
+            self.__exit__()     # or its QEMU would keep the next one's disk
+            if isinstance(wrong, (CoreLost, Dom0Lost)) or not isinstance(wrong, Exception):
+                raise
             raise Lost(f"it did not come up: {wrong}") from wrong
         return self
 
     def __exit__(self, *_):
-        self.machine.__exit__()
+        if self.machine:
+            self.machine.__exit__()
         for peer in self.peers.values():
             peer.end()
         # Of a machine that was lost: what a disk holds must be right at any moment.
@@ -105,11 +114,30 @@ class Session:
         try:
             for name, guest in self.guests.items():
                 self.ask("destroy" if "disk" not in guest.has else "shutdown", limit=60, domain=name)
+        except (CoreLost, Dom0Lost) as wrong:
+            if not self.cases:
+                raise
+            self.hold_against_last(wrong)
         except (Lost, Refused) as wrong:
-            if self.machine.qemu.poll() is None:
-                self.hold_against_cases(f"the guests did not end: {wrong}")
-            return
-        self.hold_against_cases(told_of(self.check()))
+            self.ends.append((str(wrong), self.cases))
+        else:
+            self.ends.append(("", self.cases))
+            self.hold_against_cases(told_of(self.check()))
+
+    def has_run(self, case):
+        self.ran.append(case["id"])
+        self.cases.append(case["id"])
+
+    def hold_against_last(self, wrong):
+        """The core's end, or Domain-0's, when nothing was being tried: that of the case before it."""
+        self.later.append((judge.CORE if isinstance(wrong, CoreLost) else judge.DOM0, f"after it: {wrong}", self.cases[-1:]))
+
+    def take_notes(self):
+        """What was found since they were taken last, as lines of a result file."""
+        notes = [{"kind": kind, "boot": self.number, "said": said, "cases": list(cases)} for kind, found in (("file system", self.looks), ("end", self.ends)) for said, cases in found]
+        notes += [{"kind": "afterwards", "boot": self.number, "outcome": outcome, "why": why, "cases": cases} for outcome, why, cases in self.later]
+        self.looks, self.ends, self.later = [], [], []
+        return notes
 
     def hold_against_cases(self, said):
         if self.ran:
@@ -152,7 +180,7 @@ class Session:
         room.make_disk(self.disk, self.plan)
         for name in users:
             self.create(name)
-        self.settle()
+        self.settle(users)
 
     def prepare(self):
         machine = self.machine
@@ -179,7 +207,7 @@ class Session:
                 raise Lost("what is not its own on the disk is wrong as well")
             room.make_file_system(self.disk, self.plan, name)
         self.create(name)
-        self.settle()
+        self.settle([name])
 
     def manifest(self, name):
         return room.guest_manifest(name, self.peers[name].ports if name in self.peers else None, self.plan)
@@ -211,13 +239,19 @@ class Session:
     def has_all(self, guest):
         return set(guest.loads) == set(guest.has)
 
-    def settle(self):
-        """What the machine said while it came up is nobody's fault."""
-        for guest in self.guests.values():
-            guest.strange.clear()
-            guest.gap_ms = 0
+    def settle(self, names=None):
+        """What the machine said while it came up, or one of these guests did, is nobody's fault."""
+        self.events = [one for one in self.events if names and one.get("domain") not in names]
         self.dom0_strange.clear()
-        self.events.clear()
+        now = self.counters()
+        for name in names or self.guests:
+            self.guests[name].strange.clear()
+            self.guests[name].gap_ms = 0
+            self.left[name] = now[name]
+
+    def counters(self):
+        """Of now, to compare with."""
+        return {name: {load: dict(values) for load, values in guest.loads.items()} for name, guest in self.guests.items()}
 
     # ---- what comes
 
@@ -323,10 +357,16 @@ class Session:
 
     # ---- what is asked
 
+    def send(self, line):
+        try:
+            self.machine.send(line)
+        except OSError as wrong:
+            raise CoreLost("the machine has ended") from wrong
+
     def begin_asking(self, method, **params):
         self.last_id += 1
         self.answers[self.last_id] = None
-        self.machine.send(json.dumps({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}, separators=(",", ":")))
+        self.send(json.dumps({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}, separators=(",", ":")))
         return self.last_id
 
     def ask(self, method, limit=30, **params):
@@ -340,7 +380,7 @@ class Session:
                   f"skinkd has not answered to {' and '.join(repr(method) for method, _ in questions)}")
         answers = [self.answers.pop(number) for number in numbers]
         if None in answers:
-            raise Lost("skinkd ended")
+            raise Dom0Lost("skinkd ended")
         for answer in answers:
             if "error" in answer:
                 raise Refused(answer["error"]["message"])
@@ -349,7 +389,7 @@ class Session:
     def run(self, command, limit=60):
         """A command of Domain-0's shell: (status, lines)."""
         self.output, self.status = [], None
-        self.machine.send("!" + command + " 2>&1")
+        self.send("!" + command + " 2>&1")
         self.wait(lambda: self.status is not None, limit, f"'{command}' did not end")
         return self.status, self.output
 
