@@ -237,6 +237,8 @@ FAULT = '[[faults]]\ndriver = "net0"\nclass = "crash"\ncases = 3\n'
     (GOOD + FAULT + "activated = 3\n", "either cases = N, or activated = N"),
     (GOOD + FAULT.replace("cases = 3", ""), "either cases = N, or activated = N"),
     (GOOD + FAULT + "often = 1\n", "often: not known"),
+    (GOOD + FAULT + "together = 0\n", "together = 0: write how many"),
+    (GOOD + FAULT + "together = 100\n", "1 to 99"),
     (GOOD + "[", "Invalid initial character"),
 ])
 def test_a_wrong_plan_says_where_and_what_instead(tmp_path, text, complaint):
@@ -320,6 +322,10 @@ def test_as_many_as_it_takes_until_enough_were_activated(tmp_path):
     for case in plans.cases(plan, CLASSES, done):
         done[case["id"]] = {"outcome": judge.NOT_ACTIVATED, "injected": {"targets": 0}}
     assert len(done) == 1, "a class without targets is asked once"
+    done = {}
+    for case in plans.cases(plan, CLASSES, done):
+        done[case["id"]] = {"outcome": judge.NOT_ACTIVATED, "injected": {"targets": 0}} if len(done) in (1, 2) else {"outcome": judge.RECOVERED, "injected": {"targets": 1}}
+    assert len(done) == 5, "a class that has had some is asked on"
 
 
 @pytest.mark.parametrize("text", ["net0/crash", "net1/crash/1", "net0/crash/x", "../crash/1", "net0/crash/1/fast", "net0/crash/1x0"])

@@ -15,7 +15,7 @@
 enum injected {
 	INJECTED,
 	NO_TARGET,			/* this driver has nothing that the class could be done to */
-	NOT_INJECTED,			/* it did not come by within the time: nothing was changed */
+	NOT_INJECTED,			/* it did not come by within the time, or not as it would have to: nothing was changed */
 	VICTIM_GONE,			/* it died, was reset, or is no more: nothing is known */
 };
 

@@ -20,7 +20,8 @@
 #define PAUSE_NS	250000
 #define PAUSES		20u
 
-static bool knows_queues(struct victim *victim, struct fault *fault)
+/* INJECTED: goes on. */
+static enum injected knows_queues(struct victim *victim, struct fault *fault)
 {
 	struct driver_status status;
 	struct driver_table table;
@@ -28,21 +29,22 @@ static bool knows_queues(struct victim *victim, struct fault *fault)
 
 	if (!victim_table(victim, &address, &table) ||
 	    !victim_read(victim, victim->image.base + table.status.pfn * FRAME_BYTES, &status, sizeof(status)))
-		return false;
+		return NOT_INJECTED;
 	status.device_name[sizeof(status.device_name) - 1] = 0;
 	if (!strncmp(status.device_name, "virtio-", strlen("virtio-")))
-		return true;
+		return INJECTED;
 	json_object_set_new(fault->record, "why", json_sprintf("its device is '%s': the queues of virtio devices alone are known",
 							      status.device_name));
-	return false;
+	return NO_TARGET;
 }
 
 /* Of a virtio device's driver. */
 static enum injected reach_queue(struct victim *victim, struct fault *fault, const char *function, suits_fn suits)
 {
+	enum injected result = knows_queues(victim, fault);
 	struct found found;
 
-	return knows_queues(victim, fault) ? reach_function(victim, fault, function, suits, &found) : NO_TARGET;
+	return result == INJECTED ? reach_function(victim, fault, function, suits, &found) : result;
 }
 
 /* The queue that the function at whose beginning it stands is called with. */
@@ -107,7 +109,7 @@ static enum injected move_used_index(struct victim *victim, struct fault *fault,
 	if (result != INJECTED)
 		return result;
 	if (!queue_of(victim, &queue))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	index = (uint16_t)(queue.used_index + by);
 	result = fault_write(victim, fault, victim->context.user_regs.rdi + offsetof(struct virtqueue_view, used_index), &index, sizeof(index));
 	if (result == INJECTED)
@@ -135,10 +137,10 @@ enum injected fault_completion_reorder(struct victim *victim, struct fault *faul
 	if (result != INJECTED)
 		return result;
 	if (!queue_of(victim, &queue) || (queue.used_index & (queue.slots - 1)) == queue.slots - 1)
-		return NO_TARGET;
+		return NOT_INJECTED;
 	at = queue.used + VIRTQ_RING_AT + (queue.used_index & (queue.slots - 1u)) * VIRTQ_USED_BYTES;
 	if (!victim_read(victim, at, pair, sizeof(pair)))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	memcpy(swapped, pair + VIRTQ_USED_BYTES, VIRTQ_USED_BYTES);
 	memcpy(swapped + VIRTQ_USED_BYTES, pair, VIRTQ_USED_BYTES);
 	result = fault_write(victim, fault, at, swapped, sizeof(swapped));
@@ -165,11 +167,11 @@ enum injected fault_dma_address(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!queue_of(victim, &queue))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	at = queue.avail + VIRTQ_RING_AT + ((queue.avail_index - 1u) & (queue.slots - 1u)) * sizeof(head);
 	if (!victim_read(victim, at, &head, sizeof(head)) || head >= queue.slots ||
 	    !victim_read(victim, queue.desc + head * VIRTQ_DESC_BYTES, &address, sizeof(address)))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	address ^= 1UL << (FRAME_BITS_FIRST + random_below(&fault->random, FRAME_BITS));
 	result = fault_write(victim, fault, queue.desc + head * VIRTQ_DESC_BYTES, &address, sizeof(address));
 	if (result == INJECTED)
@@ -213,7 +215,9 @@ enum injected fault_device_silent(struct victim *victim, struct fault *fault)
 
 	if (result != INJECTED)
 		return result;
-	if (!victim_table(victim, &address, &table) || !table.function_count)
+	if (!victim_table(victim, &address, &table))
+		return NOT_INJECTED;
+	if (!table.function_count)
 		return NO_TARGET;
 	result = port_out(victim, PCI_ADDRESS, 1u << 31 | (table.function[0] & 0xffff) << 8 | PCI_COMMAND);
 	if (result == INJECTED)

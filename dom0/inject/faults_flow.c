@@ -14,7 +14,7 @@ enum injected fault_crash(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (victim_frame(victim, nowhere, &entry))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	old = victim->context.user_regs.rip;
 	victim->context.user_regs.rip = nowhere;
 	if (victim_set(victim))

@@ -62,7 +62,7 @@ enum injected fault_hog_events(struct victim *victim, struct fault *fault)
 		return result;
 	at = below_stack(victim);
 	if (!victim_table(victim, &address, &table))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	send.port = table.control_port;
 	if (!victim_write(victim, at, &send, sizeof(send)))
 		return VICTIM_GONE;

@@ -71,7 +71,9 @@ static enum injected begin(struct victim *victim, struct fault *fault, struct in
 	find_interrupts(victim, interrupts);
 	*shared = shared_info_of(victim);
 	json_object_set_new(fault->record, "interrupts", json_integer(interrupts->count));
-	if (!interrupts->count || !*shared)
+	if (!*shared)
+		return NOT_INJECTED;
+	if (!interrupts->count)
 		return NO_TARGET;
 	return victim_go(victim) ? VICTIM_GONE : INJECTED;
 }
@@ -86,7 +88,7 @@ enum injected fault_interrupt_storm(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!victim->kick_port)
-		return NO_TARGET;
+		return NOT_INJECTED;
 	for (end = now_ns() + STORM_NS; now_ns() < end && victim_is_the_same(victim); raised++)
 		raise_all(victim, &interrupts, shared);
 	if (victim_is_the_same(victim) && !let_it_look(victim, &interrupts, shared))

@@ -87,10 +87,10 @@ static enum injected tell_front_end(struct victim *victim, const struct ring *ri
 	uint64_t address, at = below_stack(victim);
 
 	if (!victim_table(victim, &address, &table))
-		return NO_TARGET;
+		return VICTIM_GONE;
 	address = victim->image.base + table.status.pfn * FRAME_BYTES + sizeof(struct driver_status) + ring->place * sizeof(status);
 	if (!victim_read(victim, address, &status, sizeof(status)))
-		return NO_TARGET;
+		return VICTIM_GONE;
 	send.port = status.port[ring->queue][ring->side] ? status.port[ring->queue][ring->side] : status.port[ring->queue][0];
 	if (!victim_write(victim, at, &send, sizeof(send)))
 		return VICTIM_GONE;
@@ -126,7 +126,7 @@ enum injected fault_ring_index(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!choose_ring(victim, &fault->random, NULL, &ring) || !flip_rsp_prod(victim, fault, &ring))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	tell_ring(fault, &ring, "rsp_prod");
 	result = tell_front_end(victim, &ring, &error);
 	if (result == INJECTED)
@@ -176,7 +176,7 @@ enum injected fault_ring_response(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!choose_ring(victim, &fault->random, has_answer, &ring) || !read_next_entry(victim, &ring, &at, &entry))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	bit = random_below(&fault->random, ring.layout.response_size * 8u);
 	entry.response[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	result = fault_write(victim, fault, at + bit / 8, &entry.response[bit / 8], 1);
@@ -205,12 +205,12 @@ enum injected fault_ledger(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!choose_ring(victim, &fault->random, NULL, &ring) || victim_frame(victim, NOWHERE, &entry))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	field = random_below(&fault->random, sizeof(fields) / sizeof(fields[0]));
 	bit = random_below(&fault->random, fields[field].bytes * 8u);
 	at = ring.ledger + fields[field].at + bit / 8;
 	if (!victim_read(victim, at, &byte, 1))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	byte ^= (uint8_t)(1u << bit % 8);
 	result = fault_write(victim, fault, at, &byte, 1);
 	tell_ring(fault, &ring, fields[field].name);

@@ -60,7 +60,7 @@ static enum injected flip_memory(struct victim *victim, struct fault *fault, enu
 		return result;
 	bit = random_below(&fault->random, found.instruction.memory_bytes * 8u);
 	if (!victim_read(victim, found.memory + bit / 8, &byte, 1))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	byte ^= (uint8_t)(1u << bit % 8);
 	result = fault_write(victim, fault, found.memory + bit / 8, &byte, 1);
 	image_describe(&victim->image, found.address, reader, sizeof(reader));

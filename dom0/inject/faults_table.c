@@ -115,7 +115,7 @@ enum injected fault_page_table(struct victim *victim, struct fault *fault)
 	if (result != INJECTED)
 		return result;
 	if (!attempt_of(victim, kind, victim->image.data, &attempt))
-		return NO_TARGET;
+		return NOT_INJECTED;
 	json_object_set_new(fault->record, "location", json_string(kinds[kind]));
 	before = victim->context.user_regs.rip;
 	fault_tell(victim, fault, before, &attempt.entry_at, &attempt.value, sizeof(attempt.value));

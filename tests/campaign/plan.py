@@ -17,6 +17,7 @@ DEFAULTS = {
 }
 # Times are those of the machine that runs QEMU, and of whatever else runs there: what slow means is coarse. `make bench` counts instructions.
 FAULT = {"driver": None, "class": None, "activated": 0, "cases": 0, "together": 1}
+TOGETHER_MOST = 99       # what an id has room for
 CLASS = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)?")
 
 
@@ -53,8 +54,8 @@ def one_of(path, number, fault):
             raise Wrong(f"{path}: [[faults]] {number}: {key} = {fault[key]!r}: write a number")
     if (fault["activated"] > 0) == (fault["cases"] > 0):
         raise Wrong(f"{path}: [[faults]] {number}: write either cases = N, or activated = N (as many as it takes until N were activated)")
-    if fault["together"] < 1:
-        raise Wrong(f"{path}: [[faults]] {number}: together = 0: write how many faults a case has, or leave it out for one")
+    if not 1 <= fault["together"] <= TOGETHER_MOST:
+        raise Wrong(f"{path}: [[faults]] {number}: together = {fault['together']}: write how many faults a case has, 1 to {TOGETHER_MOST}, or leave it out for one")
     return {**fault, "class": names}
 
 
@@ -141,6 +142,6 @@ def is_wanted(queue, done, seed, mode, is_activated):
     if queue["cases"]:
         return queue["next"] < queue["cases"]
     records = [done[identity] for number in range(queue["next"]) if (identity := identity_of(queue, number, seed, mode)) in done]
-    if any(record.get("injected", {}).get("targets") == 0 for record in records):
-        return False            # it has none, and says so
+    if records and all(record.get("injected", {}).get("targets") == 0 for record in records):
+        return False            # it has none, and says so; a class that once had some is only without them at a moment
     return sum(is_activated(record) for record in records) < queue["activated"] and queue["next"] < 20 * queue["activated"]
