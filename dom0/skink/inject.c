@@ -73,7 +73,7 @@ static void print_fault(const char *domain, const json_t *fault)
 	printf(": %s, seed %.0f: ", text_of(fault, "class"), number_of(fault, "seed"));
 	if (strcmp(outcome, "injected")) {
 		printf("%s\n", strcmp(outcome, "no-target") == 0 ? "this driver has nothing that could be changed so" :
-		       strcmp(outcome, "not-injected") == 0 ? "it did not come by: nothing was changed" :
+		       strcmp(outcome, "not-injected") == 0 ? "it did not come by as it would have to: nothing was changed" :
 							       "it ended or was reset meanwhile");
 		return;
 	}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A small campaign in one machine: 204 faults of all classes under load, and what the campaign has to see because it did it itself."""
+"""A small campaign in one machine: 200 faults of all classes under load, and what the campaign has to see because it did it itself."""
 import json
 import os
 import sys
@@ -39,7 +39,7 @@ def fresh_store(name, plan, path_of_plan, drivers=None):
 
 @pytest.fixture(scope="module")
 def campaign():
-    """Ran once: (records of faults, of golden runs, of all, the report's path, was the time over?, what is said of disks)."""
+    """Ran once: (records of faults, of golden runs, of all, the report's path, was the time over?, what was noted beside cases)."""
     plan = plans.read(PLAN)
     # A guest that waits because all of the machine does is no effect of what is planted.
     for limit in ("slow_ms", "case_s"):
@@ -56,7 +56,7 @@ def campaign():
     records, _ = write_report(f"{room.FOLDER}/test-smoke", "smoke", [path])
     faults = [record for record in records.values() if not record.get("golden") and record["id"] not in PLANTS]
     golden = [record for record in records.values() if record.get("golden")]
-    return faults, golden, records, f"{room.FOLDER}/test-smoke", it.is_late, [note for note in store.notes if note["kind"] == "file system"]
+    return faults, golden, records, f"{room.FOLDER}/test-smoke", it.is_late, store.notes
 
 
 def told(records):
@@ -70,13 +70,13 @@ def test_nothing_is_restarted_without_a_fault(campaign):
 def test_each_class_was_injected_into_each_driver(campaign):
     counts = figures.table(campaign[0], lambda case: (case["driver"], case["class"]))
     classes = {name for _, name in counts}
-    count = sum(record["together"] for record in campaign[0])
+    invalid = [record for record in campaign[0] if record["outcome"] == judge.INVALID]
+    count = sum(record["injected"].get("faults", 0) for record in campaign[0] if record not in invalid)
     print(f"{count} faults of {len(classes)} classes within the plan's minutes")
     # They come in turn: on a machine that is too slow for all of them the first ones are there.
     assert campaign[4] or set(counts) == {(driver, name) for driver in room.SLOTS for name in classes} and count >= 200
     assert count >= FEWEST
-    invalid = [record for record in campaign[0] if record["outcome"] == judge.INVALID]
-    assert len(invalid) <= len(campaign[0]) / 10, told(invalid)
+    assert len(invalid) <= len(campaign[0]) / 10 and all(record["together"] == 1 for record in invalid), told(invalid)
 
 
 def test_faults_stay_with_their_driver(campaign):
@@ -108,7 +108,7 @@ def test_every_other_class_was_activated_in_each_driver(campaign):
 def test_file_systems_are_right(campaign):
     """Whenever a disk was looked at that no wrong value of its own driver had been near, and nothing that was planted."""
     others = {one["id"] for one in campaign[2].values() if one["driver"] == "disk0" and one["injected"].get("kind") == "value" or one["class"].startswith("plant:")}
-    looks = [note for note in campaign[5] if others.isdisjoint(note["cases"])]
+    looks = [note for note in campaign[5] if note["kind"] == "file system" and others.isdisjoint(note["cases"])]
     wrong = [note for note in looks if note["said"]]
     assert any("golden/1" in note["cases"] for note in looks) and not wrong, wrong
 
@@ -121,9 +121,9 @@ def test_all_holds_that_is_demanded(campaign):
 
 
 def test_three_quarters_of_the_faults_that_come_together_cost_a_restart_each(campaign):
-    several = [record for record in campaign[0] if record["together"] > 1 and record["outcome"] != judge.INVALID]
+    several = [record for record in campaign[0] if record["together"] > 1]
     assert several or campaign[4]
-    few = [record for record in several if min(record["injected"]["faults"], record["seen"]["restarts"]) < record["together"] * 3 / 4]
+    few = [record for record in several if min(record["injected"].get("faults", 0), record.get("seen", {}).get("restarts", 0)) < record["together"] * 3 / 4]
     assert not few, told(few)
 
 
