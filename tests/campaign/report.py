@@ -158,7 +158,7 @@ def recovery(cases):
         return "<p>No restart was timed.</p>"
     rows = [[cell(driver), cell(len(values), "n"), *(cell(f"{figures.quantile(values, part) / 1000:,.0f}", "n") for part in (0.5, 0.99, 1))]
             for driver, values in times.items()]
-    return charts.recovery(times) + table(["driver", "restarts", "median, µs", "99 %, µs", "worst, µs"], rows)
+    return "<p>The last restart of each driver in a case.</p>" + charts.recovery(times) + table(["driver", "restarts", "median, µs", "99 %, µs", "worst, µs"], rows)
 
 
 def throughput(notes):
