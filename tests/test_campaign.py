@@ -763,8 +763,10 @@ def test_what_was_injected_is_looked_at_however_few_it_were(answer):
 
 
 def test_a_machine_on_which_the_injector_has_not_ended_is_of_no_more_use():
-    record = {"outcome": judge.INVALID, **broken(session.Late("no answer"))}
-    assert not cases_of.make_well(None, plans.case_of("net0/crash/1x3"), record)
+    record = {**plans.case_of("net0/crash/1x3"), "outcome": judge.INVALID, **broken(session.Late("no answer"))}
+    given = given_gap([("idle", "memory", 1)])
+    assert not cases_of.make_well(given, plans.case_of("net0/crash/1x3"), record)
+    assert [note["outcome"] for note in given.take_notes()] == [judge.GUEST], "and what came of it is looked at"
 
 
 @pytest.mark.parametrize("faults,told", [
@@ -891,6 +893,45 @@ def test_what_comes_before_the_next_case_begins_is_still_the_last_one_s(monkeypa
     judged = judge.with_machine({"net0/skip/1": record}, notes)["net0/skip/1"]
     assert judged["outcome"] == worse and judged["why"].startswith("after it: "), notes
     assert mended == anew and given.take_notes() == []
+
+
+def given_whole_case(states, faults, hurt=(), error=None):
+    """What is written down of a case of three faults of which these were injected, when the driver is in these states before and after it."""
+    plan = plans.read(os.path.join(PLANS, "smoke.toml"))
+    plan["limits"].update(case_s=0, window_ms=0)
+    plan["campaign"]["rings_each"] = 0
+    given, states, looks = given_gap(list(hurt)), list(states), []
+    given.groups = {"crash": "stop"}
+
+    def ask_all(questions, limit=30):
+        asked = [method for method, _ in questions]
+        if asked == ["inject"]:
+            return [{"faults": [CRASHED] * faults, "error": error}]
+        state = states.pop(0) if len(states) > 1 else states[0]
+        deaths = faults if looks else 0
+        looks.append(state)
+        restart = {"state": state, "restarts": deaths, "causes": {"crash": deaths}}
+        attached = [{"domain": name, "name": load, "state": "connected"} for name, one in given.guests.items() for load in one.has]
+        info = {"domain": {"state": "running", "driver": {"state": state, "restart": restart}, "attachments": attached}}
+        return [{"domains": [{"name": name, "state": "running"} for name in given.guests]}, *([info] * (len(asked) - 1))]
+    given.ask_all, given.ask = ask_all, lambda method, limit=30, **params: ask_all([(method, params)], limit)[0]
+    return cases_of.run(given, plans.case_of("net0/crash/1x3"), plan)
+
+
+@pytest.mark.parametrize("states,faults,hurt,outcome", [
+    (["serving"], 3, [], judge.RECOVERED),
+    (["serving"], 2, [], judge.INVALID),
+    (["serving", "backing-off"], 2, [], judge.UNDECIDED),
+    (["serving", "dead"], 2, [], judge.ESCALATED),
+    (["serving"], 2, [("web", "xen_netfront: so")], judge.LOST),
+    (["serving"], 0, [("idle", "memory", 1)], judge.GUEST),
+])
+def test_a_case_whose_faults_end_early_is_looked_at_to_its_end(states, faults, hurt, outcome):
+    record = given_whole_case(states, faults, hurt, "it has not said ready, or is dead and stays so")
+    assert record["outcome"] == outcome, record
+    assert set(record["guests"]) == {"web", "wire", "store", "idle"} and record["at_s"] == 0
+    assert bool(record.get("harness")) == (faults < 3)
+    assert judge.fails_to_stop(record) == (outcome not in (judge.RECOVERED, judge.INVALID))
 
 
 def test_nothing_is_held_against_who_did_nothing_more():

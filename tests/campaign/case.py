@@ -306,7 +306,8 @@ def all_told(faults):
 def make_well(session, case, record):
     """What is cheap first. False: only another machine is well."""
     if record.get("injected", {}).get("is_going_on"):
-        return False        # what else it does would be the next case's
+        look_back(session, record)
+        return False        # what else the injector does would be the next case's
     try:
         goes_on = restart(session, case, record)
         session.look_outside(case)      # not before: until then the driver still writes what its fault has it write
