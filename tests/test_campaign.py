@@ -888,7 +888,7 @@ def test_what_comes_before_the_next_case_begins_is_still_the_last_one_s(monkeypa
     monkeypatch.setattr(given, "make_anew", mended.append)
     monkeypatch.setattr(cases_of, "goes_on_with_another", lambda session, name: mended.append(name) or True)
     record = {**given_case(id="net0/skip/1", guests={name: guest("net0" in (room.DRIVER_OF.get(load) for load in one.has)) for name, one in given.guests.items()}), "outcome": outcome, "why": "so"}
-    cases_of.make_well(given, plans.case_of("net0/skip/1"), record)
+    assert cases_of.make_well(given, plans.case_of("net0/skip/1"), record) == (worse != judge.DOM0)
     notes = given.take_notes()
     judged = judge.with_machine({"net0/skip/1": record}, notes)["net0/skip/1"]
     assert judged["outcome"] == worse and judged["why"].startswith("after it: "), notes

@@ -315,6 +315,8 @@ def make_well(session, case, record):
         if not goes_on and not later:
             hold_against(session, record, judge.LOST, "after a restart by hand a guest gets no answer any more")
             return False
+        if any(outcome in MACHINE_IS_LOST for outcome, _, _ in session.later):
+            return False
         if record["outcome"] in judge.HARMLESS and not later:
             return True
         mend(session, case, {name: both(one, later.get(name)) for name, one in record.get("guests", {}).items()})
