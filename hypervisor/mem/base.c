@@ -65,7 +65,7 @@ int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_k
 	struct frame *frame;
 	int error;
 
-	if (owner.domain->is_frozen && !mfn_is(l4, old))
+	if (owner.domain->is_frozen && !(old.raw && mfn_is(l4, old)))
 		return -EPERM;
 	if (l4.raw || for_kernel) {
 		error = frame_get_as(l4, owner.domain, FRAME_L4, &frame);

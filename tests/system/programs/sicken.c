@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sicken ID: says where the vcpu of a driver domain is. sicken ID ADDRESS: it goes on from there, which does it no good. For
- * Domain-0, by the core's own domctl.
+ * sicken ID: says where the vcpu of a driver domain is. sicken ID ADDRESS [FLAGS]: it goes on from there, which does it no good, with
+ * these arithmetic flags. For Domain-0, by the core's own domctl.
  */
 #define _GNU_SOURCE
 #define __XEN_TOOLS__ 1
@@ -15,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define ARITHMETIC	0x8d5ul		/* overflow, sign, zero, auxiliary carry, parity, carry */
 
 #include <xen/xen.h>
 #include <xen/domctl.h>
@@ -55,7 +57,7 @@ int main(int count, char **values)
 	privcmd = open("/dev/xen/privcmd", O_RDWR);
 	room = mmap(NULL, sizeof(*room), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
 	if (count < 2 || privcmd < 0 || room == MAP_FAILED) {
-		fprintf(stderr, "sicken ID [ADDRESS], in Domain-0 of Skink\n");
+		fprintf(stderr, "sicken ID [ADDRESS [FLAGS]], in Domain-0 of Skink\n");
 		return 2;
 	}
 	domctl(XEN_DOMCTL_pausedomain, id);
@@ -63,6 +65,8 @@ int main(int count, char **values)
 	printf("%016lx\n", (unsigned long)room->context.user_regs.rip);
 	if (count > 2) {
 		room->context.user_regs.rip = strtoul(values[2], NULL, 16);
+		room->context.user_regs.rflags &= ~ARITHMETIC;
+		room->context.user_regs.rflags |= count > 3 ? strtoul(values[3], NULL, 16) & ARITHMETIC : 0;
 		context(XEN_DOMCTL_setvcpucontext, id);
 	}
 	domctl(XEN_DOMCTL_unpausedomain, id);
