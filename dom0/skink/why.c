@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What happened last to a domain, and what was done about it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ask.h"
 #include "client.h"
@@ -93,7 +94,7 @@ static void print_no_post_mortem(const json_t *answer)
 	bool has_died = false;
 
 	json_object_foreach(json_object_get(restart, "causes"), cause, count)
-		has_died |= json_number_value(count) > 0;
+		has_died |= strcmp(cause, "by-hand") && json_number_value(count) > 0;
 	printf("%s %s", text_of(answer, "domain"), has_died ? "has died" : "has not died");
 	if (has_died && json_is_object(last)) {
 		printf(" (%s: ", text_of(last, "cause"));

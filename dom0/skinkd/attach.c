@@ -109,6 +109,7 @@ void attach_park(struct attachment *attachment)
 	}
 	watch_drop(attachment);
 	attach_count_gone(attachment);
+	memset(attachment->told, 0, sizeof(attachment->told));
 	attachment->driver = NULL;
 	attachment->record = RECORD_NONE;
 	if (attachment->transient != TRANSIENT_READY)

@@ -38,6 +38,8 @@ struct attachment_share {
 	uint64_t busy_ns, asked_ns;	/* the driver's time for all of it; for what it asked for */
 };
 
+enum attach_told { TOLD_ATTACHED, TOLD_REFUSED, TOLD_KINDS };
+
 struct attachment {
 	struct attachment *next;
 	enum attach_kind kind;
@@ -58,7 +60,7 @@ struct attachment {
 	bool is_lost;			/* a death of its driver has spoilt its rings ... */
 	uint64_t anew_ms;		/* ... and it is not attached again before this, in the loop's time */
 	uint32_t refusals;		/* since it was last connected: the events name only the first few */
-	uint32_t told;			/* events that its front-end has brought about ... */
+	uint32_t told[TOLD_KINDS];	/* events that its front-end has brought about ... */
 	uint64_t told_ms;		/* ... in the minute that began then */
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */

@@ -65,23 +65,24 @@ static bool serves(const struct attachment *attachment)
 /* ---- the steps ---- */
 
 /* What a front-end can do as often as it likes must not push everybody else's events out. */
-static void tell_some(struct attachment *attachment, const char *kind, const char *what)
+static void tell_some(struct attachment *attachment, enum attach_told which, const char *what)
 {
+	static const char *const kind[TOLD_KINDS] = { [TOLD_ATTACHED] = "attached", [TOLD_REFUSED] = "refused" };
 	uint64_t now = uv_now(host.loop);
 
 	if (now - attachment->told_ms >= TOLD_MS) {
 		attachment->told_ms = now;
-		attachment->told = 0;
+		memset(attachment->told, 0, sizeof(attachment->told));
 	}
-	if (attachment->told++ < TOLD_MAX)
-		attach_told(attachment, kind, what);
+	if (attachment->told[which]++ < TOLD_MAX)
+		attach_told(attachment, kind[which], what);
 }
 
 static void refuse(struct attachment *attachment)
 {
 	attachment->is_refused = true;
 	if (attachment->refusals++ < REFUSALS_TOLD)
-		tell_some(attachment, "refused", attachment->why);
+		tell_some(attachment, TOLD_REFUSED, attachment->why);
 }
 
 static uint32_t queues_for(const struct attachment *attachment, uint32_t wanted)
@@ -292,9 +293,13 @@ static void note_refusal(struct attachment *attachment)
 {
 	if (!driver_has_refused(attach_answer(attachment)) || attachment->is_lost)
 		return;
-	attachment->is_lost = attach_answer(attachment) == DRIVER_LOST;
 	driver_text(attach_status(attachment)->text, DRIVER_TEXT_BYTES, attachment->why, ATTACH_WHY);
-	refuse(attachment);
+	if (attach_answer(attachment) != DRIVER_LOST) {
+		refuse(attachment);
+		return;
+	}
+	attachment->is_refused = attachment->is_lost = true;		/* a death of its driver has done that, no front-end */
+	attach_told(attachment, "refused", attachment->why);
 }
 
 static void withdraw(struct attachment *attachment)
@@ -322,7 +327,7 @@ static void connected(struct attachment *attachment)
 {
 	attach_back_state(attachment, XenbusStateConnected);
 	attachment->refusals = 0;
-	tell_some(attachment, "attached", "");
+	tell_some(attachment, TOLD_ATTACHED, "");
 }
 
 /* ---- set aside: driver.md, section 7 ---- */

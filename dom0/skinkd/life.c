@@ -178,6 +178,7 @@ static int introduce(struct build_job *build)
 	domain->started = (double)time(NULL);
 	domain->started_ms = uv_now(host.loop);
 	memset(domain->gone, 0, sizeof(domain->gone));
+	usage_anew(domain);
 	life_tune(domain);
 	set_clock(domain);
 	if (build->request.driver && !driver_open(domain, &build->built.driver))

@@ -175,7 +175,7 @@ static void leave_line(struct usage *usage)
 static void count(struct total *total, uint64_t now)
 {
 	if (now < total->now)
-		total->before = sum_of(total);
+		total->before = sum_of(total) - now;
 	total->now = now;
 }
 
@@ -210,12 +210,31 @@ static void count_memory(struct usage *usage, uint64_t kib)
 	usage->seen = now_s(CLOCK_REALTIME);
 }
 
+static struct usage *usage_of(const json_t *shown)
+{
+	const char *uuid = json_string_value(json_object_get(shown, "uuid"));
+
+	return usage_find(uuid ? uuid : "");
+}
+
+void usage_anew(const struct domain *domain)
+{
+	json_t *shown = domain_json(domain);
+	struct usage *usage = usage_of(shown);
+
+	for (int i = 0; usage && i < USAGE_TOTALS; i++)
+		usage->total[i] = (struct total){ .before = sum_of(&usage->total[i]) };
+	if (usage)
+		usage->looked = now_s(CLOCK_BOOTTIME);
+	json_decref(shown);
+}
+
 void usage_sample(const struct domain *domain)
 {
 	struct xen_domctl_getdomaininfo info;
 	json_t *shown = domain_json(domain);
 	const char *uuid = json_string_value(json_object_get(shown, "uuid")), *role = json_string_value(json_object_get(shown, "role"));
-	struct usage *usage = usage_find(uuid ? uuid : "");
+	struct usage *usage = usage_of(shown);
 
 	if (uuid && !core_domain_info(&host.core, domain->id, &info)) {
 		if (!usage) {
@@ -245,8 +264,7 @@ void usage_look(void)
 void usage_end(const struct domain *domain)
 {
 	json_t *shown = domain_json(domain);
-	const char *uuid = json_string_value(json_object_get(shown, "uuid"));
-	struct usage *usage = usage_find(uuid ? uuid : "");
+	struct usage *usage = usage_of(shown);
 
 	json_decref(shown);
 	if (usage)

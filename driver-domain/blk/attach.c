@@ -185,6 +185,10 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	char why[DRIVER_TEXT_BYTES];
 
 	memcpy(&record, &driver_domain.table->attachment[place], sizeof(record));
+	if (status->serial != serial) {		/* also of one that is refused: its counters are its own */
+		memset(status, 0, sizeof(*status));
+		answer_set(place, serial, DRIVER_NONE);
+	}
 	wrong = check_queues(&record);
 	if (!wrong)
 		wrong = check_blk(&record.blk);
@@ -193,10 +197,6 @@ static void disk_attach(uint32_t place, uint32_t serial)
 	if (wrong) {
 		refuse(place, serial, DRIVER_REFUSED, wrong);
 		return;
-	}
-	if (status->serial != serial) {
-		memset(status, 0, sizeof(*status));
-		answer_set(place, serial, DRIVER_NONE);
 	}
 	disk = memset(spare_take(), 0, sizeof(*disk));
 	disk->place = place;

@@ -104,15 +104,16 @@ class Campaign:
         session = self.session
         if not session or not session.cases:
             return
+        was_harmed = False
         try:
-            cases.look_back(session, self.before)
+            was_harmed = bool(cases.look_back(session, self.before))
             self.look_at_disk(case)
-            cases.look_back(session, self.before)       # that took its time
+            was_harmed |= bool(cases.look_back(session, self.before))       # that took its time
         except (CoreLost, Dom0Lost) as wrong:
             session.hold_against_last(wrong)
         except (Lost, Refused) as wrong:
             session.ends.append((str(wrong), session.cases))
-        if session.later or session.ends:
+        if was_harmed or session.later or session.ends:
             self.say("  another machine: the case before has harmed this one")
             self.drop_machine(is_lost=True)
 

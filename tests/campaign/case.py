@@ -213,9 +213,9 @@ def look_at_guest(guest, before):
             "kernel": [line for line in guest.strange if not line.startswith("load: ")][:20], "gap_ms": guest.gap_ms}
 
 
-def were_detached(session, name):
+def were_detached(session, name, kinds=("detached",)):
     """Of a guest's devices; one may be there again, attached anew."""
-    return {one["text"].split()[1] for one in session.events if one["kind"] == "detached" and one.get("domain") == name}
+    return {one["text"].split()[1] for one in session.events if one["kind"] in kinds and one.get("domain") == name}
 
 
 def look_at_guests(session, before, after, last, names):
@@ -352,7 +352,7 @@ def look_back(session, record):
     names = drivers_of(record)
     seen = {"dom0": {"skinkd_ended": session.skinkd_ended, "kernel": list(session.dom0_strange)},
             "guests": {name: {**look_at_guest(guest, session.left[name]), "attached": is_attached(guest, names), "alive": name not in ended(session),
-                              "lost": sorted(were_detached(session, name))} for name, guest in session.guests.items()}}
+                              "lost": sorted(were_detached(session, name, ("detached", "refused")))} for name, guest in session.guests.items()}}
     session.settle()
     outcome, why = judge.harm(seen) or ("", "")
     if outcome:

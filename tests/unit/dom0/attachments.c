@@ -416,15 +416,34 @@ static void a_driver_that_goes_takes_no_counters_along(void)			/* K4 */
 	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
 }
 
+static void when_it_is_built_again(void)
+{
+	when_it_is_detached(attachments);
+	memset(guest.gone, 0, sizeof(guest.gone));
+	usage_anew(&guest);
+}
+
 static void a_domain_that_is_built_again_begins_at_nothing_and_is_billed_for_both(void)	/* US1 */
 {
 	given_a_guest();
 	when_it_counts(given_an_interface(0), 1000);
 	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1000);
-	when_it_is_detached(attachments);
-	memset(guest.gone, 0, sizeof(guest.gone));
+	when_it_is_built_again();
 	when_it_counts(given_an_interface(0), 7);
 	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
+	when_it_is_built_again();
+	when_it_counts(given_an_interface(0), 2000);		/* more than in the life before, at the first look */
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 3007);
+}
+
+static void what_nobody_can_see_any_more_is_billed_once(void)				/* US1 */
+{
+	given_a_guest();
+	when_it_counts(given_an_interface(0), 1000);
+	when_it_counts(given_an_interface(1), 500);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1500);
+	attachments->record = RECORD_NONE;			/* while there was no skinkd its driver has gone, and its status with it */
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1500);
 }
 
 static void a_driver_that_counts_nonsense_gives_no_negative_sums(void)		/* DR1 */
@@ -515,7 +534,21 @@ static void who_connects_rightly_and_wrongly_in_turn_does_not_either(void)
 		when_it_connects(attachment);
 		CU_ASSERT_EQUAL(attachment->back, XenbusStateConnected);
 	}
-	CU_ASSERT_TRUE(told < 5);
+	CU_ASSERT_TRUE(told < 7);
+}
+
+static void what_a_driver_has_spoilt_is_told(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	for (int i = 0; i < 10; i++)
+		when_it_connects(attachment);
+	told = 0;
+	its_status.status.attachment[attachment->slot].answer = DRIVER_LOST;
+	attach_look();
+	CU_ASSERT_TRUE(told > 0);
 }
 
 int main(void)
@@ -535,12 +568,14 @@ int main(void)
 	TEST(a_device_that_connects_anew_between_two_looks_is_counted);
 	TEST(a_driver_that_goes_takes_no_counters_along);
 	TEST(a_domain_that_is_built_again_begins_at_nothing_and_is_billed_for_both);
+	TEST(what_nobody_can_see_any_more_is_billed_once);
 	TEST(who_sets_the_clock_is_not_billed_for_it);
 	TEST(memory_is_billed_while_there_is_no_skinkd);
 	TEST(a_log_that_somebody_has_edited_is_shown_as_far_as_it_makes_sense);
 	TEST(a_driver_that_counts_nonsense_gives_no_negative_sums);
 	TEST(who_connects_again_and_again_does_not_push_others_events_out);
 	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
+	TEST(what_a_driver_has_spoilt_is_told);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	when_files_go();
