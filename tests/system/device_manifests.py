@@ -62,8 +62,8 @@ def partition_by_uuid(target, uuid, of="disk0", more=""):
             f"<target dev='{target}' bus='xen'/>{more}</disk>\n")
 
 
-def volume(target, name):
-    return f"<disk type='volume' device='disk'><source pool='disk0' volume='{name}'/><target dev='{target}' bus='xen'/></disk>\n"
+def volume(target, name, more=""):
+    return f"<disk type='volume' device='disk'><source pool='disk0' volume='{name}'/><target dev='{target}' bus='xen'/>{more}</disk>\n"
 
 
 def interface(of="net0", more=""):
