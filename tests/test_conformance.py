@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "conformance"))
 
 from back import TOLD                            # noqa: E402
+from back_mutants import BACK_MUTANTS, SKINKD_MUTANTS   # noqa: E402
 from hostprograms import unit_test_with          # noqa: E402
 from machine import PATIENCE                     # noqa: E402
 from mutants import BLK, MUTANTS, NET, mutated   # noqa: E402
@@ -65,6 +66,12 @@ def test_page_and_scripted_front_ends_agree():
             tried |= set(re.findall(r'^\t\t\{ "([A-Z]+-\d+)",', file.read(), re.M))
     # What a front-end must do, a back-end has to judge.
     assert marked == tried - {"BUS-31", "BLK-28", "NET-21", "NET-40"}
+
+
+def test_what_back_ends_mutants_change_is_there():
+    """They are tried in machines, minutes later."""
+    for _, _, file, old, new in [*BACK_MUTANTS, *SKINKD_MUTANTS]:
+        mutated(file, old, new)
 
 
 def test_every_must_has_a_mutant():

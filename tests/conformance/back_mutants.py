@@ -71,7 +71,7 @@ SKINKD_MUTANTS = [
     ("BUS-12", "net", SKINKD_STEP, "		attach_offer_vif(&to);\n", "		(void)to;\n"),
     ("BUS-13", "net", SKINKD_STEP, "	attachment->record = RECORD_GIVEN;\n",
      "	attach_back_state(attachment, XenbusStateConnected);\n	sleep(3);\n	attachment->record = RECORD_GIVEN;\n"),
-    ("BUS-14", "net", SKINKD_STEP, "		attach_told(attachment, \"refused\", attachment->why);\n", "		attach_told(attachment, \"refused\", \"\");\n"),
+    ("BUS-14", "net", SKINKD_STEP, "		tell_some(attachment, TOLD_REFUSED, attachment->why);\n", "		tell_some(attachment, TOLD_REFUSED, \"\");\n"),
 ]
 
 
