@@ -116,7 +116,7 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 		group->step_sectors = geometry->pe_sectors;
 	}
 	json_decref(report);
-	return 0;
+	return group->is_there && !group->step_sectors ? refuse(-EIO, why, "LVM does not say how large a volume's steps are") : 0;
 }
 
 static struct volume *volume_of(struct volume_group *group, const char *name)

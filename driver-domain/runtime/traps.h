@@ -45,7 +45,6 @@ struct trap_frame {
 #define RFLAGS_TF (1UL << 8)
 #define RFLAGS_IF (1UL << 9)
 #define RFLAGS_DF (1UL << 10)
-#define RFLAGS_DF (1UL << 10)
 #define RFLAGS_IOPL (3UL << 12)
 #define RFLAGS_AC (1UL << 18)
 
