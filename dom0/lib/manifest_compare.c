@@ -156,7 +156,7 @@ static void compare_disks(struct manifest_changes *changes, const struct manifes
 			compare_disk(changes, NULL, &new->disks[i]);
 }
 
-/* What the front-end has been told when it connected. */
+/* What the front-end has been told when it connected; guard and VLANs its driver has been (protocols/driver.md, D1). */
 static char *interface_text(const struct manifest_interface *interface)
 {
 	return need_text("on %s mtu=%u queues=%u", interface->driver, interface->mtu, interface->queues);
@@ -213,8 +213,8 @@ static void compare_interface(struct manifest_changes *changes, size_t index, co
 	if (new->has_mac)
 		compare_one(changes, CHANGE_RESTART, index, ": mac", old->has_mac ? value_mac_text(old->mac) : NULL,
 			    value_mac_text(new->mac));
-	compare_one(changes, CHANGE_LIVE, index, ": guard", addresses_text(old), addresses_text(new));
-	compare_one(changes, CHANGE_LIVE, index, ": vlan", vlans_text(old), vlans_text(new));
+	compare_one(changes, CHANGE_RESTART, index, ": guard", addresses_text(old), addresses_text(new));
+	compare_one(changes, CHANGE_RESTART, index, ": vlan", vlans_text(old), vlans_text(new));
 	compare_one(changes, CHANGE_LIVE, index, ": inbound", bandwidth_text(&old->inbound), bandwidth_text(&new->inbound));
 	compare_one(changes, CHANGE_LIVE, index, ": outbound", bandwidth_text(&old->outbound), bandwidth_text(&new->outbound));
 	compare_one(changes, CHANGE_LIVE, index, ": link", need_copy(old->is_up ? "up" : "down"),

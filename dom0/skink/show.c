@@ -256,6 +256,8 @@ static void print_driver(const json_t *driver)
 	print_field("memory guarded", "%s", flag_of(driver, "protected") ? "by the IOMMU: its device reaches its DMA pool alone" :
 		    "no: its device can reach all memory of the machine");
 	print_field("generation", "%.0f", number_of(driver, "generation"));
+	if (*text_of(json_object_get(driver, "restart"), "image"))
+		print_field("image", "%s, in place of its manifest's", text_of(json_object_get(driver, "restart"), "image"));
 	print_restarts(json_object_get(driver, "restart"));
 	if (json_is_number(json_object_get(driver, "sectors")))
 		print_field("disk", "%.0f MiB, sectors of %.0f bytes", number_of(driver, "sectors") / 2048,

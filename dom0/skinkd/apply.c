@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "skinkd/attach.h"
 #include "skinkd/domain.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
@@ -10,6 +12,7 @@
 #include "skinkd/wait.h"
 
 #define STEP_TIMEOUT_S	120.0
+#define DEVICE_TIMEOUT_S	60.0
 
 static void plan_done(struct plan *plan)
 {
@@ -51,10 +54,52 @@ static void await(struct plan *plan, struct domain *domain, enum wait_for what)
 	wait_start(&wait, step_done, plan);
 }
 
+/* ---- a change while it runs: done when the devices that come and go with it have ---- */
+
+struct change {
+	struct plan *plan;
+	size_t left;
+	struct outcome result;
+};
+
+static void part_done(void *context, const struct outcome *result)
+{
+	struct change *change = context;
+
+	if (!change->result.code)
+		change->result = *result;
+	if (--change->left)
+		return;
+	step_done(change->plan, &change->result);
+	free(change);
+}
+
+/* Takes the manifest. */
+static void apply_live(struct plan *plan, struct domain *domain, struct manifest *manifest)
+{
+	const char *leaving = attach_leaving(domain->id, manifest);
+	struct change *change;
+	struct outcome result;
+
+	if (leaving) {
+		result = outcome(CODE_FAILED, "the guest has not let go of the old %s yet: apply again when it has, or 'skink detach --force' it",
+				 leaving);
+		manifest_free(manifest);
+		step_done(plan, &result);
+		return;
+	}
+	change = need_memory(calloc(1, sizeof(*change)));
+	*change = (struct change){ .plan = plan, .left = 1, .result = outcome(0, "done") };
+	result = change_live(domain, manifest);
+	if (domain->phase == PHASE_RUNNING)
+		change->left += attach_change(domain->id, domain->manifest, DEVICE_TIMEOUT_S, part_done, change);
+	part_done(change, &result);
+	attach_look();
+}
+
 static void apply_to(struct plan *plan, struct step *step, struct domain *domain)
 {
 	struct manifest *manifest = step->manifest;
-	struct outcome result = outcome(0, "done");
 
 	step->manifest = NULL;
 	switch (step->action) {
@@ -72,8 +117,7 @@ static void apply_to(struct plan *plan, struct step *step, struct domain *domain
 		life_restart(domain);
 		return;
 	default:
-		result = change_live(domain, manifest);
-		step_done(plan, &result);
+		apply_live(plan, domain, manifest);
 	}
 }
 

@@ -255,6 +255,43 @@ void attach_remove(struct attachment *attachment, bool is_forced)
 	look_at(attachment);
 }
 
+static bool is_of(const struct attachment *attachment, const struct manifest *manifest)
+{
+	return attach_interface(manifest, attachment->key) || attach_disk(manifest, attachment->key);
+}
+
+size_t attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context)
+{
+	struct attachment *next, *last = NULL;
+	size_t count = 0;
+
+	for (struct attachment *attachment = attachments; attachment; attachment = next) {
+		next = attachment->next;
+		if (attachment->front_id == id && attachment->is_wanted && !is_of(attachment, manifest)) {
+			attach_wait(attachment, ATTACH_AWAIT_GONE, timeout_s, done, context);
+			attach_remove(attachment, false);
+			count++;
+		}
+	}
+	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		last = attachment;
+	attach_domain(id, manifest);
+	for (last = last ? last->next : attachments; last; last = last->next) {
+		attach_wait(last, ATTACH_AWAIT_CONNECTED, timeout_s, done, context);
+		count++;
+	}
+	return count;
+}
+
+const char *attach_leaving(domid_t id, const struct manifest *manifest)
+{
+	const struct attachment *attachment = attachments;
+
+	while (attachment && (attachment->front_id != id || attachment->is_wanted || !is_of(attachment, manifest)))
+		attachment = attachment->next;
+	return attachment ? attachment->key : NULL;
+}
+
 void attach_domain_gone(domid_t id)
 {
 	struct attachment *next;

@@ -140,6 +140,17 @@ void driver_tell(struct driver *driver)
 		xenevtchn_notify(channels, (evtchn_port_t)driver->port);
 }
 
+void driver_health(struct driver *driver, const struct manifest_health *health)
+{
+	uint64_t heartbeat_ns = health->heartbeat_us * 1000, device_ns = health->device_us * 1000;
+
+	if (driver->table->heartbeat_ns == heartbeat_ns && driver->table->device_ns == device_ns)
+		return;
+	__atomic_store_n(&driver->table->heartbeat_ns, heartbeat_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&driver->table->device_ns, device_ns, __ATOMIC_RELAXED);
+	driver_tell(driver);
+}
+
 /* ---- over a restart of skinkd: frames as runs of neighbours ---- */
 
 static json_t *runs_out(const xen_pfn_t *frame, uint64_t count)

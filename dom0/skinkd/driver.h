@@ -16,6 +16,7 @@
 
 struct domain;
 struct manifest;
+struct manifest_health;
 struct monitor;
 
 /* The loop's own, for watch_slow.c: what had been counted at its last look. */
@@ -73,6 +74,8 @@ void driver_last_words(struct driver *driver, char *text, size_t room);
 
 /* The table has changed. */
 void driver_tell(struct driver *driver);
+/* Its manifest has changed: what the table says of its heartbeat, and of what its device may take. */
+void driver_health(struct driver *driver, const struct manifest_health *health);
 
 /* That serve: by name, or (NULL) the only one of its role. */
 struct driver *driver_find(const char *name, enum driver_role role);

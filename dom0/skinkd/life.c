@@ -76,9 +76,8 @@ void life_tune(struct domain *domain)
 	memcpy(account.limit, domain->manifest->limit, sizeof(account.limit));
 	warn_if(domain, core_account(&host.core, domain->id, &account), "the core does not take its limits");
 	for (uint32_t i = 0; i < domain->manifest->vcpus; i++)
-		if (domain->manifest->affinity[i])
-			warn_if(domain, core_vcpu_affinity_set(&host.core, domain->id, i, domain->manifest->affinity[i]),
-				"the core does not pin its vcpu");
+		warn_if(domain, core_vcpu_affinity_set(&host.core, domain->id, i, domain->manifest->affinity[i] ? : UINT64_MAX),
+			"the core does not pin its vcpu");
 }
 
 static void set_clock(const struct domain *domain)

@@ -5,12 +5,14 @@
 
 #include "skinkd/attach.h"
 #include "skinkd/check.h"
+#include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
 #include "skinkd/methods.h"
 #include "skinkd/monitor.h"
 #include "skinkd/state.h"
 #include "skinkd/text.h"
+#include "skinkd/upgrade.h"
 #include "skinkd/wait.h"
 
 #define TIMEOUT_S	60.0
@@ -58,6 +60,11 @@ struct outcome change_vcpus(struct domain *domain, uint32_t vcpus)
 	return outcome(0, "done");
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
 struct outcome change_live(struct domain *domain, struct manifest *manifest)
 {
 	struct outcome result = outcome(0, "done");
@@ -67,9 +74,13 @@ struct outcome change_live(struct domain *domain, struct manifest *manifest)
 	domain->manifest = manifest;
 	domain_keep_uuid(domain);
 	monitor_policy(domain);
+	if (!same_text(old->driver.fallback, manifest->driver.fallback) || old->driver.restart.then != manifest->driver.restart.then)
+		upgrade_fallback_anew(domain);
 	if (domain->phase == PHASE_RUNNING) {
 		life_tune(domain);
 		attach_update(domain->id, manifest);
+		if (domain->driver)
+			driver_health(domain->driver, &manifest->driver.health);
 	}
 	if (manifest->current_memory_kib != old->current_memory_kib)
 		result = change_memory(domain, manifest->current_memory_kib);

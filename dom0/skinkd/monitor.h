@@ -166,6 +166,7 @@ void monitor_add(struct driver *driver);
 void monitor_remove(struct driver *driver);	/* before its pages go */
 void monitor_free(struct domain *domain);	/* with its record */
 void monitor_policy(struct domain *domain);	/* its manifest has changed */
+void monitor_fallback_forget(struct domain *domain);
 
 /* A driver has said something: has it taken over? */
 void monitor_heard(struct driver *driver);

@@ -42,6 +42,14 @@ void monitor_images_free(struct monitor *monitor)
 	*monitor->images.file = 0;
 }
 
+void monitor_fallback_forget(struct domain *domain)
+{
+	monitor_lock();
+	drop(&domain->monitor->images.fallback);
+	domain->monitor->images.is_fallback_tried = false;
+	monitor_unlock();
+}
+
 /* ---- the steps ---- */
 
 static enum monitor_state after_all(const struct monitor *monitor)

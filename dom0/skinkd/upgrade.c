@@ -133,7 +133,8 @@ static void fallback_is_there(struct job *job)
 
 	if (domain && job->result) {
 		event("failed", domain->manifest->name, domain->id, "its fall-back image %s: %s", upgrade->file, reason(upgrade));
-	} else if (domain && !domain->monitor->images.fallback) {
+	} else if (domain && !domain->monitor->images.fallback && domain->manifest->driver.fallback &&
+		   !strcmp(upgrade->file, domain->manifest->driver.fallback)) {		/* still the one that its manifest names */
 		monitor_lock();
 		domain->monitor->images.fallback = upgrade->next;
 		monitor_unlock();
@@ -185,6 +186,14 @@ void upgrade_look(void)
 	for (struct domain *domain = host.domains; domain; domain = domain->next)
 		if (domain->monitor && domain->driver && domain->driver->shared.frame && !domain->monitor->images.is_busy)
 			look_at(domain);
+}
+
+void upgrade_fallback_anew(struct domain *domain)
+{
+	if (!domain->monitor)
+		return;
+	monitor_fallback_forget(domain);
+	upgrade_look();
 }
 
 /* ---- by hand ---- */

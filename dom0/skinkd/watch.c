@@ -254,6 +254,13 @@ static bool has_served(struct monitor *monitor)
 	return monitor->watch->served_id == monitor->id;
 }
 
+static bool has_other_settings(struct monitor *monitor)
+{
+	struct health_setting now = setting_of(monitor), *then = &monitor->watch->health.setting;
+
+	return now.hang_ns != then->hang_ns || now.heartbeat_ns != then->heartbeat_ns || now.device_ns != then->device_ns;
+}
+
 static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now_us)
 {
 	struct watch *watch = monitor->watch;
@@ -263,9 +270,8 @@ static uint64_t look_at(struct monitor *monitor, struct line *line, uint64_t now
 	if (!watch || !has_served(monitor) || !see(monitor, line, &look))
 		return now_us + AGAIN_US;
 	monitor->look_count++;
-	if (!watch->is_begun || watch->generation != monitor->generation)
+	if (!watch->is_begun || watch->generation != monitor->generation || has_other_settings(monitor))
 		begin(monitor, &look);
-	watch->health.setting = setting_of(monitor);
 	if (look.now_ns >= watch->whole_ns || health_wants_rings(&watch->health, &look)) {
 		watch->whole_ns = look.now_ns + whole_every_ns(watch);
 		if (!look_at_rings(monitor, &look))

@@ -217,6 +217,15 @@ static void tick_if_due(const struct driver_calls *calls)
 		calls->tick();
 }
 
+/* The table's heartbeat may be another one now. */
+static void beat_no_later(void)
+{
+	uint64_t next_ns = time_now_ns() + beat_period();
+
+	if (next_ns < beat_ns)
+		beat_ns = next_ns;
+}
+
 static bool obey(const struct driver_calls *calls)
 {
 	uint32_t changed = __atomic_load_n(&driver_domain.table->changed, __ATOMIC_ACQUIRE);
@@ -231,6 +240,7 @@ static bool obey(const struct driver_calls *calls)
 		__atomic_store_n(&driver_domain.status->taken_ns, time_now_ns(), __ATOMIC_RELEASE);
 	}
 	table_obeyed = changed;
+	beat_no_later();
 	__atomic_store_n(&driver_domain.status->table_seen, changed, __ATOMIC_RELEASE);
 	driver_domain_tell();
 	return true;

@@ -82,7 +82,7 @@ def host():
 def dom0():
     image = image_with("restart", {KILL[1:]: f"{BUILD}/dom0/kill-driver", FAKE[1:]: f"{BUILD}/guest/fake-driver.elf",
                                    **{path[1:]: f"{BUILD}/test/poisoned-{role}.elf" for role, path in POISONED.items()}})
-    options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('restart')},format=raw,if=none,id=disk0",
+    options = ("-machine", "q35", "-device", "intel-iommu,intremap=on", "-drive", f"file={make_disk('restart')},format=raw,if=none,id=disk0,discard=unmap",
                "-device", "virtio-blk-pci,drive=disk0,addr=4,disable-legacy=on,iommu_platform=on",
                "-drive", f"file={make_disk('restart-poisoned')},format=raw,if=none,id=disk1",
                "-device", "virtio-blk-pci,drive=disk1,addr=6,disable-legacy=on,iommu_platform=on",
@@ -125,7 +125,7 @@ def shop(dom0):
     dom0.check("skink volume create disk0 shop 32MiB && skink volume create disk0 files 32MiB", 60)
     on_files(dom0, "mke2fs -q -t ext4 /dev/xvdf")
     create_loaded(dom0, "shop", volume("xvda", "shop") + volume("xvdb", "files"), 7, vcpus=2)
-    inside(dom0, "shop", "modprobe ext4; mkdir -p /mnt; mount -t ext4 /dev/xvdb /mnt")
+    inside(dom0, "shop", "modprobe ext4; mkdir -p /mnt; mount -t ext4 -o discard /dev/xvdb /mnt")
     assert number(dom0, "shop", "grep -c ^/dev/xvdb./mnt.ext4 /proc/mounts") == 1
     yield "shop"
     dom0.check("skink destroy shop", 60)
@@ -144,7 +144,7 @@ LOADS = {
 }
 
 
-# Files are made, read past the cache, and deleted, with one that stays.
+# Files are made, read past the cache, and deleted, with one that stays. What they had is discarded with the journal's next commit, which is flushed.
 FILES = ("(while [ ! -e /tmp/stop ]; do for f in 0 1 2 3; do cp /tmp/blob /mnt/\\$f; done; mv /mnt/0 /mnt/stays; sync; for f in 1 2 3 stays; do "
          f"dd if=/mnt/\\$f bs={AMOUNT} iflag=direct status=none | cmp - /tmp/blob && echo ok || echo bad; done; rm /mnt/?; "
          "echo file''d anew > /dev/console; done > /tmp/files 2>&1) &")
@@ -222,6 +222,8 @@ def is_counted(dom0, guests):
         assert all(seconds > 0 for domain, seconds in spent if domain in guests) and {*guests} <= {domain for domain, _ in spent}
         assert sum(seconds for _, seconds in spent) <= value(families, "skink_domain_cpu_seconds", "_total", domain=name)
     assert sum(sample.value for sample in families["skink_attachment_redone_requests"].samples if sample.labels["driver"] == "disk0") > 0
+    for operation in ("flush", "discard"):
+        assert value(families, "skink_attachment_requests", "_total", domain="shop", driver="disk0", device="xvdb", operation=operation) >= KILLS // 10
     for name, host in guests.items():
         disk, given, taken = sum(rounds(dom0, name, host)[:2]), host.given, len(host.taken)
         for driver_name, direction, count in (("disk0", "written", disk), ("disk0", "read", disk), ("net0", "received", given), ("net0", "transmitted", taken)):

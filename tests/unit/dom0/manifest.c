@@ -523,6 +523,8 @@ static size_t errors_in_set(const char *first, const char *second)
 	"<domain type='skink' xmlns:skink='urn:skink:manifest:1'><name>" name "</name><memory>131072</memory>" \
 	"<os><kernel>/boot/vmlinuz</kernel></os>" inside "</domain>"
 #define UUID		"<uuid>3e3fce45-4f53-4fa7-bb32-11f34168b82b</uuid>"
+#define NIC_WITH(inside) "<devices><interface type='bridge'><source bridge='net0'/><mac address='00:16:3e:00:00:01'/>" inside \
+			"</interface></devices>"
 #define NIC(net)	"<devices><interface type='bridge'><source bridge='" net "'/><mac address='00:16:3e:00:00:01'/>" \
 			"</interface></devices>"
 #define DISK(inside)	"<devices><disk type='volume'><source pool='disk0' volume='v'/><target dev='xvda'/>" inside \
@@ -601,6 +603,9 @@ static void a_plan_tells_what_needs_a_restart(void)
 	CHECK_DIFFERENCES(WEB("a", DISK("")), WEB("a", DISK("<iotune><total_iops_sec>9</total_iops_sec></iotune>")),
 			  "disk xvda iotune=live ");
 	CHECK_DIFFERENCES(WEB("a", NIC("net0")), WEB("a", NIC("net1")), "interface 0=restart ");
+	CHECK_DIFFERENCES(WEB("a", ""), WEB("a", NIC("net0")), "interface 0=live ");
+	CHECK_DIFFERENCES(WEB("a", NIC("net0")), WEB("a", NIC_WITH("<vlan><tag id='7'/></vlan>")), "interface 0: vlan=restart ");
+	CHECK_DIFFERENCES(WEB("a", NIC("net0")), WEB("a", NIC_WITH("<link state='down'/>")), "interface 0: link=live ");
 	CHECK_DIFFERENCES(DRIVER("net", ""), DRIVER("net", "<skink:restart limit='6'/>"), "restart limit=live ");
 	CHECK_DIFFERENCES(DRIVER("net", ""), DRIVER("net", "<skink:dma pool='8MiB'/>"), "dma pool=restart ");
 }
