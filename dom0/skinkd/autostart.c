@@ -15,6 +15,10 @@
 #include "skinkd/state.h"
 #include "skinkd/text.h"
 
+#define ON		".xml"
+#define OFF		".xml.disabled"
+#define PATH_TEXT	(CONF_TEXT + 280)
+
 static int is_manifest(const struct dirent *entry)
 {
 	size_t length = strlen(entry->d_name);
@@ -23,54 +27,69 @@ static int is_manifest(const struct dirent *entry)
 }
 
 /* "10-web.xml" is web's, and so is "web.xml". */
-static bool is_of(const char *file, const char *domain)
+static bool is_of(const char *file, const char *domain, const char *ending)
 {
 	size_t digits = strspn(file, "0123456789"), length = strlen(domain);
 
-	if (!strncmp(file, domain, length) && !strcmp(file + length, ".xml"))
+	if (!strncmp(file, domain, length) && !strcmp(file + length, ending))
 		return true;
 	return digits && file[digits] == '-' && !strncmp(file + digits + 1, domain, length) &&
-	       !strcmp(file + digits + 1 + length, ".xml");
+	       !strcmp(file + digits + 1 + length, ending);
 }
 
 /* The file's whole name, or "" if there is none. */
-static void find(const char *domain, char path[CONF_TEXT + 260])
+static void find(const char *domain, const char *ending, char path[PATH_TEXT])
 {
 	DIR *folder = opendir(host.conf.domains_dir);
 	struct dirent *entry;
 
 	*path = 0;
 	while (folder && !*path && (entry = readdir(folder)))
-		if (is_of(entry->d_name, domain))
-			snprintf(path, CONF_TEXT + 260, "%s/%s", host.conf.domains_dir, entry->d_name);
+		if (is_of(entry->d_name, domain, ending))
+			snprintf(path, PATH_TEXT, "%s/%s", host.conf.domains_dir, entry->d_name);
 	if (folder)
 		closedir(folder);
 }
 
 bool autostart_is_on(const char *domain)
 {
-	char path[CONF_TEXT + 260];
+	char path[PATH_TEXT];
 
-	find(domain, path);
+	find(domain, ON, path);
 	return *path;
 }
 
-int autostart_set(const char *domain, const char *xml)
+int autostart_enable(const char *domain, const char *xml)
 {
-	char path[CONF_TEXT + 260];
+	char path[PATH_TEXT], kept[PATH_TEXT];
 
-	find(domain, path);
-	if (!xml)
-		return !*path || !unlink(path) ? 0 : -errno;
-	if (!*path)
-		snprintf(path, sizeof(path), "%s/%s.xml", host.conf.domains_dir, domain);
+	find(domain, ON, path);
+	if (*path)
+		return 0;
+	find(domain, OFF, kept);
+	if (*kept) {
+		snprintf(path, sizeof(path), "%.*s", (int)(strlen(kept) - strlen(OFF) + strlen(ON)), kept);
+		return rename(kept, path) ? -errno : 0;
+	}
+	snprintf(path, sizeof(path), "%s/%s" ON, host.conf.domains_dir, domain);
 	return file_replace(path, xml);
+}
+
+int autostart_disable(const char *domain)
+{
+	char path[PATH_TEXT], kept[PATH_TEXT + sizeof(OFF)];
+
+	find(domain, ON, path);
+	if (!*path)
+		return 0;
+	snprintf(kept, sizeof(kept), "%.*s" OFF, (int)(strlen(path) - strlen(ON)), path);
+	return rename(path, kept) ? -errno : 0;
 }
 
 static json_t *read_one(const char *folder, const char *name)
 {
 	struct build_error error = { 0 };
-	char path[CONF_TEXT + 260];
+	char path[PATH_TEXT];
 	struct bytes bytes;
 	json_t *one;
 

@@ -9,8 +9,10 @@
 /* Is there a file for this domain: NAME.xml, or digits and '-' before that? */
 bool autostart_is_on(const char *domain);
 
-/* Writes NAME.xml, or removes the domain's file. 0 or -errno. */
-int autostart_set(const char *domain, const char *xml);		/* xml NULL: off */
+/* A file that is there is left as it is; one that was put aside is put back; else NAME.xml is written. 0 or -errno. */
+int autostart_enable(const char *domain, const char *xml);
+/* The domain's file is put aside: FILE.disabled, over one from before. 0 or -errno. */
+int autostart_disable(const char *domain);
 
 /* All *.xml of a folder, in order: [{"file","xml"}]. */
 json_t *autostart_files(const char *folder);

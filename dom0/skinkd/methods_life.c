@@ -388,12 +388,12 @@ void method_autostart(struct request *request)
 		return;
 	if (!enable && json_is_string(named) && !strchr(json_string_value(named), '/') &&
 	    autostart_is_on(json_string_value(named))) {
-		result = autostart_set(json_string_value(named), NULL);
+		result = autostart_disable(json_string_value(named));
 	} else {
 		if (!method_guest(request, named, false, &target))
 			return;
 		xml = enable ? need_memory(manifest_write(target.record->manifest)) : NULL;
-		result = autostart_set(target.name, xml);
+		result = xml ? autostart_enable(target.name, xml) : autostart_disable(target.name);
 		free(xml);
 	}
 	if (result)

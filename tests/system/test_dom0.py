@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from device_manifests import disk, driver, hostdev
-from dom0 import DOM0_LINE, IMAGE, UNPACKED, Dom0, guest, rows, wait_until
+from dom0 import DOM0_LINE, IMAGE, UNPACKED, Dom0, field, guest, rows, wait_until
 from machine import BUILD, CORE_ARGS, Machine, by_kernel
 
 UP_SECONDS = 6
@@ -286,6 +286,16 @@ def test_manifests_in_etc_are_started_with_the_host(host):
     wait_for_shell(host, "two")
     assert set(rows(host.check("skink list"))) == {"Domain-0", "one", "two"}
     assert "autostart" in host.check("skink info one")
+
+
+def test_autostart_puts_a_manifest_aside_and_back_as_it_is(host):
+    file = "/etc/skink/domains/10-one.xml"
+    was = host.check(f"sha256sum < {file}")
+    host.check("skink autostart --disable one")
+    assert field(host.check("skink info one"), "autostart") == "no" and host.ends_with(f"test -e {file}") != 0
+    assert host.check(f"sha256sum < {file}.disabled") == was
+    host.check("skink autostart one")
+    assert field(host.check("skink info one"), "autostart") == "yes" and host.check(f"sha256sum < {file}") == was
 
 
 def test_a_manifest_that_is_wrong_is_named_and_no_other_suffers(host):

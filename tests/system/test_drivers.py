@@ -296,6 +296,38 @@ def test_devices_come_and_go_while_it_runs(dom0):
     dom0.check("skink destroy web")
 
 
+def test_apply_brings_and_takes_devices_while_it_runs(dom0):
+    def says(given):
+        dom0.write("live/web.xml", with_namespace(guest("web", devices=given)))
+
+    create(dom0, "web", interface())
+    number = facts(dom0, "web")["id"]
+    dom0.check("rm -rf live; mkdir live")
+    says(interface() + interface() + partition("xvdb", "small"))
+    dom0.check("skink apply live", 90)
+    wait_until(lambda: [one["state"] for one in devices(dom0, "web").values()] == ["connected"] * 3)
+    assert "this is small" in inside(dom0, "web", AWAIT.format("xvdb") + "head -c 13 /dev/xvdb")
+    says(interface(more="<vlan><tag id='7'/></vlan>") + interface() + partition("xvdb", "small"))
+    assert re.search(r"^\? blocked +web", dom0.check("skink plan live"), re.M)
+    # Its guest holds a disk that is to go: that is said, and it cannot come anew before it has gone.
+    says(interface())
+    dom0.check("skink pause web")
+    status, said = dom0.run("skink apply live", 120)
+    assert status == 1 and re.search("the guest has not let go of", said), said
+    says(interface() + partition("xvdb", "small"))
+    status, said = dom0.run("skink apply live", 120)
+    assert status == 1 and "the guest has not let go of the old xvdb yet" in said, said
+    dom0.check("skink unpause web")
+    wait_until(lambda: len(devices(dom0, "web")) == 1)
+    dom0.check("skink apply live", 90)
+    assert is_connected(dom0, "web", "xvdb")
+    says(interface() + partition("xvdb", "small") + partition("xvdc", "nothing"))
+    status, said = dom0.run("skink apply live", 90)
+    assert status == 1 and "has no partition 'nothing'" in said, said
+    assert facts(dom0, "web")["id"] == number and set(devices(dom0, "web")) > {"xvdb"}
+    dom0.check("skink destroy web; rm -r live")
+
+
 @pytest.mark.parametrize("extent,complaint", [
     (partition("xvdc", "nothing"), "has no partition 'nothing': it has 'data', 'small', 'skink-volumes'"),
     (partition_by_uuid("xvdc", f"00000007{UUID}"),

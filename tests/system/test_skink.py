@@ -225,6 +225,17 @@ def test_plan_and_apply_bring_the_host_to_what_the_manifests_say(web):
     assert set(rows(web.check("skink list"))) == {"Domain-0", "web"}
 
 
+def test_apply_pins_and_takes_the_pin_away_again(web):
+    def affinity():
+        return json.loads(web.check("skink info web --json"))["vcpu_list"][0]["affinity"]
+
+    web.check("skink vcpu-pin web 0 all; mkdir -p set; rm -f set/db.xml")
+    web.check("sed 's|</vcpu>|</vcpu><cputune><vcpupin vcpu=\"0\" cpuset=\"1\"/></cputune>|' web.xml > set/web.xml && skink apply set")
+    assert affinity() == "1"
+    web.check("cp web.xml set/ && skink apply set")
+    assert affinity() == "all"
+
+
 def test_apply_restarts_only_when_told(web):
     number = rows(web.check("skink list"))["web"][1]
     web.check("mkdir -p set; sed 's/console=hvc0 [^<]*/console=hvc0 quiet/' web.xml > set/web.xml; rm -f set/db.xml")
