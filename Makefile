@@ -115,9 +115,9 @@ conformance: core dom0 $(CONFORMANCE) ## walk a kernel's front-end through docs/
 bench: core guests dom0 $(if $(filter xen,$(SYSTEMS)),build/xen/xen) $(if $(filter uml,$(SYSTEMS)),build/uml/linux.uml) $(if $(filter apps% copies,$(or $(BENCH),apps)),build/apps.cpio) build/bench-counts.so build/bench/ledgerless-net.elf build/bench/ledgerless-blk.elf ## what it costs, beside bare QEMU, Xen and User-Mode Linux: a table, build/bench.html, build/bench.json (BENCH="guests system" SYSTEMS="bare skink" BASELINE=old.json)
 	$(Q)$(PYTHON) -B tests/bench/bench.py $(addprefix --system ,$(SYSTEMS)) $(addprefix --part ,$(BENCH)) $(if $(BASELINE),--baseline '$(BASELINE)')
 
-campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE),,build/campaign/debian.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE...")
-	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
-		$(if $(TIMES),--times $(TIMES)) $(if $(EXACT),--exact) $(if $(GDB),--gdb) $(if $(ACCUMULATE),--accumulate)) $(if $(MIXED),--mixed)
+campaign: core driver-domains dom0 $(CAMPAIGN_PROGRAMS:%=build/campaign/programs/%) $(if $(PLAN)$(MERGE)$(REPORT),,build/campaign/debian.ext4) ## faults into drivers under load (PLAN= ONLY=net0/CLASS/SEED TIMES=20 EXACT=1 GDB=1 ACCUMULATE=1 MIXED=1; MERGE="OUT FILE..."; REPORT="OUT FILE...")
+	$(Q)$(PYTHON) -B tests/campaign/campaign.py $(if $(MERGE),--merge $(MERGE),$(if $(REPORT),--report $(REPORT),$(or $(PLAN),tests/campaign/plans/default.toml) $(ONLY:%=--only %) \
+		$(if $(TIMES),--times $(TIMES)) $(if $(EXACT),--exact) $(if $(GDB),--gdb) $(if $(ACCUMULATE),--accumulate))) $(if $(MIXED),--mixed)
 
 gdb: core dom0 ## QEMU stopped at the first instruction, in gdb (domains, vcpus, cpus, machine-frame MFN); the console goes to build/gdb.log
 	$(Q)gdb build/skink.elf -x tests/gdb/skink.py -ex 'set architecture i386:x86-64' -ex 'target remote | exec $(QEMU) $(QEMU_ARGS) \
