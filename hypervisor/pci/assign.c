@@ -70,7 +70,7 @@ static int attach(struct pci_function *function, struct domain *domain)
 {
 	int error = 0;
 
-	if (domain->dma_pool.count && iommu_is_there()) {
+	if (!function->is_attached && domain->dma_pool.count && iommu_is_there()) {
 		error = iommu_device_attach(function->sbdf, domain);
 		function->is_attached = !error;
 	}

@@ -26,7 +26,7 @@
 
 /* ---- an IOMMU that notes what it is asked ---- */
 
-static struct { bool is_there; int attach_error, msi_error; uint32_t attached, attaches, msis; } iommu;
+static struct { bool is_there; int attach_error, msi_error; uint32_t attached, attaches, msis; bool has[1 << 16]; } iommu;
 
 bool iommu_is_there(void) { return iommu.is_there; }
 
@@ -36,11 +36,19 @@ int iommu_device_attach(uint32_t sbdf, struct domain *domain)
 	iommu.attaches++;
 	if (iommu.attach_error && iommu.attached)
 		return iommu.attach_error;
+	if (iommu.has[sbdf])
+		return -EBUSY;
+	iommu.has[sbdf] = true;
 	iommu.attached++;
 	return 0;
 }
 
-void iommu_device_detach(uint32_t sbdf) { iommu.attached--; }
+void iommu_device_detach(uint32_t sbdf)
+{
+	CU_ASSERT_TRUE(iommu.has[sbdf]);
+	iommu.has[sbdf] = false;
+	iommu.attached--;
+}
 
 int iommu_msi_map(uint32_t sbdf, uint32_t vector, uint64_t *address, uint32_t *data)
 {
@@ -345,6 +353,25 @@ static void fenced_function_reaches_nothing_until_it_is_attached_again(void)		/*
 	port_out(other.domain, SBDF_MSIX, PCI_COMMAND, 2, COMMAND_MASTER);
 	CU_ASSERT_TRUE(fake_function_get(machine, PCI_COMMAND, 2) & COMMAND_MASTER);
 	CU_ASSERT_EQUAL(pci_find(SBDF_MSIX)->msis, 1);
+	all_is_counted();
+}
+
+/* Domain-0 may assign one while the reset has let go of the lock. */
+static void function_that_comes_in_the_middle_of_a_reset_is_attached_once(void)
+{
+	given();
+	iommu.is_there = true;
+	CU_ASSERT_EQUAL(assign(OTHER, SBDF_MSIX), 0);
+	CU_ASSERT_EQUAL(declare_pool(&other), 0);
+	pci_domain_fence(other.domain);
+	CU_ASSERT_EQUAL(assign(OTHER, SBDF_MSI), 0);
+	CU_ASSERT_EQUAL(iommu.attached, 1);
+	CU_ASSERT_EQUAL(pci_pool_is_there(other.domain), 0);
+	CU_ASSERT_EQUAL(iommu.attached, 2);
+	pci_domain_fence(other.domain);
+	CU_ASSERT_EQUAL(iommu.attached, 0);
+	CU_ASSERT_EQUAL(pci_pool_is_there(other.domain), 0);
+	CU_ASSERT_EQUAL(iommu.attached, 2);
 	all_is_counted();
 }
 
@@ -724,6 +751,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(function_is_reset_for_each_owner),
 	UNIT_CASE(end_of_the_owner_frees_it),
 	UNIT_CASE(fenced_function_reaches_nothing_until_it_is_attached_again),
+	UNIT_CASE(function_that_comes_in_the_middle_of_a_reset_is_attached_once),
 	UNIT_CASE(without_a_pool_there_is_no_bus_master),
 	UNIT_CASE(function_that_the_iommu_does_not_take_is_no_bus_master),
 	UNIT_CASE(domain_sees_its_own_functions_alone),
