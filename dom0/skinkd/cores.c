@@ -22,9 +22,7 @@
 struct dump_job {
 	struct job job;
 	struct domain *domain;
-	enum phase phase;		/* what the domain was in */
 	domid_t id;
-	bool was_paused;
 	char file[PATH_TEXT];
 	uint64_t bytes;
 	struct build_error error;
@@ -97,8 +95,8 @@ static void dumped(struct job *job)
 	struct domain *domain = dump->domain;
 	struct outcome result;
 
-	domain->phase = dump->phase;
-	if (!dump->was_paused)
+	domain->phase = domain->dumped_in;
+	if (domain->is_dump_paused)
 		core_domain_unpause(&host.core, dump->id);
 	if (domain->monitor)
 		watch_pause(domain->monitor, domain->is_paused);
@@ -135,17 +133,28 @@ void life_dump(struct domain *domain, const char *file, bool is_live, done_fn do
 {
 	struct dump_job *dump = need_memory(calloc(1, sizeof(*dump)));
 
-	*dump = (struct dump_job){ .job = { .run = run_dump, .done = dumped }, .domain = domain, .phase = domain->phase,
-				   .id = domain->id, .was_paused = is_live, .done = done, .context = context };
+	*dump = (struct dump_job){ .job = { .run = run_dump, .done = dumped }, .domain = domain, .id = domain->id, .done = done,
+				   .context = context };
 	if (file)
 		snprintf(dump->file, sizeof(dump->file), "%s", file);
 	else
 		name_file(dump);
-	if (!is_live && core_domain_pause(&host.core, domain->id))
-		dump->was_paused = true;	/* it is not there any more: the dump will say so */
-	else if (!is_live && domain->monitor)
+	/* One that is not there any more: the dump will say so. */
+	domain->is_dump_paused = !is_live && !core_domain_pause(&host.core, domain->id);
+	if (domain->is_dump_paused && domain->monitor)
 		watch_pause(domain->monitor, true);
+	domain->dumped_in = domain->phase;
 	domain->phase = PHASE_DUMPING;
 	state_save();			/* L2: it is paused */
 	job_start(&dump->job);
+}
+
+/* Of a driver that died before it was ready the policy has been obeyed; all others that have ended are looked at once more. */
+void life_dump_is_cut_off(struct domain *domain)
+{
+	bool is_unborn = domain->dumped_in == PHASE_ENDED && domain->monitor && domain->monitor->state != MONITOR_STARTING;
+
+	domain->phase = is_unborn ? PHASE_ENDED : PHASE_RUNNING;
+	if (domain->is_dump_paused)
+		core_domain_unpause(&host.core, domain->id);
 }

@@ -47,6 +47,8 @@ struct domain {
 	bool starts_paused;
 	bool is_new;			/* PHASE_RUNNING: it has not all its devices yet, and was not let run */
 	bool is_paused;			/* by hand */
+	enum phase dumped_in;		/* PHASE_DUMPING: what it was in before ... */
+	bool is_dump_paused;		/* ... and it was paused for that */
 	uint64_t memory_target_kib;
 	uint32_t vcpus_target;
 	double started;			/* seconds since 1970 */

@@ -39,6 +39,8 @@ void life_resume(void);
 
 /* done() with the file's name as the message. file NULL: a new one. */
 void life_dump(struct domain *domain, const char *file, bool is_live, done_fn done, void *context);
+/* skinkd was ended in the middle of it: the domain goes on, without a core file. */
+void life_dump_is_cut_off(struct domain *domain);
 
 /* What a build complained of, as a complaint about the manifest. The caller drops ->lines. */
 struct outcome life_blame(const struct manifest *manifest, const struct build_error *error);

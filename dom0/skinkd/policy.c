@@ -232,10 +232,7 @@ static void resume(struct domain *domain)
 		life_end(domain, domain->is_restarting);
 		return;
 	case PHASE_DUMPING:
-		/* It was paused for that; if it has ended, its policy is obeyed anew. */
-		core_domain_unpause(&host.core, domain->id);
-		domain->phase = PHASE_RUNNING;
-		return;
+		return;			/* life_dump_is_cut_off() */
 	case PHASE_RUNNING:
 		if (domain->is_new)
 			life_let_run(domain);

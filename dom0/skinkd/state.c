@@ -14,6 +14,7 @@
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
+#include "skinkd/life.h"
 #include "skinkd/monitor.h"
 
 #define STATE_VERSION	2
@@ -99,6 +100,10 @@ static json_t *domain_out(const struct domain *domain)
 	free(xml);
 	json_object_set_new(json, "paused", json_boolean(domain->is_paused));
 	json_object_set_new(json, "new", json_boolean(domain->is_new));
+	if (domain->phase == PHASE_DUMPING) {
+		json_object_set_new(json, "dumped_in", json_string(phase_names[domain->dumped_in]));
+		json_object_set_new(json, "dump_paused", json_boolean(domain->is_dump_paused));
+	}
 	json_object_set_new(json, "gone", gone_out(domain));
 	json_object_set_new(json, "monitor", monitor_out(domain));
 	json_object_set_new(json, "driver", domain->driver ? driver_out(domain->driver) : json_null());
@@ -144,6 +149,16 @@ static void gone_in(struct domain *domain, const json_t *list)
 		domain->gone[i / ATTACH_SUMS][i % ATTACH_SUMS] = (uint64_t)json_integer_value(json_array_get(list, i));
 }
 
+/* A skinkd that did not write these paused whatever it dumped. */
+static void dump_in(struct domain *domain, const json_t *json)
+{
+	const char *in = json_string_value(json_object_get(json, "dumped_in"));
+
+	if (!in || !phase_parse(in, &domain->dumped_in))
+		domain->dumped_in = PHASE_RUNNING;
+	domain->is_dump_paused = !json_is_false(json_object_get(json, "dump_paused"));
+}
+
 static void domain_in(json_t *json)
 {
 	const char *uuid, *phase, *file, *xml;
@@ -182,6 +197,10 @@ static void domain_in(json_t *json)
 	}
 	gone_in(domain, json_object_get(json, "gone"));
 	monitor_in(domain, json_object_get(json, "monitor"));
+	dump_in(domain, json);
+	/* Before its driver is opened: one that it finds paused has been stopped by a skinkd that was ended then. */
+	if (domain->phase == PHASE_DUMPING)
+		life_dump_is_cut_off(domain);
 	if (driver_in(json_object_get(json, "driver"), &shared) && (domain->phase == PHASE_RUNNING || domain->phase == PHASE_ENDED))
 		driver_open(domain, &shared);
 }
