@@ -65,6 +65,9 @@ static enum attach_action next_without_record(const struct attach_view *view)
 		return ask_to_close(view);
 	if (front_has_answered(view) && view->back == XenbusStateInitWait && view->driver_serves)
 		return ATTACH_CONNECT;
+	/* Before there was an offer, or to one that nobody remembers: the skinkd that made it was ended. */
+	if (front_has_answered(view) && view->back == XenbusStateInitialising && view->driver_serves)
+		return ATTACH_OFFER;
 	/* It speaks of a connection that is no more: it has to begin anew. */
 	return view->back == XenbusStateConnected ? ATTACH_CLOSE : ATTACH_WAIT;
 }

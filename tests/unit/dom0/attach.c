@@ -224,6 +224,45 @@ static void front_end_that_is_refused_is_closed_until_it_begins_anew(void)
 	CU_ASSERT(is_connected(&world));
 }
 
+/* skinkd was ended in between, and the next one takes up the attachment: what was offered it finds anew. */
+static void front_end_that_has_answered_an_offer_of_somebody_else_is_served(void)
+{
+	const enum xenbus_state answers[] = { XenbusStateInitialised, XenbusStateConnected };
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < 2; k++) {
+			struct world world = given_world(kinds[k]);
+
+			world.view.front = answers[i];
+			world.view.driver_serves = false;
+			skinkd_looks(&world);
+			CU_ASSERT(world.view.back == XenbusStateInitialising && world.given == 0);	/* BUS-12 */
+			world.view.driver_serves = true;
+			all_work(&world);
+			if (kinds[k] == ATTACH_VIF && answers[i] == XenbusStateInitialised)
+				CU_ASSERT(world.given == 0);		/* an interface answers with Connected */
+			world.view.front = XenbusStateConnected;
+			all_work(&world);
+			CU_ASSERT(is_connected(&world) && world.given == 1);
+		}
+}
+
+static void front_end_that_has_answered_so_and_is_refused_is_not_offered_anything_again(void)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct world world = given_world(kinds[i]);
+
+		world.driver_refuses = true;
+		world.view.front = XenbusStateConnected;
+		for (int round = 0; round < 6; round++) {
+			skinkd_looks(&world);
+			driver_works(&world);
+			world.view.front = round & 1 ? XenbusStateConnected : XenbusStateInitialised;
+		}
+		CU_ASSERT(world.view.back == XenbusStateClosing && world.given == 1 && world.released == 1);
+	}
+}
+
 /* Closing is asked of it first. */
 static void front_end_whose_ring_a_death_has_spoilt_goes_when_it_has_closed(void)
 {
@@ -561,6 +600,8 @@ int main(void)
 	TEST(front_end_that_never_answers_is_taken_away_by_force_only);
 	TEST(driver_that_never_lets_go_keeps_its_record);
 	TEST(front_end_that_is_refused_is_closed_until_it_begins_anew);
+	TEST(front_end_that_has_answered_an_offer_of_somebody_else_is_served);
+	TEST(front_end_that_has_answered_so_and_is_refused_is_not_offered_anything_again);
 	TEST(front_end_whose_ring_a_death_has_spoilt_goes_when_it_has_closed);
 	TEST(any_front_end_and_any_driver_do_no_harm);
 	TEST(after_any_past_linux_that_closes_and_begins_anew_is_served);
