@@ -128,6 +128,8 @@ json_t *attachments_of_driver(const struct driver *driver);
 json_t *attachments_of_domain(domid_t id);
 /* Sums of all its attachments of that kind, also of those that have gone since it was built, or null: there was none. */
 json_t *attach_sums(domid_t id, enum attach_kind kind);
+/* What the store says of both ends: of one that is taken up, and when there is a store again. */
+void attach_read_states(struct attachment *attachment);
 /* K4: its record goes, or gets another serial. */
 void attach_count_gone(const struct attachment *attachment);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "skinkd/attach_nodes.h"
+#include "skinkd/attach_step.h"
 #include "skinkd/disks.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
@@ -226,11 +227,51 @@ json_t *attach_out(void)
 	return list;
 }
 
+/* K2: state.json knew of each serial before the table did; the table of some that state.json does not, if it could not be written. */
+static void take_up_given(struct attachment *attachment, struct driver_attachment *record)
+{
+	if (!record->serial) {
+		memset(record, 0, sizeof(*record));	/* the driver never had it */
+		attachment->record = RECORD_NONE;
+	} else if (record->front_id != attachment->front_id || record->device != attachment->device) {
+		attachment->record = RECORD_NONE;	/* it is somebody else's now */
+	} else if ((int32_t)(record->serial - attachment->serial) > 0) {
+		attachment->serial = record->serial;
+	} else if (record->serial != attachment->serial) {
+		attach_renumber(attachment);		/* what had been counted for the old one is counted (K4) */
+	}
+}
+
+static void take_up_record(struct attachment *attachment)
+{
+	struct driver_attachment *record = &attachment->driver->table->attachment[attachment->slot];
+
+	if (attachment->record == RECORD_GIVEN) {
+		take_up_given(attachment, record);
+	} else if (attachment->record == RECORD_WITHDRAWN) {
+		attachment->withdrawn_at = attachment->driver->table->changed + 1;
+		record->serial = 0;
+		driver_tell(attachment->driver);
+	}
+	if (attachment->record != RECORD_NONE && attachment->kind == ATTACH_VBD) {
+		attachment->blk = record->blk;
+		attachment->blk_flags = record->flags;
+		attachment->has_volumes = attach_has_volumes(attachment);
+	}
+}
+
+void attach_read_states(struct attachment *attachment)
+{
+	attach_nodes_take_up(attachment);
+	/* What it was offered is found anew. */
+	if (attachment->record == RECORD_NONE && attachment->back == XenbusStateInitWait)
+		attachment->back = XenbusStateInitialising;
+}
+
 /* Its states are what the store says; of its record, what the table says. */
 static void take_up(struct attachment *attachment, int driver_id)
 {
 	struct domain *domain = domain_by_id((domid_t)driver_id);
-	struct driver_attachment *record;
 
 	attachment->driver = domain ? domain->driver : NULL;
 	if (!attachment->driver) {
@@ -238,29 +279,10 @@ static void take_up(struct attachment *attachment, int driver_id)
 		attach_nodes_remove(attachment);	/* its driver went while nobody looked */
 		return;
 	}
+	take_up_record(attachment);
 	/* Without a store, what has been given to the driver is taken for connected. */
 	attachment->back = attachment->front = attachment->record == RECORD_GIVEN ? XenbusStateConnected : XenbusStateUnknown;
-	attach_nodes_take_up(attachment);
-	if (attachment->record == RECORD_NONE) {
-		/* What it was offered is found anew. */
-		if (attachment->back == XenbusStateInitWait)
-			attachment->back = XenbusStateInitialising;
-		return;
-	}
-	record = &attachment->driver->table->attachment[attachment->slot];
-	if (attachment->kind == ATTACH_VBD) {
-		attachment->blk = record->blk;
-		attachment->blk_flags = record->flags;
-		attachment->has_volumes = attach_has_volumes(attachment);
-	}
-	if (attachment->record == RECORD_GIVEN && record->serial != attachment->serial) {
-		memset(record, 0, sizeof(*record));	/* K2: the driver never had it */
-		attachment->record = RECORD_NONE;
-	} else if (attachment->record == RECORD_WITHDRAWN) {
-		attachment->withdrawn_at = attachment->driver->table->changed + 1;
-		record->serial = 0;
-		driver_tell(attachment->driver);
-	}
+	attach_read_states(attachment);
 }
 
 static void one_in(json_t *json)

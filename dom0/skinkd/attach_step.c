@@ -346,16 +346,19 @@ static void note_aside(struct attachment *attachment)
 	attach_told(attachment, "set-aside", attachment->why);
 }
 
+void attach_renumber(struct attachment *attachment)
+{
+	__atomic_store_n(&attachment->driver->table->attachment[attachment->slot].serial, attachment->serial, __ATOMIC_RELEASE);
+	driver_tell(attachment->driver);
+}
+
 /* The record as it is, under another serial. */
 static void serve_again(struct attachment *attachment)
 {
-	struct driver_table *table = attachment->driver->table;
-
 	attach_count_gone(attachment);
-	attachment->serial = ++table->serial_last;
+	attachment->serial = ++attachment->driver->table->serial_last;
 	state_save();			/* K2 */
-	__atomic_store_n(&table->attachment[attachment->slot].serial, attachment->serial, __ATOMIC_RELEASE);
-	driver_tell(attachment->driver);
+	attach_renumber(attachment);
 	attach_told(attachment, "released", "");
 }
 

@@ -7,6 +7,9 @@
 /* False: there is no more to do for now, or it is gone. */
 bool attach_step(struct attachment *attachment);
 
+/* Its record is the driver's under the serial that it has now. */
+void attach_renumber(struct attachment *attachment);
+
 /* attach.c: an event about it; and its ends. */
 void attach_told(struct attachment *attachment, const char *kind, const char *what);
 void attach_drop(struct attachment *attachment);

@@ -7,7 +7,6 @@
 
 #include "lib/pulse.h"
 #include "skinkd/attach.h"
-#include "skinkd/attach_nodes.h"
 #include "skinkd/events.h"
 #include "skinkd/host.h"
 #include "skinkd/life.h"
@@ -71,7 +70,7 @@ static void watch(void)
 	xs_watch(host.store.handle, "@introduceDomain", "introduce");
 	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
 		if (attachment->driver)
-			attach_nodes_take_up(attachment);
+			attach_read_states(attachment);
 	uv_poll_init(host.loop, &store_poll, xs_fileno(host.store.handle));
 	uv_poll_start(&store_poll, UV_READABLE, store_has_news);
 }

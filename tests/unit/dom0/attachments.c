@@ -27,10 +27,13 @@
 struct host host;
 
 static struct manifest_interface interfaces[2] = { { .mac = { 0, 0x16, 0x3e, 0, 0, 1 } }, { .mac = { 0, 0x16, 0x3e, 0, 0, 2 } } };
-static struct manifest manifest = { .name = (char []){ "web" }, .interfaces = interfaces, .interface_count = 2, .vcpus = 1 };
+static struct manifest_disk disks[1] = { { .target = (char []){ "xvda" } } };
+static struct manifest manifest = { .name = (char []){ "web" }, .interfaces = interfaces, .interface_count = 2, .disks = disks, .disk_count = 1,
+				    .vcpus = 1 };
 static struct domain guest = { .id = GUEST, .phase = PHASE_RUNNING, .manifest = &manifest };
 static struct manifest net_manifest = { .name = (char []){ "net0" }, .role = ROLE_NET };
-static struct domain net0 = { .id = 7, .manifest = &net_manifest };
+static struct driver driver;
+static struct domain net0 = { .id = 7, .manifest = &net_manifest, .driver = &driver };
 static struct driver driver = { .domain = &net0, .state = DRIVER_SERVING };
 
 static union {
@@ -88,7 +91,7 @@ void event(const char *kind, const char *domain, int id, const char *format, ...
 
 struct domain *domain_by_id(domid_t id)
 {
-	return id == GUEST ? &guest : NULL;
+	return id == GUEST ? &guest : id == net0.id ? &net0 : NULL;
 }
 
 struct domain *domain_by_uuid(const uint8_t uuid[16])
@@ -126,8 +129,21 @@ bool monitor_is_closed(const struct driver *one)
 	return false;
 }
 
+/* What the next skinkd finds if this one is killed just then. */
+static struct {
+	json_t *attachments;
+	uint64_t gone[2][ATTACH_SUMS];
+	typeof(its_table) table;
+	typeof(its_status) status;
+} then;
+
 void state_save(void)
 {
+	json_decref(then.attachments);
+	then.attachments = attach_out();
+	memcpy(then.gone, guest.gone, sizeof(then.gone));
+	then.table = its_table;
+	then.status = its_status;
 }
 
 int file_replace(const char *path, const char *text)
@@ -160,7 +176,8 @@ enum disks_found transient_resolve(struct attachment *attachment, const struct m
 
 enum disks_found disks_resolve(struct driver *one, const struct manifest_disk *disk, bool is_own, struct driver_blk *blk, char why[ATTACH_WHY])
 {
-	return DISKS_NEVER;
+	*blk = (struct driver_blk){ .sector_bytes = 512, .extent_count = 1, .extent = { { 64, 128 } } };
+	return DISKS_FOUND;
 }
 
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
@@ -222,8 +239,12 @@ void attach_nodes_remove(const struct attachment *attachment)
 {
 }
 
+static enum xenbus_state stored_back, stored_front;
+
 void attach_nodes_take_up(struct attachment *attachment)
 {
+	attachment->back = stored_back;
+	attachment->front = stored_front;
 }
 
 void attach_front_path(const struct attachment *attachment, char path[ATTACH_PATH])
@@ -250,7 +271,7 @@ static const char *port = "5";
 char *attach_front_read(void *attachment, const char *node)
 {
 	const char *const nodes[][2] = { { "event-channel", port }, { "tx-ring-ref", "8" }, { "rx-ring-ref", "9" },
-						{ "request-rx-copy", "1" }, { "feature-rx-notify", "1" } };
+						{ "request-rx-copy", "1" }, { "feature-rx-notify", "1" }, { "ring-ref", "8" } };
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (!strcmp(node, nodes[i][0]))
@@ -301,6 +322,17 @@ static struct attachment *given_an_interface(int number)
 
 	attach_mac_text(interfaces[number].mac, key);
 	attachment = attach_add(GUEST, "web", ATTACH_VIF, key, "net0");
+	when_it_connects(attachment);
+	CU_ASSERT_EQUAL_FATAL(attachment->back, XenbusStateConnected);
+	return attachment;
+}
+
+static struct attachment *given_a_disk(void)
+{
+	struct attachment *attachment;
+
+	its_table.table.role = DRIVER_BLK;
+	attachment = attach_add(GUEST, "web", ATTACH_VBD, disks[0].target, "disk0");
 	when_it_connects(attachment);
 	CU_ASSERT_EQUAL_FATAL(attachment->back, XenbusStateConnected);
 	return attachment;
@@ -363,6 +395,28 @@ static double used(const char *key)
 
 	json_decref(list);
 	return value;
+}
+
+/* Its attachments as the last state_save() knew them, the driver's pages as they are, or as they were then. */
+static struct attachment *when_skinkd_is_killed(bool is_then)
+{
+	struct attachment *next;
+
+	if (is_then) {
+		its_table = then.table;
+		its_status = then.status;
+	}
+	for (struct attachment *attachment = attachments; attachment; attachment = next) {
+		next = attachment->next;
+		stored_back = attachment->back;
+		stored_front = attachment->front;
+		free(attachment);
+	}
+	attachments = NULL;
+	memcpy(guest.gone, then.gone, sizeof(guest.gone));
+	attach_in(then.attachments);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(attachments);
+	return attachments;
 }
 
 /* ---- what is billed ---- */
@@ -551,6 +605,91 @@ static void what_a_driver_has_spoilt_is_told(void)
 	CU_ASSERT_TRUE(told > 0);
 }
 
+/* ---- over a restart of skinkd ---- */
+
+static struct driver_attachment *record_of(const struct attachment *attachment)
+{
+	return &its_table.table.attachment[attachment->slot];
+}
+
+/* In the middle of give(): nothing of the record is there yet, or all but its serial. */
+static void what_the_driver_was_never_given_is_given_anew(void)			/* K2, D2 */
+{
+	for (int i = 0; i < 4; i++) {
+		struct attachment *attachment;
+		struct driver_attachment full;
+		uint32_t serial;
+
+		given_a_guest();
+		attachment = i & 2 ? given_a_disk() : given_an_interface(0);
+		serial = attachment->serial;
+		full = *record_of(attachment);
+		full.serial = 0;
+		if (i & 1)
+			then.table.table.attachment[attachment->slot] = full;
+		attachment->back = XenbusStateInitWait;
+		attachment = when_skinkd_is_killed(true);
+		CU_ASSERT(attachment->record == RECORD_NONE && record_of(attachment)->queue_count == 0);
+		CU_ASSERT(attachment->front == XenbusStateConnected && attachment->blk.extent_count == 0);
+		attach_look();
+		CU_ASSERT(attachment->record == RECORD_GIVEN && attachment->back == XenbusStateConnected);
+		CU_ASSERT(attachment->serial == serial + 1 && record_of(attachment)->serial == serial + 1);
+		CU_ASSERT(attachment->kind == ATTACH_VIF || record_of(attachment)->blk.extent_count == 1);
+	}
+}
+
+/* In the middle of serve_again(). */
+static void what_was_to_be_served_again_is(void)				/* K2, K4, D2 */
+{
+	struct attachment *attachment;
+	uint32_t serial;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	when_it_counts(attachment, 1000);
+	serial = attachment->serial;
+	its_status.status.attachment[attachment->slot].answer = DRIVER_ASIDE;
+	attach_look();
+	CU_ASSERT_EQUAL(attach_serve_aside(&driver), 1);
+	attachment = when_skinkd_is_killed(true);
+	CU_ASSERT(attachment->record == RECORD_GIVEN && attachment->back == XenbusStateConnected && attachment->serial == serial + 1);
+	CU_ASSERT(record_of(attachment)->serial == serial + 1 && its_status.status.attachment[attachment->slot].answer == DRIVER_ATTACHED);
+	CU_ASSERT_EQUAL(its_table.table.serial_last, serial + 1);
+	when_it_counts(attachment, 7);
+	CU_ASSERT_EQUAL(used("net_rx_bytes"), 1007);
+}
+
+static void what_is_the_driver_s_stays_its_under_the_serial_that_it_has(void)	/* D2 */
+{
+	struct attachment *attachment;
+	uint32_t serial;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	serial = attachment->serial;
+	attachment = when_skinkd_is_killed(false);
+	CU_ASSERT(attachment->record == RECORD_GIVEN && attachment->serial == serial && record_of(attachment)->serial == serial);
+	/* There was no room for state.json. */
+	record_of(attachment)->serial = its_table.table.serial_last = serial + 2;
+	driver_tell(&driver);
+	attachment = when_skinkd_is_killed(false);
+	CU_ASSERT(attachment->record == RECORD_GIVEN && attachment->serial == serial + 2 && record_of(attachment)->serial == serial + 2);
+	attach_look();
+	CU_ASSERT_EQUAL(attachment->back, XenbusStateConnected);
+}
+
+static void what_is_somebody_else_s_by_now_is_left_alone(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_an_interface(0);
+	record_of(attachment)->front_id = GUEST + 1;
+	record_of(attachment)->serial++;
+	attachment = when_skinkd_is_killed(false);
+	CU_ASSERT(attachment->record == RECORD_NONE && record_of(attachment)->queue_count == 1);
+}
+
 int main(void)
 {
 	static char folder[] = "/tmp/skink-attachments-XXXXXX";
@@ -576,6 +715,10 @@ int main(void)
 	TEST(who_connects_again_and_again_does_not_push_others_events_out);
 	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
 	TEST(what_a_driver_has_spoilt_is_told);
+	TEST(what_the_driver_was_never_given_is_given_anew);
+	TEST(what_was_to_be_served_again_is);
+	TEST(what_is_the_driver_s_stays_its_under_the_serial_that_it_has);
+	TEST(what_is_somebody_else_s_by_now_is_left_alone);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	when_files_go();
