@@ -123,16 +123,22 @@ static void look_again(uv_timer_t *unused)
 	attach_look();
 }
 
-void attach_lost(struct attachment *attachment)
+void attach_comes_later(struct attachment *attachment)
 {
 	static uv_timer_t timer;
 
-	attach_told(attachment, "detached", "a death of its driver has spoilt its rings: it is attached anew");
-	attach_park(attachment);
+	uv_update_time(host.loop);
 	attachment->anew_ms = uv_now(host.loop) + ANEW_MS;
 	if (!timer.loop)
 		uv_timer_init(host.loop, &timer);
 	uv_timer_start(&timer, look_again, ANEW_MS, 0);
+}
+
+void attach_lost(struct attachment *attachment)
+{
+	attach_told(attachment, "detached", "a death of its driver has spoilt its rings: it is attached anew");
+	attach_park(attachment);
+	attach_comes_later(attachment);
 	state_save();
 }
 

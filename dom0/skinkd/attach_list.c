@@ -217,13 +217,14 @@ json_t *attach_out(void)
 	json_t *list = json_array();
 
 	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
-		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s, s:i, s:s, s:i, s:b, s:i, s:i, s:b, s:b, s:I, s:b}", "kind",
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s, s:i, s:s, s:i, s:b, s:i, s:i, s:b, s:b, s:I, s:b, s:b, s:b}", "kind",
 				      attachment->kind, "front", attachment->front_id, "name", attachment->front_name, "key",
 				      attachment->key, "device", attachment->device, "driver", attachment->driver_name, "driver_id",
 				      attachment->driver ? attachment->driver->domain->id : 0, "plugged", attachment->driver != NULL,
 				      "record", attachment->record, "slot", attachment->slot, "wanted", attachment->is_wanted,
 				      "forced", attachment->is_forced, "serial", (json_int_t)attachment->serial,
-				      "copied", attachment->transient == TRANSIENT_READY));
+				      "copied", attachment->transient == TRANSIENT_READY, "lost", attachment->is_lost,
+				      "later", attachment->anew_ms != 0));
 	return list;
 }
 
@@ -276,6 +277,7 @@ static void take_up(struct attachment *attachment, int driver_id)
 	attachment->driver = domain ? domain->driver : NULL;
 	if (!attachment->driver) {
 		attachment->record = RECORD_NONE;
+		attachment->is_lost = false;
 		attach_nodes_remove(attachment);	/* its driver went while nobody looked */
 		return;
 	}
@@ -288,13 +290,14 @@ static void take_up(struct attachment *attachment, int driver_id)
 static void one_in(json_t *json)
 {
 	struct attachment *attachment = need_memory(calloc(1, sizeof(*attachment))), **at = &attachments;
-	int kind, front, device, driver_id, plugged, record, slot, wanted, forced, copied = 0;
+	int kind, front, device, driver_id, plugged, record, slot, wanted, forced, copied = 0, lost = 0, later = 0;
 	const char *name, *key, *driver;
 	json_int_t serial;
 
-	if (json_unpack(json, "{s:i, s:i, s:s, s:s, s:i, s:s, s:i, s:b, s:i, s:i, s:b, s:b, s:I, s?b}", "kind", &kind, "front", &front, "name",
+	if (json_unpack(json, "{s:i, s:i, s:s, s:s, s:i, s:s, s:i, s:b, s:i, s:i, s:b, s:b, s:I, s?b, s?b, s?b}", "kind", &kind, "front", &front, "name",
 			&name, "key", &key, "device", &device, "driver", &driver, "driver_id", &driver_id, "plugged", &plugged,
-			"record", &record, "slot", &slot, "wanted", &wanted, "forced", &forced, "serial", &serial, "copied", &copied) ||
+			"record", &record, "slot", &slot, "wanted", &wanted, "forced", &forced, "serial", &serial, "copied", &copied,
+			"lost", &lost, "later", &later) ||
 	    kind < ATTACH_VIF || kind > ATTACH_VBD || record < RECORD_NONE || record > RECORD_WITHDRAWN || slot < 0 ||
 	    slot >= (int)DRIVER_ATTACHMENTS_MAX) {
 		say("state.json: an attachment that cannot be read is left out");
@@ -304,6 +307,8 @@ static void one_in(json_t *json)
 	*attachment = (struct attachment){ .kind = (enum attach_kind)kind, .front_id = (domid_t)front, .device = (uint32_t)device,
 					   .record = (enum attach_record)record, .slot = slot, .serial = (uint32_t)serial,
 					   .is_wanted = wanted, .is_forced = forced,
+					   /* Of one that its driver still has, its answer says so. */
+					   .is_lost = lost && record != RECORD_GIVEN,
 					   .transient = copied ? TRANSIENT_READY : TRANSIENT_NONE };
 	snprintf(attachment->front_name, sizeof(attachment->front_name), "%s", name);
 	snprintf(attachment->key, sizeof(attachment->key), "%s", key);
@@ -316,6 +321,8 @@ static void one_in(json_t *json)
 		take_up(attachment, driver_id);
 	else
 		attachment->record = RECORD_NONE;
+	if (!attachment->driver && later)
+		attach_comes_later(attachment);
 }
 
 void attach_in(json_t *list)

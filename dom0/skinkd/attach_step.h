@@ -15,3 +15,4 @@ void attach_told(struct attachment *attachment, const char *kind, const char *wh
 void attach_drop(struct attachment *attachment);
 void attach_park(struct attachment *attachment);	/* until there is a driver again */
 void attach_lost(struct attachment *attachment);	/* its front-end has let go of the rings that a death of its driver has spoilt */
+void attach_comes_later(struct attachment *attachment);	/* not before anew_ms, and then by itself */

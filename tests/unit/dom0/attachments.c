@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "skinkd/attach_nodes.h"
+#include "skinkd/attach_step.h"
 #include "skinkd/disks.h"
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
@@ -690,6 +691,77 @@ static void what_is_somebody_else_s_by_now_is_left_alone(void)
 	CU_ASSERT(attachment->record == RECORD_NONE && record_of(attachment)->queue_count == 1);
 }
 
+static struct attachment *given_a_lost_interface(void)
+{
+	struct attachment *attachment = given_an_interface(0);
+
+	its_status.status.attachment[attachment->slot].answer = DRIVER_LOST;
+	attach_look();
+	CU_ASSERT(attachment->is_lost && attachment->back == XenbusStateClosing);
+	return attachment;
+}
+
+static bool is_parked(const struct attachment *attachment)
+{
+	return !attachment->driver && attachment->is_lost && attachment->record == RECORD_NONE;
+}
+
+static void then_it_comes_anew(struct attachment *attachment)
+{
+	attach_look();
+	CU_ASSERT(is_parked(attachment));
+	when_time_goes_by(1);
+	attach_look();
+	CU_ASSERT(is_parked(attachment));
+	when_time_goes_by(1);
+	uv_run(host.loop, UV_RUN_NOWAIT);		/* nobody else has news */
+	CU_ASSERT(attachment->driver == &driver && !attachment->is_lost);
+	when_it_connects(attachment);
+	CU_ASSERT_EQUAL(attachment->back, XenbusStateConnected);
+}
+
+static void what_was_lost_and_withdrawn_comes_anew(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_a_lost_interface();
+	attachment->front = XenbusStateClosed;
+	CU_ASSERT_TRUE(attach_step(attachment));
+	CU_ASSERT_EQUAL(attachment->record, RECORD_WITHDRAWN);
+	attachment = when_skinkd_is_killed(true);
+	CU_ASSERT(attachment->record == RECORD_WITHDRAWN && attachment->is_lost);
+	then_it_comes_anew(attachment);
+}
+
+static void what_was_lost_and_has_gone_comes_anew_as_late(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_a_lost_interface();
+	when_its_front_end_is(attachment, XenbusStateClosed);
+	CU_ASSERT(is_parked(attachment));
+	attachment = when_skinkd_is_killed(true);
+	CU_ASSERT(is_parked(attachment));
+	then_it_comes_anew(attachment);
+}
+
+/* Its answer is there to be read: it is told and closed as it was. */
+static void what_was_lost_and_is_not_closed_yet_is_closed(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_a_lost_interface();
+	state_save();
+	attachment = when_skinkd_is_killed(true);
+	attach_look();
+	CU_ASSERT(attachment->is_lost && attachment->back == XenbusStateClosing && attachment->record == RECORD_GIVEN);
+	when_its_front_end_is(attachment, XenbusStateClosed);
+	then_it_comes_anew(attachment);
+}
+
 int main(void)
 {
 	static char folder[] = "/tmp/skink-attachments-XXXXXX";
@@ -719,6 +791,9 @@ int main(void)
 	TEST(what_was_to_be_served_again_is);
 	TEST(what_is_the_driver_s_stays_its_under_the_serial_that_it_has);
 	TEST(what_is_somebody_else_s_by_now_is_left_alone);
+	TEST(what_was_lost_and_withdrawn_comes_anew);
+	TEST(what_was_lost_and_has_gone_comes_anew_as_late);
+	TEST(what_was_lost_and_is_not_closed_yet_is_closed);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	when_files_go();
