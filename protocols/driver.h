@@ -15,6 +15,7 @@
 #define DRIVER_VERSION		1u
 #define DRIVER_ATTACHMENTS_MAX	128u
 #define DRIVER_QUEUES_MAX	16u
+#define DRIVER_DISK_QUEUES_MAX	4u	/* of one disk */
 #define DRIVER_RING_PAGES_MAX	8u	/* of one block ring: 256 slots */
 #define DRIVER_RING_ORDER_MAX	3u
 #define DRIVER_SEGMENTS_MAX	256u	/* of an indirect request: what Dom0 offers to block front-ends */
@@ -162,7 +163,7 @@ struct driver_blk {
 struct driver_attachment {
 	uint32_t serial;		/* 0: free. Never used again for another attachment of this domain. */
 	uint16_t front_id;		/* domain id of the front-end: who granted */
-	uint16_t queue_count;		/* 1 .. DRIVER_QUEUES_MAX */
+	uint16_t queue_count;		/* 1 .. DRIVER_QUEUES_MAX; of a disk, DRIVER_DISK_QUEUES_MAX */
 	uint32_t device;		/* the front-end's device number: vif N, vbd N */
 	uint32_t flags;
 	struct driver_queue queue[DRIVER_QUEUES_MAX];

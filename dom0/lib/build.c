@@ -348,6 +348,7 @@ static void keep_frames(struct builder *builder)
 	struct driver_shared *shared = &builder->built.driver;
 
 	shared->root = mfn_of(builder, builder->layout.tables);
+	shared->queues = builder->kernel.has_driver_note ? builder->kernel.driver.queues : 0;
 	shared->console_port = builder->built.console_port;
 	shared->store_port = builder->built.store_port;
 	shared->console_mfn = builder->built.console_mfn;

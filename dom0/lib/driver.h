@@ -41,6 +41,7 @@ struct driver_regions {
 struct driver_shared {
 	uint32_t control_port;		/* the driver's; it waits for Dom0 */
 	bool is_protected;		/* an IOMMU keeps its devices to the pool */
+	uint32_t queues;		/* of one attachment, as its image's note says; 0: it has none */
 	uint64_t table_pages, status_pages, log_pages, ledger_pages;
 	xen_pfn_t *mfn;			/* of all of them, in this order */
 	/* For another image (image.h): all of its frames, as the image that is in them counts them, and its table of the highest level. */

@@ -309,6 +309,7 @@ int image_load(struct core *core, domid_t id, struct driver_shared *shared, cons
 		return result;
 	memcpy(shared->frame, image->frame, image->frames * sizeof(xen_pfn_t));
 	shared->root = image->root;
+	shared->queues = image->note.queues;
 	shared->is_uncertain = false;
 	result = write_pages(core, id, image);
 	if (!result)

@@ -110,7 +110,7 @@ struct manifest_disk {
 	bool is_transient;	/* what the guest writes is thrown away when it ends */
 	bool may_discard;	/* the guest's discard requests reach the disk; true */
 	uint32_t sector_bytes;	/* 512 or 4096; 0: the disk's own */
-	uint32_t queues;	/* 1 .. 16; 0: as many as the guest has vcpus, 4 at most */
+	uint32_t queues;	/* 1 .. 4; 0: as many as the guest has vcpus, 4 at most */
 	struct manifest_iotune iotune;
 	struct position at;
 };

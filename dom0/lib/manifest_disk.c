@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../protocols/driver.h"
 #include "manifest_names.h"
 #include "manifest_read.h"
 #include "manifest_value.h"
@@ -165,7 +166,7 @@ static void read_driver_of_disk(struct reader *reader, struct manifest_disk *dis
 	disk->may_discard = !discard || strcmp(discard, "unmap") == 0;
 	read_unsigned(reader, driver, "queues", &queues);
 	read_unsigned(reader, read_child(node, "blockio"), "logical_block_size", &sector);
-	disk->queues = queues <= 16 ? queues : 0;
+	disk->queues = queues <= DRIVER_DISK_QUEUES_MAX ? queues : 0;
 	disk->sector_bytes = sector == 512 || sector == 4096 ? sector : 0;
 }
 

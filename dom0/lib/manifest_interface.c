@@ -178,6 +178,6 @@ void read_interface(struct reader *reader, const xmlNode *node)
 	read_unsigned(reader, read_child(node, "mtu"), "size", &mtu);
 	read_unsigned(reader, read_child(node, "driver"), "queues", &queues);
 	interface.mtu = mtu <= 65535 ? mtu : 0;
-	interface.queues = queues <= 16 ? queues : 0;
+	interface.queues = queues <= DRIVER_QUEUES_MAX ? queues : 0;
 	*NEED_ONE_MORE(manifest->interfaces, manifest->interface_count) = interface;
 }

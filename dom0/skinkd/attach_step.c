@@ -93,13 +93,19 @@ static uint32_t queues_for(const struct attachment *attachment, uint32_t wanted)
 	return wanted ? wanted : vcpus < 4 ? vcpus : 4;
 }
 
+/* Its image says so of itself: 0, it does not. */
+static uint32_t at_most(uint32_t most, uint32_t count)
+{
+	return most && most < count ? most : count;
+}
+
 static uint32_t queues_max(const struct attachment *attachment)
 {
 	const struct manifest *manifest = attach_manifest_of(attachment->front_id);
 	const struct manifest_interface *interface = attach_interface(manifest, attachment->key);
 	const struct manifest_disk *disk = attach_disk(manifest, attachment->key);
 
-	return queues_for(attachment, interface ? interface->queues : disk ? disk->queues : 0);
+	return at_most(attachment->driver->shared.queues, queues_for(attachment, interface ? interface->queues : disk ? disk->queues : 0));
 }
 
 static uint32_t blk_flags(const struct attachment *attachment, const struct manifest_disk *disk)

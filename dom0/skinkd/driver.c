@@ -219,7 +219,8 @@ json_t *driver_out(const struct driver *driver)
 {
 	const struct driver_shared *shared = &driver->shared;
 
-	return json_pack("{s:i, s:b, s:[I, I, I, I], s:I, s:o, s:o}", "port", shared->control_port, "protected", shared->is_protected, "pages",
+	return json_pack("{s:i, s:b, s:i, s:[I, I, I, I], s:I, s:o, s:o}", "port", shared->control_port, "protected", shared->is_protected,
+			 "queues", shared->queues, "pages",
 			 (json_int_t)shared->table_pages, (json_int_t)shared->status_pages, (json_int_t)shared->log_pages,
 			 (json_int_t)shared->ledger_pages, "log", (json_int_t)shared->log_taken,
 			 "frames", runs_out(shared->mfn, driver_shared_pages(shared)), "memory", memory_out(shared));
@@ -238,7 +239,7 @@ bool driver_in(json_t *json, struct driver_shared *shared)
 	*shared = (struct driver_shared){
 		.control_port = (uint32_t)port, .is_protected = is_protected, .table_pages = (uint64_t)pages[0],
 		.status_pages = (uint64_t)pages[1], .log_pages = (uint64_t)pages[2], .ledger_pages = (uint64_t)pages[3],
-		.log_taken = (uint64_t)log,
+		.log_taken = (uint64_t)log, .queues = (uint32_t)json_integer_value(json_object_get(json, "queues")),
 	};
 	count = driver_shared_pages(shared);
 	shared->mfn = need_memory(calloc(count, sizeof(xen_pfn_t)));

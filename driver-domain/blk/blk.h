@@ -24,7 +24,7 @@
 #include "runtime/xen.h"
 #include "vbd.h"
 
-#define BLK_RINGS_MAX		4u	/* of one disk */
+#define BLK_RINGS_MAX		DRIVER_DISK_QUEUES_MAX
 #define BLK_WORKS		256u
 #define BLK_BATCH		32u	/* requests taken from a ring before it is another's turn */
 #define BLK_FIRST_BATCH		2u	/* the same until a successor's first answer: the disk works on those while others are taken */

@@ -253,8 +253,12 @@ void attach_front_path(const struct attachment *attachment, char path[ATTACH_PAT
 	*path = 0;
 }
 
+static uint32_t queues_offered;
+
 void attach_back_put(void *attachment, const char *node, const char *value)
 {
+	if (!strcmp(node, "multi-queue-max-queues"))
+		queues_offered = (uint32_t)atoi(value);
 }
 
 void attach_back_state(struct attachment *attachment, enum xenbus_state state)
@@ -606,6 +610,26 @@ static void what_a_driver_has_spoilt_is_told(void)
 	CU_ASSERT_TRUE(told > 0);
 }
 
+/* ---- what is offered ---- */
+
+static void no_more_queues_are_offered_than_the_image_serves(void)
+{
+	static const struct {
+		uint32_t vcpus, wanted, serves, offered;
+	} cases[] = { { 1, 0, 0, 1 }, { 2, 0, 16, 2 }, { 8, 0, 16, 4 }, { 8, 0, 2, 2 }, { 1, 16, 16, 16 }, { 1, 16, 4, 4 }, { 1, 16, 0, 16 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		given_a_guest();
+		manifest.vcpus = cases[i].vcpus;
+		interfaces[0].queues = cases[i].wanted;
+		driver.shared.queues = cases[i].serves;
+		given_an_interface(0);
+		CU_ASSERT_EQUAL(queues_offered, cases[i].offered);
+	}
+	manifest.vcpus = 1;
+	interfaces[0].queues = driver.shared.queues = 0;
+}
+
 /* ---- over a restart of skinkd ---- */
 
 static struct driver_attachment *record_of(const struct attachment *attachment)
@@ -787,6 +811,7 @@ int main(void)
 	TEST(who_connects_again_and_again_does_not_push_others_events_out);
 	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
 	TEST(what_a_driver_has_spoilt_is_told);
+	TEST(no_more_queues_are_offered_than_the_image_serves);
 	TEST(what_the_driver_was_never_given_is_given_anew);
 	TEST(what_was_to_be_served_again_is);
 	TEST(what_is_the_driver_s_stays_its_under_the_serial_that_it_has);

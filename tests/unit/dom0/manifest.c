@@ -483,6 +483,30 @@ static void everything_arrives(void)
 	free(text.bytes);
 }
 
+/* As many as their drivers serve: a disk's 4, an interface's 16. */
+static void queues_are_no_more_than_a_driver_serves(void)
+{
+	for (unsigned int queues = 0; queues < 18; queues++) {
+		char text[1024];
+		struct report report = { 0 };
+		struct manifest *manifest;
+
+		snprintf(text, sizeof(text), "<domain type='skink'><name>web</name><memory>131072</memory><os><kernel>/k</kernel></os><devices>"
+			 "<disk type='volume'><source pool='disk0' volume='web'/><target dev='xvda'/><driver type='raw' queues='%u'/></disk>"
+			 "</devices></domain>", queues);
+		CU_ASSERT_EQUAL(parse(text, strlen(text), &manifest, &report), queues >= 1 && queues <= 4);
+		CU_ASSERT(!manifest || manifest->disks[0].queues == queues);
+		manifest_free(manifest);
+		report_free(&report);
+		snprintf(text, sizeof(text), "<domain type='skink'><name>web</name><memory>131072</memory><os><kernel>/k</kernel></os><devices>"
+			 "<interface type='bridge'><source bridge='net0'/><driver queues='%u'/></interface></devices></domain>", queues);
+		CU_ASSERT_EQUAL(parse(text, strlen(text), &manifest, &report), queues >= 1 && queues <= 16);
+		CU_ASSERT(!manifest || manifest->interfaces[0].queues == queues);
+		manifest_free(manifest);
+		report_free(&report);
+	}
+}
+
 static void a_check_of_the_host_can_blame_an_element(void)
 {
 	struct manifest *manifest = given("<domain type='skink'>\n  <name>web</name><memory>131072</memory>\n"
@@ -679,6 +703,7 @@ int main(void)
 		CASE(a_driver_has_the_policy_of_its_role),
 		CASE(a_disk_s_driver_that_hangs_is_soon_nobody_special),
 		CASE(everything_arrives),
+		CASE(queues_are_no_more_than_a_driver_serves),
 		CASE(a_check_of_the_host_can_blame_an_element),
 		CASE(a_set_has_each_name_uuid_mac_device_and_extent_once),
 		CASE(a_plan_tells_what_needs_a_restart),
