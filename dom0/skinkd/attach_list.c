@@ -264,8 +264,8 @@ static void take_up_record(struct attachment *attachment)
 void attach_read_states(struct attachment *attachment)
 {
 	attach_nodes_take_up(attachment);
-	/* What it was offered is found anew. */
-	if (attachment->record == RECORD_NONE && attachment->back == XenbusStateInitWait)
+	/* What it was offered is found anew, also by one that is still to be released. */
+	if (attachment->record != RECORD_GIVEN && attachment->back == XenbusStateInitWait)
 		attachment->back = XenbusStateInitialising;
 }
 

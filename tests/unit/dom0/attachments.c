@@ -663,6 +663,23 @@ static void what_the_driver_was_never_given_is_given_anew(void)			/* K2, D2 */
 	}
 }
 
+/* In the middle of release(), of one whose front-end was refused and has not been told to close. */
+static void what_was_released_is_offered_anew(void)
+{
+	struct attachment *attachment;
+
+	given_a_guest();
+	attachment = given_a_disk();
+	attachment->back = XenbusStateInitWait;
+	its_status.status.attachment[attachment->slot].answer = DRIVER_REFUSED;
+	CU_ASSERT(attach_step(attachment) && attachment->record == RECORD_WITHDRAWN);
+	memset(&then.table.table.attachment[attachment->slot], 0, sizeof(struct driver_attachment));
+	attachment = when_skinkd_is_killed(true);
+	attach_look();
+	CU_ASSERT(attachment->record == RECORD_GIVEN && attachment->back == XenbusStateConnected);
+	CU_ASSERT_EQUAL(record_of(attachment)->blk.extent_count, 1);
+}
+
 /* In the middle of serve_again(). */
 static void what_was_to_be_served_again_is(void)				/* K2, K4, D2 */
 {
@@ -813,6 +830,7 @@ int main(void)
 	TEST(what_a_driver_has_spoilt_is_told);
 	TEST(no_more_queues_are_offered_than_the_image_serves);
 	TEST(what_the_driver_was_never_given_is_given_anew);
+	TEST(what_was_released_is_offered_anew);
 	TEST(what_was_to_be_served_again_is);
 	TEST(what_is_the_driver_s_stays_its_under_the_serial_that_it_has);
 	TEST(what_is_somebody_else_s_by_now_is_left_alone);
