@@ -22,6 +22,7 @@
  * NB8  After a round that had not room for all the next begins with any of them: each queue is the first again and again.
  * NB9  The first answer of a successor does not wait for the card. When all of a packet is in the pool it is recorded as a frame from the card is (NB5),
  *      answered, and kept until the card has sent it all: a successor sends it before anything else. One at a time.
+ * NB10 A round makes no more segments than there are packets, and few that are dropped: who has no room for one gets none of those behind it.
  */
 #pragma once
 
@@ -49,6 +50,7 @@
 #define ETHERNET_BYTES		14u
 #define TAG_BYTES		4u
 #define GSO_BYTES_MIN		32u
+#define GSO_SEGMENTS_MAX	1024u
 #define EVENT_PORTS		4096u
 #define COPIES_MAX		1024u
 #define COPIES_OF_PACKET	(3 * PIECES_MAX)	/* each piece may end in the middle of a page on both sides */
@@ -497,7 +499,7 @@ struct abilities {
 bool offload_find(struct packet *packet, const struct headers *headers);
 void headers_settle(struct packet *packet);	/* its lengths and checksums, after something was joined to it */
 bool checksum_is_right(struct packet *packet, const uint8_t *frame);	/* or blank; its headers are at `frame`, pulled or in its first piece */
-bool offload(struct packet *packet, const struct abilities *abilities, void (*give)(void *to, struct packet *packet), void *to);
+bool offload(struct packet *packet, const struct abilities *abilities, bool (*give)(void *to, struct packet *packet), void *to);
 
 static inline uint16_t get16(const uint8_t *at)
 {

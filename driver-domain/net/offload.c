@@ -81,7 +81,7 @@ bool offload_find(struct packet *packet, const struct headers *headers)
 	packet->csum_offset = headers->protocol == IP_TCP ? 16 : 6;
 	if (packet->gso) {
 		packet->header_bytes = headers->l4 + headers->l4_bytes;
-		if (packet->header_bytes >= packet->length)
+		if (packet->header_bytes >= packet->length || packet->length - packet->header_bytes > GSO_SEGMENTS_MAX * packet->gso_bytes)
 			return false;
 		if (!(packet->flags & NET_NEEDS_CSUM))
 			checksum_blank(packet);
@@ -176,7 +176,8 @@ static struct packet *segment(struct packet *packet, uint32_t from, uint32_t byt
 	return part;
 }
 
-static bool cut(struct packet *packet, bool does_csum, void (*give)(void *, struct packet *), void *to)
+/* Who takes one segment no more gets none of those behind it: nothing is made only to be dropped. */
+static bool cut(struct packet *packet, bool does_csum, bool (*give)(void *, struct packet *), void *to)
 {
 	uint32_t payload, at = 0;
 
@@ -187,18 +188,17 @@ static bool cut(struct packet *packet, bool does_csum, void (*give)(void *, stru
 	while (at < payload) {
 		uint32_t bytes = payload - at < packet->gso_bytes ? payload - at : packet->gso_bytes;
 		struct packet *part = segment(packet, at, bytes, at + bytes == payload);
+		bool is_taken = part && (does_csum || checksum(part)) && give(to, part);
 
-		if (!part)
-			return false;
-		if (does_csum || checksum(part))
-			give(to, part);
 		packet_release(part);
+		if (!is_taken)
+			return false;
 		at += bytes;
 	}
 	return true;
 }
 
-bool offload(struct packet *packet, const struct abilities *abilities, void (*give)(void *to, struct packet *packet), void *to)
+bool offload(struct packet *packet, const struct abilities *abilities, bool (*give)(void *to, struct packet *packet), void *to)
 {
 	bool is_4, does_csum, does_tso;
 
@@ -213,6 +213,5 @@ bool offload(struct packet *packet, const struct abilities *abilities, void (*gi
 		if (!does_csum && (!packet_gather(packet) || !checksum(packet)))
 			return false;
 	}
-	give(to, packet);
-	return true;
+	return give(to, packet);
 }

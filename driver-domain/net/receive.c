@@ -53,21 +53,25 @@ static bool is_too_much(const struct port *port)
 	return packets_are_short() || port->held > HELD_BY_ONE(pool) || net.held > HELD_BY_ALL(pool);
 }
 
-static void wait(void *to, struct packet *packet)
+static bool is_full(const struct queue *queue)
+{
+	return queue->waiting.count >= RECEIVE_WAITING_MAX;
+}
+
+static bool wait(void *to, struct packet *packet)
 {
 	struct queue *queue = to;
 	struct packet *mine = packet;
 
-	if (queue->waiting.count >= RECEIVE_WAITING_MAX || (packet->is_flooded && !(mine = packet_share(packet)))) {
-		port_count(queue->port, DRIVER_RX_DROPPED, 1);
-		return;
-	}
+	if (is_full(queue) || (packet->is_flooded && !(mine = packet_share(packet))))
+		return false;
 	if (mine == packet)
 		packet->references++;
 	mine->since_ns = net.now_ns;
 	hold(queue->port, mine);
 	fifo_put(&queue->waiting, mine);
 	queue_activate(queue);
+	return true;
 }
 
 /* What netfront said that it takes. Without scatter-gather a packet has one page. */
@@ -99,7 +103,7 @@ void receive_offer(struct port *port, struct packet *packet)
 		hold(port, packet);
 		return;
 	}
-	if (!offload(packet, &abilities, wait, queue))
+	if (is_full(queue) || !offload(packet, &abilities, wait, queue))
 		port_count(port, DRIVER_RX_DROPPED, 1);
 }
 

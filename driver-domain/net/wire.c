@@ -25,15 +25,16 @@ static void drop(struct packet *packet)
 		port_count(origin->from->port, DRIVER_TX_DROPPED, 1);
 }
 
-static void wait(void *to, struct packet *packet)
+static bool wait(void *to, struct packet *packet)
 {
 	struct packet *mine = packet->is_flooded ? packet_share(packet) : packet;
 
 	if (!mine)
-		return drop(packet);
+		return false;
 	if (mine == packet)
 		packet->references++;
 	fifo_put(to, mine);
+	return true;
 }
 
 void wire_offer(struct packet *packet)
@@ -44,11 +45,15 @@ void wire_offer(struct packet *packet)
 		.length_max = device->mtu + ETHERNET_BYTES,
 	};
 
+	bool is_taken;
+
 	if (!(net.wire.flags & DRIVER_NET_LINK_UP) || packet->length < FRAME_BYTES_MIN)
-		drop(packet);
+		is_taken = false;
 	else if (segments_are_ours(packet))
-		wait(&net.wire_waiting, packet);
-	else if (!offload(packet, &abilities, wait, &net.wire_waiting))
+		is_taken = wait(&net.wire_waiting, packet);
+	else
+		is_taken = offload(packet, &abilities, wait, &net.wire_waiting);
+	if (!is_taken)
 		drop(packet);
 }
 

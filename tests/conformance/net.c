@@ -15,6 +15,9 @@
 #define PENDING_MAX	VIF_RING_SLOTS
 #define GATHER_MS	3000u		/* for several packets to come */
 #define GSO_OFFERED	(1u << VIF_GSO_TCPV4 | 1u << VIF_GSO_TCPV6)
+#define GSO_BYTES_MIN	32u
+#define GSO_SEGMENTS_MAX 1024u
+#define GSO_HEADERS_MAX	192u		/* behind which they begin */
 
 /* A slot of a packet that is not answered. */
 struct tx_slot {
@@ -91,8 +94,9 @@ static bool extra_is_right(const struct vif_extra *extra, const struct vif_tx_re
 		return false;
 	}
 	rule_kept(NET_27);
-	if (extra->gso.type > 31 || !(GSO_OFFERED >> extra->gso.type & 1) || !extra->gso.size || !(first->flags & VIF_TX_CSUM_BLANK)) {
-		rule_broken(NET_28, "type 1 or 2, a size, VIF_TX_CSUM_BLANK", "type %u, size %u, flags %#x", extra->gso.type,
+	if (extra->gso.type > 31 || !(GSO_OFFERED >> extra->gso.type & 1) || extra->gso.size < GSO_BYTES_MIN ||
+	    first->size > GSO_HEADERS_MAX + GSO_SEGMENTS_MAX * extra->gso.size || !(first->flags & VIF_TX_CSUM_BLANK)) {
+		rule_broken(NET_28, "type 1 or 2, a size of 32 or more, 1,024 segments at most, VIF_TX_CSUM_BLANK", "type %u, size %u, flags %#x", extra->gso.type,
 			    extra->gso.size, first->flags);
 		return false;
 	}

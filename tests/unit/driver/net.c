@@ -1028,6 +1028,63 @@ static void what_a_receiver_cannot_segment_is_segmented(void)
 	given(1, false);
 }
 
+/* So many that a ring is full of them. */
+static void given_tiny_segments(uint32_t to, uint32_t packets)
+{
+	for (uint32_t i = 0; i < packets; i++)
+		put_frame(A, tcp(A, to, 65000, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, 64);
+	push(A);
+}
+
+/* Each packet would be 1,016 segments, of which the queue of who gets them has room for 256: the others are not made. */
+static void segments_that_find_no_room_are_not_made(void)	/* NB10 */
+{
+	given(2, false);
+	world.table->attachment[B].flags &= ~(DRIVER_NET_GSO_TCP4 | DRIVER_NET_GSO_TCP6);
+	world_back_end();
+	world_run();
+	given_tiny_segments(B, 14);
+	CU_ASSERT_EQUAL(net.port[B]->queue[0]->waiting.count, RECEIVE_WAITING_MAX);
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 14);
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	world_run();
+	CU_ASSERT_EQUAL(counted(B, DRIVER_RX_DROPPED), 14 + RECEIVE_WAITING_MAX);
+	CU_ASSERT_EQUAL(ring_front_look(&world.guest[A].queue[0].tx), 14 * 17);
+	CU_ASSERT_EQUAL(net.free_count, PACKETS);
+}
+
+/* Nor are its bytes fetched and summed up. */
+static void nothing_is_done_for_a_queue_that_is_full(void)	/* NB10 */
+{
+	given(2, false);
+	world.table->attachment[B].flags &= ~(DRIVER_NET_GSO_TCP4 | DRIVER_NET_GSO_TCP6);
+	world.table->attachment[B].flags |= DRIVER_NET_NO_CSUM4;
+	world_back_end();
+	world_run();
+	given_tiny_segments(B, 3);
+	CU_ASSERT_EQUAL(world.copies, 3 + 16);		/* all headers, and what is behind the first */
+}
+
+/* What a card's driver would have cut is bounded too. */
+static void a_packet_is_no_more_than_so_many_segments(void)	/* NET-28 */
+{
+	static const struct { uint16_t gso_bytes; uint32_t payload; bool is_sent; } packets[] = {
+		{ 32, 65000, false }, { 63, 65000, false }, { 64, 65000, true }, { 32, 32 * 1024, true }, { 32, 32 * 1024 + 1, false },
+		{ 48, 48 * 1024, true }, { 48, 48 * 1024 + 1, false }, { 31, 3100, false },
+	};
+
+	for (uint32_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+		given_running(1, true);
+		put_frame(A, tcp(A, C, packets[i].payload, true), VIF_TX_CSUM_BLANK, VIF_GSO_TCPV4, packets[i].gso_bytes);
+		push(A);
+		CU_ASSERT_EQUAL(world.flying_count, packets[i].is_sent);
+		CU_ASSERT_EQUAL(counted(A, DRIVER_TX_DROPPED), !packets[i].is_sent);
+		CU_ASSERT_EQUAL(answer(A), packets[i].is_sent ? 99 : VIF_STATUS_ERROR);
+		world_end();
+	}
+	given(1, false);
+}
+
 static void a_packet_of_64_kib_is_one_packet(void)
 {
 	struct vif_rx_response first;
@@ -2139,6 +2196,9 @@ int main(void)
 		CASE(what_is_not_heard_again_is_forgotten),
 		CASE(a_given_address_takes_a_learned_ones_place),
 		CASE(what_a_receiver_cannot_segment_is_segmented),
+		CASE(segments_that_find_no_room_are_not_made),
+		CASE(nothing_is_done_for_a_queue_that_is_full),
+		CASE(a_packet_is_no_more_than_so_many_segments),
 		CASE(a_packet_of_64_kib_is_one_packet),
 		CASE(a_blank_checksum_is_filled_in_for_who_needs_it),
 		CASE(a_card_that_can_do_nothing_gets_whole_segments),
