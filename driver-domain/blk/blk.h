@@ -9,7 +9,8 @@
  * B3  A request is taken only when every work and buffer that it needs is there: what was taken always ends.
  * B4  While a work is the device's, its disk is not let go of: rings stay mapped, and nobody is told DRIVER_DETACHED.
  * B5  A flush begins when nothing else of its ring is under way. Behind a barrier nothing is taken until it is done.
- * B6  A ring that has works already gets no more of them, or of buffers, than are left: whoever comes later finds some.
+ * B6  A ring that has works already gets no more of them, or of buffers, than are left: whoever comes later finds some. Where that is too few for a ring
+ *     that has none, as much as its request needs is reserved for it: until it is taken nobody else gets what would leave less. One ring at a time.
  * B7  A successor takes over one disk at a time, and serves it before the next. Requests of a ring at one of which its predecessor died are
  *     taken one by one, until that one is answered.
  * B8  A disk that goes, or is lost, leaves no request without an answer: what was not begun, or is not in the ledger, is answered with an error.
@@ -121,6 +122,12 @@ struct disk {
 	struct queue queue[BLK_RINGS_MAX];
 };
 
+/* B6 */
+struct reserve {
+	const struct queue *queue;		/* for whom; NULL: there is none, and the others are 0 */
+	uint32_t works, buffers;
+};
+
 enum taking { TAKING_NONE, TAKING_BUSY, TAKING_OTHERS };
 
 /* All state there is: zeros, a device and scratch pages are a back-end that has just begun. What is in those need not be restored. */
@@ -155,6 +162,7 @@ struct blk {
 	struct work *free;
 	uint32_t work_used;			/* so many were ever taken: from there on they are free too */
 	uint32_t free_count;
+	struct reserve reserve;
 	struct work_list copying;		/* their copies are in the batch below */
 	struct work_list waiting[BLK_QUEUES_MAX];	/* for room in the device */
 	uint32_t flying[BLK_QUEUES_MAX];
@@ -221,6 +229,7 @@ bool queue_answer(struct queue *queue);		/* what is done, up to the first that i
 /* extent.c */
 /* Where `sector` of the guest's disk is on the device; *count: how many sectors there are from it in one piece (B1). */
 uint64_t disk_translate(const struct disk *disk, uint64_t sector, uint64_t *count);
+uint32_t disk_extents(const struct disk *disk, uint64_t sector, uint64_t sectors);	/* in how many of them these sectors are */
 
 /* work.c */
 bool works_suffice(const struct queue *queue, const struct request *request);	/* B3, B6 */
@@ -229,7 +238,13 @@ bool works_reap(void);
 void works_settle(void);			/* makes the copies; then what waits for them goes on */
 void works_push(void);				/* to the device, doorbells too */
 bool copy_in(void *to, grant_ref_t gref, domid_t lender, uint32_t bytes);	/* one, at once */
-uint32_t works_of(uint32_t segments, uint32_t extents);	/* as many as a request may need */
+uint32_t works_of(uint32_t segments, uint32_t extents);	/* as many as a request in so many extents may need */
+/* B6: it is its turn, and it asks anew, or it asks no more. */
+static inline void reserve_end(const struct queue *queue)
+{
+	if (blk.reserve.queue == queue)
+		blk.reserve = (struct reserve){ 0 };
+}
 
 /* At work on this request, from here to doing_end(): whoever dies in between has named it (driver.md, section 7). */
 static inline void doing_begin(const struct queue *queue, uint32_t index)

@@ -50,21 +50,35 @@ static void bucket_take(struct bucket *bucket, uint64_t tokens, uint64_t now_ns)
 	bucket->due_ns += nanoseconds(tokens, bucket->per_second);
 }
 
-uint64_t limit_take(struct limit *limit, bool is_write, uint64_t bytes, uint64_t now_ns)
+/* Two of bytes and two of requests. */
+static void buckets_of(bool is_write, uint8_t number[4])
 {
-	struct bucket *mine[4] = {
-		&limit->bucket[is_write ? LIMIT_WRITE_BYTES : LIMIT_READ_BYTES], &limit->bucket[LIMIT_TOTAL_BYTES],
-		&limit->bucket[is_write ? LIMIT_WRITES : LIMIT_READS], &limit->bucket[LIMIT_TOTAL],
-	};
-	uint64_t ready_ns = 0;
+	number[0] = is_write ? LIMIT_WRITE_BYTES : LIMIT_READ_BYTES;
+	number[1] = LIMIT_TOTAL_BYTES;
+	number[2] = is_write ? LIMIT_WRITES : LIMIT_READS;
+	number[3] = LIMIT_TOTAL;
+}
 
+uint64_t limit_ready_ns(const struct limit *limit, bool is_write, uint64_t now_ns)
+{
+	uint64_t ready_ns = 0;
+	uint8_t mine[4];
+
+	buckets_of(is_write, mine);
 	for (unsigned int i = 0; i < 4; i++) {
-		uint64_t one = bucket_ready_ns(mine[i], now_ns);
+		uint64_t one = bucket_ready_ns(&limit->bucket[mine[i]], now_ns);
 
 		if (one > ready_ns)
 			ready_ns = one;
 	}
-	for (unsigned int i = 0; i < 4 && !ready_ns; i++)
-		bucket_take(mine[i], i < 2 ? bytes : 1, now_ns);
 	return ready_ns;
+}
+
+void limit_take(struct limit *limit, bool is_write, uint64_t bytes, uint64_t now_ns)
+{
+	uint8_t mine[4];
+
+	buckets_of(is_write, mine);
+	for (unsigned int i = 0; i < 4; i++)
+		bucket_take(&limit->bucket[mine[i]], i < 2 ? bytes : 1, now_ns);
 }

@@ -26,5 +26,6 @@ struct limit {
 /* What was taken before counts on. */
 void limit_set(struct limit *limit, const struct driver_blk *wanted);
 
-/* 0: taken. Else nothing was, and it is to be asked again at this time. */
-uint64_t limit_take(struct limit *limit, bool is_write, uint64_t bytes, uint64_t now_ns);
+/* 0: it may be taken. Else it is to be asked again at this time. */
+uint64_t limit_ready_ns(const struct limit *limit, bool is_write, uint64_t now_ns);
+void limit_take(struct limit *limit, bool is_write, uint64_t bytes, uint64_t now_ns);

@@ -83,6 +83,7 @@ void queue_deactivate(struct queue *queue)
 			blk.active_last = before;
 	}
 	queue->is_active = false;
+	reserve_end(queue);
 }
 
 static struct queue *queue_pop(void)
@@ -96,10 +97,11 @@ static struct queue *queue_pop(void)
 	return queue;
 }
 
-/* Each ring has its turn; the one that began is the last of the next round. */
+/* Each ring has its turn; the one that began is the last of the next round. True: something was taken, or others may take what was reserved. */
 static bool serve(void)
 {
 	struct queue *last = blk.active_last, *queue;
+	bool was_reserved = blk.reserve.queue;
 	uint32_t taken = 0;
 
 	blk.wake_ns = 0;
@@ -110,6 +112,8 @@ static bool serve(void)
 			disk_drop(queue);
 		if (queue->disk->state == DISK_SERVING)
 			queue_activate(queue);
+		else
+			reserve_end(queue);
 		if (count > 0) {
 			taken += (uint32_t)count;
 			driver_domain.status->busy[queue->disk->place / 64] |= 1ULL << queue->disk->place % 64;
@@ -119,7 +123,7 @@ static bool serve(void)
 	}
 	if ((queue = queue_pop()))
 		queue_activate(queue);
-	return taken;
+	return taken || (was_reserved && !blk.reserve.queue);
 }
 
 static void answer(void)

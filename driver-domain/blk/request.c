@@ -120,17 +120,30 @@ static int judge(const struct disk *disk, struct request *request)
 	}
 }
 
-/* False: not now. A ring that waits for a limit is looked at again when the first of them allows more. */
-static bool limit_allows(struct disk *disk, const struct request *request)
+static bool is_limited(const struct disk *disk, const struct request *request)
 {
-	uint64_t bytes = request->op == BLK_DISCARD ? 0 : request->sectors * VBD_SECTOR, ready_ns;
+	return disk->limit.is_any && request->op != BLK_FLUSH;
+}
 
-	if (!disk->limit.is_any || request->op == BLK_FLUSH)
+/* False: not now. A ring that waits for a limit is looked at again when the first of them allows more. */
+static bool limit_allows(const struct disk *disk, const struct request *request)
+{
+	uint64_t ready_ns;
+
+	if (!is_limited(disk, request))
 		return true;
-	ready_ns = limit_take(&disk->limit, request->op != BLK_READ, bytes, time_now_ns());
+	ready_ns = limit_ready_ns(&disk->limit, request->op != BLK_READ, time_now_ns());
 	if (ready_ns && (!blk.wake_ns || ready_ns < blk.wake_ns))
 		blk.wake_ns = ready_ns;
 	return !ready_ns;
+}
+
+static void limit_spend(struct disk *disk, const struct request *request)
+{
+	uint64_t bytes = request->op == BLK_DISCARD ? 0 : request->sectors * VBD_SECTOR;
+
+	if (is_limited(disk, request))
+		limit_take(&disk->limit, request->op != BLK_READ, bytes, time_now_ns());
 }
 
 static void count(struct driver_attachment_status *status, const struct request *request)
@@ -163,8 +176,10 @@ static bool request_take(struct queue *queue)
 	request_copy(ring, &request.raw);
 	status = judge(disk, &request);
 	if (status == VBD_STATUS_OKAY) {
-		if ((is_ordered(&request) && queue->works) || !works_suffice(queue, &request) || !limit_allows(disk, &request))
+		/* Who waits for his limit has nothing reserved. */
+		if ((is_ordered(&request) && queue->works) || !limit_allows(disk, &request) || !works_suffice(queue, &request))
 			return false;
+		limit_spend(disk, &request);
 		count(disk->status, &request);
 	}
 	*slot = (struct slot){ .id = request.raw.plain.id, .operation = request.operation, .status = (int8_t)status,
@@ -188,6 +203,7 @@ int queue_serve(struct queue *queue)
 	int batch = driver_domain.has_answered ? BLK_BATCH : BLK_FIRST_BATCH;
 	int waiting = ring_back_look(&queue->answers.ring), taken = 0;
 
+	reserve_end(queue);
 	if (waiting < 0)
 		return waiting;
 	while (taken < waiting && taken < batch && queue->fence == FENCE_NONE && may_take(queue) && request_take(queue))

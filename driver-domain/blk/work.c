@@ -204,11 +204,16 @@ uint32_t works_of(uint32_t segments, uint32_t extents)
 
 bool works_suffice(const struct queue *queue, const struct request *request)
 {
-	uint32_t works = works_of(request->segment_count, queue->disk->extent_count);
+	const struct disk *disk = queue->disk;
+	uint32_t extents = disk->extent_count == 1 ? 1 : disk_extents(disk, request->sector, request->sectors);
+	uint32_t works = works_of(request->segment_count, extents);
 	uint32_t buffers = request->segment_count + works, free_buffers = buffer_free_count();
 
-	if (works > blk.free_count || buffers > free_buffers)
+	if (works + blk.reserve.works > blk.free_count || buffers + blk.reserve.buffers > free_buffers) {
+		if (!queue->works && !blk.reserve.queue)
+			blk.reserve = (struct reserve){ queue, works, buffers };
 		return false;
+	}
 	return !queue->works || (queue->works + works <= blk.free_count && queue->buffers + buffers <= free_buffers);
 }
 

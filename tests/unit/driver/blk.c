@@ -223,13 +223,14 @@ static void small_segments_are_written_and_read_whatever_cuts_them(void)
 
 	for (uint32_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		struct vbd_request_indirect request = { .operation = VBD_OP_INDIRECT, .inner = VBD_OP_WRITE, .segments = SMALL_SEGMENTS, .sector = 1 };
-		uint32_t works;
+		uint32_t works, sectors;
 
 		given_disk(shapes[i][1], shapes[i][2]);
 		world.device.segments_max = shapes[i][0];
-		CU_ASSERT_FATAL(given_small_segments(shapes[i][3]) < shapes[i][1] * shapes[i][2]);
+		sectors = given_small_segments(shapes[i][3]);
+		CU_ASSERT_FATAL(sectors < shapes[i][1] * shapes[i][2]);
 		request.gref[0] = page_of(0, 300);
-		works = works_of(SMALL_SEGMENTS, shapes[i][1]);
+		works = works_of(SMALL_SEGMENTS, disk_extents(blk.disk[0], 1, sectors));
 		put(0, &request);
 		world_round();
 		CU_ASSERT(blk.disk[0]->queue[0].works > 1 && blk.disk[0]->queue[0].works < works);
@@ -821,6 +822,238 @@ static void another_ring_has_its_turn_while_one_is_always_full(void)	/* B6 */
 	CU_ASSERT_EQUAL(ring_front_look(&world.disk[0].queue[0].ring), 256);
 }
 
+static void extents_of_a_request_are_counted(void)		/* B3 */
+{
+	given_disk(24, 3);
+	CU_ASSERT_EQUAL(disk_extents(blk.disk[0], 0, 0), 0);
+	for (uint32_t sector = 0; sector < 72; sector++)
+		for (uint32_t sectors = 1; sectors <= 72 - sector; sectors++)
+			CU_ASSERT_EQUAL(disk_extents(blk.disk[0], sector, sectors), (sector + sectors - 1) / 3 - sector / 3 + 1);
+}
+
+/* Fills a ring with reads of so many pages. */
+static void given_full_ring(uint32_t place, uint32_t number, uint32_t segments)
+{
+	struct world_queue *queue = &world.disk[place].queue[number];
+	union vbd_slot slot = { .plain = given_request(VBD_OP_READ, 0, segments) };
+
+	for (uint32_t i = 0; i < segments; i++) {
+		slot.plain.segment[i].gref = page_of(place, i);
+		lend(place, i, LENT);
+	}
+	while (ring_front_free(&queue->ring))
+		ring_front_put(&queue->ring, &slot, VBD_SLOT);
+	if (ring_front_push(&queue->ring))
+		world_kick(queue);
+}
+
+static uint32_t answered(uint32_t place, uint32_t number) { return world.disk[place].queue[number].ring.shared->rsp_prod; }
+
+static void one_completes(void)
+{
+	if (world.flying_count)
+		world_complete(world_below(world.flying_count), 0);
+	world_round();
+}
+
+/* One completion a round: how many there are until the ring has works, or a hundred. */
+static uint32_t rounds_until_taken(const struct queue *queue)
+{
+	uint32_t rounds = 0;
+
+	for (; !queue->works && rounds < 100; rounds++)
+		one_completes();
+	return rounds;
+}
+
+#define SEGMENTS_PAGE	200u		/* of the guest of disk 1: what its large request says */
+
+/* Disk 0 has three full rings; disk 1 is to be asked for 256 runs of a sector. */
+static void given_full_rings_and_pool(uint32_t pages)
+{
+	world_begin(1);
+	world_attach(0, 3, 8, 1, 512);
+	world_attach(1, 1, 8, 1, 512);
+	world_start();
+	world_settle();
+	while (buffer_free_count() > pages)
+		buffer_alloc();
+	for (uint32_t number = 0; number < 3; number++)
+		given_full_ring(0, number, VBD_SEGMENTS);
+	for (uint32_t i = 0; i < 10; i++)
+		world_round();
+	CU_ASSERT(buffer_free_count() < DRIVER_SEGMENTS_MAX);
+}
+
+static void given_three_full_rings(void) { given_full_rings_and_pool(WORLD_POOL_PAGES); }
+
+static void given_large_request(void)
+{
+	struct vbd_request_indirect large = { .operation = VBD_OP_INDIRECT, .inner = VBD_OP_READ, .segments = DRIVER_SEGMENTS_MAX };
+
+	lend(1, 0, LENT);
+	lend(1, SEGMENTS_PAGE, LENT);
+	large.gref[0] = page_of(1, SEGMENTS_PAGE);
+	for (uint32_t i = 0; i < DRIVER_SEGMENTS_MAX; i++)
+		((struct vbd_segment *)world_page(page_of(1, SEGMENTS_PAGE)))[i] = (struct vbd_segment){ .gref = page_of(1, 0) };
+	put(1, &large);
+}
+
+static void large_request_has_its_turn_beside_full_rings(void)	/* B6 */
+{
+	given_three_full_rings();
+	given_large_request();
+	CU_ASSERT(rounds_until_taken(&blk.disk[1]->queue[0]) < 40);
+	CU_ASSERT_PTR_NULL(blk.reserve.queue);
+	for (uint32_t number = 0; number < 3; number++)
+		CU_ASSERT(answered(0, number) < 100);
+	world_settle();
+	CU_ASSERT_EQUAL(answered(1, 0), 1);
+	for (uint32_t number = 0; number < 3; number++)
+		CU_ASSERT_EQUAL(answered(0, number), 256);
+	CU_ASSERT(blk.free_count == BLK_WORKS && buffer_free_count() == WORLD_POOL_PAGES);
+}
+
+/* A request needs as many works as it crosses extents, not as its disk has. */
+static void small_request_of_many_extents_has_its_turn_beside_full_rings(void)	/* B6 */
+{
+	struct vbd_request small = given_request(VBD_OP_READ, 100, 1);
+
+	world_begin(1);
+	for (uint32_t place = 0; place < 3; place++)
+		world_attach(place, place < 2 ? 4 : 2, 8, 1, 512);
+	world_attach(3, 1, 1, 24, 24);
+	world_start();
+	world_settle();
+	for (uint32_t place = 0; place < 3; place++)
+		for (uint32_t number = 0; number < (place < 2 ? 4 : 2); number++)
+			given_full_ring(place, number, 1);
+	for (uint32_t i = 0; i < 10; i++)
+		one_completes();
+	CU_ASSERT(blk.free_count < 25);
+	small.segment[0] = (struct vbd_segment){ .gref = page_of(3, 0) };
+	lend(3, 0, LENT);
+	put(3, &small);
+	CU_ASSERT(rounds_until_taken(&blk.disk[3]->queue[0]) < 5);
+	world_settle();
+	CU_ASSERT_EQUAL(answered(3, 0), 1);
+}
+
+/* What becomes of the ring that most is reserved for, before there is so much. */
+static void is_detached(void) { world_detach(1); }
+static void is_dropped(void) { world.disk[1].queue[0].ring.shared->req_prod += 1000; }
+static void is_malformed(void) { ((struct vbd_segment *)world_page(page_of(1, SEGMENTS_PAGE)))[7].last_sector = 8; }
+static void is_limited(void)
+{
+	struct driver_blk *wanted = &world.table->attachment[1].blk;
+
+	wanted->read_requests = (struct driver_rate){ .per_second = 1, .burst = 1 };
+	world.table->changed++;
+	world_round();
+	blk.disk[1]->limit.bucket[LIMIT_READS].due_ns = world.now_ns + 3600ull * 1000000000;
+}
+
+/* It sleeps, and its disk, which has done so many a round, has nothing more to do. */
+static void until_it_sleeps(uint32_t completions)
+{
+	bool moved = true;
+
+	while (moved) {
+		for (uint32_t i = 0; i < completions && world.flying_count; i++)
+			world_complete(world_below(world.flying_count), 0);
+		moved = world_round() | (world.flying_count != 0);
+	}
+}
+
+static void nobody_waits_for_what_is_reserved_and_not_wanted(void)	/* B6 */
+{
+	static void (*const fate[])(void) = { is_detached, is_dropped, is_malformed, is_limited };
+
+	for (uint32_t i = 0; i < sizeof(fate) / sizeof(fate[0]); i++)
+		for (uint32_t rounds = 1; rounds < 12; rounds++) {
+			given_three_full_rings();
+			given_large_request();
+			for (uint32_t round = 0; round < rounds; round++)
+				one_completes();
+			CU_ASSERT_PTR_EQUAL(blk.reserve.queue, &blk.disk[1]->queue[0]);
+			fate[i]();
+			until_it_sleeps(1);
+			CU_ASSERT_PTR_NULL(blk.reserve.queue);
+			for (uint32_t number = 0; number < 3; number++)
+				CU_ASSERT_EQUAL(answered(0, number), 256);
+			CU_ASSERT(blk.free_count == BLK_WORKS && buffer_free_count() == WORLD_POOL_PAGES);
+			CU_ASSERT_EQUAL(answered(1, 0), fate[i] == is_detached || fate[i] == is_malformed);
+		}
+}
+
+/* The pool is such that nothing fits beside what is reserved; all that the disk has is done at once, and so nothing will wake it. */
+static void nobody_sleeps_for_what_was_reserved(void)		/* B6 */
+{
+	for (uint32_t rounds = 1; rounds < 12; rounds++) {
+		given_full_rings_and_pool(290);
+		given_large_request();
+		for (uint32_t round = 0; round < rounds; round++)
+			one_completes();
+		while (world.flying_count)
+			world_complete(0, 0);
+		is_limited();
+		CU_ASSERT_PTR_EQUAL(blk.reserve.queue, &blk.disk[1]->queue[0]);
+		until_it_sleeps(WORLD_FLYING);
+		for (uint32_t number = 0; number < 3; number++)
+			CU_ASSERT_EQUAL(answered(0, number), 256);
+	}
+}
+
+/* One of its rings waits, another lies; the disk does not end what it has of it. */
+static void what_is_reserved_for_a_disk_that_is_dropped_is_free(void)	/* B6 */
+{
+	uint32_t rounds = 0;
+
+	world_begin(1);
+	world_attach(0, 1, 8, 1, 512);
+	world_attach(1, 2, 8, 1, 512);
+	world_start();
+	world_settle();
+	given_full_ring(1, 1, 1);
+	world_round();
+	for (uint32_t io = 1; world.flying_count > 1; io = 1)
+		world_complete(io, 0);
+	given_full_ring(0, 0, VBD_SEGMENTS);
+	world_round();
+	for (; blk.reserve.queue != &blk.disk[1]->queue[0] && rounds < 10; rounds++) {
+		if (!rounds)
+			given_large_request();
+		world_round();
+	}
+	CU_ASSERT(rounds < 10);
+	world.disk[1].queue[1].ring.shared->req_prod += 1000;
+	world_kick(&world.disk[1].queue[1]);
+	for (rounds = 0; rounds < 5; rounds++)
+		world_round();
+	CU_ASSERT_EQUAL(blk.disk[1]->state, DISK_DROPPED);
+	CU_ASSERT(blk.disk[1]->queue[1].works > 0);
+	CU_ASSERT_PTR_NULL(blk.reserve.queue);
+	world_settle();
+	CU_ASSERT_EQUAL(answered(0, 0), 256);
+}
+
+/* Several wait for much: each has its turn. */
+static void those_that_need_much_have_their_turns(void)		/* B6 */
+{
+	given_three_full_rings();
+	for (uint32_t i = 0; i < 8; i++)
+		given_large_request();
+	for (uint32_t turns = 0; turns < 8; turns++) {
+		uint32_t rounds = 0;
+
+		for (; answered(1, 0) <= turns && rounds < 200; rounds++)
+			one_completes();
+		CU_ASSERT(rounds < 200);
+	}
+	world_settle();
+	CU_ASSERT_EQUAL(answered(1, 0), 8);
+}
+
 /* ---------------------------------------------------------------- deaths */
 
 #define LIVES_DISKS	3u
@@ -1234,6 +1467,13 @@ int main(void)
 	CASE(disk_that_completes_what_it_did_not_have_ends_the_domain);
 	CASE(limits_hold);
 	CASE(another_ring_has_its_turn_while_one_is_always_full);
+	CASE(extents_of_a_request_are_counted);
+	CASE(large_request_has_its_turn_beside_full_rings);
+	CASE(small_request_of_many_extents_has_its_turn_beside_full_rings);
+	CASE(nobody_waits_for_what_is_reserved_and_not_wanted);
+	CASE(nobody_sleeps_for_what_was_reserved);
+	CASE(what_is_reserved_for_a_disk_that_is_dropped_is_free);
+	CASE(those_that_need_much_have_their_turns);
 	CASE(damaged_ledger_closes_that_ring_alone);
 	CASE(honest_work_without_deaths_is_right);
 	CASE(no_request_is_lost_or_answered_twice_wherever_it_dies);
