@@ -4,6 +4,7 @@
 #include "runtime/driver_domain.h"
 #include "runtime/events.h"
 #include "runtime/lib.h"
+#include "runtime/step.h"
 
 static struct driver_attachment_status *status_of(uint32_t place)
 {
@@ -365,6 +366,15 @@ static bool place_obey(uint32_t place)
 	return true;
 }
 
+/* Dom0 may have taken it away since it was chosen: place_obey() sees to what is left of it then. */
+static void place_take_over(uint32_t place)
+{
+	uint32_t serial = __atomic_load_n(&driver_domain.table->attachment[place].serial, __ATOMIC_ACQUIRE);
+
+	if (serial)
+		place_begin(place, serial);
+}
+
 bool table_obey(void)
 {
 	bool whole = true;
@@ -375,7 +385,8 @@ bool table_obey(void)
 	blk.has_begun = true;
 	next = blk.taking ? successor_next() : DRIVER_ATTACHMENTS_MAX;
 	if (next < DRIVER_ATTACHMENTS_MAX) {
-		place_begin(next, __atomic_load_n(&driver_domain.table->attachment[next].serial, __ATOMIC_ACQUIRE));
+		STEP();
+		place_take_over(next);
 		return false;
 	}
 	if (blk.taking)

@@ -581,6 +581,36 @@ static void disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies(void)	
 	nobody_waits_wherever_its_driver_dies(given_lost_disk);
 }
 
+static uint64_t detached_at;
+
+static void goes_in_between(void)
+{
+	if (world.steps == detached_at)
+		world_detach(0);
+}
+
+/* Also between two looks of its successor at the table. */
+static void disk_that_goes_while_it_is_taken_over_leaves_nobody_waiting(void)	/* B8 */
+{
+	for (uint64_t steps = 1; steps < 60; steps++) {
+		given_disks(2);
+		for (uint32_t place = 0; place < 2; place++)
+			given_requests(place, REQUESTS);
+		world_round();
+		world_start();
+		detached_at = world.steps + steps;
+		world.meanwhile = goes_in_between;
+		world_settle();
+		world.meanwhile = NULL;
+		CU_ASSERT_EQUAL(world_status(0)->answer, DRIVER_DETACHED);
+		CU_ASSERT(world_status(0)->serial != 0);
+		CU_ASSERT_PTR_NULL(blk.disk[0]);
+		CU_ASSERT_EQUAL(world.disk[0].queue[0].bound, 0);
+		CU_ASSERT(answered(0) == REQUESTS);
+		CU_ASSERT_EQUAL(answered(1), REQUESTS);
+	}
+}
+
 /* Nobody who looks in between sees a disk that is not attached. */
 static void disk_is_attached_all_the_while(void)
 {
@@ -627,6 +657,7 @@ int main(void)
 	CASE(ring_whose_indices_make_no_sense_is_left_as_it_is);
 	CASE(spoilt_ring_takes_its_disks_other_ring_with_it);
 	CASE(disk_that_goes_leaves_nobody_waiting);
+	CASE(disk_that_goes_while_it_is_taken_over_leaves_nobody_waiting);
 	CASE(disk_that_goes_leaves_nobody_waiting_wherever_its_driver_dies);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
