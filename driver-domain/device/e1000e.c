@@ -434,10 +434,17 @@ static unsigned int reap(struct net_device *device, unsigned int queue, void **c
 
 /* ---------------------------------------------------------------- receive */
 
-/* Before a descriptor is written anew with another buffer. */
+/* Before a descriptor is written anew with another buffer, or a buffer that nobody has recorded is free. */
 static void all_is_taken(void)
 {
 	keep(card.receive_head, (card.receive_tail - card.receive_head) % ENTRIES);
+}
+
+static void receive_taken(struct net_device *device, unsigned int queue)
+{
+	(void)device;
+	(void)queue;
+	all_is_taken();
 }
 
 static int receive_give(struct net_device *device, unsigned int queue, void *buffer)
@@ -533,6 +540,7 @@ static int receive(struct net_device *device, unsigned int queue, struct net_fra
 			drop_empty(frame);
 			return 0;
 		}
+		all_is_taken();
 		drop(frame);
 	}
 	return -XEN_EAGAIN;
@@ -655,6 +663,7 @@ const struct net_driver e1000e = {
 	.receive_give = receive_give,
 	.receive_push = receive_push,
 	.receive = receive,
+	.receive_taken = receive_taken,
 	.interrupts = interrupts,
 	.link_is_up = link_is_up,
 	.recall = recall,

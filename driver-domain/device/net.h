@@ -63,9 +63,11 @@ struct net_driver {
 	void (*receive_push)(struct net_device *device, unsigned int queue);
 	/*
 	 * One whole frame; segment[].at lies in buffers that are the back-end's again. -EAGAIN: none. A frame stays one that left() gives until
-	 * the next call of this or of receive_give().
+	 * the next call of this, of receive_give() or of receive_taken().
 	 */
 	int (*receive)(struct net_device *device, unsigned int queue, struct net_frame *frame);
+	/* left() gives none of those that receive() has given: something else may be in their buffers soon. */
+	void (*receive_taken)(struct net_device *device, unsigned int queue);
 
 	/* May the queue interrupt, for frames received, for frames sent? True: there is something already; look again. */
 	bool (*interrupts)(struct net_device *device, unsigned int queue, bool receive, bool transmit);

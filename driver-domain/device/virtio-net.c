@@ -357,10 +357,15 @@ static unsigned int reap(struct net_device *device, unsigned int number, void **
 
 /* ---- receiving ---- */
 
-/* Before a head that has come back is given out again with another buffer. */
+/* Before a head that has come back is given out again with another buffer, or a buffer that nobody has recorded is free. */
 static void all_is_taken(unsigned int number)
 {
 	__atomic_store_n(&kept[number].taken, pairs[number].receive.used_index, __ATOMIC_RELEASE);
+}
+
+static void receive_taken(struct net_device *device, unsigned int number)
+{
+	all_is_taken(number);
 }
 
 static int receive_give(struct net_device *device, unsigned int number, void *buffer)
@@ -448,6 +453,7 @@ static int receive(struct net_device *device, unsigned int number, struct net_fr
 		error = collect(device, queue, frame, &header);
 		if (error || (frame->length >= FRAME_MIN && header_take(frame, &header)))
 			return error;
+		all_is_taken(number);
 		for (unsigned int i = 0; i < frame->segment_count; i++)
 			buffer_free(frame->segment[i].at);
 	}
@@ -544,6 +550,7 @@ const struct net_driver virtio_net = {
 	.receive_give = receive_give,
 	.receive_push = receive_push,
 	.receive = receive,
+	.receive_taken = receive_taken,
 	.interrupts = interrupts,
 	.link_is_up = link_is_up,
 };

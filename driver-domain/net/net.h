@@ -16,6 +16,7 @@
  *      or HELD_BY_ALL together: they are missing to all others who receive.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
+ *      One that has no record is no longer the card's before anything else is in its buffers: a successor takes no guest's bytes for a frame.
  * NB6  A successor forwards no frame past a port that it has not taken over yet.
  * NB7  What waits for the card holds packets and buffers, and needs more of both to go out: who begins something leaves enough for its copy, and the copy
  *      enough for the headers of segments. So there is always one that can go on, and what it held comes back.

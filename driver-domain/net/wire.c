@@ -349,6 +349,9 @@ struct packet *wire_take(int (*give)(struct net_device *, unsigned int, struct n
 		__atomic_store_n(&scratch->is_arrived[place], 1, __ATOMIC_RELEASE);
 		packet->arrival = (uint16_t)(place + 1);
 		STEP();
+	} else if (*came && give == net.device->driver->receive) {
+		net.device->driver->receive_taken(net.device, queue);
+		STEP();
 	}
 	return packet;
 }

@@ -410,6 +410,20 @@ static void frames_that_were_not_taken_are_left(void)
 	CU_ASSERT_EQUAL(buffers_missing(4), 0);
 }
 
+static void frames_that_are_said_to_be_taken_are_not_left(void)
+{
+	given_card();
+	given_buffers(20);
+	for (unsigned int i = 0; i < 3; i++)
+		card_receives(100 + i, RX_WHOLE);
+	CU_ASSERT_EQUAL(receives(), 0);
+	CU_ASSERT_EQUAL(receives(), 0);
+	card.driver->receive_taken(&card, 0);
+	next_life();
+	CU_ASSERT_TRUE(left() == 0 && got.length == 102);
+	CU_ASSERT_EQUAL(left(), -XEN_EAGAIN);
+}
+
 static void lies_are_the_end_of_what_is_left(void)
 {
 	for (unsigned int how = 0; how < 4; how++) {
@@ -488,6 +502,7 @@ int main(void)
 	CASE(card_that_does_not_acknowledge_its_reset_is_refused);
 	CASE(card_is_set_up_when_it_has_read_its_own_memory);
 	CASE(frames_that_were_not_taken_are_left);
+	CASE(frames_that_are_said_to_be_taken_are_not_left);
 	CASE(lies_are_the_end_of_what_is_left);
 	CASE(noise_gives_whole_frames_of_buffers_that_are_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);

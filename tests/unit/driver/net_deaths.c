@@ -7,7 +7,9 @@
  */
 #include <CUnit/Basic.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "device/pool.h"
 #include "net_guests.h"
 
 #define GUESTS 3u
@@ -177,6 +179,115 @@ static void a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twic
 	       frames, joined, cut, promised, blamed, released_all);
 }
 
+/* ---- a guest's bytes where a frame was ---- */
+
+#define A		0u
+#define B		1u
+#define BATCH		64u		/* frames from the card in one round */
+#define FRAME_BYTES	300u
+
+static uint32_t to_come, free_before;
+static bool lacks_packets;
+
+/* For nobody: it stays on its link. The last has no packet, if they are to lack. */
+static void frames_come(void)
+{
+	struct world_frame *frame;
+	bool is_last = !to_come && !world.arriving_count && world.taken.segment_count;
+
+	while (to_come && (frame = world_card_receives())) {
+		*frame = (struct world_frame){ .length = FRAME_BYTES, .bytes = { 1, 0x80, 0xc2, 0, 0, 0, 6 } };
+		to_come--;
+	}
+	if (lacks_packets && is_last && !free_before) {
+		free_before = net.free_count;
+		net.free_count = 0;
+	} else if (free_before && !net.free_count) {
+		net.free_count = free_before;
+	}
+}
+
+static void given_receive_buffers(uint32_t number, uint32_t count)
+{
+	struct world_queue *queue = &world.guest[number].queue[0];
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct vif_rx_request request = { .id = (uint16_t)i, .gref = world_lend(number, world_page(), false) };
+
+		ring_front_put(&queue->rx, &request, sizeof(request));
+	}
+	ring_front_push(&queue->rx);
+	world_kick(number, 0);
+}
+
+/* It goes to the wire. Where a frame's header is in front, what is behind that would be a frame for B. */
+static void given_a_packet_that_looks_like_a_frame(void)
+{
+	struct world_queue *queue = &world.guest[A].queue[0];
+	uint8_t *page = memset(world_page(), 0x5e, 4096);
+	struct vif_tx_request request = { .size = FRAME_BYTES + 100 };
+
+	memcpy(page, (uint8_t[]){ 2, 0, 0, 0, 0, 99, 2, 0, 0, 0, 0, A + 1, 2, 0, 0, 0, 0, B + 1, 2, 9, 9, 9, 9, 9, 0x88, 0xb5 }, 26);
+	request.gref = world_lend(A, page, true);
+	ring_front_put(&queue->tx, &request, sizeof(request));
+	ring_front_push(&queue->tx);
+	world_kick(A, 0);
+}
+
+/* The card gets no more buffers, and the last of exactly one batch of frames has no record. */
+static void given_a_batch_from_the_card(void)
+{
+	world_begin(5, 2, 1, true);
+	world_back_end();
+	given_receive_buffers(B, 8);
+	world_run();
+	while (buffer_free_count() > WORLD_POOL / 4 - 8)
+		buffer_alloc();
+	if (!lacks_packets)
+		net.scratch->is_arrived[(net.scratch->arrival_next + BATCH - 1) % ARRIVALS] = 1;
+	to_come = BATCH;
+	free_before = 0;
+	frames_come();
+	given_a_packet_that_looks_like_a_frame();
+}
+
+/* False: nobody has died. */
+static bool dies_at(uint64_t steps)
+{
+	volatile bool is_dead = true;
+
+	given_a_batch_from_the_card();
+	world.meanwhile = frames_come;
+	world.steps_left = steps;
+	world.is_mortal = true;
+	if (!setjmp(world.death)) {
+		world_round();
+		is_dead = false;
+	}
+	world.is_mortal = false;
+	world.meanwhile = NULL;
+	CU_ASSERT_EQUAL(!is_dead && lacks_packets, !is_dead && free_before);
+	world_back_end();
+	world_run();
+	return is_dead;
+}
+
+static void no_successor_takes_a_guests_bytes_for_a_frame(void)	/* NB5 */
+{
+	for (unsigned int lacks = 0; lacks < 2; lacks++) {
+		bool is_dead = true;
+		uint64_t steps;
+
+		lacks_packets = lacks;
+		for (steps = 0; is_dead; steps++) {
+			is_dead = dies_at(steps);
+			CU_ASSERT_EQUAL(ring_front_look(&world.guest[B].queue[0].rx), 0);
+			world_end();
+		}
+		CU_ASSERT_TRUE(steps > 4 * BATCH);
+	}
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -186,8 +297,9 @@ int main(void)
 	suite = CU_add_suite("deaths of the network back-end", NULL, NULL);
 	CU_add_test(suite, "a death between any two steps loses nothing and answers nothing twice",
 		    a_death_between_any_two_steps_loses_nothing_and_answers_nothing_twice);
+	CU_add_test(suite, "no successor takes a guest's bytes for a frame", no_successor_takes_a_guests_bytes_for_a_frame);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	if (CU_basic_run_tests() != CUE_SUCCESS)
 		return 1;
-	return CU_get_number_of_failures() || CU_get_number_of_tests_run() != 1;
+	return CU_get_number_of_failures() || CU_get_number_of_tests_run() != 2;
 }

@@ -318,9 +318,9 @@ static unsigned int card_reap(struct net_device *device, unsigned int queue, voi
 
 static int card_give(struct net_device *device, unsigned int queue, void *buffer)
 {
-	world.taken.segment_count = 0;
 	if (world.buffer_count == 256)
 		return -28;
+	world.taken.segment_count = 0;
 	world.buffer[world.buffer_count++] = buffer;
 	return 0;
 }
@@ -359,6 +359,11 @@ static int card_receive(struct net_device *device, unsigned int queue, struct ne
 
 	step();
 	return result;
+}
+
+static void card_taken(struct net_device *device, unsigned int queue)
+{
+	world.taken.segment_count = 0;
 }
 
 static bool card_stop(struct net_device *device)
@@ -427,7 +432,7 @@ static void __attribute__((noreturn)) card_failed(struct net_device *device, con
 
 static const struct net_driver card = {
 	.name = "card", .stop = card_stop, .left = card_left, .restart = card_restart, .transmit = card_transmit, .transmit_push = card_push, .reap = card_reap, .receive_give = card_give,
-	.receive_push = card_push, .receive = card_receive, .interrupts = card_interrupts, .link_is_up = card_link,
+	.receive_push = card_push, .receive = card_receive, .receive_taken = card_taken, .interrupts = card_interrupts, .link_is_up = card_link,
 	.recall = card_recall,
 };
 

@@ -755,6 +755,43 @@ static void frames_that_were_taken_are_not_left(void)
 	nothing_is_left();
 }
 
+static void life_that_says_that_two_are_taken(void)
+{
+	life_that_takes_two_of_five();
+	card.driver->receive_taken(&card, 0);
+}
+
+static void frames_that_are_said_to_be_taken_are_not_left(void)
+{
+	after_a_life(life_that_says_that_two_are_taken);
+	frame_is_left(102, 1);
+	frame_is_left(103, 1);
+	frame_is_left(9000, 3);
+	nothing_is_left();
+}
+
+/* The buffer of one that is dropped is soon somebody else's, whose bytes may look like a header. */
+static void life_that_drops_a_frame_and_sends_a_guests(void)
+{
+	static const struct header bad = { .flags = 1, .csum_start = 0xffff, .buffer_count = 1 };
+	struct net_frame frame;
+	uint8_t *buffer;
+
+	card_receives(&bad, 200);
+	card_receives(&one, 102);
+	card.driver->receive(&card, 0, &frame);
+	buffer = buffer_alloc();
+	memset(buffer, 0x5e, BUFFER_BYTES);
+	memcpy(buffer, &one, sizeof(one));
+}
+
+static void frame_that_was_dropped_is_not_left(void)
+{
+	after_a_life(life_that_drops_a_frame_and_sends_a_guests);
+	frame_is_left(102, 1);
+	nothing_is_left();
+}
+
 static void life_that_gives_until_no_more_are_taken(void)
 {
 	while (card.driver->receive_give(&card, 0, buffer_alloc()) == 0)
@@ -905,6 +942,8 @@ int main(void)
 	CASE(successor_does_not_wait_for_the_control_queue);
 	CASE(frames_that_were_not_taken_are_left);
 	CASE(frames_that_were_taken_are_not_left);
+	CASE(frames_that_are_said_to_be_taken_are_not_left);
+	CASE(frame_that_was_dropped_is_not_left);
 	CASE(full_ring_leaves_its_own_buffers);
 	CASE(lies_are_the_end_of_what_is_left);
 	CASE(noise_gives_whole_frames_of_buffers_that_are_nobodys);
