@@ -141,22 +141,6 @@ static int pause(struct domain *domain, bool is_on)
 	return 0;
 }
 
-static int set_limit(struct domain *domain, uint64_t kib)
-{
-	struct domain_locked locked = domain_lock(domain);
-
-	write_once(&domain->frame_limit, kib >> (PAGE_SHIFT - 10));
-	domain_unlock(locked);
-	return 0;
-}
-
-static int set_time_offset(struct domain *domain, int64_t seconds)
-{
-	write_once(&domain->time_offset_s, seconds);
-	time_init_domain(domain);
-	return 0;
-}
-
 /* ---- our own ---- */
 
 static int schedule(struct domain *domain, struct skink_domctl_sched *wanted)
@@ -217,8 +201,13 @@ static int run(struct domain *domain, struct xen_domctl *op)
 	case XEN_DOMCTL_getpageframeinfo3:	return frame_types(domain, &op->u.getpageframeinfo3);
 	/* They are there from the beginning. */
 	case XEN_DOMCTL_max_vcpus:		return op->u.max_vcpus.max == domain->vcpu_max ? 0 : -EINVAL;
-	case XEN_DOMCTL_max_mem:		return set_limit(domain, op->u.max_mem.max_memkb);
-	case XEN_DOMCTL_settimeoffset:		return set_time_offset(domain, op->u.settimeoffset.time_offset_seconds);
+	case XEN_DOMCTL_max_mem:
+		write_once(&domain->frame_limit, op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10));
+		return 0;
+	case XEN_DOMCTL_settimeoffset:
+		write_once(&domain->time_offset_s, op->u.settimeoffset.time_offset_seconds);
+		time_init_domain(domain);
+		return 0;
 	case SKINK_DOMCTL_sched:		return schedule(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_account:		return account(domain, (void *)op->u.pad);
 	case SKINK_DOMCTL_dma_pool:		return dma_pool_declare(domain, (void *)op->u.pad);

@@ -114,8 +114,7 @@ int mmu_set_gdt(struct vcpu *vcpu, const uint64_t *frames, uint32_t entries)
 		frames_drop(taken, count, FRAME_SEGMENT);
 	} else {
 		frames_drop(vcpu->gdt_frame, GDT_FRAMES, FRAME_SEGMENT);
-		for (uint32_t i = 0; i < count; i++)
-			vcpu->gdt_frame[i] = taken[i];
+		memcpy(vcpu->gdt_frame, taken, sizeof(taken));
 		vcpu->gdt_entries = (uint16_t)entries;
 		if (vcpu == current_vcpu())
 			switch_reload_gdt(vcpu);

@@ -12,7 +12,7 @@ MUST_CHECK int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4,
 /* MMUEXT_PIN: a type reference of the guest's own. -EINVAL: has one already, or is no table; -ERESTART. */
 MUST_CHECK int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level);
 
-/* Takes it away again; the caller holds a reference. False: there is none. */
+/* Takes it away again; the owner's lock is held. False: there is none. */
 bool table_unpin(struct frame *frame);
 
 /* SET_LDT: `entries` at `base` in the guest's address space; pages that are not there or not fit are holes. -EINVAL. */

@@ -7,12 +7,9 @@
 
 static int unpin(struct domain_locked owner, mfn_t number)
 {
-	struct frame *frame = frame_get(number, owner.domain);
-	bool was_pinned = frame && table_unpin(frame);
+	struct frame *frame = frame_table_of(owner, number);	/* F5 */
 
-	if (frame)
-		frame_put(frame);
-	return was_pinned ? 0 : -EINVAL;
+	return frame && table_unpin(frame) ? 0 : -EINVAL;
 }
 
 /* The operations that change what is mapped: all on the tables of `owner`, its lock held. */

@@ -122,12 +122,13 @@ bool frame_give_back(mfn_t number, const struct domain *owner)
 	return is_given;
 }
 
-void frame_name(mfn_t number, const struct domain *owner, gfn_t guest)
+bool frame_name(mfn_t number, const struct domain *owner, gfn_t guest)
 {
 	struct frame *frame = frame_get(number, owner);
 
 	if (!frame)
-		return;
+		return false;
 	m2p_set(number, guest);
 	frame_put(frame);
+	return true;
 }

@@ -32,5 +32,5 @@ bool frame_give_up(struct frame *frame);
 /* The same by number, and false for a frame that is not `owner`'s: another vcpu may have given it up before. */
 bool frame_give_back(mfn_t number, const struct domain *owner);
 
-/* What its owner calls it, as long as it is its owner. */
-void frame_name(mfn_t number, const struct domain *owner, gfn_t guest);
+/* What its owner calls it, as long as it is its owner: else false. */
+bool frame_name(mfn_t number, const struct domain *owner, gfn_t guest);

@@ -4,6 +4,7 @@
 
 #include "cpu/tlb.h"
 #include "domain/hypercall.h"
+#include "mem/pagelist.h"
 #include "mem/table.h"
 
 #define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
@@ -70,16 +71,9 @@ long batch_run(const struct batch *batch)
 
 static int update_machphys(const struct batch *batch, const struct mmu_update *request)
 {
-	struct frame *frame;
-
 	if (batch->source->is_frozen)
 		return -EPERM;
-	frame = frame_get(paddr_to_mfn(request->ptr), batch->source);
-	if (!frame)
-		return -EINVAL;
-	m2p_set(frame_number(frame), gfn(request->val));
-	frame_put(frame);
-	return 0;
+	return frame_name(paddr_to_mfn(request->ptr), batch->source, gfn(request->val)) ? 0 : -EINVAL;
 }
 
 static int update_one(const struct batch *batch, const void *words)
