@@ -18,5 +18,8 @@ bool table_unpin(struct frame *frame);
 /* SET_LDT: `entries` at `base` in the guest's address space; pages that are not there or not fit are holes. -EINVAL. */
 MUST_CHECK int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries);
 
-/* Base pointers and descriptor tables of a vcpu that does not run any more, or not yet. Its domain's lock is held. */
+/*
+ * Base pointers and descriptor tables of a vcpu that does not run any more, or not yet. Its domain's lock is held. What such a vcpu had to
+ * take apart is done when the current one has nothing to take apart.
+ */
 void base_drop_all(struct vcpu *vcpu);

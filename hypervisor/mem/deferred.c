@@ -27,12 +27,12 @@ void deferred_add_partial(struct frame *frame)
 
 void deferred_adopt(struct vcpu *from)
 {
-	while (from->deferred_tables) {
-		struct frame *frame = frame_of(mfn(from->deferred_tables));
+	struct vcpu *vcpu = current_vcpu();
 
-		from->deferred_tables = frame->flushed;
-		list_push(frame);
-	}
+	if (vcpu->deferred_tables)
+		return;
+	vcpu->deferred_tables = from->deferred_tables;
+	from->deferred_tables = 0;
 }
 
 void deferred_step(struct vcpu *vcpu)

@@ -14,7 +14,7 @@ void deferred_add(struct frame *frame);
 /* A partial one that is wanted as something else. It brings the reference that it kept. */
 void deferred_add_partial(struct frame *frame);
 
-/* The list of a vcpu that will not run again becomes the current vcpu's work. */
+/* The list of a vcpu that will not run again becomes the current vcpu's work, when that has none: ask again until it has none. */
 void deferred_adopt(struct vcpu *from);
 
 /* One table of the vcpu's list. No lock held; the vcpu is current. */

@@ -314,6 +314,39 @@ static void tables_that_wait_on_a_vcpu_do_not_outlive_its_domain(void)	/* F2, F3
 	all_is_counted();
 }
 
+/* However many they are, and with domctl_lock held. */
+static void tables_that_wait_on_a_dead_vcpu_are_adopted_in_one_step(void)
+{
+	struct memory_guest guest = given_guest(1), other = given_guest(2);
+	struct frame *table[3];
+	uint32_t first;
+
+	fake_switch_to(guest.domain->vcpu[0]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(table); i++) {
+		table[i] = given_plain(guest.domain);
+		CU_ASSERT_EQUAL(take(table[i], FRAME_L3), 0);
+		drop(table[i]);
+	}
+	first = current_vcpu()->deferred_tables;
+	fake_switch_to(other.domain->vcpu[0]);
+	deferred_adopt(guest.domain->vcpu[0]);
+	CU_ASSERT_EQUAL(current_vcpu()->deferred_tables, first);
+	CU_ASSERT_EQUAL(guest.domain->vcpu[0]->deferred_tables, 0);
+	all_is_counted();
+	/* Who has some has enough to do, and asks again. */
+	fake_switch_to(guest.domain->vcpu[0]);
+	table[0] = given_plain(guest.domain);
+	CU_ASSERT_EQUAL(take(table[0], FRAME_L3), 0);
+	drop(table[0]);
+	fake_switch_to(other.domain->vcpu[0]);
+	deferred_adopt(guest.domain->vcpu[0]);
+	CU_ASSERT_EQUAL(current_vcpu()->deferred_tables, first);
+	CU_ASSERT_EQUAL(guest.domain->vcpu[0]->deferred_tables, frame_number(table[0]).raw);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_ends(guest.domain), 0);
+	all_is_counted();
+}
+
 /* Another CPU has dropped the last one, and waits for the list's lock. */
 static void a_frame_without_references_is_not_found_on_its_list(void)	/* F3 */
 {
@@ -491,6 +524,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(frame_that_is_given_up_lives_as_long_as_a_reference),
 	UNIT_CASE(pinned_or_half_validated_frame_does_not_outlive_its_domain),
 	UNIT_CASE(tables_that_wait_on_a_vcpu_do_not_outlive_its_domain),
+	UNIT_CASE(tables_that_wait_on_a_dead_vcpu_are_adopted_in_one_step),
 	UNIT_CASE(frame_in_use_cannot_be_stolen),
 	UNIT_CASE(frame_on_its_way_to_an_owner_cannot_be_had),
 	UNIT_CASE(a_frame_without_references_is_not_found_on_its_list),
