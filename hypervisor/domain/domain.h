@@ -84,7 +84,7 @@ struct domain {
 	/* page_list_lock, a leaf. */
 	struct spinlock page_list_lock;
 	uint32_t page_list;		/* first of its frames: struct frame links; FRAME_LINK_NONE ends */
-	uint32_t page_list_kept;	/* of a dying domain: those that only others hold */
+	uint32_t page_list_kept;	/* of a dying domain: those that others may hold still */
 	uint64_t frame_count;		/* on it, or on their way to it */
 
 	/* event_lock */

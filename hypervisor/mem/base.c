@@ -218,22 +218,18 @@ static void frame_let_go(struct frame *frame)
 int mmu_domain_destroy(struct domain *domain)
 {
 	struct domain_locked owner = domain_lock(domain);
+	bool must_stop = false;
 	struct frame *frame;
-	int result = 0;
 
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		base_drop_all(domain->vcpu[i]);
-	for (uint32_t i = 0; ; i++) {
-		if (current_vcpu()->deferred_tables || (i && i % LET_GO_AT_ONCE == 0 && preempt_needed())) {
-			result = -ERESTART;
-			break;
+	for (uint32_t i = 1; !must_stop && page_list_keep_next(domain, &frame); i++) {
+		if (frame) {
+			frame_let_go(frame);
+			frame_put(frame);
 		}
-		frame = page_list_next_owned(domain);
-		if (!frame)
-			break;
-		frame_let_go(frame);
-		frame_put(frame);
+		must_stop = current_vcpu()->deferred_tables || (i % LET_GO_AT_ONCE == 0 && preempt_needed());
 	}
 	domain_unlock(owner);
-	return result;
+	return must_stop || current_vcpu()->deferred_tables ? -ERESTART : 0;
 }

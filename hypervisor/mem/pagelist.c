@@ -76,32 +76,19 @@ void page_list_release(struct frame *frame)
 	frame_free(frame_number(frame), 0);
 }
 
-/* A guest may have given up a frame that it has pinned, or of which half is validated. */
-static bool is_held_by_owner(const struct frame *frame)
+bool page_list_keep_next(struct domain *domain, struct frame **frame)
 {
-	return (read_once(&frame->count) & FRAME_ALLOCATED) || (read_once(&frame->type) & (FRAME_PINNED | FRAME_PARTIAL));
-}
-
-/*
- * Frames that only others hold go to a list of their own: so each is looked at once. And one whose last reference has gone, but
- * for the lock it would be off the list already.
- */
-struct frame *page_list_next_owned(struct domain *domain)
-{
-	struct frame *frame = NULL;
+	uint32_t first;
 
 	spin_lock(&domain->page_list_lock);
-	while (domain->page_list != FRAME_LINK_NONE) {
-		struct frame *first = frame_of(mfn(domain->page_list));
-
-		frame = is_held_by_owner(first) ? frame_get(frame_number(first), domain) : NULL;
-		if (frame)
-			break;
-		unlink_locked(domain, first);
-		frame_link(&domain->page_list_kept, first);
+	first = domain->page_list;
+	if (first != FRAME_LINK_NONE) {
+		unlink_locked(domain, frame_of(mfn(first)));
+		frame_link(&domain->page_list_kept, frame_of(mfn(first)));
+		*frame = frame_get(mfn(first), domain);
 	}
 	spin_unlock(&domain->page_list_lock);
-	return frame;
+	return first != FRAME_LINK_NONE;
 }
 
 bool frame_give_up(struct frame *frame)

@@ -19,10 +19,10 @@ void page_list_add(struct domain *domain, struct frame *frame);
 void page_list_remove(struct domain *domain, struct frame *frame);
 
 /*
- * A frame (with a reference) that still has its owner's own one, a pin, or half a table; NULL if there is none. For
- * domains that die.
+ * For domains that die: the next frame, and a reference to it; so each is looked at once, for it goes to a list of those that others may
+ * hold. NULL: its last reference has gone, and but for the lock it would be off the list already. False: there is none left.
  */
-struct frame *page_list_next_owned(struct domain *domain);
+MUST_CHECK bool page_list_keep_next(struct domain *domain, struct frame **frame);
 
 /* It has no reference any more: off the list, if it is on one, and back to the allocator. */
 void page_list_release(struct frame *frame);

@@ -580,13 +580,53 @@ static void a_shared_page_keeps_its_domain(void)		/* D1 */
 static void frames_that_others_hold_are_looked_at_once(void)
 {
 	struct memory_guest other = given_other();
-	struct frame *held = frame_get(mfn(other.page[DATA]), other.domain);
+	struct frame *held = frame_get(mfn(other.page[DATA]), other.domain), *next;
 
 	CU_ASSERT_EQUAL(domctl(XEN_DOMCTL_destroydomain, OTHER), 0);
 	CU_ASSERT_EQUAL(other.domain->page_list, FRAME_LINK_NONE);
 	CU_ASSERT_EQUAL(other.domain->page_list_kept, other.page[DATA]);
-	CU_ASSERT_PTR_NULL(page_list_next_owned(other.domain));
+	CU_ASSERT_FALSE(page_list_keep_next(other.domain, &next));
 	frame_put(held);
+	fake_run_softirqs();
+	CU_ASSERT_PTR_NULL(domain_find(OTHER));
+	all_is_counted();
+}
+
+static uint32_t frames_to_look_at(const struct domain *domain)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = domain->page_list; i != FRAME_LINK_NONE; i = frame_of(mfn(i))->next)
+		count++;
+	return count;
+}
+
+/* Dom0 holds what the domain has given up: that is no reason to look at all of it at once. */
+static void a_domain_that_gave_much_up_ends_a_piece_at_a_time(void)
+{
+	struct memory_guest other = given_other();
+	struct frame *held[200];
+	uint32_t before;
+	int error;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(held); i++) {
+		mfn_t number;
+
+		CU_ASSERT_EQUAL_FATAL(frame_alloc_for(other.domain, 0, 0, &number), 0);
+		held[i] = frame_get(number, other.domain);
+		CU_ASSERT(frame_give_up(held[i]));
+	}
+	fake.preempt_every = 1;
+	do {
+		before = frames_to_look_at(other.domain);
+		error = domain_destroy(other.domain);
+		CU_ASSERT(before - frames_to_look_at(other.domain) <= 64);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+	} while (error == -ERESTART);
+	fake.preempt_every = 0;
+	CU_ASSERT_EQUAL(error, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(held); i++)
+		frame_put(held[i]);
 	fake_run_softirqs();
 	CU_ASSERT_PTR_NULL(domain_find(OTHER));
 	all_is_counted();
@@ -773,6 +813,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_dying_domain_lasts_as_long_as_its_frames),
 	UNIT_CASE(a_shared_page_keeps_its_domain),
 	UNIT_CASE(frames_that_others_hold_are_looked_at_once),
+	UNIT_CASE(a_domain_that_gave_much_up_ends_a_piece_at_a_time),
 	UNIT_CASE(a_dying_domain_gets_no_frame),
 	UNIT_CASE(a_grant_table_is_shown_to_its_builder),
 	UNIT_CASE(the_log_is_read_from_a_place_on),

@@ -355,9 +355,12 @@ static void a_frame_without_references_is_not_found_on_its_list(void)	/* F3 */
 
 	CU_ASSERT_EQUAL_FATAL(guest.domain->page_list, frame_number(frame).raw);
 	frame->count = FRAME_ALLOCATED;		/* as it was read; the references as they are */
-	next = page_list_next_owned(guest.domain);
+	CU_ASSERT_TRUE(page_list_keep_next(guest.domain, &next));
+	CU_ASSERT_PTR_NULL(next);
+	CU_ASSERT_TRUE_FATAL(page_list_keep_next(guest.domain, &next));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(next);
 	CU_ASSERT_PTR_NOT_EQUAL(next, frame);
+	CU_ASSERT_TRUE(frame_give_up(next));
 	frame_put(next);
 	page_list_release(frame);
 	all_is_counted();
