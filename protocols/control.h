@@ -102,10 +102,10 @@ _Static_assert(sizeof(struct skink_domctl_pci_function) <= 128, "the union of st
  * driver domain already; -EBUSY: it has run; -EINVAL: more vcpus, or Domain-0, or no such class; -E2BIG: its frames, or
  * clean_max, are too many.
  *
- * Renew: of a driver domain that is paused, ready or not. Its devices are fenced and have no interrupts, the grants that it mapped are given
- * back, its vcpu is down and has no registers and no page tables; what Dom0 has not pinned is no table any more. It keeps its id, its
- * frames with what stands in them, its pool and its devices, and the channels to other domains. Then Dom0 unpins, writes, declares it again,
- * and gives the vcpu its first registers. The generation is one more. -ENODEV: no driver domain; -EBUSY: it is not paused, or has
+ * Renew: of a driver domain that is paused, ready or not. Its devices are fenced and have no interrupts, its vcpu is down and has no
+ * registers and no page tables, and nothing of it is pinned, by whomever: no frame of it is a table any more. Then the grants that it
+ * mapped are given back. It keeps its id, its frames with what stands in them, its pool and its devices, and the channels to other
+ * domains. Then Dom0 writes, pins, declares it again, and gives the vcpu its first registers. The generation is one more. -ENODEV: no driver domain; -EBUSY: it is not paused, or has
  * registered a vcpu_info; -EIO: its devices could not be attached again.
  */
 struct skink_domctl_driver {

@@ -395,11 +395,6 @@ int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn)
 	return mmuext(core, id, MMUEXT_PIN_L4_TABLE, mfn);
 }
 
-int core_unpin(struct core *core, domid_t id, xen_pfn_t mfn)
-{
-	return mmuext(core, id, MMUEXT_UNPIN_TABLE, mfn);
-}
-
 int core_renumber(struct core *core, domid_t id, const struct mmu_update *update, uint32_t count)
 {
 	struct mmu_update *buffer = buffer_copy(core, update, count * sizeof(*update));
@@ -408,21 +403,6 @@ int core_renumber(struct core *core, domid_t id, const struct mmu_update *update
 	if (!buffer)
 		return -ENOMEM;
 	error = xencall4(core->call, __HYPERVISOR_mmu_update, (uintptr_t)buffer, count, 0, id) < 0 ? -errno : 0;
-	xencall_free_buffer(core->call, buffer);
-	return error;
-}
-
-int core_frame_types(struct core *core, domid_t id, xen_pfn_t *frame, uint64_t count)
-{
-	struct xen_domctl operation = { .u.getpageframeinfo3.num = count };
-	xen_pfn_t *buffer = buffer_copy(core, frame, count * sizeof(*frame));
-	int error;
-
-	if (!buffer)
-		return -ENOMEM;
-	set_xen_guest_handle(operation.u.getpageframeinfo3.array, buffer);
-	error = domctl(core, XEN_DOMCTL_getpageframeinfo3, id, &operation);
-	memcpy(frame, buffer, count * sizeof(*frame));
 	xencall_free_buffer(core->call, buffer);
 	return error;
 }

@@ -68,11 +68,10 @@ int core_driver_info(struct core *core, domid_t id, struct skink_driver_info *in
 /* A driver domain, before it runs: protocols/control.h. What is asked of it later goes by lib/line.h. */
 int core_driver(struct core *core, domid_t id, struct skink_domctl_driver *driver);
 
-/* As it was before it ran, for another image: its tables are none any more when what is pinned is unpinned. */
+/* As it was before it ran, for another image: nothing is pinned, and its tables are none any more. */
 int core_renew(struct core *core, domid_t id);
 /* What the guest will find as the numbers of `count` of its frames. */
 int core_renumber(struct core *core, domid_t id, const struct mmu_update *update, uint32_t count);
-int core_unpin(struct core *core, domid_t id, xen_pfn_t mfn);	/* -EINVAL: it is not pinned */
 
 /* Memory. mfn[] gets the machine frames of the guest's frames first .. first + count - 1; all of them or -ENOMEM. */
 int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count, xen_pfn_t *mfn);
@@ -80,8 +79,6 @@ int core_populate(struct core *core, domid_t id, uint64_t first, uint64_t count,
 int core_populate_block(struct core *core, domid_t id, uint64_t first, unsigned int order, xen_pfn_t *mfn);
 /* Makes the frame a page table of the highest level for good: the core checks all that hangs on it. */
 int core_pin_root(struct core *core, domid_t id, xen_pfn_t mfn);
-/* What each frame is: in: frames, out: XEN_DOMCTL_PFINFO_* in the top bits. */
-int core_frame_types(struct core *core, domid_t id, xen_pfn_t *frame, uint64_t count);
 /* NULL and errno if one of the frames cannot be mapped. */
 void *core_map(struct core *core, domid_t id, int protection, const xen_pfn_t *mfn, size_t count);
 void core_unmap(struct core *core, void *at, size_t count);

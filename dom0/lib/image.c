@@ -15,7 +15,6 @@
 
 #define REHEARSAL_LOOKS	600		/* a tenth of a second apart: a machine may be busy */
 #define LOOK_NS		100000000L
-#define TYPES_AT_ONCE	512u
 
 /* ---- what it says of itself ---- */
 
@@ -274,35 +273,11 @@ static int write_pages(struct core *core, domid_t id, const struct image *image)
 	return 0;
 }
 
-/* All that is pinned: at most one is, but which, if this was tried before and has failed? */
-static int unpin_all(struct core *core, domid_t id, const struct image *image)
-{
-	xen_pfn_t type[TYPES_AT_ONCE];
-	int result = 0;
-
-	for (uint64_t first = 0, count; first < image->frames && !result; first += count) {
-		count = image->frames - first < TYPES_AT_ONCE ? image->frames - first : TYPES_AT_ONCE;
-		memcpy(type, image->frame + first, count * sizeof(*type));
-		result = core_frame_types(core, id, type, count);
-		for (uint64_t i = 0; i < count && !result; i++)
-			if (type[i] & XEN_DOMCTL_PFINFO_LPINTAB)
-				result = core_unpin(core, id, image->frame[first + i]);
-	}
-	return result;
-}
-
-static int unpin(struct core *core, domid_t id, const struct driver_shared *shared, const struct image *image)
-{
-	return shared->is_uncertain || core_unpin(core, id, shared->root) ? unpin_all(core, id, image) : 0;
-}
-
 int image_load(struct core *core, domid_t id, struct driver_shared *shared, const struct image *image)
 {
 	struct skink_domctl_driver declaration = image->declaration;
 	int result = core_renew(core, id);
 
-	if (!result)
-		result = unpin(core, id, shared, image);
 	if (!result)
 		result = renumber(core, id, shared, image);
 	if (result)

@@ -202,18 +202,46 @@ void base_drop_all(struct vcpu *vcpu)
 		deferred_adopt(vcpu);
 }
 
-/* One frame of a dying domain: what the guest itself held of it goes. */
-static void frame_let_go(struct frame *frame)
+static void bases_drop(struct domain *domain)
+{
+	for (uint32_t i = 0; i < domain->vcpu_max; i++)
+		base_drop_all(domain->vcpu[i]);
+}
+
+#define LET_GO_AT_ONCE 64
+
+/* What the guest itself holds of it: it is pinned, or half validated. */
+static void table_let_go(struct frame *frame)
 {
 	uint64_t word = read_once(&frame->type);
 
 	(void)table_unpin(frame);
 	if ((word & FRAME_PARTIAL) && !(word & FRAME_TYPE_COUNT_MASK))
 		deferred_add_partial(frame);
-	(void)frame_give_up(frame);
 }
 
-#define LET_GO_AT_ONCE 64
+/*
+ * None is freed by that: a table whose last type reference goes is deferred, and keeps another. The list grows at its head: if the
+ * one at *next has gone meanwhile, all are looked at again, and one that has come again leads to all that it led to.
+ */
+int mmu_domain_unpin(struct domain *domain, uint32_t *next)
+{
+	struct domain_locked owner = domain_lock(domain);
+	uint32_t looked = 0;
+
+	bases_drop(domain);
+	spin_lock(&domain->page_list_lock);
+	if (frame_of(mfn(*next))->owner != domain->id)
+		*next = domain->page_list;
+	for (; *next != FRAME_LINK_NONE; *next = frame_of(mfn(*next))->next) {
+		if (++looked % LET_GO_AT_ONCE == 0 && preempt_needed())
+			break;
+		table_let_go(frame_of(mfn(*next)));
+	}
+	spin_unlock(&domain->page_list_lock);
+	domain_unlock(owner);
+	return *next != FRAME_LINK_NONE || current_vcpu()->deferred_tables ? -ERESTART : 0;
+}
 
 int mmu_domain_destroy(struct domain *domain)
 {
@@ -221,11 +249,11 @@ int mmu_domain_destroy(struct domain *domain)
 	bool must_stop = false;
 	struct frame *frame;
 
-	for (uint32_t i = 0; i < domain->vcpu_max; i++)
-		base_drop_all(domain->vcpu[i]);
+	bases_drop(domain);
 	for (uint32_t i = 1; !must_stop && page_list_keep_next(domain, &frame); i++) {
 		if (frame) {
-			frame_let_go(frame);
+			table_let_go(frame);
+			(void)frame_give_up(frame);
 			frame_put(frame);
 		}
 		must_stop = current_vcpu()->deferred_tables || (i % LET_GO_AT_ONCE == 0 && preempt_needed());

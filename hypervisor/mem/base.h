@@ -23,3 +23,6 @@ MUST_CHECK int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, ui
  * take apart is done when the current one has nothing to take apart.
  */
 void base_drop_all(struct vcpu *vcpu);
+
+/* Of a domain that does not run: no table is left but what others use. *next, of its frames: 0 before the first call. -ERESTART */
+MUST_CHECK int mmu_domain_unpin(struct domain *domain, uint32_t *next);

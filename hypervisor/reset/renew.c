@@ -21,16 +21,14 @@ static int may_renew(const struct domain *domain)
 /* It cannot be brought up again but with new registers. */
 static void vcpu_renew(struct vcpu *vcpu)
 {
-	struct domain_locked locked;
+	struct reset *reset = vcpu->domain->reset;
 
 	vcpu_stop(vcpu);
 	sched_vcpu_kick(vcpu);			/* it may have slept; the next one is awake */
 	__atomic_store_n(&vcpu->work, 0, __ATOMIC_SEQ_CST);
-	locked = domain_lock(vcpu->domain);
+	reset->is_unpinned &= !vcpu->is_initialised;
 	vcpu->is_initialised = false;
 	memset(&vcpu->trap, 0, sizeof(vcpu->trap));
-	base_drop_all(vcpu);
-	domain_unlock(locked);
 }
 
 static void state_renew(struct domain *domain)
@@ -40,7 +38,7 @@ static void state_renew(struct domain *domain)
 	memset(reset->events_masked, 0xff, sizeof(reset->events_masked));
 	event_forget(domain, reset->events_masked);
 	reset->clean_max = 0;
-	reset->is_declared = reset->is_asked = false;
+	reset->is_declared = reset->is_asked = reset->is_unpinned = false;
 	reset->phase = RESET_FENCE;
 	reset->info = (struct skink_driver_info){ .generation = reset->info.generation + 1, .report_ns = reset->info.report_ns };
 	write_once(&domain->is_shut_down, false);
@@ -49,16 +47,21 @@ static void state_renew(struct domain *domain)
 
 int reset_renew(struct domain *domain)
 {
+	struct reset *reset = domain->reset;
 	int error = may_renew(domain);
 
 	if (error)
 		return error;
-	write_once(&domain->reset->is_armed, false);
-	if (__atomic_exchange_n(&domain->reset->state, SKINK_DRIVER_STARTING, __ATOMIC_SEQ_CST) != SKINK_DRIVER_STARTING)
-		domain->reset->info.report_ns = time_now_ns();
+	write_once(&reset->is_armed, false);
+	if (__atomic_exchange_n(&reset->state, SKINK_DRIVER_STARTING, __ATOMIC_SEQ_CST) != SKINK_DRIVER_STARTING)
+		reset->info.report_ns = time_now_ns();
 	pci_domain_fence(domain);		/* R1 */
 	vcpu_renew(domain->vcpu[0]);
-	if (grant_release_all(domain, &(uint32_t){ 0 }) || reset_release(domain))
+	if (reset_release(domain) || (!reset->is_unpinned && mmu_domain_unpin(domain, &reset->unpin_next)))
+		return -ERESTART;
+	reset->is_unpinned = true;
+	/* Lenders get their frames back when nobody maps them: they may be tables then. */
+	if (grant_release_all(domain, &(uint32_t){ 0 }))
 		return -ERESTART;
 	event_close_own(domain);
 	pci_domain_renew(domain);

@@ -67,7 +67,8 @@ struct reset {
 
 	/* How far ready, a reset or the end has come. */
 	enum reset_phase phase;
-	uint32_t next, released;
+	uint32_t next, released, unpin_next;
+	bool is_unpinned;		/* renewal: it has no table any more */
 	bool is_asked;			/* Dom0's call waits for the end of the reset */
 
 	struct spinlock lock;

@@ -439,7 +439,7 @@ static void grants_are_released_and_their_entries_gone(void)
 }
 
 /* The lender may make a page table of it at once. */
-static void at_its_end_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
+static void a_grant_is_back_when_nobody_maps_it(int (*ends)(struct domain *domain))
 {
 	struct frame *frame;
 	struct grant_entry_v1 *entry;
@@ -447,7 +447,6 @@ static void at_its_end_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
 	uint64_t before_it;
 	int error;
 
-	given_driver();
 	frame = frame_of(mfn(zero.page[DATA]));
 	before_it = frame->type;
 	entry = &zero.domain->grants->shared[0][8];
@@ -459,14 +458,38 @@ static void at_its_end_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
 	as_zero();
 	fake.preempt_every = 1;
 	do {
-		error = domain_destroy(driver.domain);
-		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		error = ends(driver.domain);
 		CU_ASSERT_TRUE((entry->flags & GTF_writing) || frame->type == before_it);
+		all_is_counted();
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
 	} while (error == -ERESTART);
 	fake.preempt_every = 0;
 	CU_ASSERT_EQUAL(error, 0);
 	CU_ASSERT_EQUAL(entry->flags, GTF_permit_access);
 	all_is_counted();
+}
+
+static void at_its_end_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
+{
+	given_driver();
+	a_grant_is_back_when_nobody_maps_it(domain_destroy);
+}
+
+/* Its root is pinned, and half a table holds another that maps the grant. */
+static void at_renewal_a_grant_is_back_when_nobody_maps_it(void)		/* F1 */
+{
+	given_driver();
+	for (uint32_t i = 0; i < 4; i++)
+		words_of(driver.page[DATA])[i] = pte(driver.page[L1_SECOND], READ_ONLY);
+	CU_ASSERT_EQUAL(guest_maps(VA(DATA), 0), 0);
+	fake.preempt_every = 1;
+	guest_call_tries = 0;
+	CU_ASSERT_EQUAL(guest_pins(driver.page[DATA], FRAME_L2), -ERESTART);
+	guest_call_tries = UINT32_MAX;
+	fake.preempt_every = 0;
+	CU_ASSERT_NOT_EQUAL(frame_of(mfn(driver.page[DATA]))->type & FRAME_PARTIAL, 0);
+	driver.domain->pause_count = 1;
+	a_grant_is_back_when_nobody_maps_it(reset_renew);
 }
 
 /* ---- armed ---- */
@@ -776,6 +799,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(what_others_can_write_to_is_always_restored),
 	UNIT_CASE(grants_are_released_and_their_entries_gone),
 	UNIT_CASE(at_its_end_a_grant_is_back_when_nobody_maps_it),
+	UNIT_CASE(at_renewal_a_grant_is_back_when_nobody_maps_it),
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
 	UNIT_CASE(a_death_is_told_with_its_cause_or_not_yet),
 	UNIT_CASE(a_watchdog_that_barks_during_a_reset_is_too_late),
