@@ -33,7 +33,7 @@ static long console_write(uint32_t count, uint64_t buffer)
 			log_write_raw(text, now);
 		else
 			write_line(domain, text, now);
-		if (count > now && preempt_needed())
+		if (count > now && hypercall_must_stop())
 			return hypercall_continue(__HYPERVISOR_console_io, 3, (uint64_t)CONSOLEIO_write,
 						  (uint64_t)(count - now), buffer + now);
 	}

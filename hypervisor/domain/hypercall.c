@@ -112,7 +112,8 @@ long do_multicall(uint64_t calls, uint64_t count)
 
 	if (vcpu->multicall)
 		return -EINVAL;
-	for (count = (uint32_t)count; count; count--, calls += sizeof(struct multicall_entry)) {
+	count = (uint32_t)count;
+	while (count) {
 		int error = run_entry(vcpu, calls, &is_continued);
 
 		if (error)
@@ -121,11 +122,9 @@ long do_multicall(uint64_t calls, uint64_t count)
 			return 0;
 		if (is_continued)
 			break;
-		if (count > 1 && (preempt_needed() || (read_once(&vcpu->work) & VCPU_WORK_RESET))) {
-			calls += sizeof(struct multicall_entry);
-			count--;
+		calls += sizeof(struct multicall_entry);
+		if (--count && hypercall_must_stop())
 			break;
-		}
 	}
 	return count ? hypercall_continue(__HYPERVISOR_multicall, 2, calls, count) : 0;
 }

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hypercalls: one function each, up to four words in (the ABI has room for six), one out (0, a count, or -errno). A
- * long one stops when preempt_needed() and returns hypercall_continue(), which sets the guest's registers (or the
+ * long one stops when hypercall_must_stop() and returns hypercall_continue(), which sets the guest's registers (or the
  * multicall's entry) so that it is called again with what is left to do.
  */
 #pragma once
+
+/*
+ * Others wait for the CPU, or the caller has an event to take, or is to be reset. It may be so each time that the hypercall is begun again:
+ * it does a step before it asks. What Domain-0 does to others asks preempt_needed(): it does not stop for Domain-0's own events.
+ */
+static inline bool hypercall_must_stop(void)
+{
+	const struct vcpu *vcpu = current_vcpu();
+
+	return preempt_needed() || (read_once(&vcpu->work) & VCPU_WORK_RESET) || vcpu_has_deliverable_event(vcpu);
+}
 
 /* To be returned at once. `count` words of arguments follow; the others stay as they were. */
 long hypercall_continue(uint32_t number, uint32_t count, ...);

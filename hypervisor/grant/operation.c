@@ -6,7 +6,7 @@
 #include "domain/hypercall.h"
 #include "grant/table.h"
 
-#define CHUNK 8			/* operations between two looks at preempt_needed() */
+#define CHUNK 8			/* operations between two looks at hypercall_must_stop() */
 #define OPERATION_BYTES_MAX sizeof(struct gnttab_copy)
 
 struct grant_command {
@@ -49,7 +49,7 @@ static long grant_batch(const struct grant_command *command, uint32_t number, ui
 		error = count ? guest_write(address, operations, (size_t)count * command->bytes) : -EFAULT;
 		address += (uint64_t)count * command->bytes;
 		left -= count;
-		if (left && preempt_needed())
+		if (left && hypercall_must_stop())
 			break;
 	}
 	grant_unmap_flush(&batch);

@@ -128,7 +128,7 @@ long memory_exchange(uint64_t argument)
 {
 	struct chunk chunk;
 	struct xen_memory_exchange *x = &chunk.exchange;
-	uint64_t per_chunk;
+	uint64_t per_chunk, begun;
 	int error;
 
 	if (guest_read(x, argument, sizeof(*x)))
@@ -141,9 +141,10 @@ long memory_exchange(uint64_t argument)
 		return error;
 	error = chunk.domain->is_frozen ? -EPERM : 0;
 	per_chunk = extents_in_chunk(&chunk, &x->in);
+	begun = x->nr_exchanged;
 	while (!error && x->nr_exchanged < x->in.nr_extents) {
 		chunk.index = x->nr_exchanged / per_chunk;
-		error = preempt_needed() ? -ERESTART : chunk_exchange(&chunk);
+		error = x->nr_exchanged != begun && hypercall_must_stop() ? -ERESTART : chunk_exchange(&chunk);
 		if (!error)
 			x->nr_exchanged += per_chunk;
 	}

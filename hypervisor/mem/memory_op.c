@@ -68,12 +68,9 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 	error = domain_get_managed(e.request.domid, &e.domain);
 	if (error)
 		return error;
-	if (e.domain->is_frozen) {
-		domain_put(e.domain);
-		return -EPERM;
-	}
+	error = e.domain->is_frozen ? -EPERM : 0;
 	while (e.done < e.request.nr_extents && !error) {
-		if (e.done != done && preempt_needed())
+		if (e.done != done && hypercall_must_stop())
 			error = -ERESTART;
 		else if (command == XENMEM_decrease_reservation)
 			error = decrease(&e);
@@ -84,7 +81,7 @@ static long reservation(uint32_t command, uint64_t done, uint64_t argument)
 	domain_put(e.domain);
 	if (error == -ERESTART)
 		return hypercall_continue(__HYPERVISOR_memory_op, 2, command | e.done << COMMAND_BITS, argument);
-	return (long)e.done;
+	return error == -EPERM ? error : (long)e.done;
 }
 
 static long frames_of(uint32_t command, uint64_t argument)
@@ -127,9 +124,7 @@ static long machine_memory_map(uint64_t argument)
 	if (map.nr_entries == 0)
 		return -EINVAL;
 	map.nr_entries = 1;
-	if (guest_write((uint64_t)map.buffer.p, &ram, sizeof(ram)) || guest_write(argument, &map, sizeof(map)))
-		return -EFAULT;
-	return 0;
+	return guest_write((uint64_t)map.buffer.p, &ram, sizeof(ram)) || guest_write(argument, &map, sizeof(map)) ? -EFAULT : 0;
 }
 
 /* The frames of a domain's grant table, for its builder to map: so many, or with no list how many there can be. */

@@ -52,7 +52,7 @@ long batch_run(const struct batch *batch)
 		if (ready == 0) {
 			next = requests;
 			ready = left - i;
-			error = i && preempt_needed() ? -ERESTART : batch_read(batch, address, requests, &ready);
+			error = i && hypercall_must_stop() ? -ERESTART : batch_read(batch, address, requests, &ready);
 		}
 		if (!error)
 			error = batch->one(batch, next);

@@ -233,13 +233,43 @@ static void frames_are_exchanged_whole_chunks_at_a_time(void)
 		out[0] = 300;
 		out[1] = 400;
 		x = exchange_of(in, 8, 0, out, 2, 2);
-		fake.preempt_every = every == 1 ? 0 : every;
+		fake.preempt_every = every;
+		guest_call_tries = 10;
 		CU_ASSERT_EQUAL(memory_op(XENMEM_exchange, x), 0);
+		CU_ASSERT_TRUE(guest_call_continued == 1 || every != 1);
+		guest_call_tries = UINT32_MAX;
 		fake.preempt_every = 0;
 		CU_ASSERT_EQUAL(x->nr_exchanged, 8);
 		CU_ASSERT_EQUAL(m2p_get(mfn(out[1] + 3)).raw, 403);
 		CU_ASSERT_EQUAL(out[0] % 4, 0);
 		CU_ASSERT_EQUAL(guest.domain->frame_count, GUEST_PAGES + 8 * (every + 1));
+		all_is_counted();
+	}
+}
+
+/* Other vcpus may send one as fast as it is taken. */
+static void a_long_call_stops_for_an_event_after_each_step(void)
+{
+	struct memory_guest guest = given_guest(1);
+	vcpu_info_t *info = guest.domain->vcpu[0]->info;
+	struct mmu_update *updates = fake_guest_memory(96 * sizeof(*updates));
+	xen_pfn_t *in = list_of(NULL, 8), *out = list_of(NULL, 2);
+
+	for (uint32_t i = 0; i < 96; i++)
+		updates[i] = (struct mmu_update){ .ptr = guest.page[DATA] << PAGE_SHIFT | i * 8, .val = i };
+	info->evtchn_upcall_pending = 1;
+	for (uint8_t masked = 0; masked < 2; masked++) {
+		info->evtchn_upcall_mask = masked;
+		guest_call_tries = 100;
+		CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(updates), 96, 0, DOMID_SELF), 0);
+		CU_ASSERT_EQUAL(guest_call_continued, masked ? 0 : 2);
+		CU_ASSERT_EQUAL(populate(in, 8, 0), 8);
+		CU_ASSERT_EQUAL(guest_call_continued, masked ? 0 : 7);
+		CU_ASSERT_EQUAL(memory_op(XENMEM_exchange, exchange_of(in, 8, 0, out, 2, 2)), 0);
+		CU_ASSERT_EQUAL(guest_call_continued, masked ? 0 : 1);
+		CU_ASSERT_EQUAL(decrease(out, 2, 2), 2);
+		CU_ASSERT_EQUAL(guest_call_continued, masked ? 0 : 1);
+		guest_call_tries = UINT32_MAX;
 		all_is_counted();
 	}
 }
@@ -351,6 +381,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(frame_that_is_mapped_is_not_exchanged_and_nothing_else_is),
 	UNIT_CASE(frame_that_came_back_is_as_stale_as_before),
 	UNIT_CASE(frames_are_exchanged_whole_chunks_at_a_time),
+	UNIT_CASE(a_long_call_stops_for_an_event_after_each_step),
 	UNIT_CASE(exchange_without_memory_changes_nothing),
 	UNIT_CASE(exchange_that_fails_has_given_nothing),
 	UNIT_CASE(exchange_at_each_fault_of_the_guests_memory_is_counted),

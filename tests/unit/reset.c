@@ -528,6 +528,28 @@ static void an_armed_driver_is_back_without_dom0(void)
 }
 
 /* Another CPU is about to note of what it has died, or a frame as changed. */
+/* Its last call may be as long as it likes to make it. */
+static void a_long_call_stops_for_the_reset_of_its_driver(void)
+{
+	enum { COPIES = 40 };
+	struct gnttab_copy *copy = fake_guest_memory(COPIES * sizeof(*copy));
+
+	given_ready();
+	for (uint32_t i = 0; i < COPIES; i++)
+		copy[i] = (struct gnttab_copy){ .source = { { .gmfn = driver.page[DATA] }, DOMID_SELF, 0 },
+						.dest = { { .gmfn = driver.page[DATA + 1] }, DOMID_SELF, 5 }, .len = 100 };
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_copy, guest_address(copy), COPIES, 0), 0);
+	CU_ASSERT_EQUAL(guest_call_continued, 0);
+	CU_ASSERT_EQUAL(arm(1), 0);
+	domain_crash(driver.domain, "on purpose");
+	guest_call_tries = 0;
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_copy, guest_address(copy), COPIES, 0), -ERESTART);
+	CU_ASSERT_EQUAL(driver.domain->vcpu[0]->regs.rdx, COPIES - 8);
+	guest_call_tries = UINT32_MAX;
+	driver_leaves_core();
+	restored_are_as_before();
+}
+
 static void a_death_is_told_with_its_cause_or_not_yet(void)			/* R7, R3 */
 {
 	struct skink_domctl_driver_info to = { guest_address(fake_guest_memory(sizeof(struct skink_driver_info))), 8 };
@@ -801,6 +823,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(at_its_end_a_grant_is_back_when_nobody_maps_it),
 	UNIT_CASE(at_renewal_a_grant_is_back_when_nobody_maps_it),
 	UNIT_CASE(an_armed_driver_is_back_without_dom0),
+	UNIT_CASE(a_long_call_stops_for_the_reset_of_its_driver),
 	UNIT_CASE(a_death_is_told_with_its_cause_or_not_yet),
 	UNIT_CASE(a_watchdog_that_barks_during_a_reset_is_too_late),
 	UNIT_CASE(event_of_before_is_told_of_when_its_port_is_unmasked),
