@@ -171,12 +171,13 @@ static bool work_step(struct vcpu *vcpu)
 	/* The frame tells what could not be loaded; the registers hold 0 instead. */
 	if (work_take(vcpu, VCPU_WORK_FAILSAFE) && bounce_to_callback(vcpu, CALLBACKTYPE_failsafe))
 		return true;
-	if (work_take(vcpu, VCPU_WORK_NMI) && bounce_to_callback(vcpu, CALLBACKTYPE_nmi))
-		return true;
-	/* Once: other vcpus may clear its mask as fast as it is set. */
+	/* Both once: other vcpus may send the next NMI, or clear the mask, as fast as this sets it. */
+	if (work_take(vcpu, VCPU_WORK_NMI))
+		(void)bounce_to_callback(vcpu, CALLBACKTYPE_nmi);
 	if (vcpu_has_deliverable_event(vcpu))
 		(void)bounce_to_callback(vcpu, CALLBACKTYPE_event);
-	return false;
+	/* One of these may have been its death. */
+	return read_once(&vcpu->work) & VCPU_WORK_RESET;
 }
 
 void exit_work(struct vcpu *vcpu)
