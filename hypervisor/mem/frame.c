@@ -130,7 +130,7 @@ static int validate(struct frame *frame, enum frame_type type)
 	return result;
 }
 
-/* A frame that is half a table: the work on it must end first. */
+/* A frame that is half a table, or whose last use may go with one: the work on it must end first. */
 static int wait_for_table(struct frame *frame, uint64_t word)
 {
 	if (frame->owner != current_vcpu()->domain->id)
@@ -152,8 +152,9 @@ static int get_first_type(struct frame *frame, enum frame_type type, uint64_t *w
 	uint64_t wanted = (uint64_t)type << FRAME_TYPE_SHIFT | 1;
 
 	if (*word & FRAME_TYPE_COUNT_MASK) {
+		/* A table that waits to be taken apart may be all that holds it as what it is. */
 		if (old != type || (uint32_t)*word == FRAME_TYPE_COUNT_MASK)
-			return -EINVAL;
+			return old <= FRAME_L4 && current_vcpu()->deferred_tables ? wait_for_table(frame, *word) : -EINVAL;
 		if (type != FRAME_WRITABLE)
 			return -EBUSY;
 		cpu_relax_serving();	/* stale translations through it are being flushed */

@@ -347,6 +347,33 @@ static void half_a_table_is_counted_and_cannot_be_written(void)			/* F1, F2: sto
 	all_is_counted();
 }
 
+/* As on Xen: a kernel writes to a page that was a table as soon as it has taken out what led to it. */
+static void what_a_table_alone_held_can_be_mapped_writable_at_once(void)	/* F1 */
+{
+	struct memory_guest guest = given_guest(1);
+	uint64_t l2 = given_page(guest.domain), l1 = given_page(guest.domain);
+	struct mmu_update *updates = fake_guest_memory(2 * sizeof(*updates));
+
+	words_of(l2)[0] = pte(l1, WRITABLE);
+	CU_ASSERT_EQUAL(guest_updates(guest.page[L3], 1, pte(l2, WRITABLE)), 0);
+	CU_ASSERT_EQUAL(type_references(l1), 1);
+	updates[0] = (struct mmu_update){ .ptr = guest.page[L3] << PAGE_SHIFT | 8, .val = 0 };
+	updates[1] = (struct mmu_update){ .ptr = guest.page[L1_SECOND] << PAGE_SHIFT, .val = pte(l1, WRITABLE) };
+	guest_call_tries = 3;
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(updates), 2, 0, DOMID_SELF), 0);
+	CU_ASSERT_EQUAL(guest_call_continued, 1);
+	all_is_counted();
+	/* What others hold, too, is refused, when nothing is left to wait for. */
+	CU_ASSERT_EQUAL(guest_updates(guest.page[L3], 1, pte(l2, WRITABLE)), -EINVAL);
+	CU_ASSERT_EQUAL(guest_updates(guest.page[L1_SECOND], 0, 0), 0);
+	CU_ASSERT_EQUAL(guest_updates(guest.page[L3], 1, pte(l2, WRITABLE)), 0);
+	updates[1].val = pte(guest.page[L1], WRITABLE);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(updates), 2, 0, DOMID_SELF), -EBUSY);
+	CU_ASSERT_EQUAL(guest_call_continued, 1);
+	guest_call_tries = UINT32_MAX;
+	all_is_counted();
+}
+
 static void half_a_table_that_is_wanted_as_another_is_taken_apart_first(void)	/* F1 */
 {
 	struct memory_guest guest = given_guest(1);
@@ -611,6 +638,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(table_whose_children_are_refused_keeps_none),
 	UNIT_CASE(validation_that_is_stopped_anywhere_comes_to_the_same_end),
 	UNIT_CASE(half_a_table_is_counted_and_cannot_be_written),
+	UNIT_CASE(what_a_table_alone_held_can_be_mapped_writable_at_once),
 	UNIT_CASE(half_a_table_that_is_wanted_as_another_is_taken_apart_first),
 	UNIT_CASE(every_level_comes_apart_a_table_at_a_step),
 	UNIT_CASE(what_is_not_lent_any_more_is_reached_by_no_other_address),
