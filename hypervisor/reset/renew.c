@@ -57,6 +57,7 @@ int reset_renew(struct domain *domain)
 		reset->info.report_ns = time_now_ns();
 	pci_domain_fence(domain);		/* R1 */
 	vcpu_renew(domain->vcpu[0]);
+	/* First what resets knew of its tables: one that was given up is another's frame when it is none any more. */
 	if (reset_release(domain) || (!reset->is_unpinned && mmu_domain_unpin(domain, &reset->unpin_next)))
 		return -ERESTART;
 	reset->is_unpinned = true;

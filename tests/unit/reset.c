@@ -17,6 +17,7 @@
 #include "lib/bits.h"
 #include "mem/alloc.h"
 #include "mem/base.h"
+#include "mem/pagelist.h"
 #include "memory_guest.h"
 #include "memory_oracle.h"
 #include "pci/pci.h"
@@ -791,6 +792,67 @@ static void renewal_may_be_stopped_and_asked_again(void)
 	all_is_counted();
 }
 
+/* As a table it is all that keeps its frame, and what a reset knew of the table must not be said of whoever has the frame next. */
+static void a_table_that_was_given_up_goes_when_no_reset_knows_it(void)	/* R6 */
+{
+	struct frame *table;
+	int error;
+
+	given_driver();
+	table = frame_of(mfn(driver.page[L1_SECOND]));
+	CU_ASSERT_EQUAL(guest_maps(VA(L1_SECOND), 0), 0);
+	CU_ASSERT_TRUE(frame_give_up(table));
+	CU_ASSERT_EQUAL(ready(), 0);
+	driver.domain->pause_count = 1;
+	as_zero();
+	fake.preempt_every = 1;
+	do {
+		error = reset_renew(driver.domain);
+		fake_deferred_steps(current_vcpu(), UINT32_MAX);
+		CU_ASSERT_TRUE(!driver.domain->reset->frame || table->owner == DRIVER);
+		all_is_counted();
+	} while (error == -ERESTART);
+	fake.preempt_every = 0;
+	CU_ASSERT_EQUAL(error, 0);
+	CU_ASSERT_EQUAL(table->count, 0);
+	all_is_counted();
+}
+
+/* Also when the frame where this was stopped has gone meanwhile. */
+static void renewal_finds_all_that_is_pinned_however_often_it_is_stopped(void)
+{
+	for (uint32_t goes = 0; goes < 2; goes++) {
+		uint32_t stopped = 0;
+		mfn_t number[300];
+		int error;
+
+		given_driver();
+		for (uint32_t i = 0; i < ARRAY_SIZE(number); i++) {
+			CU_ASSERT_EQUAL_FATAL(frame_alloc_for(driver.domain, 0, 0, &number[i]), 0);
+			if (i % 7 == 0)
+				CU_ASSERT_EQUAL(guest_pins(number[i].raw, FRAME_L1), 0);
+		}
+		driver.domain->pause_count = 1;
+		as_zero();
+		fake.preempt_every = 1;
+		do {
+			error = reset_renew(driver.domain);
+			fake_deferred_steps(current_vcpu(), UINT32_MAX);
+			stopped += driver.domain->reset->unpin_next != 0;
+			if (goes && driver.domain->reset->unpin_next && stopped < 3)
+				CU_ASSERT_TRUE(frame_give_back(mfn(driver.domain->reset->unpin_next), driver.domain));
+			all_is_counted();
+		} while (error == -ERESTART && stopped < 50);
+		fake.preempt_every = 0;
+		CU_ASSERT_EQUAL(error, 0);
+		CU_ASSERT_TRUE(stopped > 4);
+		for (uint32_t i = driver.domain->page_list; i != FRAME_LINK_NONE; i = frame_of(mfn(i))->next)
+			CU_ASSERT_EQUAL(frame_of(mfn(i))->type & (FRAME_PINNED | FRAME_TYPE_COUNT_MASK), 0);
+		CU_ASSERT_EQUAL(guest_ends(driver.domain), 0);
+		fake_reset();
+	}
+}
+
 static void at_its_end_nothing_of_the_copy_is_left(void)
 {
 	given_ready();
@@ -834,6 +896,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(a_renewed_driver_is_as_before_it_ran),
 	UNIT_CASE(a_renewed_driver_cannot_close_all_its_ports),
 	UNIT_CASE(renewal_may_be_stopped_and_asked_again),
+	UNIT_CASE(a_table_that_was_given_up_goes_when_no_reset_knows_it),
+	UNIT_CASE(renewal_finds_all_that_is_pinned_however_often_it_is_stopped),
 	UNIT_CASE(at_its_end_nothing_of_the_copy_is_left),
 	UNIT_CASE(nor_of_one_that_was_never_ready),
 };
