@@ -84,6 +84,8 @@ def fio(session, case):
 
 def sql(session, case):
     """Another client, in the guest: what is wrong on the disk PostgreSQL itself would not read for as long as it has the page."""
+    # Before the accounts are there it would change nothing.
+    session.wait(lambda: session.guests["web"].loads["sql"]["read"] > 0, 120, "PostgreSQL has not come up")
     before = session.guests["web"].loads["sql"]["bad"]
     session.run(f"printf 'plant\\r' > {session.ask('info', domain='web')['domain']['console']}")
     session.wait(lambda: session.guests["web"].loads["sql"]["bad"] > before, 120, "", must=False)
