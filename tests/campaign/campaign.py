@@ -291,3 +291,6 @@ if __name__ == "__main__":
         sys.exit(main())
     except (plans.Wrong, results.Wrong, exact.Broken, Lost) as complaint:
         sys.exit(f"campaign: {complaint}")
+    except KeyboardInterrupt:
+        print("\n  stopped: the same command goes on where it was; REPORT= shows what there is", file=sys.stderr)
+        sys.exit(130)
