@@ -92,7 +92,7 @@ static void apply_live(struct plan *plan, struct domain *domain, struct manifest
 	*change = (struct change){ .plan = plan, .left = 1, .result = outcome(0, "done") };
 	result = change_live(domain, manifest);
 	if (domain->phase == PHASE_RUNNING)
-		change->left += attach_change(domain->id, domain->manifest, DEVICE_TIMEOUT_S, part_done, change);
+		attach_change(domain->id, domain->manifest, DEVICE_TIMEOUT_S, part_done, change, &change->left);
 	part_done(change, &result);
 	attach_look();
 }

@@ -223,7 +223,7 @@ static uint32_t free_vif(domid_t id)
 	return device;
 }
 
-struct attachment *attach_add(domid_t id, const char *name, enum attach_kind kind, const char *key, const char *driver_name)
+static struct attachment *add(domid_t id, const char *name, enum attach_kind kind, const char *key, const char *driver_name)
 {
 	struct attachment *attachment = need_memory(calloc(1, sizeof(*attachment))), **at = &attachments;
 
@@ -235,11 +235,19 @@ struct attachment *attach_add(domid_t id, const char *name, enum attach_kind kin
 	while (*at)
 		at = &(*at)->next;
 	*at = attachment;
+	return attachment;
+}
+
+struct attachment *attach_add(domid_t id, const char *name, enum attach_kind kind, const char *key, const char *driver_name)
+{
+	struct attachment *attachment = add(id, name, kind, key, driver_name);
+
 	look_at(attachment);
 	return attachment;
 }
 
-void attach_domain(domid_t id, const struct manifest *manifest)
+/* The first of the manifest's devices that there is no attachment of; NULL: there is one of each. */
+static struct attachment *add_next(domid_t id, const struct manifest *manifest)
 {
 	const char *name = id ? manifest->name : "Domain-0";
 	char key[ATTACH_KEY];
@@ -247,11 +255,20 @@ void attach_domain(domid_t id, const struct manifest *manifest)
 	for (size_t i = 0; i < manifest->interface_count; i++) {
 		attach_mac_text(manifest->interfaces[i].mac, key);
 		if (!attach_find(id, key))
-			attach_add(id, name, ATTACH_VIF, key, manifest->interfaces[i].driver);
+			return add(id, name, ATTACH_VIF, key, manifest->interfaces[i].driver);
 	}
 	for (size_t i = 0; i < manifest->disk_count; i++)
 		if (!attach_find(id, manifest->disks[i].target))
-			attach_add(id, name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
+			return add(id, name, ATTACH_VBD, manifest->disks[i].target, manifest->disks[i].driver);
+	return NULL;
+}
+
+void attach_domain(domid_t id, const struct manifest *manifest)
+{
+	struct attachment *attachment;
+
+	while ((attachment = add_next(id, manifest)))
+		look_at(attachment);
 }
 
 void attach_remove(struct attachment *attachment, bool is_forced)
@@ -266,27 +283,22 @@ static bool is_of(const struct attachment *attachment, const struct manifest *ma
 	return attach_interface(manifest, attachment->key) || attach_disk(manifest, attachment->key);
 }
 
-size_t attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context)
+/* Nothing is looked at meanwhile: a look may drop attachments, and end waits. */
+void attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context, size_t *left)
 {
-	struct attachment *next, *last = NULL;
-	size_t count = 0;
+	struct attachment *attachment;
 
-	for (struct attachment *attachment = attachments; attachment; attachment = next) {
-		next = attachment->next;
+	for (attachment = attachments; attachment; attachment = attachment->next)
 		if (attachment->front_id == id && attachment->is_wanted && !is_of(attachment, manifest)) {
+			attachment->is_wanted = attachment->is_forced = false;
 			attach_wait(attachment, ATTACH_AWAIT_GONE, timeout_s, done, context);
-			attach_remove(attachment, false);
-			count++;
+			++*left;
 		}
+	while ((attachment = add_next(id, manifest))) {
+		attach_wait(attachment, ATTACH_AWAIT_CONNECTED, timeout_s, done, context);
+		++*left;
 	}
-	for (struct attachment *attachment = attachments; attachment; attachment = attachment->next)
-		last = attachment;
-	attach_domain(id, manifest);
-	for (last = last ? last->next : attachments; last; last = last->next) {
-		attach_wait(last, ATTACH_AWAIT_CONNECTED, timeout_s, done, context);
-		count++;
-	}
-	return count;
+	state_save();
 }
 
 const char *attach_leaving(domid_t id, const struct manifest *manifest)

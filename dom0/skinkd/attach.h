@@ -75,8 +75,8 @@ extern struct attachment *attachments;
 
 /* All devices of the manifest; what cannot be served is told as an event, and tried again when a driver comes. */
 void attach_domain(domid_t id, const struct manifest *manifest);
-/* Devices come and go so that they are the manifest's. For each that does, done() will be called when it has, or the time is over: how many. */
-size_t attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context);
+/* With the next look devices come and go so that they are the manifest's. For each *left is one more, and done() called when it has, or the time is over. */
+void attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context, size_t *left);
 /* A device of the manifest's whose namesake the guest has not let go of yet: its key, or NULL. */
 const char *attach_leaving(domid_t id, const struct manifest *manifest);
 void attach_domain_gone(domid_t id);

@@ -44,7 +44,6 @@ void wire_offer(struct packet *packet)
 		.tso4 = device->does_tso, .tso6 = device->does_tso, .csum4 = device->does_csum, .csum6 = device->does_csum,
 		.length_max = device->mtu + ETHERNET_BYTES,
 	};
-
 	bool is_taken;
 
 	if (!(net.wire.flags & DRIVER_NET_LINK_UP) || packet->length < FRAME_BYTES_MIN)

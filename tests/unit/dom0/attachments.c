@@ -166,8 +166,12 @@ void watch_drop(struct attachment *attachment)
 {
 }
 
+static bool copies_are_dropped;		/* by a pool of volumes, which looks at all attachments then */
+
 void transient_drop(struct attachment *attachment)
 {
+	if (copies_are_dropped)
+		attach_look();
 }
 
 enum disks_found transient_resolve(struct attachment *attachment, const struct manifest_disk *disk, char why[ATTACH_WHY])
@@ -803,6 +807,61 @@ static void what_was_lost_and_is_not_closed_yet_is_closed(void)
 	then_it_comes_anew(attachment);
 }
 
+/* ---- a manifest with other devices ---- */
+
+static void part_has_come(void *left, const struct outcome *result)
+{
+	CU_ASSERT_EQUAL(result->code, 0);
+	--*(size_t *)left;
+}
+
+static void devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it(void)
+{
+	struct manifest other = manifest;
+	struct attachment *disk;
+	size_t left = 1;
+
+	given_a_guest();
+	attach_park(given_an_interface(0));
+	attach_park(given_an_interface(1));
+	other.interface_count = 0;
+	its_table.table.role = DRIVER_BLK;
+	copies_are_dropped = true;
+	attach_change(GUEST, &other, 60, part_has_come, &left, &left);
+	CU_ASSERT_EQUAL(left, 1 + 3);
+	attach_look();
+	CU_ASSERT_EQUAL(left, 1 + 1);
+	disk = attach_find(GUEST, "xvda");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(disk);
+	CU_ASSERT(attachments == disk && !disk->next);
+	when_it_connects(disk);
+	CU_ASSERT_EQUAL(left, 1);
+	/* The same once more is nothing. */
+	attach_change(GUEST, &other, 60, part_has_come, &left, &left);
+	CU_ASSERT_EQUAL(left, 1);
+	copies_are_dropped = false;
+	its_table.table.role = DRIVER_NET;
+}
+
+static void device_that_its_guest_still_holds_cannot_come_anew(void)
+{
+	struct manifest other = manifest;
+	size_t left = 1;
+
+	given_a_guest();
+	given_an_interface(0);
+	other.interface_count = other.disk_count = 0;
+	attach_change(GUEST, &other, 60, part_has_come, &left, &left);
+	attach_look();
+	CU_ASSERT_EQUAL(left, 1 + 1);
+	CU_ASSERT_PTR_NOT_NULL(attach_leaving(GUEST, &manifest));
+	CU_ASSERT_PTR_NULL(attach_leaving(GUEST, &other));
+	when_its_front_end_is(attachments, XenbusStateClosed);
+	CU_ASSERT_EQUAL(left, 1);
+	CU_ASSERT_PTR_NULL(attachments);
+	CU_ASSERT_PTR_NULL(attach_leaving(GUEST, &manifest));
+}
+
 int main(void)
 {
 	static char folder[] = "/tmp/skink-attachments-XXXXXX";
@@ -828,6 +887,8 @@ int main(void)
 	TEST(who_connects_again_and_again_does_not_push_others_events_out);
 	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
 	TEST(what_a_driver_has_spoilt_is_told);
+	TEST(devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it);
+	TEST(device_that_its_guest_still_holds_cannot_come_anew);
 	TEST(no_more_queues_are_offered_than_the_image_serves);
 	TEST(what_the_driver_was_never_given_is_given_anew);
 	TEST(what_was_released_is_offered_anew);
