@@ -310,15 +310,22 @@ const char *attach_leaving(domid_t id, const struct manifest *manifest)
 	return attachment ? attachment->key : NULL;
 }
 
+static struct attachment *first_to_force(domid_t id)
+{
+	struct attachment *attachment = attachments;
+
+	while (attachment && (attachment->front_id != id || (!attachment->is_wanted && attachment->is_forced)))
+		attachment = attachment->next;
+	return attachment;
+}
+
 void attach_domain_gone(domid_t id)
 {
-	struct attachment *next;
+	struct attachment *attachment;
 
-	for (struct attachment *attachment = attachments; attachment; attachment = next) {
-		next = attachment->next;
-		if (attachment->front_id == id)
-			attach_remove(attachment, true);
-	}
+	/* From the first each time: a copy that is dropped asks for a look, which may drop others. */
+	while ((attachment = first_to_force(id)))
+		attach_remove(attachment, true);
 }
 
 void attach_driver_gone(struct driver *driver)

@@ -862,6 +862,25 @@ static void device_that_its_guest_still_holds_cannot_come_anew(void)
 	CU_ASSERT_PTR_NULL(attach_leaving(GUEST, &manifest));
 }
 
+/* ---- a domain that is gone ---- */
+
+static void copy_and_a_neighbour_that_leaves_go_with_their_domain(void)
+{
+	struct attachment *leaving;
+
+	given_a_guest();
+	given_a_disk();
+	its_table.table.role = DRIVER_NET;
+	leaving = given_an_interface(0);
+	given_an_interface(1);
+	attach_remove(leaving, false);
+	leaving->front = XenbusStateClosed;	/* it goes with the next look */
+	copies_are_dropped = true;
+	attach_domain_gone(GUEST);
+	CU_ASSERT_PTR_NULL(attachments);
+	copies_are_dropped = false;
+}
+
 int main(void)
 {
 	static char folder[] = "/tmp/skink-attachments-XXXXXX";
@@ -889,6 +908,7 @@ int main(void)
 	TEST(what_a_driver_has_spoilt_is_told);
 	TEST(devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it);
 	TEST(device_that_its_guest_still_holds_cannot_come_anew);
+	TEST(copy_and_a_neighbour_that_leaves_go_with_their_domain);
 	TEST(no_more_queues_are_offered_than_the_image_serves);
 	TEST(what_the_driver_was_never_given_is_given_anew);
 	TEST(what_was_released_is_offered_anew);
