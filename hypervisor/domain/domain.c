@@ -185,7 +185,7 @@ void domain_unpause(struct domain *domain)
 /* True for the first caller. */
 static bool shut_down_once(struct domain *domain, uint8_t reason)
 {
-	uint8_t none = SHUTDOWN_NONE;
+	uint16_t none = SHUTDOWN_NONE;
 
 	if (!compare_and_swap(&domain->shutdown_reason, &none, reason))
 		return false;

@@ -54,7 +54,7 @@ struct account {
 	uint64_t at_period_start[ACCOUNT_KINDS];/* `used` when the period began; the scheduler's lock */
 };
 
-#define SHUTDOWN_NONE 0xff		/* the reason of a domain that is not shut down */
+#define SHUTDOWN_NONE 0xffff		/* the reason of a domain that is not shut down: a guest gives 8 bits */
 
 struct domain {
 	/* Set at creation, never changed. */
@@ -71,7 +71,7 @@ struct domain {
 	bool is_taken_apart;		/* dying, and nothing keeps it but what others map */
 	bool is_frozen;			/* a driver that is ready (reset/reset.h: R2) */
 	bool is_shut_down;		/* SCHEDOP_shutdown or a crash: no vcpu runs */
-	uint8_t shutdown_reason;	/* SHUTDOWN_*: set once, before is_shut_down */
+	uint16_t shutdown_reason;	/* SHUTDOWN_*: set once, before is_shut_down */
 	uint32_t pause_count;		/* no vcpu runs while it is above 0 */
 	cpumask_t dirty_cpus;		/* CPUs whose TLB may hold entries of this domain */
 	uint64_t vm_assist;		/* bits of VMASST_TYPE_* */

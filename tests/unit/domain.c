@@ -218,6 +218,20 @@ static void a_crash_happens_once_and_stops_that_domain_alone(void)
 	end(domain);
 }
 
+static void domain_ends_once_whatever_its_reason(void)
+{
+	struct domain *domain = given_other(7);
+
+	domain_shutdown(domain, 0xff);
+	CU_ASSERT(domain->is_shut_down);
+	CU_ASSERT_EQUAL(domain->shutdown_reason, 0xff);
+	domain_crash(domain, "%s", "after its end");
+	domain_shutdown(domain, SHUTDOWN_poweroff);
+	CU_ASSERT_EQUAL(domain->shutdown_reason, 0xff);
+	CU_ASSERT(strstr(fake.log, "after its end") == NULL);
+	end(domain);
+}
+
 static void the_end_of_domain_zero_is_the_end(void)
 {
 	bool died;
@@ -699,6 +713,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(domain_zero_and_oneself_cannot_be_destroyed),
 	UNIT_CASE(a_new_domain_waits_for_its_builder),
 	UNIT_CASE(a_crash_happens_once_and_stops_that_domain_alone),
+	UNIT_CASE(domain_ends_once_whatever_its_reason),
 	UNIT_CASE(the_end_of_domain_zero_is_the_end),
 	UNIT_CASE(a_registered_info_page_is_let_go_at_the_end),
 	UNIT_CASE(addresses_that_are_not_the_guests_are_refused),
