@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/file.h"
@@ -59,31 +60,62 @@ bool autostart_is_on(const char *domain)
 	return *path;
 }
 
-int autostart_enable(const char *domain, const char *xml)
+static struct outcome ended(int result)
+{
+	return result ? outcome(CODE_FAILED, "%s: %s", host.conf.domains_dir, strerror(-result)) : outcome(0, "done");
+}
+
+static struct outcome move(const char *from, const char *to)
+{
+	return ended(rename(from, to) ? -errno : 0);
+}
+
+struct outcome autostart_enable(const char *domain, const char *xml)
 {
 	char path[PATH_TEXT], kept[PATH_TEXT];
 
 	find(domain, ON, path);
 	if (*path)
-		return 0;
+		return ended(0);
 	find(domain, OFF, kept);
 	if (*kept) {
 		snprintf(path, sizeof(path), "%.*s", (int)(strlen(kept) - strlen(OFF) + strlen(ON)), kept);
-		return rename(kept, path) ? -errno : 0;
+		return move(kept, path);
 	}
 	snprintf(path, sizeof(path), "%s/%s" ON, host.conf.domains_dir, domain);
-	return file_replace(path, xml);
+	return ended(file_replace(path, xml));
 }
 
-int autostart_disable(const char *domain)
+/* What cannot be read may be anything. */
+static bool is_same(const char *path, const char *other_path)
+{
+	struct build_error error = { 0 };
+	struct bytes one, other;
+	bool is_same;
+
+	if (file_read_all(path, MANIFEST_BYTES_MAX, BLAME_NOBODY, &one, &error))
+		return false;
+	is_same = !file_read_all(other_path, MANIFEST_BYTES_MAX, BLAME_NOBODY, &other, &error);
+	if (is_same) {
+		is_same = one.count == other.count && !memcmp(one.at, other.at, one.count);
+		bytes_free(&other);
+	}
+	bytes_free(&one);
+	return is_same;
+}
+
+struct outcome autostart_disable(const char *domain)
 {
 	char path[PATH_TEXT], kept[PATH_TEXT + sizeof(OFF)];
+	struct stat there;
 
 	find(domain, ON, path);
 	if (!*path)
-		return 0;
+		return ended(0);
 	snprintf(kept, sizeof(kept), "%.*s" OFF, (int)(strlen(path) - strlen(ON)), path);
-	return rename(path, kept) ? -errno : 0;
+	if (!lstat(kept, &there) && !is_same(path, kept))
+		return outcome(CODE_FAILED, "%.400s is there already, and differs from %s: move it, or remove it", kept, strrchr(path, '/') + 1);
+	return move(path, kept);
 }
 
 static json_t *read_one(const char *folder, const char *name)

@@ -380,8 +380,9 @@ void method_dump_core(struct request *request)
 void method_autostart(struct request *request)
 {
 	struct target target;
+	struct outcome result;
 	char *xml = NULL;
-	int enable = 1, result;
+	int enable = 1;
 	json_t *named;
 
 	if (!rpc_unpack(request, "{s:o, s?b}", "domain", &named, "enable", &enable))
@@ -396,8 +397,8 @@ void method_autostart(struct request *request)
 		result = xml ? autostart_enable(target.name, xml) : autostart_disable(target.name);
 		free(xml);
 	}
-	if (result)
-		rpc_fail(request, CODE_FAILED, "%s: %s", host.conf.domains_dir, strerror(-result));
+	if (result.code)
+		rpc_fail_outcome(request, &result);
 	else
 		rpc_answer(request, json_pack("{s:b}", "autostart", enable));
 }
