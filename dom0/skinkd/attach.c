@@ -283,22 +283,37 @@ static bool is_of(const struct attachment *attachment, const struct manifest *ma
 	return attach_interface(manifest, attachment->key) || attach_disk(manifest, attachment->key);
 }
 
+static struct attachment *remove_next(domid_t id, const struct manifest *manifest)
+{
+	struct attachment *attachment = attachments;
+
+	while (attachment && (attachment->front_id != id || !attachment->is_wanted || is_of(attachment, manifest)))
+		attachment = attachment->next;
+	if (attachment)
+		attachment->is_wanted = attachment->is_forced = false;
+	return attachment;
+}
+
 /* Nothing is looked at meanwhile: a look may drop attachments, and end waits. */
 void attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context, size_t *left)
 {
 	struct attachment *attachment;
 
-	for (attachment = attachments; attachment; attachment = attachment->next)
-		if (attachment->front_id == id && attachment->is_wanted && !is_of(attachment, manifest)) {
-			attachment->is_wanted = attachment->is_forced = false;
-			attach_wait(attachment, ATTACH_AWAIT_GONE, timeout_s, done, context);
-			++*left;
-		}
+	while ((attachment = remove_next(id, manifest))) {
+		attach_wait(attachment, ATTACH_AWAIT_GONE, timeout_s, done, context);
+		++*left;
+	}
 	while ((attachment = add_next(id, manifest))) {
 		attach_wait(attachment, ATTACH_AWAIT_CONNECTED, timeout_s, done, context);
 		++*left;
 	}
 	state_save();
+}
+
+void attach_resume(domid_t id, const struct manifest *manifest)
+{
+	while (remove_next(id, manifest) || add_next(id, manifest))
+		;
 }
 
 const char *attach_leaving(domid_t id, const struct manifest *manifest)

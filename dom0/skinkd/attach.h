@@ -77,6 +77,8 @@ extern struct attachment *attachments;
 void attach_domain(domid_t id, const struct manifest *manifest);
 /* With the next look devices come and go so that they are the manifest's. For each *left is one more, and done() called when it has, or the time is over. */
 void attach_change(domid_t id, const struct manifest *manifest, double timeout_s, done_fn done, void *context, size_t *left);
+/* The same for one that was changed by a skinkd that was killed before it came to its devices: nobody waits any more. */
+void attach_resume(domid_t id, const struct manifest *manifest);
 /* A device of the manifest's whose namesake the guest has not let go of yet: its key, or NULL. */
 const char *attach_leaving(domid_t id, const struct manifest *manifest);
 void attach_domain_gone(domid_t id);

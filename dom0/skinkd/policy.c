@@ -7,6 +7,7 @@
 #include <xen/sched.h>
 
 #include "lib/image.h"
+#include "skinkd/attach.h"
 #include "skinkd/driver.h"
 #include "skinkd/events.h"
 #include "skinkd/life.h"
@@ -236,6 +237,8 @@ static void resume(struct domain *domain)
 	case PHASE_RUNNING:
 		if (domain->is_new)
 			life_let_run(domain);
+		else
+			attach_resume(domain->id, domain->manifest);
 		/* fall through */
 	case PHASE_ENDED:
 		if (domain->is_doomed)

@@ -862,6 +862,37 @@ static void device_that_its_guest_still_holds_cannot_come_anew(void)
 	CU_ASSERT_PTR_NULL(attach_leaving(GUEST, &manifest));
 }
 
+/* state.json has the manifest as it is to be, and the attachments as they were. */
+static void change_that_skinkd_was_killed_in_is_finished_by_the_next(void)
+{
+	struct manifest other = manifest;
+	struct attachment *disk;
+
+	given_a_guest();
+	given_an_interface(0);
+	given_an_interface(1);
+	other.interfaces = &interfaces[1];
+	other.interface_count = 1;
+	state_save();
+	when_skinkd_is_killed(false);
+	its_table.table.role = DRIVER_BLK;
+	attach_resume(GUEST, &other);
+	attach_look();
+	CU_ASSERT_PTR_NOT_NULL(attachments);
+	CU_ASSERT(!attachments->is_wanted && !attachments->is_forced && attachments->back == XenbusStateClosing);
+	when_its_front_end_is(attachments, XenbusStateClosed);
+	CU_ASSERT_STRING_EQUAL(attachments->key, "00:16:3e:00:00:02");
+	CU_ASSERT(attachments->is_wanted && attachments->back == XenbusStateConnected);
+	disk = attach_find(GUEST, "xvda");
+	CU_ASSERT(disk && disk == attachments->next && !disk->next);
+	when_it_connects(disk);
+	CU_ASSERT_EQUAL(disk->back, XenbusStateConnected);
+	/* There was nothing left to do. */
+	attach_resume(GUEST, &other);
+	CU_ASSERT(attachments->is_wanted && disk->is_wanted && !disk->next);
+	its_table.table.role = DRIVER_NET;
+}
+
 /* ---- a domain that is gone ---- */
 
 static void copy_and_a_neighbour_that_leaves_go_with_their_domain(void)
@@ -908,6 +939,7 @@ int main(void)
 	TEST(what_a_driver_has_spoilt_is_told);
 	TEST(devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it);
 	TEST(device_that_its_guest_still_holds_cannot_come_anew);
+	TEST(change_that_skinkd_was_killed_in_is_finished_by_the_next);
 	TEST(copy_and_a_neighbour_that_leaves_go_with_their_domain);
 	TEST(no_more_queues_are_offered_than_the_image_serves);
 	TEST(what_the_driver_was_never_given_is_given_anew);
