@@ -270,7 +270,7 @@ struct driver_status {
 	uint64_t resumed_ns, acknowledged_ns, taken_ns, answered_ns;
 	uint32_t doing;			/* place of the attachment whose request it works on, + 1; 0: nobody's */
 	uint32_t doing_ring, doing_index;	/* struct driver_ledger's number, and the request's index in it */
-	uint32_t rested;		/* one more each time that it found nothing to do, never 0 again */
+	uint32_t rested;		/* one more each time that it found nothing to do, or that somebody else owes all that is owed; never 0 again */
 	uint64_t busy[DRIVER_ATTACHMENTS_MAX / 64];	/* a bit for each place that has requests under way: a hint, whom a successor serves first */
 	uint32_t found;			/* 1 + what waited for this life when it had taken all rings over (driver.md, section 6); 0: it does not say */
 	uint32_t awaits_device;		/* not 0: it waits, awake, for its device to do as it was told */

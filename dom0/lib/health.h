@@ -42,7 +42,7 @@ struct health_look {
 	uint64_t now_ns, cpu_ns;
 	uint64_t heartbeat;
 	bool is_blocked;
-	uint32_t rested;		/* changes whenever it found nothing to do; 0: it does not say */
+	uint32_t rested;		/* changes whenever it found nothing to do, or others owed all; 0: it does not say */
 	bool is_whole;			/* the rings were looked at too: */
 	uint64_t answered;		/* any number that changes with each answer */
 	uint32_t waiting;		/* requests of which it may answer one at once */

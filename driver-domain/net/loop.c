@@ -174,6 +174,8 @@ bool net_work(void)
 	packets_settle();
 	attach_settle();
 	net.has_worked = did;
+	if (did && net.owed && !net.has_left)
+		driver_domain_note_rest();		/* NB3 */
 	return did;
 }
 

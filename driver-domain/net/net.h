@@ -13,7 +13,8 @@
  * NB3  Nobody waits for a guest that does not fetch: what it was to get is dropped after RECEIVE_PATIENCE_NS, and then at once, until it has had all
  *      that waits. Nor for long for one that may get no more yet (its rate): half of what a device may take, by which time its senders would be taken
  *      for stuck. Nor for either while packets are short: nobody else is kept from sending. Nor with more of the card's buffers than HELD_BY_ONE,
- *      or HELD_BY_ALL together: they are missing to all others who receive.
+ *      or HELD_BY_ALL together: they are missing to all others who receive. A round in which senders wait for that alone counts as a rest, however much
+ *      comes from the wire: this driver owes nothing then.
  * NB4  While packets of a port are under way its rings stay mapped, and nobody is told DRIVER_DETACHED.
  * NB5  A frame from the card keeps its buffers, and its record in scratch pages, until all who get it have it published: a successor delivers it anew.
  *      One that has no record is no longer the card's before anything else is in its buffers: a successor takes no guest's bytes for a frame.
@@ -248,6 +249,8 @@ struct net {
 	uint64_t was_open[DRIVER_ATTACHMENTS_MAX / 64];	/* of those: who may have other addresses than Dom0 gave them */
 	bool has_looked;
 	uint32_t held;					/* by all ports */
+	uint32_t owed;					/* packets of guests that wait for receivers */
+	bool has_left;					/* this round left requests in rings that it might have taken */
 	bool has_dropped;				/* some port is PORT_DROPPED, and has its rings still */
 	struct port wire;
 	struct fifo wire_harvested;			/* from a predecessor's card */

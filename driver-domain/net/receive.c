@@ -21,18 +21,20 @@ static uint32_t buffers_of(const struct packet *packet)
 	return count;
 }
 
-static void hold(struct port *port, const struct packet *packet)
+static void hold(struct port *port, struct packet *packet)
 {
 	uint32_t count = buffers_of(packet);
 
+	net.owed += packet_origin(packet)->from != NULL;
 	port->held += count;
 	net.held += count;
 }
 
-static void hold_no_more(struct port *port, const struct packet *packet)
+static void hold_no_more(struct port *port, struct packet *packet)
 {
 	uint32_t count = buffers_of(packet);
 
+	net.owed -= packet_origin(packet)->from != NULL;
 	port->held -= count;
 	net.held -= count;
 }
@@ -277,9 +279,9 @@ void fifo_forget(struct fifo *fifo, const struct port *from)
 
 void receive_forget(struct queue *queue, const struct port *from)
 {
-	for (const struct packet *packet = queue->waiting.first; packet; packet = packet->next)
+	for (struct packet *packet = queue->waiting.first; packet; packet = packet->next)
 		hold_no_more(queue->port, packet);
 	fifo_forget(&queue->waiting, from);
-	for (const struct packet *packet = queue->waiting.first; packet; packet = packet->next)
+	for (struct packet *packet = queue->waiting.first; packet; packet = packet->next)
 		hold(queue->port, packet);
 }

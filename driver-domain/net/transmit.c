@@ -184,6 +184,7 @@ static bool transmit_take(struct queue *queue)
 	if (waiting < 0)
 		port_drop(queue->port, "queue %u: req_prod jumps to 0x%x while rsp_prod is 0x%x", queue->number, tx->ring.refused,
 			  tx->ring.rsp_prod);
+	net.has_left |= waiting > 0 && most && !queue->blocked_ns;
 	return taken != 0;
 }
 
@@ -192,6 +193,7 @@ bool transmit_collect(void)
 	bool did = false;
 
 	net.collected_count = 0;
+	net.has_left = false;
 	for (struct queue *queue = net.active; queue; queue = queue->next_active)
 		if (queue->port->state == PORT_SERVING)
 			did |= transmit_take(queue);

@@ -167,7 +167,7 @@ static void beat(void)
 }
 
 /* 0 would say that it does not say. */
-static void note_rest(void)
+void driver_domain_note_rest(void)
 {
 	uint32_t rested = driver_domain.status->rested + 1;
 
@@ -329,7 +329,7 @@ void driver_domain_run(const struct driver_calls *calls)
 		has_obeyed = obey(calls);
 		if (calls->work() || has_obeyed)
 			continue;
-		note_rest();
+		driver_domain_note_rest();
 		if (!calls->rest())
 			sleep_until_event();
 	}

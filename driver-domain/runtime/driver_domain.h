@@ -63,6 +63,9 @@ static inline void driver_domain_note_answer(void)
 		driver_domain_note_first_answer();
 }
 
+/* In a round that did something: all that waits for an answer waits for somebody else. The loop itself says so when it finds nothing to do. */
+void driver_domain_note_rest(void);
+
 /* The status has news that is not the answer to a change of the table. */
 void driver_domain_tell(void);
 /* A round of work not later than that, in system time. Holds for the next sleep only: ask again before each. */

@@ -1795,6 +1795,37 @@ static void who_does_not_fetch_keeps_no_packets_from_the_others(void)	/* NB3 */
 	}
 }
 
+/* So many rounds, each with a frame from the wire that is nobody's: in how many of them did it say that it owes nothing? */
+static uint32_t rests_in_a_flood(uint32_t rounds)
+{
+	uint32_t before = world.rests;
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		comes(frame, plain(9, 8, 300), 0);
+		CU_ASSERT_TRUE(world_round());
+	}
+	return world.rests - before;
+}
+
+static void who_does_not_fetch_is_nothing_that_a_driver_owes(void)	/* NB3 */
+{
+	given_running(2, true);
+	sends(A, plain(A, B, 200));
+	CU_ASSERT_EQUAL(answer(A), 99);
+	CU_ASSERT_EQUAL(rests_in_a_flood(9), 9);
+	for (uint32_t i = 0; i < TRANSMIT_BATCH + 2; i++)
+		put_frame(A, plain(A, B, 200), 0, 0, 0);
+	ring_front_push(&world.guest[A].queue[0].tx);
+	world_kick(A, 0);
+	CU_ASSERT_EQUAL(rests_in_a_flood(1), 0);	/* it has not taken all that there is */
+	CU_ASSERT_EQUAL(rests_in_a_flood(9), 9);
+	world.now_ns += RECEIVE_PATIENCE_NS;
+	CU_ASSERT_EQUAL(rests_in_a_flood(9), 0);	/* all is dropped */
+	world_run();
+	CU_ASSERT_EQUAL(answer(A), VIF_STATUS_OKAY);
+	CU_ASSERT_EQUAL(net.owed, 0);
+}
+
 /* Of 64 KiB each, or small ones that are joined. */
 static void given_arrivals_for(uint32_t guests, bool is_stream)
 {
@@ -2225,6 +2256,7 @@ int main(void)
 		CASE(flows_are_spread_and_one_flow_stays_in_its_queue),
 		CASE(a_queue_without_buffers_holds_up_no_other),
 		CASE(who_does_not_fetch_keeps_no_packets_from_the_others),
+		CASE(who_does_not_fetch_is_nothing_that_a_driver_owes),
 		CASE(who_may_not_receive_keeps_no_buffers_from_the_others),
 		CASE(what_waits_for_a_guest_that_leaves_is_held_no_more),
 		CASE(one_queue_that_lies_ends_its_attachment_with_all_queues),

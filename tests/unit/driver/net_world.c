@@ -73,6 +73,11 @@ void *ready_scratch(uint32_t count)
 	return scratch = scratch ? scratch : aligned_alloc(4096, count * 4096u);
 }
 
+void driver_domain_note_rest(void)
+{
+	world.rests++;
+}
+
 void driver_domain_note_republished(void)
 {
 }

@@ -68,7 +68,7 @@ struct world {
 
 	bool pending[64];
 	void (*handler[64])(evtchn_port_t);
-	uint32_t hypercalls, copies, told, ports_asked;
+	uint32_t hypercalls, copies, told, ports_asked, rests;
 
 	/* Deaths. */
 	bool is_gradual;			/* a successor takes over in rounds, as in a machine; else at once */
