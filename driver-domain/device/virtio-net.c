@@ -86,8 +86,9 @@ static struct kept *kept;			/* NET_QUEUES_MAX */
 static struct virtio_device virtio;
 static struct pair pairs[NET_QUEUES_MAX];
 static struct virtqueue control APART;
+static uint8_t *command_room;			/* in the pool */
 static struct posted {
-	uint8_t *room;				/* NULL: no command is under way */
+	bool is_under_way;
 	uint64_t until_ns;
 } posted;
 
@@ -155,11 +156,9 @@ static int pair_begin(struct net_device *device, unsigned int number)
 
 static int command_post(uint8_t group, uint8_t what, const void *argument, uint32_t bytes)
 {
-	uint8_t *room = buffer_alloc();
+	uint8_t *room = command_room;
 	struct pool_part piece[] = { { room, 2 }, { room + 8, bytes }, { room + COMMAND_ANSWER, 1 } };
 
-	if (!room)
-		return -XEN_ENOMEM;
 	room[0] = group;
 	room[1] = what;
 	memcpy(room + 8, argument, bytes);
@@ -167,11 +166,11 @@ static int command_post(uint8_t group, uint8_t what, const void *argument, uint3
 	if (virtqueue_add(&control, piece, 2, 1, room))
 		return -XEN_EIO;
 	virtqueue_push(&control);
-	posted = (struct posted){ room, time_now_ns() + driver_domain_device_ns() };
+	posted = (struct posted){ true, time_now_ns() + driver_domain_device_ns() };
 	return 0;
 }
 
-/* -EAGAIN: it has not answered yet. What it never answers to is the card's still: that buffer is lost. */
+/* -EAGAIN: it has not answered yet. */
 static int command_settle(void)
 {
 	uint32_t written;
@@ -179,10 +178,8 @@ static int command_settle(void)
 
 	if (!virtqueue_reap(&control, &cookie, &written))
 		return control.broken || time_now_ns() > posted.until_ns ? -XEN_EIO : -XEN_EAGAIN;
-	written = *(volatile uint8_t *)(posted.room + COMMAND_ANSWER);
-	buffer_free(posted.room);
-	posted.room = NULL;
-	return written ? -XEN_EOPNOTSUPP : 0;
+	posted.is_under_way = false;
+	return *(volatile uint8_t *)(command_room + COMMAND_ANSWER) ? -XEN_EOPNOTSUPP : 0;
 }
 
 /* One command, waited for: the card answers at once, or it is broken. */
@@ -220,8 +217,11 @@ static int queues_begin(struct net_device *device, uint16_t pairs_there)
 
 	for (unsigned int number = 0; number < device->queues && !error; number++)
 		error = pair_begin(device, number);
-	if (!error && virtio_has(&virtio, F_CTRL_VQ))
+	if (!error && virtio_has(&virtio, F_CTRL_VQ)) {
 		error = virtio_queue(&virtio, 2u * pairs_there, 4, 0, &control, &port);
+		/* No buffer: one that was free once before ready is none that a successor can claim (P2). */
+		command_room = pool_take(COMMAND_ANSWER + 1);
+	}
 	return error;
 }
 
@@ -528,7 +528,7 @@ static bool interrupts(struct net_device *device, unsigned int number, bool want
 static bool link_is_up(struct net_device *device)
 {
 	uint16_t status = STATUS_LINK_UP;
-	int error = posted.room ? command_settle() : 0;
+	int error = posted.is_under_way ? command_settle() : 0;
 
 	if (error && error != -XEN_EAGAIN)
 		device->failed(device, "virtio-net: it does not obey its control queue");

@@ -672,12 +672,11 @@ static void card_that_does_not_obey_is_refused(void)
  * A child is a life: what it does to memory is gone with it, but for the pool and what is scratch. Here, as at ready, the card is started and has
  * no buffers.
  */
-static void after_a_life(void (*life)(void))
+static void after_a_life_of_this_card(void (*life)(void))
 {
 	pid_t child;
 	int status = -1;
 
-	fake_card(&card);
 	CU_ASSERT_EQUAL_FATAL(card.driver->start(&card), 0);
 	fflush(NULL);
 	child = fork();
@@ -691,6 +690,12 @@ static void after_a_life(void (*life)(void))
 	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
 	CU_ASSERT_EQUAL_FATAL(status, 0);
 	CU_ASSERT_TRUE_FATAL(card.driver->stop(&card));
+}
+
+static void after_a_life(void (*life)(void))
+{
+	fake_card(&card);
+	after_a_life_of_this_card(life);
 }
 
 static void frame_is_left(uint32_t length, uint32_t segments)
@@ -875,16 +880,35 @@ static void noise_gives_whole_frames_of_buffers_that_are_nobodys(void)	/* P1, P2
 	}
 }
 
+static void given_card_with_one_command(void)
+{
+	fake_card(&card);
+	fake.features = ~(1ULL << 22);
+	fake.queues = 3;
+	commands = 0;
+	command_answer = 0;
+	fake.control = answer_commands;
+}
+
+static void life_that_receives_in_its_first_buffer(void)
+{
+	card_receives(&one, 100);
+}
+
+static void no_buffer_is_spent_on_a_command_before_ready(void)	/* P2 */
+{
+	given_card_with_one_command();
+	after_a_life_of_this_card(life_that_receives_in_its_first_buffer);
+	CU_ASSERT_EQUAL(commands, 1);
+	frame_is_left(100, 1);
+	nothing_is_left();
+}
+
 /* The answer to its one command is looked at with the link. */
 static void successor_does_not_wait_for_the_control_queue(void)
 {
 	for (unsigned int answer = 0; answer < 3; answer++) {
-		fake_card(&card);
-		fake.features = ~(1ULL << 22);
-		fake.queues = 3;
-		commands = 0;
-		command_answer = 0;
-		fake.control = answer_commands;
+		given_card_with_one_command();
 		CU_ASSERT_EQUAL_FATAL(card.driver->start(&card), 0);
 		CU_ASSERT_EQUAL(commands, 1);
 		fake.control = NULL;
@@ -945,6 +969,7 @@ int main(void)
 	CASE(frames_that_are_said_to_be_taken_are_not_left);
 	CASE(frame_that_was_dropped_is_not_left);
 	CASE(full_ring_leaves_its_own_buffers);
+	CASE(no_buffer_is_spent_on_a_command_before_ready);
 	CASE(lies_are_the_end_of_what_is_left);
 	CASE(noise_gives_whole_frames_of_buffers_that_are_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
