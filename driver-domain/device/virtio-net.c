@@ -148,6 +148,12 @@ static int pair_begin(struct net_device *device, unsigned int number)
 		error = virtio_queue(&virtio, 2 * number + 1, SLOTS, number, &pair->transmit, &device->port[number]);
 	if (error)
 		return error;
+	/* A frame that no empty queue can take would wait for ever, and all others behind it. */
+	if (pair->transmit.slots < NET_SEGMENTS_MAX + 1) {
+		printf("virtio-net: queue %u has %u slots: the largest frame takes %u\n", 2 * number + 1, pair->transmit.slots,
+		       NET_SEGMENTS_MAX + 1);
+		return -XEN_EINVAL;
+	}
 	pair->sent_index = pair->reaped_index = 0;
 	kept[number] = (struct kept){ .whole = KEPT_WHOLE };
 	pair->header = pool_take(sizeof(struct header) * VIRTQUEUE_SLOTS_MAX);

@@ -622,6 +622,25 @@ static void card_that_cannot_be_is_refused(void)
 	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_EINVAL);
 }
 
+/* Of its largest frame each part and the header have a slot: an empty queue that says "later" says so for ever. */
+static void card_has_room_for_each_frame_or_is_refused(void)
+{
+	struct net_frame frame = { .segment_count = NET_SEGMENTS_MAX, .length = NET_SEGMENTS_MAX * 100, .cookie = &card };
+
+	for (unsigned int slots = 1; slots <= 256; slots *= 2) {
+		int error;
+
+		fake_card(&card);
+		fake.slots = (uint16_t)slots;
+		error = card.driver->start(&card);
+		CU_ASSERT_EQUAL(error, slots < 32 ? -XEN_EINVAL : 0);
+		for (unsigned int i = 0; i < NET_SEGMENTS_MAX; i++)
+			frame.segment[i] = (struct pool_part){ pool_at, 100 };
+		if (!error)
+			CU_ASSERT_EQUAL(card.driver->transmit(&card, 0, &frame), 0);
+	}
+}
+
 static unsigned int commands;
 static uint8_t command_answer;
 
@@ -961,6 +980,7 @@ int main(void)
 	CASE(header_of_a_sent_frame_says_what_is_to_be_done);
 	CASE(transmit_lies_are_the_cards_error);
 	CASE(card_that_cannot_be_is_refused);
+	CASE(card_has_room_for_each_frame_or_is_refused);
 	CASE(pairs_are_asked_for_by_command);
 	CASE(card_that_does_not_obey_is_refused);
 	CASE(successor_does_not_wait_for_the_control_queue);
