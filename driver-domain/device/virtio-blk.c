@@ -113,12 +113,16 @@ static int queue_begin(struct blk_device *device, unsigned int number)
 
 	if (error)
 		return error;
+	if (queue->slots < 4) {
+		printf("virtio-blk: a queue of %u slots: the least is 4\n", queue->slots);
+		return -XEN_EINVAL;
+	}
+	/* No chain is longer than its queue, in a table neither (2.6.5.3.1): head and status are two of it. */
+	if (device->segments_max > queue->slots - 2u)
+		device->segments_max = queue->slots - 2u;
 	rooms[number] = pool_take(queue->slots * sizeof(struct room));
 	device->depth = virtio_has(&virtio, VIRTIO_F_INDIRECT_DESC) ? queue->slots : queue->slots / (device->segments_max + 2);
-	if (device->depth)
-		return 0;
-	printf("virtio-blk: a queue of %u slots has no room for %u segments\n", queue->slots, device->segments_max);
-	return -XEN_EINVAL;
+	return 0;
 }
 
 static int start(struct blk_device *device)

@@ -267,6 +267,26 @@ static void discard_ends_with_its_first_error(void)
 	CU_ASSERT_EQUAL(io[0].result, -XEN_EIO);
 }
 
+/* virtio 1.1, 2.6.5.3.1 */
+static void no_chain_is_longer_than_its_queue(void)
+{
+	for (unsigned int slots = 1; slots <= 128; slots *= 2)
+		for (unsigned int has_tables = 0; has_tables < 2; has_tables++) {
+			int error;
+
+			fake_disk(&disk);
+			fake.slots = (uint16_t)slots;
+			fake.features &= ~(has_tables ? 0 : VIRTIO_F_INDIRECT_DESC);
+			error = disk.driver->start(&disk);
+			CU_ASSERT_EQUAL(error, slots < 4 ? -XEN_EINVAL : 0);
+			if (error)
+				continue;
+			CU_ASSERT_TRUE(disk.segments_max >= 2 && disk.depth >= 1);
+			given_read(0, 0, disk.segments_max);
+			CU_ASSERT_TRUE(count_of(disk_takes()) <= slots);
+		}
+}
+
 static void disk_that_cannot_be_is_refused(void)
 {
 	static const struct { uint32_t offset, bytes; uint64_t value; } lies[] = {
@@ -966,6 +986,7 @@ int main(void)
 	CASE(queue_is_full_when_it_says_so);
 	CASE(discard_of_any_length_goes_in_parts);
 	CASE(discard_ends_with_its_first_error);
+	CASE(no_chain_is_longer_than_its_queue);
 	CASE(disk_that_cannot_be_is_refused);
 	CASE(doorbell_rings_when_the_disk_wants_it);
 	CASE(interrupts_are_asked_for_by_index);
