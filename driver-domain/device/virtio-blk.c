@@ -279,7 +279,8 @@ static unsigned int reap(struct blk_device *device, unsigned int number, struct 
 	uint32_t written;
 	void *cookie;
 
-	while (count < room_count && virtqueue_reap(queue, &cookie, &written)) {
+	/* Each look counts: a quick disk could keep us here for all the parts of a discard. */
+	for (unsigned int look = 0; look < room_count && virtqueue_reap(queue, &cookie, &written); look++) {
 		const struct part *part = cookie;
 		struct room *room = &rooms[number][part - under_way[number]];
 		uint8_t status = *(volatile uint8_t *)&room->status;

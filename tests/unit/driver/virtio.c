@@ -254,6 +254,30 @@ static void discard_of_any_length_goes_in_parts(void)
 	CU_ASSERT_EQUAL(io[0].result, 0);
 }
 
+/* One that answers each part at once must not keep the loop from showing that it lives. */
+static void discards_that_go_on_count_as_looked_at(void)
+{
+	struct blk_io *done[4];
+	uint16_t head;
+
+	given_disk();
+	for (unsigned int i = 0; i < 10; i++) {
+		io[i] = (struct blk_io){ .op = BLK_DISCARD, .sector = i * 2000, .sectors = 2000 };
+		CU_ASSERT_EQUAL(disk.driver->submit(&disk, 0, &io[i]), 0);
+		disk.driver->push(&disk, 0);
+		disk_answers(disk_takes(), 0);
+	}
+	for (unsigned int left = 10; left > 0; left -= left < 4 ? left : 4) {
+		CU_ASSERT_TRUE(disk.driver->interrupts(&disk, 0, true));
+		CU_ASSERT_EQUAL(disk.driver->reap(&disk, 0, done, 4), 0);
+		for (unsigned int i = 0; i < 4 && i < left; i++)
+			disk_takes();
+		CU_ASSERT_FALSE(fake_take(requests, &head));
+	}
+	CU_ASSERT_FALSE(disk.driver->interrupts(&disk, 0, true));
+	CU_ASSERT_EQUAL(fake.failures, 0);
+}
+
 static void discard_ends_with_its_first_error(void)
 {
 	struct blk_io *done[2];
@@ -985,6 +1009,7 @@ int main(void)
 	CASE(disk_that_rewrites_its_descriptors_harms_nobody);
 	CASE(queue_is_full_when_it_says_so);
 	CASE(discard_of_any_length_goes_in_parts);
+	CASE(discards_that_go_on_count_as_looked_at);
 	CASE(discard_ends_with_its_first_error);
 	CASE(no_chain_is_longer_than_its_queue);
 	CASE(disk_that_cannot_be_is_refused);
