@@ -49,6 +49,7 @@
 
 #define CTRL_MASTER_DISABLE	(1u << 2)
 #define CTRL_LINK_UP		(1u << 6)
+#define CTRL_FORCE		((1u << 11) | (1u << 12))	/* speed, duplex */
 #define CTRL_RESET		(1u << 26)
 #define STATUS_LINK_UP		(1u << 1)
 #define STATUS_MASTER		(1u << 19)
@@ -229,9 +230,10 @@ static void keep(uint32_t head, uint32_t count)
 	__atomic_store_n(&kept->range, head | count << 16, __ATOMIC_RELEASE);
 }
 
+/* What it reads from its own memory may force a speed and a duplex that are not what the other end of the link has agreed to. */
 static void begin(void)
 {
-	set(REG_CTRL, (get(REG_CTRL) & ~CTRL_MASTER_DISABLE) | CTRL_LINK_UP);
+	set(REG_CTRL, (get(REG_CTRL) & ~(CTRL_MASTER_DISABLE | CTRL_FORCE)) | CTRL_LINK_UP);
 	pci_enable_dma(card.function);
 	set_receive();
 	set_transmit();

@@ -362,6 +362,17 @@ static void card_is_set_up_when_it_has_read_its_own_memory(void)
 	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_EIO);
 }
 
+static void comes_up_forced(void) { card_looks(); fake_set(REG_CTRL, fake_get(REG_CTRL) | 3u << 11); }
+
+static void link_is_as_both_ends_agree(void)
+{
+	fake_begin(0x6000);
+	fake_card(&card, &e1000e);
+	fake.look = comes_up_forced;
+	CU_ASSERT_EQUAL(card.driver->start(&card), 0);
+	CU_ASSERT_EQUAL(fake_get(REG_CTRL), 1u << 6);
+}
+
 /* ---- a successor ---- */
 
 /* As after a reset of the domain: its memory is as when start() had returned, but for the pool and what is scratch. */
@@ -501,6 +512,7 @@ int main(void)
 	CASE(card_without_a_link_gives_back_all_it_has);
 	CASE(card_that_does_not_acknowledge_its_reset_is_refused);
 	CASE(card_is_set_up_when_it_has_read_its_own_memory);
+	CASE(link_is_as_both_ends_agree);
 	CASE(frames_that_were_not_taken_are_left);
 	CASE(frames_that_are_said_to_be_taken_are_not_left);
 	CASE(lies_are_the_end_of_what_is_left);
