@@ -38,39 +38,66 @@ bool virtio_is(const struct pci_function *function, unsigned int kind)
 
 /* ---- where its registers are ---- */
 
-/* The first capability of a kind is the one to use. `bytes`: in, at least; out, as many as there are. */
-static volatile void *part_map(struct pci_function *function, enum virtio_part part, uint64_t *bytes, uint32_t *at)
+/* The first capability of a kind is the one to use; 0: there is none. */
+static uint32_t part_find(const struct pci_function *function, enum virtio_part part)
 {
-	for (*at = pci_capability(function, CAPABILITY_VENDOR, 0); *at; *at = pci_capability(function, CAPABILITY_VENDOR, *at)) {
-		uint32_t length;
+	uint32_t at = pci_capability(function, CAPABILITY_VENDOR, 0);
 
-		if (*at > 256 - 20 || pci_read(function, *at + 3, 1) != part)
-			continue;
-		length = pci_read(function, *at + 12, 4);
-		if (length < *bytes)
-			return NULL;
-		/* A page at most: of doorbells, as many as there are queues in it. */
-		*bytes = length < 4096 ? length : 4096;
-		return pci_map(function, pci_read(function, *at + 4, 1), pci_read(function, *at + 8, 4), *bytes);
-	}
-	return NULL;
+	while (at && (at > 256 - 20 || pci_read(function, at + 3, 1) != part))
+		at = pci_capability(function, CAPABILITY_VENDOR, at);
+	return at;
+}
+
+/* `bytes`: in, at least; out, as many as there are, and a page at most. */
+static volatile void *part_map(struct pci_function *function, enum virtio_part part, uint64_t *bytes)
+{
+	uint32_t at = part_find(function, part), length = at ? pci_read(function, at + 12, 4) : 0;
+
+	if (length < *bytes)
+		return NULL;
+	*bytes = length < 4096 ? length : 4096;
+	return pci_map(function, pci_read(function, at + 4, 1), pci_read(function, at + 8, 4), *bytes);
+}
+
+/* Each page of doorbells is mapped when a queue has its own there: some devices have one for each queue. */
+static bool doorbells_find(struct virtio_device *device)
+{
+	uint32_t at = part_find(device->function, PART_NOTIFY);
+
+	if (!at)
+		return false;
+	device->notify_bar = pci_read(device->function, at + 4, 1);
+	device->notify_offset = pci_read(device->function, at + 8, 4);
+	device->notify_bytes = pci_read(device->function, at + 12, 4);
+	device->notify_step = pci_read(device->function, at + 16, 4);
+	return true;
+}
+
+/* NULL: it has none there. */
+static volatile uint16_t *doorbell_map(struct virtio_device *device, uint64_t offset)
+{
+	uint64_t in_page = offset % 4096, page = offset - in_page, left;
+	volatile uint8_t *at;
+
+	if (offset % 2 || offset + 2 > device->notify_bytes)
+		return NULL;
+	left = device->notify_bytes - page;
+	at = pci_map(device->function, device->notify_bar, device->notify_offset + page, left < 4096 ? left : 4096);
+	return at ? (volatile uint16_t *)(at + in_page) : NULL;
 }
 
 int virtio_open(struct virtio_device *device, struct pci_function *function)
 {
 	uint64_t common_bytes = sizeof(struct virtio_registers);
-	uint32_t at;
 
 	pci_enable(function);
-	*device = (struct virtio_device){ .function = function, .notify_bytes = 2, .config_bytes = 4 };
-	device->registers = part_map(function, PART_COMMON, &common_bytes, &at);
-	device->config = part_map(function, PART_CONFIG, &device->config_bytes, &at);
-	device->notify = part_map(function, PART_NOTIFY, &device->notify_bytes, &at);
-	if (!device->registers || !device->config || !device->notify || (uintptr_t)device->registers % 4) {
+	*device = (struct virtio_device){ .function = function, .config_bytes = 4 };
+	device->registers = part_map(function, PART_COMMON, &common_bytes);
+	device->config = part_map(function, PART_CONFIG, &device->config_bytes);
+	if (!device->registers || !device->config || !doorbells_find(device) || (uintptr_t)device->registers % 4) {
 		printf("pci %04x: no modern virtio registers: QEMU's device needs disable-legacy=on\n", function->address);
 		return -XEN_ENODEV;
 	}
-	device->notify_step = pci_read(function, at + 16, 4);
 	return 0;
 }
 
@@ -190,13 +217,13 @@ int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int
 		 uint32_t *port)
 {
 	volatile struct virtio_registers *registers = device->registers;
-	uint64_t notify;
+	volatile uint16_t *notify;
 	int error;
 
 	registers->queue_select = (uint16_t)number;
-	notify = (uint64_t)registers->queue_notify_offset * device->notify_step;
-	if (!registers->queue_size || notify % 2 || notify > device->notify_bytes - 2) {
-		printf("pci %04x: there is no queue %u\n", device->function->address, number);
+	notify = registers->queue_size ? doorbell_map(device, (uint64_t)registers->queue_notify_offset * device->notify_step) : NULL;
+	if (!notify) {
+		printf("pci %04x: there is no queue %u, or no doorbell for it\n", device->function->address, number);
 		return -XEN_ENODEV;
 	}
 	error = pci_interrupt(device->function, vector, port);
@@ -206,7 +233,7 @@ int virtio_queue(struct virtio_device *device, unsigned int number, unsigned int
 	}
 	virtqueue_init(queue, pool_take(VIRTQUEUE_BYTES), slots_of(registers->queue_size, slots), virtio_has(device, VIRTIO_F_EVENT_IDX));
 	queue->number = (uint16_t)number;
-	queue->notify = (volatile uint16_t *)(device->notify + notify);
+	queue->notify = notify;
 	queue->vector = (uint16_t)vector;
 	registers->config_vector = 0;
 	return queue_enable(device, queue);

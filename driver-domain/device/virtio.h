@@ -28,9 +28,10 @@ struct virtio_registers;
 struct virtio_device {
 	struct pci_function *function;
 	volatile struct virtio_registers *registers;
-	volatile uint8_t *notify, *config;
-	uint64_t notify_bytes, config_bytes;
-	uint32_t notify_step;
+	volatile uint8_t *config;
+	uint64_t config_bytes;
+	unsigned int notify_bar;
+	uint32_t notify_offset, notify_bytes, notify_step;
 	uint64_t features;		/* negotiated */
 	uint16_t queues;		/* that it has with these features */
 };

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define PCI_BARS 6
-#define PCI_MAPPINGS 8
+#define PCI_MAPPINGS 16
 #define PCI_PORTS 16
 
 /* A part of a BAR that is mapped. */
