@@ -291,7 +291,8 @@ static int net_rx_fetch(struct net *net)
 	do {
 		while ((result = ring_front_take(&net->rx, &response, sizeof(response))) == 1 && !net->broken)
 			net_response_receive(net, &response, net->rx.rsp_cons - 1);
-		net_post(net);
+		if (result == 0 && !net->broken)
+			net_post(net);
 	} while (result == 0 && (result = ring_front_sleep(&net->rx, 1)) > 0);
 	return result;
 }

@@ -480,6 +480,32 @@ static void slots_that_reach_beyond_their_page_break_the_interface(void)	/* F2 *
 	}
 }
 
+/* Whatever is wrong, and on whichever ring: pages that came back are not lent again, and no event is sent. */
+static void back_end_that_breaks_the_rules_is_not_spoken_to_again(void)	/* F2 */
+{
+	for (unsigned int wrong = 0; wrong < 3; wrong++) {
+		uint32_t posted;
+		unsigned int events;
+
+		given_interface();
+		arrives(0, 60, 0, 1);
+		if (wrong == 0)
+			arrives(4095, 2, 0, 0);
+		else if (wrong == 1)
+			net.tx.shared->rsp_prod = 1;
+		else
+			net.rx.shared->rsp_prod = NET_RX_PAGES + 1;
+		net.rx.shared->req_event = net.rx.req_prod + 1;
+		posted = net.rx.shared->req_prod;
+		events = events_sent;
+		net_event(&net);
+		CU_ASSERT_PTR_NOT_NULL(net.broken);
+		CU_ASSERT_EQUAL(net.rx.shared->req_prod, posted);
+		CU_ASSERT_EQUAL(events_sent, events);
+		interface_closed();
+	}
+}
+
 static void answers_to_what_was_not_sent_break_the_interface(void)	/* F2 */
 {
 	static const uint16_t ids[] = { 1, NET_TX_PAGES, 255, 65535 };
@@ -647,6 +673,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(without_memory_nothing_is_published),
 	UNIT_CASE(pages_to_be_read_into_are_writable_and_others_are_not),
 	UNIT_CASE(slots_that_reach_beyond_their_page_break_the_interface),
+	UNIT_CASE(back_end_that_breaks_the_rules_is_not_spoken_to_again),
 	UNIT_CASE(answers_to_what_was_not_sent_break_the_interface),
 	UNIT_CASE(indices_that_lie_break_the_interface),
 	UNIT_CASE(packet_that_never_ends_is_dropped_when_it_does),
