@@ -132,7 +132,7 @@ static int check_config(const struct net_device *device, uint16_t pairs_there)
 		printf("virtio-net: its MTU of %u is too small: 68 is the least\n", device->mtu);
 	else if (!pairs_there || 2 * pairs_there > virtio.queues)
 		printf("virtio-net: it says that it has %u pairs in %u queues\n", pairs_there, virtio.queues);
-	else if (!virtio_has(&virtio, F_MRG_RXBUF) && (device->does_lro || device->mtu + 64u > BUFFER_BYTES))
+	else if (!virtio_has(&virtio, F_MRG_RXBUF) && device->mtu + 64u > BUFFER_BYTES)
 		printf("virtio-net: it does not merge buffers, and its frames are larger than one\n");
 	else
 		return 0;
@@ -231,6 +231,16 @@ static int queues_begin(struct net_device *device, uint16_t pairs_there)
 	return error;
 }
 
+/* Segments that it has put together are not taken from a card that does not merge buffers: such a frame is larger than one. */
+static int negotiate(void)
+{
+	int error = virtio_negotiate(&virtio, F_WANTED);
+
+	if (error || virtio_has(&virtio, F_MRG_RXBUF) || !virtio_has(&virtio, F_LRO))
+		return error;
+	return virtio_reset(&virtio) ? virtio_negotiate(&virtio, F_WANTED & ~F_LRO) : -XEN_EIO;
+}
+
 static int start(struct net_device *device)
 {
 	uint16_t pairs_there;
@@ -242,7 +252,7 @@ static int start(struct net_device *device)
 		return error;
 	if (!virtio_reset(&virtio))
 		return -XEN_EIO;
-	error = virtio_negotiate(&virtio, F_WANTED);
+	error = negotiate();
 	if (error)
 		return error;
 	read_config(device, &pairs_there);

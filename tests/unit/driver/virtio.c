@@ -662,8 +662,29 @@ static void card_that_cannot_be_is_refused(void)
 		CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_EINVAL);
 	}
 	fake_card(&card);
-	fake.features &= ~(1ULL << 15);		/* it merges no buffers, and would give frames of 64 KiB */
+	fake.features &= ~(1ULL << 15);		/* it merges no buffers, and its frames are larger than one */
+	config_set(10, 9000, 2);
 	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_EINVAL);
+}
+
+/* Nor does it put segments together then, though it could: nobody has a buffer of 64 KiB for them. */
+static void card_that_does_not_merge_buffers_is_used_without(void)
+{
+	static const struct header whole = { 0 };
+	struct net_frame frame;
+
+	fake_card(&card);
+	CU_ASSERT_EQUAL(card.driver->start(&card), 0);
+	CU_ASSERT_TRUE(card.does_lro);
+	fake_card(&card);
+	fake.features &= ~(1ULL << 15);
+	CU_ASSERT_EQUAL_FATAL(card.driver->start(&card), 0);
+	CU_ASSERT_TRUE(!card.does_lro && card.does_tso);
+	CU_ASSERT_EQUAL_FATAL(card.driver->receive_give(&card, 0, buffer_alloc()), 0);
+	card.driver->receive_push(&card, 0);
+	card_receives(&whole, 1514);
+	CU_ASSERT_EQUAL_FATAL(card.driver->receive(&card, 0, &frame), 0);
+	CU_ASSERT_TRUE(frame.length == 1514 && frame.segment_count == 1);
 }
 
 /* Of its largest frame each part and the header have a slot: an empty queue that says "later" says so for ever. */
@@ -1026,6 +1047,7 @@ int main(void)
 	CASE(header_of_a_sent_frame_says_what_is_to_be_done);
 	CASE(transmit_lies_are_the_cards_error);
 	CASE(card_that_cannot_be_is_refused);
+	CASE(card_that_does_not_merge_buffers_is_used_without);
 	CASE(card_has_room_for_each_frame_or_is_refused);
 	CASE(pairs_are_asked_for_by_command);
 	CASE(card_that_does_not_obey_is_refused);
