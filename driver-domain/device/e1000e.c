@@ -92,6 +92,7 @@
 #define ENTRIES		256u
 #define MTU		9000
 #define RESET_NS	1000000000ULL
+#define MASTER_NS	80000000ULL
 #define ETHERNET_BYTES	14u
 #define VLAN_BYTES	4u
 
@@ -136,9 +137,9 @@ static bool knows(const struct pci_function *function)
 
 /* ---------------------------------------------------------------- start and stop */
 
-static bool wait_for(uint32_t at, uint32_t bits, uint32_t wanted)
+static bool wait_for(uint32_t at, uint32_t bits, uint32_t wanted, uint64_t most_ns)
 {
-	uint64_t until = time_now_ns() + RESET_NS;
+	uint64_t until = time_now_ns() + most_ns;
 
 	while ((get(at) & bits) != wanted) {
 		if (time_now_ns() > until)
@@ -149,8 +150,9 @@ static bool wait_for(uint32_t at, uint32_t bits, uint32_t wanted)
 }
 
 /*
- * 4.3: both directions off, no new requests on the bus, then the reset. Not each card shows the second; the others it has to acknowledge. Then it reads
- * from its own memory what it begins with, its address too: not before that is done is it set up, or asked.
+ * 4.3: both directions off, no new requests on the bus, then the reset. Not each card shows the second, and a successor, who resets it twice, has no
+ * more time than `device_ns` says (driver.md, 2); the others it has to acknowledge. Then it reads from its own memory what it begins with, its address
+ * too: not before that is done is it set up, or asked.
  */
 static bool reset(void)
 {
@@ -158,9 +160,9 @@ static bool reset(void)
 	set(REG_RCTL, 0);
 	set(REG_TCTL, 0);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_MASTER_DISABLE);
-	wait_for(REG_STATUS, STATUS_MASTER, 0);
+	wait_for(REG_STATUS, STATUS_MASTER, 0, MASTER_NS);
 	set(REG_CTRL, get(REG_CTRL) | CTRL_RESET);
-	if (!wait_for(REG_CTRL, CTRL_RESET, 0) || !wait_for(REG_EECD, EECD_READ_DONE, EECD_READ_DONE))
+	if (!wait_for(REG_CTRL, CTRL_RESET, 0, RESET_NS) || !wait_for(REG_EECD, EECD_READ_DONE, EECD_READ_DONE, RESET_NS))
 		return false;
 	if ((get(REG_RCTL) & RCTL_ENABLE) || (get(REG_TCTL) & TCTL_ENABLE))
 		return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pci_device.h"
+#include "runtime/time.h"
 #include "runtime/xen.h"
 
 #define ENTRIES		256u
@@ -11,6 +12,7 @@
 #define RX_END		2u
 #define RX_WHOLE	(RX_DONE | RX_END)
 #define REG_CTRL	0x0000
+#define REG_STATUS	0x0008
 #define REG_EECD	0x0010
 #define REG_RCTL	0x0100
 #define REG_RAL		0x5400
@@ -337,6 +339,21 @@ static void card_that_does_not_acknowledge_its_reset_is_refused(void)
 	CU_ASSERT_EQUAL(card.driver->start(&card), -XEN_ENODEV);
 }
 
+static void never_shows_that_it_is_off_the_bus(void) { card_looks(); fake_set(REG_STATUS, 1u << 19); }
+
+/* Both its resets within a second, which is what an interface's device has. */
+static void successor_is_not_held_up_by_what_the_card_does_not_show(void)
+{
+	uint64_t began_ns;
+
+	given_card();
+	fake.look = never_shows_that_it_is_off_the_bus;
+	began_ns = time_now_ns();
+	CU_ASSERT_TRUE(card.driver->stop(&card));
+	CU_ASSERT_EQUAL(card.driver->restart(&card), 0);
+	CU_ASSERT_TRUE(time_now_ns() - began_ns < 500000000);
+}
+
 static unsigned int looks_until_read;
 
 static void reads_its_memory(void)
@@ -511,6 +528,7 @@ int main(void)
 	CASE(card_that_rewrites_its_ring_harms_nobody);
 	CASE(card_without_a_link_gives_back_all_it_has);
 	CASE(card_that_does_not_acknowledge_its_reset_is_refused);
+	CASE(successor_is_not_held_up_by_what_the_card_does_not_show);
 	CASE(card_is_set_up_when_it_has_read_its_own_memory);
 	CASE(link_is_as_both_ends_agree);
 	CASE(frames_that_were_not_taken_are_left);
