@@ -85,10 +85,7 @@ static int do_port(struct vcpu *vcpu, const struct instruction *in)
 
 /* ---- control and debug registers ---- */
 
-static uint64_t guest_cr0(const struct vcpu *vcpu)
-{
-	return (cr0_read() & ~CR0_TS) | (vcpu->guest_cr0_ts ? CR0_TS : 0);
-}
+static uint64_t guest_cr0(const struct vcpu *vcpu) { return (cr0_read() & ~CR0_TS) | (vcpu->guest_cr0_ts ? CR0_TS : 0); }
 
 /* A new base pointer, which flushes the TLB as the CPU would; -ERESTART: the guest has to try again. */
 static int write_cr3(struct vcpu *vcpu, uint64_t value)

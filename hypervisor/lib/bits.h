@@ -2,10 +2,7 @@
 /* Bits in words; the atomic ones for words that several CPUs or a guest write. */
 #pragma once
 
-static inline bool bit_test(const uint64_t *words, uint32_t bit)
-{
-	return read_once(&words[bit / 64]) >> (bit % 64) & 1;
-}
+static inline bool bit_test(const uint64_t *words, uint32_t bit) { return read_once(&words[bit / 64]) >> (bit % 64) & 1; }
 
 /* Atomic, with a full barrier. Returns whether it was set before. */
 static inline bool bit_test_and_set(uint64_t *words, uint32_t bit)

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* mmuext_op: pinning, base pointers, flushes, and the LDT. */
 #include "cpu/tlb.h"
-#include "domain/hypercall.h"
 #include "mem/base.h"
 #include "mem/update.h"
-
-static int unpin(struct domain_locked owner, mfn_t number)
-{
-	struct frame *frame = frame_table_of(owner, number);	/* F5 */
-
-	return frame && table_unpin(frame) ? 0 : -EINVAL;
-}
 
 /* The operations that change what is mapped: all on the tables of `owner`, its lock held. */
 static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct mmuext_op *op)
 {
 	bool is_own = owner.domain == vcpu->domain;
+	struct frame *table;
 
 	if (owner.domain->is_frozen && op->cmd <= MMUEXT_SET_LDT)
 		return -EPERM;
@@ -23,7 +16,8 @@ static int table_op(struct domain_locked owner, struct vcpu *vcpu, const struct 
 	case MMUEXT_PIN_L1_TABLE ... MMUEXT_PIN_L4_TABLE:
 		return table_pin(owner, mfn(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
 	case MMUEXT_UNPIN_TABLE:
-		return unpin(owner, mfn(op->arg1.mfn));
+		table = frame_table_of(owner, mfn(op->arg1.mfn));	/* F5 */
+		return table && table_unpin(table) ? 0 : -EINVAL;
 	case MMUEXT_NEW_BASEPTR:
 		return is_own ? base_set(owner, vcpu, mfn(op->arg1.mfn), true) : -EPERM;
 	case MMUEXT_NEW_USER_BASEPTR:
@@ -70,14 +64,14 @@ static int one_op(const struct batch *batch, const void *request)
 long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain)
 {
 	struct batch batch = {
-		.hypercall = __HYPERVISOR_mmuext_op, .one = one_op, .address = operations,
+		.hypercall = __HYPERVISOR_mmuext_op, .address = operations,
 		.entry_bytes = sizeof(struct mmuext_op), .count = (uint32_t)count, .at_once = 2,
 		.done_address = done_address, .domain = domain, .tables = NULL, .source = NULL,
 	};
 	long result = domain_get_managed((domid_t)domain, &batch.tables);
 
 	if (!result) {
-		result = batch_run(&batch);
+		result = batch_run(&batch, one_op);
 		domain_put(batch.tables);
 	}
 	return result;

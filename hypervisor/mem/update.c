@@ -3,11 +3,8 @@
 #include "mem/update.h"
 
 #include "cpu/tlb.h"
-#include "domain/hypercall.h"
 #include "mem/pagelist.h"
 #include "mem/table.h"
-
-#define BATCH_CONTINUES	(1U << 31)	/* in `count`: this call goes on where an earlier one stopped */
 
 /* An entry in place of whatever is there. With `keeps_ad` accessed and dirty stay as the CPU has set them. */
 static int entry_write(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t entry, bool keeps_ad)
@@ -29,45 +26,6 @@ pte_t *entry_at(struct domain_locked owner, paddr_t address)
 }
 
 /* ---- mmu_update ---- */
-
-/* The next ones from `address` on, at most `count`; if they cannot be read together, the first alone. -EFAULT: nor can it. */
-static int batch_read(const struct batch *batch, uint64_t address, uint64_t *requests, uint32_t *count)
-{
-	*count = MIN(batch->at_once, *count);
-	if (likely(!guest_read(requests, address, *count * batch->entry_bytes)))
-		return 0;
-	*count = 1;
-	return guest_read(requests, address, batch->entry_bytes);
-}
-
-long batch_run(const struct batch *batch)
-{
-	uint32_t done = 0, left = batch->count & ~BATCH_CONTINUES, i, ready = 0;
-	uint64_t requests[BATCH_BYTES / 8], *next = requests, address = batch->address;
-	int error = 0;
-
-	if ((batch->count & BATCH_CONTINUES) && guest_read(&done, batch->done_address, sizeof(done)))
-		return -EFAULT;
-	for (i = 0; i < left; i++, ready--, next += batch->entry_bytes / 8, address += batch->entry_bytes) {
-		if (ready == 0) {
-			next = requests;
-			ready = left - i;
-			error = i && hypercall_must_stop() ? -ERESTART : batch_read(batch, address, requests, &ready);
-		}
-		if (!error)
-			error = batch->one(batch, next);
-		if (error)
-			break;
-	}
-	done += i;
-	if (batch->done_address && guest_write(batch->done_address, &done, sizeof(done)) && !error)
-		error = -EFAULT;
-	if (error != -ERESTART)
-		return error;
-	return hypercall_continue(batch->hypercall, 4, address,
-				  (uint64_t)((left - i) | (batch->done_address ? BATCH_CONTINUES : 0)),
-				  batch->done_address, batch->domain);
-}
 
 static int update_machphys(const struct batch *batch, const struct mmu_update *request)
 {
@@ -107,13 +65,14 @@ static int update_one(const struct batch *batch, const void *words)
 long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uint64_t domain)
 {
 	struct batch batch = {
-		.hypercall = __HYPERVISOR_mmu_update, .one = update_one, .address = requests,
+		.hypercall = __HYPERVISOR_mmu_update, .address = requests,
 		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .at_once = 32,
-		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain, .source = NULL,
+		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain, .source = current_vcpu()->domain,
 	};
 	uint32_t tables = domain >> 16 & 0xffff;
+	bool names_own = (domid_t)domain == DOMID_SELF;
 	struct domain_locked owner;
-	long result = domain_get_managed((domid_t)domain, &batch.source);
+	long result = names_own ? 0 : domain_get_managed((domid_t)domain, &batch.source);
 
 	if (result)
 		return result;
@@ -124,12 +83,13 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 		if (batch.source != batch.tables && batch.tables != current_vcpu()->domain)
 			result = -EPERM;	/* a guest maps nobody else's frames but by a grant */
 		else
-			result = batch.tables->is_dying ? -ESRCH : batch_run(&batch);	/* D2 */
+			result = batch.tables->is_dying ? -ESRCH : batch_run(&batch, update_one);	/* D2 */
 		domain_unlock(owner);
 		if (tables)
 			domain_put(batch.tables);
 	}
-	domain_put(batch.source);
+	if (!names_own)
+		domain_put(batch.source);
 	return result;
 }
 

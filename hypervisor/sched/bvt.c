@@ -9,6 +9,7 @@
 #define ALLOWANCE_NS		(1 * NSEC_PER_MSEC)
 #define WARP_ALLOWANCE_NS	(50 * NSEC_PER_USEC)
 #define SLICE_MIN_NS		(50 * NSEC_PER_USEC)
+#define KERNEL_GRACE_NS		(500 * NSEC_PER_USEC)
 #define HURRY_NS		(500 * NSEC_PER_USEC)
 #define WEIGHT_USUAL		256
 #define WEIGHT_MAX		65535
@@ -19,14 +20,19 @@ static void ask_to_choose(struct sched_queue *queue) { cpu_raise_softirq(queue->
 
 /* ---- choosing ---- */
 
-/* How long `vcpu` may run before `first` has to; not above 0: its turn has come. */
+/*
+ * How long `vcpu` may run before `first` has to; not above 0: its turn has come. Warp is for going before other domains: who wakes a sibling may hold a
+ * lock that both want. Only in a hurry does it count among siblings too: others wait.
+ */
 static int64_t turn_left_ns(const struct vcpu *vcpu, const struct vcpu *first)
 {
-	bool hurry = first->sched.warp_left_ns && !vcpu->sched.warp_left_ns;
-	int64_t lead = (int64_t)(first->sched.key - vcpu_effective_time(vcpu));
+	int64_t lead = (int64_t)(first->sched.key - vcpu_effective_time(vcpu)), allowance_ns = ALLOWANCE_NS;
 
-	return (int64_t)(((__int128)lead * vcpu_weight(vcpu)) >> VIRTUAL_SHIFT) +
-	       (int64_t)(hurry ? WARP_ALLOWANCE_NS : ALLOWANCE_NS);
+	if (first->domain == vcpu->domain && !first->sched.hurry_us)
+		lead = (int64_t)(first->sched.actual_virtual_time - vcpu->sched.actual_virtual_time);
+	else if (first->sched.warp_left_ns && !vcpu->sched.warp_left_ns)
+		allowance_ns = WARP_ALLOWANCE_NS;
+	return (int64_t)(((__int128)lead * vcpu_weight(vcpu)) >> VIRTUAL_SHIFT) + allowance_ns;
 }
 
 /* The first that can run here. Those that may not are sent away; those still on another CPU are left (S3). */
@@ -47,10 +53,13 @@ static struct vcpu *choose(struct sched_queue *queue, uint64_t now_ns)
 {
 	struct vcpu *running = queue->running, *first = first_ready(queue, now_ns);
 	bool goes_on = running && vcpu_may_run(running) && vcpu_may_use(running, queue->cpu->id);
+	int64_t grace_ns;
 
 	if (!goes_on || !first)
 		return goes_on ? running : first;
-	return running->sched.yields || turn_left_ns(running, first) <= 0 ? first : running;
+	/* In its kernel it may hold a lock for which a sibling would spin: it is looked at again after each SLICE_MIN_NS. */
+	grace_ns = running->in_kernel && first->domain == running->domain ? KERNEL_GRACE_NS : 0;
+	return running->sched.yields || turn_left_ns(running, first) + grace_ns <= 0 ? first : running;
 }
 
 /* ---- changing ---- */

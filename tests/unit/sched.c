@@ -442,6 +442,74 @@ static void a_hurry_borrows_and_does_not_steal(void)
 	CU_ASSERT_TRUE(is_about(time_of(spinner), 1000 * MS, 2000 * MS));
 }
 
+/* ---- siblings: vcpus of one domain, on one CPU ---- */
+
+/* The second sleeps, the first has run for long, in a program of its guest's. */
+static struct vcpu **given_siblings(void)
+{
+	struct vcpu **vcpu = given_domain_with(9, 2, false)->vcpu;
+
+	for (int i = 0; i < 2; i++) {
+		vcpu[i]->in_kernel = false;
+		vcpu[i]->affinity = 1;
+		sched_vcpu_update(vcpu[i]);
+	}
+	while (!runs(vcpu[1]))
+		run_for(100 * US);
+	block(vcpu[1]);
+	run_for(10 * MS);
+	return vcpu;
+}
+
+static void warp_puts_no_vcpu_before_its_sibling(void)
+{
+	struct vcpu **vcpu = given_siblings();
+
+	set_warp(vcpu[0], 5000, 2000);
+	wake(vcpu[1]);
+	run_for(900 * US);
+	CU_ASSERT_TRUE(runs(vcpu[0]));
+	run_for(200 * US);
+	CU_ASSERT_TRUE(runs(vcpu[1]));
+	block(vcpu[1]);
+	run_for(10 * MS);
+	wake(vcpu[1]);
+	CU_ASSERT_TRUE(runs(vcpu[0]));
+	sched_vcpu_hurry(vcpu[1], 20000);
+	run_for(0);
+	CU_ASSERT_TRUE(runs(vcpu[1]));
+}
+
+static void a_vcpu_in_its_kernel_is_let_come_out_before_its_sibling_runs(void)
+{
+	struct vcpu **vcpu = given_siblings(), *other = given_spinner(256, 2);
+
+	vcpu[0]->in_kernel = true;
+	wake(vcpu[1]);
+	run_for(1200 * US);
+	CU_ASSERT_TRUE(runs(vcpu[0]));
+	vcpu[0]->in_kernel = false;
+	run_for(60 * US);
+	CU_ASSERT_TRUE(runs(vcpu[1]));
+	block(vcpu[1]);
+	run_for(10 * MS);
+
+	/* It has no more than that: and before others, nothing. */
+	vcpu[0]->in_kernel = true;
+	wake(vcpu[1]);
+	run_for(1400 * US);
+	CU_ASSERT_TRUE(runs(vcpu[0]));
+	run_for(200 * US);
+	CU_ASSERT_TRUE(runs(vcpu[1]));
+	block(vcpu[1]);
+	run_for(10 * MS);
+	block(other);
+	other->affinity = 1;
+	wake(other);
+	run_for(1100 * US);
+	CU_ASSERT_TRUE(runs(other));
+}
+
 /* ---- caps and limits ---- */
 
 static void a_cap_holds_on_an_idle_machine(void)
@@ -792,6 +860,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(who_is_in_a_hurry_runs_at_once_and_for_a_while),
 	UNIT_CASE(a_sleeper_keeps_its_hurry),
 	UNIT_CASE(a_hurry_borrows_and_does_not_steal),
+	UNIT_CASE(warp_puts_no_vcpu_before_its_sibling),
+	UNIT_CASE(a_vcpu_in_its_kernel_is_let_come_out_before_its_sibling_runs),
 	UNIT_CASE(a_cap_holds_on_an_idle_machine),
 	UNIT_CASE(a_cap_is_for_all_vcpus_of_a_domain_together),
 	UNIT_CASE(what_a_capped_domain_leaves_goes_to_others),
