@@ -22,6 +22,7 @@
 #   DOM0_SKINK_SOURCES    .c of the command, with the library -> build/dom0/skink, build/dom0/skink-validate
 #   DOM0_INJECT_SOURCES   .c of the injector of faults, with the library -> build/dom0/inject
 #   DOM0_UNIT_TESTS       names; N is tests/unit/dom0/N.c + DOM0_UNIT_N_SOURCES + the library -> build/unit/dom0-N
+#                         (without DOM0_UNIT_N_WITHOUT)
 #   CFLAGS_<path of a .c> what one file needs besides (CFLAGS_hypervisor/lib/x.c = -O3)
 #
 # Paths are those seen from here.
@@ -529,7 +530,7 @@ DOM0_LIBRARIES := -lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxenstor
 DOM0_SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined
 dom0_objects = $(patsubst %,build/dom0/objects/%.o,$(1))
 dom0_unit_objects = $(addprefix build/unit/dom0-objects/,$(addsuffix .o,$(sort \
-	tests/unit/dom0/$(1).c $(DOM0_UNIT_$(1)_SOURCES) $(DOM0_LIB_SOURCES))))
+	tests/unit/dom0/$(1).c $(DOM0_UNIT_$(1)_SOURCES) $(filter-out $(DOM0_UNIT_$(1)_WITHOUT),$(DOM0_LIB_SOURCES)))))
 
 .PHONY: dom0-programs
 dom0-programs: $(if $(DOM0_LIB_SOURCES),build/dom0/libskink.a) $(if $(DOM0_SKINKD_SOURCES),build/dom0/skinkd) \

@@ -98,6 +98,7 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 	const char *const arguments[] = { "pvs", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
 					  "pv_name,vg_name,pe_start,vg_extent_size,pv_free,pv_size", NULL };
 	json_t *report, *rows = ask(pool, arguments, "pv", &report, why), *row;
+	uint32_t devices = 0;
 	size_t i;
 
 	if (!rows) {
@@ -110,12 +111,17 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 		if (!name || strcmp(name, pool->group))
 			continue;
 		group->is_there = true;
+		devices++;
 		group->free_sectors = number_of(row, "pv_free");
 		group->all_sectors = number_of(row, "pv_size");
 		*geometry = (struct geometry){ number_of(row, "pe_start"), number_of(row, "vg_extent_size") };
 		group->step_sectors = geometry->pe_sectors;
 	}
 	json_decref(report);
+	/* One that is not looked at counts too: volumes on it have the numbers of extents of this one. */
+	if (devices > 1)
+		return refuse(-EPROTO, why, "volume group '%s' is on %u devices, and skink serves only one that is on a single device: take the "
+			      "others out of it, with vgreduce", pool->group, devices);
 	return group->is_there && !group->step_sectors ? refuse(-EIO, why, "LVM does not say how large a volume's steps are") : 0;
 }
 

@@ -100,6 +100,7 @@ DOM0_UNIT_autostart_SOURCES = $(addprefix dom0/skinkd/,autostart.c host.c text.c
 DOM0_UNIT_TESTS += state
 DOM0_UNIT_state_SOURCES = $(addprefix dom0/skinkd/,cores.c host.c state.c) tests/unit/dom0/call.c
 DOM0_UNIT_TESTS += volume volumes
+DOM0_UNIT_volume_WITHOUT = dom0/lib/lvm.c
 DOM0_UNIT_volumes_SOURCES = dom0/skinkd/host.c
 DOM0_UNIT_inject_SOURCES = dom0/inject/decode.c dom0/inject/image.c
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/volume.h, as far as it needs no lvm. */
+/* lib/volume.h, against an lvm that says what the test wants. */
 #include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,9 +7,57 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/lvm.h"
 #include "lib/volume_data.h"
 
+#define ONE_DEVICE	"{\"pv_name\":\"/dev/xvdpn\", \"vg_name\":\"skink\", \"pe_start\":\"2048\", \"vg_extent_size\":\"8192\", " \
+			"\"pv_free\":\"106496\", \"pv_size\":\"122880\"}"
+#define ITS_VOLUME	"{\"lv_name\":\"mine\", \"segtype\":\"linear\", \"seg_pe_ranges\":\"/dev/xvdpn:0-1\", \"lv_tags\":\"\"}"
+
+static const struct volume_pool pool = { "/dev/xvdpn", "skink" };
+static const char *devices, *segments;		/* what lvm's reports have */
 static char why[VOLUME_WHY];
+
+/* ---- in lvm's place ---- */
+
+char *lvm_run(const char *device, const char *const arguments[], char *complaint, size_t room)
+{
+	bool is_of_devices = !strcmp(arguments[0], "pvs");
+	char *text = NULL;
+
+	if (asprintf(&text, "{\"report\": [{\"%s\": [%s]}]}", is_of_devices ? "pv" : "seg", is_of_devices ? devices : segments) < 0)
+		return NULL;
+	return text;
+}
+
+/* ---- then ---- */
+
+static void volumes_are_where_their_extents_are_on_the_device(void)
+{
+	struct volume_group group;
+
+	devices = ONE_DEVICE;
+	segments = ITS_VOLUME;
+	CU_ASSERT_EQUAL_FATAL(volume_group_read(&pool, &group, why), 0);
+	CU_ASSERT_EQUAL_FATAL(group.count, 1);
+	CU_ASSERT_EQUAL(group.volumes[0].extents[0].first, 2048);
+	CU_ASSERT_EQUAL(group.volumes[0].sectors, 16384);
+	volume_group_free(&group);
+}
+
+/* What lvm 2.03.16 says of a group on two devices when it may look at one: both volumes seem to be in the same place. */
+static void volumes_on_a_device_that_is_not_there_are_nowhere_else(void)
+{
+	struct volume_group group;
+
+	devices = ONE_DEVICE ", {\"pv_name\":\"[unknown]\", \"vg_name\":\"skink\", \"pe_start\":\"2048\", \"vg_extent_size\":\"8192\", "
+		  "\"pv_free\":\"106496\", \"pv_size\":\"122880\"}";
+	segments = ITS_VOLUME ", {\"lv_name\":\"other\", \"segtype\":\"linear\", \"seg_pe_ranges\":\"[unknown]:0-1\", \"lv_tags\":\"\"}";
+	CU_ASSERT_EQUAL(volume_group_read(&pool, &group, why), -EPROTO);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "is on 2 devices"));
+	CU_ASSERT_EQUAL(group.count, 0);
+	volume_group_free(&group);
+}
 
 static void image_that_is_no_file_is_refused_at_once(void)
 {
@@ -48,6 +96,8 @@ int main(void)
 	suite = CU_add_suite("volume", NULL, NULL);
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(image_that_is_no_file_is_refused_at_once);
+	TEST(volumes_are_where_their_extents_are_on_the_device);
+	TEST(volumes_on_a_device_that_is_not_there_are_nowhere_else);
 	TEST(names_that_lvm_keeps_for_itself_are_refused_and_no_others);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
