@@ -91,12 +91,13 @@ static uint64_t number_of(const json_t *row, const char *key)
 
 struct geometry {
 	uint64_t pe_start, pe_sectors;
+	uint64_t metadata_sectors, device_sectors;	/* what LVM keeps before pe_start; all there are */
 };
 
 static int read_group(const struct volume_pool *pool, struct volume_group *group, struct geometry *geometry, char why[VOLUME_WHY])
 {
 	const char *const arguments[] = { "pvs", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
-					  "pv_name,vg_name,pe_start,vg_extent_size,pv_free,pv_size", NULL };
+					  "pv_name,vg_name,pe_start,vg_extent_size,pv_free,pv_size,pv_mda_size,dev_size", NULL };
 	json_t *report, *rows = ask(pool, arguments, "pv", &report, why), *row;
 	uint32_t devices = 0;
 	size_t i;
@@ -114,7 +115,8 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 		devices++;
 		group->free_sectors = number_of(row, "pv_free");
 		group->all_sectors = number_of(row, "pv_size");
-		*geometry = (struct geometry){ number_of(row, "pe_start"), number_of(row, "vg_extent_size") };
+		*geometry = (struct geometry){ number_of(row, "pe_start"), number_of(row, "vg_extent_size"), number_of(row, "pv_mda_size"),
+					       number_of(row, "dev_size") };
 		group->step_sectors = geometry->pe_sectors;
 	}
 	json_decref(report);
@@ -136,8 +138,15 @@ static struct volume *volume_of(struct volume_group *group, const char *name)
 	return volume;
 }
 
+/* LVM believes its metadata, and whoever has had the whole disk may have written that. */
+static bool is_on_device(const struct geometry *geometry, uint64_t last)
+{
+	return geometry->pe_start > geometry->metadata_sectors && geometry->pe_start <= geometry->device_sectors &&
+	       last < (geometry->device_sectors - geometry->pe_start) / geometry->pe_sectors;
+}
+
 /* "/dev/xvdpn:0-255" */
-static bool take_segment(struct volume_group *group, const struct geometry *geometry, const json_t *row)
+static int take_segment(struct volume_group *group, const struct geometry *geometry, const json_t *row, char why[VOLUME_WHY])
 {
 	const char *name = json_string_value(json_object_get(row, "lv_name"));
 	const char *range = json_string_value(json_object_get(row, "seg_pe_ranges"));
@@ -149,21 +158,24 @@ static bool take_segment(struct volume_group *group, const struct geometry *geom
 
 	if (!name || !type || strcmp(type, "linear") || !colon || strlen(name) >= VOLUME_NAME ||
 	    sscanf(colon, ":%" SCNu64 "-%" SCNu64, &first, &last) != 2 || last < first)
-		return false;
+		return refuse(-EPROTO, why, "volume '%.40s' is not linear: skink made it not, and does not serve it", name ?: "");
+	if (!is_on_device(geometry, last))
+		return refuse(-EPROTO, why, "volume '%.40s' lies where the device has no room for volumes: LVM's metadata is wrong, restore it with "
+			      "vgcfgrestore, or make the partition anew", name);
 	volume = volume_of(group, name);
 	*NEED_ONE_MORE(volume->extents, volume->extent_count) = (struct volume_extent){
 		geometry->pe_start + first * geometry->pe_sectors, (last - first + 1) * geometry->pe_sectors };
 	volume->sectors += (last - first + 1) * geometry->pe_sectors;
 	volume->is_marked = mark;
 	volume->marked_from = mark ? strtoull(mark + strlen(MARK), NULL, 10) : 0;
-	return true;
+	return 0;
 }
 
 int volume_group_read(const struct volume_pool *pool, struct volume_group *group, char why[VOLUME_WHY])
 {
 	const char *const arguments[] = { "lvs", "--segments", "--reportformat", "json", "--units", "s", "--nosuffix", "-o",
 					  "lv_name,segtype,seg_pe_ranges,lv_tags", "-O", "lv_name,seg_start_pe", pool->group, NULL };
-	struct geometry geometry = { 0, 0 };
+	struct geometry geometry = { 0, 0, 0, 0 };
 	json_t *report, *rows, *row;
 	int result;
 	size_t i;
@@ -175,9 +187,8 @@ int volume_group_read(const struct volume_pool *pool, struct volume_group *group
 	rows = ask(pool, arguments, "seg", &report, why);
 	result = rows ? 0 : -EIO;
 	json_array_foreach(rows, i, row)
-		if (!result && !take_segment(group, &geometry, row))
-			result = refuse(-EPROTO, why, "volume '%.40s' is not linear: skink made it not, and does not serve it",
-					json_string_value(json_object_get(row, "lv_name")) ?: "");
+		if (!result)
+			result = take_segment(group, &geometry, row, why);
 	json_decref(report);
 	if (result)
 		volume_group_free(group);

@@ -10,9 +10,11 @@
 #include "lib/lvm.h"
 #include "lib/volume_data.h"
 
-#define ONE_DEVICE	"{\"pv_name\":\"/dev/xvdpn\", \"vg_name\":\"skink\", \"pe_start\":\"2048\", \"vg_extent_size\":\"8192\", " \
-			"\"pv_free\":\"106496\", \"pv_size\":\"122880\"}"
-#define ITS_VOLUME	"{\"lv_name\":\"mine\", \"segtype\":\"linear\", \"seg_pe_ranges\":\"/dev/xvdpn:0-1\", \"lv_tags\":\"\"}"
+#define ONE_THAT_BEGINS(at) "{\"pv_name\":\"/dev/xvdpn\", \"vg_name\":\"skink\", \"pe_start\":\"" at "\", \"vg_extent_size\":\"8192\", " \
+			"\"pv_free\":\"106496\", \"pv_size\":\"122880\", \"pv_mda_size\":\"2040\", \"dev_size\":\"131072\"}"
+#define ONE_DEVICE	ONE_THAT_BEGINS("2048")
+#define LIES_AT(extents) "{\"lv_name\":\"mine\", \"segtype\":\"linear\", \"seg_pe_ranges\":\"/dev/xvdpn:" extents "\", \"lv_tags\":\"\"}"
+#define ITS_VOLUME	LIES_AT("0-1")
 
 static const struct volume_pool pool = { "/dev/xvdpn", "skink" };
 static const char *devices, *segments;		/* what lvm's reports have */
@@ -77,6 +79,26 @@ static void image_that_is_no_file_is_refused_at_once(void)
 	rmdir(folder);
 }
 
+/* lvm 2.03.16 reports all of these; two volumes in the same place it does not. */
+static void volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused(void)
+{
+	static const struct {
+		const char *device, *volume;
+		int result;
+	} cases[] = { { ONE_DEVICE, LIES_AT("14-14"), 0 }, { ONE_DEVICE, LIES_AT("14-15"), -EPROTO }, { ONE_DEVICE, LIES_AT("100002-100003"), -EPROTO },
+		      { ONE_THAT_BEGINS("0"), LIES_AT("0-1"), -EPROTO }, { ONE_THAT_BEGINS("36028797018961920"), LIES_AT("0-1"), -EPROTO } };
+	struct volume_group group;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		devices = cases[i].device;
+		segments = cases[i].volume;
+		why[0] = 0;
+		CU_ASSERT_EQUAL(volume_group_read(&pool, &group, why), cases[i].result);
+		CU_ASSERT_TRUE(!cases[i].result || strstr(why, "volume 'mine' lies where"));
+		volume_group_free(&group);
+	}
+}
+
 static void names_that_lvm_keeps_for_itself_are_refused_and_no_others(void)		/* VO1 */
 {
 	static const char *const good[] = { "web", "my-snapshot", "my_pvmove", "a", "A.b_c+d-9" };
@@ -98,6 +120,7 @@ int main(void)
 	TEST(image_that_is_no_file_is_refused_at_once);
 	TEST(volumes_are_where_their_extents_are_on_the_device);
 	TEST(volumes_on_a_device_that_is_not_there_are_nowhere_else);
+	TEST(volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused);
 	TEST(names_that_lvm_keeps_for_itself_are_refused_and_no_others);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
