@@ -278,10 +278,11 @@ static int begin_new(const struct volume_pool *pool, const char *name, uint64_t 
 {
 	char size[32];
 	const char *const arguments[] = { "lvcreate", "-an", "-Zn", "-Wn", "--addtag", MARK_FIRST, "-n", name, "-L", size, pool->group, NULL };
+	uint64_t sectors = bytes / SECTOR + (bytes % SECTOR != 0);
 	struct volume_group group;
 	int result = check_size(bytes, why);
 
-	snprintf(size, sizeof(size), "%" PRIu64 "b", bytes);
+	snprintf(size, sizeof(size), "%" PRIu64 "s", sectors);
 	if (!result && !volume_name_ok(name))
 		result = refuse(-EINVAL, why, VOLUME_NAME_WRONG, name);
 	if (!result)
@@ -292,7 +293,7 @@ static int begin_new(const struct volume_pool *pool, const char *name, uint64_t 
 		result = refuse(-EEXIST, why, "there is a volume '%.60s' already: choose another name, or delete that one", name);
 	else if (!group.is_there)
 		result = make_group(pool, why);
-	else if (bytes / SECTOR > group.free_sectors)
+	else if (sectors > group.free_sectors)
 		result = refuse(-ENOSPC, why, "%" PRIu64 " MiB are more than is free, %" PRIu64 " MiB: write less, or delete a volume",
 				bytes >> 20, group.free_sectors >> 11);
 	volume_group_free(&group);

@@ -18,7 +18,7 @@
 
 static const struct volume_pool pool = { "/dev/xvdpn", "skink" };
 static const char *devices, *segments;		/* what lvm's reports have */
-static char why[VOLUME_WHY];
+static char why[VOLUME_WHY], size[32];		/* that a volume was to be made with */
 
 /* ---- in lvm's place ---- */
 
@@ -27,6 +27,9 @@ char *lvm_run(const char *device, const char *const arguments[], char *complaint
 	bool is_of_devices = !strcmp(arguments[0], "pvs");
 	char *text = NULL;
 
+	for (size_t i = 0; !strcmp(arguments[0], "lvcreate") && arguments[i]; i++)
+		if (!strcmp(arguments[i], "-L"))
+			snprintf(size, sizeof(size), "%s", arguments[i + 1]);
 	if (asprintf(&text, "{\"report\": [{\"%s\": [%s]}]}", is_of_devices ? "pv" : "seg", is_of_devices ? devices : segments) < 0)
 		return NULL;
 	return text;
@@ -99,6 +102,15 @@ static void volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused(vo
 	}
 }
 
+/* lvm takes whole sectors only. */
+static void size_of_a_new_volume_is_rounded_up(void)
+{
+	devices = ONE_DEVICE;
+	segments = ITS_VOLUME;
+	CU_ASSERT_NOT_EQUAL(volume_create(&pool, "new", 4194305, why), 0);		/* nothing is made by this lvm */
+	CU_ASSERT_STRING_EQUAL(size, "8193s");
+}
+
 static void names_that_lvm_keeps_for_itself_are_refused_and_no_others(void)		/* VO1 */
 {
 	static const char *const good[] = { "web", "my-snapshot", "my_pvmove", "a", "A.b_c+d-9" };
@@ -121,6 +133,7 @@ int main(void)
 	TEST(volumes_are_where_their_extents_are_on_the_device);
 	TEST(volumes_on_a_device_that_is_not_there_are_nowhere_else);
 	TEST(volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused);
+	TEST(size_of_a_new_volume_is_rounded_up);
 	TEST(names_that_lvm_keeps_for_itself_are_refused_and_no_others);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
