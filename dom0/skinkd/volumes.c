@@ -182,16 +182,44 @@ static void done_work(struct job *job)
 	finish(work, &result);
 }
 
+/* Where it is on the driver's device. */
+static void add_extents(const struct attachment *own, const struct volume *volume, struct driver_blk *blk)
+{
+	for (size_t i = 0; i < volume->extent_count && blk->extent_count < DRIVER_EXTENTS_MAX; i++)
+		blk->extent[blk->extent_count++] = (struct driver_extent){ own->blk.extent[0].first + volume->extents[i].first,
+									    volume->extents[i].count };
+}
+
+/* No manifest names what was detached, or whose domain has ended, and the driver serves it until both have let go. */
+static bool still_holds(const struct pool *pool, const struct attachment *attachment, const char *name)
+{
+	const struct attachment *own = attach_find(0, pool->key);
+	const struct volume *volume = volume_find(&pool->group, name);
+	struct driver_blk blk = { 0 };
+
+	if (attachment->is_wanted || attachment->record == RECORD_NONE || attachment->kind != ATTACH_VBD || !own || !own->blk.extent_count)
+		return false;
+	if (volume)
+		add_extents(own, volume, &blk);
+	return disks_overlap(&attachment->blk, pool->is_known ? &blk : &own->blk);
+}
+
+static bool names(const struct attachment *attachment, const char *name)
+{
+	const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
+
+	for (size_t i = 0; disk && i < disk->extent_count; i++)
+		if (disk->extents[i].kind == EXTENT_VOLUME && !strcmp(disk->extents[i].name, name))
+			return true;
+	return false;
+}
+
 /* VM1: the volume is a disk of somebody; his name, and the disk's. */
 static const struct attachment *user_of(const struct pool *pool, const char *name)
 {
-	for (const struct attachment *attachment = attachments; attachment; attachment = attachment->next) {
-		const struct manifest_disk *disk = attach_disk(attach_manifest_of(attachment->front_id), attachment->key);
-
-		for (size_t i = 0; disk && attachment->driver == pool->driver && i < disk->extent_count; i++)
-			if (disk->extents[i].kind == EXTENT_VOLUME && !strcmp(disk->extents[i].name, name))
-				return attachment;
-	}
+	for (const struct attachment *attachment = attachments; attachment; attachment = attachment->next)
+		if (attachment->driver == pool->driver && (names(attachment, name) || still_holds(pool, attachment, name)))
+			return attachment;
 	return transient_user(pool->driver, name);
 }
 
@@ -206,8 +234,9 @@ static bool is_in_use(const struct work *work, struct outcome *result)
 
 	if (!user || !needs_it_alone(work))
 		return false;
-	*result = outcome(CODE_NOT_ALLOWED, "volume '%.60s' is %s of '%.60s': detach it there first", work->name, user->key,
-			  user->front_name);
+	*result = outcome(CODE_NOT_ALLOWED, user->is_wanted ? "volume '%.60s' is %s of '%.60s': detach it there first" :
+			  "volume '%.60s' was %s of '%.60s', which has not let go of it: wait until it has, or write 'skink detach --force'",
+			  work->name, user->key, user->front_name);
 	return true;
 }
 
@@ -326,9 +355,7 @@ enum disks_found volumes_resolve(struct driver *driver, const char *name, struct
 		return missing(why, DISKS_NEVER, VOLUME_NOT_WHOLE, name);
 	if (blk->extent_count + volume->extent_count > DRIVER_EXTENTS_MAX)
 		return missing(why, DISKS_NEVER, "volume '%.60s' is in too many pieces: export it, delete it and import it again", name);
-	for (size_t i = 0; i < volume->extent_count; i++)
-		blk->extent[blk->extent_count++] = (struct driver_extent){ own->blk.extent[0].first + volume->extents[i].first,
-									    volume->extents[i].count };
+	add_extents(own, volume, blk);
 	return DISKS_FOUND;
 }
 

@@ -7,12 +7,16 @@
 struct host host;
 struct attachment *attachments;
 
-static struct attachment own = { .key = "xvdp1", .back = XenbusStateConnected }, webs;
+#define PARTITION	1048576
+
+static struct attachment own = { .key = "xvdp1", .back = XenbusStateConnected,
+				 .blk = { .extent_count = 1, .extent = { { PARTITION, 131072 } } } }, webs;
 static struct manifest_extent root = { .kind = EXTENT_VOLUME, .name = (char *)"root" };
 static struct manifest_disk disk_of_web = { .extents = &root, .extent_count = 1 };
 static struct driver_status status;
 static struct driver driver = { .status = &status };
 static struct job *begun;
+static bool is_detached;		/* its manifest has it no more */
 static int code;
 
 /* ---- in skinkd's place ---- */
@@ -48,7 +52,13 @@ struct manifest *attach_manifest_of(domid_t id)
 
 const struct manifest_disk *attach_disk(const struct manifest *manifest, const char *target)
 {
-	return &disk_of_web;
+	return is_detached ? NULL : &disk_of_web;
+}
+
+bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
+{
+	return a->extent_count && b->extent_count && a->extent[0].first < b->extent[0].first + b->extent[0].count &&
+	       b->extent[0].first < a->extent[0].first + a->extent[0].count;
 }
 
 void attach_wait(const struct attachment *attachment, enum attach_await what, double timeout_s, done_fn done, void *context)
@@ -98,6 +108,7 @@ static void ends(bool has_root)
 		group->volumes = calloc(1, sizeof(*group->volumes));
 		group->volumes->extents = calloc(1, sizeof(*group->volumes->extents));
 		strcpy(group->volumes->name, "root");
+		group->volumes->extents->first = 2048;
 		group->volumes->extents->count = 8;
 		group->volumes->extent_count = group->count = 1;
 	}
@@ -127,7 +138,8 @@ static void given_root(void)
 
 static void web_has_it(void)
 {
-	webs.driver = &driver;
+	webs = (struct attachment){ .driver = &driver, .kind = ATTACH_VBD, .is_wanted = true };
+	is_detached = false;
 	attachments = &webs;
 }
 
@@ -162,6 +174,47 @@ static void who_came_before_it_began_has_it(void)				/* VM1, VM2 */
 	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
 }
 
+static void has_not_let_go_of(uint64_t first, enum attach_record record)
+{
+	web_has_it();
+	webs.is_wanted = false;
+	webs.record = record;
+	webs.blk = (struct driver_blk){ .extent_count = 1, .extent = { { first, 8 } } };
+	is_detached = true;
+}
+
+static void volume_that_is_detached_is_its_guest_s_until_that_lets_go(void)	/* VM1 */
+{
+	static const struct {
+		uint64_t first;
+		enum attach_record record;
+		int code;
+	} cases[] = { { PARTITION + 2048, RECORD_GIVEN, CODE_NOT_ALLOWED }, { PARTITION + 2048, RECORD_WITHDRAWN, CODE_NOT_ALLOWED },
+		      { PARTITION + 2048, RECORD_NONE, -1 }, { PARTITION + 2056, RECORD_GIVEN, -1 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		given_root();
+		has_not_let_go_of(cases[i].first, cases[i].record);
+		is_asked_for(VOLUMES_DELETE);
+		CU_ASSERT_EQUAL(code, cases[i].code);
+		if (begun)
+			ends(true);
+	}
+	is_detached = false;
+}
+
+/* The first that is asked of a skinkd: it does not know where the volume is. */
+static void volume_that_may_be_held_is_not_changed_either(void)			/* VM1 */
+{
+	given_root();
+	pools->is_known = false;
+	volume_group_free(&pools->group);
+	has_not_let_go_of(PARTITION + 4096, RECORD_GIVEN);
+	is_asked_for(VOLUMES_DELETE);
+	CU_ASSERT_EQUAL(code, CODE_NOT_ALLOWED);
+	is_detached = false;
+}
+
 static void volume_that_is_not_whole_is_nobodys(void)				/* VO2 */
 {
 	struct volume_group *group;
@@ -186,6 +239,8 @@ int main(void)
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(volume_that_is_being_changed_is_nobodys_until_that_is_over);
 	TEST(who_came_before_it_began_has_it);
+	TEST(volume_that_is_detached_is_its_guest_s_until_that_lets_go);
+	TEST(volume_that_may_be_held_is_not_changed_either);
 	TEST(volume_that_is_not_whole_is_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
