@@ -346,6 +346,9 @@ enum disks_found volumes_resolve(struct driver *driver, const char *name, struct
 		if (!pool->is_known)
 			return missing(why, DISKS_NOT_YET, "Domain-0 looks for volume '%.60s'", name);
 	}
+	/* Domain-0's disk is being attached anew: what is known is where volumes are in it, and not where it is. */
+	if (!own->blk.extent_count)
+		return missing(why, DISKS_NOT_YET, "Domain-0 looks for partition " VOLUMES_PARTITION " again");
 	if (is_at_work_on(pool, name))
 		return missing(why, DISKS_NOT_YET, "volume '%.60s' is being changed or copied", name);
 	volume = volume_find(&pool->group, name);

@@ -115,12 +115,13 @@ static void ends(bool has_root)
 	job->done(job);
 }
 
+static struct driver_blk found;
+static char why[ATTACH_WHY];
+
 static enum disks_found is_found(void)
 {
-	struct driver_blk blk = { 0 };
-	char why[ATTACH_WHY];
-
-	return volumes_resolve(&driver, "root", &blk, why);
+	found = (struct driver_blk){ 0 };
+	return volumes_resolve(&driver, "root", &found, why);
 }
 
 static void given_root(void)
@@ -215,6 +216,19 @@ static void volume_that_may_be_held_is_not_changed_either(void)			/* VM1 */
 	is_detached = false;
 }
 
+static void volume_is_not_found_while_nobody_knows_where_the_partition_is(void)
+{
+	const struct driver_blk there = own.blk;
+
+	given_root();
+	CU_ASSERT_EQUAL(found.extent[0].first, PARTITION + 2048);
+	own.blk = (struct driver_blk){ 0 };		/* lost with its rings, or resolved anew */
+	CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+	CU_ASSERT_EQUAL(found.extent_count, 0);
+	own.blk = there;
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
 static void volume_that_is_not_whole_is_nobodys(void)				/* VO2 */
 {
 	struct volume_group *group;
@@ -241,6 +255,7 @@ int main(void)
 	TEST(who_came_before_it_began_has_it);
 	TEST(volume_that_is_detached_is_its_guest_s_until_that_lets_go);
 	TEST(volume_that_may_be_held_is_not_changed_either);
+	TEST(volume_is_not_found_while_nobody_knows_where_the_partition_is);
 	TEST(volume_that_is_not_whole_is_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
