@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "skinkd/domain.h"
 #include "skinkd/driver.h"
@@ -13,6 +15,7 @@
 
 #define FRESH_MS	5000
 #define CONNECT_S	30.0
+#define TRIES		50
 
 struct pool;
 
@@ -25,7 +28,8 @@ struct work {
 	uint64_t bytes;
 	struct volume_extent extents[DRIVER_EXTENTS_MAX];
 	struct volume original;
-	struct volume_group group;		/* as it is afterwards */
+	struct volume_group group;		/* as it is afterwards ... */
+	bool is_read;				/* ... if that could be read */
 	char why[VOLUME_WHY];
 	done_fn done;
 	void *context;
@@ -36,6 +40,7 @@ struct pool {
 	struct driver *driver;			/* NULL: it has gone */
 	char key[ATTACH_KEY];			/* Domain-0's disk that is the partition */
 	bool is_known;
+	char why[VOLUME_WHY];			/* what was wrong when they were read last; "" */
 	uint64_t read_ms;
 	struct volume_group group;
 	struct work *works;			/* the first is being done (VM2) */
@@ -93,16 +98,26 @@ void volumes_forget(const struct driver *driver)
 
 /* ---- work ---- */
 
+/* The kernel makes the file a moment after it has said that it is connected. */
+static void await_file(const char *path)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+
+	for (int i = 0; access(path, F_OK) && i < TRIES; i++)
+		nanosleep(&moment, NULL);
+}
+
 static int run_work(struct job *job, struct core *core)
 {
 	struct work *work = (struct work *)job;
 	const struct volume_pool pool = { work->device, work->group_name };
 	char ignored[VOLUME_WHY];
-	int result = 0;
+	int result = 0, read;
 
+	await_file(work->device);
 	switch (work->deed) {
 	case VOLUMES_READ:
-		return volume_group_read(&pool, &work->group, work->why);
+		break;
 	case VOLUMES_CREATE:
 		result = volume_create(&pool, work->name, work->bytes, work->why);
 		break;
@@ -122,8 +137,9 @@ static int run_work(struct job *job, struct core *core)
 		result = volume_clone(&pool, work->name, work->file, &work->original, work->why);
 		break;
 	}
-	volume_group_read(&pool, &work->group, ignored);
-	return result;
+	read = volume_group_read(&pool, &work->group, work->deed == VOLUMES_READ ? work->why : ignored);
+	work->is_read = !read;
+	return work->deed == VOLUMES_READ ? read : result;
 }
 
 static void tell(const struct work *work, const struct outcome *result)
@@ -154,6 +170,10 @@ static void finish(struct work *work, const struct outcome *result)
 	bool is_stubborn = work->deed == VOLUMES_DELETE && result->code;
 
 	tell(work, result);
+	if (work->deed == VOLUMES_READ) {
+		snprintf(pool->why, sizeof(pool->why), "%.299s", result->code ? result->message : "");
+		pool->read_ms = uv_now(host.loop);
+	}
 	pool->works = work->next;
 	pool->has_begun = false;
 	if (work->done)
@@ -177,7 +197,7 @@ static void done_work(struct job *job)
 
 	volume_group_free(&pool->group);
 	pool->group = work->group;
-	pool->is_known = !job->result || work->deed != VOLUMES_READ;
+	pool->is_known = work->is_read;
 	pool->read_ms = uv_now(host.loop);
 	finish(work, &result);
 }
@@ -337,15 +357,18 @@ enum disks_found volumes_resolve(struct driver *driver, const char *name, struct
 	struct pool *pool = pool_of(driver);
 	const struct attachment *own = pool ? attach_find(0, pool->key) : NULL;
 	const struct volume *volume;
+	bool is_fresh;
 
 	if (!own || own->is_stuck)
 		return missing(why, DISKS_NEVER, "there is no volume '%.60s': the disk has no partition " VOLUMES_PARTITION, name);
-	if (!pool->is_known || uv_now(host.loop) - pool->read_ms >= FRESH_MS) {
-		if (!pool->works)
-			volumes_do(driver, &read, NULL, NULL);
-		if (!pool->is_known)
-			return missing(why, DISKS_NOT_YET, "Domain-0 looks for volume '%.60s'", name);
-	}
+	/* Each end of a reading is a look at all disks, and that asks here again. */
+	is_fresh = (pool->is_known || *pool->why) && uv_now(host.loop) - pool->read_ms < FRESH_MS;
+	if (!is_fresh && !pool->works)
+		volumes_do(driver, &read, NULL, NULL);
+	if (!pool->is_known && *pool->why)
+		return missing(why, DISKS_NOT_YET, "volume '%.60s' cannot be looked for: %s", name, pool->why);
+	if (!pool->is_known)
+		return missing(why, DISKS_NOT_YET, "Domain-0 looks for volume '%.60s'", name);
 	/* Domain-0's disk is being attached anew: what is known is where volumes are in it, and not where it is. */
 	if (!own->blk.extent_count)
 		return missing(why, DISKS_NOT_YET, "Domain-0 looks for partition " VOLUMES_PARTITION " again");

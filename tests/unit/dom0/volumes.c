@@ -3,6 +3,7 @@
 #include "skinkd/volumes.c"
 
 #include <CUnit/Basic.h>
+#include <errno.h>
 
 struct host host;
 struct attachment *attachments;
@@ -104,6 +105,7 @@ static void ends(bool has_root)
 	struct job *job = begun;
 
 	begun = NULL;
+	((struct work *)job)->is_read = true;
 	if (has_root) {
 		group->volumes = calloc(1, sizeof(*group->volumes));
 		group->volumes->extents = calloc(1, sizeof(*group->volumes->extents));
@@ -112,6 +114,16 @@ static void ends(bool has_root)
 		group->volumes->extents->count = 8;
 		group->volumes->extent_count = group->count = 1;
 	}
+	job->done(job);
+}
+
+static void ends_without_knowing(int result)
+{
+	struct job *job = begun;
+
+	begun = NULL;
+	job->result = result;
+	strcpy(((struct work *)job)->why, result ? "no metadata" : "");
 	job->done(job);
 }
 
@@ -216,6 +228,33 @@ static void volume_that_may_be_held_is_not_changed_either(void)			/* VM1 */
 	is_detached = false;
 }
 
+static void volumes_that_cannot_be_read_are_read_again_after_a_while(void)
+{
+	given_root();
+	is_asked_for(VOLUMES_READ);
+	ends_without_knowing(-EIO);
+	CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+	CU_ASSERT_PTR_NULL_FATAL(begun);		/* not at once, and again and again */
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "no metadata"));
+	pools->read_ms -= FRESH_MS;
+	CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(begun);
+	ends(true);
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
+static void what_is_not_read_after_a_change_is_not_taken_for_nothing(void)
+{
+	given_root();
+	is_asked_for(VOLUMES_CREATE);
+	ends_without_knowing(0);
+	CU_ASSERT_EQUAL(code, 0);
+	CU_ASSERT_EQUAL(is_found(), DISKS_NOT_YET);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(begun);
+	ends(true);
+	CU_ASSERT_EQUAL(is_found(), DISKS_FOUND);
+}
+
 static void volume_is_not_found_while_nobody_knows_where_the_partition_is(void)
 {
 	const struct driver_blk there = own.blk;
@@ -255,6 +294,8 @@ int main(void)
 	TEST(who_came_before_it_began_has_it);
 	TEST(volume_that_is_detached_is_its_guest_s_until_that_lets_go);
 	TEST(volume_that_may_be_held_is_not_changed_either);
+	TEST(volumes_that_cannot_be_read_are_read_again_after_a_while);
+	TEST(what_is_not_read_after_a_change_is_not_taken_for_nothing);
 	TEST(volume_is_not_found_while_nobody_knows_where_the_partition_is);
 	TEST(volume_that_is_not_whole_is_nobodys);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
