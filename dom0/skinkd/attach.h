@@ -65,7 +65,8 @@ struct attachment {
 	struct driver_blk blk;		/* of a disk that has been offered: its extents ... */
 	uint32_t blk_flags;		/* ... and DRIVER_BLK_* */
 	bool has_volumes;		/* they are volumes, all of them */
-	enum transient_state transient;	/* its copy, if it is a transient disk */
+	enum transient_state transient;	/* its copy, if it is a transient disk ... */
+	uint32_t copying;		/* ... and which one is being made: another of that name may be, for one that has gone */
 	struct attachment_share share;
 	bool is_stuck;			/* it cannot be offered as things are: `why` */
 	char why[ATTACH_WHY];		/* it waits, or was refused, for this reason; "" */

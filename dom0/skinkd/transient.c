@@ -16,6 +16,7 @@
 struct copying {
 	domid_t front_id;
 	char key[ATTACH_KEY];
+	uint32_t number;
 };
 
 static void name_of(const struct attachment *attachment, char name[VOLUME_NAME])
@@ -52,8 +53,8 @@ static void copied(void *context, const struct outcome *result)
 	struct copying *copying = context;
 	struct attachment *attachment = attach_find(copying->front_id, copying->key);
 
-	/* It may have gone meanwhile, and its driver too. */
-	if (attachment && attachment->transient == TRANSIENT_COPYING) {
+	/* It may have gone meanwhile, and its driver too; and there may be another in its place, the copy of which has not begun. */
+	if (attachment && attachment->transient == TRANSIENT_COPYING && attachment->copying == copying->number) {
 		attachment->transient = result->code ? TRANSIENT_FAILED : TRANSIENT_READY;
 		if (result->code)
 			snprintf(attachment->why, ATTACH_WHY, "<transient/> needs a copy of the disk on the disk of '%.40s': %.90s",
@@ -65,6 +66,7 @@ static void copied(void *context, const struct outcome *result)
 
 static enum disks_found begin(struct attachment *attachment, char why[ATTACH_WHY])
 {
+	static uint32_t number;
 	struct volumes_request request = { .deed = VOLUMES_CLONE, .original = &attachment->blk };
 	struct copying *copying;
 	char name[VOLUME_NAME];
@@ -78,6 +80,7 @@ static enum disks_found begin(struct attachment *attachment, char why[ATTACH_WHY
 	name_of(attachment, name);
 	copying = need_memory(calloc(1, sizeof(*copying)));
 	copying->front_id = attachment->front_id;
+	copying->number = attachment->copying = ++number;
 	snprintf(copying->key, sizeof(copying->key), "%s", attachment->key);
 	attachment->transient = TRANSIENT_COPYING;
 	volumes_do(attachment->driver, &request, copied, copying);
