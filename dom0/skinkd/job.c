@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "skinkd/job.h"
 
+#include <stdlib.h>
+
+#define THREADS	"32"		/* two for each of the 13 disks that Domain-0 looks at, and some for everybody else */
+
 static uint32_t running;
+
+/* libuv makes four. */
+void jobs_open(void)
+{
+	setenv("UV_THREADPOOL_SIZE", THREADS, 1);
+}
 
 static void work(uv_work_t *work)
 {

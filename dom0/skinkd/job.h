@@ -11,5 +11,7 @@ struct job {
 	int result;
 };
 
+/* Before any thread is there. A disk that does not answer keeps two jobs for as long: what is in its partition table, and in its volumes. */
+void jobs_open(void);
 void job_start(struct job *job);
 uint32_t jobs_running(void);

@@ -19,6 +19,7 @@
 #include "skinkd/functions.h"
 #include "skinkd/hook.h"
 #include "skinkd/host.h"
+#include "skinkd/job.h"
 #include "skinkd/kernels.h"
 #include "skinkd/life.h"
 #include "skinkd/link.h"
@@ -177,6 +178,7 @@ int main(int count, char **values)
 		return 0;
 	if (arguments.only_prepare)
 		return kernels_prepare() ? 0 : 1;
+	jobs_open();
 	host.loop = uv_default_loop();
 	host.started_ms = uv_now(host.loop);
 	if (!begin())

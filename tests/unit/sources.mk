@@ -102,7 +102,8 @@ DOM0_UNIT_state_SOURCES = $(addprefix dom0/skinkd/,cores.c host.c state.c) tests
 DOM0_UNIT_TESTS += volume volumes
 DOM0_UNIT_volume_WITHOUT = dom0/lib/lvm.c
 DOM0_UNIT_volumes_SOURCES = dom0/skinkd/host.c
-DOM0_UNIT_TESTS += transient
+DOM0_UNIT_TESTS += transient job
+DOM0_UNIT_job_SOURCES = dom0/skinkd/host.c dom0/skinkd/job.c
 DOM0_UNIT_transient_SOURCES = dom0/skinkd/host.c
 DOM0_UNIT_inject_SOURCES = dom0/inject/decode.c dom0/inject/image.c
 
