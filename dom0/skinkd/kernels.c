@@ -2,6 +2,7 @@
 #include "skinkd/kernels.h"
 
 #include <glob.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 
 /* Threads of their own, not the work queue's: they wait for the CPU behind everybody else. */
 struct keeping {
-	uv_thread_t thread;
 	struct kernel kernel;
 	char folder[CONF_TEXT + 16];
 	bool is_preparation;		/* there is no kernel */
@@ -85,7 +85,7 @@ bool kernels_prepare(void)
 	return good;
 }
 
-static void run(void *context)
+static void *run(void *context)
 {
 	struct keeping *keeping = context;
 
@@ -97,16 +97,21 @@ static void run(void *context)
 		keep(keeping, &keeping->kernel);
 	}
 	free(keeping);
+	return NULL;
 }
 
 static void start(struct keeping *keeping)
 {
+	pthread_t thread;
+
 	keeping->limit_kib = host.conf.kernel_cache_kib;
 	snprintf(keeping->folder, sizeof(keeping->folder), "%s", kernels_folder());
-	if (uv_thread_create(&keeping->thread, run, keeping)) {
+	if (pthread_create(&thread, NULL, run, keeping)) {
 		bytes_free(&keeping->kernel.elf);
 		free(keeping);
+		return;
 	}
+	pthread_detach(thread);		/* nobody joins it: its stack goes with it */
 }
 
 void kernels_keep(struct kernel *kernel)
