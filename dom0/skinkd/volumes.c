@@ -234,11 +234,19 @@ static bool names(const struct attachment *attachment, const char *name)
 	return false;
 }
 
+/* Also one that has not found this driver yet: it has come anew, or xenstored does not answer. */
+static bool is_at(const struct attachment *attachment, const struct driver *driver)
+{
+	if (attachment->driver || !driver)
+		return driver && attachment->driver == driver;
+	return !*attachment->driver_name || !strcmp(attachment->driver_name, driver->domain->manifest->name);
+}
+
 /* VM1: the volume is a disk of somebody; his name, and the disk's. */
 static const struct attachment *user_of(const struct pool *pool, const char *name)
 {
 	for (const struct attachment *attachment = attachments; attachment; attachment = attachment->next)
-		if (attachment->driver == pool->driver && (names(attachment, name) || still_holds(pool, attachment, name)))
+		if (is_at(attachment, pool->driver) && (names(attachment, name) || still_holds(pool, attachment, name)))
 			return attachment;
 	return transient_user(pool->driver, name);
 }

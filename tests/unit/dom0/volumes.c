@@ -216,6 +216,21 @@ static void volume_that_is_detached_is_its_guest_s_until_that_lets_go(void)	/* V
 	is_detached = false;
 }
 
+static void volume_is_its_guest_s_before_that_has_found_the_driver(void)		/* VM1 */
+{
+	static const char *const drivers[] = { "disk0", "", "disk1" };
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		given_root();
+		web_has_it();
+		webs.driver = NULL;
+		strcpy(webs.driver_name, drivers[i]);
+		is_asked_for(VOLUMES_DELETE);
+		CU_ASSERT_EQUAL(code, i < 2 ? CODE_NOT_ALLOWED : -1);
+	}
+	ends(true);
+}
+
 /* The first that is asked of a skinkd: it does not know where the volume is. */
 static void volume_that_may_be_held_is_not_changed_either(void)			/* VM1 */
 {
@@ -293,6 +308,7 @@ int main(void)
 	TEST(volume_that_is_being_changed_is_nobodys_until_that_is_over);
 	TEST(who_came_before_it_began_has_it);
 	TEST(volume_that_is_detached_is_its_guest_s_until_that_lets_go);
+	TEST(volume_is_its_guest_s_before_that_has_found_the_driver);
 	TEST(volume_that_may_be_held_is_not_changed_either);
 	TEST(volumes_that_cannot_be_read_are_read_again_after_a_while);
 	TEST(what_is_not_read_after_a_change_is_not_taken_for_nothing);
