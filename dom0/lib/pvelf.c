@@ -145,6 +145,7 @@ static int add_segment(struct pvelf *kernel, uint32_t i, const Elf64_Phdr *progr
 
 	kernel->segment[kernel->segment_count++] =
 		(struct pvelf_segment){ va, bytes, program->p_offset, program->p_filesz };
+	va -= va % FRAME_BYTES;
 	kernel->start = va < kernel->start ? va : kernel->start;
 	end = round_up(end, FRAME_BYTES);
 	kernel->end = end > kernel->end ? end : kernel->end;

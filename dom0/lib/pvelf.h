@@ -30,7 +30,7 @@ struct pvelf {
 	uint64_t hypercall_page;	/* PVELF_NONE: it has none */
 	uint64_t init_p2m;		/* PVELF_NONE: behind the initrd */
 	uint64_t initrd_by_frame;	/* MOD_START_PFN: not 0: the initrd need not be mapped */
-	uint64_t start, end;		/* of all segments; the end is a whole page's */
+	uint64_t start, end;		/* of all segments, in whole pages */
 	bool has_notes;			/* in Xen's name ... */
 	bool has_pv_notes;		/* ... and not those of PVH alone */
 	bool has_pvh_entry;

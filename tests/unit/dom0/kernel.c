@@ -204,6 +204,19 @@ static void segment_larger_in_the_file_than_in_memory_is_refused(void)
 	CU_ASSERT(complains("does not fit"));
 }
 
+/* An image is loaded by pages: of one that begins within a page, the last is not left out. */
+static void kernel_begins_and_ends_with_a_page(void)
+{
+	struct given *kernel = given_kernel();
+	struct pvelf parsed;
+
+	kernel->program[0].p_paddr = LOAD_AT + 0x80;
+	CU_ASSERT_EQUAL(parse(kernel, &parsed), 0);
+	CU_ASSERT_EQUAL(parsed.segment[0].va, VIRT_BASE + LOAD_AT + 0x80);
+	CU_ASSERT_EQUAL(parsed.start, VIRT_BASE + LOAD_AT);
+	CU_ASSERT_EQUAL(parsed.end, VIRT_BASE + LOAD_AT + 0x5000);
+}
+
 static void segment_that_wraps_around_is_refused(void)
 {
 	struct given *kernel = given_kernel();
@@ -701,6 +714,7 @@ int main(void)
 	TEST(feature_that_we_lack_is_named);
 	TEST(segment_beyond_the_file_is_refused);
 	TEST(segment_larger_in_the_file_than_in_memory_is_refused);
+	TEST(kernel_begins_and_ends_with_a_page);
 	TEST(segment_that_wraps_around_is_refused);
 	TEST(entry_outside_of_the_kernel_is_refused);
 	TEST(hypercall_page_outside_of_the_kernel_is_refused);
