@@ -201,11 +201,10 @@ int volume_copy(const char *device, const struct volume *volume, const char *fil
 		result = wrong(-errno, why, file);
 	else if (disk < 0 || ioctl(disk, BLKFLSBUF))
 		result = wrong(-errno, why, device);
-	else if (ftruncate(image, (off_t)(volume->sectors * SECTOR)))
-		result = wrong(-errno, why, file);
 	else if ((result = move(volume, disk, image, false)))
 		wrong(result, why, file);
-	else if (fsync(image))
+	/* It has its size when it has all: what a skinkd that was killed leaves is not taken for whole. */
+	else if (ftruncate(image, (off_t)(volume->sectors * SECTOR)) || fsync(image))
 		result = wrong(-errno, why, file);
 	if (image >= 0)
 		close(image);

@@ -2,9 +2,12 @@
 /* lib/volume.h, against an lvm that says what the test wants. */
 #include <CUnit/Basic.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/lvm.h"
@@ -35,7 +38,71 @@ char *lvm_run(const char *device, const char *const arguments[], char *complaint
 	return text;
 }
 
+/* ---- in the kernel's place: a file is as good as a device ---- */
+
+int ioctl(int file, unsigned long request, ...)
+{
+	return 0;
+}
+
+static off_t size_before_the_end;		/* of what was given its size last */
+
+int ftruncate(int file, off_t length)
+{
+	struct stat status;
+
+	size_before_the_end = fstat(file, &status) ? -1 : status.st_size;
+	return syscall(SYS_ftruncate, file, length) ? -1 : 0;
+}
+
 /* ---- then ---- */
+
+#define PIECES	3
+
+static struct volume_extent extents[PIECES] = { { 4096, 2048 }, { 0, 1024 }, { 8192, 4096 } };	/* the last ends with zeros */
+static const struct volume scattered = { .sectors = 7168, .extents = extents, .extent_count = PIECES };
+
+static void given_disk(const char *disk)
+{
+	int file = open(disk, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	CU_ASSERT_NOT_EQUAL_FATAL(file, -1);
+	CU_ASSERT_EQUAL(pwrite(file, "second", 6, 0), 6);
+	CU_ASSERT_EQUAL(pwrite(file, "first", 5, 4096 * 512), 5);
+	CU_ASSERT_EQUAL(pwrite(file, "third", 5, 8192 * 512), 5);
+	CU_ASSERT_EQUAL(syscall(SYS_ftruncate, file, 12288 * 512), 0);
+	close(file);
+}
+
+static bool has(const char *image, off_t at, const char *text)
+{
+	char found[8] = "";
+	int file = open(image, O_RDONLY);
+	bool is_there = pread(file, found, strlen(text), at) == (ssize_t)strlen(text) && !strcmp(found, text);
+
+	close(file);
+	return is_there;
+}
+
+/* Whoever finds a file that is as long as the volume may believe that all of the volume is in it. */
+static void exported_image_has_its_size_when_it_has_all(void)
+{
+	char folder[] = "/tmp/volume-XXXXXX", disk[64], image[64];
+	struct stat status;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	snprintf(disk, sizeof(disk), "%s/disk", folder);
+	snprintf(image, sizeof(image), "%s/image", folder);
+	given_disk(disk);
+	CU_ASSERT_EQUAL_FATAL(volume_copy(disk, &scattered, image, why), 0);
+	CU_ASSERT_TRUE(has(image, 0, "first") && has(image, 2048 * 512, "second") && has(image, 3072 * 512, "third"));
+	CU_ASSERT_EQUAL(stat(image, &status), 0);
+	CU_ASSERT_EQUAL(status.st_size, 7168 * 512);
+	CU_ASSERT_TRUE(size_before_the_end >= 3072 * 512 && size_before_the_end < 7168 * 512);
+	unlink(disk);
+	unlink(image);
+	rmdir(folder);
+}
 
 static void volumes_are_where_their_extents_are_on_the_device(void)
 {
@@ -130,6 +197,7 @@ int main(void)
 	suite = CU_add_suite("volume", NULL, NULL);
 #define TEST(name) CU_add_test(suite, #name, name)
 	TEST(image_that_is_no_file_is_refused_at_once);
+	TEST(exported_image_has_its_size_when_it_has_all);
 	TEST(volumes_are_where_their_extents_are_on_the_device);
 	TEST(volumes_on_a_device_that_is_not_there_are_nowhere_else);
 	TEST(volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused);
