@@ -210,18 +210,23 @@ static void add_extents(const struct attachment *own, const struct volume *volum
 									    volume->extents[i].count };
 }
 
-/* No manifest names what was detached, or whose domain has ended, and the driver serves it until both have let go. */
+/*
+ * What the driver serves it of that no manifest names: it was detached, or its domain has ended, and has not let go of it; or it is a copy that
+ * state.json does not know of. If nobody knows where the volume is, the first may have it.
+ */
 static bool still_holds(const struct pool *pool, const struct attachment *attachment, const char *name)
 {
 	const struct attachment *own = attach_find(0, pool->key);
 	const struct volume *volume = volume_find(&pool->group, name);
 	struct driver_blk blk = { 0 };
 
-	if (attachment->is_wanted || attachment->record == RECORD_NONE || attachment->kind != ATTACH_VBD || !own || !own->blk.extent_count)
+	if (attachment->record == RECORD_NONE || attachment->kind != ATTACH_VBD || disks_is_own(attachment) || !own || !own->blk.extent_count)
 		return false;
 	if (volume)
 		add_extents(own, volume, &blk);
-	return disks_overlap(&attachment->blk, pool->is_known ? &blk : &own->blk);
+	else if (!pool->is_known && !attachment->is_wanted)
+		blk = own->blk;
+	return disks_overlap(&attachment->blk, &blk);
 }
 
 static bool names(const struct attachment *attachment, const char *name)
@@ -313,6 +318,7 @@ void volumes_do(struct driver *driver, const struct volumes_request *request, do
 {
 	struct pool *pool = pool_of(driver);
 	struct outcome full = outcome(CODE_FAILED, "Domain-0 has the volumes of 13 disks already, and can reach no more");
+	const struct volumes_request read = { .deed = VOLUMES_READ };
 	struct work *work, **at;
 
 	if (!pool) {
@@ -320,6 +326,9 @@ void volumes_do(struct driver *driver, const struct volumes_request *request, do
 			done(context, &full);
 		return;
 	}
+	/* VM1: who has it, is seen by where it is. */
+	if (request->deed != VOLUMES_READ && !pool->is_known && !pool->works)
+		volumes_do(driver, &read, NULL, NULL);
 	work = need_memory(calloc(1, sizeof(*work)));
 	*work = (struct work){ .job = { .run = run_work, .done = done_work }, .pool = pool, .deed = request->deed, .bytes = request->bytes,
 			       .done = done, .context = context };
