@@ -2,7 +2,7 @@
 /*
  * Volumes of driver domains' disks: in the GPT partition VOLUMES_PARTITION, which Domain-0 writes through an attachment of its
  * own, and nobody else is given.
- * VM1  A volume that a domain has is not resized, deleted or exported.
+ * VM1  A volume that a domain has, or has not let go of yet, is not resized, deleted or exported.
  * VM2  One thing at a time is done to the volumes of a disk, in the order in which it was asked for.
  * VM3  A volume with the name of a transient disk's copy that is nobody's is deleted (transient.h).
  */
