@@ -100,6 +100,7 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 					  "pv_name,vg_name,pe_start,vg_extent_size,pv_free,pv_size,pv_mda_size,dev_size", NULL };
 	json_t *report, *rows = ask(pool, arguments, "pv", &report, why), *row;
 	uint32_t devices = 0;
+	int result = 0;
 	size_t i;
 
 	if (!rows) {
@@ -109,8 +110,13 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 	json_array_foreach(rows, i, row) {
 		const char *name = json_string_value(json_object_get(row, "vg_name"));
 
-		if (!name || strcmp(name, pool->group))
+		if (!name || !*name)
 			continue;
+		if (strcmp(name, pool->group)) {
+			result = refuse(-EPROTO, why, "the device is of volume group '%.40s', not '%s', or LVM's metadata is damaged: restore it with "
+					"vgcfgrestore, or make the partition anew", name, pool->group);
+			continue;
+		}
 		group->is_there = true;
 		devices++;
 		group->free_sectors = number_of(row, "pv_free");
@@ -120,6 +126,8 @@ static int read_group(const struct volume_pool *pool, struct volume_group *group
 		group->step_sectors = geometry->pe_sectors;
 	}
 	json_decref(report);
+	if (result)
+		return result;
 	/* One that is not looked at counts too: volumes on it have the numbers of extents of this one. */
 	if (devices > 1)
 		return refuse(-EPROTO, why, "volume group '%s' is on %u devices, and skink serves only one that is on a single device: take the "

@@ -149,6 +149,27 @@ static void image_that_is_no_file_is_refused_at_once(void)
 	rmdir(folder);
 }
 
+/* A device whose metadata lvm 2.03.16 cannot read is of "[unknown]"; one that nobody has made a group of yet is of none. */
+static void device_of_another_group_is_not_taken_for_a_blank_one(void)
+{
+	static const struct {
+		const char *group;
+		int result;
+	} cases[] = { { "[unknown]", -EPROTO }, { "debian-vg", -EPROTO }, { "", 0 } };
+	struct volume_group group;
+	char row[200];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(row, sizeof(row), "{\"pv_name\":\"/dev/xvdpn\", \"vg_name\":\"%s\", \"vg_extent_size\":\"0\"}", cases[i].group);
+		devices = row;
+		why[0] = 0;
+		CU_ASSERT_EQUAL(volume_group_read(&pool, &group, why), cases[i].result);
+		CU_ASSERT_TRUE(!cases[i].result || strstr(why, cases[i].group));
+		CU_ASSERT_FALSE(group.is_there);
+		volume_group_free(&group);
+	}
+}
+
 /* lvm 2.03.16 reports all of these; two volumes in the same place it does not. */
 static void volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused(void)
 {
@@ -200,6 +221,7 @@ int main(void)
 	TEST(exported_image_has_its_size_when_it_has_all);
 	TEST(volumes_are_where_their_extents_are_on_the_device);
 	TEST(volumes_on_a_device_that_is_not_there_are_nowhere_else);
+	TEST(device_of_another_group_is_not_taken_for_a_blank_one);
 	TEST(volume_that_would_lie_elsewhere_than_among_the_volumes_is_refused);
 	TEST(size_of_a_new_volume_is_rounded_up);
 	TEST(names_that_lvm_keeps_for_itself_are_refused_and_no_others);
