@@ -15,7 +15,7 @@ static struct termios found;
 static volatile sig_atomic_t changed, alternate, caught;
 
 static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-static const int dying_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static const int dying_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPIPE};
 
 /* Only what may be called from a signal handler. */
 void tty_restore(void)

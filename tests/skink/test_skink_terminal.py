@@ -147,7 +147,7 @@ def test_console_ends_with_the_domain(skinkd):
         assert terminal.is_as_found()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGSEGV,
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGSEGV,
                                     signal.SIGABRT], ids=lambda number: number.name)
 def test_whatever_ends_the_console_the_terminal_is_as_before(skinkd, number):
     with Terminal(skinkd.path, "console", "web", ASAN_OPTIONS="handle_segv=0:handle_abort=0") as terminal:
