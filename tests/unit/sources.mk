@@ -47,7 +47,7 @@ UNIT_registers_SOURCES := tests/unit/fake-cpu/privileged.c hypervisor/cpu/regist
 UNIT_TESTS += acpi
 UNIT_acpi_SOURCES := hypervisor/boot/acpi.c
 # These include the source under test, with fake instructions in place of cpu/ops.h.
-UNIT_TESTS += apic bootmem clock irq pci_config switch tlb
+UNIT_TESTS += apic bootmem clock irq pci_config power switch tlb
 UNIT_bootmem_SOURCES := tests/unit/fake-cpu/refuse.c
 UNIT_clock_SOURCES := tests/unit/fake-cpu/refuse.c
 UNIT_TESTS += iommu
