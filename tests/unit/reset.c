@@ -134,8 +134,8 @@ static bool store(uint64_t va)
 	return at;
 }
 
-/* Declared and not yet ready; each page has contents of its own but one, which is zero. */
-static void given_driver(void)
+/* As it was built, with all its pages writable; each has contents of its own but one, which is zero. */
+static void given_declared(void)
 {
 	zero = given_guest(0);
 	driver.domain = given_domain_with(DRIVER, 1, false);
@@ -149,6 +149,12 @@ static void given_driver(void)
 	driver.domain->pause_count = 0;
 	as_driver();
 	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 1;
+}
+
+/* Not yet ready. */
+static void given_driver(void)
+{
+	given_declared();
 	CU_ASSERT_EQUAL(guest_maps(VA(HOST), pte(driver.page[HOST], READ_ONLY)), 0);
 }
 
@@ -192,6 +198,49 @@ static void restored_are_as_before(void)
 
 /* ---- what is refused ---- */
 
+static long declare_as(domid_t id, struct skink_domctl_driver wanted)
+{
+	struct xen_domctl *op = control(SKINK_DOMCTL_driver);
+
+	op->domain = id;
+	*(struct skink_domctl_driver *)(void *)op->u.pad = wanted;
+	return call(op);
+}
+
+static void what_can_be_no_driver_is_not_declared(void)
+{
+	static const struct skink_domctl_driver good = { .region_count = 1, .clean_max = GUEST_PAGES, .region = { { HOST, 1, DRIVER_HOST } } };
+	struct skink_domctl_driver bad = good;
+	struct domain *one, *two;
+
+	zero = given_guest(0);
+	one = given_domain_with(DRIVER, 1, false);
+	two = given_domain_with(DRIVER + 1, 2, false);
+	zero.domain->pause_count = one->pause_count = two->pause_count = 1;
+	CU_ASSERT_EQUAL(declare_as(0, good), -EINVAL);
+	CU_ASSERT_EQUAL(declare_as(two->id, good), -EINVAL);
+	bad.region_count = SKINK_DRIVER_REGIONS + 1;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, bad), -EINVAL);
+	bad = good;
+	bad.region[0].frame_class = DRIVER_HOST + 1;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, bad), -EINVAL);
+	bad = good;
+	bad.clean_max = SKINK_DRIVER_CLEAN_MAX + 1;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, bad), -E2BIG);
+	one->frame_count = SKINK_DRIVER_FRAMES_MAX + 1;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, good), -E2BIG);
+	one->frame_count = 0;
+	one->pause_count = 0;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, good), -EBUSY);
+	one->pause_count = 1;
+	one->vcpu[0]->sched.time_in_state[RUNSTATE_running] = 1;
+	CU_ASSERT_EQUAL(declare_as(DRIVER, good), -EBUSY);
+	one->vcpu[0]->sched.time_in_state[RUNSTATE_running] = 0;
+	CU_ASSERT(!zero.domain->reset && !one->reset && !two->reset);
+	CU_ASSERT_EQUAL(declare_as(DRIVER, good), 0);
+	zero.domain->pause_count = two->pause_count = 0;
+}
+
 static void only_a_declared_domain_says_ready_and_once(void)
 {
 	given_driver();
@@ -209,6 +258,8 @@ static void only_a_declared_domain_says_ready_and_once(void)
 static void nonsense_at_ready_changes_nothing(void)
 {
 	struct driver_ready good = { .version = DRIVER_VERSION }, bad = good;
+	struct multicall_entry call = { 0 };
+	uint32_t frame_count;
 
 	given_driver();
 	CU_ASSERT_EQUAL(guest_call(DRIVER_HYPERCALL, 8, 0, 0, 0), -EFAULT);
@@ -228,6 +279,13 @@ static void nonsense_at_ready_changes_nothing(void)
 	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 0;
 	CU_ASSERT_EQUAL(ready_with(good), -EINVAL);
 	driver.domain->vcpu[0]->info->evtchn_upcall_mask = 1;
+	driver.domain->vcpu[0]->multicall = &call;
+	CU_ASSERT_EQUAL(ready_with(good), -EINVAL);
+	driver.domain->vcpu[0]->multicall = NULL;
+	frame_count = driver.domain->frame_count;
+	driver.domain->frame_count = SKINK_DRIVER_FRAMES_MAX + 1;
+	CU_ASSERT_EQUAL(ready_with(good), -E2BIG);
+	driver.domain->frame_count = frame_count;
 	/* More to copy than Dom0 has allowed. */
 	driver.domain->reset->clean_max = 3;
 	CU_ASSERT_EQUAL(ready_with(good), -ENOMEM);
@@ -269,6 +327,17 @@ static void a_table_that_is_writable_is_no_table_of_dom0s(void)		/* R5 */
 	all_is_counted();
 }
 
+static void who_can_write_to_dom0s_table_is_not_ready(void)		/* R5 */
+{
+	given_declared();
+	CU_ASSERT_EQUAL(ready(), -EBUSY);
+	CU_ASSERT_FALSE(driver.domain->is_frozen);
+	all_is_counted();
+	CU_ASSERT_EQUAL(guest_maps(VA(HOST), pte(driver.page[HOST], READ_ONLY)), 0);
+	CU_ASSERT_EQUAL(ready(), 0);
+	all_is_counted();
+}
+
 static void after_ready_only_l1_entries_change(void)			/* R2 */
 {
 	struct xen_memory_reservation *request;
@@ -293,6 +362,14 @@ static void after_ready_only_l1_entries_change(void)			/* R2 */
 			     .extent_start.p = GUEST_COPY(uint64_t, frame));
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, guest_address(request), 0, 0), -EPERM);
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_increase_reservation, guest_address(request), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+				   guest_address(GUEST_COPY(struct xen_memory_exchange, .in = *request, .out = *request)), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq,
+				   guest_address(GUEST_COPY(struct physdev_map_pirq, .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI)), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_physdev_op, PHYSDEVOP_unmap_pirq,
+				   guest_address(GUEST_COPY(struct physdev_unmap_pirq, .domid = DOMID_SELF, .pirq = 1)), 0, 0), -EPERM);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_grant_table_op, GNTTABOP_set_version,
+				   guest_address(GUEST_COPY(struct gnttab_set_version, .version = 1)), 1, 0), -EPERM);
 	/* Ports of before are kept; its own of later it may close. */
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_event_channel_op, EVTCHNOP_close,
 				   guest_address(GUEST_COPY(struct evtchn_close, kept)), 0, 0), -EPERM);
@@ -872,10 +949,12 @@ static void nor_of_one_that_was_never_ready(void)
 }
 
 static const struct unit_case cases[] = {
+	UNIT_CASE(what_can_be_no_driver_is_not_declared),
 	UNIT_CASE(only_a_declared_domain_says_ready_and_once),
 	UNIT_CASE(nonsense_at_ready_changes_nothing),
 	UNIT_CASE(a_frame_that_goes_meanwhile_is_not_restored),
 	UNIT_CASE(a_table_that_is_writable_is_no_table_of_dom0s),
+	UNIT_CASE(who_can_write_to_dom0s_table_is_not_ready),
 	UNIT_CASE(after_ready_only_l1_entries_change),
 	UNIT_CASE(the_end_of_its_stack_survives_a_reset),
 	UNIT_CASE(a_stack_that_is_nowhere_tells_nothing),
