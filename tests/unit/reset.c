@@ -338,6 +338,13 @@ static void who_can_write_to_dom0s_table_is_not_ready(void)		/* R5 */
 	all_is_counted();
 }
 
+static long guest_updates_machphys(uint64_t number, uint64_t name)
+{
+	struct mmu_update *request = GUEST_COPY(struct mmu_update, .ptr = number << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, .val = name);
+
+	return guest_call(__HYPERVISOR_mmu_update, guest_address(request), 1, 0, DOMID_SELF);
+}
+
 static void after_ready_only_l1_entries_change(void)			/* R2 */
 {
 	struct xen_memory_reservation *request;
@@ -349,6 +356,7 @@ static void after_ready_only_l1_entries_change(void)			/* R2 */
 	CU_ASSERT_EQUAL(ready(), 0);
 	CU_ASSERT_EQUAL(guest_maps(FREE_VA(0), pte(driver.page[DATA], WRITABLE)), 0);
 	CU_ASSERT_EQUAL(guest_updates(driver.page[L2], 2, pte(driver.page[L1], WRITABLE)), -EPERM);
+	CU_ASSERT_EQUAL(guest_updates_machphys(driver.page[DATA], 0x77), -EPERM);
 	CU_ASSERT_EQUAL(guest_pins(driver.page[L1], FRAME_L1), -EPERM);
 	CU_ASSERT_EQUAL(guest_unpins(driver.page[L4_KERNEL]), -EPERM);
 	CU_ASSERT_EQUAL(guest_ext(MMUEXT_NEW_BASEPTR, driver.page[L4_USER]), -EPERM);

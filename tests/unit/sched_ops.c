@@ -117,6 +117,20 @@ static void unknown_operations_and_vcpus_do_not_exist(void)
 	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_get_physid, 0, NULL), -EINVAL);
 }
 
+static void what_would_change_a_driver_that_is_ready_is_refused(void)		/* R2 of reset/reset.h */
+{
+	static const uint32_t commands[] = { VCPUOP_initialise, VCPUOP_up, VCPUOP_down, VCPUOP_register_vcpu_info,
+					     VCPUOP_register_runstate_memory_area, VCPUOP_register_vcpu_time_memory_area };
+	struct domain *domain = given_running(1);
+
+	domain->is_frozen = true;
+	for (uint32_t i = 0; i < ARRAY_SIZE(commands); i++)
+		CU_ASSERT_EQUAL(vcpu_op(commands[i], 0, NULL), -EPERM);
+	CU_ASSERT_TRUE(domain->vcpu[0]->is_up);
+	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_is_up, 0, NULL), 1);
+	CU_ASSERT_EQUAL(vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL), 0);
+}
+
 static void nobody_shuts_another_down_by_this(void)
 {
 	struct domain *zero;
@@ -654,6 +668,7 @@ static void the_wall_clock_reaches_every_domain(void)
 static const struct unit_case cases[] = {
 	UNIT_CASE(unreadable_arguments_are_refused),
 	UNIT_CASE(unknown_operations_and_vcpus_do_not_exist),
+	UNIT_CASE(what_would_change_a_driver_that_is_ready_is_refused),
 	UNIT_CASE(nobody_shuts_another_down_by_this),
 	UNIT_CASE(polls_that_make_no_sense_are_refused),
 	UNIT_CASE(timers_of_others_and_periods_are_refused),
