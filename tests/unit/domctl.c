@@ -693,6 +693,7 @@ static void a_grant_table_is_shown_to_its_builder(void)
 	REFUSED_RESOURCE(domid, OTHER + 1, -ESRCH);
 	REFUSED_RESOURCE(frame, GRANT_FRAMES_MAX, -EINVAL);
 	REFUSED_RESOURCE(frame, UINT64_MAX, -EINVAL);
+	REFUSED_RESOURCE(frame, 1UL << 32, -EINVAL);
 	CU_ASSERT_EQUAL(acquire(given_resource(GRANT_FRAMES_MAX + 1, list)), -EINVAL);
 	CU_ASSERT_EQUAL(acquire(given_resource(1, NULL)), -EINVAL);
 	CU_ASSERT_EQUAL(acquire(given_resource(1, (uint64_t *)8)), -EFAULT);
@@ -702,6 +703,7 @@ static void a_grant_table_is_shown_to_its_builder(void)
 	CU_ASSERT_EQUAL(list[1], virt_to_mfn(other->grants->shared[1]).raw);
 	given_guest(6);
 	CU_ASSERT_EQUAL(acquire(given_resource(1, list)), -EPERM);
+	REFUSED_RESOURCE(domid, DOMID_SELF, -EPERM);
 	all_is_counted();
 }
 

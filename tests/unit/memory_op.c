@@ -81,6 +81,7 @@ static void requests_that_make_no_sense_give_nothing(void)
 	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_populate_physmap | 5 << 6,
 				   guest_address(reservation(list_of(NULL, 4), 4, 0, DOMID_SELF)), 0, 0), 5);
 	CU_ASSERT_EQUAL(guest.domain->frame_count, before);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_memory_op, XENMEM_maximum_ram_page | 5 << 6, 0, 0, 0), -ENOSYS);
 	all_is_counted();
 }
 
@@ -366,6 +367,8 @@ static void guest_learns_what_memory_there_is(void)
 	map->buffer.p = entry;
 	CU_ASSERT_EQUAL(memory_op(XENMEM_machine_memory_map, map), 0);
 	CU_ASSERT_EQUAL(entry[1], zero.domain->frame_limit << PAGE_SHIFT);
+	map->nr_entries = 0;
+	CU_ASSERT_EQUAL(memory_op(XENMEM_machine_memory_map, map), -EINVAL);
 	given_guest(1);
 	CU_ASSERT_EQUAL(memory_op(XENMEM_machine_memory_map, map), -EPERM);
 	all_is_counted();

@@ -550,6 +550,63 @@ static void only_the_privileged_domain_maps_and_changes_what_is_anothers(void)
 	all_is_counted();
 }
 
+/* ---- what is no update, and flushes ---- */
+
+static void updates_of_no_kind_change_nothing(void)
+{
+	struct memory_guest guest = given_guest(1);
+	uint64_t page = unmapped(&guest, DATA), then = words_of(guest.page[L1])[0];
+
+	for (uint64_t command = MMU_PT_UPDATE_NO_TRANSLATE + 1; command < 8; command++) {
+		struct mmu_update *request = GUEST_COPY(struct mmu_update, .ptr = page << PAGE_SHIFT | command, .val = 7);
+
+		CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmu_update, guest_address(request), 1, 0, DOMID_SELF), -EINVAL);
+	}
+	CU_ASSERT_EQUAL(words_of(page)[0], 0);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping, FREE_VA(0), 0, 3, 0), -ENOSYS);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_update_va_mapping, FREE_VA(0), 0, UVMF_TLB_FLUSH | 0x1000, 0), -EFAULT);
+	CU_ASSERT_EQUAL(words_of(guest.page[L1])[0], then);
+	all_is_counted();
+}
+
+static long flush_of_vcpus(uint32_t command, uint64_t va, uint64_t mask)
+{
+	struct mmuext_op *op = GUEST_COPY(struct mmuext_op, .cmd = command, .arg1.linear_addr = va);
+
+	op->arg2.vcpumask.p = GUEST_COPY(uint64_t, mask);
+	fake.tlb_flushes = fake.tlb_page_flushes = 0;
+	fake.tlb_flushed_cpus = 0;
+	return guest_call(__HYPERVISOR_mmuext_op, guest_address(op), 1, 0, DOMID_SELF);
+}
+
+/* Who does not run has flushed when he last left his CPU, or does before he comes back. */
+static void flush_of_many_is_one_and_not_for_who_does_not_run(void)
+{
+	struct domain *domain = given_domain_with(1, 4, false);
+	struct memory_guest guest = { .domain = domain };
+
+	domain->frame_limit = 512;
+	CU_ASSERT_FATAL(memory_guest_build(&guest));
+	fake_switch_to(domain->vcpu[0]);
+	for (uint32_t i = 1; i < 4; i++) {
+		domain->vcpu[i]->cpu = cpu_by_id[i];
+		domain->vcpu[i]->is_running = i != 2;
+	}
+	domain->dirty_cpus = 0xf;
+	CU_ASSERT_EQUAL(flush_of_vcpus(MMUEXT_TLB_FLUSH_MULTI, 0, UINT64_MAX), 0);
+	CU_ASSERT_EQUAL(fake.tlb_flushes, 1);
+	CU_ASSERT_EQUAL(fake.tlb_flushed_cpus, 0xb);
+	CU_ASSERT_EQUAL(flush_of_vcpus(MMUEXT_INVLPG_MULTI, FREE_VA(0), 1 << 3 | 1 << 2), 0);
+	CU_ASSERT_EQUAL(fake.tlb_page_flushes, 1);
+	CU_ASSERT_EQUAL(fake.tlb_flushed_cpus, 0x8);
+	CU_ASSERT_EQUAL(flush_of_vcpus(MMUEXT_TLB_FLUSH_ALL, 0, 0), 0);
+	CU_ASSERT_EQUAL(fake.tlb_flushed_cpus, 0xf);
+	CU_ASSERT_EQUAL(flush_of_vcpus(MMUEXT_INVLPG_LOCAL, 0xffff800000000000, 0), 0);	/* the core's */
+	CU_ASSERT_EQUAL(fake.tlb_page_flushes, 0);
+	for (uint32_t i = 1; i < 4; i++)
+		domain->vcpu[i]->is_running = false;
+}
+
 /* ---- base pointers, descriptor tables ---- */
 
 static void base_pointer_keeps_its_tables(void)					/* F2 */
@@ -622,6 +679,25 @@ static void gdt_that_is_refused_leaves_the_old_one(void)			/* F2 */
 	all_is_counted();
 }
 
+static void descriptor_tables_that_are_too_large_or_in_the_wrong_place_are_refused(void)
+{
+	struct memory_guest guest = given_guest(1);
+	struct mmuext_op *op = GUEST_COPY(struct mmuext_op, .cmd = MMUEXT_SET_LDT);
+	static const struct { uint64_t base; uint32_t entries; } bad[] = { { 0, 8193 }, { 8, 1 }, { 0xffff800000000000, 1 }, { 0x800000000000, 1 } };
+	uint64_t page = unmapped(&guest, DATA);
+
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_set_gdt, guest_address(GUEST_COPY(uint64_t, page)), 7169, 0, 0), -EINVAL);
+	CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_set_gdt, guest_address(GUEST_COPY(uint64_t, page)), 1UL << 32, 0, 0), -EINVAL);
+	for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		op->arg1.linear_addr = bad[i].base;
+		op->arg2.nr_ents = bad[i].entries;
+		CU_ASSERT_EQUAL(guest_call(__HYPERVISOR_mmuext_op, guest_address(op), 1, 0, DOMID_SELF), -EINVAL);
+	}
+	CU_ASSERT_EQUAL(guest.domain->vcpu[0]->gdt_entries, 0);
+	CU_ASSERT_EQUAL(guest.domain->vcpu[0]->ldt_entries, 0);
+	all_is_counted();
+}
+
 static const struct unit_case cases[] = {
 	UNIT_CASE(entry_for_a_frame_of_another_or_of_nobody_is_refused),
 	UNIT_CASE(table_is_never_mapped_writable),
@@ -646,9 +722,12 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(lent_frame_is_not_made_writable_by_its_user),
 	UNIT_CASE(lender_that_is_gone_leaves_its_frame_to_its_user),
 	UNIT_CASE(only_the_privileged_domain_maps_and_changes_what_is_anothers),
+	UNIT_CASE(updates_of_no_kind_change_nothing),
+	UNIT_CASE(flush_of_many_is_one_and_not_for_who_does_not_run),
 	UNIT_CASE(base_pointer_keeps_its_tables),
 	UNIT_CASE(descriptor_that_could_enter_the_core_is_refused),
 	UNIT_CASE(gdt_that_is_refused_leaves_the_old_one),
+	UNIT_CASE(descriptor_tables_that_are_too_large_or_in_the_wrong_place_are_refused),
 };
 
 int main(void)
