@@ -130,6 +130,53 @@ static void grant_to_another_domain_cannot_be_mapped(void)
 	CU_ASSERT_TRUE(is_unused(9));
 }
 
+/* Its lender has meanwhile given it to somebody else. */
+static void what_one_maps_no_other_maps_too(void)		/* G2 */
+{
+	struct gnttab_map_grant_ref *op;
+	struct domain *third;
+	grant_handle_t handle;
+	mfn_t frame;
+
+	given_two();
+	third = given_domain();
+	frame = given_frame(lender);
+	lend(lender, 9, user->id, frame, 0);
+	CU_ASSERT_EQUAL(map(9, GNTMAP_host_map | GNTMAP_readonly, 0, &handle), GNTST_okay);
+	lend(lender, 9, third->id, given_frame(lender), 0);
+	fake_run(third->vcpu[0]);
+	op = GUEST_COPY(struct gnttab_map_grant_ref, .host_addr = FAKE_VA(1), .flags = GNTMAP_host_map, .ref = 9, .dom = lender->id);
+	CU_ASSERT_EQUAL(grant_op(GNTTABOP_map_grant_ref, op, 1), 0);
+	CU_ASSERT_EQUAL(op->status, GNTST_general_error);
+	CU_ASSERT_EQUAL(frame_references(frame), 1);
+	CU_ASSERT_EQUAL(fake_entries[1], 0);
+	fake_run(user->vcpu[0]);
+	CU_ASSERT_EQUAL(unmap(handle, FAKE_VA(0)), GNTST_okay);
+}
+
+/* It was found before it began to die. */
+static void nothing_new_is_mapped_from_or_by_who_dies(void)	/* D2 */
+{
+	grant_handle_t handle;
+	struct frame *pinned;
+	mfn_t frame, added;
+
+	given_two();
+	frame = given_frame(lender);
+	lend(lender, 9, user->id, frame, 0);
+	lender->is_dying = true;
+	CU_ASSERT_EQUAL(grant_pin(lender, 9, user->id, true, &pinned), GNTST_bad_domain);
+	CU_ASSERT_EQUAL(grant_frame(lender, 1, &added), -EINVAL);
+	lender->is_dying = false;
+	user->is_dying = true;
+	CU_ASSERT_EQUAL(map(9, GNTMAP_host_map, 0, &handle), GNTST_general_error);
+	user->is_dying = false;
+	CU_ASSERT_EQUAL(lender->grants->frame_count, 1);
+	CU_ASSERT_TRUE(is_unused(9));
+	CU_ASSERT_EQUAL(frame_references(frame), 0);
+	CU_ASSERT_EQUAL(lender->references, 1);
+}
+
 static void reference_beyond_the_table_is_refused(void)
 {
 	grant_handle_t handle;
@@ -795,6 +842,7 @@ static void transfer_gives_a_frame_to_who_waits_for_it(void)
 
 static void transfer_that_is_refused_changes_nothing(void)
 {
+	struct domain *receiver;
 	mfn_t frame, used;
 
 	given_two();
@@ -809,6 +857,10 @@ static void transfer_that_is_refused_changes_nothing(void)
 	CU_ASSERT_EQUAL(transfer(given_frame(lender), 9), GNTST_bad_page);	/* not ours */
 	CU_ASSERT_EQUAL(transfer(mfn(UINT64_MAX), 9), GNTST_general_error);
 	CU_ASSERT_EQUAL(transfer(frame, 512), GNTST_bad_gntref);
+	receiver = lender;
+	lender = &(struct domain){ .id = 77 };
+	CU_ASSERT_EQUAL(transfer(frame, 9), GNTST_bad_domain);
+	lender = receiver;
 	lender->frame_limit = 1;
 	CU_ASSERT_EQUAL(transfer(frame, 9), GNTST_general_error);		/* it is full */
 	CU_ASSERT_EQUAL(entry_of(lender, 9)->flags, GTF_accept_transfer);
@@ -817,6 +869,21 @@ static void transfer_that_is_refused_changes_nothing(void)
 }
 
 /* ---- the table ---- */
+
+static void table_that_would_be_too_large_does_not_grow(void)
+{
+	xen_pfn_t *list;
+	struct gnttab_setup_table *setup;
+
+	given_two();
+	list = fake_guest_memory((GRANT_FRAMES_MAX + 1) * sizeof(*list));
+	setup = GUEST_COPY(struct gnttab_setup_table, .dom = DOMID_SELF, .nr_frames = GRANT_FRAMES_MAX + 1);
+	set_xen_guest_handle(setup->frame_list, list);
+	CU_ASSERT_EQUAL(grant_op(GNTTABOP_setup_table, setup, 1), 0);
+	CU_ASSERT_EQUAL(setup->status, GNTST_general_error);
+	CU_ASSERT_EQUAL(user->grants->frame_count, 1);
+	CU_ASSERT_EQUAL(list[0], 0);
+}
 
 static void table_grows_to_its_limit(void)
 {
@@ -1097,6 +1164,8 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(withdrawn_grant_cannot_be_mapped),
 	UNIT_CASE(mapped_grant_cannot_be_withdrawn),
 	UNIT_CASE(grant_to_another_domain_cannot_be_mapped),
+	UNIT_CASE(what_one_maps_no_other_maps_too),
+	UNIT_CASE(nothing_new_is_mapped_from_or_by_who_dies),
 	UNIT_CASE(reference_beyond_the_table_is_refused),
 	UNIT_CASE(mapping_of_no_kind_or_no_domain_is_refused),
 	UNIT_CASE(mapping_counts_and_unmapping_gives_back),
@@ -1129,6 +1198,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(preempted_batch_goes_on_where_it_stopped),
 	UNIT_CASE(transfer_gives_a_frame_to_who_waits_for_it),
 	UNIT_CASE(transfer_that_is_refused_changes_nothing),
+	UNIT_CASE(table_that_would_be_too_large_does_not_grow),
 	UNIT_CASE(table_grows_to_its_limit),
 	UNIT_CASE(table_of_another_domain_is_for_the_privileged),
 	UNIT_CASE(version_two_is_refused_and_one_named_instead),
