@@ -203,6 +203,8 @@ def show_port():
     total = code_lines(*runtime, *front, *rings)
     print(f"  {total:6}  the smallest port of a kernel: runtime {code_lines(*runtime)}, front-ends {code_lines(*front)}, "
           f"rings {code_lines(*rings)}; at most {PORT_BUDGET}")
+    if not total:
+        error("protocols/front", 0, "cloc counts no line")
     if total > PORT_BUDGET:
         error("protocols/front", 0, f"the smallest port takes {total} lines, and {PORT_BUDGET} are allowed")
 
@@ -218,6 +220,8 @@ def show_sizes():
     for other in ("driver-domain", "dom0", "protocols", "tests"):
         if os.path.isdir(other):
             print(f"  {code_lines(other):6}  {other}")
+    if not total:
+        error("hypervisor", 0, "cloc counts no line")
     if total > BUDGET:
         print(f"  {total - BUDGET:6}  OVER THE BUDGET; the ratchet stands at {RATCHET}")
     if total > max(BUDGET, RATCHET):
