@@ -666,6 +666,14 @@ static void vm_assist_takes_what_there_is(void)
 	CU_ASSERT_EQUAL(domain_zero->vm_assist, 1U << VMASST_TYPE_writable_pagetables);
 	CU_ASSERT_EQUAL(do_vm_assist(VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0);
 	CU_ASSERT_EQUAL(domain_zero->vm_assist, 0);
+	/* Linux asks for what only 32-bit guests have. */
+	CU_ASSERT_EQUAL(do_vm_assist(VMASST_CMD_enable, VMASST_TYPE_4gb_segments), 0);
+	CU_ASSERT_EQUAL(do_vm_assist(VMASST_CMD_enable, VMASST_TYPE_4gb_segments_notify), 0);
+	CU_ASSERT_EQUAL(do_vm_assist(VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3), 0);
+	/* A driver that is ready (R2 of reset/reset.h). */
+	domain_zero->is_frozen = true;
+	CU_ASSERT_EQUAL(do_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), -EPERM);
+	domain_zero->is_frozen = false;
 }
 
 static void platform_op_is_domain_zeros(void)

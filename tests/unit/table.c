@@ -579,6 +579,14 @@ static long flush_of_vcpus(uint32_t command, uint64_t va, uint64_t mask)
 	return guest_call(__HYPERVISOR_mmuext_op, guest_address(op), 1, 0, DOMID_SELF);
 }
 
+static void what_guests_have_no_use_for_is_refused(void)
+{
+	given_guest(1);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_FLUSH_CACHE, 0), -EACCES);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_FLUSH_CACHE_GLOBAL, 0), -EACCES);
+	CU_ASSERT_EQUAL(guest_ext(MMUEXT_CLEAR_PAGE, 0), -ENOSYS);
+}
+
 /* Who does not run has flushed when he last left his CPU, or does before he comes back. */
 static void flush_of_many_is_one_and_not_for_who_does_not_run(void)
 {
@@ -723,6 +731,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(lender_that_is_gone_leaves_its_frame_to_its_user),
 	UNIT_CASE(only_the_privileged_domain_maps_and_changes_what_is_anothers),
 	UNIT_CASE(updates_of_no_kind_change_nothing),
+	UNIT_CASE(what_guests_have_no_use_for_is_refused),
 	UNIT_CASE(flush_of_many_is_one_and_not_for_who_does_not_run),
 	UNIT_CASE(base_pointer_keeps_its_tables),
 	UNIT_CASE(descriptor_that_could_enter_the_core_is_refused),
