@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What pages say of tests and of classes of faults is there: the guest ABI's table, docs/faults.md, and invariants that sources name."""
+"""What is written down of tests and faults is so: the table of the guest ABI, the classes of docs/faults.md, the invariants that the core's sources name."""
 import glob
 import os
 import re
@@ -40,3 +40,26 @@ def test_each_row_of_the_abi_page_names_a_test():
     assert len(rows()) > 100
     for row in rows():
         assert row[-1].startswith(("`", "all of `", "unit tests", "Linux' boot", "the end of every kernel")), f"docs/abi.md: {row[0]} {row[1]}: by which test?"
+
+
+# ------------------------------------------------------------------ faults
+
+def test_each_class_of_faults_is_defined_and_the_page_has_no_other():
+    """Name, what is demanded, where and how, for how long, how its activation is known, and who ought to see it."""
+    defined = dict(re.findall(r"^\| `([a-z-]+)` \| (\w+) \| [^|]+ \| [^|]+ \| [^|]+ \| [^|]+ \|$", read("docs/faults.md"), re.M))
+    offered = {name: group.lower() for name, group in re.findall(r'^\t\{ "([a-z-]+)", FAULT_(\w+), "', read("dom0/lib/fault.c"), re.M)}
+    injected = re.findall(r'^\t\{ "([a-z-]+)", fault_\w+ \},$', read("dom0/inject/faults.c"), re.M)
+    assert defined == offered and set(injected) == set(offered) and len(offered) >= 16
+
+
+# ------------------------------------------------------------------ invariants
+
+# Which locks are held, and when: no test sees it, only what comes of it.
+UNSEEN = {"F4", "F5", "I1"}
+
+
+def test_each_invariant_of_the_core_is_quoted_by_a_test():
+    named = {name for path in glob.glob("hypervisor/*/*.[ch]") for name in re.findall(r"^ \* ([A-Z]\d{1,2})  \S", read(path), re.M)}
+    quoted = {name for folder in ("unit", "guest", "system", "fuzz", "model") for path in glob.glob(f"tests/{folder}/**/*.*", recursive=True)
+              if path.endswith((".c", ".h", ".py", ".pml")) for name in re.findall(r"\b[A-Z]\d{1,2}\b", read(path))}
+    assert len(named) > 40 and named - quoted == UNSEEN
