@@ -55,6 +55,10 @@ static int64_t try_forbidden(void)
 	struct evtchn_close close = { .port = (evtchn_port_t)boot_info->store_evtchn };
 	uint64_t mfn = virt_to_mfn(page[0]);
 	struct xen_memory_reservation give = { .nr_extents = 1, .domid = DOMID_SELF };
+	struct callback_register callback = { .type = CALLBACKTYPE_nmi, .address = (uint64_t)say_ready };
+	struct callback_unregister no_callback = { .type = CALLBACKTYPE_nmi };
+	struct physdev_map_pirq pirq = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI };
+	struct gnttab_set_version version = { .version = 1 };
 
 	set_xen_guest_handle(give.extent_start, &mfn);
 	const bool refused[] = {
@@ -65,6 +69,14 @@ static int64_t try_forbidden(void)
 		hypercall(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, &give) == -XEN_EPERM,
 		hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_close, &close) == -XEN_EPERM,
 		hypercall(__HYPERVISOR_set_trap_table, trap_table) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_set_callbacks, say_ready, say_ready, say_ready) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, &callback) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_callback_op, CALLBACKOP_unregister, &no_callback) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_disable, VMASST_TYPE_writable_pagetables) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_vcpu_op, VCPUOP_down, 0, NULL) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, &pirq) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_set_version, &version, 1) == -XEN_EPERM,
+		hypercall(__HYPERVISOR_set_gdt, &mfn, 0) == -XEN_EPERM,
 		memory_update(memory_entry_address(memory_entry(memory_base_mfn, (uint64_t)boot_info, 2)), 0) == -XEN_EPERM,
 		memory_protect((void *)((uint64_t)boot_info & ~(PAGE_SIZE - 1)), PTE_KERNEL) != 0,
 		copy_within(mfn, memory_base_mfn) == GNTST_bad_page,
