@@ -175,4 +175,4 @@ def test_nothing_went_wrong_meanwhile(dom0):
         assert not re.search(r"panic|refused|error", dom0.run(f"skink logs {name}")[1])
     assert "refused to" not in dom0.check("skink dmesg | tail -50")
     counters = re.findall(r'"errors": (\d+)', dom0.check("skink info Domain-0 --json"))
-    assert all(int(count) == 0 for count in counters)
+    assert counters and all(int(count) == 0 for count in counters)
