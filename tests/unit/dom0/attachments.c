@@ -185,14 +185,16 @@ enum disks_found disks_resolve(struct driver *one, const struct manifest_disk *d
 	return DISKS_FOUND;
 }
 
+static bool is_own;
+
 bool disks_overlap(const struct driver_blk *a, const struct driver_blk *b)
 {
-	return false;
+	return a->extent_count && b->extent_count;
 }
 
 bool disks_is_own(const struct attachment *attachment)
 {
-	return false;
+	return is_own && !strcmp(attachment->key, "xvdb");
 }
 
 const struct manifest *disks_own(void)
@@ -843,6 +845,42 @@ static void devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it(voi
 	its_table.table.role = DRIVER_NET;
 }
 
+/* What the first has, what the second asks for, whether the second is Domain-0's own look, and whether it may have it. */
+static void who_writes_shares_no_sector_unless_both_say_so(void)		/* DK1 */
+{
+	enum { RO = 1, SH = 2 };
+	static const struct { int had, wanted; bool is_own, is_right; } cases[] = {
+		{ 0, 0, false, false }, { RO, 0, false, false }, { 0, RO, false, false }, { RO, RO, false, true }, { SH, 0, false, false },
+		{ 0, SH, false, false }, { SH, SH, false, true }, { SH, RO, false, false }, { RO, SH, false, false }, { SH, SH | RO, false, true },
+		{ 0, RO, true, true }, { 0, 0, true, false },
+	};
+	struct manifest_disk both[2] = { disks[0], { .target = (char []){ "xvdb" } } };
+	struct manifest other = manifest;
+	struct attachment *second;
+
+	other.disks = both;
+	other.disk_count = 2;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		given_a_guest();
+		guest.manifest = &other;
+		both[0].is_readonly = cases[i].had & RO;
+		both[0].is_shareable = cases[i].had & SH;
+		both[1].is_readonly = cases[i].wanted & RO;
+		both[1].is_shareable = cases[i].wanted & SH;
+		is_own = cases[i].is_own;
+		given_a_disk();
+		second = attach_add(GUEST, "web", ATTACH_VBD, "xvdb", "disk0");
+		when_its_front_end_is(second, XenbusStateInitialising);
+		CU_ASSERT_EQUAL(second->blk.extent_count, cases[i].is_right ? 1 : 0);
+		CU_ASSERT_EQUAL(strstr(second->why, "it overlaps xvda of 'web'") != NULL, !cases[i].is_right);
+		while (attachments)
+			when_it_is_detached(attachments);
+		guest.manifest = &manifest;
+	}
+	is_own = false;
+	its_table.table.role = DRIVER_NET;
+}
+
 static void device_that_its_guest_still_holds_cannot_come_anew(void)
 {
 	struct manifest other = manifest;
@@ -938,6 +976,7 @@ int main(void)
 	TEST(who_connects_rightly_and_wrongly_in_turn_does_not_either);
 	TEST(what_a_driver_has_spoilt_is_told);
 	TEST(devices_come_and_go_with_a_manifest_and_each_is_told_of_after_it);
+	TEST(who_writes_shares_no_sector_unless_both_say_so);
 	TEST(device_that_its_guest_still_holds_cannot_come_anew);
 	TEST(change_that_skinkd_was_killed_in_is_finished_by_the_next);
 	TEST(copy_and_a_neighbour_that_leaves_go_with_their_domain);
