@@ -82,6 +82,42 @@ static void command_is_what_the_standard_says(void)
 	CU_ASSERT_PTR_EQUAL(fake_memory(list[1], 4096), io[0].segment[2].at);
 }
 
+static void discard_is_what_the_standard_says(void)
+{
+	struct { uint32_t attributes, blocks; uint64_t first; } *range;
+	struct nvme_command command;
+
+	given_disk();
+	io[0] = (struct blk_io){ .op = BLK_DISCARD, .sector = 0x1234, .sectors = 0x100000007 };
+	CU_ASSERT_EQUAL(disk.driver->submit(&disk, 0, &io[0]), 0);
+	disk.driver->push(&disk, 0);
+	command = disk_takes();
+	CU_ASSERT_TRUE(command.opcode == 9 && command.space == 1);
+	CU_ASSERT_TRUE(command.word[0] == 1 && command.word[1] == 4);		/* two ranges; deallocate */
+	range = fake_memory(command.page[0], 2 * sizeof(*range));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(range);
+	CU_ASSERT_TRUE(range[0].first == 0x1234 && range[0].blocks == 0xffffffff);
+	CU_ASSERT_TRUE(range[1].first == 0x100001233 && range[1].blocks == 8);
+}
+
+static void what_is_no_whole_sectors_or_too_many_is_refused(void)
+{
+	unsigned int count = 0;
+
+	given_disk();
+	io[0] = (struct blk_io){ .op = BLK_WRITE, .segment_count = 1, .segment = { { buffer_alloc(), 100 } } };
+	CU_ASSERT_EQUAL(disk.driver->submit(&disk, 0, &io[0]), -XEN_EINVAL);
+	io[0] = (struct blk_io){ .op = BLK_DISCARD };
+	CU_ASSERT_EQUAL(disk.driver->submit(&disk, 0, &io[0]), -XEN_EINVAL);
+	io[0].sectors = UINT64_MAX;
+	CU_ASSERT_EQUAL(disk.driver->submit(&disk, 0, &io[0]), -XEN_EINVAL);
+	disk.driver->push(&disk, 0);
+	CU_ASSERT_PTR_NULL(nvme_take(1));
+	while (submitted(count, BLK_FLUSH, 0, 0) == 0)
+		count++;
+	CU_ASSERT_EQUAL(count, disk.depth);
+}
+
 static void ios_come_back_in_the_disks_order(void)
 {
 	static const struct { uint16_t status; int result; } answers[] = { { 0, 0 }, { 1, -XEN_EOPNOTSUPP }, { 0x281, -XEN_EIO }, { 0x7ff, -XEN_EIO } };
@@ -198,6 +234,8 @@ static void queue_is_full_when_it_says_so(void)		/* V1 */
 	CU_ASSERT_EQUAL(reaped(done), 1);
 	CU_ASSERT_EQUAL(submitted(200, BLK_FLUSH, 0, 0), 0);
 	CU_ASSERT_EQUAL(submitted(201, BLK_FLUSH, 0, 0), -XEN_ENOSPC);
+	CU_ASSERT_EQUAL(submitted(201, BLK_DISCARD, 0, 0), -XEN_ENOSPC);
+	CU_ASSERT_EQUAL(submitted(201, BLK_READ, 0, 1), -XEN_ENOSPC);
 }
 
 static void long_run_is_right(void)
@@ -510,6 +548,8 @@ int main(void)
 	CU_initialize_registry();
 	suite = CU_add_suite("nvme", NULL, NULL);
 	CASE(command_is_what_the_standard_says);
+	CASE(discard_is_what_the_standard_says);
+	CASE(what_is_no_whole_sectors_or_too_many_is_refused);
 	CASE(ios_come_back_in_the_disks_order);
 	CASE(io_of_several_commands_is_answered_by_the_last_and_keeps_an_error);
 	CASE(disk_that_is_not_ready_yet_is_asked_again);
