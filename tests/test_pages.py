@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is written down of tests and faults is so: the table of the guest ABI, the classes of docs/faults.md, the invariants that the core's sources name."""
+"""What is written down is so: the table of the guest ABI, the classes of docs/faults.md, the invariants that the core's sources name, the callbacks of the reference front-ends."""
 import glob
 import os
 import re
@@ -63,3 +63,11 @@ def test_each_invariant_of_the_core_is_quoted_by_a_test():
     quoted = {name for folder in ("unit", "guest", "system", "fuzz", "model") for path in glob.glob(f"tests/{folder}/**/*.*", recursive=True)
               if path.endswith((".c", ".h", ".py", ".pml")) for name in re.findall(r"\b[A-Z]\d{1,2}\b", read(path))}
     assert len(named) > 40 and named - quoted == UNSEEN
+
+
+# ------------------------------------------------------------------ front-ends
+
+def test_a_front_end_asks_its_kernel_for_a_dozen_callbacks_at_most():
+    """What its operating system has to have, and what it tells it of."""
+    found = {name for header in ("os", "net", "blk") for name in re.findall(r"^\t[\w *]+\(\*(\w+)\)\(.*;", read(f"protocols/front/{header}.h"), re.M)}
+    assert {"grant", "event_send", "pages_alloc", "received", "done"} <= found and len(found) <= 12, found
