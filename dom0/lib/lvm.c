@@ -66,8 +66,11 @@ static void read_both(const struct child *child, char *text[2], size_t length[2]
 	struct pollfd polled[2] = { { .fd = child->out, .events = POLLIN }, { .fd = child->complaints, .events = POLLIN } };
 
 	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+		if (poll(polled, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return;
+		}
 		for (int i = 0; i < 2; i++) {
 			char piece[4096];
 			ssize_t got = polled[i].fd >= 0 && polled[i].revents ? read(polled[i].fd, piece, sizeof(piece)) : -2;

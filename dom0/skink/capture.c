@@ -49,6 +49,7 @@ struct pcap_frame {
 
 struct capture {
 	int from;			/* packet socket */
+	int lost;			/* what it says when its interface is gone: errno; 0 */
 	FILE *to;
 	uint64_t count, most;		/* most 0: until a signal comes */
 };
@@ -128,8 +129,10 @@ static bool take(struct capture *capture)
 	struct timespec at;
 	struct pcap_frame frame;
 
-	if (length < 0)
+	if (length < 0) {
+		capture->lost = errno == EAGAIN || errno == EINTR ? 0 : errno;
 		return false;
+	}
 	if (address.sll_pkttype == PACKET_OUTGOING)
 		return true;
 	clock_gettime(CLOCK_REALTIME, &at);
@@ -143,7 +146,7 @@ static bool take(struct capture *capture)
 
 static bool goes_on(const struct capture *capture)
 {
-	return !ferror(capture->to) && !signal_caught() && (!capture->most || capture->count < capture->most);
+	return !ferror(capture->to) && !capture->lost && !signal_caught() && (!capture->most || capture->count < capture->most);
 }
 
 /* 0, or of what the file took no more. */
@@ -196,7 +199,10 @@ static int write_file(struct capture *capture, const char *file)
 		return READER_LEFT;
 	if (error)
 		complain("capture: %s took no more: %s", file, strerror(error));
-	return error ? EXIT_FAILED : EXIT_DONE;
+	else if (capture->lost)
+		complain("capture: the mirror is gone (%s): it was detached, or its driver domain has ended; what came before is written",
+			 strerror(capture->lost));
+	return error || capture->lost ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* Everything between having the mirror and giving it back. */

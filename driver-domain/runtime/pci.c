@@ -152,10 +152,10 @@ int pci_open(uint32_t address, struct pci_function *function)
 	for (unsigned int bar = 0; bar < PCI_BARS;)
 		bar += bar_read(function, bar);
 	msix = pci_capability(function, CAPABILITY_MSIX, 0);
-	if (msix) {
-		function->msix_vectors = (uint16_t)((pci_read(function, msix + 2, 2) & 0x7ff) + 1);
+	if (msix)
 		function->msix_bar = pci_read(function, msix + MSIX_TABLE, 4) & MSIX_BAR;
-	}
+	if (msix && function->msix_bar < PCI_BARS)	/* 6 and 7 are reserved: such a table is nowhere */
+		function->msix_vectors = (uint16_t)((pci_read(function, msix + 2, 2) & 0x7ff) + 1);
 	function->has_msi = pci_capability(function, CAPABILITY_MSI, 0);
 	return 0;
 }

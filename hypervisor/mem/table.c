@@ -138,9 +138,12 @@ static void core_slots_set(struct frame *frame, enum frame_type type)
 /* The first from `i` on that is not empty; `end` or more: there is none. Eight at a time, for most tables are nearly empty. */
 static uint32_t entry_next(const pte_t *entries, uint32_t i, uint32_t end)
 {
+	uint32_t stop;
+
 	while (i < end && i % 8 && !entries[i])
 		i++;
-	for (const pte_t *at = &entries[i]; i % 8 == 0 && i < end && !(at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]); at += 8)
+	stop = i % 8 ? i : end;
+	for (const pte_t *at = &entries[i]; i < stop && !(at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]); at += 8)
 		i += 8;
 	while (i < end && !entries[i])
 		i++;

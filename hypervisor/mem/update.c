@@ -64,32 +64,33 @@ static int update_one(const struct batch *batch, const void *words)
 /* `domain`: low 16 bits whose frames, high 16 bits whose tables, plus 1, 0 for the caller's own. */
 long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uint64_t domain)
 {
-	struct batch batch = {
-		.hypercall = __HYPERVISOR_mmu_update, .address = requests,
-		.entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count, .at_once = 32,
-		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain, .source = current_vcpu()->domain,
-	};
-	uint32_t tables = domain >> 16 & 0xffff;
+	struct domain *source = current_vcpu()->domain, *tables = source;
 	bool names_own = (domid_t)domain == DOMID_SELF;
+	uint32_t others = domain >> 16 & 0xffff;
 	struct domain_locked owner;
-	long result = names_own ? 0 : domain_get_managed((domid_t)domain, &batch.source);
+	long result = names_own ? 0 : domain_get_managed((domid_t)domain, &source);
 
 	if (result)
 		return result;
-	if (tables)
-		result = domain_get_managed((domid_t)(tables - 1), &batch.tables);
+	if (others)
+		result = domain_get_managed((domid_t)(others - 1), &tables);
 	if (!result) {
-		owner = domain_lock(batch.tables);
-		if (batch.source != batch.tables && batch.tables != current_vcpu()->domain)
+		const struct batch batch = {
+			.hypercall = __HYPERVISOR_mmu_update, .address = requests, .entry_bytes = sizeof(struct mmu_update), .count = (uint32_t)count,
+			.at_once = 32, .done_address = done_address, .domain = domain, .tables = tables, .source = source,
+		};
+
+		owner = domain_lock(tables);
+		if (source != tables && tables != current_vcpu()->domain)
 			result = -EPERM;	/* a guest maps nobody else's frames but by a grant */
 		else
-			result = batch.tables->is_dying ? -ESRCH : batch_run(&batch, update_one);	/* D2 */
+			result = tables->is_dying ? -ESRCH : batch_run(&batch, update_one);	/* D2 */
 		domain_unlock(owner);
-		if (tables)
-			domain_put(batch.tables);
+		if (others)
+			domain_put(tables);
 	}
 	if (!names_own)
-		domain_put(batch.source);
+		domain_put(source);
 	return result;
 }
 
