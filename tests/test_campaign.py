@@ -425,6 +425,23 @@ def test_a_case_is_repeated_by_the_plan_that_it_was_run_by(tmp_path):    # S4
         f"make campaign PLAN=plans/{number}.toml ONLY=net0/crash/{number}" for number in (1, 2)]
 
 
+def test_guests_of_a_driver_that_comes_back_late_have_time_to_go_on(monkeypatch):    # C1
+    """A disk whose request had no answer for seconds is reset when the case is nearly over: nobody can have gone on in the instant that is left."""
+    clock, waited, generations = [100.0], [], [1, 2, 3, 3]
+
+    def wait(condition, seconds, what, must):
+        waited.append(round(seconds, 3))
+        clock[0] += min(seconds, 11.9)
+        return True
+
+    monkeypatch.setattr(cases_of, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(cases_of, "look", lambda session: {"drivers": {"disk0": {"generation": generations.pop(0)}}})
+    monkeypatch.setattr(cases_of, "is_told", lambda session, begun: False)
+    stub = types.SimpleNamespace(counters=lambda: {}, wait=wait)
+    cases_of.wait_for_the_end(stub, {}, {"limits": {"window_ms": 400}}, ["disk0"], 12)
+    assert waited == [12, 12, 0.2], waited        # and one that comes back for ever does not go on for ever
+
+
 def test_a_result_depends_on_all_that_is_in_its_machine(monkeypatch):    # S3
     monkeypatch.setattr(room, "digest", lambda path: path)
     plan = plans.read(os.path.join(PLANS, "smoke.toml"))

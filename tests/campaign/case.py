@@ -169,8 +169,12 @@ def has_all_gone_on(session, then, begun, names):
 
 
 def wait_for_the_end(session, case, plan, names, limit):
-    """C1. Once more after each restart: what came back has to go on as well. The counters since which it has to, and how all stood in the end."""
+    """
+    C1. Once more after each restart: what came back has to go on as well, and has as long for it, once. The counters since which it has to, and how all
+    stood in the end.
+    """
     begun, until = session.counters(), time.monotonic() + limit + case.get("seconds", 0)
+    latest = until + limit
     earliest = time.monotonic() + max(plan["limits"]["window_ms"] / 1000, case.get("seconds", 0))
     then, now = session.counters(), look(session)
     while True:
@@ -178,7 +182,7 @@ def wait_for_the_end(session, case, plan, names, limit):
         before, now = now, look(session)
         if not went_on or is_told(session, begun) or all(before["drivers"][name]["generation"] == now["drivers"][name]["generation"] for name in names):
             return then, now
-        then = session.counters()
+        then, until = session.counters(), min(latest, max(until, time.monotonic() + limit))
 
 
 def conclude(session, record, before, after):
