@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest does most often, without C: a system call or page fault of a program, and the way back from it or from any other
- * handler. Registers stay where they are. All that is not plain goes on in C, from the beginning, with nothing changed (docs/decisions/direct-system-calls.md).
+ * What a guest does most often, without C: a system call or page fault of a program, the way back from it or from any other
+ * handler, and the segments of the next program. Registers stay where they are. All that is not plain goes on in C, from the beginning, with nothing changed (docs/decisions/direct-system-calls.md).
  */
 #include "cpu/layout.h"
 #include "cpu/smap.h"
@@ -111,6 +111,21 @@
 	BEGIN_DIRECT direct_in_c
 .endm
 
+/* rdx = the first word of a hypercall that needs no C, rsi = the second. rax and rcx may be used. */
+.macro BEGIN_HYPERCALL
+	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
+	jne	entry_in_c
+	mov	%rdi, REGS_rdi - REGS_error_code(%rsp)
+	mov	%rdx, REGS_rdx - REGS_error_code(%rsp)
+	mov	%rax, REGS_rax - REGS_error_code(%rsp)
+	mov	%rdi, %rdx
+	lea	FROM_VCPU(0), %rdi
+	JUMP_UNLESS_CANONICAL %rcx, hypercall_in_c
+	mov	VCPU_DOMAIN(%rdi), %rax
+	cmpq	$0, DOMAIN_LIMIT_HYPERCALLS(%rax)
+	jne	hypercall_in_c
+.endm
+
 /*
  * entry_from_stub: where the stubs jump to. In here rdi = vcpu, rcx = the caller's rip, r11 = its flags; rdi, rsi, rdx and rax are kept in vcpu->regs.
  */
@@ -119,10 +134,22 @@
 entry_from_stub:
 	cmpb	$0, FROM_VCPU(VCPU_IN_KERNEL)
 	je	direct_call
+	cmp	$HYPERCALL_MMU_UPDATE, %rax
+	je	entry_mmu_update
 	cmp	$HYPERCALL_IRET, %rax
+	je	direct_iret
+	cmp	$HYPERCALL_SEGMENT_BASE, %rax
+	je	direct_segment_base
+	cmp	$HYPERCALL_STACK, %rax
 	jne	entry_hypercall
 
+	/* The kernel's stack for the next program, as do_stack_switch() has it. */
+	BEGIN_HYPERCALL
+	mov	%rsi, VCPU_GUEST_STACK(%rdi)
+	jmp	hypercall_is_done
+
 	/* Where the guest's kernel says, as do_iret() has it: interrupts are on there, and no event is pending. */
+direct_iret:
 	BEGIN_CALL
 	cmpq	$0, DOMAIN_LIMIT_HYPERCALLS(%rsi)
 	jne	direct_in_c
@@ -201,6 +228,48 @@ direct_call:
 	mov	%rax, %rsp
 	RESTORE_SCRATCH
 	sysretq
+
+	/* A base of a program's fs or gs, or its gs, as do_set_segment_base() has it. A gs that names nothing becomes 0. */
+direct_segment_base:
+	BEGIN_HYPERCALL
+	cmp	$SEGMENT_GS_SELECTOR, %rdx
+	je	1f
+	cmp	$SEGMENT_BASES, %rdx
+	jae	hypercall_in_c
+	JUMP_UNLESS_CANONICAL %rsi, hypercall_in_c
+	lea	(%rdx, %rdx), %ecx
+	add	$FS_BASE, %ecx
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+	mov	%esi, %eax
+	wrmsr
+	jmp	hypercall_is_done
+1:	mov	VCPU_KERNEL_STACK(%rdi), %rsp
+	swapgs
+	MAY_FAULT no_segment, mov %esi, %gs
+segment_is_set:
+	swapgs
+hypercall_is_done:
+	mov	VCPU_DOMAIN(%rdi), %rax
+	lock incq DOMAIN_USED_HYPERCALLS(%rax)
+	CLEAR_BUFFERS
+	xor	%eax, %eax
+	mov	VCPU_REGS + REGS_rip(%rdi), %rcx
+	mov	VCPU_REGS + REGS_rdx(%rdi), %rdx
+	mov	VCPU_REGS + REGS_rsp(%rdi), %rsp
+	mov	VCPU_REGS + REGS_rdi(%rdi), %rdi
+	sysretq
+
+no_segment:
+	xor	%eax, %eax
+	mov	%eax, %gs
+	jmp	segment_is_set
+
+hypercall_in_c:
+	mov	VCPU_REGS + REGS_rax(%rdi), %rax
+	mov	VCPU_REGS + REGS_rdx(%rdi), %rdx
+	mov	VCPU_REGS + REGS_rdi(%rdi), %rdi
+	jmp	entry_hypercall
 
 direct_call_undo:
 	UNDO_MODE

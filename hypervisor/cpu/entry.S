@@ -164,7 +164,7 @@ entry_stub_sysenter:
 entry_stubs_end:
 
 /* entry_in_c: as the stubs leave it (direct.S) */
-	.globl entry_in_c, entry_hypercall
+	.globl entry_in_c, entry_hypercall, entry_mmu_update
 	.balign 16
 entry_in_c:
 	FROM_GUEST_TO syscall_from_guest
@@ -175,6 +175,13 @@ entry_hypercall:
 	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
 	jne	entry_in_c
 	FROM_GUEST_TO hypercall_dispatch
+
+/* entry_mmu_update: the same, if that is what it calls */
+	.balign 16
+entry_mmu_update:
+	cmpl	$ENTRY_SYSCALL, REGS_entry_vector - REGS_error_code(%rsp)
+	jne	entry_in_c
+	FROM_GUEST_TO hypercall_mmu_update
 
 /* entry_exit_to_guest: in: interrupts off; any stack of this CPU    out: in the guest of the current vcpu */
 	.globl entry_exit_to_guest, entry_iret
@@ -206,11 +213,7 @@ exit_on_empty_stack:
 	cmpl	$ENTRY_SYSCALL, REGS_entry_vector(%rdi)
 	jne	1f
 	mov	REGS_rip(%rdi), %rcx
-	mov	%rcx, %rax
-	shl	$16, %rax
-	sar	$16, %rax
-	cmp	%rcx, %rax
-	jne	1f
+	JUMP_UNLESS_CANONICAL %rcx, 1f
 	mov	REGS_rsp(%rdi), %rsp
 	LOAD_REGISTERS
 	sysretq

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Offsets that assembly needs, by way of generated/offsets.h. */
 #include "cpu/entry.h"
+#include "cpu/ops.h"
 #include "cpu/traps.h"
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
@@ -36,7 +37,13 @@ void offsets(void)
 	DEFINE(DOMAIN_LIMIT_HYPERCALLS, offsetof(struct domain, account.limit[ACCOUNT_HYPERCALLS]));
 	DEFINE(CPU_SOFTIRQS, offsetof(struct cpu, softirqs));
 	DEFINE(CPU_FLUSHED_AT, offsetof(struct cpu, flushed_at));
+	DEFINE(HYPERCALL_MMU_UPDATE, __HYPERVISOR_mmu_update);
 	DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
+	DEFINE(HYPERCALL_STACK, __HYPERVISOR_stack_switch);
+	DEFINE(HYPERCALL_SEGMENT_BASE, __HYPERVISOR_set_segment_base);
+	DEFINE(SEGMENT_BASES, SEGBASE_GS_USER + 1);
+	DEFINE(SEGMENT_GS_SELECTOR, SEGBASE_GS_USER_SEL);
+	DEFINE(FS_BASE, MSR_FS_BASE);
 	DEFINE(VM_ASSIST_IOPL, 1 << VMASST_TYPE_architectural_iopl);
 	DEFINE(IRET_IN_SYSCALL, VGCF_in_syscall);
 	DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
@@ -71,6 +78,7 @@ void offsets(void)
 _Static_assert(offsetof(struct cpu_user_regs, r15) == 0 && offsetof(struct cpu_user_regs, r8) == 9 * 8 &&
 	       offsetof(struct cpu_user_regs, rdi) == 14 * 8 && offsetof(struct cpu_user_regs, error_code) == 15 * 8,
 	       "entry.S");
+_Static_assert(SEGBASE_FS == 0 && SEGBASE_GS_USER == 1 && MSR_KERNEL_GS_BASE == MSR_FS_BASE + 2, "direct.S");
 /* The CPU aligns the frame that it pushes at the end of regs to 16 bytes. */
 _Static_assert(offsetof(struct vcpu, regs.es) % 16 == 0, "V1: registers are pushed in place");
 _Static_assert(offsetof(struct vcpu, kernel_stack) + 8 == offsetof(struct vcpu, regs), "entry.S");

@@ -111,7 +111,7 @@ void switch_enter_current(struct vcpu *vcpu)
 }
 
 /* The idle vcpus' domain takes part in none of this: it has no state, no tables and no TLB entries. */
-void context_switch(struct vcpu *prev, struct vcpu *next)
+NOINLINE void context_switch(struct vcpu *prev, struct vcpu *next)
 {
 	struct cpu *cpu = this_cpu();
 

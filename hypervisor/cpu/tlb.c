@@ -64,7 +64,7 @@ void tlb_serve_requests(void)
 	__atomic_fetch_and(&job_waits_for, ~self, __ATOMIC_SEQ_CST);
 }
 
-void tlb_flush(cpumask_t cpus, uint64_t address)
+NOINLINE void tlb_flush(cpumask_t cpus, uint64_t address)
 {
 	cpumask_t self = 1ULL << cpu_id(), others = 0;
 	uint32_t id;

@@ -77,6 +77,24 @@ int guest_read(void *to, uint64_t from, size_t bytes)
 	return copy(to, (const char *)from, bytes);
 }
 
+bool guest_read_two(uint64_t *first, uint64_t *second, uint64_t from)
+{
+	uint64_t one = 0, two = 0, is_stopped = 1;
+
+	if (!guest_range_ok(from, 16))
+		return false;
+	asm volatile(SMAP_SITE(stac)
+		     "1: mov (%3), %0\n\t"
+		     "2: mov 8(%3), %1\n\t"
+		     "xor %k2, %k2\n"
+		     "3: " SMAP_SITE(clac)
+		     EXTABLE("1b", "3b") EXTABLE("2b", "3b")
+		     : "+&r"(one), "+&r"(two), "+&r"(is_stopped) : "r"(from) : "memory");
+	*first = one;
+	*second = two;
+	return !is_stopped;
+}
+
 int guest_write(uint64_t to, const void *from, size_t bytes)
 {
 	if (!guest_range_ok(to, bytes))

@@ -63,7 +63,7 @@ struct domain *domain_get_from(uint32_t id)
 }
 
 /* Also what a domain_create() that failed leaves behind: any part may be missing. */
-static void domain_free(struct domain *domain)
+static NOINLINE void domain_free(struct domain *domain)
 {
 	for (uint32_t i = 0; i < domain->vcpu_max; i++)
 		if (domain->vcpu[i])
@@ -89,7 +89,7 @@ void domain_put_many(struct domain *domain, uint32_t count)
 		domain_free(domain);
 }
 
-int domain_get_managed(domid_t id, struct domain **domain)
+NOINLINE int domain_get_managed(domid_t id, struct domain **domain)
 {
 	*domain = domain_get(id);
 	if (!*domain)
@@ -292,7 +292,7 @@ static void end_if_dead(struct domain *domain)
 }
 
 /* What went has kept it: by now it is in the table, or nowhere. */
-void domain_may_end(domid_t id)
+NOINLINE void domain_may_end(domid_t id)
 {
 	const struct domain *domain;
 

@@ -53,19 +53,21 @@ static long run(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	}
 }
 
-__attribute__((flatten)) void hypercall_dispatch(struct vcpu *vcpu)
+FLATTEN void hypercall_dispatch(struct vcpu *vcpu)
 {
 	struct cpu_user_regs *regs = &vcpu->regs;
 
 	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
-	if (regs->rax == __HYPERVISOR_iret)	/* sets all registers; not in multicalls */
+	if (regs->rax == __HYPERVISOR_mmuext_op)	/* most of what comes here: it does not wait for the others' comparisons */
+		regs->rax = (uint64_t)do_mmuext_op(regs->rdi, regs->rsi, regs->rdx, regs->r10);
+	else if (regs->rax == __HYPERVISOR_iret)	/* sets all registers; not in multicalls */
 		regs->rax = (uint64_t)do_iret(vcpu);
 	else
 		regs->rax = (uint64_t)run(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10);
 }
 
 /* Alone, what is returned goes to rax: the number, for the syscall instruction that runs once more. */
-long hypercall_continue(uint32_t number, uint32_t count, ...)
+NOINLINE long hypercall_continue(uint32_t number, uint32_t count, ...)
 {
 	struct vcpu *vcpu = current_vcpu();
 	struct cpu_user_regs *regs = &vcpu->regs;

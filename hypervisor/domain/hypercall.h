@@ -22,6 +22,8 @@ long hypercall_continue(uint32_t number, uint32_t count, ...);
 
 /* The current vcpu called, from its kernel mode: number in rax, words in rdi rsi rdx r10 r8 r9. */
 void hypercall_dispatch(struct vcpu *vcpu);
+/* The same for __HYPERVISOR_mmu_update: four of five. mem/update.c */
+void hypercall_mmu_update(struct vcpu *vcpu);
 
 /* Not part of their caller: a short one does not pay for the registers that a long one needs. */
 #define HYPERCALL NOINLINE long

@@ -5,6 +5,7 @@
 #define MUST_CHECK	__attribute__((warn_unused_result))
 #define NORETURN	__attribute__((noreturn))
 #define NOINLINE	__attribute__((noinline))
+#define FLATTEN		__attribute__((flatten))	/* with all in it that it calls, but what is NOINLINE */
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 #define PACKED		__attribute__((packed))
 #define ALIGNED(n)	__attribute__((aligned(n)))

@@ -38,7 +38,7 @@ static void frames_drop(mfn_t *frame, uint32_t count, enum frame_type type)
 
 /* ---- base pointers ---- */
 
-int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level)
+NOINLINE int table_pin(struct domain_locked owner, mfn_t number, enum frame_type level)
 {
 	struct frame *frame;
 	int error = frame_get_as(number, owner.domain, level, &frame);
@@ -59,7 +59,7 @@ bool table_unpin(struct frame *frame)
 	return word & FRAME_PINNED;
 }
 
-int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
+NOINLINE FLATTEN int base_set(struct domain_locked owner, struct vcpu *vcpu, mfn_t l4, bool for_kernel)
 {
 	mfn_t *base = for_kernel ? &vcpu->table_kernel : &vcpu->table_user, old = *base;
 	struct frame *frame;
@@ -138,7 +138,7 @@ long do_set_gdt(uint64_t frames, uint64_t entries)
 	return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames, entries) : error;
 }
 
-int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
+NOINLINE int segment_set_ldt(struct domain_locked owner, struct vcpu *vcpu, uint64_t base, uint64_t entries)
 {
 	uint32_t count = (uint32_t)((entries * 8 + PAGE_SIZE - 1) >> PAGE_SHIFT);
 	int error = 0;

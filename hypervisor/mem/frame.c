@@ -10,11 +10,11 @@ uint64_t frame_limit;
 
 #define FRAMES_MAX	((CORE_END - DIRECTMAP_START) >> PAGE_SHIFT)
 #define CHUNKS_MAX	(FRAMES_MAX >> FRAME_CHUNK_SHIFT)
-static uint64_t chunk_exists[CHUNKS_MAX / 64];
+static bool chunk_exists[CHUNKS_MAX];
 
-bool frame_chunk_exists(uint64_t chunk) { return chunk < CHUNKS_MAX && chunk_exists[chunk / 64] >> (chunk % 64) & 1; }
+bool frame_chunk_exists(uint64_t chunk) { return chunk < CHUNKS_MAX && chunk_exists[chunk]; }
 
-void frame_chunk_add(uint64_t chunk) { chunk_exists[chunk / 64] |= 1ULL << (chunk % 64); }
+void frame_chunk_add(uint64_t chunk) { chunk_exists[chunk] = true; }
 
 static inline struct frame *at(mfn_t number)
 {
@@ -194,7 +194,7 @@ static inline bool get_type_again(struct frame *frame, enum frame_type type)
 	return false;
 }
 
-int frame_get_type(struct frame *frame, enum frame_type type)
+NOINLINE int frame_get_type(struct frame *frame, enum frame_type type)
 {
 	uint64_t word;
 	int error;
@@ -219,7 +219,7 @@ static inline bool put_type_but_last(struct frame *frame)
 	return false;
 }
 
-void frame_put_type(struct frame *frame)
+NOINLINE void frame_put_type(struct frame *frame)
 {
 	uint64_t word, left;
 

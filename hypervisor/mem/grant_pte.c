@@ -8,12 +8,12 @@
 /* The L1 entry that `host_addr` means; NULL if there is none. */
 static pte_t *place_find(struct domain_locked owner, struct vcpu *user, uint64_t host_addr, bool contains_pte)
 {
-	pte_t *at;
+	const struct frame *table;
 
 	if (!contains_pte)
 		return entry_for(owner, user, host_addr);
-	at = entry_at(owner, host_addr);
-	return at && frame_type_of(frame_of(virt_to_mfn(at))->type) == FRAME_L1 ? at : NULL;
+	table = host_addr % sizeof(pte_t) ? NULL : frame_table_of(owner, paddr_to_mfn(host_addr));
+	return table && frame_type_of(table->type) == FRAME_L1 ? paddr_to_virt(host_addr) : NULL;
 }
 
 int grant_pte_set(struct vcpu *user, uint64_t host_addr, bool contains_pte, pte_t entry)

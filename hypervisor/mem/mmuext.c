@@ -61,18 +61,20 @@ static int one_op(const struct batch *batch, const void *request)
 	}
 }
 
-long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain)
+FLATTEN long do_mmuext_op(uint64_t operations, uint64_t count, uint64_t done_address, uint64_t domain)
 {
 	struct batch batch = {
 		.hypercall = __HYPERVISOR_mmuext_op, .address = operations,
 		.entry_bytes = sizeof(struct mmuext_op), .count = (uint32_t)count, .at_once = 2,
-		.done_address = done_address, .domain = domain, .tables = NULL, .source = NULL,
+		.done_address = done_address, .domain = domain, .tables = current_vcpu()->domain, .source = NULL,
 	};
-	long result = domain_get_managed((domid_t)domain, &batch.tables);
+	bool names_own = (domid_t)domain == DOMID_SELF;
+	long result = names_own ? 0 : domain_get_managed((domid_t)domain, &batch.tables);
 
 	if (!result) {
 		result = batch_run(&batch, one_op);
-		domain_put(batch.tables);
+		if (!names_own)
+			domain_put(batch.tables);
 	}
 	return result;
 }

@@ -62,7 +62,7 @@ void page_list_remove(struct domain *domain, struct frame *frame)
 	spin_unlock(&domain->page_list_lock);
 }
 
-void page_list_release(struct frame *frame)
+NOINLINE void page_list_release(struct frame *frame)
 {
 	struct domain *owner = domain_find(frame->owner);
 

@@ -21,10 +21,22 @@ static bool is_bios_area(const struct domain *source, mfn_t frame)
 }
 
 /* Q3: with the cache bits that were asked for. A guest may give the core's bit back as it has read it. */
+static NOINLINE int device_page_take(const struct frame *table, const struct domain *source, mfn_t page)
+{
+	return table->owner == source->id ? pci_page_get(source, page) : -EINVAL;
+}
+
 static int device_entry_take(const struct frame *table, const struct domain *source, pte_t *entry)
 {
 	*entry = (*entry & ~PTE_GLOBAL) | PTE_USER | PTE_DEVICE;
-	return table->owner == source->id ? pci_page_get(source, pte_frame(*entry)) : -EINVAL;
+	return device_page_take(table, source, pte_frame(*entry));
+}
+
+static NOINLINE int bios_page_take(const struct domain *source, bool writable)
+{
+	struct frame *frame;
+
+	return frame_get_as(table_bios_page, source, frame_access(writable), &frame);
 }
 
 static int l1_entry_take(const struct frame *table, const struct domain *source, pte_t *entry)
@@ -37,24 +49,31 @@ static int l1_entry_take(const struct frame *table, const struct domain *source,
 		return -EINVAL;
 	if (asked & PTE_DEVICE)
 		return device_entry_take(table, source, entry);
-	if (is_bios_area(source, pte_frame(*entry)))
-		*entry = (*entry & ~PTE_ADDRESS) | mfn_to_paddr(table_bios_page);
 	*entry = (*entry & ~(CACHE_BITS | PTE_GLOBAL)) | PTE_USER;
 	error = frame_get_as(pte_frame(*entry), source, frame_access(*entry & PTE_WRITABLE), &frame);
 	if (likely(error != -EINVAL))
 		return error;
+	if (is_bios_area(source, pte_frame(asked))) {
+		*entry = (*entry & ~PTE_ADDRESS) | mfn_to_paddr(table_bios_page);
+		return bios_page_take(source, *entry & PTE_WRITABLE);
+	}
 	*entry = asked;
 	return device_entry_take(table, source, entry);
 }
 
-static int upper_entry_take(struct frame *table, enum frame_type level, pte_t *entry)
+static NOINLINE int lower_table_take(const struct frame *table, enum frame_type level, mfn_t lower)
 {
 	struct frame *frame;
 
+	return frame_get_as(lower, domain_find(table->owner), level - 1, &frame);
+}
+
+static int upper_entry_take(const struct frame *table, enum frame_type level, pte_t *entry)
+{
 	if (*entry & REFUSED_UPPER)
 		return -EINVAL;
 	*entry = (*entry & ~(PTE_WRITE_THROUGH | PTE_CACHE_OFF)) | PTE_USER;
-	return frame_get_as(pte_frame(*entry), domain_find(table->owner), level - 1, &frame);
+	return lower_table_take(table, level, pte_frame(*entry));
 }
 
 int entry_take(struct frame *table, enum frame_type level, const struct domain *source, pte_t *entry)
@@ -71,20 +90,25 @@ void entry_drop(struct frame *table, enum frame_type level, pte_t entry)
 	entry_release(table, level, entry, &is_flushed);
 }
 
-int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
+static NOINLINE int upper_entry_check(struct domain_locked owner, enum frame_type level, const pte_t *at)
 {
-	struct frame *table = frame_of(virt_to_mfn(at));
+	if (owner.domain->is_frozen)
+		return -EPERM;
+	return is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)) ? -EINVAL : 0;
+}
+
+/* Flat: what it calls for nearly every entry would else cost a third more. */
+FLATTEN int entry_replace(struct domain_locked owner, struct frame *table, pte_t *at, const struct domain *source, pte_t old, pte_t entry)
+{
 	enum frame_type level = frame_type_of(table->type);
 	bool keeps = entry_keeps_references(level, old, entry);
 	int error = 0;
 
-	if (level != FRAME_L1 && owner.domain->is_frozen)
-		return -EPERM;
-	if (is_core_slot(level, ((uintptr_t)at & ~PAGE_MASK) / sizeof(pte_t)))
-		return -EINVAL;
+	if (unlikely(level != FRAME_L1))
+		error = upper_entry_check(owner, level, at);
 	if (keeps)
 		entry |= PTE_USER;
-	else if (entry)
+	else if (entry && !error)
 		error = entry_take(table, level, source, &entry);
 	if (error)
 		return error;
@@ -135,22 +159,26 @@ static void core_slots_set(struct frame *frame, enum frame_type type)
 		paging_fill_core_slots(table_entries(frame));
 }
 
-/* The first from `i` on that is not empty; `end` or more: there is none. Eight at a time, for most tables are nearly empty. */
-static uint32_t entry_next(const pte_t *entries, uint32_t i, uint32_t end)
-{
-	uint32_t stop;
+static inline bool eight_are_set(const pte_t *at) { return at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]; }
 
-	while (i < end && i % 8 && !entries[i])
-		i++;
-	stop = i % 8 ? i : end;
-	for (const pte_t *at = &entries[i]; i < stop && !(at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]); at += 8)
-		i += 8;
-	while (i < end && !entries[i])
-		i++;
+/* The first from `i` on that is not empty; `end` or more: there is none. Eight at a time, for most tables are nearly empty. */
+static inline uint32_t entry_next(const pte_t *entries, uint32_t i, uint32_t end)
+{
+	while (i < end && !entries[i]) {
+		const pte_t *at = &entries[i];
+
+		if (i % 8 || eight_are_set(at))
+			i++;
+		else
+			do {
+				i += 8;
+				at += 8;
+			} while (i < end && !eight_are_set(at));
+	}
 	return i;
 }
 
-int table_validate(struct frame *frame, enum frame_type type)
+FLATTEN int table_validate(struct frame *frame, enum frame_type type)
 {
 	const struct domain *owner = domain_find(frame->owner);
 	pte_t *entries = table_entries(frame);
@@ -184,7 +212,7 @@ int table_validate(struct frame *frame, enum frame_type type)
 	return 0;
 }
 
-void table_release(struct frame *frame, enum frame_type type)
+FLATTEN void table_release(struct frame *frame, enum frame_type type)
 {
 	pte_t *entries = table_entries(frame);
 	bool is_flushed = false;

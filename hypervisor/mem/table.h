@@ -76,8 +76,8 @@ static inline void entry_release(struct frame *table, enum frame_type level, pte
 }
 /* The same of one alone. */
 void entry_drop(struct frame *table, enum frame_type level, pte_t entry);
-/* `entry` in place of `old`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EPERM, -EBUSY, -ERESTART. */
-MUST_CHECK int entry_replace(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t old, pte_t entry);
+/* `entry` in place of `old`, in `table`. -EAGAIN: it is not `old` any more; else it is refused: -EINVAL, -EPERM, -EBUSY, -ERESTART. */
+MUST_CHECK int entry_replace(struct domain_locked owner, struct frame *table, pte_t *at, const struct domain *source, pte_t old, pte_t entry);
 
 /* Checks a descriptor and makes it harmless (ring 3). False: refused. */
 MUST_CHECK bool descriptor_check(uint64_t *descriptor);

@@ -7,7 +7,7 @@
 #include "mem/table.h"
 
 /* An entry in place of whatever is there. With `keeps_ad` accessed and dirty stay as the CPU has set them. */
-static int entry_write(struct domain_locked owner, pte_t *at, const struct domain *source, pte_t entry, bool keeps_ad)
+static int entry_write(struct domain_locked owner, struct frame *table, pte_t *at, const struct domain *source, pte_t entry, bool keeps_ad)
 {
 	pte_t kept_bits = keeps_ad && (entry & PTE_PRESENT) ? PTE_ACCESSED | PTE_DIRTY : 0;
 	int error;
@@ -15,54 +15,56 @@ static int entry_write(struct domain_locked owner, pte_t *at, const struct domai
 	do {
 		pte_t old = read_once(at);
 
-		error = entry_replace(owner, at, source, old, entry | (old & kept_bits));
+		error = entry_replace(owner, table, at, source, old, entry | (old & kept_bits));
 	} while (error == -EAGAIN);
 	return error;
 }
 
-pte_t *entry_at(struct domain_locked owner, paddr_t address)
-{
-	return address % sizeof(pte_t) == 0 && frame_table_of(owner, paddr_to_mfn(address)) ? paddr_to_virt(address) : NULL;
-}
-
 /* ---- mmu_update ---- */
 
-static int update_machphys(const struct batch *batch, const struct mmu_update *request)
+static NOINLINE int update_machphys(struct domain *source, paddr_t place, uint64_t value)
 {
-	if (batch->source->is_frozen)
+	if (source->is_frozen)
 		return -EPERM;
-	return frame_name(paddr_to_mfn(request->ptr), batch->source, gfn(request->val)) ? 0 : -EINVAL;
+	return frame_name(paddr_to_mfn(place), source, gfn(value)) ? 0 : -EINVAL;
 }
 
-static int update_one(const struct batch *batch, const void *words)
+/* Not a table's: an ordinary word of the domain's. */
+static NOINLINE int update_word(struct domain_locked owner, paddr_t place, uint64_t value)
 {
-	struct domain_locked owner = { batch->tables };
-	const struct mmu_update *request = words;
-	uint32_t command = request->ptr % sizeof(pte_t);
-	paddr_t place = request->ptr - command;
 	struct frame *frame;
-	pte_t *at;
-	int error;
+	int error = frame_get_as(paddr_to_mfn(place), owner.domain, FRAME_WRITABLE, &frame);
 
-	if (command == MMU_MACHPHYS_UPDATE)
-		return update_machphys(batch, request);
-	if (command > MMU_PT_UPDATE_NO_TRANSLATE)
-		return -EINVAL;
-	at = entry_at(owner, place);
-	if (at)
-		return entry_write(owner, at, batch->source, request->val, command == MMU_PT_UPDATE_PRESERVE_AD);
-
-	/* Not a table: an ordinary word of the domain's. */
-	error = frame_get_as(paddr_to_mfn(place), owner.domain, FRAME_WRITABLE, &frame);
 	if (error)
 		return error == -ERESTART ? error : -EINVAL;
-	write_once((uint64_t *)paddr_to_virt(place), request->val);
+	write_once((uint64_t *)paddr_to_virt(place), value);
 	frame_put_as(frame, FRAME_WRITABLE);
 	return 0;
 }
 
+static inline int update(struct domain_locked owner, struct domain *source, struct mmu_update request)
+{
+	uint32_t command = request.ptr % sizeof(pte_t);
+	paddr_t place = request.ptr - command;
+	struct frame *table;
+
+	if (command == MMU_MACHPHYS_UPDATE)
+		return update_machphys(source, place, request.val);
+	if (command > MMU_PT_UPDATE_NO_TRANSLATE)
+		return -EINVAL;
+	table = frame_table_of(owner, paddr_to_mfn(place));
+	if (unlikely(!table))
+		return update_word(owner, place, request.val);
+	return entry_write(owner, table, paddr_to_virt(place), source, request.val, command == MMU_PT_UPDATE_PRESERVE_AD);
+}
+
+static int update_one(const struct batch *batch, const void *request)
+{
+	return update((struct domain_locked){ batch->tables }, batch->source, *(const struct mmu_update *)request);
+}
+
 /* `domain`: low 16 bits whose frames, high 16 bits whose tables, plus 1, 0 for the caller's own. */
-long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uint64_t domain)
+FLATTEN long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uint64_t domain)
 {
 	struct domain *source = current_vcpu()->domain, *tables = source;
 	bool names_own = (domid_t)domain == DOMID_SELF;
@@ -92,6 +94,32 @@ long do_mmu_update(uint64_t requests, uint64_t count, uint64_t done_address, uin
 	if (!names_own)
 		domain_put(source);
 	return result;
+}
+
+/* By far the most have one request, of the caller's own tables, and nobody asks how many were done. What is not over then begins again among the others. */
+static bool update_alone(struct domain *own, const struct cpu_user_regs *regs, int *error)
+{
+	struct domain_locked owner;
+	struct mmu_update request;
+
+	if (regs->rsi != 1 || regs->rdx || regs->r10 != DOMID_SELF || !guest_read_two(&request.ptr, &request.val, regs->rdi))
+		return false;
+	owner = domain_lock(own);
+	*error = own->is_dying ? -ERESTART : update(owner, own, request);
+	domain_unlock(owner);
+	return *error != -ERESTART;
+}
+
+FLATTEN void hypercall_mmu_update(struct vcpu *vcpu)
+{
+	struct cpu_user_regs *regs = &vcpu->regs;
+	int error;
+
+	account_charge(vcpu->domain, ACCOUNT_HYPERCALLS, 1);
+	if (likely(update_alone(vcpu->domain, regs, &error)))
+		regs->rax = (uint64_t)error;
+	else
+		regs->rax = (uint64_t)do_mmu_update(regs->rdi, regs->rsi, regs->rdx, regs->r10);
 }
 
 /* ---- update_va_mapping ---- */
@@ -158,7 +186,7 @@ static long update_va(uint64_t va, pte_t entry, uint64_t flags, struct domain *s
 	struct vcpu *vcpu = current_vcpu();
 	struct domain_locked owner = domain_lock(vcpu->domain);
 	pte_t *at = entry_for(owner, vcpu, va);
-	int error = at ? entry_write(owner, at, source, entry, false) : -EINVAL;
+	int error = at ? entry_write(owner, frame_of(virt_to_mfn(at)), at, source, entry, false) : -EINVAL;
 
 	domain_unlock(owner);
 	if (error == -ERESTART)
@@ -167,7 +195,7 @@ static long update_va(uint64_t va, pte_t entry, uint64_t flags, struct domain *s
 	return error ? error : flush_as_asked(vcpu, va, flags);
 }
 
-long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
+FLATTEN long do_update_va_mapping(uint64_t va, uint64_t entry, uint64_t flags)
 {
 	return update_va(va, entry, flags, current_vcpu()->domain);
 }
@@ -200,7 +228,7 @@ static int emulate_write(struct domain_locked owner, struct vcpu *vcpu, uint64_t
 	/* While the lock is held what maps the table stays, and with it the frame. */
 	pte_t *mapper = entry_for(owner, vcpu, va), mapped = mapper ? read_once(mapper) : 0, old, *at;
 	unsigned int offset = va % sizeof(pte_t);
-	const struct frame *table;
+	struct frame *table;
 	int error;
 
 	if ((mapped & (PTE_PRESENT | PTE_DEVICE)) != PTE_PRESENT)
@@ -212,11 +240,11 @@ static int emulate_write(struct domain_locked owner, struct vcpu *vcpu, uint64_t
 	old = read_once(at);
 	if (word_merge(old, expected, offset, bytes) != old)
 		return -EBUSY;
-	error = entry_replace(owner, at, vcpu->domain, old, word_merge(old, value, offset, bytes));
+	error = entry_replace(owner, table, at, vcpu->domain, old, word_merge(old, value, offset, bytes));
 	return !error ? 0 : error == -EAGAIN || error == -ERESTART ? -EBUSY : -EPERM;
 }
 
-int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t expected)
+FLATTEN int mmu_emulate_write(struct vcpu *vcpu, uint64_t va, uint64_t value, unsigned int bytes, uint64_t expected)
 {
 	struct domain_locked owner;
 	int error;

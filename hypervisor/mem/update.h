@@ -64,8 +64,6 @@ static inline __attribute__((always_inline)) long batch_run(const struct batch *
  * lock held, the base pointer keeps its table.
  */
 pte_t *entry_for(struct domain_locked owner, const struct vcpu *vcpu, uint64_t va);
-/* The entry at a machine address; NULL if it is in no validated table of `owner`'s. Validated, by the lock it stays so. */
-pte_t *entry_at(struct domain_locked owner, paddr_t address);
 
 /* A guest's flush, of a page or TLB_ALL_PAGES: on this CPU; where vcpus in the guest's mask run; for all. -EFAULT. */
 enum flush_scope { FLUSH_HERE, FLUSH_VCPUS, FLUSH_ALL };	/* the order of MMUEXT_* */

@@ -243,7 +243,7 @@ int pci_page_get(const struct domain *domain, mfn_t page)
 	return 0;
 }
 
-void pci_page_put(mfn_t page)
+NOINLINE void pci_page_put(mfn_t page)
 {
 	struct pci_function *function = function_at(mfn_to_paddr(page));
 	uint32_t before = function ? __atomic_fetch_sub(&function->mappings, 1, __ATOMIC_RELAXED) : 0;

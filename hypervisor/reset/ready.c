@@ -82,7 +82,7 @@ struct reset_frame *reset_find(const struct reset *reset, mfn_t number)
 }
 
 /* R3, R6: a table has no slot. With the lock, so that to nobody it is neither watched nor in the list. */
-void frame_note_change(struct frame *frame)
+NOINLINE void frame_note_change(struct frame *frame)
 {
 	struct reset *reset = domain_find(frame->owner)->reset;
 	struct reset_frame *slot;
@@ -96,7 +96,7 @@ void frame_note_change(struct frame *frame)
 	spin_unlock(&reset->lock);
 }
 
-int frame_may_write(struct frame *frame)
+NOINLINE int frame_may_write(struct frame *frame)
 {
 	if (frame_class_of(frame) == DRIVER_HOST && !current_vcpu()->domain->is_privileged)
 		return -EPERM;		/* R5 */

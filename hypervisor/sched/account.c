@@ -64,25 +64,29 @@ void account_refresh(void *data)
 		sched_vcpu_update(domain->vcpu[i]);
 }
 
-void account_check_limit(struct domain *domain, enum account_kind kind)
+NOINLINE void account_check_limit(struct domain *domain, enum account_kind kind)
 {
 	if (!read_once(&domain->sched->throttled))
 		account_refresh(domain);
 }
 
-/* The CPU that charges chooses again, at the latest when its slice ends: it was cut to what was left. */
-void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t now_ns)
+static NOINLINE void charge_capped(struct domain *domain, uint64_t run_ns, uint64_t now_ns)
 {
 	struct sched_domain *sched = domain->sched;
 
-	if (!budget_ns(domain))
-		return;
 	spin_lock(&sched->lock);
 	sched->cpu_time_ns += run_ns;	/* first: it was run before now */
 	roll(domain, now_ns);
 	if (!sched->throttled)
 		judge(domain);
 	spin_unlock(&sched->lock);
+}
+
+/* The CPU that charges chooses again, at the latest when its slice ends: it was cut to what was left. */
+void account_charge_cpu_time(struct domain *domain, uint64_t run_ns, uint64_t now_ns)
+{
+	if (unlikely(budget_ns(domain)))
+		charge_capped(domain, run_ns, now_ns);
 }
 
 uint64_t account_cpu_time_left_ns(const struct domain *domain)

@@ -84,8 +84,12 @@ static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 
 static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
 {
-	(is_idle ? bit_test_and_set : bit_test_and_clear)(&sched_idle_cpus, queue->cpu->id);
-	vcpu_set_state(queue->cpu->idle, is_idle ? RUNSTATE_running : RUNSTATE_runnable, now_ns);
+	uint32_t state = is_idle ? RUNSTATE_running : RUNSTATE_runnable;
+
+	if (bit_test(&sched_idle_cpus, queue->cpu->id) != is_idle)
+		(is_idle ? bit_test_and_set : bit_test_and_clear)(&sched_idle_cpus, queue->cpu->id);
+	if (queue->cpu->idle->sched.state != state)
+		vcpu_set_state(queue->cpu->idle, state, now_ns);
 }
 
 /* The queue is locked, and `next` (NULL: nobody) is not who runs. */
@@ -118,7 +122,7 @@ static void switch_to(struct sched_queue *queue, struct vcpu *prev, struct vcpu 
 	context_switch(prev ? prev : idle, next ? next : idle);
 }
 
-void sched_softirq(void)
+FLATTEN void sched_softirq(void)
 {
 	struct sched_queue *queue = &sched_queue[cpu_id()];
 	struct vcpu *prev = queue->running, *next;	/* only this CPU changes it */
@@ -178,8 +182,9 @@ static void join(struct vcpu *vcpu, uint32_t to)
 	struct sched_queue *queue = &sched_queue[to];
 	uint64_t now_ns = time_now_ns();
 
-	queue_charge(&sched_queue[vcpu->sched.queue_cpu], now_ns);
 	queue_charge(queue, now_ns);
+	if (vcpu->sched.queue_cpu != to)
+		queue_charge(&sched_queue[vcpu->sched.queue_cpu], now_ns);
 	queue_adopt(vcpu, to);
 	if (vcpu->sched.state == RUNSTATE_blocked)
 		warp_begin(vcpu, warp_ns(&vcpu->domain->sched->params), 0);
@@ -190,7 +195,7 @@ static void join(struct vcpu *vcpu, uint32_t to)
 		ask_to_choose(queue);
 }
 
-void sched_vcpu_update(struct vcpu *vcpu)
+FLATTEN void sched_vcpu_update(struct vcpu *vcpu)
 {
 	uint32_t to = balance_choose(vcpu), from = queue_lock_of(vcpu, to);
 	bool may_run = vcpu_may_run(vcpu), may_stay = may_run && vcpu_may_use(vcpu, from);

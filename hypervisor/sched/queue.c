@@ -164,7 +164,7 @@ static bool steal(struct sched_queue *from, struct sched_queue *to)
 }
 
 /* From a CPU that is busy: one that is idle is on its way to what waits there. */
-void balance_steal(uint32_t cpu)
+NOINLINE void balance_steal(uint32_t cpu)
 {
 	uint32_t from;
 

@@ -135,7 +135,7 @@ void runstate_update_area(struct vcpu *vcpu)
 }
 
 /* Other vcpus may look at its area only with the flag: without it nobody needs this. */
-void runstate_left(struct vcpu *vcpu)
+NOINLINE void runstate_left(struct vcpu *vcpu)
 {
 	if (has_update_flag(vcpu))
 		runstate_update_area(vcpu);

@@ -92,7 +92,7 @@ void timer_init(struct timer *timer, void (*handler)(void *data), void *data)
 }
 
 /* Returns how many handlers run. The hardware timer may fire for nothing: cheaper than to program it. */
-static uint32_t move(struct timer *timer, uint64_t deadline_ns)
+static NOINLINE uint32_t move(struct timer *timer, uint64_t deadline_ns)
 {
 	uint32_t here = cpu_id(), from = lock_heap_of(timer, here), firing = read_once(&timer->firing);
 
@@ -106,7 +106,11 @@ static uint32_t move(struct timer *timer, uint64_t deadline_ns)
 	return firing;
 }
 
-void timer_set(struct timer *timer, uint64_t deadline_ns) { move(timer, deadline_ns); }
+void timer_set(struct timer *timer, uint64_t deadline_ns)
+{
+	if (deadline_ns != TIMER_NEVER || read_once(&timer->link))
+		move(timer, deadline_ns);
+}
 
 void timer_stop(struct timer *timer)
 {

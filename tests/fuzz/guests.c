@@ -328,7 +328,7 @@ long guest_calls(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d
 		uint8_t choice;
 
 		vcpu->regs.rip = RIP;
-		hypercall_dispatch(vcpu);
+		guest_enters_core(vcpu);
 		if (vcpu->work & VCPU_WORK_RESET) {
 			guest_finish_reset(vcpu->domain);
 			return 0;

@@ -220,6 +220,49 @@ static void user_gs_selector_that_is_bad_becomes_null(void)
 	check(vcpu_self()->self == vcpu_self());
 }
 
+/* rdi, rsi, and all that is not the ABI's to change, as they were; the direction flag too. */
+static void check_registers_after(uint64_t number, uint64_t first, uint64_t second)
+{
+	uint64_t after[12], rax = number, rdi = first, rsi = second;
+	uint64_t *const to = after;
+	static const uint64_t kept[] = { 0xb0, 0xd0, 0x80, 0x90, 0xa0, 0xc0, 0xd1, 0xe0, 0xf0 };
+
+	asm volatile("push %%rbp\n\t"
+		     "push %[to]\n\t"
+		     "mov $0xb0, %%ebx\n\tmov $0xd0, %%edx\n\tmov $0x80, %%r8d\n\tmov $0x90, %%r9d\n\tmov $0xa0, %%r10d\n\t"
+		     "mov $0xc0, %%r12d\n\tmov $0xd1, %%r13d\n\tmov $0xe0, %%r14d\n\tmov $0xf0, %%r15d\n\t"
+		     "std\n\t"
+		     "syscall\n\t"
+		     "pop %%rcx\n\t"
+		     "mov %%rbx, (%%rcx)\n\tmov %%rdx, 8(%%rcx)\n\tmov %%r8, 16(%%rcx)\n\tmov %%r9, 24(%%rcx)\n\tmov %%r10, 32(%%rcx)\n\t"
+		     "mov %%r12, 40(%%rcx)\n\tmov %%r13, 48(%%rcx)\n\tmov %%r14, 56(%%rcx)\n\tmov %%r15, 64(%%rcx)\n\t"
+		     "mov %%rdi, 72(%%rcx)\n\tmov %%rsi, 80(%%rcx)\n\t"
+		     "pushf\n\tpop 88(%%rcx)\n\t"
+		     "cld\n\t"
+		     "pop %%rbp"
+		     : "+a"(rax), "+D"(rdi), "+S"(rsi)
+		     : [to] "c"(to)
+		     : "rbx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+	check_equal(rax, 0);
+	for (unsigned int i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		check_equal(after[i], kept[i]);
+	check_equal(after[9], first);
+	check_equal(after[10], second);
+	check_equal(after[11] & (RFLAGS_IF | 1 << 10), RFLAGS_IF | 1 << 10);
+}
+
+static void hypercalls_without_c_keep_the_registers(void)
+{
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_FS, USER_STACK_TOP - PAGE_SIZE);
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0);
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, 0xffff900000000000);
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, 0);
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, FLAT_RING3_DS32);
+	check_registers_after(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0x7ff8);
+	check_registers_after(__HYPERVISOR_stack_switch, FLAT_KERNEL_SS, (uint64_t)page_alloc_many(4) + 4 * PAGE_SIZE);
+	check(vcpu_self()->self == vcpu_self());
+}
+
 /* Descriptor tables */
 
 static void gdt_of_ours_is_used(void)
@@ -562,6 +605,7 @@ static const struct tap_test tests[] = {
 	TEST(stack_switch_takes_what_user_mode_leads_to),
 	TEST(segment_bases_are_set_by_hypercall),
 	TEST(bad_segment_bases_are_refused),
+	TEST(hypercalls_without_c_keep_the_registers),
 	TEST(user_gs_selector_is_set_by_hypercall),
 	TEST(user_gs_selector_that_is_bad_becomes_null),
 	TEST(gdt_of_ours_is_used),

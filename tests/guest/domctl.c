@@ -502,6 +502,42 @@ static void use_is_counted(void)
 	check_equal(account->used[SKINK_ACCOUNT_EVENTS_SENT], before + 1);
 }
 
+/* A segment's base and the kernel's stack, which need no C in the core, and what is counted of them. */
+static void ours_are_counted(uint64_t limit, uint64_t stack)
+{
+	struct xen_domctl op = { 0 };
+	struct skink_domctl_account *account = (void *)op.u.pad;
+	uint64_t before;
+
+	account->set = 1;
+	account->limit[SKINK_ACCOUNT_HYPERCALLS] = limit;
+	check_equal(domctl(SKINK_DOMCTL_account, 0, &op), 0);
+	op = (struct xen_domctl){ 0 };
+	check_equal(domctl(SKINK_DOMCTL_account, 0, &op), 0);
+	check_equal(account->limit[SKINK_ACCOUNT_HYPERCALLS], limit);
+	before = account->used[SKINK_ACCOUNT_HYPERCALLS];
+	for (unsigned int i = 0; i < 10; i++) {
+		check_equal(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0), 0);
+		check_equal(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0x7ff8), 0);
+		check_equal(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0x900000000000), -XEN_EINVAL);
+		check_equal(hypercall(__HYPERVISOR_stack_switch, FLAT_KERNEL_SS, stack), 0);
+	}
+	op = (struct xen_domctl){ 0 };
+	check_equal(domctl(SKINK_DOMCTL_account, 0, &op), 0);
+	check_equal(account->used[SKINK_ACCOUNT_HYPERCALLS], before + 41);
+}
+
+static void ours_are_counted_with_a_limit_and_without(void)
+{
+	uint64_t stack = (uint64_t)page_alloc_many(4) + 4 * PAGE_SIZE;
+
+	if (!on_skink())
+		return skip("Skink's own");
+	ours_are_counted(0, stack);
+	ours_are_counted(1000000000, stack);
+	ours_are_counted(0, stack);
+}
+
 /* ---- the machine ---- */
 
 static void machine_says_what_it_has(void)
@@ -729,6 +765,7 @@ static const struct tap_test tests[] = {
 	TEST(grant_table_of_the_child_can_be_mapped),
 	TEST(scheduling_can_be_set),
 	TEST(use_is_counted),
+	TEST(ours_are_counted_with_a_limit_and_without),
 	TEST(machine_says_what_it_has),
 	TEST(domains_are_listed),
 	TEST(pool_is_all_there_is),

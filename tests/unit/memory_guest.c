@@ -65,6 +65,14 @@ struct memory_guest given_guest(domid_t id)
 	return guest;
 }
 
+void guest_enters_core(struct vcpu *vcpu)
+{
+	if (vcpu->regs.rax == __HYPERVISOR_mmu_update)
+		hypercall_mmu_update(vcpu);
+	else
+		hypercall_dispatch(vcpu);
+}
+
 long guest_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	struct vcpu *vcpu = current_vcpu();
@@ -77,7 +85,7 @@ long guest_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	vcpu->regs.r10 = d;
 	for (;;) {
 		vcpu->regs.rip = RIP;
-		hypercall_dispatch(vcpu);
+		guest_enters_core(vcpu);
 		if (vcpu->regs.rip == RIP)
 			return (long)vcpu->regs.rax;
 		if (guest_call_continued++ == guest_call_tries)

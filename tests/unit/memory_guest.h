@@ -31,6 +31,9 @@ struct memory_guest given_guest(domid_t id);
 /* What stands in a frame. */
 uint64_t *words_of(uint64_t number);
 
+/* Once, as entry.S has it: the number is in vcpu->regs. */
+void guest_enters_core(struct vcpu *vcpu);
+
 /*
  * A hypercall of the vcpu that runs, continued until it is done; -ERESTART if it is not after so many times as
  * `guest_call_tries` says. How often it was continued: guest_call_continued.

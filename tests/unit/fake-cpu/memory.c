@@ -137,6 +137,16 @@ int guest_read(void *to, uint64_t from, size_t bytes)
 	return guest_copy(to, (const void *)(uintptr_t)from, from, bytes);
 }
 
+bool guest_read_two(uint64_t *first, uint64_t *second, uint64_t from)
+{
+	uint64_t words[2] = { 0 };
+	int error = guest_read(words, from, sizeof(words));
+
+	*first = words[0];
+	*second = words[1];
+	return !error;
+}
+
 int guest_write(uint64_t to, const void *from, size_t bytes)
 {
 	return guest_copy((void *)(uintptr_t)to, from, to, bytes);
