@@ -308,6 +308,8 @@ def test_a_manifest_that_is_wrong_is_named_and_no_other_suffers(host):
 def test_poweroff_lets_guests_end_in_order_and_destroys_who_does_not_answer(host):
     host.write("deaf.xml", guest("deaf"))
     host.check("skink create --paused deaf.xml", 120)
+    wait_for_shell(host, "one")
+    wait_for_shell(host, "two")
     host.send(f"tail -q -n0 -F {HEARD.format('one')} {HEARD.format('two')} > /dev/hvc0 & sleep 1; poweroff")
     host.expect("dom0: shutting down guests", 60)
     began = host.seen
