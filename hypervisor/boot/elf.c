@@ -13,10 +13,7 @@
 
 #define refuse(why, ...) refuse_to_run("Domain-0: module 1 cannot be its kernel: " why, ##__VA_ARGS__)
 
-static bool is_inside(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
-{
-	return offset <= file_bytes && bytes <= file_bytes - offset;
-}
+static bool is_inside(uint64_t offset, uint64_t bytes, uint64_t file_bytes) { return offset <= file_bytes && bytes <= file_bytes - offset; }
 
 static void read_header(const uint8_t *file, uint64_t bytes, Elf64_Ehdr *header)
 {

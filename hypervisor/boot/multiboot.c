@@ -82,10 +82,7 @@ static void add_module(uint32_t start, uint32_t end, const char *arguments, bool
 	boot_info.module_count++;
 }
 
-static void add_map_entry(const struct map_entry *entry)
-{
-	memory_map_add(entry->start, entry->length, entry->kind == KIND_RAM);
-}
+static void add_map_entry(const struct map_entry *entry) { memory_map_add(entry->start, entry->length, entry->kind == KIND_RAM); }
 
 static void parse_1(paddr_t address)
 {

@@ -23,10 +23,7 @@ static uint64_t tables_below_l4(uint64_t start, uint64_t end)
 }
 
 /* Is [start, end) a guest's to use: in one half, and not the core's? */
-static bool range_ok(uint64_t start, uint64_t end)
-{
-	return end > start && (end <= LOWER_HALF_END || start >= HYPERVISOR_VIRT_END);
-}
+static bool range_ok(uint64_t start, uint64_t end) { return end > start && (end <= LOWER_HALF_END || start >= HYPERVISOR_VIRT_END); }
 
 /* The next frames, as many as hold so many bytes. */
 static struct region take(struct placement *place, uint64_t va, uint64_t bytes)

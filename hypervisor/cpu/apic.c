@@ -35,10 +35,7 @@ enum apic_register {
 static bool is_x2apic;
 static volatile uint32_t *registers;	/* xAPIC */
 
-static uint32_t apic_read(enum apic_register reg)
-{
-	return is_x2apic ? (uint32_t)msr_read(MSR_X2APIC + reg) : registers[reg * 4];
-}
+static uint32_t apic_read(enum apic_register reg) { return is_x2apic ? (uint32_t)msr_read(MSR_X2APIC + reg) : registers[reg * 4]; }
 
 static void apic_write(enum apic_register reg, uint32_t value)
 {

@@ -157,10 +157,7 @@ void paging_fill_core_slots(uint64_t *l4)
 	memcpy(&l4[L4_CORE_FIRST], &core_l4[L4_CORE_FIRST], (L4_CORE_END - L4_CORE_FIRST) * sizeof(uint64_t));
 }
 
-void paging_set_m2p_slot(uint64_t *l4, bool is_visible)
-{
-	write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0);
-}
+void paging_set_m2p_slot(uint64_t *l4, bool is_visible) { write_once(&l4[L4_CORE_FIRST], is_visible ? core_l4[L4_CORE_FIRST] : 0); }
 
 struct frame *const frame_table = (struct frame *)FRAMES_START;
 
@@ -183,9 +180,6 @@ static uint64_t map_next(paddr_t address, size_t bytes, uint64_t flags)
 	return va + (address - start);
 }
 
-volatile void *mmio_map(paddr_t address, size_t bytes)
-{
-	return (volatile void *)map_next(address, bytes, CORE_UNCACHED);
-}
+volatile void *mmio_map(paddr_t address, size_t bytes) { return (volatile void *)map_next(address, bytes, CORE_UNCACHED); }
 
 const void *boot_map(paddr_t address, size_t bytes) { return (const void *)map_next(address, bytes, CORE_READ); }

@@ -156,10 +156,7 @@ static bool control_ok(uint64_t control)
 }
 
 /* B1: any address that a breakpoint of 8 bytes cannot stretch from into the core. */
-static bool may_hold(uint64_t reg, uint64_t value)
-{
-	return reg < 4 ? guest_range_ok(value, 8) : reg != 7 || control_ok(value);
-}
+static bool may_hold(uint64_t reg, uint64_t value) { return reg < 4 ? guest_range_ok(value, 8) : reg != 7 || control_ok(value); }
 
 void debug_save(struct vcpu *vcpu)
 {

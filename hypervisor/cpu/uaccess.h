@@ -18,10 +18,7 @@ MUST_CHECK int guest_write(uint64_t to, const void *from, size_t bytes);
 bool guest_range_ok(uint64_t address, uint64_t bytes);
 
 /* Bits 63 to 47 the same: an address that the CPU accepts. */
-static inline bool address_is_canonical(uint64_t address)
-{
-	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
+static inline bool address_is_canonical(uint64_t address) { return (uint64_t)((int64_t)(address << 16) >> 16) == address; }
 
 /* For XEN_GUEST_HANDLE(): the address of the element `index`. */
 #define handle_address(handle, index)	((uint64_t)(uintptr_t)(handle).p + (index) * sizeof(*(handle).p))

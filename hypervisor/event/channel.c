@@ -28,10 +28,7 @@ struct channel *channel_find(const struct domain *domain, port_t port)
 	return likely(part != NULL) ? &part[port % EVENT_PART] : &never_opened;
 }
 
-bool virq_is_per_vcpu(uint32_t virq)
-{
-	return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU;
-}
+bool virq_is_per_vcpu(uint32_t virq) { return virq == VIRQ_TIMER || virq == VIRQ_DEBUG || virq == VIRQ_XENOPROF || virq == VIRQ_XENPMU; }
 
 /* Where the port of a VIRQ is kept: with its vcpu, or with the first one if it is the domain's. */
 static uint32_t *virq_kept(struct domain *domain, const struct channel *channel)

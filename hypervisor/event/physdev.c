@@ -36,10 +36,7 @@ static int map(struct physdev_map_pirq *map)
 	return error;
 }
 
-static int unmap(uint32_t pirq, domid_t domain)
-{
-	return is_caller(domain) ? pci_msi_unmap(current_vcpu()->domain, pirq) : -EPERM;
-}
+static int unmap(uint32_t pirq, domid_t domain) { return is_caller(domain) ? pci_msi_unmap(current_vcpu()->domain, pirq) : -EPERM; }
 
 static int set_iopl(const struct physdev_set_iopl *set)
 {

@@ -8,24 +8,24 @@
 #include "grant/table.h"
 
 /* All but the lender, whose grant_lock is held if there is one. */
-static inline void side_unpin(struct grant_copy_side *side)
+static inline void side_unpin(struct grant_copy_side *side, bool writes)
 {
 	if (side->frame) {
-		frame_put_as(side->frame, side->access);
+		frame_put_as(side->frame, frame_access(writes));
 		if (side->lender)
-			grant_unpin(side->lender->grants, (grant_ref_t)side->name, side->access == FRAME_WRITABLE);
+			grant_unpin(side->lender->grants, (grant_ref_t)side->name, writes);
 	}
 	side->frame = NULL;
 	side->bytes = NULL;
 }
 
-static void side_release(struct grant_copy_side *side)
+static NOINLINE void side_let_go(struct grant_copy_side *side, bool writes)
 {
 	struct domain *lender = side->lender;
 
 	if (lender)
 		spin_lock(&lender->grant_lock);
-	side_unpin(side);
+	side_unpin(side, writes);
 	if (!lender)
 		return;
 	spin_unlock(&lender->grant_lock);
@@ -33,53 +33,58 @@ static void side_release(struct grant_copy_side *side)
 	side->lender = NULL;
 }
 
-static int side_take_lent(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer)
+static inline void side_release(struct grant_copy_side *side, bool writes)
+{
+	if (side->lender || side->frame)
+		side_let_go(side, writes);
+}
+
+static inline int side_take_lent(struct grant_batch *batch, struct grant_copy_side *side, bool writes, const struct gnttab_copy_ptr *pointer)
 {
 	int status;
 
-	if (unlikely(!side->lender || side->domid != pointer->domid)) {
-		side_release(side);
+	if (unlikely(!side->lender || side->lender->id != pointer->domid)) {
+		side_release(side, writes);
 		side->lender = domain_get(pointer->domid);
 		if (!side->lender)
 			return GNTST_bad_domain;
-		side->domid = pointer->domid;
 	}
 	spin_lock(&side->lender->grant_lock);
-	side_unpin(side);
+	side_unpin(side, writes);
 	side->name = pointer->u.ref;
-	status = grant_pin(side->lender, pointer->u.ref, batch->domain->id, side->access == FRAME_WRITABLE, &side->frame);
+	status = grant_pin(side->lender, pointer->u.ref, batch->domain->id, writes, &side->frame);
 	spin_unlock(&side->lender->grant_lock);
 	if (status == GNTST_okay)
 		side->bytes = mfn_to_virt(frame_number(side->frame));
 	return status;
 }
 
-static int side_take_own(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer)
+static inline int side_take_own(struct grant_batch *batch, struct grant_copy_side *side, bool writes, const struct gnttab_copy_ptr *pointer)
 {
 	mfn_t number = mfn(pointer->u.gmfn);
 
-	if (side->lender || side->frame)
-		side_release(side);
+	side_release(side, writes);
 	side->name = number.raw;
 	side->bytes = NULL;
-	if (!frame_stays(number, batch->domain, side->access) &&
-	    frame_get_as(number, batch->domain, side->access, &side->frame) != 0)
+	if (!frame_stays(number, batch->domain, frame_access(writes)) &&
+	    frame_get_as(number, batch->domain, frame_access(writes), &side->frame) != 0)
 		return GNTST_bad_page;
 	side->bytes = mfn_to_virt(number);
 	return GNTST_okay;
 }
 
 /* What the operation before had, or taken now. */
-static inline int side_find(struct grant_batch *batch, struct grant_copy_side *side, const struct gnttab_copy_ptr *pointer, bool is_gref)
+static inline int side_find(struct grant_batch *batch, struct grant_copy_side *side, bool writes, const struct gnttab_copy_ptr *pointer, bool is_gref)
 {
-	if (is_gref && side->name == pointer->u.ref && side->domid == pointer->domid && side->lender && side->bytes)
+	bool is_the_same = side->bytes && (is_gref ? side->name == pointer->u.ref && side->lender && side->lender->id == pointer->domid :
+						     side->name == pointer->u.gmfn && !side->lender);
+
+	if (is_the_same)
 		return GNTST_okay;
-	if (is_gref)
-		return side_take_lent(batch, side, pointer);
-	return side->name == pointer->u.gmfn && !side->lender && side->bytes ? GNTST_okay : side_take_own(batch, side, pointer);
+	return is_gref ? side_take_lent(batch, side, writes, pointer) : side_take_own(batch, side, writes, pointer);
 }
 
-static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
+static inline int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
 {
 	bool from_gref = copy->flags & GNTCOPY_source_gref;
 	bool to_gref = copy->flags & GNTCOPY_dest_gref;
@@ -89,15 +94,15 @@ static int copy_one(struct grant_batch *batch, const struct gnttab_copy *copy)
 		return GNTST_permission_denied;
 	if (copy->source.offset + copy->len > PAGE_SIZE || copy->dest.offset + copy->len > PAGE_SIZE)
 		return GNTST_bad_copy_arg;
-	status = side_find(batch, &batch->source, &copy->source, from_gref);
+	status = side_find(batch, &batch->source, false, &copy->source, from_gref);
 	if (status == GNTST_okay)
-		status = side_find(batch, &batch->dest, &copy->dest, to_gref);
+		status = side_find(batch, &batch->dest, true, &copy->dest, to_gref);
 	if (status == GNTST_okay)	/* both sides may be the same frame, and overlap */
 		memmove(batch->dest.bytes + copy->dest.offset, batch->source.bytes + copy->source.offset, copy->len);
 	return status;
 }
 
-void grant_copy(struct grant_batch *batch, void *operations, uint32_t count)
+FLATTEN void grant_copy(struct grant_batch *batch, void *operations, uint32_t count)
 {
 	struct gnttab_copy *copy = operations;
 
@@ -108,6 +113,6 @@ void grant_copy(struct grant_batch *batch, void *operations, uint32_t count)
 
 void grant_copy_release(struct grant_batch *batch)
 {
-	side_release(&batch->source);
-	side_release(&batch->dest);
+	side_release(&batch->source, false);
+	side_release(&batch->dest, true);
 }

@@ -76,10 +76,7 @@ void grant_map(struct grant_batch *batch, void *operations, uint32_t count)
 	account_charge(batch->domain, ACCOUNT_GRANT_MAPS, count);
 }
 
-static mfn_t handle_frame(const struct grant_handle *handle)
-{
-	return mfn(grant_active(handle->lender->grants, handle->gref)->frame);
-}
+static mfn_t handle_frame(const struct grant_handle *handle) { return mfn(grant_active(handle->lender->grants, handle->gref)->frame); }
 
 /* Second half of the unmaps: nobody can reach the frames through them any more. */
 void grant_unmap_flush(struct grant_batch *batch)

@@ -39,8 +39,7 @@ static long grant_batch(const struct grant_command *command, uint32_t number, ui
 
 	batch.vcpu = current_vcpu();
 	batch.domain = batch.vcpu->domain;
-	batch.source = (struct grant_copy_side){ .access = frame_access(false) };
-	batch.dest = (struct grant_copy_side){ .access = frame_access(true) };
+	batch.source = batch.dest = (struct grant_copy_side){};
 	batch.pending_count = 0;
 	while (left && !error) {
 		uint32_t count = chunk_read(operations, address, command->bytes, left);

@@ -44,9 +44,7 @@ struct grant_table {		/* all under grant_lock */
 
 /* What one hypercall keeps from operation to operation, until grant_batch_finish(). */
 struct grant_copy_side {
-	enum frame_type access;		/* never changes */
 	struct domain *lender;		/* of a gref, a reference is held; NULL: the frame is the caller's own, or none */
-	domid_t domid;			/* as the guest named the lender */
 	uint64_t name;			/* gref or gmfn */
 	struct frame *frame;		/* references and, of a gref, a pin are held; NULL: none */
 	uint8_t *bytes;			/* of what is named above; NULL: nothing is */
@@ -73,10 +71,7 @@ static inline struct grant_active *grant_active(struct grant_table *table, grant
 {
 	return &table->active[array_index(gref / GRANTS_PER_FRAME, table->frame_count)][gref % GRANTS_PER_FRAME];
 }
-static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gref)
-{
-	return gref < table->frame_count * GRANTS_PER_FRAME;
-}
+static inline bool grant_ref_ok(const struct grant_table *table, grant_ref_t gref) { return gref < table->frame_count * GRANTS_PER_FRAME; }
 
 /* A handle is left, and the next handle_take() has it; its lender is not NULL. */
 MUST_CHECK bool handle_is_left(struct grant_table *table);

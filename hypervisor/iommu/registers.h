@@ -17,15 +17,9 @@ void vtd_write64(volatile void *registers, uint32_t at, uint64_t value);
 void vtd_write32(volatile void *registers, uint32_t at, uint32_t value);
 void cache_write_back(const void *memory, size_t bytes);
 #else
-static inline uint64_t vtd_read64(volatile void *registers, uint32_t at)
-{
-	return *(volatile uint64_t *)((volatile char *)registers + at);
-}
+static inline uint64_t vtd_read64(volatile void *registers, uint32_t at) { return *(volatile uint64_t *)((volatile char *)registers + at); }
 
-static inline uint32_t vtd_read32(volatile void *registers, uint32_t at)
-{
-	return *(volatile uint32_t *)((volatile char *)registers + at);
-}
+static inline uint32_t vtd_read32(volatile void *registers, uint32_t at) { return *(volatile uint32_t *)((volatile char *)registers + at); }
 
 static inline void vtd_write64(volatile void *registers, uint32_t at, uint64_t value)
 {

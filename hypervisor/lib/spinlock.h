@@ -30,10 +30,7 @@ MUST_CHECK static inline bool spin_try_lock(struct spinlock *lock)
 
 static inline void spin_unlock(struct spinlock *lock) { store_release(&lock->serving, (uint16_t)(lock->serving + 1)); }
 
-static inline bool spin_is_locked(const struct spinlock *lock)
-{
-	return read_once(&lock->next) != read_once(&lock->serving);
-}
+static inline bool spin_is_locked(const struct spinlock *lock) { return read_once(&lock->next) != read_once(&lock->serving); }
 
 /* Two locks of one kind, perhaps the same one, in the order of their addresses, whichever is named first. */
 static inline void spin_lock_two(struct spinlock *a, struct spinlock *b)

@@ -204,10 +204,7 @@ bool pci_shares_name(uint32_t sbdf)
 
 /* ---- pages ---- */
 
-static bool overlaps(paddr_t page, paddr_t start, uint64_t bytes)
-{
-	return bytes && page < start + bytes && page + PAGE_SIZE > start;
-}
+static bool overlaps(paddr_t page, paddr_t start, uint64_t bytes) { return bytes && page < start + bytes && page + PAGE_SIZE > start; }
 
 static bool has_page(const struct pci_function *function, paddr_t page)
 {

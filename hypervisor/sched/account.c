@@ -7,10 +7,7 @@
  */
 #include "sched/queue.h"
 
-static uint64_t budget_ns(const struct domain *domain)
-{
-	return read_once(&domain->sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100);
-}
+static uint64_t budget_ns(const struct domain *domain) { return read_once(&domain->sched->params.cap_percent) * (ACCOUNT_PERIOD_NS / 100); }
 
 static bool count_is_exceeded(const struct account *account)
 {

@@ -49,26 +49,32 @@ static struct vcpu *first_ready(struct sched_queue *queue, uint64_t now_ns)
 	return NULL;
 }
 
+/* Whoever runs and may go on needs not make room for `first` yet. */
+static bool keeps_turn(const struct vcpu *running, const struct vcpu *first)
+{
+	/* In its kernel it may hold a lock for which a sibling would spin: it is looked at again after each SLICE_MIN_NS. */
+	int64_t grace_ns = running->in_kernel && first->domain == running->domain ? KERNEL_GRACE_NS : 0;
+
+	return !running->sched.yields && turn_left_ns(running, first) + grace_ns > 0;
+}
+
 static struct vcpu *choose(struct sched_queue *queue, uint64_t now_ns)
 {
 	struct vcpu *running = queue->running, *first = first_ready(queue, now_ns);
 	bool goes_on = running && vcpu_may_run(running) && vcpu_may_use(running, queue->cpu->id);
-	int64_t grace_ns;
 
 	if (!goes_on || !first)
 		return goes_on ? running : first;
-	/* In its kernel it may hold a lock for which a sibling would spin: it is looked at again after each SLICE_MIN_NS. */
-	grace_ns = running->in_kernel && first->domain == running->domain ? KERNEL_GRACE_NS : 0;
-	return running->sched.yields || turn_left_ns(running, first) + grace_ns <= 0 ? first : running;
+	return keeps_turn(running, first) ? running : first;
 }
 
 /* ---- changing ---- */
 
-/* How long `running` goes on without a further look. */
+/* How long `running` goes on without a further look, at most. The CPU is this one. */
 static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 {
 	struct vcpu *running = queue->running, *first = queue_first(queue);
-	uint64_t slice_ns = running ? account_cpu_time_left_ns(running->domain) : UINT64_MAX;
+	uint64_t slice_ns = running ? account_cpu_time_left_ns(running->domain) : UINT64_MAX, deadline_ns;
 
 	if (running)
 		running->sched.yields = false;
@@ -79,7 +85,10 @@ static void slice_start(struct sched_queue *queue, uint64_t now_ns)
 		if (running->sched.warp_left_ns)
 			slice_ns = MIN(slice_ns, running->sched.warp_left_ns);
 	}
-	timer_set(&queue->slice, slice_ns == UINT64_MAX ? TIMER_NEVER : now_ns + MAX(slice_ns, SLICE_MIN_NS));
+	deadline_ns = slice_ns == UINT64_MAX ? TIMER_NEVER : now_ns + MAX(slice_ns, SLICE_MIN_NS);
+	/* One that is set already, and due before, stays: one look for nothing is cheaper than to move it at each wake-up. */
+	if (!running || !timer_is_set(&queue->slice) || queue->slice.deadline_ns > deadline_ns)
+		timer_set(&queue->slice, deadline_ns);
 }
 
 static void note_idle(struct sched_queue *queue, bool is_idle, uint64_t now_ns)
@@ -191,7 +200,11 @@ static void join(struct vcpu *vcpu, uint32_t to)
 	queue_insert(queue, vcpu, now_ns);
 	bit_test_and_clear(&sched_idle_cpus, to);
 	/* Behind another one it changes nothing: that CPU looks again in any case. */
-	if (queue_first(queue) == vcpu)
+	if (queue_first(queue) != vcpu)
+		return;
+	if (to == cpu_id() && queue->running && keeps_turn(queue->running, vcpu))
+		slice_start(queue, now_ns);
+	else
 		ask_to_choose(queue);
 }
 

@@ -107,10 +107,7 @@ void sched_get_runstate(struct vcpu *vcpu, struct vcpu_runstate_info *info)
 	info->time[info->state] += elapsed_ns(info->state_entry_time, now_ns);
 }
 
-static bool has_update_flag(const struct vcpu *vcpu)
-{
-	return read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1;
-}
+static bool has_update_flag(const struct vcpu *vcpu) { return read_once(&vcpu->domain->vm_assist) >> VMASST_TYPE_runstate_update_flag & 1; }
 
 /* What the guest sees here stands still until the next change of state. */
 void runstate_write_area(struct vcpu *vcpu)

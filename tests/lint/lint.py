@@ -19,7 +19,7 @@ import sys
 
 BUDGET = 10000
 # The core is over its budget still (docs/decisions/over-budget.md). It may only shrink: lower this with each cut.
-RATCHET = 13276
+RATCHET = 13231
 FUNCTION_AIM, FILE_AIM = 60, 400
 # The first Linux port to Xen took as many.
 PORT_BUDGET = 3000

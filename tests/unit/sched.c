@@ -331,6 +331,35 @@ static void an_unwarped_one_waits_for_the_allowance_only(void)
 	CU_ASSERT_TRUE(runs(sleeper));
 }
 
+/* The guest that runs goes on without a look at the queue, and when it has slept meanwhile the timer is where it was: it fires once, for nothing. */
+static void a_wake_up_behind_who_runs_moves_no_timer_but_the_first(void)
+{
+	struct vcpu *sleeper = given_spinner(256, 1), *spinner = given_spinner(256, 1);
+	uint64_t slice_ns;
+
+	run_for(10 * MS);
+	while (!runs(sleeper))
+		run_for(100 * US);
+	block(sleeper);
+	run_for(10 * MS);
+	CU_ASSERT_EQUAL(next_timer_ns(), UINT64_MAX);
+	sched_vcpu_kick(sleeper);
+	CU_ASSERT_EQUAL(cpu_by_id[0]->softirqs, 0);
+	slice_ns = next_timer_ns();
+	CU_ASSERT_TRUE(slice_ns > fake.now_ns && slice_ns <= fake.now_ns + 1100 * US);
+
+	block(spinner);
+	CU_ASSERT_TRUE(runs(sleeper));
+	CU_ASSERT_EQUAL(next_timer_ns(), slice_ns);
+	run_for(100 * US);
+	wake(spinner);
+	CU_ASSERT_EQUAL(next_timer_ns(), slice_ns);
+	block(sleeper);
+	run_for(2 * MS);
+	CU_ASSERT_TRUE(runs(spinner));
+	CU_ASSERT_EQUAL(next_timer_ns(), UINT64_MAX);
+}
+
 static void warp_borrows_and_does_not_steal(void)
 {
 	struct vcpu *greedy = given_spinner(256, 1), *spinner = given_spinner(256, 1);
@@ -854,6 +883,7 @@ static const struct unit_case cases[] = {
 	UNIT_CASE(two_equals_do_not_change_places_at_every_event),
 	UNIT_CASE(a_warped_vcpu_that_wakes_preempts),
 	UNIT_CASE(an_unwarped_one_waits_for_the_allowance_only),
+	UNIT_CASE(a_wake_up_behind_who_runs_moves_no_timer_but_the_first),
 	UNIT_CASE(warp_borrows_and_does_not_steal),
 	UNIT_CASE(warp_ends_at_its_limit),
 	UNIT_CASE(the_host_waits_for_who_is_warped_further_until_its_limit),
